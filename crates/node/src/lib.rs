@@ -1,0 +1,10 @@
+//! The driver: threads, clocks and connections around the pure crates. Everything outside sees one
+//! [`Handle`].
+
+mod answer;
+mod handle;
+mod watch;
+
+pub use answer::{Answer, Consistency, Header, LeaseStatus, Member, ReplicaStatus};
+pub use handle::{Handle, WatchControl, WatchMessages};
+pub use watch::{WatchCreate, WatchEvent, WatchMessage};

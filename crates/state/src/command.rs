@@ -1,0 +1,79 @@
+//! What goes through the log.
+
+use types::{ClusterId, Epoch, LeaseId, Revision};
+
+use crate::directory::NodeRecord;
+use crate::request::{DeleteRequest, PutRequest, TxnRequest};
+
+/// A change of a region's state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Set a key.
+    Put(PutRequest),
+    /// Remove a range of keys.
+    Delete(DeleteRequest),
+    /// A transaction with at least one write.
+    Txn(TxnRequest),
+    /// Drop history before this revision.
+    Compact {
+        /// The oldest revision that stays readable.
+        revision: Revision,
+    },
+    /// Make a lease. The id is chosen before proposing, never 0.
+    LeaseGrant {
+        /// Its id.
+        id: LeaseId,
+        /// Its time to live.
+        ttl_seconds: i64,
+    },
+    /// End a lease and delete its keys, because a client said so.
+    LeaseRevoke {
+        /// Its id.
+        id: LeaseId,
+    },
+    /// End leases whose time was up on the leader's clock, each at a revision of its own; unknown
+    /// ones are passed over.
+    LeaseExpire {
+        /// Their ids.
+        ids: Vec<LeaseId>,
+    },
+    /// Meta region: the first command of a cluster. Later ones are passed over, so that every
+    /// candidate for first leader may propose its own.
+    Initialize {
+        /// The new cluster's identity.
+        cluster: ClusterId,
+        /// The nodes it starts with; every initial region has a replica on each, with peer id =
+        /// node id.
+        nodes: Vec<NodeRecord>,
+    },
+    /// Meta region: a node was met; records its identity and addresses. Refused with
+    /// `ClusterMismatch` when the record already has another identity.
+    RegisterNode(NodeRecord),
+    /// Meta region: make an ordered keyspace with a region of its own on every node.
+    CreateKeyspace {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Names a command once and for all, so that a retry is applied once (Raft dissertation, 6.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SessionTag {
+    /// The client: a node's incarnation, or a native client's id.
+    pub client: u64,
+    /// The command's number, from 1 up, per client and region.
+    pub sequence: u64,
+    /// Every number up to this one is done with: the client will not ask again, outcomes can go.
+    pub acknowledged: u64,
+}
+
+/// An entry of the log, decoded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Envelope {
+    /// The region's shape as the proposer knew it; another one at apply is `EpochMismatch`.
+    pub epoch: Epoch,
+    /// Who asks, for exactly-once; `None` for commands that are harmless twice.
+    pub session: Option<SessionTag>,
+    /// What to do.
+    pub command: Command,
+}

@@ -1,0 +1,176 @@
+//! The finite list of errors callers branch on. `api` maps each once to gRPC, HTTP and exit codes.
+
+use core::fmt;
+
+/// Why a request was not carried out. The variants say what the caller can do; the words for people
+/// are in [`Fault::detail`] or in the front door's own table.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Code {
+    /// A request that is malformed in a way no other variant names.
+    InvalidArgument = 1,
+    /// A key is empty.
+    EmptyKey = 2,
+    /// `ignore_value` came with a value.
+    ValueProvided = 3,
+    /// `ignore_lease` came with a lease.
+    LeaseProvided = 4,
+    /// `ignore_value` or `ignore_lease` needs an existing key.
+    KeyNotFound = 5,
+    /// A transaction names the same key in two writes that can both run.
+    DuplicateKey = 6,
+    /// More operations in a transaction than the limit.
+    TooManyOperations = 7,
+    /// A sort option the request cannot have.
+    InvalidSortOption = 8,
+    /// The revision was compacted away.
+    Compacted = 9,
+    /// The revision has not happened yet.
+    FutureRevision = 10,
+    /// The request is over the size limit.
+    RequestTooLarge = 11,
+    /// No such lease.
+    LeaseNotFound = 12,
+    /// The lease id is taken.
+    LeaseExists = 13,
+    /// The lease's time to live is over the limit.
+    LeaseTtlTooLarge = 14,
+    /// A watch id is in use on the stream.
+    DuplicateWatch = 15,
+    /// A watch's range is empty.
+    EmptyWatchRange = 16,
+    /// The disk or the quota is full.
+    NoSpace = 17,
+    /// A queue is full, or too much is committed and not applied: try again later.
+    TooManyRequests = 18,
+    /// The region has no leader now.
+    NoLeader = 19,
+    /// This node is not the region's leader; the command was not proposed.
+    NotLeader = 20,
+    /// Leadership was lost with the command in flight: the outcome is unknown.
+    LeaderChanged = 21,
+    /// The deadline passed: the outcome is unknown.
+    Timeout = 22,
+    /// The command met a region whose epoch moved on; it was not applied.
+    EpochMismatch = 23,
+    /// No such keyspace.
+    KeyspaceNotFound = 24,
+    /// The keyspace's name is taken.
+    KeyspaceExists = 25,
+    /// No such region on this node.
+    RegionNotFound = 26,
+    /// The client session is older than what is kept; the outcome of a retry cannot be told.
+    SessionExpired = 27,
+    /// The command was applied before, and its answer was too large to keep.
+    OutcomeNotKept = 28,
+    /// The node is shutting down.
+    ShuttingDown = 29,
+    /// The node or region found damage and does not serve.
+    Corrupt = 30,
+    /// No such member.
+    MemberNotFound = 31,
+    /// The message or directory belongs to another cluster.
+    ClusterMismatch = 32,
+    /// The node does not know this operation (yet).
+    Unsupported = 33,
+    /// A limit that no other variant names was reached.
+    LimitReached = 34,
+    /// A bug of ours, told instead of hidden.
+    Internal = 35,
+}
+
+impl Code {
+    /// Every code there is, in number order.
+    pub const ALL: [Self; 35] = [
+        Self::InvalidArgument,
+        Self::EmptyKey,
+        Self::ValueProvided,
+        Self::LeaseProvided,
+        Self::KeyNotFound,
+        Self::DuplicateKey,
+        Self::TooManyOperations,
+        Self::InvalidSortOption,
+        Self::Compacted,
+        Self::FutureRevision,
+        Self::RequestTooLarge,
+        Self::LeaseNotFound,
+        Self::LeaseExists,
+        Self::LeaseTtlTooLarge,
+        Self::DuplicateWatch,
+        Self::EmptyWatchRange,
+        Self::NoSpace,
+        Self::TooManyRequests,
+        Self::NoLeader,
+        Self::NotLeader,
+        Self::LeaderChanged,
+        Self::Timeout,
+        Self::EpochMismatch,
+        Self::KeyspaceNotFound,
+        Self::KeyspaceExists,
+        Self::RegionNotFound,
+        Self::SessionExpired,
+        Self::OutcomeNotKept,
+        Self::ShuttingDown,
+        Self::Corrupt,
+        Self::MemberNotFound,
+        Self::ClusterMismatch,
+        Self::Unsupported,
+        Self::LimitReached,
+        Self::Internal,
+    ];
+
+    /// The code with this number, as peers and session records carry it.
+    #[must_use]
+    pub fn from_u8(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
+    }
+}
+
+/// A [`Code`] with what a person needs to know about this occurrence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// What the caller branches on.
+    pub code: Code,
+    /// What was wrong, for people; may be empty where the code says it all.
+    pub detail: String,
+}
+
+impl Fault {
+    /// A fault with words of its own.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}
+
+impl From<Code> for Fault {
+    fn from(code: Code) -> Self {
+        Self { code, detail: String::new() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.detail.is_empty() {
+            write!(f, "{:?}", self.code)
+        } else {
+            f.write_str(&self.detail)
+        }
+    }
+}
+
+impl core::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+
+    #[test]
+    fn numbers_are_dense_and_come_back() {
+        for (at, code) in Code::ALL.iter().enumerate() {
+            assert_eq!(*code as usize, at + 1);
+            assert_eq!(Code::from_u8(*code as u8), Some(*code));
+        }
+        assert_eq!(Code::from_u8(0), None);
+        assert_eq!(Code::from_u8(36), None);
+    }
+}
