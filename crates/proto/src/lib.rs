@@ -1,1 +1,49 @@
-//! proto
+//! The messages and services on the wire, generated from `proto/`. What etcd has is compatible with
+//! etcd v3 (3.6) field by field; what is ours is in `hiraeth`.
+
+macro_rules! generated {
+    ($(#[$doc:meta])* $name:ident, $package:literal) => {
+        $(#[$doc])*
+        #[allow(
+            missing_docs,
+            unreachable_pub,
+            unused_lifetimes,
+            elided_lifetimes_in_paths,
+            clippy::all,
+            clippy::allow_attributes_without_reason,
+            reason = "generated code"
+        )]
+        pub mod $name {
+            tonic::include_proto!($package);
+        }
+    };
+}
+
+generated!(
+    /// Users, roles, permissions.
+    authpb, "authpb"
+);
+generated!(
+    /// etcd's services `KV`, `Watch`, `Lease`, `Cluster`, `Maintenance`, `Auth`.
+    etcdserverpb, "etcdserverpb"
+);
+generated!(
+    /// Records and events.
+    mvccpb, "mvccpb"
+);
+generated!(
+    /// etcd's election service.
+    v3electionpb, "v3electionpb"
+);
+generated!(
+    /// etcd's lock service.
+    v3lockpb, "v3lockpb"
+);
+
+/// Hiraeth's own protocols.
+pub mod hiraeth {
+    generated!(
+        /// Keyspaces and node status.
+        v1, "hiraeth.v1"
+    );
+}

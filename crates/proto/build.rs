@@ -1,0 +1,28 @@
+//! Compiles every `.proto` file below `proto/`. No `protoc` is needed: `protox` is written in Rust.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = Path::new("proto");
+    let mut files = Vec::new();
+    collect(root, &mut files)?;
+    // The order of a directory is the file system's; the generated code must not depend on it.
+    files.sort();
+    println!("cargo::rerun-if-changed=proto");
+    let descriptors = protox::compile(&files, [root])?;
+    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
+    Ok(())
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
