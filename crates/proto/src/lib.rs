@@ -1,6 +1,9 @@
 //! The messages and services on the wire, generated from `proto/`. What etcd has is compatible with
 //! etcd v3 (3.6) field by field; what is ours is in `hiraeth`.
 
+#[allow(clippy::allow_attributes_without_reason, reason = "generated code")]
+pub mod peer;
+
 macro_rules! generated {
     ($(#[$doc:meta])* $name:ident, $package:literal) => {
         $(#[$doc])*
