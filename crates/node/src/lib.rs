@@ -3,8 +3,10 @@
 
 mod answer;
 mod handle;
+mod lease;
 mod watch;
 
 pub use answer::{Answer, Consistency, Header, LeaseStatus, Member, ReplicaStatus};
 pub use handle::{Handle, WatchControl, WatchMessages};
+pub use lease::{LeaseClock, LeaseLimits};
 pub use watch::{WatchCreate, WatchEvent, WatchMessage};

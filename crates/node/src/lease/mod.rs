@@ -1,0 +1,9 @@
+//! Leases' deadlines. They live in the leader's memory and are never replicated: the log knows which
+//! leases exist, the leader knows when they end.
+
+mod clock;
+
+#[cfg(test)]
+mod tests;
+
+pub use clock::{LeaseClock, LeaseLimits};
