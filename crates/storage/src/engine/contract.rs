@@ -1,0 +1,125 @@
+use types::{Batch, Op, Reader};
+
+use super::Error;
+
+/// Bytes in an engine key; `fjall` stores the length in 16 bits.
+pub const KEY_BYTES_MAX: usize = 65_535;
+
+/// Bytes in an engine value. Far above what a request can carry (1.5 MiB), so that a record which
+/// wraps one always fits.
+pub const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A frozen, consistent view: no batch is ever seen in part, and later writes do not show.
+///
+/// It keeps the versions it sees from being collected, so it must not be held for ever; `fjall`
+/// also keeps its directory locked until the last one is dropped.
+pub trait Snapshot: Reader + Send + Sync {}
+
+impl<T: Reader + Send + Sync> Snapshot for T {}
+
+/// Where applied state lives. One keyspace, ordered by key.
+///
+/// As a [`Reader`] the engine shows the newest records. One `get` or one `scan` is consistent in
+/// itself; two calls may see different batches. Whoever needs more takes a [`Engine::snapshot`].
+///
+/// After a failed write, a failed sync or a bad checksum the engine is latched: every later call
+/// fails with [`Error::Latched`] (reads with [`types::ReadFailure`]), because what is on the disk
+/// is no longer known. The process has to be restarted.
+pub trait Engine: Reader + Send + Sync + 'static {
+    /// Makes all changes of `batch` or none. When it answers, they survive the death of the
+    /// process, not a power cut. May wait for the disk when memory is full.
+    ///
+    /// After a crash the engine holds a prefix of the batches that were written, never a gap.
+    ///
+    /// # Errors
+    /// [`Error::KeyLength`] and [`Error::ValueLength`] leave the engine unchanged and usable; all
+    /// others latch it.
+    fn write(&self, batch: Batch) -> Result<(), Error>;
+
+    /// When it answers, everything written before the call survives a power cut.
+    ///
+    /// # Errors
+    /// Any failure latches the engine; it must not be retried and acknowledged.
+    fn persist(&self) -> Result<(), Error>;
+
+    /// A frozen view of what is written now. Cheap: nothing is copied.
+    fn snapshot(&self) -> Box<dyn Snapshot>;
+
+    /// Removes the records with `start <= key < end` in batches of bounded size. Not atomic as a
+    /// whole: after a crash some are gone and some are not.
+    ///
+    /// # Errors
+    /// As [`Engine::write`], and when the records cannot be read.
+    fn clear_range(&self, start: &[u8], end: &[u8]) -> Result<(), Error>;
+
+    /// Figures for metrics and for tests.
+    fn stats(&self) -> EngineStats;
+}
+
+/// What an engine holds now. All figures are in bytes unless the name says otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct EngineStats {
+    /// Disk used by tables and journals together.
+    pub disk_bytes: u64,
+    /// The part of `disk_bytes` in journals; a new journal is preallocated and counts in full.
+    pub journal_bytes: u64,
+    /// Memory used by records not yet in a table and by the block cache. Indexes and filters that
+    /// stay in memory are not counted.
+    pub memory_bytes: u64,
+    /// The part of `memory_bytes` in records not yet in a table.
+    pub memtable_bytes: u64,
+    /// The part of `memory_bytes` in the block cache.
+    pub cache_bytes: u64,
+    /// Table files.
+    pub tables: u64,
+    /// Whether a failure stopped the engine.
+    pub latched: bool,
+}
+
+/// Checks the lengths `fjall` would panic on, before anything is written.
+pub(super) fn check_lengths(batch: &Batch) -> Result<(), Error> {
+    for op in &batch.ops {
+        let (key, value_len) = match op {
+            Op::Put(key, value) => (key, value.len()),
+            Op::Delete(key) => (key, 0),
+        };
+        if key.is_empty() || key.len() > KEY_BYTES_MAX {
+            return Err(Error::KeyLength { len: key.len() });
+        }
+        if value_len > VALUE_BYTES_MAX {
+            return Err(Error::ValueLength { len: value_len });
+        }
+    }
+    Ok(())
+}
+
+/// Keys collected per round of [`clear_range`].
+const CLEAR_KEYS: usize = 1024;
+
+/// [`Engine::clear_range`] on top of `write`: a round reads some keys and deletes them.
+///
+/// Each round starts after the last key of the one before, so that it does not walk over the
+/// tombstones that one left.
+pub(super) fn clear_range(engine: &dyn Engine, start: &[u8], end: &[u8]) -> Result<(), Error> {
+    let mut from = start.to_vec();
+    loop {
+        let mut batch = Batch::default();
+        let view = engine.snapshot();
+        view.scan(&from, end, &mut |key, _| {
+            batch.delete(key);
+            batch.len() < CLEAR_KEYS
+        })?;
+        drop(view);
+        let full = batch.len() == CLEAR_KEYS;
+        if let Some(Op::Delete(last)) = batch.ops.last() {
+            from = last.to_vec();
+            from.push(0);
+        }
+        if !batch.is_empty() {
+            engine.write(batch)?;
+        }
+        if !full {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Where an engine under test lives, and how it is opened again.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use storage::engine::{Engine, FjallEngine, FjallOptions, MemoryEngine};
+use tempfile::TempDir;
+use types::Reader;
+
+pub(crate) trait Bed {
+    type Engine: Engine;
+    /// Opens the engine; what was written before is there if `KEEPS`.
+    fn open(&self) -> Self::Engine;
+    const KEEPS: bool;
+}
+
+pub(crate) struct Memory;
+
+impl Bed for Memory {
+    type Engine = MemoryEngine;
+    fn open(&self) -> MemoryEngine {
+        MemoryEngine::new()
+    }
+    const KEEPS: bool = false;
+}
+
+pub(crate) struct Disk(TempDir);
+
+impl Disk {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// Little memory, so that tables, rotations and compactions happen in small tests.
+pub(crate) fn small() -> FjallOptions {
+    FjallOptions { memory_bytes: 8 << 20, ..FjallOptions::default() }
+}
+
+impl Bed for Disk {
+    type Engine = FjallEngine;
+    fn open(&self) -> FjallEngine {
+        FjallEngine::open(self.path(), small()).unwrap()
+    }
+    const KEEPS: bool = true;
+}
+
+pub(crate) fn records(reader: &dyn Reader, start: &[u8], end: &[u8]) -> Vec<(Bytes, Bytes)> {
+    let mut all = Vec::new();
+    reader
+        .scan(start, end, &mut |key, value| {
+            all.push((key, value));
+            true
+        })
+        .unwrap();
+    all
+}
+
+/// A small generator with a seed, so that a failure can be run again.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+}

@@ -1,0 +1,7 @@
+//! Both engines keep one contract; `fjall` also keeps it through crashes and damage.
+
+mod bed;
+mod conformance;
+mod crash;
+mod fault;
+mod model;
