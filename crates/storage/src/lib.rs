@@ -2,3 +2,4 @@
 //! that carry a region from one node to another.
 
 pub mod engine;
+pub mod wal;
