@@ -2,4 +2,5 @@
 //! that carry a region from one node to another.
 
 pub mod engine;
+pub mod snapshot;
 pub mod wal;

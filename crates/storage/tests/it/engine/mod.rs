@@ -1,6 +1,6 @@
 //! Both engines keep one contract; `fjall` also keeps it through crashes and damage.
 
-mod bed;
+pub(crate) mod bed;
 mod conformance;
 mod crash;
 mod fault;
