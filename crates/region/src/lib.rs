@@ -1,1 +1,14 @@
-//! region
+//! Many Raft groups on one node, without I/O: a [`Host`] takes ticks, messages, proposals and
+//! completions, and says what to send, what to make durable, what to apply and which reads may be
+//! served. The node drives it with threads, the simulator with a seed; both run this very code.
+
+mod host;
+mod message;
+mod output;
+mod peer;
+mod reads;
+
+pub use host::{Host, HostLimits};
+pub use message::RegionMessage;
+pub use output::{Committed, Install, LogWrite, Output, RoleChange};
+pub use peer::{Peer, PeerStart};

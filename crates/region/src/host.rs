@@ -1,0 +1,267 @@
+//! Every replica of one poller, and who of them has something to say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use consensus::SnapshotMeta;
+use types::{Code, Index, NodeId, PeerId, RegionId, Term};
+
+use crate::peer::{Peer, PeerStart};
+use crate::{Output, RegionMessage};
+
+/// A host's bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct HostLimits {
+    /// Proposals of one region that wait for their commit.
+    pub proposals_per_region: usize,
+    /// Reads of one region that wait for their index.
+    pub reads_per_region: usize,
+    /// Entries committed and not applied, from which on proposals are refused (feature C10).
+    pub unapplied_entries: u64,
+    /// Ticks after which an unanswered read round is tried again.
+    pub read_round_ticks: u64,
+    /// Ticks without a leader after which waiting reads are given up.
+    pub read_patience_ticks: u64,
+}
+
+impl Default for HostLimits {
+    fn default() -> Self {
+        Self {
+            proposals_per_region: 16_384,
+            reads_per_region: 65_536,
+            unapplied_entries: types::limits::UNAPPLIED_ENTRIES,
+            read_round_ticks: 5,
+            read_patience_ticks: 50,
+        }
+    }
+}
+
+/// The replicas one poller drives. `P` and `R` are whatever stands for a waiting proposal and a
+/// waiting read.
+///
+/// A panic inside one replica (a bug of ours or of the library's) sets that region aside, loudly,
+/// and leaves the others alone (guard rule 7).
+pub struct Host<P, R> {
+    limits: HostLimits,
+    peers: BTreeMap<RegionId, Peer<P, R>>,
+    dirty: BTreeSet<RegionId>,
+    quarantined: BTreeMap<RegionId, String>,
+    early: Output<P, R>,
+}
+
+impl<P, R> Host<P, R> {
+    /// An empty host.
+    #[must_use]
+    pub fn new(limits: HostLimits) -> Self {
+        Self {
+            limits,
+            peers: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            quarantined: BTreeMap::new(),
+            early: Output::default(),
+        }
+    }
+
+    /// Starts a replica. One that is already there stays as it is.
+    ///
+    /// # Errors
+    /// When what was found on disk contradicts itself.
+    pub fn create(&mut self, start: PeerStart) -> Result<(), consensus::Error> {
+        let region = start.record.id;
+        if !self.peers.contains_key(&region) {
+            self.peers.insert(region, Peer::new(start)?);
+            self.dirty.insert(region);
+        }
+        Ok(())
+    }
+
+    /// The replica of `region`.
+    #[must_use]
+    pub fn peer(&self, region: RegionId) -> Option<&Peer<P, R>> {
+        self.peers.get(&region)
+    }
+
+    /// The regions with a replica here.
+    pub fn regions(&self) -> impl Iterator<Item = RegionId> + '_ {
+        self.peers.keys().copied()
+    }
+
+    /// One tick of time for every replica.
+    pub fn tick(&mut self) {
+        for region in self.peers.keys().copied().collect::<Vec<_>>() {
+            let limits = self.limits;
+            self.guarded(region, |peer, out| {
+                peer.tick(&limits, out);
+                Ok(())
+            });
+        }
+    }
+
+    /// A message from another node. One for a region that is not here (yet) is dropped: Raft sends
+    /// it again, and a region that is being created will be there by then.
+    ///
+    /// # Errors
+    /// What was wrong with the message; nothing changed then.
+    pub fn step(&mut self, from: NodeId, message: RegionMessage) -> Result<(), consensus::Error> {
+        let mut result = Ok(());
+        self.guarded(message.region, |peer, _| {
+            result = peer.step(from, message.message);
+            Ok(())
+        });
+        result
+    }
+
+    /// Proposes a command; `waiting` comes back with the committed entry or as a failure.
+    pub fn propose(&mut self, region: RegionId, data: Bytes, waiting: P) {
+        let refused = match self.peers.get_mut(&region) {
+            None => Err((waiting, self.missing(region))),
+            Some(peer) => peer.propose(data, waiting, &self.limits),
+        };
+        match refused {
+            Ok(()) => {
+                self.dirty.insert(region);
+            }
+            Err(refused) => self.early.failed_proposals.push(refused),
+        }
+    }
+
+    /// Asks for the index a linearizable read must wait for.
+    pub fn read(&mut self, region: RegionId, read: R) {
+        let refused = match self.peers.get_mut(&region) {
+            None => Err((read, self.missing(region))),
+            Some(peer) => peer.read(read, &self.limits),
+        };
+        match refused {
+            Ok(()) => {
+                self.dirty.insert(region);
+            }
+            Err(refused) => self.early.failed_reads.push(refused),
+        }
+    }
+
+    /// A [`crate::LogWrite`] with this number is durable, and so is every earlier one of the region.
+    pub fn persisted(&mut self, region: RegionId, number: u64) {
+        self.guarded(region, |peer, _| {
+            peer.persisted(number);
+            Ok(())
+        });
+    }
+
+    /// The state machine applied everything up to `index`.
+    pub fn applied(&mut self, region: RegionId, index: Index) {
+        self.guarded(region, |peer, _| {
+            peer.applied(index);
+            Ok(())
+        });
+    }
+
+    /// Hands over leadership of `region` to its replica on node `to`.
+    ///
+    /// # Errors
+    /// `RegionNotFound`, `MemberNotFound`, `NotLeader`.
+    pub fn transfer(&mut self, region: RegionId, to: NodeId) -> Result<(), Code> {
+        let peer = self.peers.get_mut(&region).ok_or(Code::RegionNotFound)?;
+        peer.transfer(to)?;
+        self.dirty.insert(region);
+        Ok(())
+    }
+
+    /// Starts an election of `region` now.
+    pub fn campaign(&mut self, region: RegionId) {
+        self.guarded(region, |peer, _| {
+            peer.campaign();
+            Ok(())
+        });
+    }
+
+    /// The link to a node is down.
+    pub fn unreachable(&mut self, node: NodeId) {
+        for region in self.peers.keys().copied().collect::<Vec<_>>() {
+            self.guarded(region, |peer, _| {
+                peer.unreachable(node);
+                Ok(())
+            });
+        }
+    }
+
+    /// A snapshot to another replica arrived, or did not.
+    pub fn snapshot_sent(&mut self, region: RegionId, to: PeerId, ok: bool) {
+        self.guarded(region, |peer, _| {
+            peer.snapshot_sent(to, ok);
+            Ok(())
+        });
+    }
+
+    /// The snapshot that was wanted exists.
+    pub fn provide_snapshot(&mut self, region: RegionId, meta: SnapshotMeta) {
+        self.guarded(region, |peer, _| {
+            peer.provide_snapshot(meta);
+            Ok(())
+        });
+    }
+
+    /// Drops log entries up to `to`, whose term is `term`: the state up to there is durable without
+    /// them.
+    pub fn compact(&mut self, region: RegionId, to: Index, term: Term) {
+        self.guarded(region, |peer, out| {
+            peer.compact(to, term, out);
+            Ok(())
+        });
+    }
+
+    /// Gives up every waiting proposal and read.
+    pub fn close(&mut self, code: Code) {
+        for peer in self.peers.values_mut() {
+            peer.close(code, &mut self.early);
+        }
+    }
+
+    /// What is to be done since the last call. Empty output means the host is at rest.
+    pub fn poll(&mut self) -> Output<P, R> {
+        for region in std::mem::take(&mut self.dirty) {
+            self.guarded(region, Peer::collect);
+            self.dirty.remove(&region);
+        }
+        std::mem::take(&mut self.early)
+    }
+
+    fn missing(&self, region: RegionId) -> Code {
+        if self.quarantined.contains_key(&region) { Code::Corrupt } else { Code::RegionNotFound }
+    }
+
+    /// Runs `work` on a replica and marks it dirty. What breaks the replica removes it from service.
+    fn guarded(
+        &mut self,
+        region: RegionId,
+        work: impl FnOnce(&mut Peer<P, R>, &mut Output<P, R>) -> Result<(), consensus::Error>,
+    ) {
+        let Some(peer) = self.peers.get_mut(&region) else { return };
+        let early = &mut self.early;
+        // The replica is dropped when it panicked, so that no broken state is seen again; what it
+        // had put into the output before was complete.
+        let result = catch_unwind(AssertUnwindSafe(|| work(peer, early)));
+        let reason = match result {
+            Ok(Ok(())) => {
+                self.dirty.insert(region);
+                return;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => panic_text(panic.as_ref()),
+        };
+        if let Some(mut peer) = self.peers.remove(&region) {
+            peer.close(Code::Corrupt, &mut self.early);
+        }
+        self.dirty.remove(&region);
+        self.quarantined.insert(region, reason.clone());
+        self.early.quarantined.push((region, reason));
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_else(|| "a panic without words".to_owned())
+}

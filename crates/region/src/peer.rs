@@ -1,0 +1,351 @@
+//! One replica of one region: the consensus core with the proposals and reads that wait on it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use consensus::{LogReader, Message, Replica, Role, SnapshotMeta};
+use state::directory::RegionRecord;
+use types::{Code, Entry, EntryKind, HardState, Index, NodeId, PeerId, Term};
+
+use crate::reads::ReadQueue;
+use crate::{Committed, HostLimits, Install, LogWrite, Output, RegionMessage, RoleChange};
+
+/// What a replica needs to start.
+pub struct PeerStart {
+    /// The region, with the node of each peer.
+    pub record: RegionRecord,
+    /// Bounds and timing of the consensus core.
+    pub config: consensus::Config,
+    /// What was found on disk.
+    pub start: consensus::Start,
+    /// Reads entries that are no longer in memory.
+    pub log: Box<dyn LogReader>,
+}
+
+struct Proposal<P> {
+    term: Term,
+    index: Index,
+    waiting: P,
+}
+
+/// A replica on this node.
+pub struct Peer<P, R> {
+    record: RegionRecord,
+    nodes: BTreeMap<PeerId, NodeId>,
+    replica: Replica,
+    proposals: VecDeque<Proposal<P>>,
+    reads: ReadQueue<R>,
+    applied: Index,
+    committed: Index,
+    role: Role,
+    leader: Option<PeerId>,
+    term: Term,
+    ticks_without_leader: u64,
+    snapshot_wanted: bool,
+    kept: HardState,
+    last_write: u64,
+    last_durable: u64,
+}
+
+impl<P, R> Peer<P, R> {
+    pub(crate) fn new(start: PeerStart) -> Result<Self, consensus::Error> {
+        let applied = start.start.applied;
+        let kept = start.start.hard_state;
+        let replica = Replica::new(start.config, start.start, start.log)?;
+        let nodes = start.record.peers.iter().copied().collect();
+        let term = replica.term();
+        Ok(Self {
+            record: start.record,
+            nodes,
+            replica,
+            proposals: VecDeque::new(),
+            reads: ReadQueue::default(),
+            applied,
+            committed: applied,
+            role: Role::Follower,
+            leader: None,
+            term,
+            ticks_without_leader: 0,
+            snapshot_wanted: false,
+            kept,
+            last_write: 0,
+            last_durable: 0,
+        })
+    }
+
+    /// The consensus core's view, for `status` and the simulator's oracles.
+    #[must_use]
+    pub fn status(&self) -> consensus::Status {
+        self.replica.status()
+    }
+
+    /// The region as this replica knows it.
+    #[must_use]
+    pub fn record(&self) -> &RegionRecord {
+        &self.record
+    }
+
+    /// Entries handed out to be applied and not reported as applied yet.
+    #[must_use]
+    pub fn unapplied(&self) -> u64 {
+        self.committed.get().saturating_sub(self.applied.get())
+    }
+
+    pub(crate) fn tick(&mut self, limits: &HostLimits, out: &mut Output<P, R>) {
+        self.replica.tick();
+        self.reads.tick(limits.read_round_ticks);
+        self.ticks_without_leader =
+            if self.leader.is_some() { 0 } else { self.ticks_without_leader + 1 };
+        if self.ticks_without_leader >= limits.read_patience_ticks {
+            let given_up = self.reads.drain();
+            out.failed_reads.extend(given_up.into_iter().map(|read| (read, Code::NoLeader)));
+        }
+    }
+
+    /// Takes a message that came from `from`; one whose sender is no peer on that node is dropped.
+    pub(crate) fn step(&mut self, from: NodeId, message: Message) -> Result<(), consensus::Error> {
+        if self.nodes.get(&message.from()) != Some(&from) {
+            return Err(consensus::Error::Invalid(format!(
+                "peer {} of region {} does not live on node {from}",
+                message.from(),
+                self.record.id
+            )));
+        }
+        self.replica.step(message)
+    }
+
+    pub(crate) fn propose(
+        &mut self,
+        data: Bytes,
+        waiting: P,
+        limits: &HostLimits,
+    ) -> Result<(), (P, Code)> {
+        if !self.replica.is_leader() {
+            return Err((waiting, Code::NotLeader));
+        }
+        if self.unapplied() > limits.unapplied_entries
+            || self.proposals.len() >= limits.proposals_per_region
+        {
+            return Err((waiting, Code::TooManyRequests));
+        }
+        match self.replica.propose(data) {
+            Ok((term, index)) => {
+                self.proposals.push_back(Proposal { term, index, waiting });
+                Ok(())
+            }
+            Err(consensus::Error::Dropped) => Err((waiting, Code::TooManyRequests)),
+            Err(_) => Err((waiting, Code::NotLeader)),
+        }
+    }
+
+    pub(crate) fn read(&mut self, read: R, limits: &HostLimits) -> Result<(), (R, Code)> {
+        if self.reads.len() >= limits.reads_per_region {
+            return Err((read, Code::TooManyRequests));
+        }
+        self.reads.push(read);
+        Ok(())
+    }
+
+    pub(crate) fn persisted(&mut self, number: u64) {
+        self.last_durable = self.last_durable.max(number);
+        self.replica.persisted(number);
+    }
+
+    pub(crate) fn applied(&mut self, index: Index) {
+        assert!(
+            index <= self.committed,
+            "region {}: applied {index} was never handed out (handed out up to {})",
+            self.record.id,
+            self.committed
+        );
+        self.applied = self.applied.max(index);
+        self.replica.applied(self.applied);
+    }
+
+    pub(crate) fn transfer(&mut self, to: NodeId) -> Result<(), Code> {
+        let peer = self.nodes.iter().find(|(_, node)| **node == to).map(|(peer, _)| *peer);
+        let peer = peer.ok_or(Code::MemberNotFound)?;
+        self.replica.transfer_leadership(peer).map_err(|_| Code::NotLeader)
+    }
+
+    pub(crate) fn campaign(&mut self) {
+        self.replica.campaign();
+    }
+
+    pub(crate) fn unreachable(&mut self, node: NodeId) {
+        for (peer, _) in self.nodes.iter().filter(|(_, at)| **at == node) {
+            self.replica.report_unreachable(*peer);
+        }
+    }
+
+    pub(crate) fn snapshot_sent(&mut self, to: PeerId, ok: bool) {
+        self.replica.report_snapshot(to, ok);
+    }
+
+    pub(crate) fn provide_snapshot(&mut self, meta: SnapshotMeta) {
+        self.snapshot_wanted = false;
+        self.replica.provide_snapshot(meta);
+    }
+
+    pub(crate) fn compact(&mut self, to: Index, term: Term, out: &mut Output<P, R>) {
+        assert!(
+            to <= self.applied,
+            "region {}: compacting to {to} past what is applied ({})",
+            self.record.id,
+            self.applied
+        );
+        self.replica.compact(to);
+        out.writes.push(LogWrite {
+            region: self.record.id,
+            number: None,
+            hard_state: None,
+            entries: Vec::new(),
+            reset_to: None,
+            compact_to: Some((to, term)),
+            must_sync: false,
+            messages: Vec::new(),
+        });
+    }
+
+    /// Collects everything this replica wants done.
+    pub(crate) fn collect(&mut self, out: &mut Output<P, R>) -> Result<(), consensus::Error> {
+        if self.reads.wants_round()
+            && self.leader.is_some()
+            && let Ok(context) = self.replica.read_index()
+        {
+            self.reads.begin(context);
+        }
+        while self.replica.has_ready() {
+            let Some(ready) = self.replica.ready() else { break };
+            self.take_ready(ready, out)?;
+        }
+        Ok(())
+    }
+
+    fn take_ready(
+        &mut self,
+        ready: consensus::Ready,
+        out: &mut Output<P, R>,
+    ) -> Result<(), consensus::Error> {
+        if let Some(change) = ready.role_change {
+            self.take_role(change.role, change.leader, change.term, out);
+        }
+        if ready.wants_snapshot && !self.snapshot_wanted {
+            self.snapshot_wanted = true;
+            out.snapshots_wanted.push(self.record.id);
+        }
+        for (context, index) in ready.reads {
+            for (index, read) in self.reads.confirm(context, index) {
+                out.reads.push((self.record.id, index, read));
+            }
+        }
+        self.route(ready.messages, &mut out.messages);
+        let mut after = Vec::new();
+        self.route(ready.messages_after_persist, &mut after);
+        let reset_to = ready.snapshot.as_ref().map(|meta| (meta.index, meta.term));
+        let hard_state = ready.hard_state.filter(|new| {
+            // The commit index is a hint that a restart makes good by what was applied: alone it is
+            // not worth a write.
+            (new.term, new.vote) != (self.kept.term, self.kept.vote) || !ready.entries.is_empty()
+        });
+        self.kept = hard_state.unwrap_or(self.kept);
+        let nothing = hard_state.is_none() && ready.entries.is_empty() && reset_to.is_none();
+        if nothing && self.last_write == self.last_durable {
+            out.messages.append(&mut after);
+            self.replica.persisted(ready.number);
+        } else {
+            self.last_write = ready.number;
+            out.writes.push(LogWrite {
+                region: self.record.id,
+                number: Some(ready.number),
+                hard_state,
+                entries: ready.entries,
+                reset_to,
+                compact_to: None,
+                must_sync: !nothing,
+                messages: after,
+            });
+        }
+        if let Some(meta) = ready.snapshot {
+            self.committed = self.committed.max(meta.index);
+            self.drop_proposals_up_to(meta.index, out);
+            out.installs.push(Install { region: self.record.id, meta });
+        }
+        self.take_committed(ready.committed, out)
+    }
+
+    fn take_committed(
+        &mut self,
+        entries: Vec<Entry>,
+        out: &mut Output<P, R>,
+    ) -> Result<(), consensus::Error> {
+        let Some(last) = entries.last() else { return Ok(()) };
+        self.committed = last.index;
+        let mut waiting = Vec::new();
+        let mut configurations = Vec::new();
+        for entry in &entries {
+            if entry.kind == EntryKind::ConfChange {
+                configurations.push((entry.index, self.replica.apply_conf_change(entry)?));
+            }
+            while self.proposals.front().is_some_and(|first| first.index <= entry.index) {
+                let Some(first) = self.proposals.pop_front() else { break };
+                if first.index == entry.index && first.term == entry.term {
+                    waiting.push((entry.index, first.waiting));
+                } else {
+                    // Another leader's entry was committed in its place: it never happened.
+                    out.failed_proposals.push((first.waiting, Code::NotLeader));
+                }
+            }
+        }
+        out.committed.push(Committed {
+            region: self.record.id,
+            term: self.term,
+            entries,
+            waiting,
+            configurations,
+        });
+        Ok(())
+    }
+
+    fn take_role(
+        &mut self,
+        role: Role,
+        leader: Option<PeerId>,
+        term: Term,
+        out: &mut Output<P, R>,
+    ) {
+        if self.role == Role::Leader && role != Role::Leader {
+            // Whether these will be committed is for the next leader to say; who asked may ask it
+            // again under the same sequence.
+            let unknown = self.proposals.drain(..).map(|it| (it.waiting, Code::LeaderChanged));
+            out.failed_proposals.extend(unknown);
+        }
+        if term != self.term || leader != self.leader {
+            self.reads.restart();
+        }
+        (self.role, self.leader, self.term) = (role, leader, term);
+        let leader = leader.and_then(|peer| self.nodes.get(&peer).copied());
+        out.roles.push(RoleChange { region: self.record.id, role, leader, term });
+    }
+
+    fn drop_proposals_up_to(&mut self, index: Index, out: &mut Output<P, R>) {
+        while self.proposals.front().is_some_and(|first| first.index <= index) {
+            let Some(first) = self.proposals.pop_front() else { break };
+            out.failed_proposals.push((first.waiting, Code::LeaderChanged));
+        }
+    }
+
+    /// Ends the replica: everybody who waits is told `code`.
+    pub(crate) fn close(&mut self, code: Code, out: &mut Output<P, R>) {
+        out.failed_proposals.extend(self.proposals.drain(..).map(|it| (it.waiting, code)));
+        out.failed_reads.extend(self.reads.drain().into_iter().map(|read| (read, code)));
+    }
+
+    fn route(&self, messages: Vec<Message>, to: &mut Vec<(NodeId, RegionMessage)>) {
+        for message in messages {
+            if let Some(node) = self.nodes.get(&message.to()) {
+                to.push((*node, RegionMessage { region: self.record.id, message }));
+            }
+        }
+    }
+}

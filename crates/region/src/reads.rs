@@ -1,0 +1,117 @@
+//! Linearizable reads of one region: everything that waits is confirmed by one quorum round
+//! (Raft dissertation, 6.4).
+
+use std::collections::VecDeque;
+
+use consensus::ReadContext;
+use types::Index;
+
+/// Rounds under way at once; what comes meanwhile waits for the next, so that load makes batches
+/// larger instead of rounds more frequent.
+const ROUNDS: usize = 2;
+
+struct Round<R> {
+    context: ReadContext,
+    started: u64,
+    reads: Vec<R>,
+}
+
+/// The reads of a region that wait for their index.
+pub(crate) struct ReadQueue<R> {
+    waiting: Vec<R>,
+    rounds: VecDeque<Round<R>>,
+    tick: u64,
+}
+
+impl<R> Default for ReadQueue<R> {
+    fn default() -> Self {
+        Self { waiting: Vec::new(), rounds: VecDeque::new(), tick: 0 }
+    }
+}
+
+impl<R> ReadQueue<R> {
+    pub(crate) fn push(&mut self, read: R) {
+        self.waiting.push(read);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len() + self.rounds.iter().map(|round| round.reads.len()).sum::<usize>()
+    }
+
+    /// Whether a new round should be asked for.
+    pub(crate) fn wants_round(&self) -> bool {
+        !self.waiting.is_empty() && self.rounds.len() < ROUNDS
+    }
+
+    /// A round was begun: it carries everything that waits.
+    pub(crate) fn begin(&mut self, context: ReadContext) {
+        let reads = std::mem::take(&mut self.waiting);
+        self.rounds.push_back(Round { context, started: self.tick, reads });
+    }
+
+    /// A round was confirmed. Rounds begun before it are covered too: their reads came earlier, and
+    /// a later confirmation is as good.
+    pub(crate) fn confirm(&mut self, context: ReadContext, index: Index) -> Vec<(Index, R)> {
+        let Some(at) = self.rounds.iter().position(|round| round.context == context) else {
+            return Vec::new();
+        };
+        self.rounds.drain(..=at).flat_map(|round| round.reads).map(|read| (index, read)).collect()
+    }
+
+    /// Time passes: a round that got no answer for `patience` ticks was dropped silently by the
+    /// library (no leader, or no commit in the leader's term yet); its reads wait again, and the
+    /// next attempt gets a context of its own (guard rule 4).
+    pub(crate) fn tick(&mut self, patience: u64) {
+        self.tick += 1;
+        while let Some(round) = self.rounds.front() {
+            if self.tick - round.started < patience {
+                break;
+            }
+            if let Some(mut round) = self.rounds.pop_front() {
+                round.reads.append(&mut self.waiting);
+                self.waiting = round.reads;
+            }
+        }
+    }
+
+    /// Everything that waits starts over: the leader or the term changed.
+    pub(crate) fn restart(&mut self) {
+        let mut reads: Vec<R> = self.rounds.drain(..).flat_map(|round| round.reads).collect();
+        reads.append(&mut self.waiting);
+        self.waiting = reads;
+    }
+
+    /// Gives up all reads.
+    pub(crate) fn drain(&mut self) -> Vec<R> {
+        self.restart();
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Index, ReadContext, ReadQueue};
+
+    #[test]
+    fn a_later_confirmation_covers_earlier_rounds_and_a_lost_round_waits_again() {
+        let mut queue = ReadQueue::default();
+        queue.push('a');
+        queue.begin(ReadContext(1));
+        queue.push('b');
+        assert!(queue.wants_round());
+        queue.begin(ReadContext(2));
+        queue.push('c');
+        assert!(!queue.wants_round(), "two rounds are under way");
+        assert_eq!(
+            queue.confirm(ReadContext(2), Index(7)),
+            vec![(Index(7), 'a'), (Index(7), 'b')]
+        );
+        assert!(queue.confirm(ReadContext(1), Index(9)).is_empty(), "already covered");
+        queue.begin(ReadContext(3));
+        queue.tick(2);
+        assert!(!queue.wants_round());
+        queue.tick(2);
+        assert!(queue.wants_round(), "the round was given up and 'c' waits again");
+        assert_eq!(queue.len(), 1);
+    }
+}

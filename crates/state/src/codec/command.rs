@@ -1,0 +1,142 @@
+//! Envelopes, as log entries carry them.
+
+use bytes::Bytes;
+use types::{ClusterId, Epoch};
+
+use super::VERSION;
+use super::primitives::{CodecError, Cursor, Writer};
+use super::records::{get_node, put_node};
+use super::request::{get_delete, get_put, get_txn, put_delete, put_put, put_txn};
+use crate::command::{Command, Envelope, SessionTag};
+
+const PUT: u8 = 1;
+const DELETE: u8 = 2;
+const TXN: u8 = 3;
+const COMPACT: u8 = 4;
+const LEASE_GRANT: u8 = 5;
+const LEASE_REVOKE: u8 = 6;
+const LEASE_EXPIRE: u8 = 7;
+const INITIALIZE: u8 = 16;
+const REGISTER_NODE: u8 = 17;
+const CREATE_KEYSPACE: u8 = 18;
+
+impl Envelope {
+    /// The envelope as bytes.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let mut out = Writer::with_capacity(48 + payload(&self.command));
+        out.byte(VERSION);
+        out.number(self.epoch.version);
+        out.number(self.epoch.conf_ver);
+        out.flag(self.session.is_some());
+        if let Some(tag) = &self.session {
+            out.number(tag.client);
+            out.number(tag.sequence);
+            out.number(tag.acknowledged);
+        }
+        put_command(&mut out, &self.command);
+        out.finish()
+    }
+
+    /// The envelope in `bytes`; its byte strings are slices of them.
+    ///
+    /// # Errors
+    /// When the bytes are not exactly one envelope of a known version.
+    pub fn decode(bytes: Bytes) -> Result<Self, CodecError> {
+        let mut from = Cursor::new(bytes);
+        if from.byte()? != VERSION {
+            return Err(from.error("a command of an unknown version"));
+        }
+        let epoch = Epoch { version: from.number()?, conf_ver: from.number()? };
+        let session = if from.flag()? {
+            Some(SessionTag {
+                client: from.number()?,
+                sequence: from.number()?,
+                acknowledged: from.number()?,
+            })
+        } else {
+            None
+        };
+        let command = get_command(&mut from)?;
+        from.end()?;
+        Ok(Self { epoch, session, command })
+    }
+}
+
+fn payload(command: &Command) -> usize {
+    match command {
+        Command::Put(put) => put.key.len() + put.value.len(),
+        _ => 64,
+    }
+}
+
+fn put_command(out: &mut Writer, command: &Command) {
+    match command {
+        Command::Put(put) => {
+            out.byte(PUT);
+            put_put(out, put);
+        }
+        Command::Delete(delete) => {
+            out.byte(DELETE);
+            put_delete(out, delete);
+        }
+        Command::Txn(txn) => {
+            out.byte(TXN);
+            put_txn(out, txn);
+        }
+        Command::Compact { revision } => {
+            out.byte(COMPACT);
+            out.revision(*revision);
+        }
+        Command::LeaseGrant { id, ttl_seconds } => {
+            out.byte(LEASE_GRANT);
+            out.lease(*id);
+            out.signed(*ttl_seconds);
+        }
+        Command::LeaseRevoke { id } => {
+            out.byte(LEASE_REVOKE);
+            out.lease(*id);
+        }
+        Command::LeaseExpire { ids } => {
+            out.byte(LEASE_EXPIRE);
+            out.number(ids.len() as u64);
+            for id in ids {
+                out.lease(*id);
+            }
+        }
+        Command::Initialize { cluster, nodes } => {
+            out.byte(INITIALIZE);
+            out.wide(cluster.0);
+            out.number(nodes.len() as u64);
+            for node in nodes {
+                put_node(out, node);
+            }
+        }
+        Command::RegisterNode(node) => {
+            out.byte(REGISTER_NODE);
+            put_node(out, node);
+        }
+        Command::CreateKeyspace { name } => {
+            out.byte(CREATE_KEYSPACE);
+            out.bytes(name.as_bytes());
+        }
+    }
+}
+
+fn get_command(from: &mut Cursor) -> Result<Command, CodecError> {
+    Ok(match from.byte()? {
+        PUT => Command::Put(get_put(from)?),
+        DELETE => Command::Delete(get_delete(from)?),
+        TXN => Command::Txn(get_txn(from, 1)?),
+        COMPACT => Command::Compact { revision: from.revision()? },
+        LEASE_GRANT => Command::LeaseGrant { id: from.lease()?, ttl_seconds: from.signed()? },
+        LEASE_REVOKE => Command::LeaseRevoke { id: from.lease()? },
+        LEASE_EXPIRE => Command::LeaseExpire { ids: from.list(Cursor::lease)? },
+        INITIALIZE => {
+            Command::Initialize { cluster: ClusterId(from.wide()?), nodes: from.list(get_node)? }
+        }
+        REGISTER_NODE => Command::RegisterNode(get_node(from)?),
+        CREATE_KEYSPACE => Command::CreateKeyspace { name: from.text()? },
+        _ => return Err(from.error("an unknown command")),
+    })
+}

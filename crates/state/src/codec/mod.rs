@@ -1,0 +1,16 @@
+//! How commands and outcomes are written down: in the log, between nodes, in session records. Drawn
+//! in `docs/format.md`. Every decoder takes bytes from outside: it is bounded and never panics.
+
+mod command;
+mod outcome;
+pub(crate) mod primitives;
+pub(crate) mod records;
+mod request;
+
+#[cfg(test)]
+mod tests;
+
+pub use primitives::CodecError;
+
+/// The first byte of an envelope and of an outcome.
+const VERSION: u8 = 1;

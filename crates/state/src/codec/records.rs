@@ -1,0 +1,97 @@
+//! Records of the directory and of a replica's position.
+
+use types::{ConfState, Epoch, KeyspaceId, NodeId, PeerId, RegionId};
+
+use super::primitives::{CodecError, Cursor, Writer};
+use super::request::{get_range, put_range};
+use crate::directory::{KeyspaceRecord, NodeRecord, RegionRecord};
+
+pub(crate) fn put_node(out: &mut Writer, node: &NodeRecord) {
+    out.number(node.id.get());
+    out.wide(node.identity);
+    out.bytes(node.name.as_bytes());
+    out.bytes(node.peer_address.as_bytes());
+    out.bytes(node.client_address.as_bytes());
+}
+
+pub(crate) fn get_node(from: &mut Cursor) -> Result<NodeRecord, CodecError> {
+    Ok(NodeRecord {
+        id: NodeId(from.number()?),
+        identity: from.wide()?,
+        name: from.text()?,
+        peer_address: from.text()?,
+        client_address: from.text()?,
+    })
+}
+
+pub(crate) fn put_keyspace(out: &mut Writer, keyspace: &KeyspaceRecord) {
+    out.number(u64::from(keyspace.id.get()));
+    out.bytes(keyspace.name.as_bytes());
+    out.number(keyspace.region.get());
+}
+
+pub(crate) fn get_keyspace(from: &mut Cursor) -> Result<KeyspaceRecord, CodecError> {
+    Ok(KeyspaceRecord {
+        id: KeyspaceId(from.small()?),
+        name: from.text()?,
+        region: RegionId(from.number()?),
+    })
+}
+
+pub(crate) fn put_region(out: &mut Writer, region: &RegionRecord) {
+    out.number(region.id.get());
+    out.number(u64::from(region.keyspace.get()));
+    put_range(out, &region.range);
+    put_epoch(out, region.epoch);
+    out.number(region.peers.len() as u64);
+    for (peer, node) in &region.peers {
+        out.number(peer.get());
+        out.number(node.get());
+    }
+}
+
+pub(crate) fn get_region(from: &mut Cursor) -> Result<RegionRecord, CodecError> {
+    Ok(RegionRecord {
+        id: RegionId(from.number()?),
+        keyspace: KeyspaceId(from.small()?),
+        range: get_range(from)?,
+        epoch: get_epoch(from)?,
+        peers: from.list(|from| Ok((PeerId(from.number()?), NodeId(from.number()?))))?,
+    })
+}
+
+pub(crate) fn put_epoch(out: &mut Writer, epoch: Epoch) {
+    out.number(epoch.version);
+    out.number(epoch.conf_ver);
+}
+
+pub(crate) fn get_epoch(from: &mut Cursor) -> Result<Epoch, CodecError> {
+    Ok(Epoch { version: from.number()?, conf_ver: from.number()? })
+}
+
+pub(crate) fn put_configuration(out: &mut Writer, configuration: &ConfState) {
+    let lists = [
+        &configuration.voters,
+        &configuration.learners,
+        &configuration.voters_outgoing,
+        &configuration.learners_next,
+    ];
+    for peers in lists {
+        out.number(peers.len() as u64);
+        for peer in peers {
+            out.number(peer.get());
+        }
+    }
+    out.flag(configuration.auto_leave);
+}
+
+pub(crate) fn get_configuration(from: &mut Cursor) -> Result<ConfState, CodecError> {
+    let peer = |from: &mut Cursor| Ok(PeerId(from.number()?));
+    Ok(ConfState {
+        voters: from.list(peer)?,
+        learners: from.list(peer)?,
+        voters_outgoing: from.list(peer)?,
+        learners_next: from.list(peer)?,
+        auto_leave: from.flag()?,
+    })
+}

@@ -1,0 +1,241 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+use types::{
+    ClusterId, Code, Epoch, Fault, KeyRange, KeyspaceId, LeaseId, NodeId, RegionId, Revision,
+};
+
+use crate::command::{Command, Envelope, SessionTag};
+use crate::directory::{KeyspaceRecord, NodeRecord};
+use crate::request::{
+    Compare, CompareResult, CompareTarget, DeleteRequest, PutRequest, RangeRequest, SortOrder,
+    SortTarget, TxnOp, TxnRequest,
+};
+use crate::response::{KeyValue, Outcome, RangeResponse, Response};
+
+fn bytes() -> impl Strategy<Value = Bytes> {
+    proptest::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from)
+}
+
+fn range() -> impl Strategy<Value = KeyRange> {
+    (bytes(), proptest::option::of(bytes())).prop_map(|(start, end)| KeyRange { start, end })
+}
+
+fn put() -> impl Strategy<Value = PutRequest> {
+    (bytes(), bytes(), any::<i64>(), any::<[bool; 3]>()).prop_map(|(key, value, lease, flags)| {
+        let [prev_kv, ignore_value, ignore_lease] = flags;
+        PutRequest { key, value, lease: LeaseId(lease), prev_kv, ignore_value, ignore_lease }
+    })
+}
+
+fn delete() -> impl Strategy<Value = DeleteRequest> {
+    (range(), any::<bool>()).prop_map(|(range, prev_kv)| DeleteRequest { range, prev_kv })
+}
+
+fn range_request() -> impl Strategy<Value = RangeRequest> {
+    (range(), any::<u64>(), any::<[i64; 5]>(), any::<[bool; 2]>(), 0_usize..3, 0_usize..5).prop_map(
+        |(range, limit, revisions, flags, order, target)| RangeRequest {
+            range,
+            limit,
+            revision: Revision(revisions[0]),
+            sort_order: [SortOrder::None, SortOrder::Ascend, SortOrder::Descend][order],
+            sort_target: [
+                SortTarget::Key,
+                SortTarget::Version,
+                SortTarget::Create,
+                SortTarget::Mod,
+                SortTarget::Value,
+            ][target],
+            keys_only: flags[0],
+            count_only: flags[1],
+            min_mod_revision: Revision(revisions[1]),
+            max_mod_revision: Revision(revisions[2]),
+            min_create_revision: Revision(revisions[3]),
+            max_create_revision: Revision(revisions[4]),
+        },
+    )
+}
+
+fn compare() -> impl Strategy<Value = Compare> {
+    let target = prop_oneof![
+        any::<i64>().prop_map(CompareTarget::Version),
+        any::<i64>().prop_map(|r| CompareTarget::CreateRevision(Revision(r))),
+        any::<i64>().prop_map(|r| CompareTarget::ModRevision(Revision(r))),
+        bytes().prop_map(CompareTarget::Value),
+        any::<i64>().prop_map(|l| CompareTarget::Lease(LeaseId(l))),
+    ];
+    let results = [
+        CompareResult::Equal,
+        CompareResult::Greater,
+        CompareResult::Less,
+        CompareResult::NotEqual,
+    ];
+    (range(), any::<bool>(), 0_usize..4, target).prop_map(move |(range, single, at, target)| {
+        Compare { range, single, result: results[at], target }
+    })
+}
+
+fn txn() -> impl Strategy<Value = TxnRequest> {
+    let leaf = prop_oneof![
+        put().prop_map(TxnOp::Put),
+        delete().prop_map(TxnOp::Delete),
+        range_request().prop_map(TxnOp::Range),
+    ];
+    let operation = leaf.prop_recursive(3, 16, 4, |inner| {
+        let branch = || proptest::collection::vec(inner.clone(), 0..3);
+        (proptest::collection::vec(compare(), 0..2), branch(), branch()).prop_map(
+            |(compare, success, failure)| TxnOp::Txn(TxnRequest { compare, success, failure }),
+        )
+    });
+    let branch = || proptest::collection::vec(operation.clone(), 0..4);
+    (proptest::collection::vec(compare(), 0..4), branch(), branch())
+        .prop_map(|(compare, success, failure)| TxnRequest { compare, success, failure })
+}
+
+fn node() -> impl Strategy<Value = NodeRecord> {
+    (any::<u64>(), any::<u128>(), ".{0,8}", ".{0,8}", ".{0,8}").prop_map(
+        |(id, identity, name, peer_address, client_address)| NodeRecord {
+            id: NodeId(id),
+            identity,
+            name,
+            peer_address,
+            client_address,
+        },
+    )
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        put().prop_map(Command::Put),
+        delete().prop_map(Command::Delete),
+        txn().prop_map(Command::Txn),
+        any::<i64>().prop_map(|r| Command::Compact { revision: Revision(r) }),
+        any::<(i64, i64)>()
+            .prop_map(|(id, ttl_seconds)| Command::LeaseGrant { id: LeaseId(id), ttl_seconds }),
+        any::<i64>().prop_map(|id| Command::LeaseRevoke { id: LeaseId(id) }),
+        any::<Vec<i64>>()
+            .prop_map(|ids| Command::LeaseExpire { ids: ids.into_iter().map(LeaseId).collect() }),
+        (any::<u128>(), proptest::collection::vec(node(), 0..4))
+            .prop_map(|(id, nodes)| Command::Initialize { cluster: ClusterId(id), nodes }),
+        node().prop_map(Command::RegisterNode),
+        ".{0,20}".prop_map(|name| Command::CreateKeyspace { name }),
+    ]
+}
+
+fn envelope() -> impl Strategy<Value = Envelope> {
+    let session = proptest::option::of(any::<[u64; 3]>());
+    (any::<[u64; 2]>(), session, command()).prop_map(|(epoch, session, command)| Envelope {
+        epoch: Epoch { version: epoch[0], conf_ver: epoch[1] },
+        session: session.map(|[client, sequence, acknowledged]| SessionTag {
+            client,
+            sequence,
+            acknowledged,
+        }),
+        command,
+    })
+}
+
+fn key_value() -> impl Strategy<Value = KeyValue> {
+    (bytes(), bytes(), any::<[i64; 4]>(), any::<[u64; 2]>(), bytes()).prop_map(
+        |(key, value, numbers, counts, session)| KeyValue {
+            key,
+            value,
+            create_revision: Revision(numbers[0]),
+            mod_revision: Revision(numbers[1]),
+            version: numbers[2],
+            lease: LeaseId(numbers[3]),
+            flags: counts[0],
+            lock_index: counts[1],
+            session,
+        },
+    )
+}
+
+fn response() -> impl Strategy<Value = Response> {
+    let list = || proptest::collection::vec(key_value(), 0..3);
+    let leaf = prop_oneof![
+        proptest::option::of(key_value()).prop_map(|prev| Response::Put { prev }),
+        (any::<i64>(), list()).prop_map(|(deleted, prev)| Response::Delete { deleted, prev }),
+        (list(), any::<bool>(), any::<i64>())
+            .prop_map(|(kvs, more, count)| Response::Range(RangeResponse { kvs, more, count })),
+        Just(Response::Compacted),
+        any::<(i64, i64)>()
+            .prop_map(|(id, ttl_seconds)| Response::LeaseGranted { id: LeaseId(id), ttl_seconds }),
+        Just(Response::LeaseRevoked),
+        (any::<u32>(), ".{0,8}", any::<u64>()).prop_map(|(id, name, region)| {
+            Response::Keyspace(KeyspaceRecord {
+                id: KeyspaceId(id),
+                name,
+                region: RegionId(region),
+            })
+        }),
+        Just(Response::Done),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        (any::<bool>(), proptest::collection::vec(inner, 0..4))
+            .prop_map(|(succeeded, responses)| Response::Txn { succeeded, responses })
+    })
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let fault =
+        (0..Code::ALL.len(), ".{0,20}").prop_map(|(at, detail)| Fault::new(Code::ALL[at], detail));
+    let result = prop_oneof![response().prop_map(Ok), fault.prop_map(Err)];
+    (any::<i64>(), result)
+        .prop_map(|(revision, result)| Outcome { revision: Revision(revision), result })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn envelopes_come_back(envelope in envelope()) {
+        prop_assert_eq!(Envelope::decode(envelope.encode()), Ok(envelope));
+    }
+
+    #[test]
+    fn outcomes_come_back(outcome in outcome()) {
+        prop_assert_eq!(Outcome::decode(outcome.encode()), Ok(outcome));
+    }
+
+    #[test]
+    fn damaged_envelopes_are_refused_or_read_but_never_panic(
+        envelope in envelope(), at in any::<usize>(), byte in any::<u8>(), cut in any::<usize>(),
+    ) {
+        let mut bytes = envelope.encode().to_vec();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        drop(Envelope::decode(Bytes::from(bytes.clone())));
+        bytes.truncate(cut % bytes.len());
+        drop(Envelope::decode(Bytes::from(bytes)));
+    }
+
+    #[test]
+    fn any_bytes_are_refused_or_read_but_never_panic(bytes in any::<Vec<u8>>()) {
+        drop(Envelope::decode(Bytes::from(bytes.clone())));
+        drop(Outcome::decode(Bytes::from(bytes)));
+    }
+}
+
+/// The written form is what a log of last year holds: it may grow, it must not change.
+#[test]
+fn the_written_form_stands() {
+    let put = PutRequest {
+        key: Bytes::from_static(b"key"),
+        value: Bytes::from_static(b"value"),
+        lease: LeaseId(-2),
+        prev_kv: true,
+        ..PutRequest::default()
+    };
+    let envelope = Envelope {
+        epoch: Epoch { version: 1, conf_ver: 300 },
+        session: Some(SessionTag { client: 7, sequence: 9, acknowledged: 8 }),
+        command: Command::Put(put),
+    };
+    let expected =
+        [1, 1, 0xac, 2, 1, 7, 9, 8, 1, 1, 3, 3, b'k', b'e', b'y', 5, b'v', b'a', b'l', b'u', b'e'];
+    assert_eq!(envelope.encode().as_ref(), expected);
+    let outcome = Outcome { revision: Revision(5), result: Ok(Response::Put { prev: None }) };
+    assert_eq!(outcome.encode().as_ref(), [1, 10, 0, 0, 0]);
+    let outcome = Outcome { revision: Revision(5), result: Err(Code::EmptyKey.into()) };
+    assert_eq!(outcome.encode().as_ref(), [1, 10, 2, 0]);
+}

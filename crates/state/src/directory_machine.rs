@@ -1,0 +1,245 @@
+//! The meta region's share of the state machine: it keeps the directory.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use types::{
+    Batch, ClusterId, Code, Epoch, Fault, KeyRange, KeyspaceId, NodeId, PeerId, ReadFailure,
+    Reader, RegionId, limits,
+};
+
+use crate::codec::primitives::{CodecError, Cursor, Writer};
+use crate::codec::records::{
+    get_keyspace, get_node, get_region, put_keyspace, put_node, put_region,
+};
+use crate::command::Command;
+use crate::directory::{Directory, KeyspaceRecord, NodeRecord, RegionRecord};
+use crate::response::Response;
+
+/// The tag of the directory's records, after the region.
+const TAG: u8 = b'D';
+const CLUSTER: u8 = b'c';
+const NODE: u8 = b'n';
+const KEYSPACE: u8 = b'k';
+const REGION: u8 = b'r';
+
+/// The directory, with what is needed to change it.
+pub(crate) struct DirectoryMachine {
+    region: RegionId,
+    directory: Directory,
+    last_keyspace: u32,
+    last_region: u64,
+}
+
+/// Why the directory's records cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The engine.
+    #[error(transparent)]
+    Read(#[from] ReadFailure),
+    /// A record.
+    #[error("a record of the directory is damaged: {0}")]
+    Damaged(#[from] CodecError),
+}
+
+impl DirectoryMachine {
+    pub(crate) fn load(region: RegionId, reader: &dyn Reader) -> Result<Self, Error> {
+        let mut machine =
+            Self { region, directory: Directory::default(), last_keyspace: 0, last_region: 0 };
+        let start = key(region, 0, 0);
+        let mut end = BytesMut::from(start.as_ref());
+        end.truncate(8);
+        end.put_u8(TAG + 1);
+        let mut damaged = None;
+        reader.scan(&start, &end, &mut |key, value| {
+            let kind = key.get(9).copied().unwrap_or(0);
+            match machine.take(kind, value) {
+                Ok(()) => true,
+                Err(error) => {
+                    damaged = Some(error);
+                    false
+                }
+            }
+        })?;
+        damaged.map_or(Ok(machine), |error| Err(error.into()))
+    }
+
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    fn take(&mut self, kind: u8, value: Bytes) -> Result<(), CodecError> {
+        let mut from = Cursor::new(value);
+        match kind {
+            CLUSTER => {
+                self.directory.cluster = Some(ClusterId(from.wide()?));
+                self.last_keyspace = from.small()?;
+                self.last_region = from.number()?;
+            }
+            NODE => {
+                let node = get_node(&mut from)?;
+                self.directory.nodes.insert(node.id, node);
+            }
+            KEYSPACE => {
+                let keyspace = get_keyspace(&mut from)?;
+                self.directory.keyspaces.insert(keyspace.id, keyspace);
+            }
+            REGION => {
+                let region = get_region(&mut from)?;
+                self.directory.regions.insert(region.id, region);
+            }
+            _ => return Err(from.error("a directory record of unknown kind")),
+        }
+        from.end()
+    }
+
+    /// Carries out a command of the meta region; answers also whether the directory changed.
+    pub(crate) fn apply(
+        &mut self,
+        command: &Command,
+        batch: &mut Batch,
+    ) -> (Result<Response, Fault>, bool) {
+        let result = match command {
+            Command::Initialize { cluster, nodes } => Ok(self.initialize(*cluster, nodes, batch)),
+            Command::RegisterNode(node) => self.register(node, batch),
+            Command::CreateKeyspace { name } => self.create_keyspace(name, batch),
+            Command::Put(_)
+            | Command::Delete(_)
+            | Command::Txn(_)
+            | Command::Compact { .. }
+            | Command::LeaseGrant { .. }
+            | Command::LeaseRevoke { .. }
+            | Command::LeaseExpire { .. } => {
+                Err(Fault::new(Code::Unsupported, "the meta region keeps no keys of users"))
+            }
+        };
+        match result {
+            Ok((response, changed)) => (Ok(response), changed),
+            Err(fault) => (Err(fault), false),
+        }
+    }
+
+    fn initialize(
+        &mut self,
+        cluster: ClusterId,
+        nodes: &[NodeRecord],
+        batch: &mut Batch,
+    ) -> (Response, bool) {
+        if self.directory.cluster.is_some() {
+            return (Response::Done, false);
+        }
+        self.directory.cluster = Some(cluster);
+        for node in nodes {
+            self.put_node(node.clone(), batch);
+        }
+        let ids: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
+        self.put_region(new_region(RegionId::META, KeyspaceId(0), &ids), batch);
+        self.last_region = RegionId::META.get();
+        self.add_keyspace("default", batch);
+        (Response::Done, true)
+    }
+
+    fn register(
+        &mut self,
+        node: &NodeRecord,
+        batch: &mut Batch,
+    ) -> Result<(Response, bool), Fault> {
+        let known = self.directory.nodes.get(&node.id).ok_or_else(|| {
+            let detail = format!("node {} ({}) is not part of this cluster", node.id, node.name);
+            Fault::new(Code::MemberNotFound, detail)
+        })?;
+        if known.identity != 0 && known.identity != node.identity {
+            return Err(Fault::new(
+                Code::ClusterMismatch,
+                format!(
+                    "node {} ({}) was here before with another data directory, so what it had \
+                     promised is lost; remove the member and add it again",
+                    node.id, known.name
+                ),
+            ));
+        }
+        if known == node {
+            return Ok((Response::Done, false));
+        }
+        self.put_node(node.clone(), batch);
+        Ok((Response::Done, true))
+    }
+
+    fn create_keyspace(
+        &mut self,
+        name: &str,
+        batch: &mut Batch,
+    ) -> Result<(Response, bool), Fault> {
+        crate::check::check_keyspace_name(name)?;
+        if self.directory.cluster.is_none() {
+            return Err(Fault::new(Code::Unsupported, "the cluster is not initialized yet"));
+        }
+        if self.directory.keyspace_named(name).is_some() {
+            return Err(Fault::new(Code::KeyspaceExists, name));
+        }
+        if self.directory.keyspaces.len() >= limits::KEYSPACES {
+            let detail = format!("a cluster holds at most {} keyspaces", limits::KEYSPACES);
+            return Err(Fault::new(Code::LimitReached, detail));
+        }
+        Ok((Response::Keyspace(self.add_keyspace(name, batch)), true))
+    }
+
+    fn add_keyspace(&mut self, name: &str, batch: &mut Batch) -> KeyspaceRecord {
+        self.last_keyspace += 1;
+        self.last_region += 1;
+        let keyspace = KeyspaceRecord {
+            id: KeyspaceId(self.last_keyspace),
+            name: name.to_owned(),
+            region: RegionId(self.last_region),
+        };
+        let nodes: Vec<NodeId> = self.directory.nodes.keys().copied().collect();
+        self.put_region(new_region(keyspace.region, keyspace.id, &nodes), batch);
+        let mut out = Writer::default();
+        put_keyspace(&mut out, &keyspace);
+        batch.put(key(self.region, KEYSPACE, u64::from(keyspace.id.get())), out.finish());
+        self.directory.keyspaces.insert(keyspace.id, keyspace.clone());
+        self.put_cluster(batch);
+        keyspace
+    }
+
+    fn put_cluster(&self, batch: &mut Batch) {
+        let Some(cluster) = self.directory.cluster else { return };
+        let mut out = Writer::default();
+        out.wide(cluster.0);
+        out.number(u64::from(self.last_keyspace));
+        out.number(self.last_region);
+        batch.put(key(self.region, CLUSTER, 0), out.finish());
+    }
+
+    fn put_node(&mut self, node: NodeRecord, batch: &mut Batch) {
+        let mut out = Writer::default();
+        put_node(&mut out, &node);
+        batch.put(key(self.region, NODE, node.id.get()), out.finish());
+        self.directory.nodes.insert(node.id, node);
+    }
+
+    fn put_region(&mut self, region: RegionRecord, batch: &mut Batch) {
+        let mut out = Writer::default();
+        put_region(&mut out, &region);
+        batch.put(key(self.region, REGION, region.id.get()), out.finish());
+        self.directory.regions.insert(region.id, region);
+    }
+}
+
+/// A region with a replica on every node; the peer ids of first replicas are the nodes' own numbers.
+fn new_region(id: RegionId, keyspace: KeyspaceId, nodes: &[NodeId]) -> RegionRecord {
+    RegionRecord {
+        id,
+        keyspace,
+        range: KeyRange::all(),
+        epoch: Epoch { version: 1, conf_ver: 1 },
+        peers: nodes.iter().map(|node| (PeerId(node.get()), *node)).collect(),
+    }
+}
+
+fn key(region: RegionId, kind: u8, id: u64) -> Bytes {
+    let mut key = BytesMut::with_capacity(18);
+    key.put_u64(region.get());
+    key.put_u8(TAG);
+    key.put_u8(kind);
+    key.put_u64(id);
+    key.freeze()
+}
