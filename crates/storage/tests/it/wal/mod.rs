@@ -1,0 +1,5 @@
+//! The write-ahead log.
+
+mod bed;
+mod crash;
+mod model;
