@@ -157,9 +157,9 @@ impl Body<'_> {
             return Err(Flaw::Nonsense("an entries item points elsewhere than to its data"));
         }
         let begin = *data_at;
-        let mut index = item.first;
         let mut last_term = 0;
-        for row in rows.chunks_exact(ROW).filter_map(Row::decode) {
+        let rows_read = rows.chunks_exact(ROW).filter_map(Row::decode);
+        for (index, row) in (item.first..).zip(rows_read) {
             let payload = self
                 .data
                 .get(*data_at..)
@@ -172,7 +172,6 @@ impl Body<'_> {
                 return Err(Flaw::Nonsense("an entry of unknown kind"));
             }
             *data_at += payload.len();
-            index += 1;
             last_term = row.term;
         }
         if *data_at - begin != item.data_len as usize {

@@ -95,16 +95,15 @@ fn make_dir(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
 fn open_segments(disk: &dyn Disk, dir: &Path, numbers: &[u32]) -> Result<Vec<Arc<Segment>>, Error> {
     let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(numbers.len());
     for number in numbers {
+        let before = segments.last();
+        if let Some(missing) = before.map(|before| before.number + 1).filter(|next| next != number)
+        {
+            return Err(Error::corrupt(dir, 0, format!("segment {missing} is missing")));
+        }
         let segment = segment::open(disk, dir, *number)?;
-        if let Some(before) = segments.last() {
-            if before.number + 1 != *number {
-                let found = format!("segment {} is missing", before.number + 1);
-                return Err(Error::corrupt(dir, 0, found));
-            }
-            if before.first_batch > segment.first_batch {
-                let found = "it begins before the segment before it";
-                return Err(Error::corrupt(&segment.path, 0, found));
-            }
+        if before.is_some_and(|before| before.first_batch > segment.first_batch) {
+            let found = "it begins before the segment before it";
+            return Err(Error::corrupt(&segment.path, 0, found));
         }
         segments.push(Arc::new(segment));
     }

@@ -7,7 +7,7 @@ use super::layout::{ALIGN, BATCH_HEADER, BATCH_MAGIC, BatchHeader};
 use super::segment::Segment;
 use super::window::Window;
 
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Where reading stopped.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl End {
             self.unvouched.pop_front();
         }
         self.offset += header.stride();
-        self.next = header.sequence + 1;
+        self.next = header.sequence.saturating_add(1);
     }
 
     /// Makes the last segment end here for good: refuses if something behind vouches for more,

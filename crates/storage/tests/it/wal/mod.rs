@@ -2,4 +2,7 @@
 
 mod bed;
 mod crash;
+mod damage;
 mod model;
+mod reclaim;
+mod semantics;
