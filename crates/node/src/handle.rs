@@ -8,18 +8,11 @@ use std::sync::Arc;
 use types::{Code, Fault, KeyspaceId, LeaseId, Term};
 
 use crate::answer::{Answer, Consistency, Header, LeaseStatus, Member, ReplicaStatus};
-use crate::watch::{WatchCreate, WatchMessage};
+use crate::watch::{WatchControl, WatchMessages};
 
 /// A running node; cheap to clone.
 #[derive(Clone)]
 pub struct Handle {}
-
-/// One client's watches on one keyspace: the half that gives orders.
-pub struct WatchControl {}
-
-/// One client's watches on one keyspace: the half that delivers. Bounded; a reader that falls behind
-/// is caught up from the kept history and loses nothing.
-pub struct WatchMessages {}
 
 fn stub<T>() -> Result<T, Fault> {
     Err(Code::Unsupported.into())
@@ -154,38 +147,5 @@ impl Handle {
     #[must_use]
     pub fn directory(&self) -> Arc<Directory> {
         Arc::default()
-    }
-}
-
-impl WatchControl {
-    /// Adds a watch; the answer comes as `Created` or `Canceled`.
-    ///
-    /// # Errors
-    /// `LimitReached` when the stream has too many watches or orders under way; `ShuttingDown`.
-    pub fn create(&self, _create: WatchCreate) -> Result<(), Fault> {
-        stub()
-    }
-
-    /// Ends a watch; answered with `Canceled`. An unknown id is passed over, as etcd does.
-    ///
-    /// # Errors
-    /// `LimitReached`, `ShuttingDown`.
-    pub fn cancel(&self, _id: i64) -> Result<(), Fault> {
-        stub()
-    }
-
-    /// Asks for a `Progress` with id -1 as soon as every watch of the stream has caught up.
-    ///
-    /// # Errors
-    /// `LimitReached`, `ShuttingDown`.
-    pub fn progress(&self) -> Result<(), Fault> {
-        stub()
-    }
-}
-
-impl WatchMessages {
-    /// The next message; `None` when the stream ended (the node stops, or the control was dropped).
-    pub async fn next(&mut self) -> Option<WatchMessage> {
-        None
     }
 }

@@ -1,3 +1,10 @@
+//! What clients ask of watches and what they are told.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use std::sync::Arc;
+
 use state::response::{EventKind, KeyValue};
 use types::{Fault, KeyRange, Revision};
 
@@ -31,6 +38,48 @@ pub struct WatchEvent {
     pub prev_kv: Option<KeyValue>,
 }
 
+/// Events that any number of watches share, with a place for their encoded form, so that what a
+/// thousand clients get is encoded once.
+#[derive(Debug)]
+pub struct SharedEvents {
+    events: Vec<WatchEvent>,
+    encoded: OnceLock<Bytes>,
+}
+
+impl SharedEvents {
+    pub(super) fn new(events: Vec<WatchEvent>) -> Self {
+        Self { events, encoded: OnceLock::new() }
+    }
+
+    /// The events; never empty, whole revisions, in order.
+    #[must_use]
+    pub fn events(&self) -> &[WatchEvent] {
+        &self.events
+    }
+
+    /// The encoded form, made by `encode` the first time. There is one per batch, so every caller has
+    /// to bring the same encoding: the front door with the most watchers, etcd's.
+    pub fn encoded(&self, encode: impl FnOnce(&[WatchEvent]) -> Bytes) -> Bytes {
+        self.encoded.get_or_init(|| encode(&self.events)).clone()
+    }
+}
+
+impl PartialEq for SharedEvents {
+    fn eq(&self, other: &Self) -> bool {
+        self.events == other.events
+    }
+}
+
+impl Eq for SharedEvents {}
+
+impl core::ops::Deref for SharedEvents {
+    type Target = [WatchEvent];
+
+    fn deref(&self) -> &[WatchEvent] {
+        &self.events
+    }
+}
+
 /// What a watch stream sends.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum WatchMessage {
@@ -48,7 +97,7 @@ pub enum WatchMessage {
         /// The newest revision contained.
         revision: Revision,
         /// The events; never empty.
-        events: Vec<WatchEvent>,
+        events: Arc<SharedEvents>,
     },
     /// Everything up to `revision` was sent.
     Progress {

@@ -1,0 +1,138 @@
+//! The watches of every region on this node.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use env::Moment;
+use parking_lot::{Mutex, RwLock};
+use state::response::Event;
+use tokio::sync::Semaphore;
+use types::{Code, Fault, RegionId, Revision};
+
+use super::control::WatchControl;
+use super::history::History;
+use super::limits::WatchLimits;
+use super::reader::WatchMessages;
+use super::region::Region;
+
+/// Pushes the committed events of each region to whoever watches it. One per node.
+///
+/// Appliers call [`Self::publish`]; it queues, and never waits for a reader. Everything that may take
+/// long (history, the records before) is done by the readers.
+pub struct Hub {
+    limits: WatchLimits,
+    history: Arc<dyn History>,
+    readers: Arc<Semaphore>,
+    regions: RwLock<BTreeMap<RegionId, Arc<Region>>>,
+    now: Mutex<Moment>,
+    /// Why nothing can be opened any more.
+    closed: Mutex<Option<Fault>>,
+}
+
+impl Hub {
+    /// A hub over `history`.
+    #[must_use]
+    pub fn new(limits: WatchLimits, history: Arc<dyn History>) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            history,
+            readers: Arc::new(Semaphore::new(limits.readers.max(1))),
+            regions: RwLock::default(),
+            now: Mutex::default(),
+            closed: Mutex::default(),
+        })
+    }
+
+    /// Pushes events of whole revisions, in order, up to `revision`, to whoever watches the region.
+    /// Called by the one thread that applies the region's commands, after they can be read from the
+    /// history. What was published before is passed over.
+    ///
+    /// # Panics
+    /// If an event is newer than `revision`.
+    pub fn publish(&self, region: RegionId, revision: Revision, events: &[Event]) {
+        self.region(region, |_| revision, |found| found.publish(revision, events));
+    }
+
+    /// The region's state went to `revision` without its events having been published, because a
+    /// snapshot was installed. Every watch reads what is in between from the history. Called where
+    /// [`Self::publish`] is.
+    pub fn jump(&self, region: RegionId, revision: Revision) {
+        self.region(region, |_| revision, |found| found.jump(revision));
+    }
+
+    /// Opens a stream of watches on a region.
+    ///
+    /// # Errors
+    /// `LimitReached`; `ShuttingDown`, or what [`Self::shutdown`] said.
+    pub fn open(&self, region: RegionId) -> Result<(WatchControl, WatchMessages), Fault> {
+        let opened = self.region(
+            region,
+            |history| history.revision(region),
+            |found| {
+                let stream = found.open()?;
+                let control = WatchControl { region: found.clone(), stream: stream.clone() };
+                let messages = WatchMessages::new(found.clone(), stream, self.readers.clone());
+                Ok((control, messages))
+            },
+        );
+        // Asked last: a shutdown meanwhile has not seen the stream.
+        match self.closed.lock().clone() {
+            Some(fault) => Err(fault),
+            None => opened,
+        }
+    }
+
+    /// Ends every watch of a region that this node gives up, with `fault` as the reason.
+    pub fn close_region(&self, region: RegionId, fault: &Fault) {
+        let removed = self.regions.write().remove(&region);
+        if let Some(region) = removed {
+            region.close(fault);
+        }
+    }
+
+    /// Ends every watch; nothing can be opened any more.
+    pub fn shutdown(&self) {
+        let fault = Fault::from(Code::ShuttingDown);
+        *self.closed.lock() = Some(fault.clone());
+        let regions = core::mem::take(&mut *self.regions.write());
+        for region in regions.into_values() {
+            region.close(&fault);
+        }
+    }
+
+    /// Sends the progress that is due. The driver calls this every now and then; periodic progress
+    /// is late by at most the time between two calls.
+    pub fn tick(&self, now: Moment) {
+        *self.now.lock() = now;
+        let regions: Vec<Arc<Region>> = self.regions.read().values().cloned().collect();
+        for region in regions {
+            region.tick(now);
+        }
+    }
+
+    /// Does `work` on a region; one not seen before begins at the revision `begin` gives.
+    ///
+    /// Appliers come here too, so a region is known from its first publish on, and a stream opened
+    /// later cannot begin before it.
+    fn region<T>(
+        &self,
+        id: RegionId,
+        begin: impl FnOnce(&dyn History) -> Revision,
+        work: impl FnOnce(&Arc<Region>) -> T,
+    ) -> T {
+        let known = self.regions.read().get(&id).cloned();
+        if let Some(region) = known {
+            return work(&region);
+        }
+        let now = *self.now.lock();
+        let region = {
+            let mut regions = self.regions.write();
+            let make = || {
+                let begin = begin(self.history.as_ref());
+                Arc::new(Region::new(id, self.limits, self.history.clone(), begin, now))
+            };
+            regions.entry(id).or_insert_with(make).clone()
+        };
+        work(&region)
+    }
+}
