@@ -1,0 +1,92 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use env::{Inbox, Rng};
+use parking_lot::{Mutex, RwLock};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use types::{Code, Fault, NodeId};
+
+use super::admission::{Admission, compatible};
+use super::carrier::SnapshotReceiver;
+use super::hello::PeerHello;
+use super::limits::Limits;
+use super::peer::Peer;
+use super::warnings::Warnings;
+use crate::identity::Identity;
+
+/// What every task of the transport shares.
+pub(super) struct Core {
+    pub(super) identity: Arc<Identity>,
+    pub(super) peer_address: String,
+    pub(super) client_address: String,
+    pub(super) limits: Limits,
+    pub(super) rng: Arc<dyn Rng>,
+    pub(super) admission: Arc<dyn Admission>,
+    pub(super) inbox: Arc<dyn Inbox>,
+    pub(super) snapshots: Arc<dyn SnapshotReceiver>,
+    pub(super) snapshots_out: Arc<Semaphore>,
+    pub(super) snapshots_in: Arc<Semaphore>,
+    pub(super) peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
+    pub(super) warnings: Warnings,
+    pub(super) stopping: watch::Sender<bool>,
+    pub(super) runtime: Handle,
+    /// Every task; `None` after the shutdown.
+    pub(super) tasks: Mutex<Option<JoinSet<()>>>,
+}
+
+impl Core {
+    /// This node as it introduces itself now.
+    pub(super) fn hello(&self) -> PeerHello {
+        PeerHello::of(&self.identity, &self.peer_address, &self.client_address)
+    }
+
+    /// Whether the node that introduces itself may talk to this one; a refusal is logged.
+    pub(super) fn judge(&self, hello: &PeerHello) -> Result<(), Fault> {
+        let judged = compatible(&self.hello(), hello).and_then(|()| self.admission.admit(hello));
+        if let Err(fault) = &judged {
+            self.warnings.warn(&format!("refused {hello}"), &fault.to_string());
+            self.trouble(hello.node, || fault.to_string());
+        }
+        judged
+    }
+
+    /// [`Self::judge`] for a stream: the node must also be a known peer.
+    pub(super) fn judge_peer(&self, hello: &PeerHello) -> Result<Arc<Peer>, Fault> {
+        self.judge(hello)?;
+        if *self.stopping.borrow() {
+            return Err(Fault::new(Code::ShuttingDown, "the node is shutting down"));
+        }
+        self.peer(hello.node)
+    }
+
+    pub(super) fn peer(&self, node: NodeId) -> Result<Arc<Peer>, Fault> {
+        self.peers.read().get(&node).cloned().ok_or_else(|| {
+            let detail =
+                format!("node {node} is not a member that {} knows of", self.identity.name());
+            Fault::new(Code::MemberNotFound, detail)
+        })
+    }
+
+    /// Remembers why there is no link to a node.
+    pub(super) fn trouble(&self, node: NodeId, why: impl FnOnce() -> String) {
+        if let Some(peer) = self.peers.read().get(&node) {
+            peer.set_trouble(why());
+        }
+    }
+
+    /// Runs a task until it ends or the transport is shut down; false if that has happened.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        let mut tasks = self.tasks.lock();
+        let Some(tasks) = tasks.as_mut() else { return false };
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_on(task, &self.runtime);
+        true
+    }
+
+    /// Waits until the shutdown begins.
+    pub(super) async fn stopped(&self) {
+        drop(self.stopping.subscribe().wait_for(|stopping| *stopping).await);
+    }
+}

@@ -1,0 +1,106 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use proto::peer::peer_server::PeerServer;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tonic::codegen::Service as TowerService;
+
+use super::core::Core;
+use super::limits::{CONNECTION_WINDOW, HTTP2_FRAME, STREAM_WINDOW};
+use super::service::Service;
+
+/// Streams at once on one connection; a peer needs one, and a few for handshakes.
+const STREAMS: u32 = 16;
+/// Bytes of all headers of a call.
+const HEADER_BYTES: u32 = 16 << 10;
+
+/// Takes connections until the task is ended, which ends them all.
+pub(super) async fn run(core: Arc<Core>, listener: TcpListener) {
+    let mut connections = JoinSet::new();
+    loop {
+        let full = connections.len() >= core.limits.connections;
+        tokio::select! {
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if !full => match accepted {
+                Ok((stream, address)) => {
+                    let core = core.clone();
+                    connections.spawn(async move {
+                        if let Err(error) = serve(core, stream).await {
+                            tracing::debug!("connection from {address} ended: {error}");
+                        }
+                    });
+                }
+                Err(error) => {
+                    // Out of files, most likely: others must close some before it can work again.
+                    core.warnings.warn("accepting peers", &error.to_string());
+                    sleep(Duration::from_millis(50)).await;
+                }
+            },
+        }
+    }
+}
+
+async fn serve(
+    core: Arc<Core>,
+    stream: TcpStream,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    stream.set_nodelay(true)?;
+    let limits = &core.limits;
+    let rpc = PeerServer::new(Service { core: core.clone() })
+        .max_decoding_message_size(limits.message_bytes())
+        .max_encoding_message_size(limits.message_bytes());
+    let called = Arc::new(AtomicBool::new(false));
+    let service = TowerToHyperService::new(Noted { inner: rpc, called: called.clone() });
+    let mut builder = Builder::new(TokioExecutor::new()).http2_only();
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(HTTP2_FRAME)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADER_BYTES)
+        .keep_alive_interval(limits.keepalive_interval)
+        .keep_alive_timeout(limits.keepalive_timeout);
+    tokio::select! {
+        served = builder.serve_connection(TokioIo::new(stream), service) => served,
+        () = silent(&called, limits.connect * 2) => Err("nothing was called".into()),
+    }
+}
+
+/// Ends when nothing was called within `patience`: strangers do not hold a place.
+async fn silent(called: &AtomicBool, patience: Duration) {
+    sleep(patience).await;
+    if called.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Notes that a call was made.
+#[derive(Clone)]
+struct Noted<S> {
+    inner: S,
+    called: Arc<AtomicBool>,
+}
+
+impl<R, S: TowerService<R>> TowerService<R> for Noted<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: R) -> S::Future {
+        self.called.store(true, Ordering::Relaxed);
+        self.inner.call(request)
+    }
+}

@@ -1,0 +1,85 @@
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::Map;
+use proto::peer as wire;
+use proto::peer::peer_server::Peer as PeerRpc;
+use tonic::{Request, Response, Status, Streaming};
+use types::{Code, Fault};
+
+use super::core::Core;
+use super::hello::{PeerHello, fault, refusal, status};
+use super::link;
+use super::queue::{Outgoing, Queue};
+use super::receive;
+
+/// What other nodes call.
+#[derive(Clone)]
+pub(super) struct Service {
+    pub(super) core: Arc<Core>,
+}
+
+#[tonic::async_trait]
+impl PeerRpc for Service {
+    type LinkStream = Map<Outgoing, fn(wire::Frame) -> Result<wire::Frame, Status>>;
+
+    async fn hello(
+        &self,
+        request: Request<wire::HelloRequest>,
+    ) -> Result<Response<wire::HelloResponse>, Status> {
+        let wire::HelloRequest { hello, refusal: refused } = request.into_inner();
+        let hello = PeerHello::from_wire(hello).map_err(|fault| status(&fault))?;
+        let own = Some(self.core.hello().to_wire());
+        if let Some(told) = refused.map(fault) {
+            let subject = format!("refused by {hello}");
+            self.core.warnings.warn(&subject, &told.to_string());
+            self.core.trouble(hello.node, || format!("{subject}: {told}"));
+            return Ok(Response::new(wire::HelloResponse { hello: own, refusal: None }));
+        }
+        let refusal = self.core.judge(&hello).err().map(|fault| refusal(&fault));
+        Ok(Response::new(wire::HelloResponse { hello: own, refusal }))
+    }
+
+    async fn link(
+        &self,
+        request: Request<Streaming<wire::Frame>>,
+    ) -> Result<Response<Self::LinkStream>, Status> {
+        let hello = PeerHello::detach(request.metadata()).map_err(|fault| status(&fault))?;
+        let peer = self.core.judge_peer(&hello).map_err(|fault| status(&fault))?;
+        if hello.node > self.core.identity.node() {
+            let detail = "the node with the lower number dials";
+            return Err(status(&Fault::new(Code::InvalidArgument, detail)));
+        }
+        let limits = &self.core.limits;
+        let queue = Queue::new(limits.queue_frames, limits.queue_bytes);
+        let outgoing = Outgoing(queue.clone());
+        let (core, ticket) = (self.core.clone(), peer.ticket());
+        let spawned = self.core.spawn(async move {
+            tracing::info!("link from {hello} is up");
+            let why = link::run(&core, &peer, ticket, queue, request.into_inner()).await;
+            tracing::info!("link from {hello} ended: {why}");
+            peer.set_trouble(why);
+        });
+        if !spawned {
+            return Err(status(&Code::ShuttingDown.into()));
+        }
+        let mut response =
+            Response::new(outgoing.map(Ok as fn(wire::Frame) -> Result<wire::Frame, Status>));
+        self.core.hello().attach(response.metadata_mut());
+        Ok(response)
+    }
+
+    async fn snapshot(
+        &self,
+        request: Request<Streaming<wire::SnapshotChunk>>,
+    ) -> Result<Response<wire::SnapshotReceipt>, Status> {
+        let hello = PeerHello::detach(request.metadata()).map_err(|fault| status(&fault))?;
+        let peer = self.core.judge_peer(&hello).map_err(|fault| status(&fault))?;
+        let taken = receive::run(&self.core, peer.node, request.into_inner()).await;
+        if let Err(fault) = &taken {
+            tracing::warn!("snapshot from {hello} was not taken: {fault}");
+        }
+        let refusal = taken.err().map(|fault| refusal(&fault));
+        Ok(Response::new(wire::SnapshotReceipt { refusal }))
+    }
+}
