@@ -1,1 +1,13 @@
-//! api
+//! The front doors of a node. They translate what clients say into requests to [`node::Handle`], and
+//! its answers and errors back; nothing is decided here.
+
+pub mod error;
+pub mod etcd;
+mod front;
+pub mod http;
+mod metadata;
+pub mod native;
+mod serve;
+
+pub use front::Front;
+pub use serve::{serve_clients, serve_http};

@@ -1,0 +1,149 @@
+//! The one table from [`types::Code`] to what each kind of caller sees.
+
+use tonic::Status;
+use types::{Code, Fault};
+
+/// How one [`Code`] looks from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Row {
+    /// The gRPC status code.
+    pub grpc: tonic::Code,
+    /// The HTTP status code.
+    pub http: u16,
+    /// The exit code of the command line tool: 2 the request is wrong, 3 something named is not
+    /// there, 4 its state forbids it, 5 not now, 6 the outcome is unknown, 7 a limit, 8 damage or bug.
+    pub exit: u8,
+    /// The words. Those that begin with `etcdserver:` or `mvcc:` are etcd's own, byte for byte
+    /// (its `rpctypes/error.go` and `mvcc` package): clients compare them.
+    pub text: &'static str,
+}
+
+const fn row(grpc: tonic::Code, http: u16, exit: u8, text: &'static str) -> Row {
+    Row { grpc, http, exit, text }
+}
+
+/// The row of `code`.
+#[must_use]
+pub const fn of(code: Code) -> Row {
+    use tonic::Code as G;
+    match code {
+        Code::InvalidArgument => row(G::InvalidArgument, 400, 2, "hiraeth: invalid request"),
+        Code::EmptyKey => row(G::InvalidArgument, 400, 2, "etcdserver: key is not provided"),
+        Code::ValueProvided => row(G::InvalidArgument, 400, 2, "etcdserver: value is provided"),
+        Code::LeaseProvided => row(G::InvalidArgument, 400, 2, "etcdserver: lease is provided"),
+        Code::KeyNotFound => row(G::InvalidArgument, 404, 3, "etcdserver: key not found"),
+        Code::DuplicateKey => {
+            row(G::InvalidArgument, 400, 2, "etcdserver: duplicate key given in txn request")
+        }
+        Code::TooManyOperations => {
+            row(G::InvalidArgument, 400, 2, "etcdserver: too many operations in txn request")
+        }
+        Code::InvalidSortOption => {
+            row(G::InvalidArgument, 400, 2, "etcdserver: invalid sort option")
+        }
+        Code::Compacted => {
+            row(G::OutOfRange, 410, 4, "etcdserver: mvcc: required revision has been compacted")
+        }
+        Code::FutureRevision => {
+            row(G::OutOfRange, 400, 4, "etcdserver: mvcc: required revision is a future revision")
+        }
+        Code::RequestTooLarge => {
+            row(G::InvalidArgument, 413, 2, "etcdserver: request is too large")
+        }
+        Code::LeaseNotFound => row(G::NotFound, 404, 3, "etcdserver: requested lease not found"),
+        Code::LeaseExists => row(G::FailedPrecondition, 409, 4, "etcdserver: lease already exists"),
+        Code::LeaseTtlTooLarge => row(G::OutOfRange, 400, 2, "etcdserver: too large lease TTL"),
+        Code::DuplicateWatch => {
+            row(G::AlreadyExists, 409, 4, "mvcc: duplicate watch ID provided on the WatchStream")
+        }
+        Code::EmptyWatchRange => row(G::InvalidArgument, 400, 2, "mvcc: watcher range is empty"),
+        Code::NoSpace => {
+            row(G::ResourceExhausted, 507, 7, "etcdserver: mvcc: database space exceeded")
+        }
+        Code::TooManyRequests => row(G::ResourceExhausted, 429, 7, "etcdserver: too many requests"),
+        Code::NoLeader => row(G::Unavailable, 503, 5, "etcdserver: no leader"),
+        Code::NotLeader => row(G::FailedPrecondition, 503, 5, "etcdserver: not leader"),
+        Code::LeaderChanged => row(G::Unavailable, 503, 6, "etcdserver: leader changed"),
+        Code::Timeout => row(G::Unavailable, 504, 6, "etcdserver: request timed out"),
+        Code::EpochMismatch => {
+            row(G::Unavailable, 503, 5, "hiraeth: the region has changed, try again")
+        }
+        Code::KeyspaceNotFound => row(G::NotFound, 404, 3, "hiraeth: keyspace not found"),
+        Code::KeyspaceExists => row(G::AlreadyExists, 409, 4, "hiraeth: keyspace already exists"),
+        Code::RegionNotFound => {
+            row(G::Unavailable, 503, 5, "hiraeth: the region is not on this node")
+        }
+        Code::SessionExpired => row(
+            G::FailedPrecondition,
+            409,
+            6,
+            "hiraeth: the client session is too old to tell what became of the request",
+        ),
+        Code::OutcomeNotKept => row(
+            G::FailedPrecondition,
+            409,
+            6,
+            "hiraeth: the request was carried out before, and its answer was too large to keep",
+        ),
+        Code::ShuttingDown => row(G::Unavailable, 503, 5, "etcdserver: server stopped"),
+        Code::Corrupt => row(G::DataLoss, 500, 8, "etcdserver: corrupt cluster"),
+        Code::MemberNotFound => row(G::NotFound, 404, 3, "etcdserver: member not found"),
+        Code::ClusterMismatch => {
+            row(G::FailedPrecondition, 409, 4, "etcdserver: cluster ID mismatch")
+        }
+        Code::Unsupported => row(G::Unimplemented, 501, 2, "hiraeth: not supported"),
+        Code::LimitReached => row(G::ResourceExhausted, 429, 7, "hiraeth: a limit was reached"),
+        Code::Internal => row(G::Internal, 500, 8, "hiraeth: internal error"),
+    }
+}
+
+/// The words for `fault`: etcd's exactly, ours followed by the detail.
+#[must_use]
+pub fn message(fault: &Fault) -> String {
+    let text = of(fault.code).text;
+    if fault.detail.is_empty() || !text.starts_with("hiraeth: ") {
+        text.to_owned()
+    } else {
+        format!("{text}: {}", fault.detail)
+    }
+}
+
+/// `fault` as a gRPC status.
+#[must_use]
+pub fn status(fault: &Fault) -> Status {
+    Status::new(of(fault.code).grpc, message(fault))
+}
+
+/// The gRPC status of a code that needs no more words.
+#[must_use]
+pub fn status_of(code: Code) -> Status {
+    let row = of(code);
+    Status::new(row.grpc, row.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{message, of};
+    use types::{Code, Fault};
+
+    #[test]
+    fn the_table_is_as_written_down() {
+        let table: String = Code::ALL
+            .iter()
+            .map(|code| {
+                let row = of(*code);
+                format!("{code:?} | {:?} | {} | {} | {}\n", row.grpc, row.http, row.exit, row.text)
+            })
+            .collect();
+        let golden = include_str!("../testdata/errors.txt");
+        assert_eq!(table, golden, "testdata/errors.txt differs; the table now:\n{table}");
+    }
+
+    #[test]
+    fn details_never_change_etcds_words() {
+        let etcd = Fault::new(Code::Timeout, "after 7 s");
+        assert_eq!(message(&etcd), "etcdserver: request timed out");
+        let ours = Fault::new(Code::LimitReached, "too many keyspaces");
+        assert_eq!(message(&ours), "hiraeth: a limit was reached: too many keyspaces");
+    }
+}

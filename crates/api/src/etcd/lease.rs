@@ -1,0 +1,142 @@
+use futures::stream::{self, BoxStream, StreamExt};
+use node::{Answer, Handle};
+use proto::etcdserverpb as pb;
+use proto::etcdserverpb::lease_server::Lease;
+use state::command::Command;
+use state::response::Response as Outcome;
+use tonic::{Request, Response, Status, Streaming};
+use types::{Code, Fault, KeyspaceId, LeaseId};
+
+use super::convert;
+use crate::{error, metadata};
+
+/// etcd's `Lease`.
+pub struct LeaseService {
+    handle: Handle,
+}
+
+impl LeaseService {
+    /// The service over `handle`.
+    #[must_use]
+    pub fn new(handle: Handle) -> Self {
+        Self { handle }
+    }
+}
+
+fn fail(fault: Fault) -> Status {
+    error::status(&fault)
+}
+
+fn mismatch() -> Status {
+    fail(Fault::new(Code::Internal, "a command was answered with another one's answer"))
+}
+
+/// One client's renewals, answered in their order.
+struct KeepAlive {
+    handle: Handle,
+    keyspace: KeyspaceId,
+    requests: Streaming<pb::LeaseKeepAliveRequest>,
+}
+
+impl KeepAlive {
+    async fn next(&mut self) -> Option<Result<pb::LeaseKeepAliveResponse, Status>> {
+        let request = match self.requests.message().await {
+            Ok(Some(request)) => request,
+            // The client is done, or gone: there is nobody to tell.
+            Ok(None) | Err(_) => return None,
+        };
+        let renewed = self.handle.lease_keep_alive(self.keyspace, LeaseId(request.id)).await;
+        Some(match renewed {
+            Ok(Answer { header, body }) => Ok(pb::LeaseKeepAliveResponse {
+                header: Some(convert::header(&header)),
+                id: request.id,
+                ttl: body,
+            }),
+            Err(fault) => Err(fail(fault)),
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl Lease for LeaseService {
+    async fn lease_grant(
+        &self,
+        request: Request<pb::LeaseGrantRequest>,
+    ) -> Result<Response<pb::LeaseGrantResponse>, Status> {
+        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let request = request.into_inner();
+        let grant = Command::LeaseGrant { id: LeaseId(request.id), ttl_seconds: request.ttl };
+        let Answer { header, body } = self.handle.propose(keyspace, grant).await.map_err(fail)?;
+        let Outcome::LeaseGranted { id, ttl_seconds } = body else { return Err(mismatch()) };
+        Ok(Response::new(pb::LeaseGrantResponse {
+            header: Some(convert::header(&header)),
+            id: id.get(),
+            ttl: ttl_seconds,
+            error: String::new(),
+        }))
+    }
+
+    async fn lease_revoke(
+        &self,
+        request: Request<pb::LeaseRevokeRequest>,
+    ) -> Result<Response<pb::LeaseRevokeResponse>, Status> {
+        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let revoke = Command::LeaseRevoke { id: LeaseId(request.get_ref().id) };
+        let Answer { header, .. } = self.handle.propose(keyspace, revoke).await.map_err(fail)?;
+        Ok(Response::new(pb::LeaseRevokeResponse { header: Some(convert::header(&header)) }))
+    }
+
+    type LeaseKeepAliveStream = BoxStream<'static, Result<pb::LeaseKeepAliveResponse, Status>>;
+
+    async fn lease_keep_alive(
+        &self,
+        request: Request<Streaming<pb::LeaseKeepAliveRequest>>,
+    ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
+        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let start = Some(KeepAlive {
+            handle: self.handle.clone(),
+            keyspace,
+            requests: request.into_inner(),
+        });
+        // An error is the stream's last word.
+        let answers = stream::unfold(start, |state| async {
+            let mut state = state?;
+            let answer = state.next().await?;
+            let state = answer.is_ok().then_some(state);
+            Some((answer, state))
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+
+    async fn lease_time_to_live(
+        &self,
+        request: Request<pb::LeaseTimeToLiveRequest>,
+    ) -> Result<Response<pb::LeaseTimeToLiveResponse>, Status> {
+        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let request = request.into_inner();
+        let Answer { header, body } = self
+            .handle
+            .lease_time_to_live(keyspace, LeaseId(request.id), request.keys)
+            .await
+            .map_err(fail)?;
+        Ok(Response::new(pb::LeaseTimeToLiveResponse {
+            header: Some(convert::header(&header)),
+            id: body.id.get(),
+            ttl: body.ttl_seconds,
+            granted_ttl: body.granted_seconds,
+            keys: body.keys,
+        }))
+    }
+
+    async fn lease_leases(
+        &self,
+        request: Request<pb::LeaseLeasesRequest>,
+    ) -> Result<Response<pb::LeaseLeasesResponse>, Status> {
+        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let Answer { header, body } = self.handle.leases(keyspace).await.map_err(fail)?;
+        Ok(Response::new(pb::LeaseLeasesResponse {
+            header: Some(convert::header(&header)),
+            leases: body.into_iter().map(|id| pb::LeaseStatus { id: id.get() }).collect(),
+        }))
+    }
+}

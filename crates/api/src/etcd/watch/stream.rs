@@ -1,0 +1,141 @@
+use std::time::Duration;
+
+use futures::stream::{self, BoxStream, StreamExt};
+use node::{Handle, WatchControl, WatchMessages};
+use proto::etcdserverpb as pb;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use tonic::{Status, Streaming};
+use types::{Code, Fault, KeyspaceId};
+
+use super::frame::Frame;
+use super::translate::{Answers, Order, order};
+use crate::error;
+use crate::etcd::convert;
+
+/// How often a stream that requires a leader looks for one.
+const LEADER_CHECK: Duration = Duration::from_millis(500);
+/// So many looks in vain end it. Opening a stream anew costs clients much, an election is over soon;
+/// etcd waits for three election timeouts.
+const LEADER_CHECKS: u32 = 3;
+
+/// One client's watch stream.
+pub(super) struct Stream {
+    handle: Handle,
+    keyspace: KeyspaceId,
+    /// `None` once the client has said all it wants; its watches go on.
+    requests: Option<Streaming<pb::WatchRequest>>,
+    control: WatchControl,
+    messages: WatchMessages,
+    answers: Answers,
+    leader: Option<LeaderCheck>,
+}
+
+impl Stream {
+    pub(super) fn new(
+        handle: Handle,
+        keyspace: KeyspaceId,
+        requests: Streaming<pb::WatchRequest>,
+        requires_leader: bool,
+        fragment_bytes: usize,
+    ) -> Result<Self, Fault> {
+        let (control, messages) = handle.watch(keyspace)?;
+        Ok(Self {
+            handle,
+            keyspace,
+            requests: Some(requests),
+            control,
+            messages,
+            answers: Answers::new(fragment_bytes),
+            leader: requires_leader.then(LeaderCheck::new),
+        })
+    }
+
+    /// What the client is sent, until it leaves, the node stops, or a leader it requires is lost.
+    pub(super) fn responses(self) -> BoxStream<'static, Result<Frame, Status>> {
+        // An error is the stream's last word.
+        stream::unfold(Some(self), |state| async {
+            let mut state = state?;
+            let response = state.next().await?;
+            let state = response.is_ok().then_some(state);
+            Some((response, state))
+        })
+        .boxed()
+    }
+
+    async fn next(&mut self) -> Option<Result<Frame, Status>> {
+        loop {
+            if let Some(frame) = self.answers.ready.pop_front() {
+                return Some(Ok(frame));
+            }
+            tokio::select! {
+                message = self.messages.next() => match message {
+                    Some(message) => {
+                        self.answers.message(&self.handle.header(self.keyspace), message);
+                    }
+                    None => return Some(Err(error::status_of(Code::ShuttingDown))),
+                },
+                request = request(&mut self.requests) => match request {
+                    Ok(Some(request)) => self.obey(order(request)),
+                    Ok(None) => self.requests = None,
+                    // The client is gone: there is nobody to tell.
+                    Err(_) => return None,
+                },
+                () = lost(&mut self.leader, &self.handle, self.keyspace) => {
+                    return Some(Err(error::status_of(Code::NoLeader)));
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        let refused = match order {
+            Order::Create { watch, fragment } => match self.control.create(watch) {
+                Ok(()) => {
+                    self.answers.asked(fragment);
+                    return;
+                }
+                Err(fault) => fault,
+            },
+            Order::Refuse(code) => code.into(),
+            // Both come back as messages. What stops them, a stopping node or a client that asks
+            // faster than it reads, ends or delays the stream anyway.
+            Order::Cancel(id) => return drop(self.control.cancel(id)),
+            Order::Progress => return drop(self.control.progress()),
+            Order::Nothing => return,
+        };
+        let header = convert::header(&self.handle.header(self.keyspace));
+        self.answers.refuse(header, &refused);
+    }
+}
+
+/// The next request; waits for ever once there will be none.
+async fn request(
+    requests: &mut Option<Streaming<pb::WatchRequest>>,
+) -> Result<Option<pb::WatchRequest>, Status> {
+    match requests {
+        Some(requests) => requests.message().await,
+        None => std::future::pending().await,
+    }
+}
+
+struct LeaderCheck {
+    ticks: Interval,
+    missed: u32,
+}
+
+impl LeaderCheck {
+    fn new() -> Self {
+        let mut ticks = interval(LEADER_CHECK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { ticks, missed: 0 }
+    }
+}
+
+/// Comes back when the leader is lost; never, if the client does not care.
+async fn lost(check: &mut Option<LeaderCheck>, handle: &Handle, keyspace: KeyspaceId) {
+    let Some(check) = check else { return std::future::pending().await };
+    while check.missed < LEADER_CHECKS {
+        check.ticks.tick().await;
+        check.missed = if handle.has_leader(keyspace) { 0 } else { check.missed + 1 };
+    }
+}

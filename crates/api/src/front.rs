@@ -1,0 +1,141 @@
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use hyper::body::{Body, Bytes};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Request, Response};
+use node::Handle;
+use proto::etcdserverpb::auth_server::AuthServer;
+use proto::etcdserverpb::cluster_server::ClusterServer;
+use proto::etcdserverpb::kv_server::KvServer;
+use proto::etcdserverpb::lease_server::LeaseServer;
+use proto::etcdserverpb::maintenance_server::MaintenanceServer;
+use proto::hiraeth::v1::keyspaces_server::KeyspacesServer;
+use proto::hiraeth::v1::node_server::NodeServer;
+use tonic::Status;
+use tonic::codegen::Service;
+use types::limits;
+
+use crate::etcd::{
+    AuthService, ClusterService, KvService, LeaseService, MaintenanceService, OVERHEAD_BYTES,
+    WatchService,
+};
+use crate::native::{KeyspacesService, NodeService};
+
+type Answer = Result<Response<tonic::body::Body>, Infallible>;
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Bytes of the longest message that is read at all.
+const MESSAGE_BYTES: usize = limits::REQUEST_BYTES + OVERHEAD_BYTES;
+
+/// Everything the client port serves, found by its path's first part: etcd's and our own gRPC
+/// services, and over HTTP what etcd has there ([`crate::http`]). Cheap to clone.
+///
+/// It stands in for a general router because each request passes it: one comparison and no
+/// allocation of its own.
+#[derive(Clone)]
+pub struct Front(Arc<Services>);
+
+struct Services {
+    kv: KvServer<KvService>,
+    watch: WatchService,
+    lease: LeaseServer<LeaseService>,
+    cluster: ClusterServer<ClusterService>,
+    maintenance: MaintenanceServer<MaintenanceService>,
+    auth: AuthServer<AuthService>,
+    keyspaces: KeyspacesServer<KeyspacesService>,
+    node: NodeServer<NodeService>,
+    http: Router,
+}
+
+impl Front {
+    /// The front door of the node behind `handle`.
+    #[must_use]
+    pub fn new(handle: &Handle) -> Self {
+        let handle = || handle.clone();
+        let http = crate::http::router(handle());
+        Self(Arc::new(Services {
+            kv: KvServer::new(KvService::new(handle())).max_decoding_message_size(MESSAGE_BYTES),
+            watch: WatchService::new(handle()),
+            lease: LeaseServer::new(LeaseService::new(handle())),
+            cluster: ClusterServer::new(ClusterService::new(handle())),
+            maintenance: MaintenanceServer::new(MaintenanceService::new(handle())),
+            auth: AuthServer::new(AuthService::new(handle())),
+            keyspaces: KeyspacesServer::new(KeyspacesService::new(handle())),
+            node: NodeServer::new(NodeService::new(handle())),
+            http,
+        }))
+    }
+
+    /// Serves one request.
+    pub fn serve<B>(&self, request: Request<B>) -> BoxFuture<'static, Answer>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Error> + Send,
+    {
+        let services = &self.0;
+        let service = request.uri().path().split('/').nth(1).unwrap_or_default();
+        match service {
+            "etcdserverpb.KV" => services.kv.clone().call(request).map(like_grpc_go).boxed(),
+            "etcdserverpb.Watch" => services.watch.call(request),
+            "etcdserverpb.Lease" => services.lease.clone().call(request),
+            "etcdserverpb.Cluster" => services.cluster.clone().call(request),
+            "etcdserverpb.Maintenance" => services.maintenance.clone().call(request),
+            "etcdserverpb.Auth" => services.auth.clone().call(request),
+            "hiraeth.v1.Keyspaces" => services.keyspaces.clone().call(request),
+            "hiraeth.v1.Node" => services.node.clone().call(request),
+            unknown if is_grpc(&request) => {
+                let status = Status::unimplemented(format!("unknown service {unknown}"));
+                std::future::ready(Ok(status.into_http())).boxed()
+            }
+            _ => {
+                let answer = services.http.clone().call(request.map(axum::body::Body::new));
+                answer.map(|answer| answer.map(|it| it.map(tonic::body::Body::new))).boxed()
+            }
+        }
+    }
+}
+
+impl<B> hyper::service::Service<Request<B>> for Front
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Error> + Send,
+{
+    type Response = Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Answer>;
+
+    fn call(&self, request: Request<B>) -> Self::Future {
+        self.serve(request)
+    }
+}
+
+fn is_grpc<B>(request: &Request<B>) -> bool {
+    request
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// A message too long to be read is told as clients know it from etcd, whose transport is grpc-go.
+fn like_grpc_go(answer: Answer) -> Answer {
+    const OUT_OF_RANGE: &[u8] = b"11";
+    const RESOURCE_EXHAUSTED: HeaderValue = HeaderValue::from_static("8");
+    const WORDS: HeaderValue = HeaderValue::from_static("grpc: received message larger than max");
+    answer.map(|mut response| {
+        let headers = response.headers_mut();
+        let is = |name, wanted: fn(&[u8]) -> bool| {
+            headers.get(name).is_some_and(|value| wanted(value.as_bytes()))
+        };
+        if is("grpc-status", |status| status == OUT_OF_RANGE)
+            && is("grpc-message", |message| message.starts_with(b"Error, decoded message length"))
+        {
+            headers.insert("grpc-status", RESOURCE_EXHAUSTED);
+            headers.insert("grpc-message", WORDS);
+        }
+        response
+    })
+}
