@@ -20,6 +20,8 @@ mod reader;
 mod reclaim;
 mod segment;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use append::Wal;

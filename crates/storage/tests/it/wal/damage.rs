@@ -141,8 +141,9 @@ fn damage_after_the_start_is_found_by_the_reader() {
         disk.overwrite(&segment(1), &bad);
         wal.reader().entries(RegionId(1), Index(1), Index(4), u64::MAX)
     };
-    for at in 4096 + 48..4096 + 48 + 32 + 3 * 20 + 3 * 600 {
-        match read(at, !good[at]) {
+    let item = 4096 + 48;
+    for (at, byte) in good.iter().enumerate().skip(item).take(32 + 3 * 20 + 3 * 600) {
+        match read(at, !byte) {
             Err(Error::Corrupt { .. }) => {}
             Err(error) => panic!("byte {at}: {error}"),
             // Reserved bytes.

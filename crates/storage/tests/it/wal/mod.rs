@@ -3,6 +3,7 @@
 mod bed;
 mod crash;
 mod damage;
+mod format;
 mod model;
 mod reclaim;
 mod semantics;

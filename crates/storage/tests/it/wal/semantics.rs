@@ -22,7 +22,7 @@ fn each_kind_of_write_does_what_it_says_and_is_the_same_after_a_restart() {
     assert!(held.is_empty());
     let mut first = entries(3, 1, 5, 1, 100);
     first.hard_state = Some(hard(1, 9, 4));
-    let steps: Vec<(Write, RegionLog, Vec<(u64, u64)>)> = vec![
+    let steps = [
         (first, log(Some((1, 9, 4)), (1, 0), (5, 1)), vec![(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)]),
         (
             entries(3, 4, 4, 2, 10),
