@@ -1,6 +1,6 @@
 //! Hiraeth's own services: what etcd's have no words for.
 
-use node::{Answer, Handle};
+use node::{Handle, ReplicaStatus};
 use proto::hiraeth::v1 as pb;
 use proto::hiraeth::v1::keyspaces_server::Keyspaces;
 use proto::hiraeth::v1::node_server::Node;
@@ -75,11 +75,11 @@ fn node(record: &NodeRecord) -> pb::NodeInfo {
     }
 }
 
-fn role(leader: Option<NodeId>, member: NodeId, is_learner: bool) -> pb::Role {
-    match leader {
+fn role(replica: &ReplicaStatus, member: NodeId) -> pb::Role {
+    match replica.leader {
         None => pb::Role::Unknown,
         Some(leader) if leader == member => pb::Role::Leader,
-        Some(_) if is_learner => pb::Role::Learner,
+        Some(_) if replica.is_learner => pb::Role::Learner,
         Some(_) => pb::Role::Follower,
     }
 }
@@ -91,30 +91,31 @@ impl Node for NodeService {
         _: Request<pb::NodeStatusRequest>,
     ) -> Result<Response<pb::NodeStatusResponse>, Status> {
         let directory = self.handle.directory();
+        let member = self.handle.node();
         let mut response = pb::NodeStatusResponse {
+            node: member.get(),
             cluster: directory.cluster.map(|id| id.to_string()).unwrap_or_default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             nodes: directory.nodes.values().map(node).collect(),
             keyspaces: keyspaces(&directory),
             ..Default::default()
         };
-        for record in directory.regions.values() {
-            // A region without a replica here has nothing this node could tell.
-            let Ok(Answer { header, body }) = self.handle.status(record.keyspace).await else {
-                continue;
-            };
-            response.node = header.member.get();
-            response.db_bytes = body.db_size;
-            response.db_bytes_in_use = body.db_size_in_use;
+        let replicas =
+            self.handle.region_statuses().await.map_err(|fault| error::status(&fault))?;
+        for (id, term, replica) in replicas {
+            // Between the two looks a region may have come or gone.
+            let Some(record) = directory.regions.get(&id) else { continue };
+            response.db_bytes = replica.db_size;
+            response.db_bytes_in_use = replica.db_size_in_use;
             response.regions.push(pb::RegionInfo {
-                leader: body.leader.map_or(0, NodeId::get),
-                role: role(body.leader, header.member, body.is_learner).into(),
-                term: header.term.get(),
-                commit: body.commit_index,
-                applied: body.applied_index,
-                last: body.last_index,
-                revision: header.revision.get(),
-                compacted: body.compacted.get(),
+                leader: replica.leader.map_or(0, NodeId::get),
+                role: role(&replica, member).into(),
+                term: term.get(),
+                commit: replica.commit_index,
+                applied: replica.applied_index,
+                last: replica.last_index,
+                revision: self.handle.header(record.keyspace).revision.get(),
+                compacted: replica.compacted.get(),
                 ..region(record)
             });
         }

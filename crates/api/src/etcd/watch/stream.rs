@@ -1,9 +1,11 @@
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, pending};
 use futures::stream::{self, BoxStream, StreamExt};
 use node::{Handle, WatchControl, WatchMessages};
 use proto::etcdserverpb as pb;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::sleep;
 use tonic::{Status, Streaming};
 use types::{Code, Fault, KeyspaceId};
 
@@ -12,11 +14,9 @@ use super::translate::{Answers, Order, order};
 use crate::error;
 use crate::etcd::convert;
 
-/// How often a stream that requires a leader looks for one.
-const LEADER_CHECK: Duration = Duration::from_millis(500);
-/// So many looks in vain end it. Opening a stream anew costs clients much, an election is over soon;
-/// etcd waits for three election timeouts.
-const LEADER_CHECKS: u32 = 3;
+/// So long a stream that requires a leader lives without one. Opening it anew costs clients much, and
+/// an election is over soon; etcd, too, waits for three election timeouts.
+const LEADER_GRACE: Duration = Duration::from_secs(3);
 
 /// One client's watch stream.
 pub(super) struct Stream {
@@ -27,7 +27,8 @@ pub(super) struct Stream {
     control: WatchControl,
     messages: WatchMessages,
     answers: Answers,
-    leader: Option<LeaderCheck>,
+    /// Ends when the leader is lost; never, if the client does not care.
+    leaderless: BoxFuture<'static, ()>,
 }
 
 impl Stream {
@@ -39,6 +40,10 @@ impl Stream {
         fragment_bytes: usize,
     ) -> Result<Self, Fault> {
         let (control, messages) = handle.watch(keyspace)?;
+        let leaderless = match requires_leader {
+            true => leaderless(handle.clone(), keyspace).boxed(),
+            false => pending().boxed(),
+        };
         Ok(Self {
             handle,
             keyspace,
@@ -46,7 +51,7 @@ impl Stream {
             control,
             messages,
             answers: Answers::new(fragment_bytes),
-            leader: requires_leader.then(LeaderCheck::new),
+            leaderless,
         })
     }
 
@@ -80,7 +85,7 @@ impl Stream {
                     // The client is gone: there is nobody to tell.
                     Err(_) => return None,
                 },
-                () = lost(&mut self.leader, &self.handle, self.keyspace) => {
+                () = &mut self.leaderless => {
                     return Some(Err(error::status_of(Code::NoLeader)));
                 }
             }
@@ -114,28 +119,17 @@ async fn request(
 ) -> Result<Option<pb::WatchRequest>, Status> {
     match requests {
         Some(requests) => requests.message().await,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }
 
-struct LeaderCheck {
-    ticks: Interval,
-    missed: u32,
-}
-
-impl LeaderCheck {
-    fn new() -> Self {
-        let mut ticks = interval(LEADER_CHECK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { ticks, missed: 0 }
-    }
-}
-
-/// Comes back when the leader is lost; never, if the client does not care.
-async fn lost(check: &mut Option<LeaderCheck>, handle: &Handle, keyspace: KeyspaceId) {
-    let Some(check) = check else { return std::future::pending().await };
-    while check.missed < LEADER_CHECKS {
-        check.ticks.tick().await;
-        check.missed = if handle.has_leader(keyspace) { 0 } else { check.missed + 1 };
+/// Comes back when the keyspace had no leader for longer than an election takes.
+async fn leaderless(handle: Handle, keyspace: KeyspaceId) {
+    loop {
+        handle.leader_lost(keyspace).await;
+        sleep(LEADER_GRACE).await;
+        if !handle.has_leader(keyspace) {
+            return;
+        }
     }
 }

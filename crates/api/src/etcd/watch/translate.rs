@@ -43,9 +43,6 @@ fn create_order(create: pb::WatchCreateRequest) -> Order {
     if create.start_revision < 0 {
         return Order::Refuse(Code::Compacted);
     }
-    if create.watch_id == NO_WATCH {
-        return Order::Refuse(Code::DuplicateWatch);
-    }
     // The smallest key there is.
     let key = if create.key.is_empty() { Bytes::from_static(&[0]) } else { create.key };
     let range = KeyRange::from_etcd(&key, &create.range_end);
