@@ -1,0 +1,387 @@
+//! The replica: the library's core, and the rules around it.
+
+mod inbound;
+mod membership;
+mod output;
+mod reads;
+mod view;
+mod writes;
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use raft::eraftpb;
+use raft::{RawNode, StateRole};
+use types::{Entry, Index, PeerId, RegionId, Term};
+
+use self::reads::Reads;
+use self::writes::Writes;
+use crate::ready::RoleChange;
+use crate::store::Store;
+use crate::{Config, Error, Guards, LogReader, SnapshotMeta, Start};
+
+/// One replica of one group. It does nothing by itself: the driver ticks it, feeds it messages and
+/// proposals, and carries out every [`crate::Ready`].
+///
+/// Calls that can fail answer [`Error::Log`] for ever after a failed read of the log, and
+/// [`Error::Poisoned`] after a panic; the others then do nothing.
+pub struct Replica {
+    raw: RawNode<Store>,
+    region: RegionId,
+    peer: PeerId,
+    seed: u64,
+    guards: Guards,
+    election_ticks: usize,
+    /// Ticks since the start.
+    now: u64,
+    /// Ticks for which votes are still refused.
+    settling: usize,
+    writes: Writes,
+    reads: Reads,
+    /// Committed, and held back until a change of the peers among them may take effect.
+    held: VecDeque<Entry>,
+    /// The position of the latest change of the peers that was applied or rejected.
+    conf_index: u64,
+    /// Changes of the peers handed out and not applied yet.
+    conf_due: VecDeque<u64>,
+    /// When a snapshot was last asked for.
+    asked: u64,
+    told: RoleChange,
+    stopped: Option<Error>,
+    /// Set while the library runs; found set, it panicked.
+    inside: bool,
+}
+
+impl Replica {
+    /// A replica that goes on where `start` says it stopped.
+    ///
+    /// # Errors
+    /// [`Error::BadConfig`] and [`Error::BadStart`], when they contradict themselves.
+    pub fn new(
+        config: Config,
+        mut start: Start,
+        reader: Box<dyn LogReader>,
+    ) -> Result<Self, Error> {
+        config.check()?;
+        start.check()?;
+        if config.guards.commit_covers_applied {
+            // The commit index is written without an fsync and may be older than the state; what
+            // was applied was committed, though.
+            start.hard_state.commit = start.hard_state.commit.max(start.applied);
+        }
+        let store = Store::new(&start, reader, config.cache_bytes);
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let raw = RawNode::new(&library_config(&config, start.applied), store, &logger)
+            .map_err(|error| Error::BadStart(error.to_string()))?;
+        let settles = config.guards.settle_after_restart && !start.is_fresh();
+        let mut replica = Self {
+            raw,
+            region: config.region,
+            peer: config.peer,
+            seed: config.seed,
+            guards: config.guards,
+            election_ticks: config.election_ticks,
+            now: 0,
+            settling: if settles { config.election_ticks } else { 0 },
+            writes: Writes::new(&start.hard_state),
+            reads: Reads::new(config.peer, config.incarnation),
+            held: VecDeque::new(),
+            conf_index: start.applied.get(),
+            conf_due: VecDeque::new(),
+            asked: 0,
+            told: (crate::Role::Follower, None, start.hard_state.term),
+            stopped: None,
+            inside: false,
+        };
+        replica.raw.mut_store().started();
+        replica.run(|_| Ok(()))?;
+        Ok(replica)
+    }
+
+    /// Time goes on by one tick.
+    pub fn tick(&mut self) {
+        let _ = self.run(|replica| {
+            replica.now += 1;
+            replica.settling = replica.settling.saturating_sub(1);
+            if replica.guards.bounded_reads {
+                replica.reads.expire(replica.now);
+            }
+            if replica.now - replica.asked >= replica.election_ticks as u64 {
+                replica.asked = replica.now;
+                replica.raw.mut_store().forget_wanted();
+            }
+            let raft = &replica.raw.raft;
+            let fires = raft.state != StateRole::Leader
+                && raft.election_elapsed + 1 >= raft.randomized_election_timeout();
+            // A sole voter wins at once, and the library asserts that its log is durable then.
+            if !fires || replica.may_campaign() {
+                replica.raw.tick();
+            }
+            Ok(())
+        });
+    }
+
+    /// Stands for election now. Nothing to do for a leader.
+    ///
+    /// # Errors
+    /// [`Error::Settling`] soon after a restart, unless this is the only voter;
+    /// [`Error::Writing`] while the log's end is not durable; [`Error::NoSuchPeer`] without a vote.
+    pub fn campaign(&mut self) -> Result<(), Error> {
+        self.run(|replica| {
+            if replica.is_leader() {
+                return Ok(());
+            }
+            if !replica.raw.raft.promotable() {
+                return Err(Error::NoSuchPeer(replica.peer));
+            }
+            if replica.settling > 0 && !replica.is_only_voter() {
+                return Err(Error::Settling);
+            }
+            if !replica.may_campaign() {
+                return Err(Error::Writing);
+            }
+            replica.raw.campaign().map_err(|error| replica.translate(replica.peer, &error))
+        })
+    }
+
+    /// Adds a command to the log and says where. It is committed when an entry of that term comes
+    /// out at that index; until then, and if it never does, its outcome is unknown.
+    ///
+    /// # Errors
+    /// [`Error::NotLeader`], [`Error::TransferInProgress`], [`Error::EmptyProposal`], or
+    /// [`Error::Dropped`] when too much is uncommitted. The command is then in no log.
+    pub fn propose(&mut self, data: Bytes) -> Result<(Term, Index), Error> {
+        self.run(|replica| {
+            replica.can_propose()?;
+            if data.is_empty() {
+                return Err(Error::EmptyProposal);
+            }
+            let mut entry = eraftpb::Entry::default();
+            entry.data = data;
+            let mut message = eraftpb::Message::default();
+            message.set_msg_type(eraftpb::MessageType::MsgPropose);
+            message.from = replica.peer.get();
+            message.set_entries(vec![entry].into());
+            replica.raw.raft.step(message).map_err(|_| Error::Dropped)?;
+            Ok(replica.end())
+        })
+    }
+
+    /// Hands leadership to another voter. It is given up after an election timeout; until then
+    /// nothing can be proposed. Leases must be dropped before this is called.
+    ///
+    /// # Errors
+    /// [`Error::NotLeader`], or [`Error::NoSuchPeer`] for a peer without a vote and for itself.
+    pub fn transfer_leadership(&mut self, to: PeerId) -> Result<(), Error> {
+        self.run(|replica| {
+            replica.must_lead()?;
+            let tracker = replica.raw.raft.prs();
+            let votes = tracker.conf().voters().contains(to.get());
+            if !votes || to == replica.peer || tracker.get(to.get()).is_none() {
+                return Err(Error::NoSuchPeer(to));
+            }
+            replica.raw.transfer_leader(to.get());
+            Ok(())
+        })
+    }
+
+    /// A message to the peer could not be sent.
+    pub fn report_unreachable(&mut self, peer: PeerId) {
+        let _ = self.run(|replica| {
+            replica.raw.report_unreachable(peer.get());
+            Ok(())
+        });
+    }
+
+    /// The snapshot sent to the peer arrived and was installed, or not. Must be called for every
+    /// snapshot message; until then nothing else is sent to the peer.
+    pub fn report_snapshot(&mut self, peer: PeerId, ok: bool) {
+        let status = if ok { raft::SnapshotStatus::Finish } else { raft::SnapshotStatus::Failure };
+        let _ = self.run(|replica| {
+            replica.raw.report_snapshot(peer.get(), status);
+            Ok(())
+        });
+    }
+
+    /// Answers `Ready::wants_snapshot`. The message that carries it is in the next `Ready`.
+    ///
+    /// # Errors
+    /// [`Error::BadSnapshot`], when nobody needs it any more or it does not fit.
+    pub fn provide_snapshot(&mut self, snapshot: SnapshotMeta) -> Result<(), Error> {
+        self.run(|replica| {
+            if snapshot.index > replica.applied_index() {
+                return Err(Error::BadSnapshot("it is ahead of what is applied"));
+            }
+            if snapshot.conf_state.voters.is_empty() {
+                return Err(Error::BadSnapshot("no voters"));
+            }
+            crate::check_conf_state(&snapshot.conf_state).map_err(Error::BadSnapshot)?;
+            let log = &replica.raw.raft.raft_log;
+            if log.term(snapshot.index.get()).is_ok_and(|term| {
+                snapshot.index.get() + 1 >= replica.raw.store().first()
+                    && term != snapshot.term.get()
+            }) {
+                return Err(Error::BadSnapshot("its term is not the log's"));
+            }
+            let to = replica.raw.mut_store().provide(snapshot).map_err(Error::BadSnapshot)?;
+            if replica.is_leader() && replica.raw.raft.prs().get(to).is_some() {
+                replica.raw.raft.send_append(to);
+            }
+            Ok(())
+        })
+    }
+
+    /// The entries up to `index` are about to leave the log. To be called before they do.
+    ///
+    /// # Panics
+    /// When `index` was not reported applied.
+    pub fn compact(&mut self, index: Index) {
+        let _ = self.run(|replica| {
+            let applied = replica.applied_index();
+            assert!(index <= applied, "compaction to {index}, applied {applied}");
+            replica.raw.mut_store().compact(index.get());
+            Ok(())
+        });
+    }
+
+    /// How far the log can be compacted without making a snapshot useless that is on its way.
+    #[must_use]
+    pub fn safe_to_compact(&self) -> Index {
+        let applied = self.applied_index().get();
+        let in_flight = self.raw.raft.prs().iter().filter_map(|(_, progress)| {
+            let sends = progress.state == raft::ProgressState::Snapshot && progress.recent_active;
+            sends.then_some(progress.pending_snapshot)
+        });
+        let sending = if self.is_leader() { in_flight.min() } else { None };
+        Index(sending.map_or(applied, |index| index.min(applied)))
+    }
+
+    /// The replica slept (hibernation): as after a restart it refuses votes for one election
+    /// timeout, because the clocks that leases are counted on went on.
+    pub fn wake(&mut self) {
+        let _ = self.run(|replica| {
+            if replica.guards.settle_after_restart {
+                replica.settling = replica.election_ticks;
+            }
+            Ok(())
+        });
+    }
+
+    /// Gives back what memory it can: durable entries and unused send windows.
+    pub fn release_memory(&mut self) {
+        let _ = self.run(|replica| {
+            replica.raw.mut_store().evict(0);
+            replica.raw.raft.maybe_free_inflight_buffers();
+            Ok(())
+        });
+    }
+
+    /// Runs `call` unless the replica stopped, and restores what must hold after every change.
+    fn run<R>(&mut self, call: impl FnOnce(&mut Self) -> Result<R, Error>) -> Result<R, Error> {
+        if let Some(stopped) = &self.stopped {
+            return Err(stopped.clone());
+        }
+        if self.inside {
+            return Err(Error::Poisoned);
+        }
+        self.inside = true;
+        let result = call(self);
+        if self.guards.seeded_timeouts {
+            let timeout = self.seeded_timeout();
+            self.raw.raft.set_randomized_election_timeout(timeout);
+        }
+        if self.guards.bounded_reads {
+            let raft = &self.raw.raft;
+            self.reads.follow(raft.term, raft.leader_id);
+        }
+        self.inside = false;
+        if let Some(failure) = self.raw.store().failure() {
+            self.stopped = Some(failure.clone().into());
+            return Err(failure.into());
+        }
+        result
+    }
+
+    /// Rule 2: between one and two election timeouts, by seed, region, peer and term.
+    fn seeded_timeout(&self) -> usize {
+        let parts = [self.seed, self.region.get(), self.peer.get(), self.raw.raft.term];
+        let mixed = parts.into_iter().fold(0, |state: u64, part| {
+            let mut bits = (state ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
+            bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            bits ^ (bits >> 31)
+        });
+        let spread = mixed % self.election_ticks as u64;
+        self.election_ticks + usize::try_from(spread).unwrap_or(0)
+    }
+
+    /// Whether an election may start: the library asserts, when it makes a leader, that the log
+    /// is durable to its end, and cannot read entries that a pending snapshot replaces.
+    fn may_campaign(&self) -> bool {
+        if !self.guards.settle_before_campaign {
+            return true;
+        }
+        let log = &self.raw.raft.raft_log;
+        self.all_durable() && log.applied + 1 >= log.first_index()
+    }
+
+    fn all_durable(&self) -> bool {
+        let log = &self.raw.raft.raft_log;
+        log.persisted == log.last_index() && self.writes.is_settled()
+    }
+
+    fn is_only_voter(&self) -> bool {
+        self.raw.raft.prs().is_singleton() && self.raw.raft.promotable()
+    }
+
+    fn must_lead(&self) -> Result<(), Error> {
+        if self.is_leader() { Ok(()) } else { Err(Error::NotLeader { leader: self.leader() }) }
+    }
+
+    fn can_propose(&self) -> Result<(), Error> {
+        self.must_lead()?;
+        match self.raw.raft.lead_transferee {
+            Some(to) => Err(Error::TransferInProgress { to: PeerId(to) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Term and index of the entry just proposed.
+    fn end(&self) -> (Term, Index) {
+        (Term(self.raw.raft.term), Index(self.raw.raft.raft_log.last_index()))
+    }
+
+    fn applied_index(&self) -> Index {
+        Index(self.raw.raft.raft_log.applied)
+    }
+
+    fn translate(&self, from: PeerId, error: &raft::Error) -> Error {
+        match error {
+            raft::Error::StepPeerNotFound => Error::NoSuchPeer(from),
+            raft::Error::ProposalDropped => Error::Dropped,
+            _ => Error::Refused { from, why: "the library refused it" },
+        }
+    }
+}
+
+fn library_config(config: &Config, applied: Index) -> raft::Config {
+    raft::Config {
+        id: config.peer.get(),
+        election_tick: config.election_ticks,
+        heartbeat_tick: config.heartbeat_ticks,
+        applied: applied.get(),
+        max_size_per_msg: config.max_message_bytes,
+        max_inflight_msgs: config.max_inflight_messages,
+        check_quorum: true,
+        pre_vote: true,
+        read_only_option: if config.guards.quorum_reads {
+            raft::ReadOnlyOption::Safe
+        } else {
+            raft::ReadOnlyOption::LeaseBased
+        },
+        batch_append: !config.guards.single_appends,
+        max_uncommitted_size: config.max_uncommitted_bytes,
+        max_committed_size_per_ready: config.max_committed_bytes_per_ready,
+        ..raft::Config::default()
+    }
+}

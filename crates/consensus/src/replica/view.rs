@@ -1,0 +1,123 @@
+//! Looking at a replica from outside.
+
+use types::{ConfState, Index, PeerId, RegionId, Term};
+
+use super::Replica;
+use crate::{Error, Flow, PeerStatus, Role, Status, convert};
+
+impl Replica {
+    /// The group.
+    #[must_use]
+    pub fn region(&self) -> RegionId {
+        self.region
+    }
+
+    /// This replica of it.
+    #[must_use]
+    pub fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// Whether it leads, as far as it knows.
+    #[must_use]
+    pub fn is_leader(&self) -> bool {
+        self.raw.raft.state == raft::StateRole::Leader
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        convert::role(self.raw.raft.state)
+    }
+
+    /// Who leads, as far as it knows.
+    #[must_use]
+    pub fn leader(&self) -> Option<PeerId> {
+        convert::peer(self.raw.raft.leader_id)
+    }
+
+    /// The current term.
+    #[must_use]
+    pub fn term(&self) -> Term {
+        Term(self.raw.raft.term)
+    }
+
+    /// What is known committed.
+    #[must_use]
+    pub fn commit_index(&self) -> Index {
+        Index(self.raw.raft.raft_log.committed)
+    }
+
+    /// The end of the log, durable or not.
+    #[must_use]
+    pub fn last_index(&self) -> Index {
+        Index(self.raw.raft.raft_log.last_index())
+    }
+
+    /// The peers this replica goes by.
+    #[must_use]
+    pub fn configuration(&self) -> ConfState {
+        self.conf_state()
+    }
+
+    /// Why it stopped for good, if it did.
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        self.stopped.clone().or(self.inside.then_some(Error::Poisoned))
+    }
+
+    /// Everything worth knowing. Allocates; for operators and tests, not for the write path.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let raft = &self.raw.raft;
+        let log = &raft.raft_log;
+        Status {
+            region: self.region,
+            peer: self.peer,
+            role: self.role(),
+            leader: self.leader(),
+            hard_state: self.hard_state(),
+            first: Index(log.first_index()),
+            last: self.last_index(),
+            last_term: Term(log.term(log.last_index()).unwrap_or(0)),
+            persisted: Index(log.persisted),
+            applied: self.applied_index(),
+            conf_state: self.conf_state(),
+            pending_conf: raft.has_pending_conf(),
+            transferee: raft.lead_transferee.map(PeerId),
+            peers: self.peers(),
+            election_timeout: raft.randomized_election_timeout(),
+            settling: self.settling,
+            cached_bytes: self.raw.store().cached_bytes(),
+            pending_reads: self.reads.len(),
+        }
+    }
+
+    fn peers(&self) -> Vec<PeerStatus> {
+        if !self.is_leader() {
+            return Vec::new();
+        }
+        let tracker = self.raw.raft.prs();
+        let learners = tracker.conf().learners();
+        let mut peers: Vec<_> = tracker
+            .iter()
+            .map(|(&id, progress)| PeerStatus {
+                peer: PeerId(id),
+                matched: Index(progress.matched),
+                next: Index(progress.next_idx),
+                flow: match progress.state {
+                    raft::ProgressState::Probe => Flow::Probe,
+                    raft::ProgressState::Replicate => Flow::Replicate,
+                    raft::ProgressState::Snapshot => {
+                        Flow::Snapshot { index: Index(progress.pending_snapshot) }
+                    }
+                },
+                recent_active: progress.recent_active,
+                learner: learners.contains(&id),
+                commit: Index(progress.committed_index),
+            })
+            .collect();
+        peers.sort_unstable_by_key(|peer| peer.peer);
+        peers
+    }
+}
