@@ -14,6 +14,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 )
 
 const patience = 20 * time.Second
@@ -38,7 +39,7 @@ func endpoints(t *testing.T) []string {
 // connect gives a client of these endpoints, closed with the test.
 func connect(t *testing.T, endpoints ...string) *clientv3.Client {
 	t.Helper()
-	client, err := clientv3.New(clientv3.Config{Endpoints: endpoints, DialTimeout: 5 * time.Second})
+	client, err := clientv3.New(clientv3.Config{Endpoints: endpoints, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
 	must(t, err)
 	t.Cleanup(func() { _ = client.Close() })
 	return client
