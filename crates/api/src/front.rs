@@ -123,6 +123,8 @@ fn is_grpc<B>(request: &Request<B>) -> bool {
 /// A message too long to be read is told as clients know it from etcd, whose transport is grpc-go.
 fn like_grpc_go(answer: Answer) -> Answer {
     const OUT_OF_RANGE: &[u8] = b"11";
+    /// How tonic begins, percent-encoded as the header is.
+    const UNREAD: &[u8] = b"Error,%20decoded%20message%20length";
     const RESOURCE_EXHAUSTED: HeaderValue = HeaderValue::from_static("8");
     const WORDS: HeaderValue = HeaderValue::from_static("grpc: received message larger than max");
     answer.map(|mut response| {
@@ -131,11 +133,45 @@ fn like_grpc_go(answer: Answer) -> Answer {
             headers.get(name).is_some_and(|value| wanted(value.as_bytes()))
         };
         if is("grpc-status", |status| status == OUT_OF_RANGE)
-            && is("grpc-message", |message| message.starts_with(b"Error, decoded message length"))
+            && is("grpc-message", |message| message.starts_with(UNREAD))
         {
             headers.insert("grpc-status", RESOURCE_EXHAUSTED);
             headers.insert("grpc-message", WORDS);
         }
         response
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::codec::{DecodeBuf, Decoder, Streaming};
+    use tonic::{Code, Status};
+
+    use super::like_grpc_go;
+
+    struct Nothing;
+
+    impl Decoder for Nothing {
+        type Item = ();
+        type Error = Status;
+
+        fn decode(&mut self, _: &mut DecodeBuf<'_>) -> Result<Option<()>, Status> {
+            Ok(Some(()))
+        }
+    }
+
+    /// tonic's words for it are not promised; if they change, clients get the wrong ones.
+    #[tokio::test]
+    async fn a_message_too_long_is_told_in_grpc_gos_words() {
+        let frame = axum::body::Body::from(&b"\0\0\0\0\x09123456789"[..]);
+        let status = Streaming::new_request(Nothing, frame, None, Some(8)).message().await;
+        let response = like_grpc_go(Ok(status.unwrap_err().into_http())).unwrap();
+        let told = Status::from_header_map(response.headers()).unwrap();
+        assert_eq!(told.code(), Code::ResourceExhausted);
+        assert_eq!(told.message(), "grpc: received message larger than max");
+
+        let other = Status::out_of_range("etcdserver: mvcc: required revision has been compacted");
+        let response = like_grpc_go(Ok(other.into_http())).unwrap();
+        assert_eq!(Status::from_header_map(response.headers()).unwrap().code(), Code::OutOfRange);
+    }
 }
