@@ -2,13 +2,28 @@
 //! sessions, and the meta region's directory. Pure: no clock, no randomness, no I/O but reads
 //! through [`types::Reader`] and writes into a [`types::Batch`].
 
+mod applied;
 mod check;
 mod codec;
 pub mod command;
 pub mod directory;
 mod directory_machine;
+mod error;
+pub mod history;
+mod index;
+pub mod keys;
+mod leases;
+mod machine;
+mod overlay;
+mod record;
 pub mod request;
 pub mod response;
+mod sessions;
+mod space;
 
+pub use applied::Applied;
 pub use check::{check, check_keyspace_name, check_range, check_txn};
 pub use codec::CodecError;
+pub use error::{FetchError, LoadError};
+pub use machine::{Effects, LeaseChange, Machine};
+pub use space::Selection;

@@ -1,0 +1,70 @@
+//! How far a region's log is applied, kept in the same batch as what it did.
+
+use bytes::Bytes;
+use types::{ConfState, Epoch, Index, Revision, Term};
+
+use crate::codec::CodecError;
+use crate::codec::primitives::{Cursor, Writer};
+use crate::codec::records::{get_configuration, get_epoch, put_configuration, put_epoch};
+
+const VERSION: u8 = 1;
+
+/// How far the log is applied, and the region's shape there.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Applied {
+    /// The last entry applied; 0 for none.
+    pub index: Index,
+    /// Its term.
+    pub term: Term,
+    /// Who takes part.
+    pub conf_state: ConfState,
+    /// The shape's version.
+    pub epoch: Epoch,
+}
+
+/// How far the key space has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Progress {
+    /// The newest revision.
+    pub(crate) revision: Revision,
+    /// The oldest readable revision; 0 if nothing was compacted.
+    pub(crate) compacted: Revision,
+    /// What compaction up to this revision made unreachable is gone from the engine.
+    pub(crate) scavenged: Revision,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { revision: Revision(1), compacted: Revision(0), scavenged: Revision(0) }
+    }
+}
+
+pub(crate) fn encode(applied: &Applied, progress: &Progress) -> Bytes {
+    let mut out = Writer::with_capacity(64);
+    out.byte(VERSION);
+    out.number(applied.index.get());
+    out.number(applied.term.get());
+    put_epoch(&mut out, applied.epoch);
+    out.revision(progress.revision);
+    out.revision(progress.compacted);
+    out.revision(progress.scavenged);
+    put_configuration(&mut out, &applied.conf_state);
+    out.finish()
+}
+
+pub(crate) fn decode(bytes: Bytes) -> Result<(Applied, Progress), CodecError> {
+    let mut from = Cursor::new(bytes);
+    if from.byte()? != VERSION {
+        return Err(from.error("an applied record of an unknown version"));
+    }
+    let (index, term) = (Index(from.number()?), Term(from.number()?));
+    let epoch = get_epoch(&mut from)?;
+    let progress = Progress {
+        revision: from.revision()?,
+        compacted: from.revision()?,
+        scavenged: from.revision()?,
+    };
+    let conf_state = get_configuration(&mut from)?;
+    from.end()?;
+    Ok((Applied { index, term, conf_state, epoch }, progress))
+}

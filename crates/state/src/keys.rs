@@ -1,0 +1,93 @@
+//! The keys of a region's engine records; drawn in `docs/format.md`, section "State records".
+
+use bytes::Bytes;
+use types::{Index, LeaseId, RegionId, Revision};
+
+use crate::response::Position;
+
+/// Every version of every key.
+const RECORD: u8 = b'R';
+const LEASE: u8 = b'L';
+const SESSIONS: u8 = b'S';
+const APPLIED: u8 = b'A';
+
+/// Every engine key of a region: from the first, inclusive, to the second, exclusive.
+#[must_use]
+pub fn region_range(region: RegionId) -> (Bytes, Bytes) {
+    let start = region.get().to_be_bytes();
+    let end = match region.get().checked_add(1) {
+        Some(next) => Bytes::copy_from_slice(&next.to_be_bytes()),
+        // Longer than any start, so that the last region's keys lie below it.
+        None => Bytes::from_static(&[0xff; 32]),
+    };
+    (Bytes::copy_from_slice(&start), end)
+}
+
+fn tagged(region: RegionId, tag: u8, rest: &[u8]) -> Bytes {
+    let mut key = Vec::with_capacity(9 + rest.len());
+    key.extend_from_slice(&region.get().to_be_bytes());
+    key.push(tag);
+    key.extend_from_slice(rest);
+    key.into()
+}
+
+fn tag_range(region: RegionId, tag: u8) -> (Bytes, Bytes) {
+    (tagged(region, tag, &[]), tagged(region, tag + 1, &[]))
+}
+
+pub(crate) fn record(region: RegionId, position: Position) -> Bytes {
+    let mut rest = [0; 12];
+    rest[..8].copy_from_slice(&position.revision.get().to_be_bytes());
+    rest[8..].copy_from_slice(&position.sub.to_be_bytes());
+    tagged(region, RECORD, &rest)
+}
+
+/// The records of every revision from `from` up to and including `to`.
+pub(crate) fn records(region: RegionId, from: Position, to: Revision) -> (Bytes, Bytes) {
+    let after = Revision(to.get().saturating_add(1));
+    (record(region, from), record(region, Position { revision: after, sub: 0 }))
+}
+
+pub(crate) fn all_records(region: RegionId) -> (Bytes, Bytes) {
+    tag_range(region, RECORD)
+}
+
+/// Which version a record's key names; `None` if it is not a record's key.
+pub(crate) fn position(key: &[u8]) -> Option<Position> {
+    let rest = key.get(8..).and_then(|rest| rest.strip_prefix(&[RECORD]))?;
+    let (revision, sub) = rest.split_first_chunk::<8>()?;
+    let sub = u32::from_be_bytes(sub.try_into().ok()?);
+    Some(Position { revision: Revision(i64::from_be_bytes(*revision)), sub })
+}
+
+pub(crate) fn lease(region: RegionId, lease: LeaseId) -> Bytes {
+    tagged(region, LEASE, &lease.get().to_be_bytes())
+}
+
+pub(crate) fn leases(region: RegionId) -> (Bytes, Bytes) {
+    tag_range(region, LEASE)
+}
+
+/// Which lease a lease record's key names.
+pub(crate) fn lease_id(key: &[u8]) -> Option<LeaseId> {
+    let rest = key.get(8..).and_then(|rest| rest.strip_prefix(&[LEASE]))?;
+    Some(LeaseId(i64::from_be_bytes(rest.try_into().ok()?)))
+}
+
+pub(crate) fn session(region: RegionId, batch: Index) -> Bytes {
+    tagged(region, SESSIONS, &batch.get().to_be_bytes())
+}
+
+pub(crate) fn sessions(region: RegionId) -> (Bytes, Bytes) {
+    tag_range(region, SESSIONS)
+}
+
+/// The index a session record's key names.
+pub(crate) fn session_index(key: &[u8]) -> Option<Index> {
+    let rest = key.get(8..).and_then(|rest| rest.strip_prefix(&[SESSIONS]))?;
+    Some(Index(u64::from_be_bytes(rest.try_into().ok()?)))
+}
+
+pub(crate) fn applied(region: RegionId) -> Bytes {
+    tagged(region, APPLIED, &[])
+}

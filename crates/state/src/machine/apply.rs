@@ -1,0 +1,133 @@
+//! Applying entries of the log.
+
+use types::{Batch, Code, Entry, Fault, LeaseId, ReadFailure, Reader};
+
+use super::{Effects, LeaseChange, Machine};
+use crate::command::{Command, Envelope};
+use crate::response::{Outcome, Response};
+
+type Answer = Result<Response, Fault>;
+
+impl Machine {
+    /// Applies one entry that is no change of peers. What is wrong with a command is part of its
+    /// outcome, also when it cannot be decoded: it is in the log of every replica.
+    ///
+    /// # Errors
+    /// The engine's; the machine must not be used any more then.
+    pub fn apply(
+        &mut self,
+        entry: &Entry,
+        reader: &dyn Reader,
+        batch: &mut Batch,
+    ) -> Result<Effects, ReadFailure> {
+        self.advance(entry.index, entry.term);
+        if entry.data.is_empty() {
+            return Ok(self.effects(Ok(Response::Done)));
+        }
+        let envelope = match Envelope::decode(entry.data.clone()) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                let fault = Fault::new(Code::InvalidArgument, error.to_string());
+                return Ok(self.effects(Err(fault)));
+            }
+        };
+        let mut effects = self.apply_envelope(entry, &envelope, reader, batch)?;
+        effects.session = envelope.session;
+        Ok(effects)
+    }
+
+    fn apply_envelope(
+        &mut self,
+        entry: &Entry,
+        envelope: &Envelope,
+        reader: &dyn Reader,
+        batch: &mut Batch,
+    ) -> Result<Effects, ReadFailure> {
+        match envelope.session.as_ref().and_then(|tag| self.sessions.seen(tag)) {
+            Some(Ok(outcome)) => {
+                return Ok(Effects { outcome, ..self.effects(Ok(Response::Done)) });
+            }
+            Some(Err(fault)) => return Ok(self.effects(Err(fault))),
+            None => {}
+        }
+        if envelope.epoch.version != self.applied.epoch.version {
+            // Not kept in the session: the client asks the right region under the same number.
+            return Ok(self.effects(Err(Code::EpochMismatch.into())));
+        }
+        let mut effects = self.effects(Ok(Response::Done));
+        effects.outcome.result = self.carry_out(&envelope.command, reader, batch, &mut effects)?;
+        effects.outcome.revision = self.revision();
+        if let Some(tag) = &envelope.session {
+            self.sessions.keep(tag, entry.index, &effects.outcome);
+        }
+        Ok(effects)
+    }
+
+    fn effects(&self, result: Answer) -> Effects {
+        Effects {
+            outcome: Outcome { revision: self.revision(), result },
+            session: None,
+            events: Vec::new(),
+            leases: Vec::new(),
+            directory_changed: false,
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        command: &Command,
+        reader: &dyn Reader,
+        batch: &mut Batch,
+        effects: &mut Effects,
+    ) -> Result<Answer, ReadFailure> {
+        if let Some(directory) = &mut self.directory {
+            let (result, changed) = directory.apply(command, batch);
+            effects.directory_changed = changed;
+            return Ok(result);
+        }
+        let space = &mut self.space;
+        match command {
+            Command::Put(put) => space.change(reader, batch, &mut effects.events).put(put),
+            Command::Delete(delete) => {
+                space.change(reader, batch, &mut effects.events).delete(delete).map(Ok)
+            }
+            Command::Txn(txn) => space.change(reader, batch, &mut effects.events).txn(txn),
+            Command::Compact { revision } => Ok(space.compact(*revision)),
+            Command::LeaseGrant { id, ttl_seconds } => {
+                let (id, ttl_seconds) = (*id, *ttl_seconds);
+                let result = space.grant(id, ttl_seconds, batch);
+                if result.is_ok() {
+                    effects.leases.push(LeaseChange::Granted { id, ttl_seconds });
+                }
+                Ok(result)
+            }
+            Command::LeaseRevoke { id } => Ok(self.revoke(*id, reader, batch, effects)),
+            Command::LeaseExpire { ids } => {
+                for id in ids {
+                    // Revoked meanwhile, or named twice: nothing is left to do.
+                    drop(self.revoke(*id, reader, batch, effects));
+                }
+                Ok(Ok(Response::Done))
+            }
+            Command::Initialize { .. }
+            | Command::RegisterNode(_)
+            | Command::CreateKeyspace { .. } => {
+                Ok(Err(Fault::new(Code::Unsupported, "only the meta region keeps a directory")))
+            }
+        }
+    }
+
+    fn revoke(
+        &mut self,
+        id: LeaseId,
+        reader: &dyn Reader,
+        batch: &mut Batch,
+        effects: &mut Effects,
+    ) -> Answer {
+        let result = self.space.change(reader, batch, &mut effects.events).revoke(id);
+        if result.is_ok() {
+            effects.leases.push(LeaseChange::Revoked { id });
+        }
+        result
+    }
+}

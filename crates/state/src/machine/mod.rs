@@ -1,0 +1,192 @@
+//! A region's state machine: the door to all of the above.
+
+mod apply;
+mod read;
+
+use types::{
+    Batch, ConfState, Epoch, Index, LeaseId, ReadFailure, Reader, RegionId, Revision, Term,
+};
+
+use crate::applied::{self, Applied, Progress};
+use crate::command::SessionTag;
+use crate::directory::Directory;
+use crate::directory_machine::{self, DirectoryMachine};
+use crate::error::LoadError;
+use crate::keys;
+use crate::response::{Event, Outcome};
+use crate::sessions::Sessions;
+use crate::space::KeySpace;
+
+/// What applying one entry brought about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Effects {
+    /// What the proposer is told.
+    pub outcome: Outcome,
+    /// Whose command it was.
+    pub session: Option<SessionTag>,
+    /// What watchers are told, in order.
+    pub events: Vec<Event>,
+    /// What the leader's clock must know.
+    pub leases: Vec<LeaseChange>,
+    /// Whether the meta region's directory is another one now.
+    pub directory_changed: bool,
+}
+
+/// A lease that came or went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LeaseChange {
+    /// It was granted.
+    Granted {
+        /// Its id.
+        id: LeaseId,
+        /// Its time to live.
+        ttl_seconds: i64,
+    },
+    /// It was revoked, or its time was up.
+    Revoked {
+        /// Its id.
+        id: LeaseId,
+    },
+}
+
+/// The state of one region as of the last entry applied: what it is asked often in memory, the rest
+/// in the engine.
+///
+/// Entries are applied into a [`Batch`]; several may go into one. Then [`Self::finish`], the batch is
+/// written to the engine, then [`Self::written`]. Until then readers of the engine do not see what
+/// memory already has, so nobody else may read from the machine in between. If the batch cannot be
+/// written, or `apply` fails, memory is ahead of the engine for good: drop the machine.
+pub struct Machine {
+    region: RegionId,
+    applied: Applied,
+    space: KeySpace,
+    directory: Option<DirectoryMachine>,
+    sessions: Sessions,
+    /// Whether the batch in the making needs an applied record.
+    changed: bool,
+}
+
+impl Machine {
+    /// Rebuilds the state of `region` from its records; without any, a fresh one. Costs a scan of all
+    /// of the region's records.
+    ///
+    /// # Errors
+    /// When the engine fails or a record is damaged.
+    pub fn load(region: RegionId, reader: &dyn Reader) -> Result<Self, LoadError> {
+        let (applied, progress) = match reader.get(&keys::applied(region))? {
+            Some(bytes) => applied::decode(bytes)
+                .map_err(|error| LoadError::Damaged(format!("the applied record: {error}")))?,
+            None => (Applied::default(), Progress::default()),
+        };
+        let directory = (region == RegionId::META)
+            .then(|| DirectoryMachine::load(region, reader))
+            .transpose()
+            .map_err(|error| match error {
+                directory_machine::Error::Read(failure) => LoadError::Read(failure),
+                directory_machine::Error::Damaged(_) => LoadError::Damaged(error.to_string()),
+            })?;
+        let mut sessions = Sessions::default();
+        let (start, end) = keys::sessions(region);
+        let mut damaged = None;
+        reader.scan(&start, &end, &mut |key, value| {
+            match keys::session_index(&key).map(|index| sessions.load(index, value)) {
+                Some(Ok(())) => {}
+                other => damaged = Some(format!("the session record {key:?}: {other:?}")),
+            }
+            damaged.is_none()
+        })?;
+        if let Some(what) = damaged {
+            return Err(LoadError::Damaged(what));
+        }
+        sessions.loaded();
+        let space = KeySpace::load(region, progress, reader)?;
+        Ok(Self { region, applied, space, directory, sessions, changed: false })
+    }
+
+    /// How far the log is applied.
+    #[must_use]
+    pub fn applied(&self) -> &Applied {
+        &self.applied
+    }
+
+    /// Gives a fresh region its first replicas and shape.
+    pub fn set_initial(&mut self, conf_state: ConfState, epoch: Epoch) {
+        assert_eq!(self.applied.index, Index(0), "region {} is not fresh", self.region);
+        self.applied.conf_state = conf_state;
+        self.applied.epoch = epoch;
+        self.changed = true;
+    }
+
+    /// Applies a change of the region's peers.
+    pub fn apply_conf(&mut self, index: Index, term: Term, conf_state: ConfState, epoch: Epoch) {
+        self.advance(index, term);
+        self.applied.conf_state = conf_state;
+        self.applied.epoch = epoch;
+    }
+
+    fn advance(&mut self, index: Index, term: Term) {
+        assert!(
+            index > self.applied.index,
+            "region {}: entry {index} is applied after {}",
+            self.region,
+            self.applied.index
+        );
+        self.applied.index = index;
+        self.applied.term = term;
+        self.changed = true;
+    }
+
+    /// Completes a batch: what must be in it besides the changes. Adds nothing if nothing was done.
+    pub fn finish(&mut self, batch: &mut Batch) {
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        self.sessions.finish(self.region, self.applied.index, batch);
+        let record = applied::encode(&self.applied, self.space.progress());
+        batch.put(keys::applied(self.region), record);
+    }
+
+    /// The batch is in the engine.
+    pub fn written(&mut self) {
+        self.space.written();
+    }
+
+    /// One bounded step of removing what compaction made unreachable; answers whether there is more.
+    /// Not part of the log: each replica does it in its own time.
+    ///
+    /// # Errors
+    /// The engine's; a damaged record.
+    pub fn scavenge(
+        &mut self,
+        reader: &dyn Reader,
+        batch: &mut Batch,
+        max_records: usize,
+    ) -> Result<bool, ReadFailure> {
+        self.changed |= self.wants_scavenging();
+        self.space.scavenge(reader, batch, max_records)
+    }
+
+    /// Whether there is something to scavenge.
+    #[must_use]
+    pub fn wants_scavenging(&self) -> bool {
+        self.space.wants_scavenging()
+    }
+
+    /// The newest revision; 1 before the first write, and in the meta region.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.space.progress().revision
+    }
+
+    /// The oldest readable revision; 0 if nothing was compacted.
+    #[must_use]
+    pub fn compacted(&self) -> Revision {
+        self.space.progress().compacted
+    }
+
+    /// The meta region's directory.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Directory> {
+        self.directory.as_ref().map(DirectoryMachine::directory)
+    }
+}

@@ -1,0 +1,60 @@
+//! Reading a region.
+
+use bytes::Bytes;
+use types::{Code, Fault, LeaseId, Reader};
+
+use super::Machine;
+use crate::error::FetchError;
+use crate::request::{RangeRequest, TxnRequest};
+use crate::response::Response;
+use crate::space::Selection;
+
+impl Machine {
+    /// Every lease with its time to live in seconds, by id.
+    pub fn leases(&self) -> impl Iterator<Item = (LeaseId, i64)> {
+        self.space.leases().iter()
+    }
+
+    /// The time to live in seconds a lease was granted with.
+    #[must_use]
+    pub fn lease(&self, id: LeaseId) -> Option<i64> {
+        self.space.leases().ttl(id)
+    }
+
+    /// The keys that live with a lease, in order.
+    #[must_use]
+    pub fn lease_keys(&self, id: LeaseId) -> Vec<Bytes> {
+        self.space.leases().keys(id).cloned().collect()
+    }
+
+    /// The part of a range read that needs no engine. Fetch the rest without holding the machine.
+    ///
+    /// # Errors
+    /// `Compacted`, `FutureRevision`; `Unsupported` in the meta region.
+    pub fn select(&self, request: &RangeRequest) -> Result<Selection, Fault> {
+        self.check_key_space()?;
+        self.space.select(request)
+    }
+
+    /// Carries out a transaction that writes nothing.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it could write; what its ranges are refused for; the engine's.
+    pub fn read_txn(&self, txn: &TxnRequest, reader: &dyn Reader) -> Result<Response, FetchError> {
+        self.check_key_space()?;
+        self.space.read_txn(txn, reader)
+    }
+
+    /// Bytes of memory the index of keys takes, the allocator's own left out.
+    #[must_use]
+    pub fn index_memory(&self) -> usize {
+        self.space.index_memory()
+    }
+
+    fn check_key_space(&self) -> Result<(), Fault> {
+        if self.directory.is_some() {
+            return Err(Fault::new(Code::Unsupported, "the meta region keeps no keys of users"));
+        }
+        Ok(())
+    }
+}

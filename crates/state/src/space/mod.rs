@@ -1,0 +1,128 @@
+//! An ordered key space: what it is made of. Reading it is [`select`]'s, changing it [`write`]'s.
+
+mod fetch;
+mod scavenge;
+mod select;
+mod txn;
+mod write;
+
+use types::{ReadFailure, Reader, RegionId, Revision};
+
+use crate::applied::Progress;
+use crate::error::LoadError;
+use crate::index::{Head, KeyIndex};
+use crate::keys;
+use crate::leases::Leases;
+use crate::overlay::{Overlay, Records};
+use crate::record::Record;
+use crate::response::Position;
+pub use fetch::Selection;
+pub(crate) use write::event;
+
+/// The keys of a region with all their kept versions.
+pub(crate) struct KeySpace {
+    region: RegionId,
+    progress: Progress,
+    index: KeyIndex,
+    leases: Leases,
+    overlay: Overlay,
+    walk: Option<scavenge::Walk>,
+}
+
+impl KeySpace {
+    pub(crate) fn load(
+        region: RegionId,
+        progress: Progress,
+        reader: &dyn Reader,
+    ) -> Result<Self, LoadError> {
+        let mut space = Self {
+            region,
+            progress,
+            index: KeyIndex::default(),
+            leases: Leases::default(),
+            overlay: Overlay::default(),
+            walk: None,
+        };
+        space.load_leases(reader)?;
+        space.load_records(reader)?;
+        for (key, head) in space.index.range(&types::KeyRange::all()) {
+            if head.lease.get() != 0 {
+                space.leases.attach(key, types::LeaseId(0), head.lease);
+            }
+        }
+        Ok(space)
+    }
+
+    fn load_leases(&mut self, reader: &dyn Reader) -> Result<(), LoadError> {
+        let (start, end) = keys::leases(self.region);
+        let mut damaged = None;
+        reader.scan(&start, &end, &mut |key, value| {
+            let (id, ttl) = (keys::lease_id(&key), crate::leases::decode(value));
+            match (id, ttl) {
+                (Some(id), Ok(ttl)) => self.leases.grant(id, ttl),
+                (id, ttl) => damaged = Some(format!("lease {id:?}: {ttl:?}")),
+            }
+            damaged.is_none()
+        })?;
+        damaged.map_or(Ok(()), |what| Err(LoadError::Damaged(what)))
+    }
+
+    fn load_records(&mut self, reader: &dyn Reader) -> Result<(), LoadError> {
+        let (start, end) = keys::all_records(self.region);
+        let mut damaged = None;
+        let last = self.progress.revision;
+        reader.scan(&start, &end, &mut |key, value| {
+            match (keys::position(&key), Record::decode(value)) {
+                (Some(position), Ok(record)) if position.revision <= last => {
+                    let head = Head {
+                        position,
+                        create_revision: record.create_revision,
+                        version: record.version,
+                        lease: record.lease,
+                        deleted: record.deleted,
+                    };
+                    self.index.set(&record.key, head);
+                }
+                (Some(position), Ok(_)) => {
+                    damaged = Some(format!("{position:?} is above the newest revision {last}"));
+                }
+                (position, Err(error)) => damaged = Some(format!("{position:?}: {error}")),
+                (None, Ok(_)) => damaged = Some(format!("a record under the key {key:?}")),
+            }
+            damaged.is_none()
+        })?;
+        damaged.map_or(Ok(()), |what| Err(LoadError::Damaged(what)))
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    pub(crate) fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    pub(crate) fn index_memory(&self) -> usize {
+        self.index.memory()
+    }
+
+    /// The batch is in the engine.
+    pub(crate) fn written(&mut self) {
+        self.overlay.clear();
+    }
+
+    fn records<'a>(&'a self, reader: &'a dyn Reader) -> Records<'a> {
+        Records { region: self.region, overlay: Some(&self.overlay), reader }
+    }
+
+    /// A version that must be there, since a head points to it.
+    fn record(&self, position: Position, reader: &dyn Reader) -> Result<Record, ReadFailure> {
+        self.records(reader).get(position)?.ok_or_else(|| {
+            ReadFailure(format!("record {position:?} of region {} is missing", self.region))
+        })
+    }
+
+    fn newest(&self) -> Revision {
+        self.progress.revision
+    }
+}
