@@ -20,6 +20,9 @@ use super::segment::{self, Segment};
 
 /// Bytes of buffer kept from one append to the next.
 const BUFFER_KEPT: usize = 8 << 20;
+/// Bytes of zeros written ahead in a segment that is new.
+const AHEAD: usize = 1 << 20;
+static ZEROS: [u8; AHEAD] = [0; AHEAD];
 
 /// The one writer of a node's log. See the module for what it promises.
 pub struct Wal {
@@ -30,6 +33,9 @@ pub struct Wal {
     pub(super) active: Arc<Segment>,
     /// Where in the active segment the next batch goes.
     pub(super) end: u64,
+    /// Up to where the active segment was ever written. Space that was only reserved costs each
+    /// sync a change of metadata, which is several times dearer than the data.
+    pub(super) touched: u64,
     pub(super) next_batch: u64,
     /// The last batch known durable.
     pub(super) synced: u64,
@@ -133,6 +139,8 @@ impl Wal {
         let offsets = encode::batch(items, place, &mut self.buffer);
         let result = self.active.file.write_at(self.end, &self.buffer);
         self.latch(result.map_err(Error::io("write to", &self.active.path)))?;
+        let result = self.touch_ahead(self.end + len);
+        self.latch(result)?;
         let origin = Origin { segment: place.segment, offset: self.end, sequence: place.sequence };
         self.end += len;
         self.next_batch += 1;
@@ -141,6 +149,19 @@ impl Wal {
         if self.buffer.capacity() > BUFFER_KEPT {
             self.buffer = Vec::new();
         }
+        Ok(())
+    }
+
+    /// Once in a while, writes zeros behind the batch that ends at `end`.
+    fn touch_ahead(&mut self, end: u64) -> Result<(), Error> {
+        if end <= self.touched {
+            return Ok(());
+        }
+        let len = (self.active.len - end).min(AHEAD as u64);
+        let zeros = ZEROS.get(..usize::try_from(len).unwrap_or_default()).unwrap_or_default();
+        let result = self.active.file.write_at(end, zeros);
+        result.map_err(Error::io("write to", &self.active.path))?;
+        self.touched = end + len;
         Ok(())
     }
 
@@ -169,6 +190,7 @@ impl Wal {
         // Odd factor: different for every segment, whatever the salt.
         let salt = self.config.salt ^ u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let header = SegmentHeader { number, first_batch: self.next_batch, len: file_len, salt };
+        let used_before = spare.is_some();
         let next = Arc::new(segment::create(&*self.disk, &self.dir, header, spare)?);
         let mut index = self.shared.write();
         index.add_segment(Arc::clone(&next));
@@ -176,6 +198,7 @@ impl Wal {
         drop(index);
         self.active = next;
         self.end = BLOCK;
+        self.touched = if used_before { file_len } else { BLOCK };
         Ok(())
     }
 }

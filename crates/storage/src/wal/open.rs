@@ -69,6 +69,7 @@ impl Wal {
             shared: Arc::new(RwLock::new(index)),
             active,
             end: end.offset,
+            touched: end.offset,
             next_batch: end.next,
             synced: end.next - 1,
             settled: false,

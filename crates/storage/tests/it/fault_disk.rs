@@ -275,9 +275,13 @@ impl Inode {
         }
     }
 
-    fn sync(&mut self) {
-        self.platter.clone_from(&self.cache);
-        self.dirty.clear();
+    /// Writes what is dirty, and nothing else: what a failed sync forgot stays forgotten.
+    fn sync(&mut self, sector: usize) {
+        self.platter.resize(self.cache.len(), 0);
+        for (number, versions) in core::mem::take(&mut self.dirty) {
+            let last = versions.last().cloned().unwrap_or_default();
+            self.keep(number, &last, sector);
+        }
     }
 
     fn keep(&mut self, number: usize, version: &[u8], sector: usize) {
@@ -357,7 +361,7 @@ impl DiskFile for FaultFile {
                 state.files[self.inode].fail_sync(sector);
                 return Err(io::Error::other("the disk could not sync"));
             }
-            state.files[self.inode].sync();
+            state.files[self.inode].sync(sector);
             Ok(())
         })
     }
