@@ -83,14 +83,17 @@ impl Wal {
 }
 
 fn make_dir(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
-    if disk.exists(dir) {
-        return Ok(());
+    let missing = dir.ancestors().take_while(|dir| !disk.exists(dir)).count();
+    if missing > 0 {
+        disk.create_dir_all(dir).map_err(Error::io("create directory", dir))?;
     }
-    disk.create_dir_all(dir).map_err(Error::io("create directory", dir))?;
-    match dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => disk.sync_dir(parent).map_err(Error::io("sync", parent)),
-        None => Ok(()),
+    // Also if it is there: whoever made it may have died before this line.
+    for parent in dir.ancestors().skip(1).take(missing.max(1)) {
+        if !parent.as_os_str().is_empty() {
+            disk.sync_dir(parent).map_err(Error::io("sync", parent))?;
+        }
     }
+    Ok(())
 }
 
 fn open_segments(disk: &dyn Disk, dir: &Path, numbers: &[u32]) -> Result<Vec<Arc<Segment>>, Error> {

@@ -8,7 +8,7 @@
 //! It can also be told to cut the power at a given operation, to fail a sync, to be full, and to
 //! damage bytes that are on the platter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,6 +55,9 @@ struct State {
     names: BTreeMap<PathBuf, usize>,
     /// Names as they are on the platter.
     durable_names: BTreeMap<PathBuf, usize>,
+    /// Directories made, and those of them that are there after a power cut.
+    dirs: BTreeSet<PathBuf>,
+    durable_dirs: BTreeSet<PathBuf>,
     /// What happened to names since the last `sync_dir` of their directory.
     pending: Vec<NameChange>,
     faults: Faults,
@@ -97,19 +100,24 @@ enum NameChange {
     Created(PathBuf, usize),
     Renamed(PathBuf, PathBuf, usize),
     Removed(PathBuf),
+    MadeDir(PathBuf),
 }
 
 impl NameChange {
     fn dir(&self) -> Option<&Path> {
         match self {
-            Self::Created(path, _) | Self::Removed(path) | Self::Renamed(_, path, _) => {
-                path.parent()
-            }
+            Self::Created(path, _)
+            | Self::Removed(path)
+            | Self::Renamed(_, path, _)
+            | Self::MadeDir(path) => path.parent(),
         }
     }
 
-    fn apply(self, names: &mut BTreeMap<PathBuf, usize>) {
+    fn apply(self, names: &mut BTreeMap<PathBuf, usize>, dirs: &mut BTreeSet<PathBuf>) {
         match self {
+            Self::MadeDir(path) => {
+                dirs.insert(path);
+            }
             Self::Created(path, inode) => {
                 names.insert(path, inode);
             }
@@ -134,6 +142,8 @@ impl FaultDisk {
             files: Vec::new(),
             names: BTreeMap::new(),
             durable_names: BTreeMap::new(),
+            dirs: BTreeSet::new(),
+            durable_dirs: BTreeSet::new(),
             pending: Vec::new(),
             faults: Faults::default(),
             life: 0,
@@ -152,7 +162,8 @@ impl FaultDisk {
 
     /// Cuts the power, if it is still on, and starts again with what `random` lets survive.
     pub(crate) fn restart(&self, random: &mut Random) {
-        let mut state = self.0.lock();
+        let mut locked = self.0.lock();
+        let state = &mut *locked;
         let odds = [0, 20, 50, 80, 100][usize::try_from(random.below(5)).unwrap()];
         let sector = state.sector;
         for file in &mut state.files {
@@ -161,9 +172,12 @@ impl FaultDisk {
         let pending = core::mem::take(&mut state.pending);
         for change in pending {
             if random.chance(odds) {
-                change.apply(&mut state.durable_names);
+                change.apply(&mut state.durable_names, &mut state.durable_dirs);
             }
         }
+        let dirs = &state.durable_dirs;
+        state.durable_names.retain(|name, _| name.parent().is_some_and(|dir| dirs.contains(dir)));
+        state.dirs = state.durable_dirs.clone();
         state.names = state.durable_names.clone();
         state.faults = Faults::default();
         state.life += 1;
@@ -202,6 +216,10 @@ impl FaultDisk {
         });
         state.names.insert(path.to_path_buf(), inode);
         state.durable_names.insert(path.to_path_buf(), inode);
+        for dir in path.ancestors().skip(1).map(Path::to_path_buf) {
+            state.dirs.insert(dir.clone());
+            state.durable_dirs.insert(dir);
+        }
         state.files[inode] =
             Inode { cache: bytes.to_vec(), platter: bytes.to_vec(), dirty: BTreeMap::new() };
     }
@@ -418,8 +436,15 @@ impl Disk for FaultDisk {
         Ok(Box::new(FaultFile { disk: self.clone(), inode, life }))
     }
 
-    fn create_dir_all(&self, _: &Path) -> io::Result<()> {
-        self.0.lock().operate()
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.operate()?;
+        for dir in path.ancestors() {
+            if state.dirs.insert(dir.to_path_buf()) {
+                state.pending.push(NameChange::MadeDir(dir.to_path_buf()));
+            }
+        }
+        Ok(())
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
@@ -432,7 +457,7 @@ impl Disk for FaultDisk {
         state.operate()?;
         let inode = *state.names.get(from).ok_or(io::ErrorKind::NotFound)?;
         let change = NameChange::Renamed(from.to_path_buf(), to.to_path_buf(), inode);
-        change.clone().apply(&mut state.names);
+        change.clone().apply(&mut state.names, &mut BTreeSet::new());
         state.pending.push(change);
         Ok(())
     }
@@ -447,20 +472,21 @@ impl Disk for FaultDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.0.lock();
+        let mut locked = self.0.lock();
+        let state = &mut *locked;
         state.operate()?;
         let (synced, rest): (Vec<_>, Vec<_>) = core::mem::take(&mut state.pending)
             .into_iter()
             .partition(|change| change.dir() == Some(path));
         state.pending = rest;
         for change in synced {
-            change.apply(&mut state.durable_names);
+            change.apply(&mut state.durable_names, &mut state.durable_dirs);
         }
         Ok(())
     }
 
     fn exists(&self, path: &Path) -> bool {
         let state = self.0.lock();
-        state.names.keys().any(|name| name.starts_with(path))
+        state.names.contains_key(path) || state.dirs.contains(path)
     }
 }

@@ -22,15 +22,16 @@ impl History {
         self.moments = vec![self.now()];
     }
 
-    /// Which moment `wal` came back to; nothing else is allowed.
-    fn find(&mut self, wal: &Wal, what: &str) {
+    /// Finds the moment `wal` came back to, and says how many after it were lost; that it is at
+    /// none of them is what these tests are about.
+    fn find(&mut self, wal: &Wal, what: &str) -> usize {
         let mut reasons = Vec::new();
-        for moment in self.moments.iter().rev() {
+        for (lost, moment) in self.moments.iter().rev().enumerate() {
             match moment.matches(wal) {
                 Ok(()) => {
                     // What open answers is durable.
                     self.moments = vec![moment.clone()];
-                    return;
+                    return lost;
                 }
                 Err(reason) => reasons.push(reason),
             }
@@ -39,14 +40,22 @@ impl History {
     }
 }
 
-/// Writes until the power goes or `steps` are done.
+/// What a run met, to be sure that it met something.
+#[derive(Default, Debug)]
+struct Met {
+    lost: usize,
+    segments: usize,
+    moved_bytes: u64,
+}
+
+/// Writes for a while, or until the power goes.
 fn work(
     wal: &mut Wal,
     history: &mut History,
     random: &mut Random,
-    steps: u64,
+    met: &mut Met,
 ) -> Result<(), Error> {
-    for _ in 0..steps {
+    for _ in 0..150 {
         match random.below(20) {
             0..12 => {
                 let mut next = history.now();
@@ -60,7 +69,9 @@ fn work(
                 history.synced();
             }
             17..19 => {
-                wal.reclaim()?;
+                let done = wal.reclaim()?;
+                met.segments += done.segments;
+                met.moved_bytes += done.moved_bytes;
             }
             _ if random.chance(10) => {
                 wal.settle()?;
@@ -82,7 +93,7 @@ fn config(random: &mut Random) -> WalConfig {
 }
 
 /// One disk, many lives.
-fn run(seed: u64, lives: u64) {
+fn run(seed: u64, lives: u64, met: &mut Met) {
     let mut random = Random::new(seed);
     let disk = FaultDisk::new(if seed.is_multiple_of(4) { 4096 } else { 512 });
     let mut history = History { moments: vec![Model::default()] };
@@ -94,16 +105,20 @@ fn run(seed: u64, lives: u64) {
         let mut opened = open(&disk, config(&mut random));
         if opened.is_err() && disk.power_is_off() {
             // The power went while it was opening: that is a crash as any other.
-            disk.restart(&mut random);
+            if random.chance(50) {
+                disk.kill_process();
+            } else {
+                disk.restart(&mut random);
+            }
             opened = open(&disk, config(&mut random));
         }
         let (mut wal, _) = opened.unwrap_or_else(|error| panic!("{what}: {error}"));
-        history.find(&wal, &what);
+        met.lost += usize::from(history.find(&wal, &what) > 0);
         let fail_sync = random.chance(5);
         if fail_sync {
             disk.fail_syncs(1);
         }
-        let result = work(&mut wal, &mut history, &mut random, 150);
+        let result = work(&mut wal, &mut history, &mut random, met);
         if let Err(error) = result {
             assert!(disk.power_is_off() || fail_sync, "{what}: {error}");
             assert!(matches!(wal.sync(), Err(Error::Latched)), "{what}: latched");
@@ -111,7 +126,8 @@ fn run(seed: u64, lives: u64) {
             history.now().matches(&wal).unwrap_or_else(|reason| panic!("{what}: {reason}"));
         }
         drop(wal);
-        if random.chance(15) && !disk.power_is_off() {
+        // The process may die alone, in the middle of anything; the cache then outlives it.
+        if random.chance(25) {
             disk.kill_process();
         } else {
             disk.restart(&mut random);
@@ -121,9 +137,11 @@ fn run(seed: u64, lives: u64) {
 
 #[test]
 fn every_crash_comes_back_to_a_moment_no_older_than_the_last_sync() {
+    let mut met = Met::default();
     for seed in 0..150 {
-        run(seed, 12);
+        run(seed, 12, &mut met);
     }
+    assert!(met.lost > 300 && met.segments > 300 && met.moved_bytes > 100_000, "{met:?}");
 }
 
 /// After a failed sync the page cache shows what the disk does not have. A process that starts again
@@ -167,7 +185,7 @@ fn a_full_disk_latches_and_what_was_synced_comes_back() {
         let (mut wal, _) = open(&disk, small()).unwrap();
         disk.set_free_bytes(random.below(200_000));
         let error = loop {
-            if let Err(error) = work(&mut wal, &mut history, &mut random, 10) {
+            if let Err(error) = work(&mut wal, &mut history, &mut random, &mut Met::default()) {
                 break error;
             }
         };
@@ -178,5 +196,33 @@ fn a_full_disk_latches_and_what_was_synced_comes_back() {
         disk.restart(&mut random);
         let (wal, _) = open(&disk, small()).unwrap();
         history.find(&wal, "after the disk was full");
+    }
+}
+
+/// The first start is the one with the most names to lose.
+#[test]
+fn the_first_start_may_be_interrupted_anywhere() {
+    for seed in 0..20 {
+        for operations in 0..20 {
+            for killed in [false, true] {
+                let mut random = Random::new(seed);
+                let disk = FaultDisk::new(512);
+                disk.cut_power_in(operations);
+                drop(open(&disk, small()));
+                if killed {
+                    disk.kill_process();
+                } else {
+                    disk.restart(&mut random);
+                }
+                let (mut wal, _) = open(&disk, small()).unwrap();
+                let mut model = Model::default();
+                wal.append(&model.draw(&mut random)).unwrap();
+                wal.sync().unwrap();
+                drop(wal);
+                disk.restart(&mut random);
+                let (wal, _) = open(&disk, small()).unwrap();
+                model.matches(&wal).unwrap();
+            }
+        }
     }
 }
