@@ -1,0 +1,5 @@
+//! The front doors of a real node, over a real socket.
+
+mod kv;
+mod server;
+mod watch;

@@ -1,0 +1,56 @@
+use std::time::Duration;
+
+use node::{EngineKind, Node, NodeConfig};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+use types::KeyspaceId;
+
+/// A cluster of one node that serves clients.
+pub(crate) struct Server {
+    pub(crate) channel: Channel,
+    pub(crate) address: String,
+    node: Node,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<std::io::Result<()>>,
+    _directory: tempfile::TempDir,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        // The node binds its peer port itself; this one is free now and not handed out again soon.
+        let peer = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let node = Node::start(NodeConfig {
+            data_dir: directory.path().to_owned(),
+            listen_peer: peer.to_string(),
+            advertise_peer: peer.to_string(),
+            advertise_client: address.clone(),
+            initial_cluster: vec![("n1".to_owned(), peer.to_string())],
+            engine: EngineKind::Memory,
+            tick: Duration::from_millis(10),
+            log_segment_bytes: 1 << 20,
+            ..NodeConfig::default()
+        })
+        .await
+        .unwrap();
+        let handle = node.handle();
+        handle.ready(KeyspaceId::DEFAULT).await;
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async { drop(stopped.await) };
+        let serving = tokio::spawn(api::serve_clients(handle, listener, shutdown));
+        let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+        let channel = endpoint.connect().await.unwrap();
+        Self { channel, address, node, stop, serving, _directory: directory }
+    }
+
+    pub(crate) async fn stop(self) {
+        drop(self.channel);
+        drop(self.stop);
+        self.node.shutdown().await;
+        self.serving.await.unwrap().unwrap();
+    }
+}
