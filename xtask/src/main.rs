@@ -1,2 +1,43 @@
-//! xtask
-fn main() {}
+//! `cargo xtask`: everything about this repository that is not the product.
+
+mod deny;
+mod run;
+mod sim;
+mod test;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Checks, hunts and measurements of this repository")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything CI runs, in its order: what the README calls the test command.
+    Test(test::Options),
+    /// The architecture's rules: which crate may use which, and what pure crates may not touch.
+    Tidy,
+    /// Licences, sources and duplicates of the dependencies (installs cargo-deny if missing).
+    Deny,
+    /// Simulated clusters under faults, from seeds.
+    Sim(sim::Options),
+    /// Known-bad variants that the simulation must catch.
+    Mutants(sim::MutantOptions),
+    /// Real clients against real servers.
+    Compat(test::CompatOptions),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::Tidy => tidy::run(),
+        Task::Deny => deny::run(),
+        Task::Sim(options) => sim::run(&options),
+        Task::Mutants(options) => sim::mutants(&options),
+        Task::Compat(options) => test::compat(&options),
+    }
+}

@@ -1,2 +1,41 @@
-//! hiraeth
-fn main() {}
+//! The `hiraeth` binary: a server, a cluster on one machine to try things, and the tools to use
+//! both.
+
+mod cluster;
+mod exit;
+mod logging;
+mod serve;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A service registry, configuration store, lock service and key-value store: replicated, sharded,
+/// linearizable. Without a command it serves.
+#[derive(Parser)]
+#[command(name = "hiraeth", version, propagate_version = true, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Settings,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a server.
+    Serve(serve::Settings),
+    /// Run several servers on this machine, to try fail-over.
+    Cluster(cluster::Options),
+}
+
+fn main() -> std::process::ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        None => serve::run(arguments.serve),
+        Some(Command::Serve(settings)) => serve::run(settings),
+        Some(Command::Cluster(options)) => cluster::run(&options),
+    };
+    exit::code(result)
+}

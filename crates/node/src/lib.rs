@@ -2,15 +2,35 @@
 //! [`Handle`].
 
 mod answer;
+mod applier;
+mod config;
+mod error;
+mod forward;
+mod frame;
 mod handle;
+mod history;
 pub mod identity;
+mod inbox;
+mod janitor;
+mod leadership;
 mod lease;
+mod lifecycle;
+mod mailbox;
+mod node;
+mod poller;
+mod shard;
+mod shared;
+mod snapshots;
 pub mod transport;
 mod watch;
+mod writer;
 
 pub use answer::{Answer, Consistency, Header, LeaseStatus, Member, ReplicaStatus};
+pub use config::{EngineKind, NodeConfig};
+pub use error::Error;
 pub use handle::Handle;
 pub use lease::{LeaseClock, LeaseLimits};
+pub use node::Node;
 pub use watch::{
     History, Hub, Page, SharedEvents, WatchControl, WatchCreate, WatchEvent, WatchLimits,
     WatchMessage, WatchMessages, event_bytes,

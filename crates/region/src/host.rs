@@ -19,8 +19,6 @@ pub struct HostLimits {
     pub reads_per_region: usize,
     /// Entries committed and not applied, from which on proposals are refused (feature C10).
     pub unapplied_entries: u64,
-    /// Ticks after which an unanswered read round is tried again.
-    pub read_round_ticks: u64,
     /// Ticks without a leader after which waiting reads are given up.
     pub read_patience_ticks: u64,
 }
@@ -31,7 +29,6 @@ impl Default for HostLimits {
             proposals_per_region: 16_384,
             reads_per_region: 65_536,
             unapplied_entries: types::limits::UNAPPLIED_ENTRIES,
-            read_round_ticks: 5,
             read_patience_ticks: 50,
         }
     }

@@ -41,7 +41,6 @@ pub struct Peer<P, R> {
     leader: Option<PeerId>,
     term: Term,
     ticks_without_leader: u64,
-    snapshot_wanted: bool,
     kept: HardState,
     last_write: u64,
     last_durable: u64,
@@ -66,7 +65,6 @@ impl<P, R> Peer<P, R> {
             leader: None,
             term,
             ticks_without_leader: 0,
-            snapshot_wanted: false,
             kept,
             last_write: 0,
             last_durable: 0,
@@ -93,7 +91,6 @@ impl<P, R> Peer<P, R> {
 
     pub(crate) fn tick(&mut self, limits: &HostLimits, out: &mut Output<P, R>) {
         self.replica.tick();
-        self.reads.tick(limits.read_round_ticks);
         self.ticks_without_leader =
             if self.leader.is_some() { 0 } else { self.ticks_without_leader + 1 };
         if self.ticks_without_leader >= limits.read_patience_ticks {
@@ -105,11 +102,10 @@ impl<P, R> Peer<P, R> {
     /// Takes a message that came from `from`; one whose sender is no peer on that node is dropped.
     pub(crate) fn step(&mut self, from: NodeId, message: Message) -> Result<(), consensus::Error> {
         if self.nodes.get(&message.from()) != Some(&from) {
-            return Err(consensus::Error::Invalid(format!(
-                "peer {} of region {} does not live on node {from}",
-                message.from(),
-                self.record.id
-            )));
+            return Err(consensus::Error::Refused {
+                from: message.from(),
+                why: "it does not live on the node that sent this",
+            });
         }
         self.replica.step(message)
     }
@@ -169,7 +165,8 @@ impl<P, R> Peer<P, R> {
     }
 
     pub(crate) fn campaign(&mut self) {
-        self.replica.campaign();
+        // Refused where an election would be unsafe or is not needed.
+        drop(self.replica.campaign());
     }
 
     pub(crate) fn unreachable(&mut self, node: NodeId) {
@@ -183,8 +180,8 @@ impl<P, R> Peer<P, R> {
     }
 
     pub(crate) fn provide_snapshot(&mut self, meta: SnapshotMeta) {
-        self.snapshot_wanted = false;
-        self.replica.provide_snapshot(meta);
+        // Refused when nobody needs it any more; whoever still does asks again.
+        drop(self.replica.provide_snapshot(meta));
     }
 
     pub(crate) fn compact(&mut self, to: Index, term: Term, out: &mut Output<P, R>) {
@@ -194,6 +191,11 @@ impl<P, R> Peer<P, R> {
             self.record.id,
             self.applied
         );
+        let safe = self.replica.safe_to_compact();
+        if to > safe {
+            // A snapshot is on its way to a follower that needs what comes after it.
+            return;
+        }
         self.replica.compact(to);
         out.writes.push(LogWrite {
             region: self.record.id,
@@ -209,17 +211,25 @@ impl<P, R> Peer<P, R> {
 
     /// Collects everything this replica wants done.
     pub(crate) fn collect(&mut self, out: &mut Output<P, R>) -> Result<(), consensus::Error> {
+        self.ask_read_index();
+        while self.replica.has_ready() {
+            let Some(ready) = self.replica.ready() else { break };
+            self.take_ready(ready, out)?;
+            self.ask_read_index();
+        }
+        match self.replica.failure() {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    }
+
+    fn ask_read_index(&mut self) {
         if self.reads.wants_round()
             && self.leader.is_some()
             && let Ok(context) = self.replica.read_index()
         {
             self.reads.begin(context);
         }
-        while self.replica.has_ready() {
-            let Some(ready) = self.replica.ready() else { break };
-            self.take_ready(ready, out)?;
-        }
-        Ok(())
     }
 
     fn take_ready(
@@ -227,12 +237,14 @@ impl<P, R> Peer<P, R> {
         ready: consensus::Ready,
         out: &mut Output<P, R>,
     ) -> Result<(), consensus::Error> {
-        if let Some(change) = ready.role_change {
-            self.take_role(change.role, change.leader, change.term, out);
+        if let Some((role, leader, term)) = ready.role_change {
+            self.take_role(role, leader, term, out);
         }
-        if ready.wants_snapshot && !self.snapshot_wanted {
-            self.snapshot_wanted = true;
+        if ready.wants_snapshot.is_some() {
             out.snapshots_wanted.push(self.record.id);
+        }
+        for context in ready.reads_failed {
+            self.reads.retry(context);
         }
         for (context, index) in ready.reads {
             for (index, read) in self.reads.confirm(context, index) {
@@ -246,7 +258,9 @@ impl<P, R> Peer<P, R> {
         let hard_state = ready.hard_state.filter(|new| {
             // The commit index is a hint that a restart makes good by what was applied: alone it is
             // not worth a write.
-            (new.term, new.vote) != (self.kept.term, self.kept.vote) || !ready.entries.is_empty()
+            ready.must_sync
+                || (new.term, new.vote) != (self.kept.term, self.kept.vote)
+                || !ready.entries.is_empty()
         });
         self.kept = hard_state.unwrap_or(self.kept);
         let nothing = hard_state.is_none() && ready.entries.is_empty() && reset_to.is_none();
@@ -285,7 +299,7 @@ impl<P, R> Peer<P, R> {
         let mut configurations = Vec::new();
         for entry in &entries {
             if entry.kind == EntryKind::ConfChange {
-                configurations.push((entry.index, self.replica.apply_conf_change(entry)?));
+                configurations.push((entry.index, self.replica.apply_conf_change(entry, true)?));
             }
             while self.proposals.front().is_some_and(|first| first.index <= entry.index) {
                 let Some(first) = self.proposals.pop_front() else { break };

@@ -12,7 +12,6 @@ const ROUNDS: usize = 2;
 
 struct Round<R> {
     context: ReadContext,
-    started: u64,
     reads: Vec<R>,
 }
 
@@ -20,12 +19,11 @@ struct Round<R> {
 pub(crate) struct ReadQueue<R> {
     waiting: Vec<R>,
     rounds: VecDeque<Round<R>>,
-    tick: u64,
 }
 
 impl<R> Default for ReadQueue<R> {
     fn default() -> Self {
-        Self { waiting: Vec::new(), rounds: VecDeque::new(), tick: 0 }
+        Self { waiting: Vec::new(), rounds: VecDeque::new() }
     }
 }
 
@@ -46,7 +44,7 @@ impl<R> ReadQueue<R> {
     /// A round was begun: it carries everything that waits.
     pub(crate) fn begin(&mut self, context: ReadContext) {
         let reads = std::mem::take(&mut self.waiting);
-        self.rounds.push_back(Round { context, started: self.tick, reads });
+        self.rounds.push_back(Round { context, reads });
     }
 
     /// A round was confirmed. Rounds begun before it are covered too: their reads came earlier, and
@@ -58,19 +56,14 @@ impl<R> ReadQueue<R> {
         self.rounds.drain(..=at).flat_map(|round| round.reads).map(|read| (index, read)).collect()
     }
 
-    /// Time passes: a round that got no answer for `patience` ticks was dropped silently by the
-    /// library (no leader, or no commit in the leader's term yet); its reads wait again, and the
-    /// next attempt gets a context of its own (guard rule 4).
-    pub(crate) fn tick(&mut self, patience: u64) {
-        self.tick += 1;
-        while let Some(round) = self.rounds.front() {
-            if self.tick - round.started < patience {
-                break;
-            }
-            if let Some(mut round) = self.rounds.pop_front() {
-                round.reads.append(&mut self.waiting);
-                self.waiting = round.reads;
-            }
+    /// A round got no index: its reads wait again, and the next attempt gets a context of its own
+    /// (guard rule 4).
+    pub(crate) fn retry(&mut self, context: ReadContext) {
+        if let Some(at) = self.rounds.iter().position(|round| round.context == context)
+            && let Some(mut round) = self.rounds.remove(at)
+        {
+            round.reads.append(&mut self.waiting);
+            self.waiting = round.reads;
         }
     }
 
@@ -108,10 +101,9 @@ mod tests {
         );
         assert!(queue.confirm(ReadContext(1), Index(9)).is_empty(), "already covered");
         queue.begin(ReadContext(3));
-        queue.tick(2);
         assert!(!queue.wants_round());
-        queue.tick(2);
-        assert!(queue.wants_round(), "the round was given up and 'c' waits again");
+        queue.retry(ReadContext(3));
+        assert!(queue.wants_round(), "the round failed and 'c' waits again");
         assert_eq!(queue.len(), 1);
     }
 }

@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 use types::{KeyRange, Revision};
 
 use super::world::{REGION, TIGHT, World, Write, between, drain, single, watch};
+use crate::watch::catch_up::Plan;
+use crate::watch::stream::Item;
 use crate::watch::{WatchControl, WatchCreate, WatchLimits, WatchMessage, WatchMessages};
 
 /// The revisions of the events that come, per message.
@@ -92,7 +94,7 @@ fn compaction_under_a_watch_that_is_behind_cancels_it() {
     }
     let (control, mut messages) = world.open();
     control.create(watch(single("a"), 1)).unwrap();
-    control.create(watch(single("a"), 25)).unwrap();
+    control.create(watch(single("a"), 20)).unwrap();
     control.create(watch(single("a"), 0)).unwrap();
     *world.memory.compact_under_way.lock() = Some(Revision(20));
     let lines = drain(&mut messages);
@@ -124,7 +126,8 @@ fn a_snapshot_sends_every_watch_to_history() {
         lines,
         [
             "0 up to 2: a=2",
-            "0 up to 6: a=3 a=4 a=5 a=6",
+            "0 up to 5: a=3 a=4 a=5",
+            "0 up to 6: a=6",
             "1 up to 6: a=4 a=5 a=6",
             "2 up to 6: a=6",
         ]
@@ -168,4 +171,48 @@ fn the_records_before_survive_a_fall_behind() {
     }
     let want = (0..40_i32).map(|number| (number > 0).then(|| (number - 1).to_string().into()));
     assert_eq!(before, want.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_watch_made_while_history_is_read_does_not_join_that_read() {
+    let world = World::new(TIGHT);
+    world.put("a", "1");
+    let (control, mut messages) = world.open();
+    control.create(watch(single("a"), 1)).unwrap();
+    drop(messages.ready());
+    let plan = Plan::of(&control.region, &control.stream).unwrap();
+    control.create(watch(single("a"), 1)).unwrap();
+    let found = plan.run(&control.region).absorb(&control.region, &control.stream);
+    let Some(Item::Events { ids, .. }) = found.first() else { panic!("{found:?}") };
+    assert_eq!(**ids, [0], "1 was not even told that it exists");
+    assert_eq!(drain(&mut messages), ["1 created at 1", "1 up to 1: a=1"]);
+}
+
+#[test]
+fn a_watch_that_began_in_the_future_and_fell_behind_can_be_canceled() {
+    let world = World::new(TIGHT);
+    let (control, mut messages) = world.open();
+    control.create(watch(single("a"), 3)).unwrap();
+    for value in ["1", "2", "3"] {
+        world.memory.apply(&[Write::Put("a", value)]);
+    }
+    world.hub.jump(REGION, Revision(3));
+    assert_eq!(drain(&mut messages), ["0 created at 0", "0 up to 3: a=3"]);
+    control.cancel(0).unwrap();
+    world.put("a", "4");
+    assert_eq!(drain(&mut messages), ["0 canceled at 3: as asked"]);
+}
+
+#[test]
+fn history_is_not_read_before_what_was_queued_is_with_the_reader() {
+    let world = World::new(TIGHT);
+    let (control, mut messages) = world.open();
+    control.create(watch(single("a"), 0)).unwrap();
+    for _ in 0..20 {
+        world.put("a", "x");
+    }
+    assert_eq!(control.stream.state.lock().lags.len(), 1);
+    assert!(Plan::of(&control.region, &control.stream).is_none(), "older events are queued");
+    drop(messages.ready());
+    assert!(Plan::of(&control.region, &control.stream).is_some());
 }

@@ -176,6 +176,21 @@ fn an_old_start_is_read_from_history_and_goes_on_live() {
 }
 
 #[test]
+fn a_stream_opened_between_apply_and_publish_gets_every_revision_once() {
+    let world = World::new(TIGHT);
+    let (revision, events) = world.memory.apply(&[Write::Put("a", "1")]);
+    let (control, mut messages) = world.open();
+    control.create(watch(single("a"), 0)).unwrap();
+    control.create(watch(single("a"), 1)).unwrap();
+    world.hub.publish(REGION, revision, &events);
+    world.put("a", "2");
+    assert_eq!(
+        drain(&mut messages),
+        ["0 created at 1", "1 created at 1", "0 up to 2: a=2", "1 up to 2: a=1 a=2",]
+    );
+}
+
+#[test]
 fn filters_leave_out_and_records_before_are_read_only_for_who_asks() {
     let world = World::new(TIGHT);
     let (control, mut messages) = world.open();

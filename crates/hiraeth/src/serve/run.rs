@@ -1,0 +1,84 @@
+//! Running a server until it is told to stop.
+
+use anyhow::Context;
+use api::{serve_clients, serve_http};
+use node::Node;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::settings::{Resolved, Settings};
+use crate::logging;
+
+/// Serves until SIGINT or SIGTERM, or until the node can promise nothing any more.
+pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
+    let resolved = settings.resolve()?;
+    logging::start(&resolved.log, resolved.log_format)?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("hiraeth")
+        .build()
+        .context("the runtime cannot be started")?
+        .block_on(serve(resolved))
+}
+
+async fn serve(settings: Resolved) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let clients = listen(&settings.listen_client, "client").await?;
+    let http = listen(&settings.listen_http, "HTTP").await?;
+    tracing::info!(
+        name = %settings.node.name,
+        data = %settings.node.data_dir.display(),
+        clients = %settings.listen_client,
+        peers = %settings.node.listen_peer,
+        http = %settings.listen_http,
+        version = env!("CARGO_PKG_VERSION"),
+        "starting"
+    );
+    let node = tokio::select! {
+        biased;
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+        node = Node::start(settings.node) => node?,
+    };
+    let handle = node.handle();
+    let (stop, stopping) = watch::channel(false);
+    let stopped = |mut stopping: watch::Receiver<bool>| async move {
+        drop(stopping.wait_for(|stop| *stop).await);
+    };
+    let front =
+        tokio::spawn(serve_clients(handle.clone(), clients, stopped(stopping.clone())));
+    let web = tokio::spawn(serve_http(handle.clone(), http, stopped(stopping)));
+    let announce = async {
+        handle.ready(types::KeyspaceId::DEFAULT).await;
+        tracing::info!("ready");
+        std::future::pending::<()>().await;
+    };
+    let reason = tokio::select! {
+        biased;
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+        reason = handle.failed() => Some(reason),
+        () = announce => None,
+    };
+    if reason.is_none() {
+        tracing::info!("stopping: handing leadership over");
+    }
+    // Leadership first, while requests still find this node; then the doors; then the rest.
+    node.hand_over().await;
+    node.end_watches();
+    stop.send_replace(true);
+    drop(tokio::join!(front, web));
+    node.shutdown().await;
+    match reason {
+        None => Ok(()),
+        Some(reason) => anyhow::bail!("the node had to stop: {reason}"),
+    }
+}
+
+async fn listen(address: &str, whose: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("the {whose} address {address} cannot be listened on"))
+}

@@ -1,0 +1,191 @@
+//! A server's settings: flags win over the environment, that over the file, that over the defaults.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use node::{EngineKind, NodeConfig};
+use serde::Deserialize;
+
+use crate::logging::LogFormat;
+
+/// Settings as they may be given; in the file the names are the same as on the command line.
+#[derive(Clone, Default, clap::Args, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// A TOML file with any of these settings.
+    #[arg(long, env = "HIRAETH_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+    /// This node's name, unique in the cluster [default: n1].
+    #[arg(long, env = "HIRAETH_NAME")]
+    name: Option<String>,
+    /// Where everything is kept [default: ./hiraeth-data].
+    #[arg(long, env = "HIRAETH_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where etcd clients connect [default: 127.0.0.1:2379].
+    #[arg(long, env = "HIRAETH_LISTEN_CLIENT", value_name = "HOST:PORT")]
+    listen_client: Option<String>,
+    /// Where peers connect [default: 127.0.0.1:2380].
+    #[arg(long, env = "HIRAETH_LISTEN_PEER", value_name = "HOST:PORT")]
+    listen_peer: Option<String>,
+    /// Where HTTP clients connect [default: 127.0.0.1:8500].
+    #[arg(long, env = "HIRAETH_LISTEN_HTTP", value_name = "HOST:PORT")]
+    listen_http: Option<String>,
+    /// Where clients are told to connect [default: the listening address].
+    #[arg(long, env = "HIRAETH_ADVERTISE_CLIENT", value_name = "HOST:PORT")]
+    advertise_client: Option<String>,
+    /// Where peers are told to connect [default: the listening address].
+    #[arg(long, env = "HIRAETH_ADVERTISE_PEER", value_name = "HOST:PORT")]
+    advertise_peer: Option<String>,
+    /// The nodes a new cluster starts with; matters at the first start only [default: this one].
+    #[arg(
+        long,
+        env = "HIRAETH_INITIAL_CLUSTER",
+        value_name = "NAME=HOST:PORT,...",
+        value_delimiter = ','
+    )]
+    initial_cluster: Option<Vec<String>>,
+    /// How many nodes of a new cluster must be there before the first election [default: a
+    /// majority].
+    #[arg(long, env = "HIRAETH_QUORUM_COUNT", value_name = "N")]
+    quorum_count: Option<usize>,
+    /// What keeps the state: fjall (on disk) or memory [default: fjall].
+    #[arg(long, env = "HIRAETH_ENGINE")]
+    engine: Option<String>,
+    /// Memory for the engine's caches and write buffers, in MiB [default: 64].
+    #[arg(long, env = "HIRAETH_ENGINE_MEMORY_MIB", value_name = "MIB")]
+    engine_memory_mib: Option<u64>,
+    /// Milliseconds of a Raft tick; an election starts after 10 to 20 of them [default: 100].
+    #[arg(long, env = "HIRAETH_TICK_MS", value_name = "MS")]
+    tick_ms: Option<u64>,
+    /// Applied entries kept in each region's log for replicas that fall behind a little [default:
+    /// 5000].
+    #[arg(long, env = "HIRAETH_LOG_KEEP_ENTRIES", value_name = "N")]
+    log_keep_entries: Option<u64>,
+    /// What is logged: a level, or a filter such as `info,node=debug` [default: info].
+    #[arg(long, env = "HIRAETH_LOG", value_name = "FILTER")]
+    log: Option<String>,
+    /// How log lines look [default: text].
+    #[arg(long, env = "HIRAETH_LOG_FORMAT", value_enum)]
+    log_format: Option<LogFormat>,
+}
+
+/// Settings in force.
+pub(crate) struct Resolved {
+    pub(crate) node: NodeConfig,
+    pub(crate) listen_client: String,
+    pub(crate) listen_http: String,
+    pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
+}
+
+impl Settings {
+    /// Puts the file beneath what was given here, and the defaults beneath both.
+    pub(crate) fn resolve(self) -> anyhow::Result<Resolved> {
+        let file = match &self.config {
+            None => Self::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
+                toml::from_str(&text)
+                    .with_context(|| format!("the configuration {} is wrong", path.display()))?
+            }
+        };
+        let name = self.name.or(file.name).unwrap_or_else(|| "n1".to_owned());
+        let or = |flag: Option<String>, file: Option<String>, default: &str| {
+            flag.or(file).unwrap_or_else(|| default.to_owned())
+        };
+        let listen_client = or(self.listen_client, file.listen_client, "127.0.0.1:2379");
+        let listen_peer = or(self.listen_peer, file.listen_peer, "127.0.0.1:2380");
+        let listen_http = or(self.listen_http, file.listen_http, "127.0.0.1:8500");
+        let advertise_client = or(self.advertise_client, file.advertise_client, &listen_client);
+        let advertise_peer = or(self.advertise_peer, file.advertise_peer, &listen_peer);
+        for (what, address) in [("client", &advertise_client), ("peer", &advertise_peer)] {
+            if address.starts_with("0.0.0.0") || address.starts_with("[::]") {
+                bail!("--advertise-{what} must say how this node is reached: {address} does not");
+            }
+        }
+        let initial_cluster = match self.initial_cluster.or(file.initial_cluster) {
+            None => vec![(name.clone(), advertise_peer.clone())],
+            Some(members) => members.iter().map(|member| parse_member(member)).collect::<Result<_, _>>()?,
+        };
+        let defaults = NodeConfig::default();
+        let engine = or(self.engine, file.engine, "fjall");
+        let engine_memory = self.engine_memory_mib.or(file.engine_memory_mib);
+        let tick = self.tick_ms.or(file.tick_ms).map(std::time::Duration::from_millis);
+        let node = NodeConfig {
+            data_dir: self
+                .data_dir
+                .or(file.data_dir)
+                .unwrap_or_else(|| PathBuf::from("hiraeth-data")),
+            name,
+            listen_peer,
+            advertise_peer,
+            advertise_client,
+            initial_cluster,
+            quorum_count: self.quorum_count.or(file.quorum_count),
+            engine: parse_engine(&engine)?,
+            engine_memory_bytes: engine_memory.map_or(defaults.engine_memory_bytes, |mib| mib << 20),
+            tick: tick.filter(|tick| !tick.is_zero()).unwrap_or(defaults.tick),
+            log_keep_entries: self
+                .log_keep_entries
+                .or(file.log_keep_entries)
+                .unwrap_or(defaults.log_keep_entries),
+            ..defaults
+        };
+        Ok(Resolved {
+            node,
+            listen_client,
+            listen_http,
+            log: or(self.log, file.log, "info"),
+            log_format: self.log_format.or(file.log_format).unwrap_or_default(),
+        })
+    }
+}
+
+fn parse_member(member: &str) -> anyhow::Result<(String, String)> {
+    match member.split_once('=') {
+        Some((name, address)) if !name.is_empty() && address.contains(':') => {
+            Ok((name.to_owned(), address.to_owned()))
+        }
+        _ => bail!("--initial-cluster takes name=host:port,...; {member:?} is not that"),
+    }
+}
+
+fn parse_engine(engine: &str) -> anyhow::Result<EngineKind> {
+    match engine {
+        "fjall" => Ok(EngineKind::Fjall),
+        "memory" => Ok(EngineKind::Memory),
+        _ => bail!("--engine is fjall or memory, not {engine:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Settings;
+
+    #[test]
+    fn the_file_lies_beneath_the_flags_and_unknown_settings_are_errors() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hiraeth.toml");
+        std::fs::write(&path, "name = \"a\"\nlisten-peer = \"127.0.0.1:7\"\n").unwrap();
+        let given = Settings {
+            config: Some(path.clone()),
+            name: Some("b".into()),
+            ..Settings::default()
+        };
+        let resolved = given.resolve().unwrap();
+        assert_eq!(resolved.node.name, "b");
+        assert_eq!(resolved.node.listen_peer, "127.0.0.1:7");
+        assert_eq!(resolved.node.initial_cluster, vec![("b".into(), "127.0.0.1:7".into())]);
+        std::fs::write(&path, "nam = \"a\"\n").unwrap();
+        let given = Settings { config: Some(path), ..Settings::default() };
+        assert!(given.resolve().is_err_and(|error| format!("{error:#}").contains("nam")));
+    }
+
+    #[test]
+    fn an_address_nobody_can_reach_is_refused() {
+        let given = Settings { listen_peer: Some("0.0.0.0:2380".into()), ..Settings::default() };
+        assert!(given.resolve().is_err_and(|error| error.to_string().contains("advertise-peer")));
+    }
+}

@@ -1,0 +1,255 @@
+//! The thread that applies what was committed: state machine, one engine batch for many entries of
+//! many regions, then answers, watchers and whoever waits to read.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::ArcRwLockWriteGuard;
+use parking_lot::RawRwLock;
+use region::{Committed, Install};
+use state::Machine;
+use state::response::{Event, Outcome};
+use types::{Batch, EntryKind, Index, RegionId, Revision, Term};
+
+use crate::frame::Frames;
+use crate::poller::{Asked, ToPoller};
+use crate::shard::Shard;
+use crate::shared::Shared;
+use crate::{lifecycle, snapshots};
+
+/// What a proposer is told.
+#[derive(Debug)]
+pub(crate) struct Applied {
+    pub(crate) outcome: Outcome,
+    pub(crate) term: Term,
+}
+
+/// What an applier is told.
+pub(crate) enum ToApplier {
+    Committed(Committed<Asked>),
+    Install(Install),
+    Export(RegionId),
+    Scavenge(RegionId),
+}
+
+/// Entries applied in one engine batch at most.
+const ROUND_ENTRIES: usize = 1024;
+/// Records looked at in one step of physical compaction.
+const SCAVENGE_RECORDS: usize = 512;
+
+/// Runs until its mailbox is closed and empty.
+pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
+    let mailbox = &shared.appliers[slot];
+    let mut tasks = Vec::new();
+    loop {
+        let open = mailbox.take(&mut tasks, None);
+        let mut round = Vec::new();
+        let mut entries = 0;
+        for task in tasks.drain(..) {
+            match task {
+                ToApplier::Committed(committed) => {
+                    entries += committed.entries.len();
+                    round.push(committed);
+                    if entries < ROUND_ENTRIES {
+                        continue;
+                    }
+                    entries = 0;
+                    if !apply_round(shared, std::mem::take(&mut round)) {
+                        return;
+                    }
+                }
+                other => {
+                    if !apply_round(shared, std::mem::take(&mut round)) || !rare(shared, other) {
+                        return;
+                    }
+                }
+            }
+        }
+        if !apply_round(shared, round) || !open {
+            return;
+        }
+    }
+}
+
+/// Tasks that stand between rounds; answers whether the node can go on.
+fn rare(shared: &Arc<Shared>, task: ToApplier) -> bool {
+    let (what, result) = match task {
+        ToApplier::Committed(_) => return true,
+        ToApplier::Install(install) => ("install a snapshot", snapshots::install(shared, install)),
+        ToApplier::Export(region) => {
+            snapshots::export(shared, region);
+            return true;
+        }
+        ToApplier::Scavenge(region) => ("drop compacted history", scavenge(shared, region)),
+    };
+    if let Err(error) = result {
+        shared.fail(format!("could not {what}: {error}"));
+        return false;
+    }
+    true
+}
+
+/// A region while its entries are applied.
+struct Touched {
+    shard: Arc<Shard>,
+    machine: ArcRwLockWriteGuard<RawRwLock, Machine>,
+    last: Index,
+    revision_before: Revision,
+    events: Vec<Event>,
+    directory_changed: bool,
+}
+
+/// Applies everything in one engine batch; answers whether the node can go on.
+fn apply_round(shared: &Arc<Shared>, round: Vec<Committed<Asked>>) -> bool {
+    if round.is_empty() {
+        return true;
+    }
+    let mut batch = Batch::default();
+    let mut touched: Vec<Touched> = Vec::new();
+    let mut answers = Vec::new();
+    for committed in round {
+        let Some(at) = touch(shared, committed.region, &mut touched) else { continue };
+        if let Err(error) =
+            apply_committed(shared, &mut touched[at], committed, &mut batch, &mut answers)
+        {
+            shared.fail(format!("the engine could not be read: {error}"));
+            return false;
+        }
+    }
+    for region in &mut touched {
+        region.machine.finish(&mut batch);
+    }
+    if let Err(error) = shared.engine.write(batch) {
+        shared.fail(format!("the engine could not be written: {error}"));
+        return false;
+    }
+    let mut done: Vec<Vec<(RegionId, Index)>> = vec![Vec::new(); shared.pollers.len()];
+    for region in touched {
+        publish(shared, region, &mut done);
+    }
+    reply(shared, answers);
+    for (poller, done) in shared.pollers.iter().zip(done) {
+        if !done.is_empty() {
+            poller.push(ToPoller::Applied(done));
+        }
+    }
+    true
+}
+
+fn touch(shared: &Shared, region: RegionId, touched: &mut Vec<Touched>) -> Option<usize> {
+    if let Some(at) = touched.iter().position(|it| it.shard.record.id == region) {
+        return Some(at);
+    }
+    let shard = shared.shard(region)?;
+    let machine = shard.machine.write_arc();
+    let (last, revision_before) = (machine.applied().index, machine.revision());
+    touched.push(Touched {
+        shard,
+        machine,
+        last,
+        revision_before,
+        events: Vec::new(),
+        directory_changed: false,
+    });
+    Some(touched.len() - 1)
+}
+
+type Answers = Vec<(Asked, Applied)>;
+
+fn apply_committed(
+    shared: &Shared,
+    region: &mut Touched,
+    committed: Committed<Asked>,
+    batch: &mut Batch,
+    answers: &mut Answers,
+) -> Result<(), types::ReadFailure> {
+    let mut waiting = committed.waiting.into_iter().peekable();
+    let mut configurations = committed.configurations.into_iter();
+    for entry in &committed.entries {
+        if entry.index <= region.last {
+            // Applied before a restart; the log hands out again what the engine already has.
+            continue;
+        }
+        assert_eq!(
+            entry.index,
+            region.last.next(),
+            "region {}: a gap before the entry to apply",
+            region.shard.record.id
+        );
+        region.last = entry.index;
+        if entry.kind == EntryKind::ConfChange {
+            if let Some((_, configuration)) = configurations.find(|(at, _)| *at == entry.index) {
+                let epoch = region.machine.applied().epoch;
+                region.machine.apply_conf(entry.index, entry.term, configuration, epoch);
+            }
+            continue;
+        }
+        let effects = region.machine.apply(entry, shared.engine.as_ref(), batch)?;
+        region.shard.note_leases(shared.clock.now(), &effects.leases);
+        region.directory_changed |= effects.directory_changed;
+        region.events.extend(effects.events);
+        if waiting.peek().is_some_and(|(index, _)| *index == entry.index)
+            && let Some((_, asked)) = waiting.next()
+        {
+            answers.push((asked, Applied { outcome: effects.outcome, term: committed.term }));
+        }
+    }
+    Ok(())
+}
+
+/// Lets the world see what was applied and written.
+fn publish(shared: &Arc<Shared>, mut region: Touched, done: &mut [Vec<(RegionId, Index)>]) {
+    region.machine.written();
+    let directory = region.directory_changed.then(|| region.machine.directory().cloned()).flatten();
+    let revision = region.machine.revision();
+    let wants_scavenging = region.machine.wants_scavenging();
+    drop(region.machine);
+    let id = region.shard.record.id;
+    if revision > region.revision_before {
+        shared.hub.publish(id, revision, &region.events);
+    }
+    region.shard.publish(region.last);
+    if let Some(directory) = directory {
+        lifecycle::directory_changed(shared, directory);
+    }
+    if wants_scavenging && !region.shard.scavenging.swap(true, Ordering::Relaxed) {
+        shared.applier(id).push(ToApplier::Scavenge(id));
+    }
+    let poller = usize::try_from(id.get()).unwrap_or(0) % done.len();
+    done[poller].push((id, region.last));
+}
+
+fn reply(shared: &Shared, answers: Answers) {
+    let mut frames = Frames::default();
+    for (asked, applied) in answers {
+        match asked {
+            Asked::Here(reply) => drop(reply.send(Ok(applied))),
+            Asked::There { node, request } => {
+                let body = crate::forward::encode_applied(&applied);
+                frames.reply(node, request, Ok(&body));
+            }
+            Asked::Nobody => {}
+        }
+    }
+    shared.send(&mut frames);
+}
+
+/// One bounded step of dropping what a compaction made unreachable.
+fn scavenge(shared: &Arc<Shared>, region: RegionId) -> Result<(), String> {
+    let Some(shard) = shared.shard(region) else { return Ok(()) };
+    // Cleared first: a compaction that is applied from here on asks again.
+    shard.scavenging.store(false, Ordering::Relaxed);
+    let mut batch = Batch::default();
+    let mut machine = shard.machine.write();
+    let more = machine
+        .scavenge(shared.engine.as_ref(), &mut batch, SCAVENGE_RECORDS)
+        .map_err(|error| error.to_string())?;
+    machine.finish(&mut batch);
+    shared.engine.write(batch).map_err(|error| error.to_string())?;
+    machine.written();
+    drop(machine);
+    if more && !shard.scavenging.swap(true, Ordering::Relaxed) {
+        shared.applier(region).push(ToApplier::Scavenge(region));
+    }
+    Ok(())
+}

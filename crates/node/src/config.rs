@@ -1,0 +1,114 @@
+//! How a node is set up.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use region::HostLimits;
+use types::{Incarnation, PeerId, RegionId};
+
+use crate::lease::LeaseLimits;
+use crate::watch::WatchLimits;
+
+/// Which engine keeps the state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum EngineKind {
+    /// On disk.
+    #[default]
+    Fjall,
+    /// In memory only: everything is rebuilt from the log or from a peer at a start.
+    Memory,
+}
+
+/// A node's settings. Times are real time; ticks are `tick` long.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// This node's name, unique in the cluster.
+    pub name: String,
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Where peers connect, `host:port`.
+    pub listen_peer: String,
+    /// Where peers are told to connect.
+    pub advertise_peer: String,
+    /// Where clients are told to connect.
+    pub advertise_client: String,
+    /// The nodes a new cluster starts with: name and peer address; matters at the first start only.
+    pub initial_cluster: Vec<(String, String)>,
+    /// How many of them must be there before the first election; `None` for a majority.
+    pub quorum_count: Option<usize>,
+    /// The engine.
+    pub engine: EngineKind,
+    /// Memory for the engine's caches and write buffers, in bytes.
+    pub engine_memory_bytes: u64,
+    /// The length of a tick.
+    pub tick: Duration,
+    /// Ticks without a leader's word until an election.
+    pub election_ticks: usize,
+    /// Ticks between heartbeats.
+    pub heartbeat_ticks: usize,
+    /// Poller threads.
+    pub pollers: usize,
+    /// Apply threads.
+    pub appliers: usize,
+    /// Bytes of one log segment.
+    pub log_segment_bytes: u64,
+    /// Applied entries kept in each region's log for replicas that are a little behind.
+    pub log_keep_entries: u64,
+    /// Entries beyond that before the log is cut.
+    pub log_slack_entries: u64,
+    /// Bounds of the consensus drivers.
+    pub host_limits: HostLimits,
+    /// Bounds of watches.
+    pub watch_limits: WatchLimits,
+    /// How leases end.
+    pub lease_limits: LeaseLimits,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            name: "n1".to_owned(),
+            data_dir: PathBuf::from("hiraeth-data"),
+            listen_peer: "127.0.0.1:2380".to_owned(),
+            advertise_peer: "127.0.0.1:2380".to_owned(),
+            advertise_client: "127.0.0.1:2379".to_owned(),
+            initial_cluster: Vec::new(),
+            quorum_count: None,
+            engine: EngineKind::Fjall,
+            engine_memory_bytes: 64 << 20,
+            tick: Duration::from_millis(100),
+            election_ticks: 10,
+            heartbeat_ticks: 2,
+            pollers: 1,
+            appliers: 1,
+            log_segment_bytes: 64 << 20,
+            log_keep_entries: 5_000,
+            log_slack_entries: 10_000,
+            host_limits: HostLimits::default(),
+            watch_limits: WatchLimits::default(),
+            lease_limits: LeaseLimits::default(),
+        }
+    }
+}
+
+impl NodeConfig {
+    pub(crate) fn consensus(
+        &self,
+        region: RegionId,
+        peer: PeerId,
+        incarnation: Incarnation,
+    ) -> consensus::Config {
+        // The seed only has to differ from node to node; the incarnation does, and is new with
+        // every start.
+        consensus::Config {
+            election_ticks: self.election_ticks,
+            heartbeat_ticks: self.heartbeat_ticks,
+            max_message_bytes: 1 << 20,
+            max_inflight_messages: 256,
+            max_uncommitted_bytes: 256 << 20,
+            max_committed_bytes_per_ready: 8 << 20,
+            cache_bytes: 8 << 20,
+            ..consensus::Config::new(region, peer, incarnation.get(), incarnation)
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Bringing a question to a region's leader, wherever it is, until there is an answer or the time
+//! is up. A command carries its sequence number through every attempt, so it is applied once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use state::command::{Command, Envelope};
+use state::response::Outcome;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+use types::{Code, Fault, LeaseId, NodeId, RegionId, Term};
+
+use crate::answer::LeaseStatus;
+use crate::applier::Applied;
+use crate::frame::{Frames, Question};
+use crate::poller::{Asked, ToPoller};
+use crate::shard::{Leadership, Shard};
+use crate::shared::Shared;
+
+/// How long a request may take in all (etcd: 5 s plus two election timeouts).
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);
+/// How long one attempt waits before the same question is put again: the answer may have been lost
+/// on a full link.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long to wait for news of a leader before asking again where one was refused.
+const BACK_OFF: Duration = Duration::from_millis(30);
+
+/// Carries out a command on a region and answers its outcome.
+pub(crate) async fn propose(
+    shared: &Arc<Shared>,
+    shard: &Arc<Shard>,
+    command: Command,
+) -> Result<Applied, Fault> {
+    let guard = shard.tag(shared.incarnation.0)?;
+    let envelope = Envelope { epoch: shard.record.epoch, session: Some(guard.tag), command };
+    let data = envelope.encode();
+    drop(envelope);
+    if data.len() > types::limits::REQUEST_BYTES + 4096 {
+        return Err(Code::RequestTooLarge.into());
+    }
+    let answer = until_answered(shard, |leader: Leadership| {
+        let (shared, region, data) = (Arc::clone(shared), shard.record.id, data.clone());
+        async move {
+            if leader.here {
+                return propose_here(&shared, region, data).await;
+            }
+            let node = leader.leader.ok_or(Code::NoLeader)?;
+            decode_applied(ask(&shared, region, node, Question::Propose, data).await?)
+        }
+    })
+    .await;
+    drop(guard);
+    answer
+}
+
+async fn propose_here(shared: &Shared, region: RegionId, data: Bytes) -> Result<Applied, Fault> {
+    shared.admit()?;
+    let (sender, receiver) = oneshot::channel();
+    let asked = Asked::Here(sender);
+    shared.poller(region).push(ToPoller::Propose { region, data, asked });
+    match receiver.await {
+        Ok(answer) => answer.map_err(Fault::from),
+        Err(_) => Err(Code::ShuttingDown.into()),
+    }
+}
+
+/// Renews a lease on its region's leader; 0 for an unknown one.
+pub(crate) async fn renew_lease(
+    shared: &Arc<Shared>,
+    shard: &Arc<Shard>,
+    lease: LeaseId,
+) -> Result<i64, Fault> {
+    let body = Bytes::copy_from_slice(&lease.get().to_be_bytes());
+    let answer = ask_leader(shared, shard, Question::RenewLease, body).await?;
+    read_i64(&answer, 0).ok_or_else(malformed)
+}
+
+/// What is left of a lease, by the leader's clock.
+pub(crate) async fn lease_status(
+    shared: &Arc<Shared>,
+    shard: &Arc<Shard>,
+    lease: LeaseId,
+    keys: bool,
+) -> Result<LeaseStatus, Fault> {
+    let mut body = lease.get().to_be_bytes().to_vec();
+    body.push(u8::from(keys));
+    let answer = ask_leader(shared, shard, Question::LeaseStatus, body.into()).await?;
+    decode_status(lease, answer).ok_or_else(malformed)
+}
+
+async fn ask_leader(
+    shared: &Arc<Shared>,
+    shard: &Arc<Shard>,
+    question: Question,
+    body: Bytes,
+) -> Result<Bytes, Fault> {
+    until_answered(shard, |leader: Leadership| {
+        let (shared, shard, body) = (Arc::clone(shared), Arc::clone(shard), body.clone());
+        async move {
+            if leader.here {
+                return answer_here(&shared, &shard, question, &body);
+            }
+            let node = leader.leader.ok_or(Code::NoLeader)?;
+            ask(&shared, shard.record.id, node, question, body).await
+        }
+    })
+    .await
+}
+
+/// Answers a question that needs no log; this node must lead.
+pub(crate) fn answer_here(
+    shared: &Shared,
+    shard: &Shard,
+    question: Question,
+    body: &[u8],
+) -> Result<Bytes, Fault> {
+    if !shard.leadership().here {
+        return Err(Code::NotLeader.into());
+    }
+    let lease = LeaseId(read_i64(body, 0).ok_or_else(malformed)?);
+    let now = shared.clock.now();
+    match question {
+        Question::Propose => Err(malformed()),
+        Question::RenewLease => {
+            let left = shard.leases.lock().renew(now, lease).unwrap_or(0);
+            Ok(Bytes::copy_from_slice(&left.to_be_bytes()))
+        }
+        Question::LeaseStatus => {
+            let machine = shard.machine.read();
+            let remaining = shard.leases.lock().remaining(now, lease);
+            let granted = machine.lease(lease);
+            let mut out = BytesMut::new();
+            out.put_i64(remaining.filter(|_| granted.is_some()).unwrap_or(-1));
+            out.put_i64(granted.unwrap_or(0));
+            if body.get(8) == Some(&1) {
+                for key in machine.lease_keys(lease) {
+                    out.put_u32(u32::try_from(key.len()).unwrap_or(0));
+                    out.put_slice(&key);
+                }
+            }
+            Ok(out.freeze())
+        }
+    }
+}
+
+fn decode_status(id: LeaseId, mut body: Bytes) -> Option<LeaseStatus> {
+    let ttl_seconds = read_i64(&body, 0)?;
+    let granted_seconds = read_i64(&body, 8)?;
+    let mut keys = Vec::new();
+    drop(body.split_to(16));
+    while !body.is_empty() {
+        let len = u32::from_be_bytes(body.get(..4)?.try_into().ok()?) as usize;
+        keys.push(body.get(4..4 + len).map(|_| body.slice(4..4 + len))?);
+        drop(body.split_to(4 + len));
+    }
+    Some(LeaseStatus { id, ttl_seconds, granted_seconds, keys })
+}
+
+fn read_i64(bytes: &[u8], at: usize) -> Option<i64> {
+    Some(i64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+fn malformed() -> Fault {
+    Fault::new(Code::Internal, "a message between nodes that makes no sense")
+}
+
+/// Puts a question to a node and waits for its answer.
+async fn ask(
+    shared: &Shared,
+    region: RegionId,
+    node: NodeId,
+    question: Question,
+    body: Bytes,
+) -> Result<Bytes, Fault> {
+    struct Forget<'a>(&'a Shared, u64);
+    impl Drop for Forget<'_> {
+        fn drop(&mut self) {
+            self.0.forget(self.1);
+        }
+    }
+    let (id, receiver) = shared.ask(node);
+    let _forget = Forget(shared, id);
+    let mut frames = Frames::default();
+    frames.request(node, id, region, question, &body);
+    let Some(net) = shared.net.get() else { return Err(Code::NoLeader.into()) };
+    for (to, frame) in frames.drain() {
+        net.send(to, frame).map_err(|_| Code::NoLeader)?;
+    }
+    match receiver.await {
+        Ok(answer) => answer,
+        Err(_) => Err(Code::LeaderChanged.into()),
+    }
+}
+
+/// Tries `attempt` with whoever leads until it answers something final or the time is up.
+async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
+    shard: &Arc<Shard>,
+    mut attempt: impl FnMut(Leadership) -> F,
+) -> Result<T, Fault> {
+    let deadline = Instant::now() + REQUEST_TIMEOUT;
+    let mut last = Fault::from(Code::NoLeader);
+    loop {
+        let leader = shard.leadership();
+        if leader.leader.is_some() {
+            let until = deadline.min(Instant::now() + ATTEMPT_TIMEOUT);
+            match attempt_at(shard, leader, until, attempt(leader)).await {
+                Ok(answer) => return Ok(answer),
+                Err(fault) if may_retry(fault.code) => last = fault,
+                Err(fault) => return Err(fault),
+            }
+        }
+        if Instant::now() >= deadline {
+            // Once an attempt was under way its outcome is unknown; etcd says "timed out" then.
+            let code = if last.code == Code::NoLeader { Code::NoLeader } else { Code::Timeout };
+            return Err(code.into());
+        }
+        wait_for_leader(shard, leader, deadline).await;
+    }
+}
+
+/// One attempt; given up early when another leader or term is seen, since the answer may never come.
+async fn attempt_at<T>(
+    shard: &Arc<Shard>,
+    leader: Leadership,
+    until: Instant,
+    attempt: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let mut watch = shard.watch_leadership();
+    let moved = async {
+        // A leader of the same term that is merely lost from sight may still answer.
+        let gone = |now: &Leadership| now.leader.is_some() && now.leader != leader.leader;
+        if watch.wait_for(gone).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        answer = timeout_at(until, attempt) => {
+            answer.unwrap_or_else(|_| Err(Code::Timeout.into()))
+        }
+        () = moved => Err(Code::LeaderChanged.into()),
+    }
+}
+
+async fn wait_for_leader(shard: &Arc<Shard>, seen: Leadership, deadline: Instant) {
+    let mut watch = shard.watch_leadership();
+    let news = watch.wait_for(|now| now.leader.is_some() && *now != seen);
+    let until = match seen.leader {
+        // There is one, but it refused: it may be on its way in or out.
+        Some(_) => deadline.min(Instant::now() + BACK_OFF),
+        None => deadline,
+    };
+    drop(timeout_at(until, news).await);
+}
+
+/// Whether the same question may be put again: it was not carried out, or carries a number that
+/// keeps it from being carried out twice.
+const fn may_retry(code: Code) -> bool {
+    matches!(code, Code::NotLeader | Code::NoLeader | Code::LeaderChanged | Code::Timeout)
+}
+
+/// The answer to a forwarded command.
+pub(crate) fn encode_applied(applied: &Applied) -> Bytes {
+    let outcome = applied.outcome.encode();
+    let mut body = BytesMut::with_capacity(outcome.len() + 8);
+    body.put_u64(applied.term.get());
+    body.put_slice(&outcome);
+    body.freeze()
+}
+
+fn decode_applied(mut body: Bytes) -> Result<Applied, Fault> {
+    let term = body.get(..8).and_then(|term| term.try_into().ok()).map(u64::from_be_bytes);
+    let term = Term(term.ok_or_else(malformed)?);
+    drop(body.split_to(8));
+    let outcome = Outcome::decode(body).map_err(|_| malformed())?;
+    Ok(Applied { outcome, term })
+}

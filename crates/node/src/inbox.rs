@@ -1,0 +1,67 @@
+//! Frames from other nodes, taken apart and handed on.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use env::Inbox;
+use types::NodeId;
+
+use crate::forward;
+use crate::frame::{self, Frames, Item, Question};
+use crate::poller::{Asked, ToPoller};
+use crate::shared::Shared;
+
+/// What the transport delivers to.
+pub(crate) struct NodeInbox(pub(crate) Arc<Shared>);
+
+impl Inbox for NodeInbox {
+    fn deliver(&self, from: NodeId, frame: Bytes) {
+        let shared = &self.0;
+        let mut replies = Frames::default();
+        let mut orders: Vec<Vec<ToPoller>> = Vec::new();
+        orders.resize_with(shared.pollers.len(), Vec::new);
+        let result = frame::decode(frame, |item| match item {
+            Item::Raft(message) => {
+                let slot = usize::try_from(message.region.get()).unwrap_or(0) % orders.len();
+                orders[slot].push(ToPoller::Message(from, message));
+            }
+            Item::Request { id, region, question: Question::Propose, body } => {
+                let asked = Asked::There { node: from, request: id };
+                match shared.admit() {
+                    Ok(()) => {
+                        let slot = usize::try_from(region.get()).unwrap_or(0) % orders.len();
+                        orders[slot].push(ToPoller::Propose { region, data: body, asked });
+                    }
+                    Err(code) => replies.reply(from, id, Err(&code.into())),
+                }
+            }
+            Item::Request { id, region, question, body } => {
+                let answer = match shared.shard(region) {
+                    Some(shard) => forward::answer_here(shared, &shard, question, &body),
+                    None => Err(types::Code::RegionNotFound.into()),
+                };
+                replies.reply(from, id, answer.as_deref());
+            }
+            Item::Reply { id, result } => shared.answer(id, result),
+        });
+        if let Err(reason) = result {
+            tracing::warn!(%from, %reason, "a frame made no sense and was dropped");
+        }
+        for (poller, orders) in shared.pollers.iter().zip(orders) {
+            if !orders.is_empty() {
+                poller.extend(orders);
+            }
+        }
+        shared.send(&mut replies);
+    }
+
+    fn link(&self, peer: NodeId, up: bool) {
+        tracing::info!(%peer, up, "peer link");
+        if !up {
+            self.0.fail_questions(peer);
+            for poller in &self.0.pollers {
+                poller.push(ToPoller::LinkDown(peer));
+            }
+        }
+    }
+}

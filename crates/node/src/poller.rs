@@ -1,0 +1,201 @@
+//! The thread that runs the consensus of its share of the regions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use consensus::{SnapshotMeta, Status};
+use env::Moment;
+use region::{Host, Output, RegionMessage};
+use tokio::sync::oneshot;
+use types::{Code, Index, NodeId, PeerId, RegionId, Term};
+
+use crate::applier::ToApplier;
+use crate::frame::Frames;
+use crate::shard::ReadReply;
+use crate::shared::{NewPeer, Shared};
+use crate::snapshots;
+use crate::writer::ToWriter;
+
+/// Who waits for a proposal.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// A request of a client of this node.
+    Here(oneshot::Sender<Result<crate::applier::Applied, Code>>),
+    /// A request forwarded by another node.
+    There { node: NodeId, request: u64 },
+    /// Nobody: the node's own housekeeping.
+    Nobody,
+}
+
+/// What a poller is told.
+pub(crate) enum ToPoller {
+    Create(NewPeer),
+    Message(NodeId, RegionMessage),
+    Propose { region: RegionId, data: Bytes, asked: Asked },
+    Read { region: RegionId, reply: ReadReply },
+    Persisted(Vec<(RegionId, u64)>),
+    Applied(Vec<(RegionId, Index)>),
+    SnapshotReady(RegionId, SnapshotMeta),
+    SnapshotSent { region: RegionId, to: PeerId, ok: bool },
+    Compact { region: RegionId, to: Index, term: Term },
+    Transfer { region: RegionId, to: NodeId, reply: oneshot::Sender<Result<(), Code>> },
+    Status { region: RegionId, reply: oneshot::Sender<Status> },
+    LinkDown(NodeId),
+    Stop,
+}
+
+type NodeHost = Host<Asked, ReadReply>;
+
+/// Runs until told to stop.
+pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
+    let mut host = NodeHost::new(shared.config.host_limits);
+    let mailbox = &shared.pollers[slot];
+    let tick = shared.config.tick;
+    let mut next_tick = shared.clock.now().after(tick);
+    let mut items = Vec::new();
+    let mut frames = Frames::default();
+    loop {
+        let patience = next_tick.since(shared.clock.now());
+        let open = mailbox.take(&mut items, Some(patience));
+        let mut stop = !open;
+        for item in items.drain(..) {
+            stop |= handle(shared, &mut host, item);
+        }
+        if stop {
+            host.close(Code::ShuttingDown);
+            dispatch_failures(shared, host.poll(), &mut frames);
+            return;
+        }
+        next_tick = tick_if_due(shared, &mut host, next_tick, tick);
+        let output = host.poll();
+        dispatch(shared, output, &mut frames);
+    }
+}
+
+fn tick_if_due(
+    shared: &Shared,
+    host: &mut NodeHost,
+    next_tick: Moment,
+    tick: Duration,
+) -> Moment {
+    let now = shared.clock.now();
+    if now < next_tick {
+        return next_tick;
+    }
+    host.tick();
+    // A thread that was kept from running does not make up for it: time that nobody could act in
+    // must not look like a leader's silence.
+    let next = next_tick.after(tick);
+    if next < now { now.after(tick) } else { next }
+}
+
+/// Carries out one order; answers whether it was the last.
+fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
+    match item {
+        ToPoller::Create(start) => {
+            let region = start.record.id;
+            if let Err(error) = host.create(*start) {
+                tracing::error!(%region, %error, "a replica could not start");
+            }
+        }
+        ToPoller::Message(from, message) => {
+            let region = message.region;
+            if let Err(error) = host.step(from, message) {
+                tracing::debug!(%region, %from, %error, "a Raft message was not taken");
+            }
+        }
+        ToPoller::Propose { region, data, asked } => {
+            shared.admitted(1);
+            host.propose(region, data, asked);
+        }
+        ToPoller::Read { region, reply } => {
+            shared.admitted(1);
+            host.read(region, reply);
+        }
+        ToPoller::Persisted(done) => {
+            for (region, number) in done {
+                host.persisted(region, number);
+            }
+        }
+        ToPoller::Applied(done) => {
+            for (region, index) in done {
+                host.applied(region, index);
+            }
+        }
+        ToPoller::SnapshotReady(region, meta) => host.provide_snapshot(region, meta),
+        ToPoller::SnapshotSent { region, to, ok } => host.snapshot_sent(region, to, ok),
+        ToPoller::Compact { region, to, term } => host.compact(region, to, term),
+        ToPoller::Transfer { region, to, reply } => {
+            let _ = reply.send(host.transfer(region, to));
+        }
+        ToPoller::Status { region, reply } => {
+            if let Some(peer) = host.peer(region) {
+                drop(reply.send(peer.status()));
+            }
+        }
+        ToPoller::LinkDown(node) => host.unreachable(node),
+        ToPoller::Stop => return true,
+    }
+    false
+}
+
+fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: &mut Frames) {
+    for (to, message) in output.messages.drain(..) {
+        if message.message.is_snapshot() {
+            snapshots::send(shared, to, message);
+        } else {
+            frames.raft(to, &message);
+        }
+    }
+    shared.send(frames);
+    if !output.writes.is_empty() {
+        shared.writer.extend(output.writes.drain(..).map(ToWriter::Write));
+    }
+    for role in &output.roles {
+        if let Some(shard) = shared.shard(role.region) {
+            crate::leadership::changed(shared, &shard, role);
+        }
+    }
+    for install in output.installs.drain(..) {
+        shared.writer.push(ToWriter::ThenApply(install.region, ToApplier::Install(install)));
+    }
+    for committed in output.committed.drain(..) {
+        // Never ahead of an install: entries after a snapshot are handed out only once they are
+        // durable, and the writer passes the install on before it says so.
+        shared.applier(committed.region).push(ToApplier::Committed(committed));
+    }
+    for region in output.snapshots_wanted.drain(..) {
+        shared.applier(region).push(ToApplier::Export(region));
+    }
+    for (region, index, reply) in output.reads.drain(..) {
+        match shared.shard(region) {
+            Some(shard) => shard.when_applied(index, reply),
+            None => drop(reply.send(Err(Code::RegionNotFound))),
+        }
+    }
+    for (region, reason) in &output.quarantined {
+        tracing::error!(%region, %reason, "a region was quarantined: it does not serve on this node; \
+            restart the node, and if it happens again remove its data directory and let it rejoin");
+        shared.hub.close_region(*region, &types::Fault::new(Code::Corrupt, reason.clone()));
+    }
+    dispatch_failures(shared, output, frames);
+}
+
+fn dispatch_failures(
+    shared: &Arc<Shared>,
+    mut output: Output<Asked, ReadReply>,
+    frames: &mut Frames,
+) {
+    for (asked, code) in output.failed_proposals.drain(..) {
+        match asked {
+            Asked::Here(reply) => drop(reply.send(Err(code))),
+            Asked::There { node, request } => frames.reply(node, request, Err(&code.into())),
+            Asked::Nobody => {}
+        }
+    }
+    for (reply, code) in output.failed_reads.drain(..) {
+        let _ = reply.send(Err(code));
+    }
+    shared.send(frames);
+}

@@ -1,0 +1,172 @@
+//! One region's state on this node, as every thread sees it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use consensus::{Role, SnapshotMeta};
+use env::Moment;
+use parking_lot::{Mutex, RwLock};
+use state::{LeaseChange, Machine};
+use state::command::SessionTag;
+use state::directory::RegionRecord;
+use storage::engine::Snapshot;
+use tokio::sync::{oneshot, watch};
+use types::{Code, Index, NodeId, Term};
+
+use crate::lease::LeaseClock;
+
+/// Who leads a region, as far as this node knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Leadership {
+    pub(crate) leader: Option<NodeId>,
+    pub(crate) term: Term,
+    /// Whether this node's replica leads.
+    pub(crate) here: bool,
+}
+
+/// A frozen state that a lagging replica can be sent.
+pub(crate) struct ExportedState {
+    pub(crate) meta: SnapshotMeta,
+    pub(crate) view: Arc<dyn Snapshot>,
+}
+
+/// Tells whoever asked for a read that it may be served.
+pub(crate) type ReadReply = oneshot::Sender<Result<(), Code>>;
+
+/// The sequence numbers of the commands this node sends to one region.
+#[derive(Default)]
+struct Tags {
+    last: u64,
+    outstanding: BTreeSet<u64>,
+}
+
+/// A region's replica, seen from outside its poller.
+pub(crate) struct Shard {
+    pub(crate) record: RegionRecord,
+    /// Written by the region's applier only.
+    pub(crate) machine: Arc<RwLock<Machine>>,
+    pub(crate) leases: Mutex<LeaseClock>,
+    pub(crate) exported: Mutex<Option<Arc<ExportedState>>>,
+    leadership: watch::Sender<Leadership>,
+    applied: AtomicU64,
+    /// The oldest entry still in the log, for the janitor's decisions.
+    pub(crate) log_first: AtomicU64,
+    /// Whether a step of physical compaction is queued.
+    pub(crate) scavenging: AtomicBool,
+    readers: Mutex<BTreeMap<u64, Vec<ReadReply>>>,
+    tags: Mutex<Tags>,
+}
+
+impl Shard {
+    pub(crate) fn new(
+        record: RegionRecord,
+        machine: Machine,
+        leases: LeaseClock,
+        first: Index,
+    ) -> Self {
+        let applied = machine.applied().index.get();
+        Self {
+            record,
+            machine: Arc::new(RwLock::new(machine)),
+            leases: Mutex::new(leases),
+            exported: Mutex::new(None),
+            leadership: watch::Sender::new(Leadership::default()),
+            applied: AtomicU64::new(applied),
+            log_first: AtomicU64::new(first.get()),
+            scavenging: AtomicBool::new(false),
+            readers: Mutex::default(),
+            tags: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn leadership(&self) -> Leadership {
+        *self.leadership.borrow()
+    }
+
+    pub(crate) fn watch_leadership(&self) -> watch::Receiver<Leadership> {
+        self.leadership.subscribe()
+    }
+
+    pub(crate) fn set_leadership(&self, role: Role, leader: Option<NodeId>, term: Term) {
+        let here = role == Role::Leader;
+        self.leadership.send_replace(Leadership { leader, term, here });
+    }
+
+    pub(crate) fn applied(&self) -> Index {
+        Index(self.applied.load(Ordering::Acquire))
+    }
+
+    /// The applier published state up to `index`: reads that waited for it may go.
+    pub(crate) fn publish(&self, index: Index) {
+        self.applied.store(index.get(), Ordering::Release);
+        let ready = {
+            let mut readers = self.readers.lock();
+            let later = readers.split_off(&(index.get() + 1));
+            std::mem::replace(&mut *readers, later)
+        };
+        for reply in ready.into_values().flatten() {
+            // Nobody there any more: the request timed out.
+            let _ = reply.send(Ok(()));
+        }
+    }
+
+    /// Answers `reply` once `index` is applied.
+    pub(crate) fn when_applied(&self, index: Index, reply: ReadReply) {
+        {
+            let mut readers = self.readers.lock();
+            if self.applied() < index {
+                readers.entry(index.get()).or_default().push(reply);
+                return;
+            }
+        }
+        let _ = reply.send(Ok(()));
+    }
+
+    /// Keeps the leader's deadlines in step with the leases; called with the machine locked.
+    pub(crate) fn note_leases(&self, now: Moment, changes: &[LeaseChange]) {
+        if changes.is_empty() {
+            return;
+        }
+        let mut leases = self.leases.lock();
+        for change in changes {
+            match *change {
+                LeaseChange::Granted { id, ttl_seconds } => leases.granted(now, id, ttl_seconds),
+                LeaseChange::Revoked { id } => leases.revoked(id),
+            }
+        }
+    }
+
+    /// A new sequence number for a command, in use until the guard is dropped.
+    pub(crate) fn tag(self: &Arc<Self>, client: u64) -> Result<TagGuard, Code> {
+        let mut tags = self.tags.lock();
+        // Half of what the state machine remembers, so that no outcome is forgotten while asked for.
+        if tags.outstanding.len() >= types::limits::SESSION_OUTCOMES / 2 {
+            return Err(Code::TooManyRequests);
+        }
+        if let Some(oldest) = tags.outstanding.first()
+            && tags.last - oldest >= types::limits::SESSION_OUTCOMES as u64 - 1
+        {
+            return Err(Code::TooManyRequests);
+        }
+        tags.last += 1;
+        let sequence = tags.last;
+        tags.outstanding.insert(sequence);
+        let acknowledged = tags.outstanding.first().map_or(0, |oldest| oldest - 1);
+        let tag = SessionTag { client, sequence, acknowledged };
+        drop(tags);
+        Ok(TagGuard { shard: Arc::clone(self), tag })
+    }
+}
+
+/// Keeps a sequence number in use: its outcome is not forgotten while somebody may ask again.
+pub(crate) struct TagGuard {
+    shard: Arc<Shard>,
+    pub(crate) tag: SessionTag,
+}
+
+impl Drop for TagGuard {
+    fn drop(&mut self) {
+        self.shard.tags.lock().outstanding.remove(&self.tag.sequence);
+    }
+}

@@ -1,0 +1,250 @@
+//! What every thread of a node shares.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use env::{Clock, Disk, Rng};
+use parking_lot::{Mutex, RwLock};
+use region::PeerStart;
+use state::directory::Directory;
+use storage::engine::Engine;
+use storage::wal::WalReader;
+use tokio::sync::{oneshot, watch};
+use types::{Code, Entry, Fault, Incarnation, Index, KeyspaceId, NodeId, RegionId};
+
+use crate::applier::ToApplier;
+use crate::config::NodeConfig;
+use crate::frame::Frames;
+use crate::identity::{Identity, InitialCluster};
+use crate::mailbox::Mailbox;
+use crate::poller::ToPoller;
+use crate::shard::Shard;
+use crate::transport::Carrier;
+use crate::watch::Hub;
+use crate::writer::ToWriter;
+
+/// Requests of clients that wait for a poller, over all regions: reaching it is answered with
+/// `TooManyRequests`.
+const CLIENT_REQUESTS: usize = 16_384;
+
+pub(crate) struct Shared {
+    pub(crate) config: NodeConfig,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) initial: InitialCluster,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) wal: WalReader,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) pollers: Vec<Mailbox<ToPoller>>,
+    pub(crate) appliers: Vec<Mailbox<ToApplier>>,
+    pub(crate) writer: Mailbox<ToWriter>,
+    pub(crate) net: OnceLock<Arc<dyn Carrier>>,
+    pub(crate) runtime: tokio::runtime::Handle,
+    shards: RwLock<Arc<BTreeMap<RegionId, Arc<Shard>>>>,
+    directory: watch::Sender<Arc<Directory>>,
+    client_requests: AtomicUsize,
+    questions: Mutex<Questions>,
+    fatal: watch::Sender<Option<String>>,
+}
+
+/// Questions put to other nodes that have no answer yet.
+#[derive(Default)]
+struct Questions {
+    last: u64,
+    open: BTreeMap<u64, (NodeId, oneshot::Sender<Result<Bytes, Fault>>)>,
+}
+
+/// What a node is built of before its threads start.
+pub(crate) struct Parts {
+    pub(crate) config: NodeConfig,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) initial: InitialCluster,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) wal: WalReader,
+    pub(crate) hub: Arc<Hub>,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let pollers = (0..parts.config.pollers.max(1)).map(|_| Mailbox::default()).collect();
+        let appliers = (0..parts.config.appliers.max(1)).map(|_| Mailbox::default()).collect();
+        Self {
+            incarnation: Incarnation(parts.rng.next_u64()),
+            config: parts.config,
+            identity: parts.identity,
+            initial: parts.initial,
+            clock: parts.clock,
+            rng: parts.rng,
+            disk: parts.disk,
+            engine: parts.engine,
+            wal: parts.wal,
+            hub: parts.hub,
+            pollers,
+            appliers,
+            writer: Mailbox::default(),
+            net: OnceLock::new(),
+            runtime: tokio::runtime::Handle::current(),
+            shards: RwLock::default(),
+            directory: watch::Sender::new(Arc::default()),
+            client_requests: AtomicUsize::new(0),
+            questions: Mutex::default(),
+            fatal: watch::Sender::new(None),
+        }
+    }
+
+    pub(crate) fn node(&self) -> NodeId {
+        self.identity.node()
+    }
+
+    pub(crate) fn poller(&self, region: RegionId) -> &Mailbox<ToPoller> {
+        &self.pollers[slot(region, self.pollers.len())]
+    }
+
+    pub(crate) fn applier(&self, region: RegionId) -> &Mailbox<ToApplier> {
+        &self.appliers[slot(region, self.appliers.len())]
+    }
+
+    /// Counts a client's request in; the poller counts it out.
+    pub(crate) fn admit(&self) -> Result<(), Code> {
+        if self.client_requests.fetch_add(1, Ordering::Relaxed) >= CLIENT_REQUESTS {
+            self.client_requests.fetch_sub(1, Ordering::Relaxed);
+            return Err(Code::TooManyRequests);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn admitted(&self, count: usize) {
+        self.client_requests.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn shards(&self) -> Arc<BTreeMap<RegionId, Arc<Shard>>> {
+        Arc::clone(&self.shards.read())
+    }
+
+    pub(crate) fn shard(&self, region: RegionId) -> Option<Arc<Shard>> {
+        self.shards.read().get(&region).cloned()
+    }
+
+    pub(crate) fn add_shard(&self, shard: Arc<Shard>) {
+        Arc::make_mut(&mut *self.shards.write()).insert(shard.record.id, shard);
+    }
+
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory.borrow())
+    }
+
+    pub(crate) fn watch_directory(&self) -> watch::Receiver<Arc<Directory>> {
+        self.directory.subscribe()
+    }
+
+    pub(crate) fn set_directory(&self, directory: Directory) {
+        self.directory.send_replace(Arc::new(directory));
+    }
+
+    /// The region of an ordered keyspace.
+    pub(crate) fn keyspace_shard(&self, keyspace: KeyspaceId) -> Result<Arc<Shard>, Fault> {
+        let region = match self.directory.borrow().keyspaces.get(&keyspace) {
+            Some(record) => record.region,
+            None => return Err(Code::KeyspaceNotFound.into()),
+        };
+        self.shard(region).ok_or_else(|| {
+            Fault::new(Code::RegionNotFound, format!("region {region} is not on this node yet"))
+        })
+    }
+
+    /// Sends frames; what cannot be sent is lost, and whoever waits for an answer is told.
+    pub(crate) fn send(&self, frames: &mut Frames) {
+        let Some(net) = self.net.get() else { return };
+        for (to, frame) in frames.drain() {
+            // A lost frame is Raft's daily bread; requests are retried by their deadline.
+            let _ = net.send(to, frame);
+        }
+    }
+
+    /// Opens a question to a node; the answer, or the link's end, comes through the receiver.
+    pub(crate) fn ask(&self, node: NodeId) -> (u64, oneshot::Receiver<Result<Bytes, Fault>>) {
+        let (sender, receiver) = oneshot::channel();
+        let mut questions = self.questions.lock();
+        questions.last += 1;
+        let id = questions.last;
+        questions.open.insert(id, (node, sender));
+        (id, receiver)
+    }
+
+    pub(crate) fn answer(&self, id: u64, result: Result<Bytes, Fault>) {
+        if let Some((_, sender)) = self.questions.lock().open.remove(&id) {
+            drop(sender.send(result));
+        }
+    }
+
+    /// Forgets a question whose asker went away.
+    pub(crate) fn forget(&self, id: u64) {
+        self.questions.lock().open.remove(&id);
+    }
+
+    /// The link to a node is gone: its answers will not come.
+    pub(crate) fn fail_questions(&self, node: NodeId) {
+        let mut questions = self.questions.lock();
+        let lost: Vec<u64> =
+            questions.open.iter().filter(|(_, (to, _))| *to == node).map(|(id, _)| *id).collect();
+        for id in lost {
+            if let Some((_, sender)) = questions.open.remove(&id) {
+                drop(sender.send(Err(Code::LeaderChanged.into())));
+            }
+        }
+    }
+
+    /// Something broke that must stop the node: durable state can no longer be promised.
+    pub(crate) fn fail(&self, what: String) {
+        tracing::error!(reason = %what, "the node stops serving");
+        self.fatal.send_if_modified(|fatal| {
+            let first = fatal.is_none();
+            if first {
+                *fatal = Some(what);
+            }
+            first
+        });
+    }
+
+    pub(crate) fn failed(&self) -> Option<String> {
+        self.fatal.borrow().clone()
+    }
+
+    pub(crate) fn watch_failure(&self) -> watch::Receiver<Option<String>> {
+        self.fatal.subscribe()
+    }
+}
+
+fn slot(region: RegionId, of: usize) -> usize {
+    usize::try_from(region.get() % of as u64).unwrap_or(0)
+}
+
+/// Lets a replica read old entries from the shared log.
+pub(crate) struct RegionLogReader {
+    pub(crate) region: RegionId,
+    pub(crate) wal: WalReader,
+}
+
+impl consensus::LogReader for RegionLogReader {
+    fn entries(
+        &self,
+        low: Index,
+        high: Index,
+        max_bytes: u64,
+    ) -> Result<Vec<Entry>, consensus::LogFailure> {
+        self.wal
+            .entries(self.region, low, high, max_bytes)
+            .map_err(|error| consensus::LogFailure(error.to_string()))
+    }
+}
+
+/// Everything a new replica starts with, on its way to its poller.
+pub(crate) type NewPeer = Box<PeerStart>;

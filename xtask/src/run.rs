@@ -1,0 +1,42 @@
+//! Running other programs.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().map(PathBuf::from).unwrap_or(manifest)
+}
+
+/// Runs a program in the root; its failure is an error.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let words = std::iter::once(program).chain(arguments.iter().copied());
+    let line = words.collect::<Vec<_>>().join(" ");
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(root())
+        .status()
+        .with_context(|| format!("{program} cannot be started"))?;
+    if !status.success() {
+        bail!("`{line}` failed: {status}");
+    }
+    Ok(())
+}
+
+/// `cargo` with these arguments, as this toolchain has it.
+pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
+    run(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), arguments)
+}
+
+/// Announces a step, does it, and says how long it took.
+pub(crate) fn step(name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    println!("\n=== {name}");
+    let start = Instant::now();
+    work().with_context(|| format!("step {name:?} failed"))?;
+    println!("=== {name}: {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}

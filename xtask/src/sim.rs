@@ -1,0 +1,67 @@
+//! Hunts by simulation; the simulator itself is crate `sim`.
+
+use crate::run::cargo;
+
+/// What to simulate.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// How many seeds.
+    #[arg(long, default_value_t = 500)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 1)]
+    first_seed: u64,
+    /// Only this seed, with `--trace` event by event.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Print every event.
+    #[arg(long)]
+    trace: bool,
+    /// The scenario; all of them if not given.
+    #[arg(long)]
+    scenario: Option<String>,
+}
+
+/// What to break on purpose.
+#[derive(clap::Args)]
+pub(crate) struct MutantOptions {
+    /// Only this one.
+    #[arg(long)]
+    mutant: Option<String>,
+    /// Seeds to try before a mutant counts as missed.
+    #[arg(long, default_value_t = 2000)]
+    seeds: u64,
+}
+
+const SIM: [&str; 6] = ["run", "--quiet", "--release", "--package", "sim", "--"];
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let mut arguments: Vec<String> = SIM.map(String::from).into();
+    arguments.push("run".into());
+    match options.seed {
+        Some(seed) => {
+            arguments.extend(["--first-seed".into(), seed.to_string()]);
+            arguments.extend(["--seeds".into(), "1".into()]);
+        }
+        None => {
+            arguments.extend(["--first-seed".into(), options.first_seed.to_string()]);
+            arguments.extend(["--seeds".into(), options.seeds.to_string()]);
+        }
+    }
+    if options.trace {
+        arguments.push("--trace".into());
+    }
+    if let Some(scenario) = &options.scenario {
+        arguments.extend(["--scenario".into(), scenario.clone()]);
+    }
+    cargo(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+pub(crate) fn mutants(options: &MutantOptions) -> anyhow::Result<()> {
+    let mut arguments: Vec<String> = SIM.map(String::from).into();
+    arguments.extend(["mutants".into(), "--seeds".into(), options.seeds.to_string()]);
+    if let Some(mutant) = &options.mutant {
+        arguments.extend(["--mutant".into(), mutant.clone()]);
+    }
+    cargo(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}

@@ -1,0 +1,55 @@
+//! What must pass before anything lands.
+
+use crate::run::{self, cargo, root, step};
+use crate::{deny, tidy};
+
+/// How much of it.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Leave out what needs other languages' tools: the suites of foreign clients.
+    #[arg(long)]
+    no_compat: bool,
+    /// Seeds to simulate.
+    #[arg(long, default_value_t = 500)]
+    seeds: u64,
+}
+
+/// Which suites of foreign clients.
+#[derive(clap::Args)]
+pub(crate) struct CompatOptions {
+    /// Leave out the tests that kill servers.
+    #[arg(long)]
+    no_faults: bool,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
+    step("architecture", tidy::run)?;
+    step("dependencies", deny::run)?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+    step("lints", || cargo(&clippy))?;
+    step("tests", || cargo(&["test", "--workspace", "--quiet"]))?;
+    let seeds = options.seeds.to_string();
+    step("simulation", || {
+        let sim = ["run", "--quiet", "--release", "--package", "sim", "--"];
+        cargo(&[&sim[..], &["run", "--seeds", &seeds]].concat())?;
+        cargo(&[&sim[..], &["mutants", "--smoke"]].concat())
+    })?;
+    if !options.no_compat {
+        step("foreign clients", || compat(&CompatOptions { no_faults: false }))?;
+    }
+    println!("\nall steps passed");
+    Ok(())
+}
+
+pub(crate) fn compat(options: &CompatOptions) -> anyhow::Result<()> {
+    cargo(&["build", "--release", "--package", "hiraeth"])?;
+    let target =
+        std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root().join("target"), Into::into);
+    let binary = target.join("release/hiraeth").display().to_string();
+    let mut arguments = vec!["compat/run.py", "--server-binary", &binary];
+    if !options.no_faults {
+        arguments.push("--faults");
+    }
+    run::run("python3", &arguments)
+}
