@@ -11,8 +11,8 @@ pub struct FjallOptions {
     /// cache; the other half is four memtables: one filling, up to three on their way to disk.
     /// At least 8 MiB; 64 MiB by default. Indexes and filters come on top (about 1% of the data).
     pub memory_bytes: u64,
-    /// Whether blocks of the deeper levels are compressed with LZ4. Decided when the directory is
-    /// made; later values are ignored.
+    /// Whether blocks are compressed with LZ4. Decided when the directory is made; later values are
+    /// ignored.
     pub compress: bool,
 }
 
@@ -37,12 +37,9 @@ impl FjallOptions {
 
     pub(super) fn keyspace(self) -> KeyspaceCreateOptions {
         let compression = if self.compress {
-            // The first levels are rewritten soon; compressing them is work done twice.
-            CompressionPolicy::new([
-                CompressionType::None,
-                CompressionType::None,
-                CompressionType::Lz4,
-            ])
+            // All levels: records written in order are moved down without being rewritten, so a
+            // policy that leaves out the first levels would never compress anything.
+            CompressionPolicy::all(CompressionType::Lz4)
         } else {
             CompressionPolicy::all(CompressionType::None)
         };

@@ -3,4 +3,5 @@
 mod bed;
 mod file;
 mod install;
+mod power;
 mod stream;

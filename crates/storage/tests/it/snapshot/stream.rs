@@ -164,7 +164,7 @@ fn a_chunk_of_another_snapshot_is_found() {
         assert_eq!(refused(&mixed), Some((4, Damage::Overall)));
     }
     // Other keys at the same place: the totals still agree, the order does not.
-    let mut mixed = one.clone();
+    let mut mixed = one;
     mixed[2] = two[1].clone();
     assert_eq!(refused(&mixed), Some((2, Damage::Sequence(1))));
 }
