@@ -25,6 +25,7 @@ pub struct Config {
     /// Appends sent to one peer and not yet acknowledged.
     pub max_inflight_messages: usize,
     /// Payload bytes a leader takes on without their being committed; one proposal always fits.
+    /// Not less than `max_message_bytes`.
     pub max_uncommitted_bytes: u64,
     /// Payload bytes of committed entries in one `Ready`; one entry is always handed out.
     pub max_committed_bytes_per_ready: u64,
@@ -69,11 +70,15 @@ impl Config {
         if self.max_inflight_messages == 0 || self.max_inflight_messages > 1 << 16 {
             return wrong("in-flight messages must be between 1 and 65536");
         }
+        if self.max_uncommitted_bytes < self.max_message_bytes {
+            return wrong("one message exceeds the uncommitted bytes");
+        }
         Ok(())
     }
 }
 
-/// What a replica finds on its disk. The default is a fresh one that waits to be told of its group.
+/// What a replica finds on its disk. The default is a fresh one that waits for a snapshot of its
+/// group; [`Start::bootstrap`] makes the first members.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// The last one written.
@@ -91,7 +96,8 @@ pub struct Start {
     /// How far the state machine got.
     pub applied: Index,
     /// Whether this replica never ran before, so that it cannot have promised anything. A start
-    /// at term 0 with an empty log is fresh without saying so; a split's child says so.
+    /// at term 0, or as [`Start::bootstrap`] makes it, is fresh without saying so; a split's child
+    /// says so.
     pub fresh: bool,
 }
 
@@ -111,8 +117,28 @@ impl Default for Start {
 }
 
 impl Start {
+    /// One of the first members of a new group. To be stored before it runs, like any other state.
+    ///
+    /// The first configuration is in no entry, so it counts as a snapshot of index 1 and term 1:
+    /// whoever joins later cannot be served from the log alone and gets a snapshot, with the
+    /// configuration in it. Without that a joiner would replay the changes onto an empty one.
+    #[must_use]
+    pub fn bootstrap(conf_state: ConfState) -> Self {
+        Self {
+            hard_state: HardState { term: Term(1), vote: None, commit: Index(1) },
+            conf_state,
+            first: Index(2),
+            prev_term: Term(1),
+            last: Index(1),
+            last_term: Term(1),
+            applied: Index(1),
+            fresh: true,
+        }
+    }
+
+    /// Nobody leads term 1, so whoever is still in it has heard of no leader and given no vote.
     pub(crate) fn is_fresh(&self) -> bool {
-        self.fresh || (self.hard_state.term == Term(0) && self.last == Index(0))
+        self.fresh || (self.hard_state.term <= Term(1) && self.last <= Index(1))
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
@@ -141,6 +167,9 @@ impl Start {
         }
         if self.hard_state.commit > self.last {
             return wrong("committed entries are missing");
+        }
+        if self.applied == Index(0) && self.conf_state != ConfState::default() {
+            return wrong("peers at index 0, use Start::bootstrap");
         }
         if self.last.get().max(self.hard_state.term.get()) >= crate::message::MAX_NUMBER {
             return wrong("a number out of bounds");

@@ -59,6 +59,10 @@ impl Replica {
             MessageKind::Heartbeat if raw.term >= raft.term && raw.commit > log.last_index() => {
                 Err(Error::LostLog { commit: Index(raw.commit), last: Index(log.last_index()) })
             }
+            // Its configuration is not in the log; see `Start::bootstrap`.
+            MessageKind::Append if raw.index == 0 && !raw.get_entries().is_empty() => {
+                refused("entries before the first snapshot")
+            }
             MessageKind::Snapshot if raw.term >= raft.term => {
                 let meta = raw.get_snapshot().get_metadata();
                 if meta.index == log.committed && !log.match_term(meta.index, meta.term) {

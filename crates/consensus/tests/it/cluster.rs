@@ -151,12 +151,16 @@ impl Cluster {
     }
 
     pub(crate) fn add(&mut self, id: u64, conf: ConfState) {
+        let start =
+            if conf == ConfState::default() { Start::default() } else { Start::bootstrap(conf) };
+        let log = Shared::default();
+        log.0.lock().unwrap().prev = (start.last, start.last_term);
         let node = Node {
             replica: None,
-            log: Shared::default(),
-            hard: HardState::default(),
-            conf,
-            applied: Index(0),
+            log,
+            hard: start.hard_state,
+            conf: start.conf_state,
+            applied: start.applied,
             state: Vec::new(),
             queue: VecDeque::new(),
             hold_writes: false,
@@ -308,7 +312,7 @@ impl Cluster {
         }
         let snapshot = SnapshotMeta {
             index: node.applied,
-            term: self.history[&node.applied].0,
+            term: self.history.get(&node.applied).map_or(Term(1), |known| known.0),
             conf_state: node.conf.clone(),
             data: pack(&node.state),
         };

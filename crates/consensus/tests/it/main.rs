@@ -1,4 +1,10 @@
 //! The replica from outside: a small deterministic cluster, its rules, and hostile input.
 
 mod cluster;
+mod conf;
+mod craft;
 mod elections;
+mod reads;
+mod replication;
+mod rules;
+mod snapshots;
