@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use storage::engine::{Engine as _, Error, FjallEngine};
 use types::{Batch, Reader as _};
 
-use super::bed::{Disk, records, small};
+use super::bed::{Disk, Random, records, small};
 
 fn write(engine: &FjallEngine, number: u32) -> Result<(), Error> {
     let mut batch = Batch::default();
+    let mut random = Random(number.into());
     for sub in 0..64_u32 {
         let key = [number.to_be_bytes(), sub.to_be_bytes()].concat();
-        batch.put(key, vec![number as u8; 1_000]);
+        batch.put(key, (0..125).flat_map(|_| random.next().to_be_bytes()).collect::<Vec<u8>>());
     }
     engine.write(batch)
 }
@@ -26,36 +27,50 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     all
 }
 
+/// One flipped bit anywhere in a table: found when the engine is opened or when it is read, or
+/// harmless. Never other records, never a panic.
 #[test]
 fn a_damaged_table_is_told_and_latches() {
     let disk = Disk::new();
     {
         let engine = FjallEngine::open(disk.path(), small()).unwrap();
-        for number in 0..200 {
+        for number in 0..40 {
             write(&engine, number).unwrap();
         }
-        engine.persist().unwrap();
-        assert!(engine.stats().tables > 0);
     }
-    let tables = disk.path().join("keyspaces/1/tables");
-    for table in files(&tables) {
-        let mut bytes = fs::read(&table).unwrap();
-        // In the middle of the data blocks, far from index and trailer.
-        let at = bytes.len() / 3;
-        bytes[at] ^= 0x10;
-        fs::write(&table, bytes).unwrap();
+    let good = records(&FjallEngine::open(disk.path(), small()).unwrap(), b"", b"\xff");
+    let table = files(&disk.path().join("keyspaces/1/tables")).pop().expect("a table");
+    let bytes = fs::read(&table).unwrap();
+    let mut random = Random(3);
+    let mut told = 0;
+    for round in 0..60 {
+        let mut bad = bytes.clone();
+        // Headers, indexes and filters are small beside the data, so half of the rounds go there.
+        let from = if round % 2 == 0 { 0 } else { bytes.len() - 4_096 };
+        let at = from + random.below((bytes.len() - from) as u64) as usize;
+        bad[at] ^= 1 << random.below(8);
+        fs::write(&table, bad).unwrap();
+        let Ok(engine) = FjallEngine::open(disk.path(), small()) else {
+            told += 1;
+            continue;
+        };
+        let mut found = Vec::new();
+        let scanned = engine.scan(b"", b"\xff", &mut |key, value| {
+            found.push((key, value));
+            true
+        });
+        if scanned.is_ok() {
+            assert!(found == good, "byte {at}: other records");
+            continue;
+        }
+        told += 1;
+        assert!(engine.stats().latched);
+        assert!(matches!(write(&engine, 1), Err(Error::Latched(_))));
+        assert!(matches!(engine.persist(), Err(Error::Latched(_))));
+        assert!(engine.get(b"x").unwrap_err().to_string().contains("stopped after a failure"));
+        assert!(engine.snapshot().get(b"x").is_err());
     }
-    let engine = match FjallEngine::open(disk.path(), small()) {
-        Ok(engine) => engine,
-        Err(error) => panic!("damage in the middle of a table must not stop the opening: {error}"),
-    };
-    let error = engine.scan(b"", b"\xff", &mut |_, _| true).unwrap_err();
-    assert!(error.to_string().contains("Checksum"), "{error}");
-    assert!(engine.stats().latched);
-    assert!(matches!(write(&engine, 1), Err(Error::Latched(_))));
-    assert!(matches!(engine.persist(), Err(Error::Latched(_))));
-    assert!(engine.get(b"x").unwrap_err().to_string().contains("stopped after a failure"));
-    assert!(engine.snapshot().get(b"x").is_err());
+    assert!(told > 30, "only {told} of 60");
 }
 
 /// `fjall` itself would let the writer wait for ever here: its worker is gone, and its memtables
