@@ -34,6 +34,8 @@ impl Wal {
         make_dir(&*disk, dir)?;
         let listing = segment::list(&*disk, dir)?;
         let segments = open_segments(&*disk, dir, &listing.segments)?;
+        let oldest = listing.segments.first().copied();
+        let spares = keep_spares(&*disk, listing.spares, oldest, &config)?;
         let mut index = Index::default();
         let mut end = End::at(BLOCK, 1);
         for (position, segment) in segments.iter().enumerate() {
@@ -59,7 +61,6 @@ impl Wal {
             index.add_segment(Arc::clone(&first));
             first
         };
-        let spares = keep_spares(&*disk, listing.spares, &config)?;
         index.spares = spares.len();
         let held = index.regions.iter().map(|(id, region)| (*id, region.log())).collect();
         let wal = Self {
@@ -168,16 +169,20 @@ fn next_batch(
     }
 }
 
+/// Of the spares found, those that can be used. One with a number not below the oldest segment's is
+/// the draft of a segment that was never finished, and its name may be needed.
 fn keep_spares(
     disk: &dyn Disk,
-    found: Vec<PathBuf>,
+    found: Vec<(u32, PathBuf)>,
+    oldest: Option<u32>,
     config: &WalConfig,
 ) -> Result<VecDeque<PathBuf>, Error> {
     let mut kept = VecDeque::new();
-    for spare in found {
+    for (number, spare) in found {
         let file = disk.open(&spare, OpenMode::Read).map_err(Error::io("open", &spare))?;
         let len = file.len().map_err(Error::io("measure", &spare))?;
-        if len == config.segment_len() && kept.len() < config.recycled_segments {
+        let retired = oldest.is_some_and(|oldest| number < oldest);
+        if retired && len == config.segment_len() && kept.len() < config.recycled_segments {
             kept.push_back(spare);
         } else {
             disk.remove(&spare).map_err(Error::io("remove", &spare))?;

@@ -27,7 +27,8 @@ impl core::fmt::Debug for Segment {
 pub(super) struct Listing {
     /// Numbers of the segments, rising.
     pub(super) segments: Vec<u32>,
-    pub(super) spares: Vec<PathBuf>,
+    /// Numbers and names of the spares.
+    pub(super) spares: Vec<(u32, PathBuf)>,
 }
 
 pub(super) fn path(dir: &Path, number: u32) -> PathBuf {
@@ -49,7 +50,7 @@ pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Listing, Error> {
             .and_then(|stem| u32::from_str_radix(stem, 16).ok());
         match (number, found.extension().and_then(|extension| extension.to_str())) {
             (Some(number), Some("log")) => listing.segments.push(number),
-            (Some(_), Some("spare")) => listing.spares.push(found),
+            (Some(number), Some("spare")) => listing.spares.push((number, found)),
             _ => {}
         }
     }
