@@ -55,7 +55,7 @@ impl Handle {
         consistency: Consistency,
     ) -> Result<Answer<RangeResponse>, Fault> {
         state::check_range(&request)?;
-        let shard = self.shard(keyspace)?;
+        let shard = self.ready_shard(keyspace).await?;
         self.confirm(&shard, consistency).await?;
         let (selection, view, revision) = {
             let machine = shard.machine.read();
@@ -88,7 +88,7 @@ impl Handle {
         if request.has_writes() {
             return self.propose(keyspace, Command::Txn(request)).await;
         }
-        let shard = self.shard(keyspace)?;
+        let shard = self.ready_shard(keyspace).await?;
         self.confirm(&shard, consistency).await?;
         let shared = Arc::clone(&self.shared);
         let reading = Arc::clone(&shard);
@@ -115,7 +115,7 @@ impl Handle {
     ) -> Result<Answer<Response>, Fault> {
         let chosen = self.choose_lease(&mut command);
         state::check(&command)?;
-        let shard = self.shard(keyspace)?;
+        let shard = self.ready_shard(keyspace).await?;
         loop {
             let applied = forward::propose(&self.shared, &shard, command.clone()).await?;
             match applied.outcome.result {
@@ -142,7 +142,7 @@ impl Handle {
         keyspace: KeyspaceId,
         lease: LeaseId,
     ) -> Result<Answer<i64>, Fault> {
-        let shard = self.shard(keyspace)?;
+        let shard = self.ready_shard(keyspace).await?;
         let body = forward::renew_lease(&self.shared, &shard, lease).await?;
         Ok(Answer { header: self.header_of(&shard), body })
     }
@@ -157,7 +157,7 @@ impl Handle {
         lease: LeaseId,
         keys: bool,
     ) -> Result<Answer<LeaseStatus>, Fault> {
-        let shard = self.shard(keyspace)?;
+        let shard = self.ready_shard(keyspace).await?;
         let body = forward::lease_status(&self.shared, &shard, lease, keys).await?;
         Ok(Answer { header: self.header_of(&shard), body })
     }
@@ -167,7 +167,7 @@ impl Handle {
     /// # Errors
     /// No leader, timeout.
     pub async fn leases(&self, keyspace: KeyspaceId) -> Result<Answer<Vec<LeaseId>>, Fault> {
-        let shard = self.shard(keyspace)?;
+        let shard = self.ready_shard(keyspace).await?;
         self.confirm(&shard, Consistency::Linearizable).await?;
         let body = shard.machine.read().leases().map(|(id, _)| id).collect();
         Ok(Answer { header: self.header_of(&shard), body })
@@ -211,7 +211,7 @@ impl Handle {
     /// # Errors
     /// `KeyspaceNotFound`.
     pub async fn status(&self, keyspace: KeyspaceId) -> Result<Answer<ReplicaStatus>, Fault> {
-        let shard = self.shard(keyspace)?;
+        let shard = self.ready_shard(keyspace).await?;
         let body = self.replica_status(&shard).await?;
         Ok(Answer { header: self.header_of(&shard), body })
     }
@@ -315,6 +315,17 @@ impl Handle {
     #[must_use]
     pub fn node(&self) -> NodeId {
         self.shared.node()
+    }
+
+    /// The keyspace's shard; while the cluster is being formed, waits for it as long as a request
+    /// may take.
+    async fn ready_shard(&self, keyspace: KeyspaceId) -> Result<Arc<Shard>, Fault> {
+        if self.shared.directory().cluster.is_none() {
+            let mut directory = self.shared.watch_directory();
+            let formed = directory.wait_for(|directory| directory.cluster.is_some());
+            drop(tokio::time::timeout(forward::REQUEST_TIMEOUT, formed).await);
+        }
+        self.shard(keyspace)
     }
 
     fn shard(&self, keyspace: KeyspaceId) -> Result<Arc<Shard>, Fault> {

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use region::LogWrite;
 use state::Machine;
 use state::directory::{Directory, RegionRecord};
 use storage::wal::RegionLog;
-use types::{ConfState, Index, PeerId, RegionId};
+use types::{Batch, ConfState, Index, PeerId, RegionId};
 
 use crate::lease::LeaseClock;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
 use crate::shared::{RegionLogReader, Shared};
+use crate::writer::ToWriter;
 use crate::{Error, snapshots};
 
 /// The meta region as every node of the initial cluster makes it.
@@ -73,9 +75,13 @@ pub(crate) fn start_region(
     let mut machine = load_machine(shared, region, log)?;
     if machine.applied().conf_state.voters.is_empty() {
         let voters = record.peers.iter().map(|(peer, _)| *peer).collect();
-        machine.set_initial(ConfState { voters, ..ConfState::default() }, record.epoch);
+        let configuration = ConfState { voters, ..ConfState::default() };
+        bootstrap(shared, &mut machine, configuration, record.epoch)?;
     }
     let start = consensus_start(&machine, log, region)?;
+    if log.is_none() {
+        store_bootstrap(shared, region, &start);
+    }
     let leases = LeaseClock::new(shared.config.lease_limits);
     if region == RegionId::META
         && let Some(directory) = machine.directory()
@@ -86,8 +92,9 @@ pub(crate) fn start_region(
     shared.add_shard(Arc::new(shard));
     let config = shared.config.consensus(region, peer, shared.incarnation);
     let log = Box::new(RegionLogReader { region, wal: shared.wal.clone() });
+    let campaign = stands_at_once(shared, &record, start.fresh);
     let start = region::PeerStart { record, config, start, log };
-    shared.poller(region).push(ToPoller::Create(Box::new(start)));
+    shared.poller(region).push(ToPoller::Create(Box::new(start), campaign));
     Ok(())
 }
 
@@ -105,6 +112,50 @@ fn load_machine(
         .map_err(|error| Error::Load { region, reason: error.to_string() })
 }
 
+/// The first members' common beginning, as if a snapshot of it had been installed: the first
+/// configuration is in no entry of the log.
+fn bootstrap(
+    shared: &Shared,
+    machine: &mut Machine,
+    configuration: ConfState,
+    epoch: types::Epoch,
+) -> Result<(), Error> {
+    let start = consensus::Start::bootstrap(configuration.clone());
+    machine.apply_conf(start.applied, start.last_term, configuration, epoch);
+    let mut batch = Batch::default();
+    machine.finish(&mut batch);
+    shared.engine.write(batch)?;
+    machine.written();
+    Ok(())
+}
+
+/// Puts the beginning into the log, ahead of whatever the replica will write.
+fn store_bootstrap(shared: &Shared, region: RegionId, start: &consensus::Start) {
+    shared.writer.push(ToWriter::Write(LogWrite {
+        region,
+        number: None,
+        hard_state: Some(start.hard_state),
+        entries: Vec::new(),
+        reset_to: Some((start.last, start.last_term)),
+        compact_to: None,
+        must_sync: true,
+        messages: Vec::new(),
+    }));
+}
+
+/// Whether this node need not wait whether somebody else leads: where it is alone, and where
+/// everybody starts from nothing and one is expected to go first.
+fn stands_at_once(shared: &Shared, record: &RegionRecord, fresh: bool) -> bool {
+    if record.peers.len() == 1 {
+        return true;
+    }
+    let first = match shared.shard(RegionId::META) {
+        Some(meta) if record.id != RegionId::META => meta.leadership().here,
+        _ => record.peers.iter().map(|(_, node)| *node).min() == Some(shared.node()),
+    };
+    fresh && first
+}
+
 fn consensus_start(
     machine: &Machine,
     log: Option<&RegionLog>,
@@ -112,16 +163,7 @@ fn consensus_start(
 ) -> Result<consensus::Start, Error> {
     let applied = machine.applied();
     let start = match log {
-        None => consensus::Start {
-            hard_state: types::HardState::default(),
-            conf_state: applied.conf_state.clone(),
-            first: applied.index.next(),
-            prev_term: applied.term,
-            last: applied.index,
-            last_term: applied.term,
-            applied: applied.index,
-            fresh: true,
-        },
+        None => consensus::Start::bootstrap(applied.conf_state.clone()),
         Some(log) => consensus::Start {
             hard_state: log.hard_state.unwrap_or_default(),
             conf_state: applied.conf_state.clone(),

@@ -30,7 +30,8 @@ pub(crate) enum Asked {
 
 /// What a poller is told.
 pub(crate) enum ToPoller {
-    Create(NewPeer),
+    /// Starts a replica; with `true`, an election at once: nobody else is going to stand.
+    Create(NewPeer, bool),
     Message(NodeId, RegionMessage),
     Propose { region: RegionId, data: Bytes, asked: Asked },
     Read { region: RegionId, reply: ReadReply },
@@ -93,10 +94,12 @@ fn tick_if_due(
 /// Carries out one order; answers whether it was the last.
 fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
     match item {
-        ToPoller::Create(start) => {
+        ToPoller::Create(start, campaign) => {
             let region = start.record.id;
             if let Err(error) = host.create(*start) {
                 tracing::error!(%region, %error, "a replica could not start");
+            } else if campaign {
+                host.campaign(region);
             }
         }
         ToPoller::Message(from, message) => {

@@ -137,7 +137,7 @@ impl Settings {
             node,
             listen_client,
             listen_http,
-            log: or(self.log, file.log, "info"),
+            log: or(self.log, file.log, "info,fjall=warn,lsm_tree=warn"),
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
         })
     }
