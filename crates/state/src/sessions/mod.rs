@@ -3,6 +3,9 @@
 //! What is kept is a function of the log alone. How it lies in the engine is not: each batch writes
 //! what it added as one record, and a record goes when nothing in it is needed any more.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -50,9 +53,18 @@ struct Session {
     outcomes: BTreeMap<u64, Kept>,
 }
 
+/// How much a region remembers.
+#[derive(Clone, Copy)]
+struct Bounds {
+    sessions: usize,
+    bytes: usize,
+}
+
+const BOUNDS: Bounds = Bounds { sessions: SESSIONS, bytes: SESSIONS_BYTES };
+
 /// The sessions of a region.
-#[derive(Default)]
 pub(crate) struct Sessions {
+    bounds: Bounds,
     sessions: BTreeMap<u64, Session>,
     by_use: BTreeMap<Index, u64>,
     /// Bytes of all outcomes kept.
@@ -70,7 +82,26 @@ pub(crate) struct Sessions {
 /// The record of the batch in the making, until its index is known.
 const FRESH: Index = Index(u64::MAX);
 
+impl Default for Sessions {
+    fn default() -> Self {
+        Self::bounded(BOUNDS)
+    }
+}
+
 impl Sessions {
+    fn bounded(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            sessions: BTreeMap::new(),
+            by_use: BTreeMap::new(),
+            bytes: 0,
+            dropped: Index(0),
+            needed: BTreeMap::new(),
+            dead: Vec::new(),
+            fresh: Vec::new(),
+        }
+    }
+
     /// The outcome of a command that was applied before, or why it cannot be told; `None` for a
     /// command to apply.
     pub(crate) fn seen(&self, tag: &SessionTag) -> Option<Result<Outcome, Fault>> {
@@ -103,8 +134,8 @@ impl Sessions {
         let delta = Delta { client, started, sequence, floor, index, outcome };
         self.add(&delta, FRESH);
         self.fresh.push(delta);
-        while self.sessions.len() > SESSIONS
-            || (self.bytes > SESSIONS_BYTES && self.sessions.len() > 1)
+        while self.sessions.len() > self.bounds.sessions
+            || (self.bytes > self.bounds.bytes && self.sessions.len() > 1)
         {
             let Some((last_used, client)) = self.by_use.first_key_value() else { break };
             self.dropped = *last_used;

@@ -1,0 +1,136 @@
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use types::{Batch, Code, Fault, Index, Op, RegionId, Revision};
+
+use super::{Bounds, Sessions};
+use crate::command::SessionTag;
+use crate::keys;
+use crate::response::{KeyValue, Outcome, Response};
+
+const REGION: RegionId = RegionId(2);
+const SMALL: Bounds = Bounds { sessions: 4, bytes: 3_000 };
+
+/// All that answers can depend on.
+fn memory(sessions: &Sessions) -> String {
+    let mut text = String::new();
+    for (client, session) in &sessions.sessions {
+        text += &format!("{client}: {} {:?}", session.floor, session.last_used);
+        for (sequence, kept) in &session.outcomes {
+            text += &format!(" {sequence}={:?}", kept.outcome);
+        }
+        text += "\n";
+    }
+    let by_use: Vec<_> = sessions.by_use.iter().collect();
+    format!("{text}{by_use:?} {} {:?}", sessions.bytes, sessions.dropped)
+}
+
+fn outcome(bytes: usize) -> Outcome {
+    let prev = KeyValue { value: vec![1; bytes].into(), ..KeyValue::default() };
+    Outcome { revision: Revision(7), result: Ok(Response::Put { prev: Some(prev) }) }
+}
+
+fn load(engine: &BTreeMap<Bytes, Bytes>) -> Sessions {
+    let mut sessions = Sessions::bounded(SMALL);
+    for (key, value) in engine {
+        sessions.load(keys::session_index(key).unwrap(), value.clone()).unwrap();
+    }
+    sessions.loaded();
+    sessions
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    client: u64,
+    sequence: u64,
+    acknowledged: u64,
+    bytes: usize,
+    finish: bool,
+    restart: bool,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let bytes = prop_oneof![8 => 0_usize..50, 1 => 600_usize..900, 1 => Just(5_000_usize)];
+    (0_u64..7, 1_u64..30, 0_u64..40, bytes, any::<bool>(), 0_u8..8).prop_map(
+        |(client, sequence, acknowledged, bytes, finish, restart)| Step {
+            client,
+            sequence,
+            acknowledged: if acknowledged < sequence { acknowledged } else { 0 },
+            bytes,
+            finish,
+            restart: restart == 0,
+        },
+    )
+}
+
+proptest! {
+    /// However the log was cut into batches and whenever it restarted, the same is remembered; and
+    /// the engine keeps no record in which nothing is needed.
+    #[test]
+    fn a_restart_forgets_and_invents_nothing(steps in prop::collection::vec(step(), 1..200)) {
+        let mut straight = Sessions::bounded(SMALL);
+        let mut sessions = Sessions::bounded(SMALL);
+        let mut engine = BTreeMap::new();
+        for (at, step) in steps.into_iter().enumerate() {
+            let index = Index(at as u64 + 1);
+            let Step { client, sequence, acknowledged, .. } = step;
+            let tag = SessionTag { client, sequence, acknowledged };
+            let seen = straight.seen(&tag);
+            prop_assert_eq!(&sessions.seen(&tag), &seen);
+            if seen.is_none() {
+                straight.keep(&tag, index, &outcome(step.bytes));
+                sessions.keep(&tag, index, &outcome(step.bytes));
+            }
+            prop_assert_eq!(memory(&sessions), memory(&straight));
+            prop_assert!(sessions.sessions.len() <= SMALL.sessions);
+            prop_assert!(sessions.bytes <= SMALL.bytes || sessions.sessions.len() == 1);
+            if !step.finish {
+                continue;
+            }
+            let mut batch = Batch::default();
+            sessions.finish(REGION, index, &mut batch);
+            for op in batch.ops {
+                match op {
+                    Op::Put(key, value) => { engine.insert(key, value); }
+                    Op::Delete(key) => prop_assert!(engine.remove(&key).is_some()),
+                }
+            }
+            let kept: usize = sessions.sessions.values().map(|it| 1 + it.outcomes.len()).sum();
+            prop_assert!(engine.len() <= kept, "{} records for {kept} things", engine.len());
+            prop_assert_eq!(sessions.needed.values().sum::<usize>(), kept);
+            if step.restart {
+                sessions = load(&engine);
+                prop_assert_eq!(memory(&sessions), memory(&straight));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_large_or_far_behind_is_refused_instead_of_done_again() {
+    let mut sessions = Sessions::default();
+    let tag = |sequence| SessionTag { client: 1, sequence, acknowledged: 0 };
+    sessions.keep(&tag(1), Index(1), &outcome(5_000));
+    let refused = |code: Code| Some(Err(Fault::from(code)));
+    assert_eq!(sessions.seen(&tag(1)), refused(Code::OutcomeNotKept));
+    sessions.keep(&tag(4_097), Index(2), &outcome(1));
+    assert_eq!(sessions.seen(&tag(1)), refused(Code::SessionExpired));
+    assert_eq!(sessions.seen(&tag(2)), None);
+    assert_eq!(sessions.seen(&tag(4_097)), Some(Ok(outcome(1))));
+}
+
+#[test]
+fn the_session_unused_the_longest_goes_first() {
+    let mut sessions = Sessions::bounded(SMALL);
+    let tag = |client| SessionTag { client, sequence: 1, acknowledged: 0 };
+    for client in 1..=4 {
+        sessions.keep(&tag(client), Index(client), &outcome(1));
+    }
+    let again = SessionTag { client: 1, sequence: 2, acknowledged: 0 };
+    sessions.keep(&again, Index(5), &outcome(1));
+    sessions.keep(&tag(5), Index(6), &outcome(1));
+    assert_eq!(sessions.seen(&tag(2)), None);
+    assert_eq!(sessions.seen(&tag(1)), Some(Ok(outcome(1))));
+    assert_eq!(sessions.sessions.keys().copied().collect::<Vec<_>>(), [1, 3, 4, 5]);
+}

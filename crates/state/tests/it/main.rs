@@ -1,0 +1,9 @@
+//! The state machine as the node uses it: readable transcripts, and random commands against a model.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod model;
+mod parse;
+mod random;
+mod replica;
+mod sessions;
+mod transcript;
