@@ -44,8 +44,9 @@ impl SnapshotFile {
     /// one batch with the removal of the marker, and persists it all. `finish` is what the caller
     /// has to change with the data: applied index, conf state, epoch.
     ///
-    /// When it answers, the raft log may be switched to the snapshot and the file removed, in this
-    /// order and not before. After a crash, see [`pending_installs`].
+    /// The raft log may be switched to the snapshot before or after, since the file is durable; but
+    /// the file must stay until this answered and the log was switched. After a crash, see
+    /// [`pending_installs`].
     ///
     /// # Errors
     /// [`Error::Range`] before anything is changed; the others may leave the range half replaced and
