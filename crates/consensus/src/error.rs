@@ -34,6 +34,9 @@ pub enum Error {
     /// The change is malformed or does not fit the configuration.
     #[error("change of the peers refused: {0}")]
     InvalidConfChange(String),
+    /// A snapshot that is on its way to the disk includes this entry.
+    #[error("a snapshot includes it")]
+    Superseded,
     /// The change would take the vote of the leader itself: hand leadership over first.
     #[error("the leader cannot remove itself: transfer leadership first")]
     TransferFirst,

@@ -73,8 +73,9 @@ pub struct Ready {
     pub hard_state: Option<HardState>,
     /// To be appended, cutting off what was at or after the first one.
     pub entries: Vec<Entry>,
-    /// To be installed before `entries` are appended. Once it is durable and in place, `applied`
-    /// is called with its index.
+    /// To be installed before `entries` are appended. Entries handed out before and not applied yet
+    /// are in it: they are skipped. Once it is durable and in place, `applied` is called with its
+    /// index.
     pub snapshot: Option<SnapshotMeta>,
     /// May leave at once.
     pub messages: Vec<Message>,

@@ -46,13 +46,17 @@ impl Replica {
     ///
     /// # Errors
     /// [`Error::InvalidConfChange`], when the change does not fit the configuration; that is so on
-    /// every replica, and nothing changed.
+    /// every replica, and nothing changed. [`Error::Superseded`], when a snapshot was handed out
+    /// since that includes it: what is left before the snapshot is not to be applied any more.
     ///
     /// # Panics
     /// When changes are applied out of order.
     pub fn apply_conf_change(&mut self, entry: &Entry, accepted: bool) -> Result<ConfState, Error> {
         self.run(|replica| {
             let (index, before) = (entry.index.get(), replica.conf_index);
+            if index <= replica.superseded {
+                return Err(Error::Superseded);
+            }
             assert!(index > before, "change of the peers at {index} applied after {before}");
             replica.conf_index = index;
             while replica.conf_due.front().is_some_and(|due| *due <= index) {

@@ -42,8 +42,13 @@ pub struct Replica {
     held: VecDeque<Entry>,
     /// The position of the latest change of the peers that was applied or rejected.
     conf_index: u64,
+    /// The last entry of the latest snapshot handed out.
+    superseded: u64,
     /// Changes of the peers handed out and not applied yet.
     conf_due: VecDeque<u64>,
+    /// Handed out for application up to here, and reported applied.
+    handed: u64,
+    applied: u64,
     /// When a snapshot was last asked for.
     asked: u64,
     told: RoleChange,
@@ -87,7 +92,10 @@ impl Replica {
             reads: Reads::new(config.peer, config.incarnation),
             held: VecDeque::new(),
             conf_index: start.applied.get(),
+            superseded: 0,
             conf_due: VecDeque::new(),
+            handed: start.applied.get(),
+            applied: start.applied.get(),
             asked: 0,
             told: (crate::Role::Follower, None, start.hard_state.term),
             stopped: None,
@@ -352,7 +360,7 @@ impl Replica {
     }
 
     fn applied_index(&self) -> Index {
-        Index(self.raw.raft.raft_log.applied)
+        Index(self.applied)
     }
 
     fn translate(&self, from: PeerId, error: &raft::Error) -> Error {

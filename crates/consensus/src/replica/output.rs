@@ -48,6 +48,8 @@ impl Replica {
             self.held.clear();
             self.conf_due.clear();
             self.conf_index = self.conf_index.max(snapshot.index.get());
+            self.handed = self.handed.max(snapshot.index.get());
+            self.superseded = snapshot.index.get();
             ready.snapshot = Some(snapshot);
         }
         self.raw.mut_store().append(&ready.entries);
@@ -78,6 +80,7 @@ impl Replica {
             if entry.kind == EntryKind::ConfChange {
                 self.conf_due.push_back(entry.index.get());
             }
+            self.handed = entry.index.get();
             ready.committed.extend(self.held.pop_front());
         }
         if self.held.is_empty() {
@@ -147,6 +150,7 @@ impl Replica {
                 replica.raw.on_persist_ready(number);
                 let durable = replica.raw.raft.raft_log.persisted;
                 replica.raw.mut_store().durable_to(durable);
+                replica.pass_applied();
             }
             Ok(())
         });
@@ -163,16 +167,27 @@ impl Replica {
             if let Some(due) = replica.conf_due.front() {
                 assert!(*due > index.get(), "applied {index} without the peer change at {due}");
             }
-            let before = replica.raw.raft.raft_log.last_index();
-            if index > replica.applied_index() {
-                replica.raw.advance_apply_to(index.get());
-            }
-            // The library appended the end of a joint configuration, but does not send it.
-            if replica.raw.raft.raft_log.last_index() > before {
-                replica.raw.raft.bcast_append();
-            }
+            let handed = replica.handed;
+            assert!(index.get() <= handed, "applied {index}, only {handed} was handed out");
+            replica.applied = replica.applied.max(index.get());
+            replica.pass_applied();
             Ok(())
         });
+    }
+
+    /// Tells the library what is applied. A snapshot that another one overtook on the way to the
+    /// disk is in place before the library may know that it is durable.
+    fn pass_applied(&mut self) {
+        let log = &self.raw.raft.raft_log;
+        let to = self.applied.min(log.committed).min(log.persisted);
+        let before = log.last_index();
+        if to > log.applied {
+            self.raw.advance_apply_to(to);
+        }
+        // The library appended the end of a joint configuration, but does not send it.
+        if self.raw.raft.raft_log.last_index() > before {
+            self.raw.raft.bcast_append();
+        }
     }
 
     pub(super) fn hard_state(&self) -> HardState {

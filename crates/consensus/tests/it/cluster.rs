@@ -71,9 +71,17 @@ pub(crate) struct Node {
     pub(crate) reads_failed: Vec<ReadContext>,
     pub(crate) wanted: Vec<SnapshotRequest>,
     pub(crate) runs: u64,
+    /// What survives a loss of power: the hard state as last synced, the engine as last synced.
+    pub(crate) synced: HardState,
+    pub(crate) saved: (Index, Vec<(Index, Bytes)>, ConfState),
 }
 
 impl Node {
+    /// Syncs the engine.
+    pub(crate) fn save(&mut self) {
+        self.saved = (self.applied, self.state.clone(), self.conf.clone());
+    }
+
     pub(crate) fn replica(&mut self) -> &mut Replica {
         self.replica.as_mut().expect("the node is down")
     }
@@ -109,7 +117,7 @@ pub(crate) struct Cluster {
     /// What a node that takes snapshots by itself does.
     pub(crate) auto_snapshot: bool,
     leaders: BTreeMap<Term, PeerId>,
-    history: BTreeMap<Index, (Term, Bytes)>,
+    pub(crate) history: BTreeMap<Index, (Term, Bytes)>,
 }
 
 pub(crate) fn config(guards: Guards) -> Config {
@@ -159,6 +167,8 @@ impl Cluster {
             replica: None,
             log,
             hard: start.hard_state,
+            synced: start.hard_state,
+            saved: (start.applied, Vec::new(), start.conf_state.clone()),
             conf: start.conf_state,
             applied: start.applied,
             state: Vec::new(),
@@ -195,6 +205,14 @@ impl Cluster {
         node.queue.clear();
         node.unapplied.clear();
         self.trace.push(format!("{id} crashes"));
+    }
+
+    /// As a crash, and what was written without a sync is lost too.
+    pub(crate) fn lose_power(&mut self, id: u64) {
+        self.crash(id);
+        let node = self.node(id);
+        node.hard = node.synced;
+        (node.applied, node.state, node.conf) = node.saved.clone();
     }
 
     pub(crate) fn restart(&mut self, id: u64) {
@@ -267,12 +285,18 @@ impl Cluster {
             let mut log = node.log.0.lock().unwrap();
             log.prev = (snapshot.index, snapshot.term);
             log.entries.clear();
+            drop(log);
+            node.unapplied.retain(|entry| entry.index > snapshot.index);
             node.state = unpack(&snapshot.data);
             node.conf = snapshot.conf_state.clone();
             node.applied = snapshot.index;
+            node.save();
         }
         node.log.0.lock().unwrap().append(&ready.entries);
         node.hard = ready.hard_state.unwrap_or(node.hard);
+        if ready.must_sync {
+            node.synced = node.hard;
+        }
         let replica = node.replica.as_mut().unwrap();
         replica.persisted(ready.number);
         if let Some(snapshot) = &ready.snapshot {
@@ -294,7 +318,14 @@ impl Cluster {
             match entry.kind {
                 EntryKind::ConfChange => {
                     let (_, context) = consensus::ConfChange::decode(&entry).unwrap();
-                    node.conf = replica.apply_conf_change(&entry, context != "reject").unwrap();
+                    match replica.apply_conf_change(&entry, context != "reject") {
+                        Ok(conf) => node.conf = conf,
+                        Err(consensus::Error::Superseded) => {
+                            node.unapplied.clear();
+                            return;
+                        }
+                        Err(error) => panic!("node {id} at {}: {error}", entry.index),
+                    }
                 }
                 EntryKind::Normal if entry.data.is_empty() => {}
                 EntryKind::Normal => node.state.push((entry.index, entry.data.clone())),
@@ -319,14 +350,14 @@ impl Cluster {
         let _ = node.replica().provide_snapshot(snapshot);
     }
 
-    /// Cuts the log of a node up to what is applied.
+    /// Cuts the log of a node up to what is durably applied.
     pub(crate) fn compact(&mut self, id: u64) {
         let node = self.nodes.get_mut(&id).unwrap();
-        let to = node.replica().safe_to_compact();
-        let applied = node.applied;
-        node.replica().compact(to.min(applied));
+        node.save();
+        let to = node.replica().safe_to_compact().min(node.applied);
+        node.replica().compact(to);
         let mut log = node.log.0.lock().unwrap();
-        let count = to.min(applied).0.saturating_sub(log.prev.0.0) as usize;
+        let count = to.0.saturating_sub(log.prev.0.0) as usize;
         if count > 0 {
             log.prev = (log.entries[count - 1].index, log.entries[count - 1].term);
             log.entries.drain(..count);

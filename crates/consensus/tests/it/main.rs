@@ -4,6 +4,7 @@ mod cluster;
 mod conf;
 mod craft;
 mod elections;
+mod random;
 mod reads;
 mod replication;
 mod rules;
