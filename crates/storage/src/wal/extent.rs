@@ -49,6 +49,10 @@ pub(super) enum Change {
 }
 
 impl Extents {
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Extent> {
         self.0.iter()
     }

@@ -125,7 +125,7 @@ impl WalReader {
             spares: index.spares,
             bytes: index.written_bytes(),
             live_bytes: index.live_bytes(),
-            runs: index.regions.values().map(|region| region.extents.iter().count()).sum(),
+            runs: index.regions.values().map(|region| region.extents.count()).sum(),
         }
     }
 
