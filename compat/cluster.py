@@ -171,7 +171,7 @@ class Etcd(Cluster):
             "--initial-advertise-peer-urls", f"http://{node.peer}",
             "--initial-cluster", members,
             "--initial-cluster-state", "new",
-            # Small, so that a node that was away for more than its 5000 kept entries takes a snapshot.
+            # Small, so that a node which missed more than the 5000 kept entries takes a snapshot.
             "--snapshot-count", "500",
         ]  # fmt: skip
 

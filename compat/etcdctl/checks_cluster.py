@@ -25,7 +25,9 @@ def members_json(ctl, p):
     for endpoint in ctl.endpoints:
         answer = ctl.at(endpoint).json("member", "list")
         equal(answer["header"]["cluster_id"] != 0, True, "cluster_id")
-        seen.append((answer["header"]["cluster_id"], sorted(answer["members"], key=lambda m: m["ID"])))
+        seen.append(
+            (answer["header"]["cluster_id"], sorted(answer["members"], key=lambda m: m["ID"]))
+        )
     equal(seen[1], seen[0])
     equal(seen[2], seen[0])
     members = seen[0][1]
@@ -80,7 +82,10 @@ def status_table(ctl, p):
 
 @check("endpoint health, and --cluster")
 def health(ctl, p):
-    for args in (["--endpoints", ctl.all, "endpoint", "health"], ["endpoint", "health", "--cluster"]):
+    for args in (
+        ["--endpoints", ctl.all, "endpoint", "health"],
+        ["endpoint", "health", "--cluster"],
+    ):
         code, out, error = ctl.run(*args)
         equal((code, (out + error).count("is healthy: successfully committed proposal")), (0, 3))
         answers = ctl.json(*args)

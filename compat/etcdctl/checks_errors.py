@@ -28,7 +28,9 @@ def unknown_lease(ctl, p):
 
 @check("error: too large a lease")
 def large_lease(ctl, p):
-    ctl.fails("failed to grant lease (etcdserver: too large lease TTL)", "lease", "grant", "9000000001")
+    ctl.fails(
+        "failed to grant lease (etcdserver: too large lease TTL)", "lease", "grant", "9000000001"
+    )
 
 
 @check("error: a future revision")

@@ -126,7 +126,9 @@ def get_sorted(ctl, p):
             args = ("--prefix", "--keys-only", "--sort-by", target, "--order", order)
             lines = [line for line in ctl.lines("get", *args, p) if line]
             equal(lines, [p + key for key in want], f"{target} {order}")
-    newest = ctl.lines("get", "--prefix", "--limit", "1", "--sort-by", "MODIFY", "--order", "DESCEND", p)
+    newest = ctl.lines(
+        "get", "--prefix", "--limit", "1", "--sort-by", "MODIFY", "--order", "DESCEND", p
+    )
     equal(newest, [p + "c", "1"])
     equal(ctl.lines("get", "--prefix", "--sort-by", "VERSION", p)[0], p + "a")
     equal(ctl.lines("get", "--prefix", "--order", "DESCEND", p)[0], p + "c")
@@ -174,7 +176,9 @@ def get_count(ctl, p):
 @check("get -w fields, protobuf")
 def get_formats(ctl, p):
     revision = ctl.put(p + "k", "v")
-    fields = dict(line.split(" : ", 1) for line in ctl.lines("-w", "fields", "get", p + "k") if line)
+    fields = dict(
+        line.split(" : ", 1) for line in ctl.lines("-w", "fields", "get", p + "k") if line
+    )
     equal(fields['"Key"'], f'"{p}k"')
     equal(fields['"Value"'], '"v"')
     equal(fields['"CreateRevision"'], str(revision))

@@ -19,7 +19,11 @@ def life(ctl, p):
     ctl.ok("put", "--lease", lease, p + "b", "2")
     for endpoint in ctl.endpoints:
         out = ctl.at(endpoint).ok("lease", "timetolive", "--keys", lease)
-        found = matches(out, rf"^lease {lease} granted with TTL\(120s\), remaining\((\d+)s\), attached keys\(\[(.*)\]\)$")
+        found = matches(
+            out,
+            rf"^lease {lease} granted with TTL\(120s\), "
+            r"remaining\((\d+)s\), attached keys\(\[(.*)\]\)$",
+        )
         equal(100 < int(found.group(1)) <= 120, True, "remaining")
         equal(sorted(found.group(2).split()), [p + "a", p + "b"])
     answer = ctl.json("lease", "timetolive", "--keys", lease)
@@ -40,13 +44,15 @@ def listed(ctl, p):
     leases = [ctl.grant(60) for _ in range(3)]
     for endpoint in ctl.endpoints:
         at = ctl.at(endpoint)
-        eventually(lambda: set(leases) <= set(at.lines("lease", "list")), "the new leases listed")
+        eventually(
+            lambda at=at: set(leases) <= set(at.lines("lease", "list")), "the new leases listed"
+        )
     matches(ctl.ok("lease", "list"), r"^found \d+ leases$")
     for lease in leases:
         ctl.ok("lease", "revoke", lease)
     for endpoint in ctl.endpoints:
         at = ctl.at(endpoint)
-        eventually(lambda: not set(leases) & set(at.lines("lease", "list")), "they are gone")
+        eventually(lambda at=at: not set(leases) & set(at.lines("lease", "list")), "they are gone")
 
 
 @check("lease keep-alive --once; of an unknown lease")

@@ -125,7 +125,9 @@ def many(ctl, p):
         events = []
         while len(events) < 501:
             events += json.loads(watch.line())["Events"]
-        want = [p + "k"] + [f"{p}{batch}/{number:03}" for batch in range(5) for number in range(100)]
+        want = [p + "k"] + [
+            f"{p}{batch}/{number:03}" for batch in range(5) for number in range(100)
+        ]
         equal([text(event["kv"]["key"]) for event in events], want)
         revisions = [event["kv"]["mod_revision"] for event in events]
         equal(revisions, sorted(revisions))
@@ -150,7 +152,13 @@ def compaction(ctl, p):
     equal(ctl.ok("compaction", str(kept)), f"compacted revision {kept}\n")
     for endpoint in ctl.endpoints:
         at = ctl.at(endpoint)
-        at.fails("etcdserver: mvcc: required revision has been compacted", "get", "--rev", str(old), p + "k")
+        at.fails(
+            "etcdserver: mvcc: required revision has been compacted",
+            "get",
+            "--rev",
+            str(old),
+            p + "k",
+        )
         equal(at.lines("get", "--rev", str(kept), p + "k"), [p + "k", "new"])
         equal(at.lines("get", "--prefix", p), [p + "k", "new"])
     ctl.fails("etcdserver: mvcc: required revision has been compacted", "compaction", str(old))

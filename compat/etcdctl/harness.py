@@ -224,7 +224,9 @@ class Ctl:
 
     def grant(self, ttl):
         """Grants a lease, and returns its id as etcdctl writes it."""
-        return matches(self.ok("lease", "grant", str(ttl)), r"^lease ([0-9a-f]{16}) granted").group(1)
+        return matches(self.ok("lease", "grant", str(ttl)), r"^lease ([0-9a-f]{16}) granted").group(
+            1
+        )
 
 
 def run_all(ctl, only):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Uses a cluster by `etcdctl`, and checks what it says: `run.py ENDPOINTS ETCDCTL [--only PART]`."""
+"""Uses a cluster by `etcdctl`, and checks what it says."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ import checks_kv  # noqa: F401
 import checks_lease  # noqa: F401
 import checks_txn  # noqa: F401
 import checks_watch  # noqa: F401
-import checks_cluster  # noqa: F401  isort: skip  last: it compares what the others left
+import checks_cluster  # noqa: F401  isort: skip  it compares what the others left
 from harness import Ctl, run_all
 
 

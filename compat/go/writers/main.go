@@ -27,6 +27,7 @@ type options struct {
 	prefix       string
 	seconds      float64
 	clients      int
+	writes       int
 	size         int
 	serializable bool
 }
@@ -42,6 +43,7 @@ func main() {
 	flags.StringVar(&o.prefix, "prefix", "writers/", "where the keys are: nobody else's")
 	flags.Float64Var(&o.seconds, "seconds", 20, "how long to write; or how long a node has to catch up")
 	flags.IntVar(&o.clients, "clients", 8, "how many write at once")
+	flags.IntVar(&o.writes, "writes", 0, "end earlier, after so many acknowledged writes")
 	flags.IntVar(&o.size, "size", 256, "bytes of a value")
 	flags.BoolVar(&o.serializable, "serializable", false, "verify what the first node holds itself")
 	_ = flags.Parse(os.Args[2:])
@@ -74,8 +76,9 @@ func fail(err error) {
 	os.Exit(2)
 }
 
-func dial(endpoint string) (*clientv3.Client, error) {
-	return clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop()})
+// dial gives a client that takes these nodes in turn, but for those it cannot reach.
+func dial(endpoints ...string) (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{Endpoints: endpoints, Logger: zap.NewNop()})
 }
 
 func within(seconds float64) (context.Context, context.CancelFunc) {

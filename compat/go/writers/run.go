@@ -13,7 +13,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-const requestSeconds = 3
+// A request in flight to a dying leader waits this long: no shorter gap can be told from it.
+const requestSeconds = 1
 
 type written struct {
 	Acked   int     `json:"acked"`
@@ -23,12 +24,11 @@ type written struct {
 	Rate    float64 `json:"acked_per_second"`
 }
 
-// writer is one client: a connection to each node, used in turn, and keys nobody else writes.
+// writer is one client of all nodes, with keys that nobody else writes.
 type writer struct {
 	options
 	number int
-	nodes  []*clientv3.Client
-	next   int
+	client *clientv3.Client
 	out    *recorder
 }
 
@@ -58,6 +58,12 @@ func (r *recorder) unknown(key, value string) {
 	fmt.Fprintf(r.file, "unknown\t%s\t0\t%s\n", key, value)
 }
 
+func (r *recorder) enough(writes int) bool {
+	r.Lock()
+	defer r.Unlock()
+	return writes > 0 && r.counts.Acked >= writes
+}
+
 func run(o options) (any, error) {
 	file, err := os.Create(o.file)
 	if err != nil {
@@ -68,19 +74,16 @@ func run(o options) (any, error) {
 	end := began.Add(time.Duration(o.seconds * float64(time.Second)))
 	var group sync.WaitGroup
 	for number := 0; number < o.clients; number++ {
-		w := &writer{options: o, number: number, next: number, out: out}
-		for _, endpoint := range o.endpoints {
-			client, err := dial(endpoint)
-			if err != nil {
-				return nil, err
-			}
-			defer client.Close()
-			w.nodes = append(w.nodes, client)
+		client, err := dial(o.endpoints...)
+		if err != nil {
+			return nil, err
 		}
+		defer client.Close()
+		w := &writer{options: o, number: number, client: client, out: out}
 		group.Add(1)
 		go func() {
 			defer group.Done()
-			for sequence := 0; time.Now().Before(end); sequence++ {
+			for sequence := 0; time.Now().Before(end) && !out.enough(o.writes); sequence++ {
 				w.write(sequence)
 			}
 		}()
@@ -108,14 +111,9 @@ func gap(began time.Time, acks []time.Time) float64 {
 	return longest.Seconds()
 }
 
-func (w *writer) node() *clientv3.Client {
-	w.next++
-	return w.nodes[w.next%len(w.nodes)]
-}
-
 // write makes one write. Half of the clients only put: whatever error they see, the outcome is
 // unknown, and the key is never touched again. The others create the key if it is not there,
-// which is safe to repeat at another node until it is known to have happened.
+// which is safe to repeat, at another node, until it is known to have happened.
 func (w *writer) write(sequence int) {
 	key := fmt.Sprintf("%s%02d/%08d", w.prefix, w.number, sequence)
 	random := make([]byte, max(w.size/2, 8))
@@ -131,7 +129,7 @@ func (w *writer) write(sequence int) {
 func (w *writer) put(key, value string) {
 	ctx, cancel := within(requestSeconds)
 	defer cancel()
-	answer, err := w.node().Put(ctx, key, value)
+	answer, err := w.client.Put(ctx, key, value)
 	if err != nil {
 		w.out.unknown(key, value)
 		time.Sleep(10 * time.Millisecond)
@@ -141,10 +139,10 @@ func (w *writer) put(key, value string) {
 }
 
 func (w *writer) create(key, value string) {
-	const attempts = 10
+	const attempts = 20
 	for attempt := 0; attempt < attempts; attempt++ {
 		ctx, cancel := within(requestSeconds)
-		answer, err := w.node().Txn(ctx).
+		answer, err := w.client.Txn(ctx).
 			If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
 			Then(clientv3.OpPut(key, value)).
 			Else(clientv3.OpGet(key)).

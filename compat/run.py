@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""Proves a server by clients that nobody here wrote: etcdctl, Go's client, Rust's `etcd-client`.
+
+run.py --server-binary target/release/hiraeth          three nodes of ours, all suites
+run.py --server-binary target/release/hiraeth --faults and the kill tests
+run.py --etcd-binary /path/of/etcd --faults            the very same against the original
+run.py --endpoints 127.0.0.1:2379,...                  a cluster that runs already
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from cluster import ClusterError, Etcd, Hiraeth
+from faults.kill import KillTests
+
+HERE = pathlib.Path(__file__).resolve().parent
+# Each suite takes a fraction of this: what takes longer hangs.
+SUITE_SECONDS = 240
+SUITES = ("etcdctl", "go", "rust")
+
+
+class Missing(Exception):
+    """A tool that is neither there nor could be installed."""
+
+
+def tool(name, package):
+    """The path of a tool, installed by apt-get if it is missing."""
+    found = shutil.which(name)
+    if found:
+        return found
+    print(f"-- {name} is missing: installing {package}", flush=True)
+    apt = shutil.which("apt-get")
+    if apt:
+        for command in (["update", "-qq"], ["install", "-y", "-qq", package]):
+            done = subprocess.run([apt, *command], capture_output=True, text=True)
+            if done.returncode != 0:
+                print(done.stderr[-1000:], file=sys.stderr)
+    found = shutil.which(name)
+    if not found:
+        raise Missing(f"{name} is missing: install Debian's package {package}, or put it in PATH")
+    return found
+
+
+def need(name, what):
+    found = shutil.which(name)
+    if not found:
+        raise Missing(f"{name} is missing: install {what}")
+    return found
+
+
+def target():
+    """Where builds go, outside of what is committed."""
+    folder = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or HERE / "etcd-client" / "target")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def stream(command, folder, endpoints, show):
+    """Runs a suite, shows the lines that matter, and gives its exit code and whole output."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, "ENDPOINTS": endpoints, "CARGO_TARGET_DIR": str(target())},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+
+    def end():
+        # The whole group: cargo and go start processes of their own.
+        os.killpg(process.pid, signal.SIGKILL)
+
+    watchdog = threading.Timer(SUITE_SECONDS, end)
+    watchdog.start()
+    lines = []
+    try:
+        for line in process.stdout:
+            lines.append(line)
+            if show.search(line):
+                print("   " + line.rstrip(), flush=True)
+        code = process.wait()
+    finally:
+        watchdog.cancel()
+        if process.poll() is None:
+            end()
+            process.wait()
+    return code, "".join(lines)
+
+
+def counted(code, passed, failed, output):
+    """A suite that failed without saying how many counts as one failure."""
+    if code != 0 and failed == 0:
+        failed = 1
+        print(output[-4000:], flush=True)
+    if code == 0 and passed == 0:
+        failed = 1
+        print("   nothing was run", flush=True)
+    return passed, failed
+
+
+def etcdctl_suite(options, endpoints):
+    command = [sys.executable, str(HERE / "etcdctl" / "run.py"), endpoints, options.etcdctl]
+    show = re.compile(r"^(FAILED|skipped|\d+ passed)")
+    code, out = stream(command, HERE / "etcdctl", endpoints, show)
+    total = re.search(r"^(\d+) passed, (\d+) failed", out, re.MULTILINE)
+    passed, failed = map(int, total.groups()) if total else (0, 0)
+    return counted(code, passed, failed, out)
+
+
+def go_suite(options, endpoints):
+    command = [options.go, "test", "-count=1", "-v", "-timeout", f"{SUITE_SECONDS - 10}s", "."]
+    show = re.compile(r"^--- FAIL|_test\.go:\d+:|^panic|^(ok|FAIL)\s")
+    code, out = stream(command, HERE / "go", endpoints, show)
+    passed = len(re.findall(r"^--- PASS", out, re.MULTILINE))
+    return counted(code, passed, len(re.findall(r"^--- FAIL", out, re.MULTILINE)), out)
+
+
+def rust_suite(options, endpoints):
+    skipped = []
+    for line in (HERE / "etcd-client" / "skipped.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, reason = line.split(maxsplit=1)
+            skipped += ["--skip", name]
+            print(f"   skipped {name}: {reason}")
+    command = [options.cargo, "test", "--locked", "--no-fail-fast"]
+    command += ["--", "--test-threads", "2", "--exact", *skipped]
+    show = re.compile(
+        r"^test .*(FAILED|ignored)|panicked at|^error|^test result.* [1-9]\d* (pass|fail)ed"
+    )
+    code, out = stream(command, HERE / "etcd-client", endpoints, show)
+    results = re.findall(r"^test result: .*?(\d+) passed; (\d+) failed", out, re.MULTILINE)
+    return counted(code, sum(int(r[0]) for r in results), sum(int(r[1]) for r in results), out)
+
+
+def prepare(options):
+    """Finds or installs the tools, and builds, so that a run is only a run."""
+    options.etcdctl = options.etcdctl or tool("etcdctl", "etcd-client")
+    options.go = options.cargo = None
+    os.environ["ETCDCTL_API"] = "3"
+    if "go" in options.suites or options.faults:
+        options.go = need("go", "Go 1.23 or later")
+        writers = target() / "writers"
+        subprocess.run(
+            [options.go, "build", "-o", writers, "./writers"], cwd=HERE / "go", check=True
+        )
+        options.writers = str(writers)
+        subprocess.run([options.go, "vet", "./..."], cwd=HERE / "go", check=True)
+    if "rust" in options.suites:
+        tool("protoc", "protobuf-compiler")
+        options.cargo = need("cargo", "Rust")
+        environment = {**os.environ, "CARGO_TARGET_DIR": str(target())}
+        command = [options.cargo, "test", "--locked", "--no-run", "--quiet"]
+        subprocess.run(command, cwd=HERE / "etcd-client", check=True, env=environment)
+
+
+def run_suites(options, endpoints):
+    passed = failed = 0
+    suites = {"etcdctl": etcdctl_suite, "go": go_suite, "rust": rust_suite}
+    for name in options.suites:
+        print(f"-- {name}", flush=True)
+        began = time.monotonic()
+        good, bad = suites[name](options, endpoints)
+        print(
+            f"   {name}: {good} passed, {bad} failed, {time.monotonic() - began:.1f} s", flush=True
+        )
+        passed, failed = passed + good, failed + bad
+    return passed, failed
+
+
+def run_on(cluster, options, directory):
+    passed = failed = 0
+    try:
+        cluster.start_all()
+        took = cluster.wait_healthy(options.etcdctl)
+        print(f"-- three nodes at {cluster.endpoints}, healthy after {took:.1f} s", flush=True)
+        passed, failed = run_suites(options, cluster.endpoints)
+        if options.faults:
+            seconds = options.fault_seconds
+            tests = KillTests(cluster, options.writers, options.etcdctl, directory, seconds)
+            good, bad = tests.run()
+            passed, failed = passed + good, failed + bad
+    except ClusterError as error:
+        print(f"FAILED {error}", flush=True)
+        failed += 1
+    finally:
+        cluster.stop_all()
+    return passed, failed
+
+
+def parse():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--endpoints", help="three nodes that run already, by comma")
+    where.add_argument("--server-binary", help="hiraeth: three nodes of it are started")
+    where.add_argument("--etcd-binary", help="the original: three nodes of it are started")
+    parser.add_argument(
+        "--suites", default=",".join(SUITES), help="of etcdctl,go,rust; may be empty"
+    )
+    parser.add_argument("--faults", action="store_true", help="the kill tests too")
+    parser.add_argument(
+        "--fault-seconds", type=float, default=20, help="how long the writers write"
+    )
+    parser.add_argument("--base-port", type=int, default=23000, help="where to look for free ports")
+    parser.add_argument("--etcdctl", help="path of etcdctl; else that of PATH")
+    parser.add_argument("--keep", action="store_true", help="keep data and logs, whatever happens")
+    options = parser.parse_args()
+    options.suites = [name for name in options.suites.split(",") if name]
+    if unknown := set(options.suites) - set(SUITES):
+        parser.error(f"no such suite: {', '.join(sorted(unknown))}")
+    if options.faults and options.endpoints:
+        parser.error("--faults needs servers that it may kill: --server-binary or --etcd-binary")
+    return options
+
+
+def main():
+    options = parse()
+    # So that the nodes are ended, whoever ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        prepare(options)
+    except (Missing, subprocess.CalledProcessError) as error:
+        print(f"FAILED {error}\n0 passed, 1 failed")
+        return 1
+    began = time.monotonic()
+    if options.endpoints:
+        passed, failed = run_suites(options, options.endpoints)
+    else:
+        directory = tempfile.mkdtemp(prefix="hiraeth-compat-")
+        kind = Etcd if options.etcd_binary else Hiraeth
+        binary = options.etcd_binary or options.server_binary
+        passed, failed = run_on(kind(binary, directory, options.base_port), options, directory)
+        if failed or options.keep:
+            print(f"data and logs are kept in {directory}")
+        else:
+            shutil.rmtree(directory)
+    print(f"{time.monotonic() - began:.0f} s")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
