@@ -45,11 +45,12 @@ pub(crate) fn hard_state_from_raft(raw: &eraftpb::HardState) -> HardState {
 }
 
 pub(crate) fn hard_state_to_raft(hard: &HardState) -> eraftpb::HardState {
-    let mut raw = eraftpb::HardState::default();
-    raw.term = hard.term.get();
-    raw.vote = hard.vote.map_or(raft::INVALID_ID, PeerId::get);
-    raw.commit = hard.commit.get();
-    raw
+    eraftpb::HardState {
+        term: hard.term.get(),
+        vote: hard.vote.map_or(raft::INVALID_ID, PeerId::get),
+        commit: hard.commit.get(),
+        ..eraftpb::HardState::default()
+    }
 }
 
 /// Sorted, so that equal configurations are equal values: the library keeps hash sets.
@@ -90,8 +91,7 @@ pub(crate) fn snapshot_from_raft(raw: &eraftpb::Snapshot) -> SnapshotMeta {
 }
 
 pub(crate) fn snapshot_to_raft(snapshot: &SnapshotMeta) -> eraftpb::Snapshot {
-    let mut raw = eraftpb::Snapshot::default();
-    raw.data = snapshot.data.clone();
+    let mut raw = eraftpb::Snapshot { data: snapshot.data.clone(), ..eraftpb::Snapshot::default() };
     let meta = raw.mut_metadata();
     meta.index = snapshot.index.get();
     meta.term = snapshot.term.get();

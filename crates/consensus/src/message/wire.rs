@@ -79,8 +79,8 @@ pub(super) fn decode(mut input: Bytes) -> Result<Message, &'static str> {
             raw.context = chunk(&mut input)?;
         }
         MessageKind::ReadIndex | MessageKind::ReadIndexResponse => {
-            let mut entry = eraftpb::Entry::default();
-            entry.data = chunk(&mut input)?;
+            let data = chunk(&mut input)?;
+            let entry = eraftpb::Entry { data, ..eraftpb::Entry::default() };
             raw.set_entries(vec![entry].into());
         }
         _ => {}

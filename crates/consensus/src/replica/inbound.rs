@@ -24,10 +24,10 @@ impl Replica {
     pub fn step(&mut self, message: Message) -> Result<(), Error> {
         self.run(|replica| {
             let from = message.from();
-            if replica.guards.validate_messages {
-                if let Verdict::Drop = replica.judge(&message)? {
-                    return Ok(());
-                }
+            if replica.guards.validate_messages
+                && let Verdict::Drop = replica.judge(&message)?
+            {
+                return Ok(());
             }
             if replica.is_unheard(&message) {
                 return Ok(());

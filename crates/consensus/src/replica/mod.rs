@@ -164,8 +164,7 @@ impl Replica {
             if data.is_empty() {
                 return Err(Error::EmptyProposal);
             }
-            let mut entry = eraftpb::Entry::default();
-            entry.data = data;
+            let entry = eraftpb::Entry { data, ..eraftpb::Entry::default() };
             let mut message = eraftpb::Message::default();
             message.set_msg_type(eraftpb::MessageType::MsgPropose);
             message.from = replica.peer.get();

@@ -106,12 +106,14 @@ impl Node {
     }
 }
 
+type Lose = Box<dyn Fn(&Message) -> bool>;
+
 pub(crate) struct Cluster {
     pub(crate) nodes: BTreeMap<u64, Node>,
     pub(crate) net: VecDeque<Message>,
     pub(crate) cut: BTreeSet<(u64, u64)>,
     /// Messages the network loses, beside those on cut links.
-    pub(crate) lose: Option<Box<dyn Fn(&Message) -> bool>>,
+    pub(crate) lose: Option<Lose>,
     pub(crate) trace: Vec<String>,
     pub(crate) config: Config,
     /// What a node that takes snapshots by itself does.
