@@ -55,7 +55,7 @@ pub fn page(
         }
         last = position.revision;
         records += 1;
-        match Record::decode(value) {
+        match Record::decode(&value) {
             Ok(record) if range.contains(&record.key) => {
                 bytes += EVENT_BYTES + record.key.len() + record.value.len() + record.session.len();
                 let existed = record.deleted || record.version > 1;

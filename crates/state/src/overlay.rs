@@ -48,7 +48,7 @@ impl Records<'_> {
             None => self.reader.get(&keys::record(self.region, position))?,
         };
         let Some(bytes) = bytes else { return Ok(None) };
-        let record = Record::decode(bytes).map_err(|error| {
+        let record = Record::decode(&bytes).map_err(|error| {
             damaged(&format!("record {position:?} of region {}", self.region), &error)
         })?;
         Ok(Some(record))

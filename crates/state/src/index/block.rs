@@ -15,7 +15,10 @@ pub(crate) struct Head {
     pub(crate) create_revision: Revision,
     pub(crate) version: i64,
     pub(crate) lease: LeaseId,
+    /// Whether the newest version is a tombstone; `create_revision` is that of the life it ended.
     pub(crate) deleted: bool,
+    /// Whether the key may have lived before `create_revision`.
+    pub(crate) reborn: bool,
 }
 
 /// [`Head`] without its padding.
@@ -27,6 +30,7 @@ struct Packed {
     lease: i64,
     sub: u32,
     deleted: bool,
+    reborn: bool,
 }
 
 impl From<Head> for Packed {
@@ -38,6 +42,7 @@ impl From<Head> for Packed {
             lease: head.lease.get(),
             sub: head.position.sub,
             deleted: head.deleted,
+            reborn: head.reborn,
         }
     }
 }
@@ -50,6 +55,7 @@ impl From<Packed> for Head {
             version: packed.version,
             lease: LeaseId(packed.lease),
             deleted: packed.deleted,
+            reborn: packed.reborn,
         }
     }
 }
@@ -70,9 +76,15 @@ impl Block {
         self.heads.len()
     }
 
+    pub(crate) fn of(key: &[u8], head: Head) -> Self {
+        let mut block = Self::default();
+        block.insert(0, key, head);
+        block
+    }
+
     /// Keys that are not deleted.
-    pub(crate) fn live(&self) -> usize {
-        self.live as usize
+    pub(crate) fn live(&self) -> u32 {
+        self.live
     }
 
     pub(crate) fn key(&self, at: usize) -> &[u8] {

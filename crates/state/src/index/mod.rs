@@ -17,6 +17,8 @@ pub(crate) struct KeyIndex {
     /// None is empty; their keys ascend.
     #[allow(clippy::vec_box, reason = "a new block moves all that follow: 8 bytes each, not 88")]
     blocks: Vec<Box<Block>>,
+    /// The first key of each block: apart, so that finding a block touches none of the others.
+    firsts: Vec<Box<[u8]>>,
     /// How many keys of each block are not deleted: apart, because counting reads nothing else.
     live: Vec<u32>,
 }
@@ -31,7 +33,7 @@ struct Place {
 impl KeyIndex {
     /// The block that holds `key` or would hold it.
     fn block_for(&self, key: &[u8]) -> usize {
-        self.blocks.partition_point(|block| block.key(0) <= key).saturating_sub(1)
+        self.firsts.partition_point(|first| **first <= *key).saturating_sub(1)
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<Head> {
@@ -46,52 +48,51 @@ impl KeyIndex {
 
     /// Sets `key`'s newest version.
     pub(crate) fn set(&mut self, key: &[u8], head: Head) {
-        if self.blocks.is_empty() {
-            self.add_block(0, Block::default(), key, 0, head);
-            return;
-        }
         let at_block = self.block_for(key);
-        match self.blocks[at_block].find(key) {
-            Ok(at) => self.blocks[at_block].set(at, head),
-            Err(at) if self.blocks[at_block].has_room_for(key) => {
-                self.blocks[at_block].insert(at, key, head);
-            }
+        let Some(block) = self.blocks.get_mut(at_block) else {
+            return self.insert_block(0, Block::of(key, head));
+        };
+        match block.find(key) {
+            Ok(at) => block.set(at, head),
+            Err(at) if block.has_room_for(key) => block.insert(at, key, head),
             // Keys that come in order, up or down, leave full blocks behind.
-            Err(at) if at == 0 || at == self.blocks[at_block].len() => {
-                let new = if at == 0 { at_block } else { at_block + 1 };
-                self.add_block(new, Block::default(), key, 0, head);
-                return;
+            Err(0) => return self.insert_block(at_block, Block::of(key, head)),
+            Err(at) if at == block.len() => {
+                return self.insert_block(at_block + 1, Block::of(key, head));
             }
             Err(at) => {
-                let middle = self.blocks[at_block].len() / 2;
-                let right = self.blocks[at_block].split_off(middle);
+                let middle = block.len() / 2;
+                let mut right = block.split_off(middle);
                 if at > middle {
-                    self.add_block(at_block + 1, right, key, at - middle, head);
+                    right.insert(at - middle, key, head);
                 } else {
-                    self.blocks.insert(at_block + 1, Box::new(right));
-                    self.live.insert(at_block + 1, 0);
-                    self.recount(at_block + 1);
-                    self.blocks[at_block].insert(at, key, head);
+                    block.insert(at, key, head);
                 }
+                self.insert_block(at_block + 1, right);
             }
         }
-        self.recount(at_block);
+        self.refresh(at_block);
     }
 
-    fn add_block(&mut self, at_block: usize, mut block: Block, key: &[u8], at: usize, head: Head) {
-        block.insert(at, key, head);
+    fn insert_block(&mut self, at_block: usize, block: Block) {
+        self.firsts.insert(at_block, block.key(0).into());
+        self.live.insert(at_block, block.live());
         self.blocks.insert(at_block, Box::new(block));
-        self.live.insert(at_block, 0);
-        self.recount(at_block);
-        if let Some(before) = at_block.checked_sub(1) {
-            self.recount(before);
-        }
     }
 
-    fn recount(&mut self, block: usize) {
-        #[allow(clippy::cast_possible_truncation, reason = "a block has at most 256 keys")]
-        let live = self.blocks[block].live() as u32;
-        self.live[block] = live;
+    fn remove_block(&mut self, at_block: usize) {
+        self.firsts.remove(at_block);
+        self.live.remove(at_block);
+        self.blocks.remove(at_block);
+    }
+
+    /// Takes over what is kept apart of a block that changed.
+    fn refresh(&mut self, at_block: usize) {
+        let block = &self.blocks[at_block];
+        self.live[at_block] = block.live();
+        if *block.key(0) != *self.firsts[at_block] {
+            self.firsts[at_block] = block.key(0).into();
+        }
     }
 
     /// Forgets `key`.
@@ -101,17 +102,19 @@ impl KeyIndex {
         let Ok(at) = block.find(key) else { return };
         block.remove(at);
         if block.len() == 0 {
-            self.blocks.remove(at_block);
-            self.live.remove(at_block);
-            return;
+            return self.remove_block(at_block);
         }
-        self.recount(at_block);
-        let left = at_block.saturating_sub(1);
-        if left < at_block && self.blocks[left].fits_with(&self.blocks[at_block]) {
-            let right = self.blocks.remove(at_block);
-            self.live.remove(at_block);
-            self.blocks[left].append(&right);
-            self.recount(left);
+        self.refresh(at_block);
+        let Some((left, right)) = self.blocks[..=at_block]
+            .split_last_chunk_mut::<2>()
+            .map(|(_, [left, right])| (left, right))
+        else {
+            return;
+        };
+        if left.fits_with(right) {
+            left.append(right);
+            self.remove_block(at_block);
+            self.refresh(at_block - 1);
         }
     }
 
@@ -161,6 +164,8 @@ impl KeyIndex {
     pub(crate) fn memory(&self) -> usize {
         self.blocks.iter().map(|block| block.memory()).sum::<usize>()
             + self.blocks.capacity() * size_of::<Box<Block>>()
+            + self.firsts.iter().map(|first| first.len()).sum::<usize>()
+            + self.firsts.capacity() * size_of::<Box<[u8]>>()
             + self.live.capacity() * size_of::<u32>()
     }
 }

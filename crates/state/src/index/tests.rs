@@ -14,6 +14,7 @@ fn head(revision: i64, deleted: bool) -> Head {
         version: 2,
         lease: LeaseId(-7),
         deleted,
+        reborn: revision % 2 == 0,
     }
 }
 

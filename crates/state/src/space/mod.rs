@@ -10,7 +10,7 @@ use types::{ReadFailure, Reader, RegionId, Revision};
 
 use crate::applied::Progress;
 use crate::error::LoadError;
-use crate::index::{Head, KeyIndex};
+use crate::index::KeyIndex;
 use crate::keys;
 use crate::leases::Leases;
 use crate::overlay::{Overlay, Records};
@@ -72,22 +72,13 @@ impl KeySpace {
         let mut damaged = None;
         let last = self.progress.revision;
         reader.scan(&start, &end, &mut |key, value| {
-            match (keys::position(&key), Record::decode(value)) {
-                (Some(position), Ok(record)) if position.revision <= last => {
-                    let head = Head {
-                        position,
-                        create_revision: record.create_revision,
-                        version: record.version,
-                        lease: record.lease,
-                        deleted: record.deleted,
-                    };
-                    self.index.set(&record.key, head);
-                }
-                (Some(position), Ok(_)) => {
-                    damaged = Some(format!("{position:?} is above the newest revision {last}"));
-                }
-                (position, Err(error)) => damaged = Some(format!("{position:?}: {error}")),
-                (None, Ok(_)) => damaged = Some(format!("a record under the key {key:?}")),
+            let Some(position) = keys::position(&key).filter(|it| it.revision <= last) else {
+                damaged = Some(format!("a record under the key {key:?}, newest revision {last}"));
+                return false;
+            };
+            match Record::decode_head(&value, position) {
+                Ok((key, head)) => self.index.set(key, head),
+                Err(error) => damaged = Some(format!("{position:?}: {error}")),
             }
             damaged.is_none()
         })?;

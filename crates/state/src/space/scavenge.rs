@@ -59,7 +59,7 @@ impl KeySpace {
         })?;
         for (key, value) in page {
             let position = keys::position(&key);
-            match (position, Record::decode(value)) {
+            match (position, Record::decode(&value)) {
                 (Some(position), Ok(record)) => {
                     self.scavenge_record(position, &record, walk.target, batch)
                 }

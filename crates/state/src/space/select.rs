@@ -78,12 +78,12 @@ impl KeySpace {
         let enough = if request.count_only { 0 } else { enough };
         let (mut heads, mut certain, mut counted) = (Vec::new(), 0, 0);
         for (_, head) in self.index.range(&request.range) {
-            let old = head.position.revision <= revision;
-            if old && head.deleted {
+            // The life that memory knows of began at `create_revision`; a tombstone ended it.
+            let exists = head.create_revision <= revision;
+            let over = head.deleted && head.position.revision <= revision;
+            if over || (!exists && !head.reborn) {
                 continue;
             }
-            // A key that is there now and was made before cannot have been away in between.
-            let exists = old || (!head.deleted && head.create_revision <= revision);
             if exists && certain >= enough {
                 counted += 1;
                 continue;

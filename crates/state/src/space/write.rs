@@ -98,6 +98,7 @@ impl Change<'_> {
             create_revision: live.map_or(self.revision, |head| head.create_revision),
             version: live.map_or(0, |head| head.version) + 1,
             lease,
+            reborn: head.is_some_and(|head| head.deleted || head.reborn),
             previous: head.map(|head| head.position),
             ..Record::default()
         };
@@ -128,8 +129,14 @@ impl Change<'_> {
     }
 
     fn bury(&mut self, key: Bytes, head: Head) {
-        let record =
-            Record { key, deleted: true, previous: Some(head.position), ..Record::default() };
+        let record = Record {
+            key,
+            create_revision: head.create_revision,
+            deleted: true,
+            reborn: head.reborn,
+            previous: Some(head.position),
+            ..Record::default()
+        };
         self.write(record, Some(head));
     }
 
@@ -158,6 +165,7 @@ impl Change<'_> {
             version: record.version,
             lease: record.lease,
             deleted: record.deleted,
+            reborn: record.reborn,
         };
         self.space.index.set(&record.key, head);
         let from = before.map_or(LeaseId(0), |head| head.lease);

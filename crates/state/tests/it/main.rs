@@ -1,6 +1,7 @@
 //! The state machine as the node uses it: readable transcripts, and random commands against a model.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod measure;
 mod model;
 mod parse;
 mod random;
