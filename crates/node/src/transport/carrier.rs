@@ -15,6 +15,10 @@ pub trait Carrier: env::Net {
     /// Says which other nodes there are, and where; links to those not named end.
     fn set_peers(&self, peers: Vec<(NodeId, String)>);
 
+    /// Judges every link anew and ends those that would not be taken now. To be called whenever what
+    /// [`super::Admission`] knows has changed.
+    fn review(&self);
+
     /// Sends a snapshot to a node that is named, at no more than `throttle` bytes a second, beside
     /// the frames. Ok means that the receiver's sink finished. Dropping the future gives it up.
     ///

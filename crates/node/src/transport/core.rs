@@ -16,6 +16,13 @@ use super::peer::Peer;
 use super::warnings::Warnings;
 use crate::identity::Identity;
 
+/// What the driver answers for.
+pub(super) struct Driver {
+    pub(super) admission: Arc<dyn Admission>,
+    pub(super) inbox: Arc<dyn Inbox>,
+    pub(super) snapshots: Arc<dyn SnapshotReceiver>,
+}
+
 /// What every task of the transport shares.
 pub(super) struct Core {
     pub(super) identity: Arc<Identity>,
@@ -23,9 +30,8 @@ pub(super) struct Core {
     pub(super) client_address: String,
     pub(super) limits: Limits,
     pub(super) rng: Arc<dyn Rng>,
-    pub(super) admission: Arc<dyn Admission>,
-    pub(super) inbox: Arc<dyn Inbox>,
-    pub(super) snapshots: Arc<dyn SnapshotReceiver>,
+    /// `None` after the shutdown: the driver holds the transport, and must be let go of.
+    pub(super) driver: RwLock<Option<Arc<Driver>>>,
     pub(super) snapshots_out: Arc<Semaphore>,
     pub(super) snapshots_in: Arc<Semaphore>,
     pub(super) peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
@@ -42,9 +48,15 @@ impl Core {
         PeerHello::of(&self.identity, &self.peer_address, &self.client_address)
     }
 
+    pub(super) fn driver(&self) -> Result<Arc<Driver>, Fault> {
+        let stopping = || Fault::new(Code::ShuttingDown, "the node is shutting down");
+        self.driver.read().clone().ok_or_else(stopping)
+    }
+
     /// Whether the node that introduces itself may talk to this one; a refusal is logged.
     pub(super) fn judge(&self, hello: &PeerHello) -> Result<(), Fault> {
-        let judged = compatible(&self.hello(), hello).and_then(|()| self.admission.admit(hello));
+        let judged =
+            compatible(&self.hello(), hello).and_then(|()| self.driver()?.admission.admit(hello));
         if let Err(fault) = &judged {
             self.warnings.warn(&format!("refused {hello}"), &fault.to_string());
             self.trouble(hello.node, || fault.to_string());

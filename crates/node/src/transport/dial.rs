@@ -59,5 +59,6 @@ async fn link_once(core: &Core, peer: &Peer) -> Result<String, Fault> {
         return Err(Fault::new(Code::InvalidArgument, format!("{other} is not {greeted}")));
     }
     tracing::info!("link to {other} is up");
-    Ok(link::run(core, peer, peer.ticket(), queue, response.into_inner()).await)
+    let driver = core.driver()?;
+    Ok(link::run(&driver, peer, other, peer.ticket(), queue, response.into_inner()).await)
 }

@@ -1,10 +1,12 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use env::Inbox;
 use proto::peer::Frame;
 use tonic::Streaming;
 
-use super::core::Core;
+use super::core::Driver;
+use super::hello::PeerHello;
 use super::peer::{Peer, Ticket};
 use super::queue::Queue;
 
@@ -13,30 +15,31 @@ const BURST: u32 = 128;
 
 /// Tells that the link is up, and that it is down, however the task ends.
 struct Up<'a> {
-    core: &'a Core,
+    inbox: &'a dyn Inbox,
     peer: &'a Peer,
 }
 
 impl<'a> Up<'a> {
-    fn new(core: &'a Core, peer: &'a Peer, queue: Arc<Queue>) -> Self {
-        peer.up(queue);
-        core.inbox.link(peer.node, true);
-        Self { core, peer }
+    fn new(inbox: &'a dyn Inbox, peer: &'a Peer, hello: PeerHello, queue: Arc<Queue>) -> Self {
+        peer.up(hello, queue);
+        inbox.link(peer.node, true);
+        Self { inbox, peer }
     }
 }
 
 impl Drop for Up<'_> {
     fn drop(&mut self) {
         self.peer.down();
-        self.core.inbox.link(self.peer.node, false);
+        self.inbox.link(self.peer.node, false);
     }
 }
 
 /// Runs one link from up to down: what arrives goes to the inbox in order, what is put into `queue`
-/// goes out. Answers why it ended.
+/// goes out. `hello` is who the peer said it is. Answers why it ended.
 pub(super) async fn run(
-    core: &Core,
+    driver: &Driver,
     peer: &Peer,
+    hello: PeerHello,
     ticket: Ticket,
     queue: Arc<Queue>,
     mut incoming: Streaming<Frame>,
@@ -50,7 +53,11 @@ pub(super) async fn run(
         }
         turn = peer.turn.lock() => turn,
     };
-    let _up = Up::new(core, peer, queue);
+    let _up = Up::new(&*driver.inbox, peer, hello.clone(), queue);
+    // A review between the handshake and now did not see this link.
+    if let Err(fault) = driver.admission.admit(&hello) {
+        return fault.to_string();
+    }
     let mut burst = 0;
     loop {
         let message = tokio::select! {
@@ -59,7 +66,7 @@ pub(super) async fn run(
             message = incoming.message() => message,
         };
         match message {
-            Ok(Some(frame)) => core.inbox.deliver(peer.node, frame.payload),
+            Ok(Some(frame)) => driver.inbox.deliver(peer.node, frame.payload),
             Ok(None) => return "the peer closed it".into(),
             Err(status) => return super::call::words(&status),
         }

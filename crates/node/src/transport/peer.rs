@@ -5,6 +5,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use types::NodeId;
 
+use super::hello::PeerHello;
 use super::queue::Queue;
 
 /// Another node and its one link.
@@ -12,6 +13,8 @@ pub(super) struct Peer {
     pub(super) node: NodeId,
     address: Mutex<String>,
     queue: RwLock<Option<Arc<Queue>>>,
+    /// Who the peer said it is when the link that is up was made.
+    hello: Mutex<Option<PeerHello>>,
     /// Held by the link that is up, so that an earlier one has ended before a later one delivers.
     pub(super) turn: AsyncMutex<()>,
     newest: watch::Sender<Newest>,
@@ -46,6 +49,7 @@ impl Peer {
             node,
             address: Mutex::new(address),
             queue: RwLock::default(),
+            hello: Mutex::default(),
             turn: AsyncMutex::default(),
             newest: watch::Sender::default(),
             trouble: Mutex::default(),
@@ -77,6 +81,16 @@ impl Peer {
         Ticket { link, newest: self.newest.subscribe() }
     }
 
+    /// Who the peer said it is, if the link is up.
+    pub(super) fn hello(&self) -> Option<PeerHello> {
+        self.hello.lock().clone()
+    }
+
+    /// Ends the link; a new one may follow.
+    pub(super) fn end(&self) {
+        self.newest.send_modify(|newest| newest.link += 1);
+    }
+
     /// Ends the link and every later one.
     pub(super) fn remove(&self) {
         self.newest.send_modify(|newest| newest.removed = true);
@@ -92,13 +106,15 @@ impl Peer {
     }
 
     /// The link is up: frames go to `queue`.
-    pub(super) fn up(&self, queue: Arc<Queue>) {
+    pub(super) fn up(&self, hello: PeerHello, queue: Arc<Queue>) {
+        *self.hello.lock() = Some(hello);
         *self.queue.write() = Some(queue);
         *self.trouble.lock() = None;
     }
 
     /// The link is down.
     pub(super) fn down(&self) {
+        *self.hello.lock() = None;
         if let Some(queue) = self.queue.write().take() {
             queue.close();
         }

@@ -27,7 +27,7 @@ pub(super) async fn run(
         Fault::new(Code::TooManyRequests, "too many snapshots are being taken already")
     })?;
     let (steps, receiver) = mpsc::channel(READ_AHEAD);
-    let snapshots = core.snapshots.clone();
+    let snapshots = core.driver()?.snapshots.clone();
     let worker: JoinHandle<Result<(), Fault>> = spawn_blocking(move || {
         let _permit = permit;
         consume(snapshots.begin(from)?, receiver)

@@ -53,11 +53,13 @@ impl PeerRpc for Service {
         let limits = &self.core.limits;
         let queue = Queue::new(limits.queue_frames, limits.queue_bytes);
         let outgoing = Outgoing(queue.clone());
-        let (core, ticket) = (self.core.clone(), peer.ticket());
+        let driver = self.core.driver().map_err(|fault| status(&fault))?;
+        let ticket = peer.ticket();
         let spawned = self.core.spawn(async move {
             tracing::info!("link from {hello} is up");
-            let why = link::run(&core, &peer, ticket, queue, request.into_inner()).await;
-            tracing::info!("link from {hello} ended: {why}");
+            let incoming = request.into_inner();
+            let why = link::run(&driver, &peer, hello, ticket, queue, incoming).await;
+            tracing::info!("link from node {} ended: {why}", peer.node);
             peer.set_trouble(why);
         });
         if !spawned {

@@ -17,7 +17,7 @@ use types::{Fault, NodeId};
 
 use super::admission::Admission;
 use super::carrier::{Carrier, Chunks, SnapshotReceiver};
-use super::core::Core;
+use super::core::{Core, Driver};
 use super::error::Error;
 use super::limits::Limits;
 use super::peer::Peer;
@@ -72,9 +72,7 @@ impl Transport {
             snapshots_in: Arc::new(Semaphore::new(config.limits.snapshots_in)),
             limits: config.limits,
             rng: config.rng,
-            admission,
-            inbox,
-            snapshots,
+            driver: RwLock::new(Some(Arc::new(Driver { admission, inbox, snapshots }))),
             peers: RwLock::default(),
             warnings: super::warnings::Warnings::default(),
             stopping: watch::Sender::new(false),
@@ -134,6 +132,15 @@ impl Carrier for Transport {
         send::run(self.core.clone(), to, chunks, throttle).boxed()
     }
 
+    fn review(&self) {
+        let peers: Vec<_> = self.core.peers.read().values().cloned().collect();
+        for peer in peers {
+            if peer.hello().is_some_and(|hello| self.core.judge(&hello).is_err()) {
+                peer.end();
+            }
+        }
+    }
+
     fn trouble(&self, node: NodeId) -> Option<String> {
         self.core.peers.read().get(&node)?.trouble()
     }
@@ -159,6 +166,7 @@ impl Carrier for Transport {
             if let Some(mut tasks) = tasks {
                 tasks.shutdown().await;
             }
+            drop(self.core.driver.write().take());
         }
         .boxed()
     }

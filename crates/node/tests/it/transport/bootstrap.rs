@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use types::{ClusterId, NodeId};
 
-use super::world::{Node, PATIENCE, World};
+use super::world::{Node, PATIENCE, Proxy, World};
 
 type Waiting = JoinHandle<Result<Start, Error>>;
 
@@ -64,6 +64,19 @@ async fn one_member_with_a_cluster_outweighs_a_quorum_without() {
     for node in [one, two] {
         assert_eq!(done(wait(&node, &world.initial)).await.unwrap(), Start::Join(ClusterId(9)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_missed_a_round_is_heard_before_a_cluster_is_formed() {
+    let world = World::new(3);
+    let proxy = Proxy::start(world.address(3), 1).await;
+    let mut members = world.initial.members().to_vec();
+    members[2].1 = proxy.address;
+    let initial = InitialCluster::new(members).unwrap();
+    let _three = world.start_with(3, Some(9), &initial, Vec::new()).await;
+    let _two = world.start_with(2, None, &initial, Vec::new()).await;
+    let one = world.start_with(1, None, &initial, Vec::new()).await;
+    assert_eq!(done(wait(&one, &initial)).await.unwrap(), Start::Join(ClusterId(9)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -145,7 +145,7 @@ async fn a_link_that_falls_silent_goes_down_on_both_sides_and_comes_back() {
     world.limits.keepalive_interval = Duration::from_millis(200);
     world.limits.keepalive_timeout = Duration::from_millis(600);
     world.limits.connect = Duration::from_millis(300);
-    let proxy = Proxy::start(world.address(2)).await;
+    let proxy = Proxy::start(world.address(2), 0).await;
     let via = vec![(NodeId(2), proxy.address.clone())];
     let mut one = world.start_with(1, Some(5), &world.initial, via).await;
     let mut two = world.start(2, Some(5)).await;
@@ -226,4 +226,36 @@ async fn a_frame_over_the_limit_or_for_nobody_is_refused() {
     let sent = one.transport.send_snapshot(NodeId(9), Box::new(std::iter::empty()), None).await;
     assert_eq!(sent.unwrap_err().code, Code::MemberNotFound);
     let _: Arc<dyn Carrier> = one.transport.clone();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_learned_later_ends_a_link_that_was_taken() {
+    let world = World::new(2);
+    let (mut one, mut two) = linked(&world).await;
+    two.transport.review();
+    two.directory.0.lock().insert(NodeId(1), 77);
+    two.transport.review();
+    two.down(1).await;
+    one.down(2).await;
+    one.trouble(2, "was a member with other data").await;
+    one.no_event();
+}
+
+#[tokio::test]
+async fn a_transport_that_was_shut_down_holds_nothing_of_the_driver() {
+    let world = World::new(2);
+    let (one, two) = linked(&world).await;
+    let record = Arc::downgrade(&one.record);
+    one.transport.clone().shutdown().await;
+    let transport = one.transport.clone();
+    drop(one);
+    // The tasks of connections end by themselves a little later.
+    let freed = timeout(PATIENCE, async {
+        while record.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    freed.await.expect("the driver's parts to be let go of");
+    assert_eq!(transport.send(NodeId(2), Bytes::new()), Err(Refused));
+    drop(two);
 }

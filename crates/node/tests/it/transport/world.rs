@@ -180,13 +180,18 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) async fn start(to: String) -> Self {
+    /// A proxy that closes its first `deaf` connections at once.
+    pub(crate) async fn start(to: String, mut deaf: usize) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let silent = watch::Sender::new(false);
         let speaks = silent.clone();
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
+                if deaf > 0 {
+                    deaf -= 1;
+                    continue;
+                }
                 let Ok(far) = TcpStream::connect(&to).await else { continue };
                 let ((near_in, near_out), (far_in, far_out)) =
                     (near.into_split(), far.into_split());
