@@ -1,12 +1,13 @@
 //! Random schedules of everything at once: reordered, repeated and lost messages, slow disks, slow
 //! state machines, crashes and losses of power, changes of the peers, handovers, snapshots. The
 //! cluster checks safety at every step; here reads are checked too, and that all is well again once
-//! the faults stop. `CONSENSUS_SEEDS=1000` runs that many seeds, `CONSENSUS_SEED=7` just that one.
+//! the faults stop. `CONSENSUS_SEEDS=1000` runs that many seeds, `CONSENSUS_SEED=7` just that one,
+//! `CONSENSUS_WITHOUT=unique_reads` switches a rule off.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use consensus::{ConfChange, PeerChange};
+use consensus::{ConfChange, Guards, PeerChange};
 use types::{ConfState, Incarnation, Index, PeerId};
 
 use crate::cluster::{Cluster, config, voters};
@@ -36,7 +37,9 @@ const PEERS: u64 = 5;
 
 impl Run {
     fn new(seed: u64) -> Self {
-        let mut config = config(Default::default());
+        let without = std::env::var("CONSENSUS_WITHOUT").ok();
+        let guards = without.map(|name| Guards::without(&name).expect("a rule's name"));
+        let mut config = config(guards.unwrap_or_default());
         config.seed = seed;
         config.incarnation = Incarnation(seed);
         config.max_message_bytes = 64;
