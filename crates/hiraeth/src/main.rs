@@ -14,7 +14,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A service registry, configuration store, lock service and key-value store: replicated, sharded,
 /// linearizable. Without a command it serves.
 #[derive(Parser)]
-#[command(name = "hiraeth", version, propagate_version = true, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "hiraeth",
+    version,
+    propagate_version = true,
+    args_conflicts_with_subcommands = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,

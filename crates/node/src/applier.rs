@@ -11,7 +11,6 @@ use state::Machine;
 use state::response::{Event, Outcome};
 use types::{Batch, EntryKind, Index, RegionId, Revision, Term};
 
-use crate::frame::Frames;
 use crate::poller::{Asked, ToPoller};
 use crate::shard::Shard;
 use crate::shared::Shared;
@@ -96,6 +95,8 @@ struct Touched {
     last: Index,
     revision_before: Revision,
     events: Vec<Event>,
+    /// Outcomes of commands that clients of this node wait for, by sequence.
+    outcomes: Vec<(u64, Applied)>,
     directory_changed: bool,
 }
 
@@ -106,12 +107,9 @@ fn apply_round(shared: &Arc<Shared>, round: Vec<Committed<Asked>>) -> bool {
     }
     let mut batch = Batch::default();
     let mut touched: Vec<Touched> = Vec::new();
-    let mut answers = Vec::new();
     for committed in round {
         let Some(at) = touch(shared, committed.region, &mut touched) else { continue };
-        if let Err(error) =
-            apply_committed(shared, &mut touched[at], committed, &mut batch, &mut answers)
-        {
+        if let Err(error) = apply_committed(shared, &mut touched[at], committed, &mut batch) {
             shared.fail(format!("the engine could not be read: {error}"));
             return false;
         }
@@ -127,7 +125,6 @@ fn apply_round(shared: &Arc<Shared>, round: Vec<Committed<Asked>>) -> bool {
     for region in touched {
         publish(shared, region, &mut done);
     }
-    reply(shared, answers);
     for (poller, done) in shared.pollers.iter().zip(done) {
         if !done.is_empty() {
             poller.push(ToPoller::Applied(done));
@@ -149,21 +146,18 @@ fn touch(shared: &Shared, region: RegionId, touched: &mut Vec<Touched>) -> Optio
         last,
         revision_before,
         events: Vec::new(),
+        outcomes: Vec::new(),
         directory_changed: false,
     });
     Some(touched.len() - 1)
 }
-
-type Answers = Vec<(Asked, Applied)>;
 
 fn apply_committed(
     shared: &Shared,
     region: &mut Touched,
     committed: Committed<Asked>,
     batch: &mut Batch,
-    answers: &mut Answers,
 ) -> Result<(), types::ReadFailure> {
-    let mut waiting = committed.waiting.into_iter().peekable();
     let mut configurations = committed.configurations.into_iter();
     for entry in &committed.entries {
         if entry.index <= region.last {
@@ -188,10 +182,11 @@ fn apply_committed(
         region.shard.note_leases(shared.clock.now(), &effects.leases);
         region.directory_changed |= effects.directory_changed;
         region.events.extend(effects.events);
-        if waiting.peek().is_some_and(|(index, _)| *index == entry.index)
-            && let Some((_, asked)) = waiting.next()
-        {
-            answers.push((asked, Applied { outcome: effects.outcome, term: committed.term }));
+        // Every node answers its own clients when it has applied their commands itself: so a client
+        // finds what it wrote on the node that told it, also without asking for a quorum.
+        if let Some(tag) = effects.session.filter(|tag| tag.client == shared.incarnation.0) {
+            let applied = Applied { outcome: effects.outcome, term: committed.term };
+            region.outcomes.push((tag.sequence, applied));
         }
     }
     Ok(())
@@ -209,6 +204,7 @@ fn publish(shared: &Arc<Shared>, mut region: Touched, done: &mut [Vec<(RegionId,
         shared.hub.publish(id, revision, &region.events);
     }
     region.shard.publish(region.last);
+    region.shard.complete(region.outcomes);
     if let Some(directory) = directory {
         lifecycle::directory_changed(shared, directory);
     }
@@ -217,21 +213,6 @@ fn publish(shared: &Arc<Shared>, mut region: Touched, done: &mut [Vec<(RegionId,
     }
     let poller = usize::try_from(id.get()).unwrap_or(0) % done.len();
     done[poller].push((id, region.last));
-}
-
-fn reply(shared: &Shared, answers: Answers) {
-    let mut frames = Frames::default();
-    for (asked, applied) in answers {
-        match asked {
-            Asked::Here(reply) => drop(reply.send(Ok(applied))),
-            Asked::There { node, request } => {
-                let body = crate::forward::encode_applied(&applied);
-                frames.reply(node, request, Ok(&body));
-            }
-            Asked::Nobody => {}
-        }
-    }
-    shared.send(&mut frames);
 }
 
 /// One bounded step of dropping what a compaction made unreachable.

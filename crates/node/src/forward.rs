@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use state::command::{Command, Envelope};
-use state::response::Outcome;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
-use types::{Code, Fault, LeaseId, NodeId, RegionId, Term};
+use types::{Code, Fault, LeaseId, NodeId, RegionId};
 
 use crate::answer::LeaseStatus;
 use crate::applier::Applied;
@@ -32,36 +31,42 @@ pub(crate) async fn propose(
     shard: &Arc<Shard>,
     command: Command,
 ) -> Result<Applied, Fault> {
-    let guard = shard.tag(shared.incarnation.0)?;
+    let (guard, outcome) = shard.tag(shared.incarnation.0)?;
     let envelope = Envelope { epoch: shard.record.epoch, session: Some(guard.tag), command };
     let data = envelope.encode();
     drop(envelope);
     if data.len() > types::limits::REQUEST_BYTES + 4096 {
         return Err(Code::RequestTooLarge.into());
     }
-    let answer = until_answered(shard, |leader: Leadership| {
+    let attempts = until_answered(shard, |leader: Leadership| {
         let (shared, region, data) = (Arc::clone(shared), shard.record.id, data.clone());
         async move {
             if leader.here {
                 return propose_here(&shared, region, data).await;
             }
             let node = leader.leader.ok_or(Code::NoLeader)?;
-            decode_applied(ask(&shared, region, node, Question::Propose, data).await?)
+            ask(&shared, region, node, Question::Propose, data).await.map(drop)
         }
-    })
-    .await;
+    });
+    let answer = tokio::select! {
+        biased;
+        applied = outcome => applied.map_err(|_| Code::ShuttingDown.into()),
+        failed = attempts => Err(failed.err().unwrap_or_else(|| Code::Internal.into())),
+    };
     drop(guard);
     answer
 }
 
-async fn propose_here(shared: &Shared, region: RegionId, data: Bytes) -> Result<Applied, Fault> {
+/// Proposes on this node; answers only if that fails.
+async fn propose_here(shared: &Shared, region: RegionId, data: Bytes) -> Result<(), Fault> {
     shared.admit()?;
     let (sender, receiver) = oneshot::channel();
     let asked = Asked::Here(sender);
     shared.poller(region).push(ToPoller::Propose { region, data, asked });
     match receiver.await {
-        Ok(answer) => answer.map_err(Fault::from),
-        Err(_) => Err(Code::ShuttingDown.into()),
+        Ok(code) => Err(code.into()),
+        // It is in the log and committed; the applier has the word now.
+        Err(_) => std::future::pending().await,
     }
 }
 
@@ -258,21 +263,4 @@ async fn wait_for_leader(shard: &Arc<Shard>, seen: Leadership, deadline: Instant
 /// keeps it from being carried out twice.
 const fn may_retry(code: Code) -> bool {
     matches!(code, Code::NotLeader | Code::NoLeader | Code::LeaderChanged | Code::Timeout)
-}
-
-/// The answer to a forwarded command.
-pub(crate) fn encode_applied(applied: &Applied) -> Bytes {
-    let outcome = applied.outcome.encode();
-    let mut body = BytesMut::with_capacity(outcome.len() + 8);
-    body.put_u64(applied.term.get());
-    body.put_slice(&outcome);
-    body.freeze()
-}
-
-fn decode_applied(mut body: Bytes) -> Result<Applied, Fault> {
-    let term = body.get(..8).and_then(|term| term.try_into().ok()).map(u64::from_be_bytes);
-    let term = Term(term.ok_or_else(malformed)?);
-    drop(body.split_to(8));
-    let outcome = Outcome::decode(body).map_err(|_| malformed())?;
-    Ok(Applied { outcome, term })
 }

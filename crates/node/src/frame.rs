@@ -14,7 +14,8 @@ const REPLY: u8 = 3;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum Question {
-    /// Bring a command through the log; the body is an encoded envelope.
+    /// Bring a command through the log; the body is an encoded envelope. Answered only if that
+    /// fails: the asking node sees success when it applies the command itself.
     Propose = 1,
     /// Renew a lease; the body is its id.
     RenewLease = 2,
@@ -123,7 +124,8 @@ fn decode_item(frame: &mut Bytes) -> Result<Item, String> {
     match frame.try_get_u8().map_err(short)? {
         RAFT => {
             let region = RegionId(frame.try_get_u64().map_err(short)?);
-            let message = Message::decode_shared(get_bytes(frame)?).map_err(|error| error.to_string())?;
+            let message =
+                Message::decode_shared(get_bytes(frame)?).map_err(|error| error.to_string())?;
             Ok(Item::Raft(RegionMessage { region, message }))
         }
         REQUEST => {

@@ -160,9 +160,10 @@ fn start_threads(shared: &Arc<Shared>, wal: Wal) -> Result<Threads, Error> {
             work();
             std::mem::forget(guard);
         });
-        ThreadSpawn
-            .spawn(&name, guarded)
-            .map_err(|source| Error::Io { what: format!("thread {name} cannot be started"), source })
+        ThreadSpawn.spawn(&name, guarded).map_err(|source| Error::Io {
+            what: format!("thread {name} cannot be started"),
+            source,
+        })
     };
     let mut threads = Threads::default();
     for slot in 0..shared.appliers.len() {

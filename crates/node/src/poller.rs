@@ -20,9 +20,10 @@ use crate::writer::ToWriter;
 /// Who waits for a proposal.
 #[derive(Debug)]
 pub(crate) enum Asked {
-    /// A request of a client of this node.
-    Here(oneshot::Sender<Result<crate::applier::Applied, Code>>),
-    /// A request forwarded by another node.
+    /// A request of a client of this node. Success is told by the applier, by the command's tag; this
+    /// tells only that the proposal failed.
+    Here(oneshot::Sender<Code>),
+    /// A request forwarded by another node; it sees success when it applies the command itself.
     There { node: NodeId, request: u64 },
     /// Nobody: the node's own housekeeping.
     Nobody,
@@ -33,15 +34,37 @@ pub(crate) enum ToPoller {
     /// Starts a replica; with `true`, an election at once: nobody else is going to stand.
     Create(NewPeer, bool),
     Message(NodeId, RegionMessage),
-    Propose { region: RegionId, data: Bytes, asked: Asked },
-    Read { region: RegionId, reply: ReadReply },
+    Propose {
+        region: RegionId,
+        data: Bytes,
+        asked: Asked,
+    },
+    Read {
+        region: RegionId,
+        reply: ReadReply,
+    },
     Persisted(Vec<(RegionId, u64)>),
     Applied(Vec<(RegionId, Index)>),
     SnapshotReady(RegionId, SnapshotMeta),
-    SnapshotSent { region: RegionId, to: PeerId, ok: bool },
-    Compact { region: RegionId, to: Index, term: Term },
-    Transfer { region: RegionId, to: NodeId, reply: oneshot::Sender<Result<(), Code>> },
-    Status { region: RegionId, reply: oneshot::Sender<Status> },
+    SnapshotSent {
+        region: RegionId,
+        to: PeerId,
+        ok: bool,
+    },
+    Compact {
+        region: RegionId,
+        to: Index,
+        term: Term,
+    },
+    Transfer {
+        region: RegionId,
+        to: NodeId,
+        reply: oneshot::Sender<Result<(), Code>>,
+    },
+    Status {
+        region: RegionId,
+        reply: oneshot::Sender<Status>,
+    },
     LinkDown(NodeId),
     Stop,
 }
@@ -74,12 +97,7 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
     }
 }
 
-fn tick_if_due(
-    shared: &Shared,
-    host: &mut NodeHost,
-    next_tick: Moment,
-    tick: Duration,
-) -> Moment {
+fn tick_if_due(shared: &Shared, host: &mut NodeHost, next_tick: Moment, tick: Duration) -> Moment {
     let now = shared.clock.now();
     if now < next_tick {
         return next_tick;
@@ -192,7 +210,9 @@ fn dispatch_failures(
 ) {
     for (asked, code) in output.failed_proposals.drain(..) {
         match asked {
-            Asked::Here(reply) => drop(reply.send(Err(code))),
+            Asked::Here(reply) => {
+                let _ = reply.send(code);
+            }
             Asked::There { node, request } => frames.reply(node, request, Err(&code.into())),
             Asked::Nobody => {}
         }

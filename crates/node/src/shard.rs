@@ -1,19 +1,20 @@
 //! One region's state on this node, as every thread sees it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use consensus::{Role, SnapshotMeta};
 use env::Moment;
 use parking_lot::{Mutex, RwLock};
-use state::{LeaseChange, Machine};
 use state::command::SessionTag;
 use state::directory::RegionRecord;
+use state::{LeaseChange, Machine};
 use storage::engine::Snapshot;
 use tokio::sync::{oneshot, watch};
 use types::{Code, Index, NodeId, Term};
 
+use crate::applier::Applied;
 use crate::lease::LeaseClock;
 
 /// Who leads a region, as far as this node knows.
@@ -38,7 +39,7 @@ pub(crate) type ReadReply = oneshot::Sender<Result<(), Code>>;
 #[derive(Default)]
 struct Tags {
     last: u64,
-    outstanding: BTreeSet<u64>,
+    outstanding: BTreeMap<u64, oneshot::Sender<Applied>>,
 }
 
 /// A region's replica, seen from outside its poller.
@@ -137,25 +138,50 @@ impl Shard {
         }
     }
 
-    /// A new sequence number for a command, in use until the guard is dropped.
-    pub(crate) fn tag(self: &Arc<Self>, client: u64) -> Result<TagGuard, Code> {
+    /// A new sequence number for a command, in use until the guard is dropped; its outcome comes
+    /// through the receiver once this node has applied it.
+    pub(crate) fn tag(
+        self: &Arc<Self>,
+        client: u64,
+    ) -> Result<(TagGuard, oneshot::Receiver<Applied>), Code> {
+        let (sender, receiver) = oneshot::channel();
         let mut tags = self.tags.lock();
         // Half of what the state machine remembers, so that no outcome is forgotten while asked for.
         if tags.outstanding.len() >= types::limits::SESSION_OUTCOMES / 2 {
             return Err(Code::TooManyRequests);
         }
-        if let Some(oldest) = tags.outstanding.first()
+        if let Some((oldest, _)) = tags.outstanding.first_key_value()
             && tags.last - oldest >= types::limits::SESSION_OUTCOMES as u64 - 1
         {
             return Err(Code::TooManyRequests);
         }
         tags.last += 1;
         let sequence = tags.last;
-        tags.outstanding.insert(sequence);
-        let acknowledged = tags.outstanding.first().map_or(0, |oldest| oldest - 1);
+        tags.outstanding.insert(sequence, sender);
+        let acknowledged = tags.outstanding.first_key_value().map_or(0, |(oldest, _)| oldest - 1);
         let tag = SessionTag { client, sequence, acknowledged };
         drop(tags);
-        Ok(TagGuard { shard: Arc::clone(self), tag })
+        Ok((TagGuard { shard: Arc::clone(self), tag }, receiver))
+    }
+
+    /// Tells waiting clients their commands' outcomes.
+    pub(crate) fn complete(&self, outcomes: Vec<(u64, Applied)>) {
+        if outcomes.is_empty() {
+            return;
+        }
+        let mut ready = Vec::with_capacity(outcomes.len());
+        {
+            let mut tags = self.tags.lock();
+            for (sequence, applied) in outcomes {
+                if let Some(waiting) = tags.outstanding.remove(&sequence) {
+                    ready.push((waiting, applied));
+                }
+            }
+        }
+        for (waiting, applied) in ready {
+            // Nobody there any more: the request timed out.
+            drop(waiting.send(applied));
+        }
     }
 }
 

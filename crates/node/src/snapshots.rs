@@ -205,7 +205,6 @@ pub(crate) fn finish_install(
     Ok(())
 }
 
-
 /// At a start, after every region was loaded: whatever is left over was never needed.
 pub(crate) fn clean(shared: &Shared) -> std::io::Result<()> {
     let directory = directory(shared);

@@ -110,8 +110,8 @@ pub enum CompareResult {
 pub struct Compare {
     /// The key, or the keys.
     pub range: KeyRange,
-    /// Whether `range` was given as one key: a missing single key is compared as an empty record,
-    /// an empty range holds always.
+    /// Whether `range` was given as one key. A missing key and an empty range are both compared as
+    /// an empty record.
     pub single: bool,
     /// How.
     pub result: CompareResult,

@@ -30,8 +30,10 @@ pub(crate) struct Options {
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len()));
-    let number: f64 = number.parse().map_err(|_| format!("{text:?} is no time; say 5s or 500ms"))?;
+    let (number, unit) =
+        text.split_at(text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len()));
+    let number: f64 =
+        number.parse().map_err(|_| format!("{text:?} is no time; say 5s or 500ms"))?;
     let seconds = match unit {
         "s" | "" => number,
         "ms" => number / 1000.0,
@@ -178,6 +180,7 @@ async fn ask(client: &str) -> Option<NodeStatusResponse> {
 
 /// The term and the leader of keyspace `default`.
 fn default_leader(status: &NodeStatusResponse) -> Option<(u64, u64)> {
-    let region = status.regions.iter().find(|region| region.id == types::RegionId::DEFAULT.get())?;
+    let region =
+        status.regions.iter().find(|region| region.id == types::RegionId::DEFAULT.get())?;
     (region.leader != 0).then_some((region.term, region.leader))
 }

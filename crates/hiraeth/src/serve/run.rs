@@ -47,8 +47,7 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
         drop(stopping.wait_for(|stop| *stop).await);
     };
-    let front =
-        tokio::spawn(serve_clients(handle.clone(), clients, stopped(stopping.clone())));
+    let front = tokio::spawn(serve_clients(handle.clone(), clients, stopped(stopping.clone())));
     let web = tokio::spawn(serve_http(handle.clone(), http, stopped(stopping)));
     let announce = async {
         handle.ready(types::KeyspaceId::DEFAULT).await;

@@ -85,8 +85,9 @@ impl Settings {
         let file = match &self.config {
             None => Self::default(),
             Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
+                let text = std::fs::read_to_string(path).with_context(|| {
+                    format!("the configuration {} cannot be read", path.display())
+                })?;
                 toml::from_str(&text)
                     .with_context(|| format!("the configuration {} is wrong", path.display()))?
             }
@@ -107,7 +108,9 @@ impl Settings {
         }
         let initial_cluster = match self.initial_cluster.or(file.initial_cluster) {
             None => vec![(name.clone(), advertise_peer.clone())],
-            Some(members) => members.iter().map(|member| parse_member(member)).collect::<Result<_, _>>()?,
+            Some(members) => {
+                members.iter().map(|member| parse_member(member)).collect::<Result<_, _>>()?
+            }
         };
         let defaults = NodeConfig::default();
         let engine = or(self.engine, file.engine, "fjall");
@@ -125,7 +128,8 @@ impl Settings {
             initial_cluster,
             quorum_count: self.quorum_count.or(file.quorum_count),
             engine: parse_engine(&engine)?,
-            engine_memory_bytes: engine_memory.map_or(defaults.engine_memory_bytes, |mib| mib << 20),
+            engine_memory_bytes: engine_memory
+                .map_or(defaults.engine_memory_bytes, |mib| mib << 20),
             tick: tick.filter(|tick| !tick.is_zero()).unwrap_or(defaults.tick),
             log_keep_entries: self
                 .log_keep_entries
@@ -169,11 +173,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("hiraeth.toml");
         std::fs::write(&path, "name = \"a\"\nlisten-peer = \"127.0.0.1:7\"\n").unwrap();
-        let given = Settings {
-            config: Some(path.clone()),
-            name: Some("b".into()),
-            ..Settings::default()
-        };
+        let given =
+            Settings { config: Some(path.clone()), name: Some("b".into()), ..Settings::default() };
         let resolved = given.resolve().unwrap();
         assert_eq!(resolved.node.name, "b");
         assert_eq!(resolved.node.listen_peer, "127.0.0.1:7");

@@ -8,7 +8,7 @@ use types::LeaseId;
 
 /// Alarms looked at in one call of [`LeaseClock::expired`], so that a call after a mass renewal stays
 /// short (about a millisecond).
-const EXAMINED: usize = 4_096;
+const EXAMINED: usize = 1_024;
 
 /// How a [`LeaseClock`] behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

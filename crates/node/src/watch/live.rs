@@ -137,19 +137,17 @@ impl Live {
 
     /// Takes a watch out of the live feed; answers whether it was there.
     pub(super) fn unsubscribe(&mut self, stream: &Arc<Stream>, watch: &Watch, id: i64) -> bool {
-        let Some(feed) = self.index.get(&watch.range, watch.filter) else { return false };
-        for waiting in [watch.waiting, Revision(0)] {
-            let key = (stream.number, waiting);
-            let Some(subscription) = feed.subscriptions.get_mut(&key) else { continue };
-            let Ok(at) = subscription.ids.binary_search(&id) else { continue };
-            Arc::make_mut(&mut subscription.ids).remove(at);
-            if subscription.ids.is_empty() {
-                feed.subscriptions.remove(&key);
-                self.index.prune(&watch.range);
-            }
-            return true;
+        let Some(subscription) = self.subscription(stream.number, watch, id) else { return false };
+        Arc::make_mut(&mut subscription.ids).retain(|other| *other != id);
+        if subscription.ids.is_empty()
+            && let Some(feed) = self.index.get(&watch.range, watch.filter)
+        {
+            let of_stream = (stream.number, Revision(0))..=(stream.number, watch.waiting);
+            let empty = |_: &_, subscription: &mut Subscription| subscription.ids.is_empty();
+            feed.subscriptions.extract_if(of_stream, empty).for_each(drop);
+            self.index.prune(&watch.range);
         }
-        false
+        true
     }
 
     /// Takes everything out of the live feed that a stream with `watch` listens to like it.
@@ -162,11 +160,16 @@ impl Live {
         }
     }
 
-    /// Where `watch` listens, if it is in the live feed.
-    pub(super) fn subscription(&mut self, stream: u64, watch: &Watch) -> Option<&mut Subscription> {
+    /// Where a watch listens, if it is in the live feed. One with the same wishes may be there while
+    /// this one is behind.
+    fn subscription(&mut self, stream: u64, watch: &Watch, id: i64) -> Option<&mut Subscription> {
         let feed = self.index.get(&watch.range, watch.filter)?;
+        let listens = |key: &(u64, Revision)| {
+            let found = feed.subscriptions.get(key);
+            found.is_some_and(|subscription| subscription.ids.binary_search(&id).is_ok())
+        };
         let key = [watch.waiting, Revision(0)].map(|waiting| (stream, waiting));
-        let key = key.into_iter().find(|key| feed.subscriptions.contains_key(key))?;
+        let key = key.into_iter().find(listens)?;
         feed.subscriptions.get_mut(&key)
     }
 
@@ -205,12 +208,12 @@ impl Live {
         let mut idle = Vec::new();
         for (id, watch) in asked.clone() {
             let reached = watch.waiting.get() <= revision.get() + 1;
-            if reached && self.subscription(number, watch).is_some_and(|found| !found.active) {
+            if reached && self.subscription(number, watch, *id).is_some_and(|found| !found.active) {
                 idle.push(*id);
             }
         }
-        for (_, watch) in asked.clone() {
-            if let Some(subscription) = self.subscription(number, watch) {
+        for (id, watch) in asked.clone() {
+            if let Some(subscription) = self.subscription(number, watch, *id) {
                 subscription.active = false;
             }
         }

@@ -85,12 +85,15 @@ impl KeySpace {
             let head = self.index.get_live(&compare.range.start);
             return self.holds_for(compare, head.as_ref(), reader);
         }
+        let mut empty = true;
         for (_, head) in self.index.range(&compare.range).filter(|(_, head)| !head.deleted) {
+            empty = false;
             if !self.holds_for(compare, Some(&head), reader)? {
                 return Ok(false);
             }
         }
-        Ok(true)
+        // An empty range compares like one missing key (etcd's `applyCompare`).
+        if empty { self.holds_for(compare, None, reader) } else { Ok(true) }
     }
 
     fn holds_for(

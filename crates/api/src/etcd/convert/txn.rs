@@ -90,9 +90,13 @@ fn unknown(what: &str, number: i32) -> Fault {
 }
 
 /// Whether the transaction may be read from this node's own copy: every operation is a range that
-/// says so (etcd `isTxnSerializable`). Counts only for transactions without writes.
+/// says so (etcd `isTxnSerializable`). Counts only for transactions without writes. One that only
+/// compares never said so; etcd reads it locally all the same, here it is linearizable.
 #[must_use]
 pub fn is_serializable(request: &pb::TxnRequest) -> bool {
-    let local = |item: &pb::RequestOp| matches!(&item.request, Some(Request::RequestRange(range)) if range.serializable);
-    request.success.iter().all(local) && request.failure.iter().all(local)
+    let mut operations = request.success.iter().chain(&request.failure).peekable();
+    operations.peek().is_some()
+        && operations.all(|item| {
+            matches!(&item.request, Some(Request::RequestRange(range)) if range.serializable)
+        })
 }

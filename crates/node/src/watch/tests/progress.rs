@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use env::Moment;
 
-use super::world::{TIGHT, World, drain, single, watch};
+use super::world::{TIGHT, World, drain, line, single, watch};
 use crate::watch::WatchCreate;
 
 fn at(seconds: u64) -> Moment {
@@ -112,4 +112,20 @@ fn idle_watches_that_asked_are_told_from_time_to_time() {
     world.hub.tick(at(3_000));
     world.hub.tick(at(4_000));
     assert_eq!(drain(&mut messages), Vec::<String>::new());
+}
+
+#[test]
+fn a_watch_that_is_behind_is_told_nothing_for_a_live_one_with_the_same_wishes() {
+    let world = World::new(TIGHT);
+    let (control, mut messages) = world.open();
+    let create = || WatchCreate { progress_notify: true, ..watch(single("a"), 0) };
+    control.create(create()).unwrap();
+    for _ in 0..20 {
+        world.put("a", "x");
+    }
+    control.create(create()).unwrap();
+    while messages.ready().is_some() {}
+    world.hub.tick(at(60));
+    let told: Vec<String> = core::iter::from_fn(|| messages.ready()).map(|m| line(&m)).collect();
+    assert_eq!(told, ["1 progress 20"]);
 }
