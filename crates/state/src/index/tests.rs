@@ -59,6 +59,15 @@ proptest! {
         for (start, end) in ranges {
             same(&index, &model, &KeyRange { start: start.into(), end: end.map(Bytes::from) });
         }
+        let few: Vec<_> = model.keys().step_by(8).cloned().collect();
+        model.retain(|key, _| {
+            let stays = few.binary_search(key).is_ok();
+            if !stays {
+                index.remove(key);
+            }
+            stays
+        });
+        same(&index, &model, &KeyRange::all());
         for key in model.keys() {
             index.remove(key);
         }

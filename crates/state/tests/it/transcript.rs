@@ -77,6 +77,7 @@ impl Script {
             "history" => self.history(rest),
             "record" => self.record(rest),
             "engine" => self.engine(),
+            "bytes" => self.bytes(),
             "leases" => self.leases(),
             "state" => self.state(),
             "hold" => self.held = true,
@@ -233,6 +234,20 @@ impl Script {
             }
         }
         self.say(format!("{}; {others}", positions.join(" ")));
+    }
+
+    /// The engine's records as they are, what is text as text.
+    fn bytes(&mut self) {
+        let lines: Vec<String> = self
+            .replica
+            .engine
+            .0
+            .iter()
+            .map(|(key, value)| format!("{}: {}", key.escape_ascii(), value.escape_ascii()))
+            .collect();
+        for line in lines {
+            self.say(line);
+        }
     }
 
     fn leases(&mut self) {
