@@ -3,9 +3,9 @@
 use state::response::{Event, KeyValue, Position};
 use types::{Fault, KeyRange, RegionId, Revision};
 
-/// The kept history of the regions on this node. Called from threads that may block, several at once,
-/// never from the applier and never with a lock of the hub held, but for [`Self::revision`] and
-/// [`Self::compacted`], which therefore must not wait for anything.
+/// The kept history of the regions on this node. Never asked by the applier, and never with a lock of
+/// the hub held. [`Self::page`] and [`Self::record`] are called on threads that may block, several at
+/// once; [`Self::revision`] and [`Self::compacted`] also where nothing may take long.
 pub trait History: Send + Sync {
     /// The newest revision applied; never lower than one that was published.
     fn revision(&self, region: RegionId) -> Revision;

@@ -124,15 +124,10 @@ impl Hub {
         if let Some(region) = known {
             return work(&region);
         }
-        let now = *self.now.lock();
-        let region = {
-            let mut regions = self.regions.write();
-            let make = || {
-                let begin = begin(self.history.as_ref());
-                Arc::new(Region::new(id, self.limits, self.history.clone(), begin, now))
-            };
-            regions.entry(id).or_insert_with(make).clone()
-        };
+        // Asked before the lock is taken: the history may wait for an applier, and that for the lock.
+        let (begin, now) = (begin(self.history.as_ref()), *self.now.lock());
+        let region = Region::new(id, self.limits, self.history.clone(), begin, now);
+        let region = self.regions.write().entry(id).or_insert_with(|| Arc::new(region)).clone();
         work(&region)
     }
 }
