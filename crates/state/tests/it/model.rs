@@ -226,7 +226,7 @@ fn holds(compare: &Compare, keys: &Keys) -> bool {
     let missing = KeyValue::default();
     let mut found: Vec<&KeyValue> =
         keys.values().filter(|kv| compare.range.contains(&kv.key)).collect();
-    if compare.single && found.is_empty() {
+    if found.is_empty() {
         if matches!(compare.target, CompareTarget::Value(_)) {
             return false;
         }
