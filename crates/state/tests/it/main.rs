@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod measure;
+mod meta;
 mod model;
 mod parse;
 mod random;
