@@ -208,7 +208,10 @@ proptest! {
 
     #[test]
     fn no_records_bring_the_receiver_down(
-        records in proptest::collection::vec((0_u32..12, 0_u32..12, proptest::collection::vec(any::<u8>(), 0..24)), 0..8),
+        records in proptest::collection::vec(
+            (0_u32..12, 0_u32..12, proptest::collection::vec(any::<u8>(), 0..24)),
+            0..8,
+        ),
     ) {
         let folder = Folder::new();
         let mut writer = folder.writer("s");
