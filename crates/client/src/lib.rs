@@ -1,1 +1,51 @@
-//! client
+//! The Rust client of Hiraeth: keys and values, transactions, watches, leases and keyspaces, over
+//! etcd's v3 services and Hiraeth's own.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), client::Error> {
+//! use client::{Client, Options, Put, Watch};
+//!
+//! let client = Client::connect(["127.0.0.1:2379"], Options::default()).await?;
+//! client.put(Put::new("color", "blue")).await?;
+//! let answer = client.get("color").await?;
+//! let mut watcher = client.watch(Watch::key("color").from_revision(answer.revision + 1)).await?;
+//! let changes = watcher.next().await?;
+//! # drop(changes);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Client`] may be given several endpoints. Reads are repeated elsewhere when one does not
+//! answer. A write is repeated only when it was certainly not carried out; where that cannot be told,
+//! the error says so ([`Error::outcome_unknown`]).
+
+mod call;
+mod client;
+mod code;
+mod endpoints;
+mod error;
+mod keyspace;
+mod kv;
+mod lease;
+mod node;
+mod options;
+mod span;
+mod txn;
+mod watch;
+
+pub use client::Client;
+pub use error::Error;
+pub use kv::{Delete, Deleted, Get, Put, Records, SortBy, Written};
+pub use lease::{Granted, KeptLease, Renewals, TimeToLive};
+pub use node::Member;
+pub use options::Options;
+pub use span::Span;
+pub use txn::{Compare, Operation, Relation, Txn, TxnOutcome, TxnResult};
+pub use watch::{Change, ChangeKind, Changes, Watch, Watcher};
+
+/// One key at one revision, as on the wire.
+pub use proto::mvccpb::KeyValue;
+/// What nodes tell of themselves, as on the wire.
+pub use proto::hiraeth::v1 as native;
+/// What etcd's `Maintenance.Status` answers, as on the wire.
+pub use proto::etcdserverpb::StatusResponse;

@@ -1,0 +1,141 @@
+//! One request, tried until it has an answer or trying again is not safe or not worth it.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+use types::Code;
+
+use crate::{Client, Error};
+
+/// Bytes of an answer at most: what gRPC can frame. Ranges without a limit have large answers.
+pub(crate) const ANSWER_BYTES: usize = i32::MAX as usize;
+/// The wait after all endpoints failed once; doubled with every round up to [`BACK_OFF_MAX`].
+const BACK_OFF: Duration = Duration::from_millis(50);
+const BACK_OFF_MAX: Duration = Duration::from_secs(1);
+
+/// What may be done when an answer is missing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Repeat {
+    /// Ask again: it changes nothing, or the same thing once more.
+    Always,
+    /// Ask again only if the request was certainly not carried out.
+    IfNotDone,
+}
+
+/// Whether a request that ended like this is put again.
+fn again(repeat: Repeat, error: &Error) -> bool {
+    match (error, repeat) {
+        (Error::Unreachable { .. }, _) => true,
+        (Error::Server { code: Code::NotLeader | Code::EpochMismatch, .. }, _) => true,
+        (Error::Interrupted { .. } | Error::TimedOut { .. }, Repeat::Always) => true,
+        (Error::Server { code, .. }, Repeat::Always) => matches!(
+            code,
+            Code::NoLeader
+                | Code::LeaderChanged
+                | Code::Timeout
+                | Code::ShuttingDown
+                | Code::RegionNotFound
+        ),
+        (Error::Status { grpc, .. }, Repeat::Always) => *grpc == tonic::Code::Unavailable,
+        _ => false,
+    }
+}
+
+/// The wait after round `round`, somewhat random so that clients do not come in step.
+pub(crate) fn back_off(round: u32) -> Duration {
+    let full = BACK_OFF.saturating_mul(1 << round.min(8)).min(BACK_OFF_MAX);
+    let random = (RandomState::new().build_hasher().finish() % 1000) as u32;
+    full / 2 + full * random / 2000
+}
+
+/// How far trying has come.
+#[derive(Default)]
+struct Attempts {
+    made: u32,
+    /// What went wrong with each endpoint at last.
+    tried: BTreeMap<String, String>,
+    /// The last failure that is more than "unreachable" or "too slow".
+    told: Option<Error>,
+    too_slow: bool,
+}
+
+impl Attempts {
+    fn note(&mut self, endpoint: &str, error: Error) {
+        self.made = self.made.saturating_add(1);
+        match error {
+            Error::Unreachable { tried } => self.tried.extend(tried),
+            Error::TimedOut { .. } => self.too_slow = true,
+            error => {
+                self.tried.insert(endpoint.to_owned(), error.to_string());
+                self.told = Some(error);
+            }
+        }
+    }
+
+    /// What to tell of all of them.
+    fn give_up(self, after: Duration) -> Error {
+        match self.told {
+            Some(told) if !self.too_slow => told,
+            None if !self.too_slow => {
+                Error::Unreachable { tried: self.tried.into_iter().collect() }
+            }
+            last => Error::TimedOut { after, outcome_unknown: false, last: last.map(Box::new) },
+        }
+    }
+}
+
+impl Client {
+    /// Sends `message` with `send`, to one endpoint after the other if need be.
+    pub(crate) async fn call<M, A, S, F>(
+        &self,
+        repeat: Repeat,
+        message: M,
+        send: S,
+    ) -> Result<A, Error>
+    where
+        M: Clone,
+        S: Fn(Channel, Request<M>) -> F,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let options = &self.shared.options;
+        let all = u32::try_from(self.shared.endpoints.len()).unwrap_or(u32::MAX);
+        let deadline = Instant::now() + options.timeout;
+        let mut attempts = Attempts::default();
+        loop {
+            let (place, endpoint, channel) = self.shared.endpoints.current();
+            let until = match repeat {
+                // A read does not spend all its time on one endpoint while there are others.
+                Repeat::Always if all > 1 => deadline.min(Instant::now() + options.timeout / 3),
+                _ => deadline,
+            };
+            let sent = send(channel, self.request(message.clone()));
+            let error = match timeout_at(until, sent).await {
+                Ok(Ok(answer)) => return Ok(answer.into_inner()),
+                Ok(Err(status)) => Error::of_call(endpoint, &status),
+                Err(_) => Error::TimedOut {
+                    after: options.timeout,
+                    outcome_unknown: repeat == Repeat::IfNotDone,
+                    last: None,
+                },
+            };
+            if again(Repeat::Always, &error) {
+                self.shared.endpoints.leave(place);
+            }
+            if !again(repeat, &error) {
+                return Err(error);
+            }
+            attempts.note(endpoint, error);
+            let (round, begins_anew) = (attempts.made / all, attempts.made.is_multiple_of(all));
+            let wait = if begins_anew { back_off(round) } else { Duration::ZERO };
+            let enough = options.rounds > 0 && round >= options.rounds;
+            if enough || Instant::now() + wait >= deadline {
+                return Err(attempts.give_up(options.timeout));
+            }
+            sleep(wait).await;
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! From the words of a status back to the code they were made from. `api` has the table the other way
+//! round; `hiraeth`'s tests hold the two together.
+
+use types::Code;
+
+/// Words that are the whole message.
+const EXACT: [(&str, Code); 25] = [
+    ("etcdserver: key is not provided", Code::EmptyKey),
+    ("etcdserver: value is provided", Code::ValueProvided),
+    ("etcdserver: lease is provided", Code::LeaseProvided),
+    ("etcdserver: key not found", Code::KeyNotFound),
+    ("etcdserver: duplicate key given in txn request", Code::DuplicateKey),
+    ("etcdserver: too many operations in txn request", Code::TooManyOperations),
+    ("etcdserver: invalid sort option", Code::InvalidSortOption),
+    ("etcdserver: mvcc: required revision has been compacted", Code::Compacted),
+    ("etcdserver: mvcc: required revision is a future revision", Code::FutureRevision),
+    ("etcdserver: request is too large", Code::RequestTooLarge),
+    ("grpc: received message larger than max", Code::RequestTooLarge),
+    ("etcdserver: requested lease not found", Code::LeaseNotFound),
+    ("etcdserver: lease already exists", Code::LeaseExists),
+    ("etcdserver: too large lease TTL", Code::LeaseTtlTooLarge),
+    ("mvcc: duplicate watch ID provided on the WatchStream", Code::DuplicateWatch),
+    ("mvcc: watcher range is empty", Code::EmptyWatchRange),
+    ("etcdserver: mvcc: database space exceeded", Code::NoSpace),
+    ("etcdserver: too many requests", Code::TooManyRequests),
+    ("etcdserver: no leader", Code::NoLeader),
+    ("etcdserver: not leader", Code::NotLeader),
+    ("etcdserver: leader changed", Code::LeaderChanged),
+    ("etcdserver: request timed out", Code::Timeout),
+    ("etcdserver: server stopped", Code::ShuttingDown),
+    ("etcdserver: corrupt cluster", Code::Corrupt),
+    ("etcdserver: member not found", Code::MemberNotFound),
+];
+
+/// Words that details may follow.
+const PREFIX: [(&str, Code); 11] = [
+    ("etcdserver: cluster ID mismatch", Code::ClusterMismatch),
+    ("hiraeth: invalid request", Code::InvalidArgument),
+    ("hiraeth: the region has changed", Code::EpochMismatch),
+    ("hiraeth: keyspace not found", Code::KeyspaceNotFound),
+    ("hiraeth: keyspace already exists", Code::KeyspaceExists),
+    ("hiraeth: the region is not on this node", Code::RegionNotFound),
+    ("hiraeth: the client session is too old", Code::SessionExpired),
+    ("hiraeth: the request was carried out before", Code::OutcomeNotKept),
+    ("hiraeth: not supported", Code::Unsupported),
+    ("hiraeth: a limit was reached", Code::LimitReached),
+    ("hiraeth: internal error", Code::Internal),
+];
+
+/// The code a server's message stands for; `None` for words this client does not know.
+pub(crate) fn of(message: &str) -> Option<Code> {
+    let exact = EXACT.iter().find(|(words, _)| *words == message);
+    let found = exact.or_else(|| PREFIX.iter().find(|(words, _)| message.starts_with(words)));
+    found.map(|(_, code)| *code)
+}

@@ -1,0 +1,99 @@
+//! What servers tell of themselves and of the cluster.
+
+use proto::etcdserverpb as pb;
+use proto::etcdserverpb::cluster_client::ClusterClient;
+use proto::etcdserverpb::maintenance_client::MaintenanceClient;
+use proto::hiraeth::v1::NodeStatusRequest;
+use proto::hiraeth::v1::NodeStatusResponse;
+use proto::hiraeth::v1::node_client::NodeClient;
+use tokio::time::timeout;
+use tonic::transport::Channel;
+
+use crate::call::{ANSWER_BYTES, Repeat};
+use crate::{Client, Error, endpoints};
+
+/// A server of the cluster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// Its number.
+    pub id: u64,
+    /// Its name; empty until it was first seen.
+    pub name: String,
+    /// Where its peers reach it.
+    pub peer_urls: Vec<String>,
+    /// Where clients reach it; empty until it was first seen.
+    pub client_urls: Vec<String>,
+    /// Whether it receives, but does not vote yet.
+    pub is_learner: bool,
+}
+
+fn service(channel: Channel) -> NodeClient<Channel> {
+    NodeClient::new(channel).max_decoding_message_size(ANSWER_BYTES)
+}
+
+impl Client {
+    /// What some server knows of itself and the cluster.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn any_node_status(&self) -> Result<NodeStatusResponse, Error> {
+        let message = NodeStatusRequest {};
+        let answer = self.call(Repeat::Always, message, |channel, request| async move {
+            service(channel).status(request).await
+        });
+        answer.await
+    }
+
+    /// What the server at `address`, `host:port`, knows of itself and the cluster. It need not be
+    /// among this client's endpoints, and no other is asked instead.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn node_status(&self, address: &str) -> Result<NodeStatusResponse, Error> {
+        let channel = endpoints::lazy(address)?;
+        let mut service = service(channel);
+        self.once(address, service.status(self.request(NodeStatusRequest {}))).await
+    }
+
+    /// etcd's `Maintenance.Status` of the server at `address`.
+    ///
+    /// # Errors
+    /// As [`Self::node_status`]; an unknown keyspace.
+    pub async fn maintenance_status(&self, address: &str) -> Result<pb::StatusResponse, Error> {
+        let channel = endpoints::lazy(address)?;
+        let mut service = MaintenanceClient::new(channel);
+        self.once(address, service.status(self.request(pb::StatusRequest {}))).await
+    }
+
+    async fn once<A>(
+        &self,
+        address: &str,
+        sent: impl Future<Output = Result<tonic::Response<A>, tonic::Status>>,
+    ) -> Result<A, Error> {
+        let after = self.shared.options.timeout;
+        match timeout(after, sent).await {
+            Ok(Ok(answer)) => Ok(answer.into_inner()),
+            Ok(Err(status)) => Err(Error::of_call(address, &status)),
+            Err(_) => Err(Error::TimedOut { after, outcome_unknown: false, last: None }),
+        }
+    }
+
+    /// The servers of the cluster, confirmed by a majority.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn members(&self) -> Result<Vec<Member>, Error> {
+        let message = pb::MemberListRequest { linearizable: true };
+        let answer = self.call(Repeat::Always, message, |channel, request| async move {
+            ClusterClient::new(channel).member_list(request).await
+        });
+        let member = |member: pb::Member| Member {
+            id: member.id,
+            name: member.name,
+            peer_urls: member.peer_ur_ls,
+            client_urls: member.client_ur_ls,
+            is_learner: member.is_learner,
+        };
+        Ok(answer.await?.members.into_iter().map(member).collect())
+    }
+}

@@ -1,0 +1,20 @@
+use std::time::Duration;
+
+/// How a [`crate::Client`] behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The keyspace of every request; `None` for `default`.
+    pub keyspace: Option<String>,
+    /// How long one request may take in all, attempts elsewhere included. The server's own limit is
+    /// 7 s; with less the client gives up first.
+    pub timeout: Duration,
+    /// How often all endpoints are tried for one request before giving up; 0 as often as `timeout`
+    /// allows.
+    pub rounds: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { keyspace: None, timeout: Duration::from_secs(10), rounds: 0 }
+    }
+}
