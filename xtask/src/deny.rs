@@ -26,5 +26,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
             &own
         }
     };
+    // The checks look at every platform's crates; a build only fetched those of this one.
+    cargo(&["fetch", "--quiet"])?;
     crate::run::run(program, &CHECKS)
 }
