@@ -1,5 +1,6 @@
 //! Every replica of one poller, and who of them has something to say.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -66,8 +67,8 @@ impl<P, R> Host<P, R> {
     /// When what was found on disk contradicts itself.
     pub fn create(&mut self, start: PeerStart) -> Result<(), consensus::Error> {
         let region = start.record.id;
-        if !self.peers.contains_key(&region) {
-            self.peers.insert(region, Peer::new(start)?);
+        if let Entry::Vacant(vacant) = self.peers.entry(region) {
+            vacant.insert(Peer::new(start)?);
             self.dirty.insert(region);
         }
         Ok(())

@@ -95,10 +95,7 @@ mod tests {
         queue.begin(ReadContext(2));
         queue.push('c');
         assert!(!queue.wants_round(), "two rounds are under way");
-        assert_eq!(
-            queue.confirm(ReadContext(2), Index(7)),
-            vec![(Index(7), 'a'), (Index(7), 'b')]
-        );
+        assert_eq!(queue.confirm(ReadContext(2), Index(7)), vec![(Index(7), 'a'), (Index(7), 'b')]);
         assert!(queue.confirm(ReadContext(1), Index(9)).is_empty(), "already covered");
         queue.begin(ReadContext(3));
         assert!(!queue.wants_round());
