@@ -55,9 +55,8 @@ impl Endpoints {
 
 /// A connection to `address` (`host:port`, or an `http://` URL) that is made at the first request.
 pub(crate) fn lazy(address: &str) -> Result<Channel, Error> {
-    let wrong = |why: &str| {
-        Error::Setting(format!("{address:?} is no endpoint ({why}); say host:port"))
-    };
+    let wrong =
+        |why: &str| Error::Setting(format!("{address:?} is no endpoint ({why}); say host:port"));
     let rest = address.strip_prefix("http://").unwrap_or(address);
     if rest.contains("://") {
         return Err(wrong("only http is spoken"));

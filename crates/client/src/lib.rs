@@ -29,6 +29,7 @@ mod kv;
 mod lease;
 mod node;
 mod options;
+mod pages;
 mod span;
 mod txn;
 mod watch;
@@ -39,13 +40,14 @@ pub use kv::{Delete, Deleted, Get, Put, Records, SortBy, Written};
 pub use lease::{Granted, KeptLease, Renewals, TimeToLive};
 pub use node::Member;
 pub use options::Options;
+pub use pages::Pages;
 pub use span::Span;
 pub use txn::{Compare, Operation, Relation, Txn, TxnOutcome, TxnResult};
 pub use watch::{Change, ChangeKind, Changes, Watch, Watcher};
 
-/// One key at one revision, as on the wire.
-pub use proto::mvccpb::KeyValue;
-/// What nodes tell of themselves, as on the wire.
-pub use proto::hiraeth::v1 as native;
 /// What etcd's `Maintenance.Status` answers, as on the wire.
 pub use proto::etcdserverpb::StatusResponse;
+/// What nodes tell of themselves, as on the wire.
+pub use proto::hiraeth::v1 as native;
+/// One key at one revision, as on the wire.
+pub use proto::mvccpb::KeyValue;

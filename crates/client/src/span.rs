@@ -29,6 +29,18 @@ impl Span {
         let key = if from.is_empty() { ZERO } else { from };
         Self { key, end: if to.is_empty() { ZERO } else { to } }
     }
+
+    /// What is left of the span after `key`.
+    #[must_use]
+    pub fn after(&self, key: &[u8]) -> Self {
+        Self { key: [key, &[0]].concat().into(), end: self.end.clone() }
+    }
+
+    /// What is left of the span before `key`.
+    #[must_use]
+    pub fn before(&self, key: Bytes) -> Self {
+        Self { key: self.key.clone(), end: key }
+    }
 }
 
 /// The first key after all that begin with `prefix`.

@@ -202,8 +202,7 @@ impl Client {
     /// # Errors
     /// A key written twice; too many operations; as [`Client::get`] and [`Client::put`].
     pub async fn txn(&self, txn: Txn) -> Result<TxnOutcome, Error> {
-        let repeat =
-            if Txn::reads_only(&txn.0) { Repeat::Always } else { Repeat::IfNotDone };
+        let repeat = if Txn::reads_only(&txn.0) { Repeat::Always } else { Repeat::IfNotDone };
         let answer = self.call(repeat, txn.0, |channel, request| async move {
             service(channel).txn(request).await
         });

@@ -263,9 +263,8 @@ impl Watcher {
         let (place, endpoint, channel) = client.shared.endpoints.current();
         let after = client.shared.options.timeout / 3;
         let created = timeout(after, self.open(place, endpoint, channel)).await;
-        let created = created.unwrap_or_else(|_| {
-            Err(Error::TimedOut { after, outcome_unknown: false, last: None })
-        });
+        let created = created
+            .unwrap_or_else(|_| Err(Error::TimedOut { after, outcome_unknown: false, last: None }));
         let connected = created.and_then(|(connection, first)| {
             self.take(first)?;
             self.connection = Some(connection);

@@ -1,12 +1,13 @@
 //! The `hiraeth` binary: a server, a cluster on one machine to try things, and the tools to use
 //! both.
 
+mod cli;
 mod cluster;
 mod exit;
 mod logging;
 mod serve;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -33,6 +34,8 @@ enum Command {
     Serve(serve::Settings),
     /// Run several servers on this machine, to try fail-over.
     Cluster(cluster::Options),
+    #[command(flatten)]
+    Tool(cli::Command),
 }
 
 fn main() -> std::process::ExitCode {
@@ -41,6 +44,7 @@ fn main() -> std::process::ExitCode {
         None => serve::run(arguments.serve),
         Some(Command::Serve(settings)) => serve::run(settings),
         Some(Command::Cluster(options)) => cluster::run(&options),
+        Some(Command::Tool(command)) => return cli::run(command, Arguments::command()),
     };
     exit::code(result)
 }

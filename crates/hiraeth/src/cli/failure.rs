@@ -1,0 +1,168 @@
+//! How a command ends: exit codes, and words that say what to do next.
+
+use std::io;
+use std::process::ExitCode;
+
+use client::Error;
+use types::Code;
+
+/// The exit codes, for `--help`; the same as in `api`'s table of errors.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed in a way no other code names
+  2  the command line or the request is wrong
+  3  what is named is not there: a key, a lease, a keyspace
+  4  the state forbids it: comparisons of a txn that do not hold, a compacted or future revision,
+     a name that is taken
+  5  not now: no server can be reached, or there is no leader
+  6  the outcome is unknown: a write may or may not have been carried out
+  7  a limit was reached
+  8  damage, or a bug";
+
+/// How a command ended that did what it was asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Done {
+    /// As hoped for.
+    Well,
+    /// There is nothing of that name.
+    NotFound,
+    /// Comparisons did not hold.
+    Conflict,
+}
+
+/// Arguments that are wrong in a way clap cannot see.
+#[derive(Debug)]
+pub(super) struct Usage(pub(super) String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Tells what went wrong, if anything did, and answers the exit code.
+pub(super) fn code(result: anyhow::Result<Done>) -> ExitCode {
+    let error = match result {
+        Ok(Done::Well) => return ExitCode::SUCCESS,
+        Ok(Done::NotFound) => return ExitCode::from(3),
+        Ok(Done::Conflict) => return ExitCode::from(4),
+        Err(error) => error,
+    };
+    if broken_pipe(&error) {
+        // Whoever read the output has enough.
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("error: {error:#}");
+    match error.downcast_ref::<Error>() {
+        Some(error) => {
+            if let Some(hint) = hint(error) {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::from(exit(error))
+        }
+        None if error.is::<Usage>() => ExitCode::from(2),
+        None => ExitCode::FAILURE,
+    }
+}
+
+fn broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|it| it.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn exit(error: &Error) -> u8 {
+    use tonic::Code as G;
+    match error {
+        Error::Server { code, .. } => api::error::of(*code).exit,
+        Error::Compacted { .. } => api::error::of(Code::Compacted).exit,
+        Error::Setting(_) => 2,
+        Error::Unreachable { .. } => 5,
+        Error::Interrupted { .. } => 6,
+        Error::TimedOut { outcome_unknown, .. } => 5 + u8::from(*outcome_unknown),
+        Error::Malformed(_) => 8,
+        Error::Status { grpc, .. } => match grpc {
+            G::InvalidArgument | G::OutOfRange | G::Unimplemented => 2,
+            G::NotFound => 3,
+            G::FailedPrecondition | G::AlreadyExists => 4,
+            G::Unavailable => 5,
+            G::DeadlineExceeded | G::Cancelled | G::Unknown => 6,
+            G::ResourceExhausted => 7,
+            G::DataLoss | G::Internal => 8,
+            _ => 1,
+        },
+        _ => 1,
+    }
+}
+
+fn hint(error: &Error) -> Option<String> {
+    const CLUSTER: &str = "a majority of the nodes must be up; `hiraeth status` shows which are";
+    const UNKNOWN: &str =
+        "if this was a write, it may have been carried out: read before writing again";
+    Some(match error {
+        Error::Unreachable { .. } => {
+            "is a server running there? `hiraeth serve` starts one; --endpoints or \
+             HIRAETH_ENDPOINTS say where it is"
+                .to_owned()
+        }
+        Error::Compacted { oldest } => format!("watch from revision {oldest} on: --rev {oldest}"),
+        Error::Interrupted { .. } => UNKNOWN.to_owned(),
+        Error::TimedOut { outcome_unknown: true, .. } => format!("{UNKNOWN}; {CLUSTER}"),
+        Error::TimedOut { .. } => format!("{CLUSTER}; --timeout waits longer"),
+        Error::Server { code, .. } => return hint_of(*code).map(ToOwned::to_owned),
+        Error::Status { grpc: tonic::Code::Unimplemented, .. } => {
+            "the server does not know this; is it Hiraeth, and of this version?".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+fn hint_of(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::EmptyKey => "name a key; `hiraeth kv scan` reads many",
+        Code::KeyNotFound => "what is to be kept must be there; put the key as a whole first",
+        Code::DuplicateKey => "write each key once in a transaction",
+        Code::Compacted => "that revision is gone; leave --rev out to read what is now",
+        Code::FutureRevision => "that revision has not happened yet; leave --rev out to read what is now",
+        Code::RequestTooLarge => "a request may have 1.5 MiB; split the value over several keys",
+        Code::TooManyOperations => "a transaction may have 128 operations; make several",
+        Code::LeaseNotFound => {
+            "it ended or was revoked; `hiraeth lease list` shows the living, `hiraeth lease grant` \
+             makes one"
+        }
+        Code::LeaseExists => "leave --id out to let the server choose",
+        Code::KeyspaceExists => "`hiraeth keyspace list` shows all; use it with --keyspace",
+        Code::NoSpace => "delete and compact, or give the servers more disk",
+        Code::TooManyRequests => "the servers are overloaded; try again in a while",
+        Code::NoLeader | Code::RegionNotFound => {
+            "a majority of the nodes must be up; `hiraeth status` shows which are"
+        }
+        Code::NotLeader | Code::EpochMismatch | Code::ShuttingDown => "try again",
+        Code::LeaderChanged | Code::Timeout | Code::SessionExpired => {
+            "if this was a write, it may have been carried out: read before writing again"
+        }
+        Code::Corrupt | Code::Internal => "the server's log says more",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use client::Error;
+    use types::{Code, Fault};
+
+    use super::exit;
+
+    /// The client reads codes from words; `api` writes them.
+    #[test]
+    fn the_client_knows_every_error_the_server_can_send() {
+        for code in Code::ALL {
+            for fault in [Fault::from(code), Fault::new(code, "and more")] {
+                let error = Error::from(api::error::status(&fault));
+                assert_eq!(error.code(), Some(code), "{error}");
+                assert_eq!(exit(&error), api::error::of(code).exit, "{error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The commands that talk to running servers.
+//!
+//! `failure` ends them, `output`, `table`, `json` and `text` show what came of them, and each other
+//! module is one command.
+
+mod completions;
+mod failure;
+mod json;
+mod keyspace;
+mod kv;
+mod lease;
+mod output;
+mod remote;
+mod status;
+mod table;
+mod text;
+mod txn;
+mod watch;
+
+use std::process::ExitCode;
+
+/// What the command line tool can do.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Read, write, watch keys and values.
+    Kv(kv::Arguments),
+    /// Leases: keys that go when nobody renews them.
+    Lease(lease::Arguments),
+    /// Keyspaces, each with keys and revisions of its own.
+    Keyspace(keyspace::Arguments),
+    /// Show the cluster on one screen: nodes, regions, and what is wrong.
+    Status(status::Arguments),
+    /// Print a script that completes commands in a shell.
+    Completions(completions::Arguments),
+}
+
+/// Runs a command to its end; `program` is the whole command line, for completions.
+pub(crate) fn run(command: Command, program: clap::Command) -> ExitCode {
+    let result = match command {
+        Command::Kv(arguments) => output::block_on(kv::run(arguments)),
+        Command::Lease(arguments) => output::block_on(lease::run(arguments)),
+        Command::Keyspace(arguments) => output::block_on(keyspace::run(arguments)),
+        Command::Status(arguments) => output::block_on(status::run(arguments)),
+        Command::Completions(arguments) => completions::run(&arguments, program),
+    };
+    failure::code(result)
+}
