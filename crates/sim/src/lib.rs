@@ -1,1 +1,41 @@
-//! sim
+//! A deterministic simulation of three nodes: the real consensus, regions, log, machine and
+//! snapshots on a clock, a disk and a network that one seed decides. The chapter is
+//! `docs/architecture/simulation.md`.
+
+mod client;
+mod counts;
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "the tests of crate storage share this file and use all of it; offsets of a disk in \
+              memory fit its addresses"
+)]
+mod disk;
+mod ending;
+mod engine;
+mod event;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "the node's own file: the clock that ends leases is simulated, not imitated, and crate \
+              node would bring the network stack with it"
+)]
+#[path = "../../node/src/lease/clock.rs"]
+mod lease;
+mod mutant;
+mod nemesis;
+mod network;
+mod node;
+mod oracle;
+mod scenario;
+mod sky;
+mod trace;
+mod transfer;
+mod world;
+
+pub use counts::Counts;
+pub use mutant::Mutant;
+pub use scenario::Scenario;
+pub use sky::Failure;
+pub use world::{Plan, Report, run};

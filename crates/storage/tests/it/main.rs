@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must fail")]
 
 mod engine;
+// The simulator's disk: one model of what a disk may do, not two.
+#[path = "../../../sim/src/disk.rs"]
 mod fault_disk;
 mod snapshot;
 mod wal;

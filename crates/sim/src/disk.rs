@@ -156,6 +156,14 @@ impl FaultDisk {
         self.0.lock().faults.power_cut_in = Some(operations);
     }
 
+    /// Takes back every fault that was ordered and did not happen yet.
+    pub(crate) fn disarm(&self) {
+        let mut state = self.0.lock();
+        if !state.faults.power_is_off {
+            state.faults = Faults::default();
+        }
+    }
+
     pub(crate) fn power_is_off(&self) -> bool {
         self.0.lock().faults.power_is_off
     }

@@ -1,0 +1,121 @@
+//! Simulated clients. Each sends one question at a time, over any node, again and again under the
+//! same number until it is answered or given up.
+
+mod ask;
+mod settle;
+pub(crate) use settle::number;
+mod work;
+
+use bytes::Bytes;
+use types::{LeaseId, RegionId, Revision};
+
+use crate::event::{Body, Event};
+use crate::oracle::{Action, Seen};
+use crate::sky::Sky;
+
+/// What a client does all day.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Job {
+    /// Puts, gets, deletes and swaps on keys that others use, too.
+    Registers,
+    /// Counts one key up by compare-and-swap.
+    Counter,
+    /// Leases with keys on them.
+    Leases,
+    /// Drops history.
+    Compactor,
+    /// Makes keyspaces; in the meta region.
+    Maker,
+    /// Asks one last time, over one node.
+    Probe { node: usize },
+}
+
+/// What is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Ask {
+    Register { key: Bytes, action: Action },
+    Grant { lease: LeaseId, ttl_seconds: i64 },
+    LeasedPut { key: Bytes, lease: LeaseId },
+    Renew { lease: LeaseId },
+    Compact,
+    Make { name: String },
+}
+
+/// A question under way.
+pub(super) struct Pending {
+    ask: Ask,
+    body: Body,
+    /// The sequence number of a command.
+    sequence: Option<u64>,
+    place: Option<crate::oracle::Place>,
+    floor: Revision,
+    started: u64,
+    deadline: u64,
+    attempts: u32,
+}
+
+/// A client of one region.
+pub(crate) struct Client {
+    pub(crate) at: usize,
+    /// Its number in sessions.
+    id: u64,
+    pub(crate) region: RegionId,
+    pub(crate) job: Job,
+    node: usize,
+    sequence: u64,
+    acknowledged: u64,
+    pending: Option<Pending>,
+    /// The attempt whose answer counts.
+    attempt: u64,
+    /// The alarm that counts.
+    alarm: u64,
+    /// Commands given up, which the next one that is answered puts an end to.
+    unsettled: Vec<crate::oracle::Place>,
+    pub(crate) answered: u64,
+    /// The last value seen of each register, for swaps that have a chance.
+    seen: std::collections::BTreeMap<Bytes, Option<u64>>,
+    lease: Option<LeaseId>,
+    made: u64,
+    pub(crate) made_regions: Vec<RegionId>,
+    pub(crate) stopped: bool,
+}
+
+/// How an answered question went.
+pub(super) enum Told {
+    Seen(Seen),
+    Done,
+}
+
+impl Client {
+    pub(crate) fn new(at: usize, region: RegionId, job: Job) -> Self {
+        Self {
+            at,
+            id: 1_000 + at as u64,
+            region,
+            job,
+            node: at % crate::scenario::NODES,
+            sequence: 0,
+            acknowledged: 0,
+            pending: None,
+            attempt: 0,
+            alarm: 0,
+            unsettled: Vec::new(),
+            answered: 0,
+            seen: std::collections::BTreeMap::new(),
+            lease: None,
+            made: 0,
+            made_regions: Vec::new(),
+            stopped: matches!(job, Job::Probe { .. }),
+        }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.pending.is_none()
+    }
+
+    /// Sets the alarm; the one before counts no more.
+    pub(crate) fn wake(&mut self, sky: &mut Sky, delay: u64) {
+        self.alarm += 1;
+        sky.after(delay, Event::Client { client: self.at, alarm: self.alarm });
+    }
+}

@@ -1,0 +1,172 @@
+//! What a client asks next, by its job.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use state::command::{Command, Envelope, SessionTag};
+use state::request::{
+    Compare, CompareResult, CompareTarget, DeleteRequest, PutRequest, RangeRequest, TxnOp,
+    TxnRequest,
+};
+use types::{Epoch, KeyRange, LeaseId, Revision};
+
+use super::{Ask, Client, Job};
+use crate::event::Body;
+use crate::mutant::Mutant;
+use crate::oracle::Action;
+use crate::sky::Sky;
+
+/// Keys that all clients of a region share.
+const SLOTS: u64 = 3;
+/// The slot of the key that is counted up.
+const COUNTER: u64 = 9;
+const SHAPE: Epoch = Epoch { version: 1, conf_ver: 1 };
+
+impl Client {
+    /// Microseconds until the next question.
+    pub(super) fn think(&self, sky: &mut Sky) -> u64 {
+        match self.job {
+            Job::Registers | Job::Counter => sky.between(1_000, sky.settings.think_micros),
+            Job::Leases => sky.between(50_000, 400_000),
+            Job::Compactor => sky.between(150_000, 900_000),
+            Job::Maker => sky.between(10_000, 600_000),
+            Job::Probe { .. } => 1_000,
+        }
+    }
+
+    /// `None` if there is nothing to do.
+    pub(super) fn choose(&mut self, sky: &mut Sky) -> Option<Ask> {
+        match self.job {
+            Job::Registers => Some(self.choose_register(sky)),
+            Job::Counter => {
+                let key = sky.oracles.histories.key(self.region, COUNTER);
+                let action = match self.seen.get(&key) {
+                    Some(value) if !sky.random.chance(10) => {
+                        Action::Swap { expect: *value, new: value.unwrap_or(0) + 1 }
+                    }
+                    _ => Action::Get,
+                };
+                Some(Ask::Register { key, action })
+            }
+            Job::Leases => Some(self.choose_lease(sky)),
+            Job::Compactor => Some(Ask::Compact),
+            Job::Maker => {
+                if self.made_enough(sky) {
+                    self.stopped = true;
+                    return None;
+                }
+                self.made += 1;
+                Some(Ask::Make { name: format!("space-{}", self.made) })
+            }
+            Job::Probe { .. } => None,
+        }
+    }
+
+    fn made_enough(&self, sky: &Sky) -> bool {
+        self.made >= sky.settings.keyspaces
+    }
+
+    fn choose_register(&self, sky: &mut Sky) -> Ask {
+        let slot = sky.random.below(SLOTS);
+        let key = sky.oracles.histories.key(self.region, slot);
+        let new = sky.ticket();
+        let action = match sky.random.below(100) {
+            0..40 => Action::Get,
+            40..75 => Action::Put(new),
+            75..85 => Action::Delete,
+            _ => Action::Swap { expect: self.seen.get(&key).copied().flatten(), new },
+        };
+        Ask::Register { key, action }
+    }
+
+    fn choose_lease(&self, sky: &mut Sky) -> Ask {
+        let Some(lease) = self.lease else {
+            let lease = LeaseId(i64::try_from(sky.ticket()).unwrap_or(1));
+            let ttl_seconds = if sky.random.chance(70) { 1 } else { 2 };
+            return Ask::Grant { lease, ttl_seconds };
+        };
+        if sky.random.chance(50) {
+            return Ask::Renew { lease };
+        }
+        let key = Bytes::from(format!("leased-{lease}-{}", sky.random.below(2)));
+        Ask::LeasedPut { key, lease }
+    }
+
+    /// The question as it goes to a node, with its number if it is a command.
+    pub(super) fn body(&mut self, sky: &mut Sky, ask: &Ask) -> (Body, Option<u64>) {
+        let command = match ask {
+            Ask::Register { key, action: Action::Get } => {
+                let range = KeyRange::single(key);
+                return (Body::Read(RangeRequest { range, ..RangeRequest::default() }), None);
+            }
+            Ask::Renew { lease } => return (Body::Renew(*lease), None),
+            Ask::Register { key, action } => change(sky, key, *action),
+            Ask::Grant { lease, ttl_seconds } => {
+                Command::LeaseGrant { id: *lease, ttl_seconds: *ttl_seconds }
+            }
+            Ask::LeasedPut { key, lease } => {
+                let (key, value) = (key.clone(), padded(sky, 1));
+                Command::Put(PutRequest { key, value, lease: *lease, ..PutRequest::default() })
+            }
+            Ask::Compact => {
+                let newest = sky.oracles.revisions.floor(self.region).get();
+                Command::Compact { revision: Revision((newest - 15).max(1)) }
+            }
+            Ask::Make { name } => Command::CreateKeyspace { name: name.clone() },
+        };
+        self.sequence += 1;
+        let (client, sequence) = (self.id, self.sequence);
+        let tag = SessionTag { client, sequence, acknowledged: self.acknowledged };
+        let session = (sky.mutant != Some(Mutant::ForgetSessions)).then_some(tag);
+        let envelope = Envelope { epoch: SHAPE, session, command };
+        (Body::Write(envelope.encode()), Some(sequence))
+    }
+}
+
+fn change(sky: &mut Sky, key: &Bytes, action: Action) -> Command {
+    let range = KeyRange::single(key);
+    match action {
+        Action::Get | Action::Delete => Command::Delete(DeleteRequest { range, prev_kv: true }),
+        Action::Put(new) => {
+            let (key, value) = (key.clone(), padded(sky, new));
+            Command::Put(PutRequest { key, value, prev_kv: true, ..PutRequest::default() })
+        }
+        Action::Swap { expect, new } => Command::Txn(swap(sky, key, expect, new)),
+    }
+}
+
+fn swap(sky: &mut Sky, key: &Bytes, expect: Option<u64>, new: u64) -> TxnRequest {
+    let range = KeyRange::single(key);
+    let compare = |start: Bytes, result, target| Compare {
+        range: KeyRange::single(&start),
+        single: true,
+        result,
+        target,
+    };
+    // Padding depends on the number alone, so the whole value can be compared.
+    let compare = match expect {
+        None => compare(key.clone(), CompareResult::Equal, CompareTarget::Version(0)),
+        Some(value) => {
+            let value = padded(sky, value);
+            compare(key.clone(), CompareResult::Equal, CompareTarget::Value(value))
+        }
+    };
+    let put = PutRequest { key: key.clone(), value: padded(sky, new), ..PutRequest::default() };
+    TxnRequest {
+        compare: vec![compare],
+        success: vec![TxnOp::Put(put)],
+        failure: vec![TxnOp::Range(RangeRequest { range, ..RangeRequest::default() })],
+    }
+}
+
+/// A value for a number; now and then one that fills several sectors.
+fn padded(sky: &Sky, number: u64) -> Bytes {
+    let mixed = crate::trace::mix(1, number);
+    let len = match mixed % 16 {
+        0 => sky.settings.large_value_bytes,
+        1..4 => 500,
+        _ => 20,
+    };
+    let mut value = BytesMut::with_capacity(8 + len);
+    value.put_u64(number);
+    value.put_bytes(b'.', len);
+    value.freeze()
+}

@@ -1,0 +1,61 @@
+//! What a run was made of, so that nobody takes an empty simulation for a clean one.
+
+macro_rules! counts {
+    ($($name:ident: $words:literal,)*) => {
+        /// Everything counted in one run or many.
+        #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+        #[allow(missing_docs, reason = "the names say it")]
+        pub struct Counts {
+            $(pub $name: u64,)*
+        }
+
+        impl Counts {
+            /// Every figure with its name.
+            #[must_use]
+            pub fn named(&self) -> Vec<(&'static str, u64)> {
+                vec![$(($words, self.$name),)*]
+            }
+
+            /// Adds another run's.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+    };
+}
+
+counts! {
+    events: "events",
+    packets: "packets",
+    packets_cut: "cut",
+    packets_dropped: "dropped",
+    packets_doubled: "doubled",
+    packets_late: "late",
+    answers_lost: "answers lost",
+    partitions: "partitions",
+    one_way_partitions: "one-way partitions",
+    kills: "kills",
+    power_cuts: "power cuts",
+    batches_lost: "engine batches lost",
+    failed_syncs: "failed syncs",
+    slow_disks: "slow disks",
+    slow_appliers: "slow appliers",
+    transfers: "transfers asked",
+    elections: "elections won",
+    entries_committed: "entries committed",
+    entries_applied: "entries applied",
+    log_cuts: "log cuts",
+    snapshots_sent: "snapshots sent",
+    snapshots_broken: "snapshots broken off",
+    snapshots_installed: "snapshots installed",
+    snapshots_again: "snapshots installed at a start",
+    writes: "writes answered",
+    reads: "reads answered",
+    unknown: "unknown outcomes",
+    refused: "refused",
+    retries: "retries",
+    leases_expired: "leases expired",
+    histories: "histories checked",
+    history_ops: "operations in them",
+    undecided: "histories undecided",
+}

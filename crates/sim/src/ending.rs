@@ -1,0 +1,114 @@
+//! After the storm: the cluster must serve over every node within bounded time, come to rest, and
+//! then be the same everywhere (liveness, as openraft's turmoil tests and TigerBeetle's VOPR ask).
+
+use types::{LeaseId, RegionId};
+
+use crate::client::{Ask, Client, Job};
+use crate::event::Event;
+use crate::oracle::{Action, compare_nodes};
+use crate::scenario::NODES;
+use crate::sky::Sky;
+use crate::world::World;
+
+/// Microseconds from the end of all faults to the last questions: elections and catching up.
+pub(crate) const PROBE_AFTER: u64 = 4_000_000;
+/// Microseconds from then until everything must be answered and quiet. A lease that nobody renews
+/// any more lives up to 2 seconds, its leader's grace of 2, and both on a slow clock.
+const QUIET_WITHIN: u64 = 8_000_000;
+const LOOK_AGAIN: u64 = 250_000;
+
+/// Clients stop; each region is asked one last time over each node.
+pub(crate) fn probe(sky: &mut Sky, world: &mut World) {
+    for client in &mut world.clients {
+        client.stopped = true;
+    }
+    for region in regions(world) {
+        if region == RegionId::META {
+            continue;
+        }
+        for node in 0..NODES {
+            let at = world.add_client(sky, region, Job::Probe { node });
+            let key = bytes::Bytes::from(format!("probe-{node}"));
+            let action = Action::Put(sky.ticket());
+            world.clients[at].put(sky, Ask::Register { key, action });
+            let at = world.add_client(sky, region, Job::Probe { node });
+            let key = sky.oracles.histories.key(region, 0);
+            world.clients[at].put(sky, Ask::Register { key, action: Action::Get });
+        }
+    }
+    sky.after(LOOK_AGAIN, Event::Settled);
+}
+
+fn regions(world: &World) -> Vec<RegionId> {
+    let mut regions: Vec<RegionId> = world.clients.iter().map(|client| client.region).collect();
+    regions.sort_unstable();
+    regions.dedup();
+    regions
+}
+
+/// Looks whether all is quiet, and judges then; answers whether the run is over.
+pub(crate) fn settled(sky: &mut Sky, world: &World) -> bool {
+    let missing = unrest(world);
+    if missing.is_none() {
+        judge(sky, world);
+        return true;
+    }
+    let limit = sky.settings.storm_micros + PROBE_AFTER + QUIET_WITHIN;
+    if sky.now >= limit {
+        sky.fail("liveness", missing.unwrap_or_default());
+        return true;
+    }
+    sky.after(LOOK_AGAIN, Event::Settled);
+    false
+}
+
+/// What is not at rest yet.
+fn unrest(world: &World) -> Option<String> {
+    if let Some(client) = world.clients.iter().find(|client| !client.is_idle()) {
+        let Client { at, region, job, .. } = client;
+        return Some(format!("client {at} of region {region} ({job:?}) has no answer"));
+    }
+    for region in regions(world) {
+        let mut positions = Vec::new();
+        let mut leaders = 0;
+        for node in &world.nodes {
+            let Some(running) = &node.running else { return Some(format!("{} is down", node.id)) };
+            let Some(shard) = running.shards.get(&region) else {
+                return Some(format!("node {} has no region {region}", node.id));
+            };
+            leaders += usize::from(shard.leadership.here);
+            let leases: Vec<LeaseId> = shard.machine.leases().map(|(id, _)| id).collect();
+            if !leases.is_empty() {
+                return Some(format!("region {region}: leases {leases:?} do not end"));
+            }
+            if shard.machine.wants_scavenging() {
+                return Some(format!("region {region}: history does not go on node {}", node.id));
+            }
+            let status = running.host.peer(region).map(region::Peer::status);
+            positions.push((shard.machine.applied().index, status.map(|it| it.last)));
+        }
+        let (applied, _) = positions[0];
+        if leaders != 1 || positions.iter().any(|it| *it != (applied, Some(applied))) {
+            return Some(format!("region {region}: {leaders} leaders, {positions:?}"));
+        }
+    }
+    None
+}
+
+fn judge(sky: &mut Sky, world: &World) {
+    let verdict = compare_nodes(&world.nodes, &sky.oracles);
+    sky.judge("state machine safety", verdict);
+    for (region, key) in sky.oracles.counters.keys() {
+        let running = world.nodes.iter().find_map(|node| node.running.as_ref());
+        let value = running.and_then(|running| running.value(region, &key)).unwrap_or(0);
+        let verdict = sky.oracles.counters.check(region, &key, value);
+        sky.judge("exactly once", verdict);
+    }
+    let verdict = sky.oracles.histories.check(&mut sky.counts);
+    sky.judge("linearizability", verdict);
+    let quiet = world.clients.iter().filter(|client| client.answered == 0);
+    let quiet = quiet.filter(|client| matches!(client.job, Job::Registers | Job::Counter)).count();
+    if quiet > 0 {
+        sky.fail("liveness", format!("{quiet} clients were never answered"));
+    }
+}

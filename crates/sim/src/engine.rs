@@ -1,0 +1,157 @@
+//! An engine that keeps what a real one promises and not a batch more: all of it after the death of
+//! the process, a prefix of the batches after a power cut, everything up to the last `persist`.
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use storage::engine::{Engine, EngineStats, Error, MemoryEngine, Snapshot};
+use types::{Batch, ReadFailure, Reader};
+
+use crate::disk::Random;
+
+/// Records removed in one batch: few, so that a crash can fall between two.
+const CLEAR_KEYS: usize = 16;
+/// Batches that are not durable at most.
+const AT_RISK: usize = 256;
+
+#[derive(Default)]
+struct State {
+    live: MemoryEngine,
+    /// The state as of the last `persist`, and after each batch since.
+    survivors: Vec<Box<dyn Snapshot>>,
+    /// Writes until the power goes.
+    fuse: Option<u64>,
+    off: bool,
+}
+
+/// The engine of one simulated node.
+#[derive(Default)]
+pub(crate) struct SimEngine(Mutex<State>);
+
+impl SimEngine {
+    /// Lets the power go after `writes` more batches.
+    pub(crate) fn cut_power_in(&self, writes: u64) {
+        self.0.lock().fuse = Some(writes);
+    }
+
+    /// Takes back a power cut that did not happen yet.
+    pub(crate) fn disarm(&self) {
+        self.0.lock().fuse = None;
+    }
+
+    pub(crate) fn power_is_off(&self) -> bool {
+        self.0.lock().off
+    }
+
+    /// Batches that a power cut could take away now.
+    pub(crate) fn at_risk(&self) -> usize {
+        self.0.lock().survivors.len().saturating_sub(1)
+    }
+
+    /// The process died, the machine did not.
+    pub(crate) fn kill_process(&self) {
+        let mut state = self.0.lock();
+        (state.fuse, state.off) = (None, false);
+    }
+
+    /// A power cut: some prefix of the batches since the last `persist` is left.
+    pub(crate) fn lose_power(&self, random: &mut Random) {
+        let mut state = self.0.lock();
+        (state.fuse, state.off) = (None, false);
+        let survivors = core::mem::take(&mut state.survivors);
+        if survivors.is_empty() {
+            state.live = MemoryEngine::new();
+            return;
+        }
+        let odds = random.below(3);
+        let last = survivors.len() as u64 - 1;
+        let kept = match odds {
+            0 => 0,
+            1 => last,
+            _ => random.below(last + 1),
+        };
+        let mut batch = Batch::default();
+        let view = &survivors[usize::try_from(kept).unwrap_or(0)];
+        let everything = view.scan(&[], &[0xff; 40], &mut |key, value| {
+            batch.put(key, value);
+            true
+        });
+        let live = MemoryEngine::new();
+        let copied = live.write(batch);
+        assert!(everything.is_ok() && copied.is_ok(), "{everything:?} {copied:?}");
+        state.survivors.push(live.snapshot());
+        state.live = live;
+    }
+}
+
+impl Reader for SimEngine {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ReadFailure> {
+        self.0.lock().live.get(key)
+    }
+
+    fn scan(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        visit: &mut dyn FnMut(Bytes, Bytes) -> bool,
+    ) -> Result<(), ReadFailure> {
+        // Not under the lock: `visit` may come back.
+        let view = self.0.lock().live.snapshot();
+        view.scan(start, end, visit)
+    }
+}
+
+impl Engine for SimEngine {
+    fn write(&self, batch: Batch) -> Result<(), Error> {
+        let mut state = self.0.lock();
+        if state.off || state.fuse == Some(0) {
+            state.off = true;
+            return Err(Error::Latched("the power goes off".to_owned()));
+        }
+        if let Some(fuse) = &mut state.fuse {
+            *fuse -= 1;
+        }
+        if state.survivors.is_empty() {
+            let empty = state.live.snapshot();
+            state.survivors.push(empty);
+        }
+        state.live.write(batch)?;
+        let after = state.live.snapshot();
+        state.survivors.push(after);
+        if state.survivors.len() > AT_RISK {
+            // A real engine writes its tables in its own time, too.
+            state.survivors.drain(..AT_RISK / 2);
+        }
+        Ok(())
+    }
+
+    fn persist(&self) -> Result<(), Error> {
+        let mut state = self.0.lock();
+        if state.off {
+            return Err(Error::Latched("the power is off".to_owned()));
+        }
+        state.survivors = vec![state.live.snapshot()];
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Box<dyn Snapshot> {
+        self.0.lock().live.snapshot()
+    }
+
+    fn clear_range(&self, start: &[u8], end: &[u8]) -> Result<(), Error> {
+        loop {
+            let mut batch = Batch::default();
+            self.scan(start, end, &mut |key, _| {
+                batch.delete(key);
+                batch.len() < CLEAR_KEYS
+            })?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.write(batch)?;
+        }
+    }
+
+    fn stats(&self) -> EngineStats {
+        self.0.lock().live.stats()
+    }
+}

@@ -1,0 +1,90 @@
+//! Everything that can happen at a moment of simulated time.
+
+use bytes::Bytes;
+use state::request::RangeRequest;
+use state::response::{Outcome, RangeResponse};
+use types::{Code, LeaseId, NodeId, RegionId, Revision};
+
+use crate::nemesis::Fault;
+
+/// Something due. `life` is the run of a node's process that it belongs to; it is dropped when that
+/// run is over.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Tick { node: usize, life: u64 },
+    Poll { node: usize, life: u64 },
+    SyncDone { node: usize, life: u64 },
+    Apply { node: usize, life: u64 },
+    /// The janitor's rounds.
+    CutLogs { node: usize, life: u64 },
+    ExpireLeases { node: usize, life: u64 },
+    RetryLeases { node: usize, life: u64, region: RegionId, ids: Vec<LeaseId> },
+    Deliver { from: NodeId, to: NodeId, packet: Packet },
+    /// The next chunk of a snapshot on its way arrives.
+    Chunk { transfer: u64 },
+    Request { node: usize, request: Request },
+    Answer { client: usize, attempt: u64, result: Result<Answer, Code> },
+    /// A client's alarm.
+    Client { client: usize, alarm: u64 },
+    /// The next fault is drawn.
+    Nemesis,
+    /// A fault ends.
+    Heal(Fault),
+    Restart { node: usize, life: u64 },
+    /// Faults stop.
+    Calm,
+    /// Clients stop asking and the last questions are put.
+    Probe,
+    /// Looks whether all is quiet.
+    Settled,
+}
+
+/// What one node sends another.
+#[derive(Clone, Debug)]
+pub(crate) enum Packet {
+    Raft { region: RegionId, bytes: Bytes },
+    Propose { request: u64, region: RegionId, data: Bytes },
+    Renew { request: u64, region: RegionId, lease: LeaseId },
+    Reply { request: u64, result: Result<Answer, Code> },
+}
+
+/// What a client asks a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) client: usize,
+    pub(crate) attempt: u64,
+    pub(crate) region: RegionId,
+    pub(crate) body: Body,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    Write(Bytes),
+    Read(RangeRequest),
+    Renew(LeaseId),
+}
+
+/// What a client is told.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Written(Outcome),
+    Found { revision: Revision, response: RangeResponse },
+    /// Seconds a renewed lease lives; 0 for an unknown one.
+    Renewed(i64),
+}
+
+/// Who waits for a proposal or a question.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asked {
+    Client { client: usize, attempt: u64 },
+    Node { node: NodeId, request: u64 },
+    Nobody,
+}
+
+/// Who waits for a read.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) client: usize,
+    pub(crate) attempt: u64,
+    pub(crate) range: RangeRequest,
+}

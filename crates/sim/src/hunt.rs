@@ -1,0 +1,162 @@
+//! Running seeds.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use sim::{Counts, Plan, Report, Scenario, run};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// How many seeds.
+    #[arg(long, default_value_t = 500)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 1)]
+    first_seed: u64,
+    /// The scenario; without it the seeds take turns among all of them.
+    #[arg(long, value_parser = scenario)]
+    scenario: Option<Scenario>,
+    /// Print every line of every trace.
+    #[arg(long)]
+    trace: bool,
+    /// One JSON object per seed on standard output.
+    #[arg(long)]
+    json: bool,
+    /// Break this on purpose.
+    #[arg(long, value_parser = mutant)]
+    mutant: Option<sim::Mutant>,
+}
+
+fn scenario(name: &str) -> Result<Scenario, String> {
+    let known = Scenario::ALL.map(Scenario::name).join(", ");
+    Scenario::named(name).ok_or_else(|| format!("one of {known}"))
+}
+
+fn mutant(name: &str) -> Result<sim::Mutant, String> {
+    sim::Mutant::named(name).ok_or_else(|| "see `sim mutants`".to_owned())
+}
+
+/// Seeds that failed once, run before all others: lines `seed scenario commit story`.
+fn remembered() -> anyhow::Result<Vec<(u64, Scenario)>> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../sim/seeds.txt");
+    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let mut found = Vec::new();
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let mut words = line.split_whitespace();
+        let seed = words.next().and_then(|word| word.parse().ok());
+        let scenario = words.next().and_then(Scenario::named);
+        let both = seed.zip(scenario);
+        found.push(both.with_context(|| format!("a line of sim/seeds.txt: {line:?}"))?);
+    }
+    Ok(found)
+}
+
+/// Everything so far.
+struct Tally {
+    began: Instant,
+    told: Instant,
+    runs: u64,
+    micros: u64,
+    counts: Counts,
+}
+
+pub(crate) fn hunt(options: &Options) -> anyhow::Result<()> {
+    let now = Instant::now();
+    let mut tally = Tally { began: now, told: now, runs: 0, micros: 0, counts: Counts::default() };
+    let last = options.first_seed.saturating_add(options.seeds);
+    let mut plans = Vec::new();
+    if options.seeds > 1 && options.mutant.is_none() {
+        plans.extend(remembered()?);
+        plans.retain(|(_, scenario)| options.scenario.is_none_or(|wanted| wanted == *scenario));
+    }
+    let chosen = |seed| options.scenario.unwrap_or_else(|| Scenario::of_seed(seed));
+    let fresh = (options.first_seed..last).map(|seed| (seed, chosen(seed)));
+    for (seed, scenario) in plans.into_iter().chain(fresh) {
+        let plan = Plan { seed, scenario, mutant: options.mutant, trace: options.trace };
+        let report = run(plan);
+        tally.take(&report);
+        show(options, plan, &report);
+        if report.failure.is_some() {
+            tell_failure(plan, &report);
+            tally.print();
+            bail!("seed {seed} of {} failed", scenario.name());
+        }
+        if tally.told.elapsed() > Duration::from_secs(10) {
+            tally.told = Instant::now();
+            eprintln!("{} runs, {:.0} simulated s per s", tally.runs, tally.speed());
+        }
+    }
+    tally.print();
+    Ok(())
+}
+
+fn show(options: &Options, plan: Plan, report: &Report) {
+    if options.trace {
+        for line in &report.lines {
+            println!("{line}");
+        }
+    }
+    if options.json {
+        let figures: Vec<String> = report
+            .counts
+            .named()
+            .into_iter()
+            .map(|(name, value)| format!("\"{}\":{value}", name.replace(' ', "_")))
+            .collect();
+        println!(
+            "{{\"seed\":{},\"scenario\":\"{}\",\"trace_hash\":\"{:016x}\",\"failed\":{},{}}}",
+            plan.seed,
+            plan.scenario.name(),
+            report.trace_hash,
+            report.failure.is_some(),
+            figures.join(",")
+        );
+    }
+}
+
+fn tell_failure(plan: Plan, report: &Report) {
+    let Some(failure) = &report.failure else { return };
+    println!("FAILED seed {} scenario {}", plan.seed, plan.scenario.name());
+    println!("oracle: {}", failure.oracle);
+    println!("{}", failure.detail);
+    if !plan.trace {
+        println!("the last events:");
+        for line in &report.lines {
+            println!("  {line}");
+        }
+    }
+    println!(
+        "again: cargo xtask sim --seed {} --scenario {} --trace",
+        plan.seed,
+        plan.scenario.name()
+    );
+}
+
+impl Tally {
+    fn take(&mut self, report: &Report) {
+        self.runs += 1;
+        self.micros += report.micros;
+        self.counts.add(&report.counts);
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
+    fn speed(&self) -> f64 {
+        self.micros as f64 / 1e6 / self.began.elapsed().as_secs_f64().max(1e-3)
+    }
+
+    fn print(&self) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        println!(
+            "{} runs in {seconds:.1} s, {} simulated s, {:.0} per s; trace of all: see --json",
+            self.runs,
+            self.micros / 1_000_000,
+            self.speed()
+        );
+        for line in self.counts.named().chunks(4) {
+            let words: Vec<String> =
+                line.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            println!("  {}", words.join(", "));
+        }
+    }
+}

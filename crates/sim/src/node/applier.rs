@@ -1,0 +1,276 @@
+//! What `node::applier` does: machine, one engine batch for many entries, then answers and readers.
+
+use region::{Committed, Install};
+use state::response::{Event as Change, Outcome};
+use storage::engine::Engine;
+use types::{Batch, EntryKind, Index, RegionId, Revision};
+
+use super::Running;
+use super::poller::ToPoller;
+use crate::event::{Answer, Asked, Event, Reading};
+use crate::sky::Sky;
+
+pub(crate) enum ToApplier {
+    Committed(Committed<Asked>),
+    Install(Install),
+    Export(RegionId),
+    Scavenge(RegionId),
+}
+
+const ROUND_ENTRIES: usize = 64;
+const SCAVENGE_RECORDS: usize = 16;
+
+struct Touched {
+    region: RegionId,
+    last: Index,
+    directory_changed: bool,
+}
+
+impl Running {
+    pub(super) fn push_apply(&mut self, sky: &mut Sky, task: ToApplier) {
+        self.to_apply.push_back(task);
+        if !self.apply_due {
+            self.apply_due = true;
+            let delay = if sky.now < self.slow_applier_until {
+                sky.between(5_000, 120_000)
+            } else {
+                sky.between(10, 900)
+            };
+            sky.after(delay, Event::Apply { node: self.at, life: self.life });
+        }
+    }
+
+    pub(crate) fn apply(&mut self, sky: &mut Sky) {
+        self.apply_due = false;
+        let mut round = Vec::new();
+        let mut entries = 0;
+        for task in std::mem::take(&mut self.to_apply) {
+            if let ToApplier::Committed(committed) = task {
+                entries += committed.entries.len();
+                round.push(committed);
+                if entries < ROUND_ENTRIES {
+                    continue;
+                }
+                entries = 0;
+                self.apply_round(sky, std::mem::take(&mut round));
+            } else {
+                self.apply_round(sky, std::mem::take(&mut round));
+                self.rare(sky, task);
+            }
+            if self.failed.is_some() {
+                return;
+            }
+        }
+        self.apply_round(sky, round);
+    }
+
+    fn rare(&mut self, sky: &mut Sky, task: ToApplier) {
+        match task {
+            ToApplier::Committed(_) => {}
+            ToApplier::Install(install) => self.install(sky, &install),
+            ToApplier::Export(region) => self.export(sky, region),
+            ToApplier::Scavenge(region) => self.scavenge(sky, region),
+        }
+    }
+
+    fn apply_round(&mut self, sky: &mut Sky, round: Vec<Committed<Asked>>) {
+        if round.is_empty() || self.failed.is_some() {
+            return;
+        }
+        let mut batch = Batch::default();
+        let mut touched: Vec<Touched> = Vec::new();
+        let mut answers = Vec::new();
+        for committed in round {
+            let region = committed.region;
+            let Some(shard) = self.shards.get(&region) else { continue };
+            let last = shard.machine.applied().index;
+            if !touched.iter().any(|it| it.region == region) {
+                touched.push(Touched { region, last, directory_changed: false });
+            }
+            let Some(at) = touched.iter().position(|it| it.region == region) else { continue };
+            self.apply_committed(sky, &mut touched[at], committed, &mut batch, &mut answers);
+        }
+        for it in &touched {
+            if let Some(shard) = self.shard(it.region) {
+                shard.machine.finish(&mut batch);
+            }
+        }
+        let engine = self.engine.clone();
+        if let Err(error) = engine.write(batch) {
+            self.fail(format!("the engine could not be written: {error}"));
+            return;
+        }
+        let mut done = Vec::new();
+        for it in touched {
+            self.publish(sky, &it);
+            done.push((it.region, it.last));
+        }
+        for (asked, outcome) in answers {
+            self.reply(sky, asked, Ok(Answer::Written(outcome)));
+        }
+        self.tell(sky, ToPoller::Applied(done));
+    }
+
+    fn apply_committed(
+        &mut self,
+        sky: &mut Sky,
+        touched: &mut Touched,
+        committed: Committed<Asked>,
+        batch: &mut Batch,
+        answers: &mut Vec<(Asked, Outcome)>,
+    ) {
+        let now = self.clock(sky);
+        let (region, node) = (committed.region, self.node);
+        let engine = self.engine.clone();
+        let Some(shard) = self.shards.get_mut(&region) else { return };
+        let mut waiting = committed.waiting.into_iter().peekable();
+        let mut configurations = committed.configurations.into_iter();
+        for entry in &committed.entries {
+            if entry.index <= touched.last {
+                continue;
+            }
+            assert_eq!(entry.index, touched.last.next(), "region {region}: a gap before an entry");
+            touched.last = entry.index;
+            sky.counts.entries_applied += 1;
+            if entry.kind == EntryKind::ConfChange {
+                if let Some((_, configuration)) = configurations.find(|(at, _)| *at == entry.index)
+                {
+                    let epoch = shard.machine.applied().epoch;
+                    shard.machine.apply_conf(entry.index, entry.term, configuration, epoch);
+                }
+                continue;
+            }
+            let before = shard.machine.revision();
+            let effects = match shard.machine.apply(entry, engine.as_ref(), batch) {
+                Ok(effects) => effects,
+                Err(error) => {
+                    sky.fail("engine reads", format!("node {node} region {region}: {error}"));
+                    return;
+                }
+            };
+            for change in &effects.leases {
+                match *change {
+                    state::LeaseChange::Granted { id, ttl_seconds } => {
+                        shard.leases.granted(now, id, ttl_seconds);
+                    }
+                    state::LeaseChange::Revoked { id } => shard.leases.revoked(id),
+                }
+            }
+            touched.directory_changed |= effects.directory_changed;
+            let after = shard.machine.revision();
+            observe(sky, node, region, entry, &effects, (before, after));
+            if waiting.peek().is_some_and(|(index, _)| *index == entry.index)
+                && let Some((_, asked)) = waiting.next()
+            {
+                answers.push((asked, effects.outcome));
+            }
+        }
+    }
+
+    fn publish(&mut self, sky: &mut Sky, touched: &Touched) {
+        let Some(shard) = self.shards.get_mut(&touched.region) else { return };
+        shard.machine.written();
+        let directory =
+            touched.directory_changed.then(|| shard.machine.directory().cloned()).flatten();
+        let wants_scavenging = shard.machine.wants_scavenging() && !shard.scavenging;
+        shard.scavenging |= wants_scavenging;
+        sky.note(self.node, "applied", [touched.region.get(), touched.last.get(), 0, 0]);
+        self.release_readers(sky, touched.region, touched.last);
+        if let Some(directory) = directory {
+            self.directory_changed(sky, directory);
+        }
+        if wants_scavenging {
+            self.push_apply(sky, ToApplier::Scavenge(touched.region));
+        }
+    }
+
+    /// Serves the reads that waited for `index`.
+    pub(super) fn release_readers(&mut self, sky: &mut Sky, region: RegionId, index: Index) {
+        let Some(shard) = self.shard(region) else { return };
+        let later = shard.readers.split_off(&(index.get() + 1));
+        let ready = std::mem::replace(&mut shard.readers, later);
+        for reading in ready.into_values().flatten() {
+            self.serve(sky, region, &reading);
+        }
+    }
+
+    pub(super) fn when_applied(
+        &mut self,
+        sky: &mut Sky,
+        region: RegionId,
+        index: Index,
+        reading: Reading,
+    ) {
+        let Some(shard) = self.shard(region) else { return };
+        if shard.machine.applied().index < index {
+            shard.readers.entry(index.get()).or_default().push(reading);
+        } else {
+            self.serve(sky, region, &reading);
+        }
+    }
+
+    fn scavenge(&mut self, sky: &mut Sky, region: RegionId) {
+        let engine = self.engine.clone();
+        let Some(shard) = self.shards.get_mut(&region) else { return };
+        shard.scavenging = false;
+        let mut batch = Batch::default();
+        let more = match shard.machine.scavenge(engine.as_ref(), &mut batch, SCAVENGE_RECORDS) {
+            Ok(more) => more,
+            Err(error) => {
+                sky.fail("engine reads", format!("scavenging region {region}: {error}"));
+                return;
+            }
+        };
+        shard.machine.finish(&mut batch);
+        if let Err(error) = engine.write(batch) {
+            self.fail(format!("the engine could not be written: {error}"));
+            return;
+        }
+        shard.machine.written();
+        if more {
+            shard.scavenging = true;
+            self.push_apply(sky, ToApplier::Scavenge(region));
+        }
+    }
+}
+
+/// Shows what was applied to the oracles.
+fn observe(
+    sky: &mut Sky,
+    node: types::NodeId,
+    region: RegionId,
+    entry: &types::Entry,
+    effects: &state::Effects,
+    (before, after): (Revision, Revision),
+) {
+    let verdict = sky.oracles.log.applied(node, region, entry);
+    let fresh = matches!(verdict, Ok(true));
+    sky.judge("committed entries never change", verdict.map(drop));
+    sky.counts.entries_committed += u64::from(fresh);
+    let verdict = sky.oracles.machines.applied(node, region, entry.index, effects, after);
+    sky.judge("state machine safety", verdict);
+    let events: &[Change] = &effects.events;
+    let verdict = sky.oracles.revisions.applied(region, entry.index, events, (before, after));
+    sky.judge("revisions", verdict);
+    if fresh {
+        let verdict = sky.oracles.once.applied(region, entry.index, effects);
+        sky.judge("exactly once", verdict);
+        for change in &effects.leases {
+            observe_lease(sky, region, *change);
+        }
+    }
+}
+
+fn observe_lease(sky: &mut Sky, region: RegionId, change: state::LeaseChange) {
+    let now = sky.now;
+    match change {
+        state::LeaseChange::Granted { id, ttl_seconds } => {
+            sky.oracles.leases.alive(region, id, now, ttl_seconds);
+        }
+        state::LeaseChange::Revoked { id } => {
+            sky.counts.leases_expired += 1;
+            let verdict = sky.oracles.leases.expired(region, id, now);
+            sky.judge("lease safety", verdict);
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What `node::lifecycle` and `node::node` do at a start: engine and log are read back, then the
+//! regions that live here; later ones come from the meta region's directory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use consensus::Guards;
+use region::{Host, HostLimits, LogWrite, PeerStart};
+use state::Machine;
+use state::command::{Command, Envelope};
+use state::directory::{Directory, NodeRecord, RegionRecord};
+use storage::engine::Engine;
+use storage::wal::{RegionLog, Wal, WalConfig, WalReader};
+use types::{
+    Batch, ClusterId, ConfState, Entry, Epoch, Incarnation, Index, KeyRange, KeyspaceId, NodeId,
+    PeerId, RegionId,
+};
+
+use super::poller::ToPoller;
+use super::writer::ToWriter;
+use super::{Leadership, Node, Running, Shard, WAL};
+use crate::event::{Asked, Event};
+use crate::lease::{LeaseClock, LeaseLimits};
+use crate::mutant::Mutant;
+use crate::scenario::{NODES, Settings};
+use crate::sky::Sky;
+
+/// A region with a replica on every node, peer id = node id.
+pub(crate) fn record(region: RegionId) -> RegionRecord {
+    RegionRecord {
+        id: region,
+        keyspace: KeyspaceId(u32::try_from(region.get()).unwrap_or(1) - 1),
+        range: KeyRange::all(),
+        epoch: Epoch { version: 1, conf_ver: 1 },
+        peers: (1..=NODES as u64).map(|id| (PeerId(id), NodeId(id))).collect(),
+    }
+}
+
+struct RegionLogReader {
+    region: RegionId,
+    wal: WalReader,
+}
+
+impl consensus::LogReader for RegionLogReader {
+    fn entries(
+        &self,
+        low: Index,
+        high: Index,
+        max_bytes: u64,
+    ) -> Result<Vec<Entry>, consensus::LogFailure> {
+        self.wal
+            .entries(self.region, low, high, max_bytes)
+            .map_err(|error| consensus::LogFailure(error.to_string()))
+    }
+}
+
+impl Node {
+    /// Starts the process. A start that fails for the disk's sake is tried again later.
+    pub(crate) fn start(&mut self, sky: &mut Sky) {
+        assert!(self.running.is_none(), "node {} runs already", self.id);
+        let disk: Arc<dyn env::Disk> = Arc::new(self.disk.clone());
+        let wal_config = WalConfig {
+            segment_bytes: sky.settings.segment_bytes,
+            reclaim_bytes: sky.settings.segment_bytes * 6,
+            reclaim_step_bytes: 16 << 10,
+            recycled_segments: 2,
+            salt: self.id.get(),
+        };
+        let (wal, logs) = match Wal::open(Arc::clone(&disk), Path::new(WAL), wal_config) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.start_failed(sky, &error.to_string());
+                return;
+            }
+        };
+        let log = wal.reader();
+        let (node, at, life) = (self.id, self.at(), self.life);
+        let mut running = Running {
+            node,
+            at,
+            life,
+            rate: self.rate,
+            host: Host::new(HostLimits {
+                unapplied_entries: sky.settings.unapplied_entries,
+                ..HostLimits::default()
+            }),
+            wal,
+            log,
+            engine: Arc::clone(&self.engine),
+            disk,
+            incarnation: crate::trace::mix(node.get(), sky.random.next()),
+            shards: std::collections::BTreeMap::new(),
+            directory: Directory::default(),
+            mailbox: Vec::new(),
+            poll_due: false,
+            to_write: std::collections::VecDeque::new(),
+            writing: None,
+            to_apply: std::collections::VecDeque::new(),
+            apply_due: false,
+            questions: std::collections::BTreeMap::new(),
+            last_question: 0,
+            slow_disk_until: self.slow_disk_until,
+            slow_applier_until: self.slow_applier_until,
+            failed: None,
+        };
+        sky.note(node, "starts", [life, logs.len() as u64, 0, 0]);
+        let started = running.start_regions(sky, &logs);
+        if let Err(reason) = started {
+            self.start_failed(sky, &reason);
+            return;
+        }
+        running.start_writing(sky);
+        let tick = sky.settings.tick_micros;
+        let first = sky.between(0, tick);
+        sky.after(first, Event::Tick { node: at, life });
+        sky.after(50_000, Event::CutLogs { node: at, life });
+        sky.after(70_000, Event::ExpireLeases { node: at, life });
+        self.running = Some(running);
+    }
+
+    /// A crash in the middle of a start is one more crash; anything else is a loss.
+    fn start_failed(&mut self, sky: &mut Sky, reason: &str) {
+        if !self.disk.power_is_off() && !self.engine.power_is_off() {
+            sky.fail("restart", format!("node {} does not start: {reason}", self.id));
+            return;
+        }
+        self.crash(sky, super::Crash::Power);
+        sky.after(100_000, Event::Restart { node: self.at(), life: self.life });
+    }
+}
+
+type Logs = std::collections::BTreeMap<RegionId, RegionLog>;
+
+impl Running {
+    fn start_regions(&mut self, sky: &mut Sky, logs: &Logs) -> Result<(), String> {
+        if sky.settings.with_meta {
+            let meta = RegionId::META;
+            if let Some(log) = logs.get(&meta) {
+                let machine =
+                    Machine::load(meta, self.engine.as_ref()).map_err(|error| error.to_string())?;
+                let stored = machine.directory().and_then(|it| it.regions.get(&meta)).cloned();
+                self.start_region(sky, stored.unwrap_or_else(|| record(meta)), Some(log))?;
+            }
+            let records: Vec<_> = self.directory.regions.values().cloned().collect();
+            for record in records.into_iter().filter(|record| record.id != meta) {
+                let log = logs.get(&record.id);
+                self.start_region(sky, record, log)?;
+            }
+        } else {
+            for region in sky.settings.regions.clone() {
+                self.start_region(sky, record(region), logs.get(&region))?;
+            }
+        }
+        self.clean_snapshots().map_err(|error| error.to_string())?;
+        if sky.settings.with_meta && !self.shards.contains_key(&RegionId::META) {
+            self.start_region(sky, record(RegionId::META), None)?;
+        }
+        Ok(())
+    }
+
+    /// The meta region's applier saw the directory change.
+    pub(super) fn directory_changed(&mut self, sky: &mut Sky, directory: Directory) {
+        let records: Vec<RegionRecord> = directory.regions.values().cloned().collect();
+        self.directory = directory;
+        for record in records {
+            let region = record.id;
+            if self.shards.contains_key(&region) {
+                continue;
+            }
+            // The log may know a region that the engine forgot in a power cut.
+            let log = self.log.region(region).filter(|_| {
+                sky.mutant != Some(Mutant::ForgetLogOfNewRegion)
+            });
+            if let Err(reason) = self.start_region(sky, record, log.as_ref()) {
+                sky.fail("restart", format!("region {region} does not start: {reason}"));
+            }
+        }
+        self.start_writing(sky);
+    }
+
+    fn start_region(
+        &mut self,
+        sky: &mut Sky,
+        record: RegionRecord,
+        log: Option<&RegionLog>,
+    ) -> Result<(), String> {
+        let region = record.id;
+        let peer = record.peers.iter().find(|(_, at)| *at == self.node).map(|(peer, _)| *peer);
+        let peer = peer.ok_or("no replica here")?;
+        if let Some(log) = log {
+            self.finish_install(sky, region, log)?;
+        }
+        let engine = Arc::clone(&self.engine);
+        let mut machine =
+            Machine::load(region, engine.as_ref()).map_err(|error| error.to_string())?;
+        if machine.applied().conf_state.voters.is_empty() {
+            let voters = record.peers.iter().map(|(peer, _)| *peer).collect();
+            let configuration = ConfState { voters, ..ConfState::default() };
+            let start = consensus::Start::bootstrap(configuration.clone());
+            machine.apply_conf(start.applied, start.last_term, configuration, record.epoch);
+            let mut batch = Batch::default();
+            machine.finish(&mut batch);
+            engine.write(batch).map_err(|error| error.to_string())?;
+            machine.written();
+        }
+        let start = consensus_start(&machine, log, region)?;
+        if let Some(log) = log {
+            let verdict = sky.oracles.votes.restarted(self.node, region, log.hard_state);
+            sky.judge("durable promise", verdict);
+        }
+        if log.is_none() {
+            self.to_write.push_back(ToWriter::Write(store_bootstrap(region, &start)));
+        }
+        if region == RegionId::META
+            && let Some(directory) = machine.directory()
+        {
+            self.directory = directory.clone();
+        }
+        let limits = LeaseLimits::default();
+        let shard = Shard {
+            record: record.clone(),
+            machine,
+            leases: LeaseClock::new(limits),
+            leadership: Leadership::default(),
+            exported: None,
+            log_first: start.first.get(),
+            scavenging: false,
+            readers: std::collections::BTreeMap::new(),
+        };
+        self.shards.insert(region, shard);
+        let config = config(sky, region, peer, self.incarnation);
+        let reader = Box::new(RegionLogReader { region, wal: self.log.clone() });
+        let campaign = start.fresh && self.stands_first(&record);
+        let start = PeerStart { record, config, start, log: reader };
+        self.tell(sky, ToPoller::Create(Box::new(start), campaign));
+        Ok(())
+    }
+
+    fn stands_first(&self, record: &RegionRecord) -> bool {
+        match self.shards.get(&RegionId::META) {
+            Some(meta) if record.id != RegionId::META => meta.leadership.here,
+            _ => record.peers.iter().map(|(_, node)| *node).min() == Some(self.node),
+        }
+    }
+}
+
+/// The first leader of a new cluster gives it its identity.
+pub(super) fn initialize(running: &mut Running, sky: &mut Sky) {
+    let nodes = (1..=NODES as u64)
+        .map(|id| NodeRecord {
+            id: NodeId(id),
+            identity: 0,
+            name: format!("n{id}"),
+            peer_address: format!("127.0.0.1:{id}"),
+            client_address: String::new(),
+        })
+        .collect();
+    let cluster = ClusterId(u128::from(sky.random.next() | 1));
+    let command = Command::Initialize { cluster, nodes };
+    let Some(shard) = running.shards.get(&RegionId::META) else { return };
+    let envelope = Envelope { epoch: shard.record.epoch, session: None, command };
+    let (region, data) = (RegionId::META, envelope.encode());
+    running.tell(sky, ToPoller::Propose { region, data, asked: Asked::Nobody });
+}
+
+fn store_bootstrap(region: RegionId, start: &consensus::Start) -> LogWrite {
+    LogWrite {
+        region,
+        number: None,
+        hard_state: Some(start.hard_state),
+        entries: Vec::new(),
+        reset_to: Some((start.last, start.last_term)),
+        compact_to: None,
+        must_sync: true,
+        messages: Vec::new(),
+    }
+}
+
+fn config(sky: &Sky, region: RegionId, peer: PeerId, incarnation: u64) -> consensus::Config {
+    let Settings { cache_bytes, message_bytes, .. } = sky.settings;
+    let guards = match sky.mutant {
+        Some(Mutant::Guard(name)) => Guards::without(name).unwrap_or_default(),
+        _ => Guards::default(),
+    };
+    consensus::Config {
+        election_ticks: 10,
+        heartbeat_ticks: 2,
+        max_message_bytes: message_bytes,
+        max_inflight_messages: 16,
+        max_uncommitted_bytes: 1 << 20,
+        max_committed_bytes_per_ready: 8 << 10,
+        cache_bytes,
+        guards,
+        ..consensus::Config::new(region, peer, incarnation, Incarnation(incarnation))
+    }
+}
+
+fn consensus_start(
+    machine: &Machine,
+    log: Option<&RegionLog>,
+    region: RegionId,
+) -> Result<consensus::Start, String> {
+    let applied = machine.applied();
+    let start = match log {
+        None => consensus::Start::bootstrap(applied.conf_state.clone()),
+        Some(log) => consensus::Start {
+            hard_state: log.hard_state.unwrap_or_default(),
+            conf_state: applied.conf_state.clone(),
+            first: log.first,
+            prev_term: log.prev_term,
+            last: log.last,
+            last_term: log.last_term,
+            applied: applied.index,
+            fresh: false,
+        },
+    };
+    let before_first = Index(start.first.get().saturating_sub(1));
+    if applied.index < before_first || applied.index > start.last {
+        return Err(format!(
+            "region {region}: applied {}, but the log holds {}..={}",
+            applied.index, start.first, start.last
+        ));
+    }
+    Ok(start)
+}

@@ -1,0 +1,224 @@
+//! One simulated node: the real host, log, machine and snapshots, glued as `crates/node` glues them.
+//! Where that has a thread, this has a queue and an event; the order of things is the same.
+
+mod applier;
+mod gateway;
+mod janitor;
+mod lifecycle;
+mod poller;
+mod snapshots;
+mod view;
+mod writer;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+
+use consensus::{Role, SnapshotMeta};
+use env::{Disk, Moment};
+use region::Host;
+use state::Machine;
+use state::directory::{Directory, RegionRecord};
+use storage::engine::Snapshot;
+use storage::wal::{Wal, WalReader};
+use types::{Index, NodeId, RegionId, Term};
+
+use crate::disk::FaultDisk;
+use crate::engine::SimEngine;
+use crate::event::{Asked, Event, Reading};
+use crate::lease::LeaseClock;
+use crate::sky::Sky;
+
+pub(crate) use applier::ToApplier;
+pub(crate) use poller::ToPoller;
+use writer::{ToWriter, Writing};
+
+pub(crate) const WAL: &str = "/data/log";
+pub(crate) const SNAPSHOTS: &str = "/data/snapshots";
+
+/// How a process ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Crash {
+    /// The machine goes on: what was written is kept, synced or not.
+    Kill,
+    /// The machine stops: only what was synced is sure.
+    Power,
+}
+
+/// A node, running or not.
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    pub(crate) disk: FaultDisk,
+    pub(crate) engine: Arc<SimEngine>,
+    /// Millionths of true time that this node's clock runs at.
+    pub(crate) rate: u64,
+    /// Counts the runs of the process.
+    pub(crate) life: u64,
+    pub(crate) running: Option<Running>,
+    /// Until when each sync takes long.
+    pub(crate) slow_disk_until: u64,
+    pub(crate) slow_applier_until: u64,
+}
+
+/// Who leads a region, as far as a node knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Leadership {
+    pub(crate) leader: Option<NodeId>,
+    pub(crate) term: Term,
+    pub(crate) here: bool,
+}
+
+/// A frozen state to send.
+#[derive(Clone)]
+pub(crate) struct Exported {
+    meta: SnapshotMeta,
+    view: Arc<dyn Snapshot>,
+}
+
+/// A region on a node.
+pub(crate) struct Shard {
+    pub(crate) record: RegionRecord,
+    pub(crate) machine: Machine,
+    pub(crate) leases: LeaseClock,
+    pub(crate) leadership: Leadership,
+    exported: Option<Exported>,
+    log_first: u64,
+    scavenging: bool,
+    readers: BTreeMap<u64, Vec<Reading>>,
+}
+
+/// A run of a node's process.
+pub(crate) struct Running {
+    node: NodeId,
+    at: usize,
+    life: u64,
+    rate: u64,
+    pub(crate) host: Host<Asked, Reading>,
+    wal: Wal,
+    pub(crate) log: WalReader,
+    pub(crate) engine: Arc<SimEngine>,
+    disk: Arc<dyn Disk>,
+    incarnation: u64,
+    pub(crate) shards: BTreeMap<RegionId, Shard>,
+    pub(crate) directory: Directory,
+    mailbox: Vec<ToPoller>,
+    poll_due: bool,
+    to_write: VecDeque<ToWriter>,
+    writing: Option<Writing>,
+    to_apply: VecDeque<ToApplier>,
+    apply_due: bool,
+    questions: BTreeMap<u64, (usize, u64)>,
+    last_question: u64,
+    slow_disk_until: u64,
+    slow_applier_until: u64,
+    /// Why the node stops serving.
+    pub(crate) failed: Option<String>,
+}
+
+impl Node {
+    pub(crate) fn new(id: NodeId, rate: u64) -> Self {
+        Self {
+            id,
+            disk: FaultDisk::new(512),
+            engine: Arc::default(),
+            rate,
+            life: 0,
+            running: None,
+            slow_disk_until: 0,
+            slow_applier_until: 0,
+        }
+    }
+
+    pub(crate) fn at(&self) -> usize {
+        usize::try_from(self.id.get()).unwrap_or(1) - 1
+    }
+
+    /// Ends the process.
+    pub(crate) fn crash(&mut self, sky: &mut Sky, how: Crash) {
+        if let Some(running) = self.running.take() {
+            running.forget_everything(sky);
+        }
+        self.life += 1;
+        match how {
+            Crash::Kill => {
+                sky.counts.kills += 1;
+                sky.note(self.id, "killed", [0; 4]);
+                self.disk.kill_process();
+                self.engine.kill_process();
+            }
+            Crash::Power => {
+                sky.counts.power_cuts += 1;
+                sky.note(self.id, "power cut", [self.engine.at_risk() as u64, 0, 0, 0]);
+                let before = self.engine.at_risk() as u64;
+                self.disk.restart(&mut sky.random);
+                self.engine.lose_power(&mut sky.random);
+                sky.counts.batches_lost += before;
+            }
+        }
+    }
+
+    /// A step of a run of this node's process; nothing if that run is over.
+    pub(crate) fn step(
+        &mut self,
+        sky: &mut Sky,
+        life: u64,
+        work: impl FnOnce(&mut Running, &mut Sky),
+    ) {
+        let Some(running) = self.running.as_mut().filter(|_| self.life == life) else { return };
+        running.slow_disk_until = self.slow_disk_until;
+        running.slow_applier_until = self.slow_applier_until;
+        work(running, sky);
+        let Some(reason) = running.failed.take() else { return };
+        sky.note(self.id, "stopped serving", [crate::trace::hash(reason.as_bytes()), 0, 0, 0]);
+        let power = self.disk.power_is_off() || self.engine.power_is_off();
+        self.crash(sky, if power { Crash::Power } else { Crash::Kill });
+        let delay = sky.between(20_000, 800_000);
+        sky.after(delay, Event::Restart { node: self.at(), life: self.life });
+    }
+}
+
+impl Running {
+    /// This node's monotonic clock.
+    fn clock(&self, sky: &Sky) -> Moment {
+        let micros = u128::from(sky.now) * u128::from(self.rate) / 1_000_000;
+        Moment(core::time::Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
+    }
+
+    /// How long `micros` of this node's time really take.
+    fn real(&self, micros: u64) -> u64 {
+        micros * 1_000_000 / self.rate
+    }
+
+    pub(crate) fn fail(&mut self, what: impl Into<String>) {
+        self.failed.get_or_insert_with(|| what.into());
+    }
+
+    fn shard(&mut self, region: RegionId) -> Option<&mut Shard> {
+        self.shards.get_mut(&region)
+    }
+
+    fn set_leadership(&mut self, sky: &Sky, role: &region::RoleChange) -> (bool, bool) {
+        let now = self.clock(sky);
+        let Some(shard) = self.shards.get_mut(&role.region) else { return (false, false) };
+        let before = shard.leadership.here;
+        let here = role.role == Role::Leader;
+        shard.leadership = Leadership { leader: role.leader, term: role.term, here };
+        match (before, here) {
+            (false, true) => {
+                let leases: Vec<_> = shard.machine.leases().collect();
+                shard.leases.lead(now, leases.into_iter());
+            }
+            (true, false) => shard.leases.follow(),
+            _ => {}
+        }
+        (before, here)
+    }
+}
+
+fn snapshot_directory() -> &'static Path {
+    Path::new(SNAPSHOTS)
+}
+
+fn snapshot_name(region: RegionId, index: Index) -> String {
+    format!("region-{region}-{index}.snapshot")
+}

@@ -1,0 +1,210 @@
+//! What `node::poller` does: takes everything that waits, asks the host, carries out the answer.
+
+use consensus::{Message, SnapshotMeta};
+use region::{Output, RegionMessage};
+use types::{Code, Index, NodeId, PeerId, RegionId, Term};
+
+use super::applier::ToApplier;
+use super::writer::ToWriter;
+use super::{Running, lifecycle};
+use crate::event::{Asked, Event, Packet, Reading};
+use crate::mutant::Mutant;
+use crate::sky::Sky;
+
+/// What a poller is told.
+pub(crate) enum ToPoller {
+    Create(Box<region::PeerStart>, bool),
+    Message(NodeId, RegionMessage),
+    Propose { region: RegionId, data: bytes::Bytes, asked: Asked },
+    Read { region: RegionId, reading: Reading },
+    Persisted(Vec<(RegionId, u64)>),
+    Applied(Vec<(RegionId, Index)>),
+    SnapshotReady(RegionId, SnapshotMeta),
+    SnapshotSent { region: RegionId, to: PeerId, ok: bool },
+    Compact { region: RegionId, to: Index, term: Term },
+    Transfer { region: RegionId, to: NodeId },
+}
+
+impl Running {
+    pub(crate) fn tell(&mut self, sky: &mut Sky, item: ToPoller) {
+        self.mailbox.push(item);
+        if !self.poll_due {
+            self.poll_due = true;
+            let delay = sky.between(1, 120);
+            sky.after(delay, Event::Poll { node: self.at, life: self.life });
+        }
+    }
+
+    /// Time goes on for the replicas of this node.
+    pub(crate) fn tick(&mut self, sky: &mut Sky) {
+        let again = self.real(sky.settings.tick_micros);
+        sky.after(again, Event::Tick { node: self.at, life: self.life });
+        self.take_mail(sky);
+        self.host.tick();
+        self.carry_out(sky);
+    }
+
+    pub(crate) fn poll(&mut self, sky: &mut Sky) {
+        self.poll_due = false;
+        self.take_mail(sky);
+        self.carry_out(sky);
+    }
+
+    fn take_mail(&mut self, sky: &mut Sky) {
+        for item in std::mem::take(&mut self.mailbox) {
+            self.handle(sky, item);
+        }
+    }
+
+    fn handle(&mut self, sky: &mut Sky, item: ToPoller) {
+        let host = &mut self.host;
+        match item {
+            ToPoller::Create(start, campaign) => {
+                let region = start.record.id;
+                match host.create(*start) {
+                    Err(error) => sky.fail("start", format!("region {region}: {error}")),
+                    Ok(()) if campaign => host.campaign(region),
+                    Ok(()) => {}
+                }
+            }
+            ToPoller::Message(from, message) => {
+                if let Err(error) = host.step(from, message) {
+                    sky.note(self.node, "refused", [from.get(), 0, 0, 0]);
+                    if let consensus::Error::LostLog { .. } = error {
+                        sky.fail("durable log", format!("node {}: {error}", self.node));
+                    }
+                }
+            }
+            ToPoller::Propose { region, data, asked } => host.propose(region, data, asked),
+            ToPoller::Read { region, reading } => host.read(region, reading),
+            ToPoller::Persisted(done) => {
+                for (region, number) in done {
+                    host.persisted(region, number);
+                }
+            }
+            ToPoller::Applied(done) => {
+                for (region, index) in done {
+                    host.applied(region, index);
+                }
+            }
+            ToPoller::SnapshotReady(region, meta) => host.provide_snapshot(region, meta),
+            ToPoller::SnapshotSent { region, to, ok } => host.snapshot_sent(region, to, ok),
+            ToPoller::Compact { region, to, term } => host.compact(region, to, term),
+            ToPoller::Transfer { region, to } => {
+                if host.transfer(region, to).is_ok() {
+                    sky.counts.transfers += 1;
+                }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, sky: &mut Sky) {
+        let mut output = self.host.poll();
+        for (to, message) in output.messages.drain(..) {
+            if message.message.is_snapshot() {
+                self.send_snapshot(sky, to, message);
+            } else {
+                self.send(sky, to, &message);
+            }
+        }
+        self.to_write.extend(output.writes.drain(..).map(ToWriter::Write));
+        for role in &output.roles {
+            self.role_changed(sky, role);
+        }
+        for install in output.installs.drain(..) {
+            self.to_write.push_back(ToWriter::ThenApply(ToApplier::Install(install)));
+        }
+        self.start_writing(sky);
+        for committed in output.committed.drain(..) {
+            self.push_apply(sky, ToApplier::Committed(committed));
+        }
+        for region in output.snapshots_wanted.drain(..) {
+            self.push_apply(sky, ToApplier::Export(region));
+        }
+        for (region, index, reading) in output.reads.drain(..) {
+            self.when_applied(sky, region, index, reading);
+        }
+        for (region, reason) in &output.quarantined {
+            let what = format!("node {} region {region}: {reason}", self.node);
+            sky.fail("no replica breaks", what);
+        }
+        self.tell_failures(sky, output);
+    }
+
+    fn tell_failures(&mut self, sky: &mut Sky, mut output: Output<Asked, Reading>) {
+        for (asked, code) in output.failed_proposals.drain(..) {
+            self.reply(sky, asked, Err(code));
+        }
+        for (reading, code) in output.failed_reads.drain(..) {
+            sky.answer(reading.client, reading.attempt, Err(code));
+        }
+    }
+
+    /// Sends a Raft message; what it promises is noted by the oracles.
+    pub(super) fn send(&mut self, sky: &mut Sky, to: NodeId, message: &RegionMessage) {
+        let verdict = sky.oracles.votes.message(message);
+        sky.judge("one vote per term", verdict);
+        let bytes: bytes::Bytes = message.message.encode().into();
+        let region = message.region;
+        let numbers = [
+            to.get(),
+            region.get() << 8 | message.message.kind() as u64,
+            message.message.term().get(),
+            crate::trace::hash(&bytes),
+        ];
+        sky.note(self.node, "sends", numbers);
+        sky.send(self.node, to, Packet::Raft { region, bytes });
+    }
+
+    fn role_changed(&mut self, sky: &mut Sky, role: &region::RoleChange) {
+        let leader = role.leader.map_or(0, NodeId::get);
+        let numbers = [role.region.get(), role.role as u64, leader, role.term.get()];
+        sky.note(self.node, "is now", numbers);
+        let verdict = sky.oracles.elections.role(self.node, role);
+        sky.judge("election safety", verdict);
+        let (before, here) = self.set_leadership(sky, role);
+        if here && !before {
+            sky.counts.elections += 1;
+            if role.region == RegionId::META && self.directory.cluster.is_none() {
+                lifecycle::initialize(self, sky);
+            }
+        }
+    }
+
+    /// A packet arrives.
+    pub(crate) fn deliver(&mut self, sky: &mut Sky, from: NodeId, packet: Packet) {
+        match packet {
+            Packet::Raft { region, bytes } => match Message::decode_shared(bytes) {
+                Ok(message) => {
+                    let message = RegionMessage { region, message };
+                    self.tell(sky, ToPoller::Message(from, message));
+                }
+                Err(error) => sky.fail("wire format", format!("{error}")),
+            },
+            Packet::Propose { request, region, data } => {
+                let asked = Asked::Node { node: from, request };
+                self.tell(sky, ToPoller::Propose { region, data, asked });
+            }
+            Packet::Renew { request, region, lease } => {
+                let result = self.renew_here(sky, region, lease);
+                self.reply(sky, Asked::Node { node: from, request }, result);
+            }
+            Packet::Reply { request, result } => {
+                if let Some((client, attempt)) = self.questions.remove(&request) {
+                    sky.answer(client, attempt, result);
+                }
+            }
+        }
+    }
+
+    /// A client wants to read; linearizable unless the mutant forgets to ask.
+    pub(super) fn ask_to_read(&mut self, sky: &mut Sky, region: RegionId, reading: Reading) {
+        if sky.mutant == Some(Mutant::ReadWithoutIndex) {
+            self.serve(sky, region, &reading);
+        } else if self.shards.contains_key(&region) {
+            self.tell(sky, ToPoller::Read { region, reading });
+        } else {
+            sky.answer(reading.client, reading.attempt, Err(Code::RegionNotFound));
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What `node::snapshots` does: freeze, stream, receive into a file, install, finish after a crash.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use consensus::{Message, SnapshotMeta};
+use region::{Install, RegionMessage};
+use state::Machine;
+use storage::engine::{Engine, Snapshot};
+use storage::snapshot::{self, SnapshotFile, SnapshotWriter};
+use storage::wal::RegionLog;
+use types::{Batch, Index, NodeId, PeerId, ReadFailure, Reader, RegionId};
+
+use super::poller::ToPoller;
+use super::{Exported, Running, snapshot_directory, snapshot_name};
+use crate::sky::Sky;
+use crate::transfer::Transfer;
+
+/// Small, so that a small state still takes several.
+const CHUNK_BYTES: usize = 4096;
+
+struct SharedView(Arc<dyn Snapshot>);
+
+impl Reader for SharedView {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ReadFailure> {
+        self.0.get(key)
+    }
+
+    fn scan(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        visit: &mut dyn FnMut(Bytes, Bytes) -> bool,
+    ) -> Result<(), ReadFailure> {
+        self.0.scan(start, end, visit)
+    }
+}
+
+fn path(region: RegionId, index: Index) -> PathBuf {
+    snapshot_directory().join(snapshot_name(region, index))
+}
+
+impl Running {
+    pub(super) fn export(&mut self, sky: &mut Sky, region: RegionId) {
+        let view: Arc<dyn Snapshot> = Arc::from(self.engine.snapshot());
+        let Some(shard) = self.shards.get_mut(&region) else { return };
+        let applied = shard.machine.applied();
+        let meta = SnapshotMeta {
+            index: applied.index,
+            term: applied.term,
+            conf_state: applied.conf_state.clone(),
+            data: Bytes::new(),
+        };
+        shard.exported = Some(Exported { meta: meta.clone(), view });
+        sky.note(self.node, "froze", [region.get(), meta.index.get(), 0, 0]);
+        self.tell(sky, ToPoller::SnapshotReady(region, meta));
+    }
+
+    pub(super) fn send_snapshot(&mut self, sky: &mut Sky, to: NodeId, message: RegionMessage) {
+        let region = message.region;
+        let peer = message.message.to();
+        let announced = message.message.snapshot_meta().map(|meta| meta.index);
+        let exported = self.shards.get(&region).and_then(|shard| shard.exported.clone());
+        let exported = exported.filter(|exported| Some(exported.meta.index) == announced);
+        let Some(exported) = exported else {
+            self.tell(sky, ToPoller::SnapshotSent { region, to: peer, ok: false });
+            return;
+        };
+        let mut header = BytesMut::new();
+        header.put_u64(region.get());
+        header.put_slice(&message.message.encode());
+        let (start, end) = state::keys::region_range(region);
+        let view = Box::new(SharedView(Arc::clone(&exported.view)));
+        let chunks = snapshot::export(view, &start, &end, header.freeze(), CHUNK_BYTES);
+        match chunks.collect::<Result<_, _>>() {
+            Ok(chunks) => {
+                sky.counts.snapshots_sent += 1;
+                let index = exported.meta.index.get();
+                sky.note(self.node, "sends snapshot", [to.get(), region.get(), index, 0]);
+                let sender = (self.node, self.life);
+                Transfer::begin(sky, sender, to, (region, peer), chunks);
+            }
+            Err(error) => sky.fail("snapshot export", format!("region {region}: {error}")),
+        }
+    }
+
+    pub(crate) fn snapshot_sent(
+        &mut self,
+        sky: &mut Sky,
+        region: RegionId,
+        to: PeerId,
+        ok: bool,
+    ) {
+        self.tell(sky, ToPoller::SnapshotSent { region, to, ok });
+    }
+
+    /// Begins the file of a snapshot that comes in.
+    pub(crate) fn receive(&mut self, sky: &mut Sky, from: NodeId) -> Option<SnapshotWriter> {
+        let name = format!("incoming-{from}-{:016x}", sky.random.next());
+        let directory = snapshot_directory();
+        match SnapshotWriter::create(Arc::clone(&self.disk), directory, &name) {
+            Ok(writer) => Some(writer),
+            Err(error) => {
+                self.fail(format!("a snapshot cannot be received: {error}"));
+                None
+            }
+        }
+    }
+
+    /// The last chunk came.
+    pub(crate) fn received(
+        &mut self,
+        sky: &mut Sky,
+        from: NodeId,
+        writer: SnapshotWriter,
+    ) -> Result<(), String> {
+        let file = writer.finish().map_err(|error| error.to_string())?;
+        let (region, message) = parse_header(file.header())?;
+        let meta = message.snapshot_meta().ok_or("no snapshot message")?;
+        let rename = self.disk.rename(file.path(), &path(region, meta.index));
+        rename.map_err(|error| error.to_string())?;
+        self.disk.sync_dir(snapshot_directory()).map_err(|error| error.to_string())?;
+        sky.note(self.node, "received snapshot", [from.get(), region.get(), meta.index.get(), 0]);
+        self.tell(sky, ToPoller::Message(from, RegionMessage { region, message }));
+        Ok(())
+    }
+
+    pub(super) fn install(&mut self, sky: &mut Sky, install: &Install) {
+        let region = install.region;
+        let Some(shard) = self.shards.get(&region) else { return };
+        if shard.machine.applied().index >= install.meta.index {
+            return;
+        }
+        let path = path(region, install.meta.index);
+        let machine = match install_file(&self.disk, self.engine.as_ref(), region, &path) {
+            Ok(machine) => machine,
+            Err(error) => {
+                self.fail(format!("could not install a snapshot: {error}"));
+                return;
+            }
+        };
+        let index = machine.applied().index;
+        if index != install.meta.index {
+            let meta = install.meta.index;
+            sky.fail("snapshots", format!("region {region}: {index} in a snapshot of {meta}"));
+            return;
+        }
+        sky.counts.snapshots_installed += 1;
+        sky.note(self.node, "installed snapshot", [region.get(), index.get(), 0, 0]);
+        let verdict = sky.oracles.machines.installed(self.node, region, index, machine.revision());
+        sky.judge("state machine safety", verdict);
+        let directory = machine.directory().cloned();
+        if let Some(shard) = self.shards.get_mut(&region) {
+            shard.machine = machine;
+        }
+        self.release_readers(sky, region, index);
+        if let Some(directory) = directory {
+            self.directory_changed(sky, directory);
+        }
+        self.tell(sky, ToPoller::Applied(vec![(region, index)]));
+    }
+
+    /// At a start: an installation that a crash interrupted is done again.
+    pub(super) fn finish_install(
+        &mut self,
+        sky: &mut Sky,
+        region: RegionId,
+        log: &RegionLog,
+    ) -> Result<(), String> {
+        let index = Index(log.first.get().saturating_sub(1));
+        let path = path(region, index);
+        if self.disk.exists(&path) {
+            sky.counts.snapshots_again += 1;
+            sky.note(self.node, "installs again", [region.get(), index.get(), 0, 0]);
+            install_file(&self.disk, self.engine.as_ref(), region, &path)?;
+        }
+        Ok(())
+    }
+
+    /// At a start, after every region was loaded: what is left over was never needed.
+    pub(super) fn clean_snapshots(&mut self) -> std::io::Result<()> {
+        let directory = snapshot_directory();
+        self.disk.create_dir_all(directory)?;
+        for path in self.disk.list(directory)? {
+            self.disk.remove(&path)?;
+        }
+        self.disk.sync_dir(directory)
+    }
+}
+
+fn install_file(
+    disk: &Arc<dyn env::Disk>,
+    engine: &dyn Engine,
+    region: RegionId,
+    path: &Path,
+) -> Result<Machine, String> {
+    let (start, end) = state::keys::region_range(region);
+    let file =
+        SnapshotFile::open(Arc::clone(disk), path).map_err(|error| format!("opening: {error}"))?;
+    file.install(engine, &start, &end, Batch::default())
+        .map_err(|error| format!("installing: {error}"))?;
+    file.remove().map_err(|error| format!("removing: {error}"))?;
+    Machine::load(region, engine).map_err(|error| format!("loading: {error}"))
+}
+
+fn parse_header(header: &Bytes) -> Result<(RegionId, Message), String> {
+    let region = header.get(..8).and_then(|id| id.try_into().ok()).map(u64::from_be_bytes);
+    let region = RegionId(region.ok_or("a snapshot header that is too short")?);
+    let message = Message::decode(&header.slice(8..)).map_err(|error| error.to_string())?;
+    Ok((region, message))
+}

@@ -1,0 +1,33 @@
+//! What must always hold, one file per property. An oracle sees everything and changes nothing.
+
+mod counters;
+mod elections;
+mod histories;
+mod leases;
+mod linear;
+#[cfg(test)]
+mod linear_tests;
+mod log;
+mod machines;
+mod once;
+mod quiet;
+mod revisions;
+mod votes;
+
+pub(crate) use histories::{Histories, Place};
+pub(crate) use linear::{Action, Seen};
+pub(crate) use quiet::compare_nodes;
+
+/// All of them.
+#[derive(Default)]
+pub(crate) struct Oracles {
+    pub(crate) votes: votes::Votes,
+    pub(crate) elections: elections::Elections,
+    pub(crate) log: log::CommittedLog,
+    pub(crate) machines: machines::Machines,
+    pub(crate) revisions: revisions::Revisions,
+    pub(crate) once: once::Once,
+    pub(crate) leases: leases::Leases,
+    pub(crate) counters: counters::Counters,
+    pub(crate) histories: Histories,
+}

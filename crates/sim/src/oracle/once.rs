@@ -1,0 +1,63 @@
+//! Exactly once: a command that carries a session's number takes effect at one place of the log at
+//! most, and one that was acknowledged did (Raft dissertation, 6.3).
+
+use std::collections::BTreeMap;
+
+use state::Effects;
+use types::{Index, RegionId, Revision};
+
+/// Where a command was carried out first, and the revision its first outcome told.
+#[derive(Clone, Copy)]
+struct First {
+    index: Index,
+    revision: Revision,
+    effective: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct Once(BTreeMap<(RegionId, u64, u64), First>);
+
+impl Once {
+    pub(crate) fn applied(
+        &mut self,
+        region: RegionId,
+        index: Index,
+        effects: &Effects,
+    ) -> Result<(), String> {
+        let Some(tag) = effects.session else { return Ok(()) };
+        let effective = !effects.events.is_empty() || !effects.leases.is_empty();
+        let now = First { index, revision: effects.outcome.revision, effective };
+        let key = (region, tag.client, tag.sequence);
+        let first = *self.0.entry(key).or_insert(now);
+        if first.index != index && effective {
+            return Err(format!(
+                "region {region}: command {} of client {} took effect in entry {index}, it was \
+                 carried out in entry {} before",
+                tag.sequence, tag.client, first.index
+            ));
+        }
+        Ok(())
+    }
+
+    /// A client was told that its command was carried out.
+    pub(crate) fn acknowledged(
+        &self,
+        region: RegionId,
+        client: u64,
+        sequence: u64,
+        revision: Revision,
+    ) -> Result<(), String> {
+        match self.0.get(&(region, client, sequence)) {
+            Some(first) if first.revision == revision || !first.effective => Ok(()),
+            Some(first) => Err(format!(
+                "region {region}: command {sequence} of client {client} was answered revision \
+                 {revision}, it made {}",
+                first.revision
+            )),
+            None => Err(format!(
+                "region {region}: command {sequence} of client {client} was acknowledged and is \
+                 in nobody's log"
+            )),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Revisions only go up, and in real time: an answer never shows a revision below one that was
+//! answered before its question was put (strict serializability of a region, seen by its revisions).
+
+use std::collections::BTreeMap;
+
+use state::response::Event;
+use types::{Index, RegionId, Revision};
+
+#[derive(Default)]
+pub(crate) struct Revisions {
+    /// The newest revision that was answered.
+    answered: BTreeMap<RegionId, Revision>,
+    /// Which entry made a revision.
+    made: BTreeMap<(RegionId, Revision), Index>,
+}
+
+impl Revisions {
+    pub(crate) fn applied(
+        &mut self,
+        region: RegionId,
+        index: Index,
+        events: &[Event],
+        (before, after): (Revision, Revision),
+    ) -> Result<(), String> {
+        if after < before || (after > before) == events.is_empty() {
+            let count = events.len();
+            return Err(format!(
+                "region {region} entry {index}: {count} events, revision {before} to {after}"
+            ));
+        }
+        for event in events {
+            let revision = event.position.revision;
+            if revision <= before || revision > after {
+                return Err(format!(
+                    "region {region} entry {index}: an event of {revision} in {before} to {after}"
+                ));
+            }
+            let made = *self.made.entry((region, revision)).or_insert(index);
+            if made != index {
+                return Err(format!(
+                    "region {region}: entries {made} and {index} both made revision {revision}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// A question is put: the revision its answer must have reached.
+    pub(crate) fn floor(&self, region: RegionId) -> Revision {
+        self.answered.get(&region).copied().unwrap_or_default()
+    }
+
+    /// A question is answered.
+    pub(crate) fn answered(
+        &mut self,
+        region: RegionId,
+        floor: Revision,
+        revision: Revision,
+    ) -> Result<(), String> {
+        let newest = self.answered.entry(region).or_default();
+        *newest = revision.max(*newest);
+        if revision >= floor {
+            return Ok(());
+        }
+        Err(format!("region {region}: answered revision {revision}, {floor} was answered before"))
+    }
+}

@@ -1,0 +1,124 @@
+//! Worlds to simulate, one file each.
+
+mod many_groups;
+mod single_group;
+mod snapshots;
+
+use types::RegionId;
+
+/// Nodes of every world.
+pub(crate) const NODES: usize = 3;
+/// The slowest and the fastest clock, in millionths of true time.
+pub(crate) const RATE_MIN: u64 = 900_000;
+pub(crate) const RATE_MAX: u64 = 1_100_000;
+
+/// How a world is set up. Times are microseconds of simulated time.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Whether a meta region tells which regions there are.
+    pub(crate) with_meta: bool,
+    /// The regions, where no meta region tells.
+    pub(crate) regions: Vec<RegionId>,
+    /// Keyspaces made while the world runs.
+    pub(crate) keyspaces: u64,
+    pub(crate) tick_micros: u64,
+    /// How long faults go on.
+    pub(crate) storm_micros: u64,
+    /// Between two faults, at most.
+    pub(crate) fault_interval_micros: u64,
+    pub(crate) log_keep_entries: u64,
+    pub(crate) log_slack_entries: u64,
+    pub(crate) cut_interval_micros: u64,
+    pub(crate) segment_bytes: u64,
+    pub(crate) cache_bytes: usize,
+    pub(crate) message_bytes: u64,
+    pub(crate) unapplied_entries: u64,
+    /// Clients of each kind and region.
+    pub(crate) register_clients: usize,
+    pub(crate) counter_clients: usize,
+    pub(crate) lease_clients: usize,
+    pub(crate) compactors: usize,
+    /// The longest pause of a client.
+    pub(crate) think_micros: u64,
+    pub(crate) large_value_bytes: usize,
+    pub(crate) lost_answers_percent: u64,
+    pub(crate) broken_chunks_permille: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            with_meta: false,
+            regions: vec![RegionId::DEFAULT],
+            keyspaces: 0,
+            tick_micros: 20_000,
+            storm_micros: 15_000_000,
+            fault_interval_micros: 900_000,
+            log_keep_entries: 200,
+            log_slack_entries: 100,
+            cut_interval_micros: 500_000,
+            segment_bytes: 64 << 10,
+            cache_bytes: 8 << 10,
+            message_bytes: 4 << 10,
+            unapplied_entries: 200,
+            register_clients: 5,
+            counter_clients: 2,
+            lease_clients: 1,
+            compactors: 1,
+            think_micros: 60_000,
+            large_value_bytes: 2_000,
+            lost_answers_percent: 2,
+            broken_chunks_permille: 0,
+        }
+    }
+}
+
+/// A world by its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scenario {
+    /// One region, everything else wrong.
+    SingleGroup,
+    /// A meta region and keyspaces that come to be in the middle of it.
+    ManyGroups,
+    /// A short log, so that whoever falls behind needs the state whole.
+    Snapshots,
+}
+
+impl Scenario {
+    /// Every scenario.
+    pub const ALL: [Self; 3] = [Self::SingleGroup, Self::ManyGroups, Self::Snapshots];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SingleGroup => "single-group",
+            Self::ManyGroups => "many-groups",
+            Self::Snapshots => "snapshots",
+        }
+    }
+
+    /// The one called `name`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scenario| scenario.name() == name)
+    }
+
+    /// The one a seed runs when none is named: all of them in turn.
+    #[must_use]
+    pub fn of_seed(seed: u64) -> Self {
+        match seed % 3 {
+            0 => Self::Snapshots,
+            1 => Self::SingleGroup,
+            _ => Self::ManyGroups,
+        }
+    }
+
+    pub(crate) fn settings(self) -> Settings {
+        match self {
+            Self::SingleGroup => single_group::settings(),
+            Self::ManyGroups => many_groups::settings(),
+            Self::Snapshots => snapshots::settings(),
+        }
+    }
+}

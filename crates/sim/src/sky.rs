@@ -1,0 +1,127 @@
+//! What every part of the simulated world shares: time, chance, the network, and who watches.
+
+use std::collections::BTreeMap;
+
+use types::NodeId;
+
+use crate::counts::Counts;
+use crate::disk::Random;
+use crate::event::{Answer, Event, Packet};
+use crate::mutant::Mutant;
+use crate::network::Network;
+use crate::oracle::Oracles;
+use crate::scenario::Settings;
+use crate::trace::{Line, Trace};
+use crate::transfer::Transfers;
+
+/// What an oracle found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// Which oracle.
+    pub oracle: &'static str,
+    /// What it saw.
+    pub detail: String,
+}
+
+pub(crate) struct Sky {
+    /// Microseconds since the start.
+    pub(crate) now: u64,
+    queue: BTreeMap<(u64, u64), Event>,
+    sequence: u64,
+    pub(crate) random: Random,
+    pub(crate) settings: Settings,
+    pub(crate) mutant: Option<Mutant>,
+    pub(crate) network: Network,
+    pub(crate) transfers: Transfers,
+    pub(crate) oracles: Oracles,
+    pub(crate) trace: Trace,
+    pub(crate) counts: Counts,
+    pub(crate) failure: Option<Failure>,
+    /// Faults have stopped.
+    pub(crate) calm: bool,
+}
+
+impl Sky {
+    pub(crate) fn new(seed: u64, settings: Settings, mutant: Option<Mutant>, trace: Trace) -> Self {
+        Self {
+            now: 0,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            random: Random::new(seed),
+            settings,
+            mutant,
+            network: Network::default(),
+            transfers: Transfers::default(),
+            oracles: Oracles::default(),
+            trace,
+            counts: Counts::default(),
+            failure: None,
+            calm: false,
+        }
+    }
+
+    /// Lets `event` happen `delay` microseconds from now, after everything else of that moment.
+    pub(crate) fn after(&mut self, delay: u64, event: Event) {
+        self.sequence += 1;
+        self.queue.insert((self.now + delay, self.sequence), event);
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Event> {
+        let ((at, _), event) = self.queue.pop_first()?;
+        self.now = at;
+        Some(event)
+    }
+
+    /// A number in `low..high`.
+    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.random.below(high - low)
+    }
+
+    /// A number that orders what clients see: no two are equal.
+    pub(crate) fn ticket(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    pub(crate) fn note(&mut self, node: NodeId, what: &'static str, numbers: [u64; 4]) {
+        let line = Line { at: self.now, node: node.get(), what, numbers };
+        self.trace.note(line);
+    }
+
+    /// An oracle found something wrong; the first finding ends the run.
+    pub(crate) fn fail(&mut self, oracle: &'static str, detail: impl Into<String>) {
+        if self.failure.is_none() {
+            self.failure = Some(Failure { oracle, detail: detail.into() });
+        }
+    }
+
+    /// Records what an oracle says.
+    pub(crate) fn judge(&mut self, oracle: &'static str, verdict: Result<(), String>) {
+        if let Err(detail) = verdict {
+            self.fail(oracle, detail);
+        }
+    }
+
+    /// Puts a packet on the wire: it may be lost, late, doubled, or overtaken.
+    pub(crate) fn send(&mut self, from: NodeId, to: NodeId, packet: Packet) {
+        let fates = self.network.fates(from, to, &mut self.random, &mut self.counts);
+        for delay in fates.into_iter().flatten() {
+            self.after(delay, Event::Deliver { from, to, packet: packet.clone() });
+        }
+    }
+
+    /// Answers a client of this node. The answer may get lost: the client asks again then.
+    pub(crate) fn answer(
+        &mut self,
+        client: usize,
+        attempt: u64,
+        result: Result<Answer, types::Code>,
+    ) {
+        if !self.calm && self.random.chance(self.settings.lost_answers_percent) {
+            self.counts.answers_lost += 1;
+            return;
+        }
+        let delay = self.between(20, 400);
+        self.after(delay, Event::Answer { client, attempt, result });
+    }
+}

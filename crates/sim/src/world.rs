@@ -1,0 +1,190 @@
+//! One run: a seed, a scenario, and the loop that lets one event happen after the other.
+
+use types::{NodeId, RegionId};
+
+use crate::client::{Client, Job};
+use crate::counts::Counts;
+use crate::event::Event;
+use crate::mutant::Mutant;
+use crate::node::Node;
+use crate::scenario::{NODES, RATE_MAX, RATE_MIN, Scenario};
+use crate::sky::{Failure, Sky};
+use crate::trace::{Trace, mix};
+use crate::{ending, nemesis, transfer};
+
+/// What to run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// Decides everything.
+    pub seed: u64,
+    /// Which world.
+    pub scenario: Scenario,
+    /// What is broken on purpose.
+    pub mutant: Option<Mutant>,
+    /// Whether every line of the trace is kept.
+    pub trace: bool,
+}
+
+/// How a run went.
+#[derive(Debug)]
+pub struct Report {
+    /// A hash of the whole trace.
+    pub trace_hash: u64,
+    /// How many lines it has.
+    pub trace_lines: u64,
+    /// All lines if they were asked for, otherwise the last ones.
+    pub lines: Vec<String>,
+    /// What was found wrong.
+    pub failure: Option<Failure>,
+    /// What the run was made of.
+    pub counts: Counts,
+    /// Simulated time.
+    pub micros: u64,
+}
+
+/// Events after which a run counts as stuck.
+const EVENTS: u64 = 20_000_000;
+
+/// The nodes and clients of a run.
+pub(crate) struct World {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) clients: Vec<Client>,
+}
+
+/// Runs one seed.
+#[must_use]
+pub fn run(plan: Plan) -> Report {
+    let name = plan.scenario.name().bytes().fold(0, |sum, byte| mix(sum, u64::from(byte)));
+    let trace = Trace::new(plan.trace);
+    let mut sky = Sky::new(mix(plan.seed, name), plan.scenario.settings(), plan.mutant, trace);
+    let mut world = World::new(&mut sky);
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        while sky.failure.is_none()
+            && sky.counts.events < EVENTS
+            && let Some(event) = sky.next()
+        {
+            sky.counts.events += 1;
+            if world.happen(&mut sky, event) {
+                return;
+            }
+        }
+        sky.fail("liveness", "nothing is left to happen, or too much");
+    }));
+    if let Err(panic) = result {
+        let words = panic.downcast_ref::<String>().cloned();
+        let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        sky.fail("no panic", words.unwrap_or_default());
+    }
+    let lines = if plan.trace { sky.trace.take_all() } else { sky.trace.tail() };
+    Report {
+        trace_hash: sky.trace.hash(),
+        trace_lines: sky.trace.lines(),
+        lines,
+        failure: sky.failure,
+        counts: sky.counts,
+        micros: sky.now,
+    }
+}
+
+impl World {
+    fn new(sky: &mut Sky) -> Self {
+        let mut nodes = Vec::new();
+        for id in 1..=NODES as u64 {
+            let rate = sky.between(RATE_MIN, RATE_MAX);
+            nodes.push(Node::new(NodeId(id), rate));
+        }
+        let mut world = Self { nodes, clients: Vec::new() };
+        for node in 0..NODES {
+            let delay = sky.between(0, 30_000);
+            sky.after(delay, Event::Restart { node, life: 0 });
+        }
+        if sky.settings.with_meta {
+            world.add_client(sky, RegionId::META, Job::Maker);
+            world.add_clients(sky, RegionId::DEFAULT);
+        }
+        for region in sky.settings.regions.clone() {
+            world.add_clients(sky, region);
+        }
+        sky.after(600_000, Event::Nemesis);
+        let storm = sky.settings.storm_micros;
+        sky.after(storm, Event::Calm);
+        world
+    }
+
+    pub(crate) fn add_client(&mut self, sky: &mut Sky, region: RegionId, job: Job) -> usize {
+        let at = self.clients.len();
+        let mut client = Client::new(at, region, job);
+        let delay = sky.between(100_000, 400_000);
+        client.wake(sky, delay);
+        self.clients.push(client);
+        at
+    }
+
+    fn add_clients(&mut self, sky: &mut Sky, region: RegionId) {
+        let settings = &sky.settings;
+        let jobs = [
+            (settings.register_clients, Job::Registers),
+            (settings.counter_clients, Job::Counter),
+            (settings.lease_clients, Job::Leases),
+            (settings.compactors, Job::Compactor),
+        ];
+        for (count, job) in jobs {
+            for _ in 0..count {
+                self.add_client(sky, region, job);
+            }
+        }
+    }
+
+    /// Lets one event happen; answers whether it was the last.
+    fn happen(&mut self, sky: &mut Sky, event: Event) -> bool {
+        let nodes = &mut self.nodes;
+        match event {
+            Event::Tick { node, life } => nodes[node].step(sky, life, |it, sky| it.tick(sky)),
+            Event::Poll { node, life } => nodes[node].step(sky, life, |it, sky| it.poll(sky)),
+            Event::SyncDone { node, life } => {
+                nodes[node].step(sky, life, |it, sky| it.sync_done(sky));
+            }
+            Event::Apply { node, life } => nodes[node].step(sky, life, |it, sky| it.apply(sky)),
+            Event::CutLogs { node, life } => {
+                nodes[node].step(sky, life, |it, sky| it.cut_logs(sky));
+            }
+            Event::ExpireLeases { node, life } => {
+                nodes[node].step(sky, life, |it, sky| it.expire_leases(sky));
+            }
+            Event::RetryLeases { node, life, region, ids } => {
+                nodes[node].step(sky, life, |it, _| it.retry_leases(region, ids));
+            }
+            Event::Deliver { from, to, packet } => {
+                let at = usize::try_from(to.get()).unwrap_or(1) - 1;
+                let life = nodes[at].life;
+                nodes[at].step(sky, life, |it, sky| it.deliver(sky, from, packet));
+            }
+            Event::Chunk { transfer } => transfer::chunk(sky, nodes, transfer),
+            Event::Request { node, request } => {
+                let life = nodes[node].life;
+                nodes[node].step(sky, life, |it, sky| it.request(sky, request));
+            }
+            Event::Answer { client, attempt, result } => {
+                self.clients[client].answered(sky, attempt, result);
+                for region in self.clients[client].take_made() {
+                    self.add_clients(sky, region);
+                }
+            }
+            Event::Client { client, alarm } => self.clients[client].ring(sky, alarm),
+            Event::Nemesis => nemesis::strike(sky, nodes),
+            Event::Heal(fault) => nemesis::heal(sky, fault),
+            Event::Restart { node, life } => {
+                if nodes[node].life == life && nodes[node].running.is_none() {
+                    nodes[node].start(sky);
+                }
+            }
+            Event::Calm => {
+                nemesis::calm(sky, nodes);
+                sky.after(ending::PROBE_AFTER, Event::Probe);
+            }
+            Event::Probe => ending::probe(sky, self),
+            Event::Settled => return ending::settled(sky, self),
+        }
+        false
+    }
+}
