@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::authority::Inspected;
 use crate::front::Front;
 
 /// Connections served at once; more wait to be accepted.
@@ -117,7 +118,8 @@ async fn connection(
     front: Front,
     mut stopping: watch::Receiver<()>,
 ) {
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), front));
+    let mut connection =
+        pin!(builder.serve_connection(TokioIo::new(Inspected::new(stream)), front));
     let served = tokio::select! {
         served = connection.as_mut() => served,
         // Only ever "the sender is gone".
