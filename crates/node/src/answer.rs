@@ -75,7 +75,7 @@ pub struct ReplicaStatus {
     pub applied_index: u64,
     /// Whether this replica does not vote.
     pub is_learner: bool,
-    /// Bytes on disk of the engine (the whole node's).
+    /// Bytes of the engine's records, in tables and not yet in one (the whole node's).
     pub db_size: u64,
     /// Bytes of them in use.
     pub db_size_in_use: u64,

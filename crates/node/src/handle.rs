@@ -235,14 +235,17 @@ impl Handle {
         self.shared.poller(region).push(ToPoller::Status { region, reply });
         let status = receiver.await.map_err(|_| Code::ShuttingDown)?;
         let engine = self.shared.engine.stats();
+        // Journals are preallocated: what they hold is what memory holds too.
+        let tables = engine.disk_bytes.saturating_sub(engine.journal_bytes);
+        let db_size = tables + engine.memtable_bytes;
         Ok(ReplicaStatus {
             leader: shard.leadership().leader,
             last_index: status.last.get(),
             commit_index: status.hard_state.commit.get(),
             applied_index: shard.applied().get(),
             is_learner: false,
-            db_size: engine.disk_bytes,
-            db_size_in_use: engine.disk_bytes,
+            db_size,
+            db_size_in_use: db_size,
             compacted: shard.machine.read().compacted(),
         })
     }

@@ -1,6 +1,8 @@
 //! The front doors of a real node, over a real socket.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod authority;
 mod kv;
+mod leaderless;
 mod server;
 mod watch;

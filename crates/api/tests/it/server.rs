@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures::future::join_all;
 use node::{EngineKind, Node, NodeConfig};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -7,7 +8,7 @@ use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 use types::KeyspaceId;
 
-/// A cluster of one node that serves clients.
+/// A node that serves clients.
 pub(crate) struct Server {
     pub(crate) channel: Channel,
     pub(crate) address: String,
@@ -18,18 +19,34 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// A cluster of one.
     pub(crate) async fn start() -> Self {
+        Self::start_cluster(1).await.remove(0)
+    }
+
+    /// A cluster whose nodes all know their leader.
+    pub(crate) async fn start_cluster(nodes: usize) -> Vec<Self> {
+        let mut members = Vec::new();
+        for number in 1..=nodes {
+            // A node binds its peer port itself; this one is free now and not handed out again soon.
+            let peer = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+            members.push((format!("n{number}"), peer.to_string()));
+        }
+        join_all((0..nodes).map(|at| Self::start_member(members.clone(), at))).await
+    }
+
+    async fn start_member(members: Vec<(String, String)>, at: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // The node binds its peer port itself; this one is free now and not handed out again soon.
-        let peer = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
+        let (name, peer) = members[at].clone();
         let node = Node::start(NodeConfig {
+            name,
             data_dir: directory.path().to_owned(),
-            listen_peer: peer.to_string(),
-            advertise_peer: peer.to_string(),
+            listen_peer: peer.clone(),
+            advertise_peer: peer,
             advertise_client: address.clone(),
-            initial_cluster: vec![("n1".to_owned(), peer.to_string())],
+            initial_cluster: members,
             engine: EngineKind::Memory,
             tick: Duration::from_millis(10),
             log_segment_bytes: 1 << 20,
