@@ -150,8 +150,9 @@ class Hiraeth(Cluster):
             "--listen-client", node.client,
             "--listen-peer", node.peer,
             "--listen-http", node.http,
-            "--listen-dns", node.dns,
             "--initial-cluster", members,
+            # A small log, so that a node that was away needs a snapshot.
+            "--log-keep-entries", "1000",
         ]  # fmt: skip
 
 
@@ -170,6 +171,8 @@ class Etcd(Cluster):
             "--listen-peer-urls", f"http://{node.peer}",
             "--initial-advertise-peer-urls", f"http://{node.peer}",
             "--initial-cluster", members,
+            # A small log, so that a node that was away needs a snapshot.
+            "--log-keep-entries", "1000",
             "--initial-cluster-state", "new",
             # Small, so that a node which missed more than the 5000 kept entries takes a snapshot.
             "--snapshot-count", "500",

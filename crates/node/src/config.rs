@@ -54,8 +54,6 @@ pub struct NodeConfig {
     pub log_segment_bytes: u64,
     /// Applied entries kept in each region's log for replicas that are a little behind.
     pub log_keep_entries: u64,
-    /// Entries beyond that before the log is cut.
-    pub log_slack_entries: u64,
     /// Bounds of the consensus drivers.
     pub host_limits: HostLimits,
     /// Bounds of watches.
@@ -83,7 +81,6 @@ impl Default for NodeConfig {
             appliers: 1,
             log_segment_bytes: 64 << 20,
             log_keep_entries: 5_000,
-            log_slack_entries: 10_000,
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),

@@ -104,7 +104,7 @@ async fn ask_leader(
         let (shared, shard, body) = (Arc::clone(shared), Arc::clone(shard), body.clone());
         async move {
             if leader.here {
-                return answer_here(&shared, &shard, question, &body);
+                return answer_lease(&shared, &shard, question, &body).await;
             }
             let node = leader.leader.ok_or(Code::NoLeader)?;
             ask(&shared, shard.record.id, node, question, body).await
@@ -113,40 +113,89 @@ async fn ask_leader(
     .await
 }
 
-/// Answers a question that needs no log; this node must lead.
-pub(crate) fn answer_here(
+/// Waits until this node's copy may answer as if it were the only one.
+pub(crate) async fn read_barrier(shared: &Shared, region: RegionId) -> Result<(), Fault> {
+    shared.admit()?;
+    let (reply, receiver) = oneshot::channel();
+    shared.poller(region).push(ToPoller::Read { region, reply });
+    match tokio::time::timeout(REQUEST_TIMEOUT, receiver).await {
+        Ok(Ok(result)) => result.map_err(Fault::from),
+        Ok(Err(_)) => Err(Code::ShuttingDown.into()),
+        Err(_) => Err(Code::Timeout.into()),
+    }
+}
+
+/// Renews a lease at once, if nothing has to be waited for: this node leads, has applied all it
+/// knows, and has the lease.
+pub(crate) fn renew_now(shared: &Shared, shard: &Shard, body: &[u8]) -> Option<Bytes> {
+    let lease = LeaseId(read_i64(body, 0)?);
+    if !shard.leadership().here || !shard.is_caught_up() {
+        return None;
+    }
+    let left = shard.leases.lock().renew(shared.clock.now(), lease)?;
+    Some(Bytes::copy_from_slice(&left.to_be_bytes()))
+}
+
+/// Answers a question about a lease; this node must lead. A lease that somebody was told is revoked
+/// is not renewed here, and one that somebody was told is granted is known here.
+pub(crate) async fn answer_lease(
     shared: &Shared,
     shard: &Shard,
     question: Question,
     body: &[u8],
 ) -> Result<Bytes, Fault> {
+    let lease = LeaseId(read_i64(body, 0).ok_or_else(malformed)?);
+    let region = shard.record.id;
     if !shard.leadership().here {
         return Err(Code::NotLeader.into());
     }
-    let lease = LeaseId(read_i64(body, 0).ok_or_else(malformed)?);
-    let now = shared.clock.now();
     match question {
         Question::Propose => Err(malformed()),
         Question::RenewLease => {
+            let (reply, caught_up) = oneshot::channel();
+            shard.when_caught_up(reply);
+            caught_up.await.map_err(|_| Code::ShuttingDown)??;
+            if let Some(renewed) = renew_now(shared, shard, body) {
+                return Ok(renewed);
+            }
+            // Unknown, or this leader is too new to know: a quorum tells how far it must be.
+            read_barrier(shared, region).await?;
+            let now = shared.clock.now();
             let left = shard.leases.lock().renew(now, lease).unwrap_or(0);
+            if !shard.leadership().here {
+                return Err(Code::NotLeader.into());
+            }
             Ok(Bytes::copy_from_slice(&left.to_be_bytes()))
         }
         Question::LeaseStatus => {
-            let machine = shard.machine.read();
-            let remaining = shard.leases.lock().remaining(now, lease);
-            let granted = machine.lease(lease);
-            let mut out = BytesMut::new();
-            out.put_i64(remaining.filter(|_| granted.is_some()).unwrap_or(-1));
-            out.put_i64(granted.unwrap_or(0));
-            if body.get(8) == Some(&1) {
-                for key in machine.lease_keys(lease) {
-                    out.put_u32(u32::try_from(key.len()).unwrap_or(0));
-                    out.put_slice(&key);
-                }
-            }
-            Ok(out.freeze())
+            read_barrier(shared, region).await?;
+            lease_status_here(shared, shard, lease, body.get(8) == Some(&1))
         }
     }
+}
+
+fn lease_status_here(
+    shared: &Shared,
+    shard: &Shard,
+    lease: LeaseId,
+    keys: bool,
+) -> Result<Bytes, Fault> {
+    let machine = shard.machine.read();
+    let remaining = shard.leases.lock().remaining(shared.clock.now(), lease);
+    if !shard.leadership().here {
+        return Err(Code::NotLeader.into());
+    }
+    let granted = machine.lease(lease);
+    let mut out = BytesMut::new();
+    out.put_i64(remaining.filter(|_| granted.is_some()).unwrap_or(-1));
+    out.put_i64(granted.unwrap_or(0));
+    if keys {
+        for key in machine.lease_keys(lease) {
+            out.put_u32(u32::try_from(key.len()).unwrap_or(0));
+            out.put_slice(&key);
+        }
+    }
+    Ok(out.freeze())
 }
 
 fn decode_status(id: LeaseId, mut body: Bytes) -> Option<LeaseStatus> {

@@ -346,15 +346,7 @@ impl Handle {
         if consistency == Consistency::Serializable {
             return Ok(());
         }
-        self.shared.admit()?;
-        let (reply, receiver) = oneshot::channel();
-        let region = shard.record.id;
-        self.shared.poller(region).push(ToPoller::Read { region, reply });
-        match tokio::time::timeout(forward::REQUEST_TIMEOUT, receiver).await {
-            Ok(Ok(result)) => result.map_err(Fault::from),
-            Ok(Err(_)) => Err(Code::ShuttingDown.into()),
-            Err(_) => Err(Code::Timeout.into()),
-        }
+        forward::read_barrier(&self.shared, shard.record.id).await
     }
 
     fn header_of(&self, shard: &Shard) -> Header {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use env::Inbox;
-use types::NodeId;
+use types::{Code, NodeId, RegionId};
 
 use crate::forward;
 use crate::frame::{self, Frames, Item, Question};
@@ -36,11 +36,7 @@ impl Inbox for NodeInbox {
                 }
             }
             Item::Request { id, region, question, body } => {
-                let answer = match shared.shard(region) {
-                    Some(shard) => forward::answer_here(shared, &shard, question, &body),
-                    None => Err(types::Code::RegionNotFound.into()),
-                };
-                replies.reply(from, id, answer.as_deref());
+                answer_lease(shared, &mut replies, (from, id), region, question, body);
             }
             Item::Reply { id, result } => shared.answer(id, result),
         });
@@ -64,4 +60,35 @@ impl Inbox for NodeInbox {
             }
         }
     }
+}
+
+/// Answers a question about a lease at once if that is possible, and else when it is.
+fn answer_lease(
+    shared: &Arc<Shared>,
+    replies: &mut Frames,
+    (from, id): (NodeId, u64),
+    region: RegionId,
+    question: Question,
+    body: Bytes,
+) {
+    let Some(shard) = shared.shard(region) else {
+        return replies.reply(from, id, Err(&Code::RegionNotFound.into()));
+    };
+    if question == Question::RenewLease
+        && let Some(renewed) = forward::renew_now(shared, &shard, &body)
+    {
+        return replies.reply(from, id, Ok(&renewed));
+    }
+    if let Err(code) = shared.admit() {
+        return replies.reply(from, id, Err(&code.into()));
+    }
+    let shared = Arc::clone(shared);
+    let runtime = shared.runtime.clone();
+    runtime.spawn(async move {
+        let answer = forward::answer_lease(&shared, &shard, question, &body).await;
+        shared.admitted(1);
+        let mut replies = Frames::default();
+        replies.reply(from, id, answer.as_deref());
+        shared.send(&mut replies);
+    });
 }

@@ -92,7 +92,8 @@ fn due_for_cut(shared: &Shared, shard: &Shard) -> Option<Index> {
     let first = shard.log_first.load(Ordering::Relaxed);
     let keep = shared.config.log_keep_entries;
     let held = (applied + 1).saturating_sub(first);
-    (held > keep + shared.config.log_slack_entries).then(|| Index(applied - keep))
+    // In large pieces: the engine has to be synced for each.
+    (held > 3 * keep).then(|| Index(applied - keep))
 }
 
 fn cut(shared: &Shared, shard: &Shard, to: Index) {

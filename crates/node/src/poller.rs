@@ -162,6 +162,11 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
 }
 
 fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: &mut Frames) {
+    for (region, index) in output.commits.drain(..) {
+        if let Some(shard) = shared.shard(region) {
+            shard.note_commit(index);
+        }
+    }
     for (to, message) in output.messages.drain(..) {
         if message.message.is_snapshot() {
             snapshots::send(shared, to, message);

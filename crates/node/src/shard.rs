@@ -51,6 +51,8 @@ pub(crate) struct Shard {
     pub(crate) exported: Mutex<Option<Arc<ExportedState>>>,
     leadership: watch::Sender<Leadership>,
     applied: AtomicU64,
+    /// The newest entry known to be committed.
+    committed: AtomicU64,
     /// The oldest entry still in the log, for the janitor's decisions.
     pub(crate) log_first: AtomicU64,
     /// Whether a step of physical compaction is queued.
@@ -74,6 +76,7 @@ impl Shard {
             exported: Mutex::new(None),
             leadership: watch::Sender::new(Leadership::default()),
             applied: AtomicU64::new(applied),
+            committed: AtomicU64::new(applied),
             log_first: AtomicU64::new(first.get()),
             scavenging: AtomicBool::new(false),
             readers: Mutex::default(),
@@ -96,6 +99,22 @@ impl Shard {
 
     pub(crate) fn applied(&self) -> Index {
         Index(self.applied.load(Ordering::Acquire))
+    }
+
+    /// Entries up to `index` are committed. Told before any message leaves that lets another node
+    /// know.
+    pub(crate) fn note_commit(&self, index: Index) {
+        self.committed.fetch_max(index.get(), Ordering::AcqRel);
+    }
+
+    /// Whether everything known to be committed is applied here.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.applied.load(Ordering::Acquire) >= self.committed.load(Ordering::Acquire)
+    }
+
+    /// Answers `reply` once everything that was committed at the time of the call is applied here.
+    pub(crate) fn when_caught_up(&self, reply: ReadReply) {
+        self.when_applied(Index(self.committed.load(Ordering::Acquire)), reply);
     }
 
     /// The applier published state up to `index`: reads that waited for it may go.

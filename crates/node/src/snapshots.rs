@@ -209,6 +209,9 @@ pub(crate) fn finish_install(
 pub(crate) fn clean(shared: &Shared) -> std::io::Result<()> {
     let directory = directory(shared);
     shared.disk.create_dir_all(&directory)?;
+    // The directory's own name, too: a received snapshot must not go with it in a power cut, once
+    // the log was reset to it. Also if it is there: whoever made it may have died before this line.
+    shared.disk.sync_dir(&shared.config.data_dir)?;
     for path in shared.disk.list(&directory)? {
         shared.disk.remove(&path)?;
     }

@@ -75,6 +75,9 @@ pub struct Output<P, R> {
     pub installs: Vec<Install>,
     /// Entries to apply.
     pub committed: Vec<Committed<P>>,
+    /// Regions whose commit index moved, and to where: entries up to there may be applied on other
+    /// nodes from now on, even if they are not durable here yet.
+    pub commits: Vec<(RegionId, Index)>,
     /// Reads that may be served once this index was applied.
     pub reads: Vec<(RegionId, Index, R)>,
     /// Proposals that were not, or not knowingly, carried out.
@@ -96,6 +99,7 @@ impl<P, R> Default for Output<P, R> {
             writes: Vec::new(),
             installs: Vec::new(),
             committed: Vec::new(),
+            commits: Vec::new(),
             reads: Vec::new(),
             failed_proposals: Vec::new(),
             failed_reads: Vec::new(),

@@ -37,6 +37,7 @@ pub struct Peer<P, R> {
     reads: ReadQueue<R>,
     applied: Index,
     committed: Index,
+    told_commit: Index,
     role: Role,
     leader: Option<PeerId>,
     term: Term,
@@ -61,6 +62,7 @@ impl<P, R> Peer<P, R> {
             reads: ReadQueue::default(),
             applied,
             committed: applied,
+            told_commit: applied,
             role: Role::Follower,
             leader: None,
             term,
@@ -216,6 +218,11 @@ impl<P, R> Peer<P, R> {
             let Some(ready) = self.replica.ready() else { break };
             self.take_ready(ready, out)?;
             self.ask_read_index();
+        }
+        let commit = self.replica.commit_index();
+        if commit > self.told_commit {
+            self.told_commit = commit;
+            out.commits.push((self.record.id, commit));
         }
         match self.replica.failure() {
             Some(failure) => Err(failure),
