@@ -139,3 +139,43 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use types::Code;
+
+    use super::{BACK_OFF, BACK_OFF_MAX, Repeat, again, back_off};
+    use crate::Error;
+
+    /// A write that may have been carried out is never sent a second time.
+    #[test]
+    fn writes_are_repeated_only_when_certainly_not_done() {
+        let server = |code| Error::Server { code, message: String::new() };
+        for code in Code::ALL {
+            let safe = matches!(code, Code::NotLeader | Code::EpochMismatch);
+            assert_eq!(again(Repeat::IfNotDone, &server(code)), safe, "{code:?}");
+            assert!(!(safe && server(code).outcome_unknown()), "{code:?}");
+        }
+        let (endpoint, reason) = (String::new(), String::new());
+        let after = Duration::ZERO;
+        for error in [
+            Error::Interrupted { endpoint, reason },
+            Error::TimedOut { after, outcome_unknown: true, last: None },
+            Error::Status { grpc: tonic::Code::Unavailable, message: String::new() },
+        ] {
+            assert!(again(Repeat::Always, &error) && !again(Repeat::IfNotDone, &error));
+        }
+        assert!(again(Repeat::IfNotDone, &Error::Unreachable { tried: Vec::new() }));
+    }
+
+    #[test]
+    fn waits_grow_and_are_bounded() {
+        for round in [0, 1, 8, u32::MAX] {
+            let wait = back_off(round);
+            assert!(wait >= BACK_OFF / 2 && wait <= BACK_OFF_MAX, "{round}: {wait:?}");
+        }
+        assert!(back_off(10) > back_off(0));
+    }
+}

@@ -117,6 +117,7 @@ pub struct Watcher {
 
 struct Connection {
     place: usize,
+    endpoint: String,
     responses: Streaming<pb::WatchResponse>,
     /// The server ends the stream's watches when this is dropped.
     _requests: mpsc::Sender<pb::WatchRequest>,
@@ -202,7 +203,7 @@ impl Watcher {
             self.connect().await?;
             return Ok(None);
         };
-        let (_, endpoint, _) = self.client.shared.endpoints.current();
+        let endpoint = connection.endpoint.as_str();
         let response = match connection.responses.message().await {
             Ok(Some(response)) => Ok(response),
             Ok(None) => Err(interrupted(endpoint)),
@@ -296,7 +297,10 @@ impl Watcher {
         let failed = |status| Error::of_call(endpoint, &status);
         let mut responses = service.watch(request).await.map_err(failed)?.into_inner();
         match responses.message().await.map_err(failed)? {
-            Some(first) => Ok((Connection { place, responses, _requests: requests }, first)),
+            Some(first) => {
+                let endpoint = endpoint.to_owned();
+                Ok((Connection { place, endpoint, responses, _requests: requests }, first))
+            }
             None => Err(interrupted(endpoint)),
         }
     }

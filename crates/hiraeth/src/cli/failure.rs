@@ -124,7 +124,9 @@ fn hint_of(code: Code) -> Option<&'static str> {
         Code::KeyNotFound => "what is to be kept must be there; put the key as a whole first",
         Code::DuplicateKey => "write each key once in a transaction",
         Code::Compacted => "that revision is gone; leave --rev out to read what is now",
-        Code::FutureRevision => "that revision has not happened yet; leave --rev out to read what is now",
+        Code::FutureRevision => {
+            "that revision has not happened yet; leave --rev out to read what is now"
+        }
         Code::RequestTooLarge => "a request may have 1.5 MiB; split the value over several keys",
         Code::TooManyOperations => "a transaction may have 128 operations; make several",
         Code::LeaseNotFound => {

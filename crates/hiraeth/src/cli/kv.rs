@@ -44,7 +44,6 @@ enum Command {
     Scan(ScanArguments),
     /// Follow changes until Ctrl-C, across restarts of servers.
     Watch(watch::Arguments),
-    /// Carry out a transaction; exit code 4 if a comparison does not hold.
     Txn(txn::Arguments),
 }
 

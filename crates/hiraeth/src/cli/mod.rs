@@ -19,18 +19,13 @@ mod watch;
 
 use std::process::ExitCode;
 
-/// What the command line tool can do.
+/// What the command line tool can do; each is described where its arguments are.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Read, write, watch keys and values.
     Kv(kv::Arguments),
-    /// Leases: keys that go when nobody renews them.
     Lease(lease::Arguments),
-    /// Keyspaces, each with keys and revisions of its own.
     Keyspace(keyspace::Arguments),
-    /// Show the cluster on one screen: nodes, regions, and what is wrong.
     Status(status::Arguments),
-    /// Print a script that completes commands in a shell.
     Completions(completions::Arguments),
 }
 

@@ -11,6 +11,7 @@ const ROUNDS: u32 = 3;
 
 /// The servers, and how to show what they say.
 #[derive(clap::Args)]
+#[command(next_help_heading = "Server and output options")]
 pub(super) struct Remote {
     /// Servers to ask; if one cannot be reached, the next.
     #[arg(

@@ -47,7 +47,9 @@ pub(super) fn unescaped(text: &str) -> Result<Vec<u8>, String> {
             Some('x') => {
                 let digits: String = characters.by_ref().take(2).collect();
                 let byte = u8::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 2);
-                bytes.push(byte.ok_or_else(|| format!("\\x{digits} is no byte; say \\x00 to \\xff"))?);
+                bytes.push(
+                    byte.ok_or_else(|| format!("\\x{digits} is no byte; say \\x00 to \\xff"))?,
+                );
             }
             Some('u') => {
                 let rest = characters.as_str();
@@ -76,7 +78,9 @@ pub(super) fn parse_lease(text: &str) -> Result<i64, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     let id = i64::from_str_radix(digits, 16).ok().filter(|id| plain && *id > 0);
-    id.ok_or_else(|| "a lease is up to 16 hexadecimal digits, as `lease list` shows them".to_owned())
+    id.ok_or_else(|| {
+        "a lease is up to 16 hexadecimal digits, as `lease list` shows them".to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -44,7 +44,9 @@ pub(super) async fn ask_all(remote: &Remote) -> Result<Views, Error> {
     let mut cluster = None;
     for (address, answer) in join_all(given.into_iter().map(|it| ask(it.to_owned()))).await {
         match answer {
-            Ok(answer) if *cluster.get_or_insert_with(|| answer.cluster.clone()) == answer.cluster => {
+            Ok(answer)
+                if *cluster.get_or_insert_with(|| answer.cluster.clone()) == answer.cluster =>
+            {
                 views.answers.insert(answer.node, answer);
             }
             Ok(answer) => {
@@ -75,7 +77,8 @@ pub(super) async fn ask_all(remote: &Remote) -> Result<Views, Error> {
         match answer {
             Ok(answer) if answer.node == node => drop(views.answers.insert(node, answer)),
             Ok(answer) => {
-                let text = format!("node {} of cluster {} answers there", answer.node, answer.cluster);
+                let text =
+                    format!("node {} of cluster {} answers there", answer.node, answer.cluster);
                 views.failures.insert(node, text);
             }
             Err(error) => drop(views.failures.insert(node, error.to_string())),

@@ -11,15 +11,17 @@ use super::json;
 use super::kv::{row, table};
 use super::output::{Format, Out, line};
 
-/// Carry out a transaction: if all comparisons hold, the operations of --then, else those of --else,
-/// all at one revision. Each option may be given several times.
+/// Carry out a transaction: if all --if hold, each --then, else each --else
+///
+/// All happens at one revision. Each option may be given several times. The exit code is 4 if a
+/// comparison does not hold.
 ///
 /// A comparison is WHAT(KEY) RELATION OPERAND. WHAT is key or value (the value), mod, create
 /// (revisions; 0 while there is no key), version (puts since it was made) or lease; RELATION is =, !=,
 /// < or >.
 ///
 /// An operation is one of
-///   put KEY VALUE [LEASE]
+///   put KEY VALUE [lease=ID]
 ///   get KEY
 ///   scan PREFIX
 ///   delete KEY

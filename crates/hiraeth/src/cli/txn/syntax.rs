@@ -21,7 +21,7 @@ impl Words<'_> {
             return Err(format!("{what} is missing"));
         }
         self.0 = &rest[end..];
-        Ok(rest[..end].as_bytes().to_vec())
+        Ok(rest.as_bytes()[..end].to_vec())
     }
 
     fn take(&mut self, token: &str) -> bool {
@@ -86,7 +86,9 @@ pub(super) fn comparison(text: &str) -> Result<Compare, String> {
         b"lease" => Compare::lease(key, relation, lease(&operand)?),
         other => {
             let other = text::shown(other);
-            return Err(format!("{other:?} cannot be compared; key, mod, create, version, lease can"));
+            return Err(format!(
+                "{other:?} cannot be compared; key, mod, create, version, lease can"
+            ));
         }
     })
 }
@@ -100,14 +102,14 @@ fn lease(word: &[u8]) -> Result<i64, String> {
     }
 }
 
-/// `put KEY VALUE [LEASE]`, `get KEY`, `scan PREFIX`, `delete KEY`, `delete-prefix PREFIX`
+/// `put KEY VALUE [lease=ID]`, `get KEY`, `scan PREFIX`, `delete KEY`, `delete-prefix PREFIX`
 pub(super) fn operation(text: &str) -> Result<Operation, String> {
     let mut words = Words(text);
     let verb = words.word("the operation", &[])?;
     let operation = match verb.as_slice() {
         b"put" => {
             let mut put = Put::new(words.word("the key", &[])?, words.word("the value", &[])?);
-            if words.end().is_err() {
+            if words.take("lease=") {
                 put = put.lease(lease(&words.word("the lease", &[])?)?);
             }
             Operation::Put(put)
@@ -170,7 +172,7 @@ mod tests {
         for (text, expected) in [
             ("put a 1", Operation::Put(Put::new("a", "1"))),
             ("put \"a b\" \"\\\"\\n\"", Operation::Put(Put::new("a b", "\"\n"))),
-            ("put a 1 7b", Operation::Put(Put::new("a", "1").lease(123))),
+            ("put a 1 lease=7b", Operation::Put(Put::new("a", "1").lease(123))),
             (" get  a ", Operation::Get(Get::key("a"))),
             ("scan \"\"", Operation::Get(Get::prefix(""))),
             ("delete a", Operation::Delete(Delete::key("a"))),
@@ -182,7 +184,8 @@ mod tests {
             ("", "missing"),
             ("put", "the key is missing"),
             ("put a", "the value is missing"),
-            ("put a b c", "hexadecimal"),
+            ("put a b c", "too much"),
+            ("put a b lease=x", "hexadecimal"),
             ("get a b", "too much"),
             ("drop a", "no operation"),
             ("put a \"x", "not closed"),

@@ -1,0 +1,15 @@
+//! The real program, end to end: servers as processes on loopback, the command line tool, and the
+//! Rust client against both. Nothing here waits for a time to pass; what must become true is asked
+//! for until a deadline that only a fault reaches.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod bad_input;
+mod commands;
+mod failover;
+mod ports;
+mod program;
+mod sdk;
+mod server;
+mod single;
+mod three;
+mod watching;
