@@ -171,8 +171,6 @@ class Etcd(Cluster):
             "--listen-peer-urls", f"http://{node.peer}",
             "--initial-advertise-peer-urls", f"http://{node.peer}",
             "--initial-cluster", members,
-            # A small log, so that a node that was away needs a snapshot.
-            "--log-keep-entries", "1000",
             "--initial-cluster-state", "new",
             # Small, so that a node which missed more than the 5000 kept entries takes a snapshot.
             "--snapshot-count", "500",

@@ -51,5 +51,16 @@ pub(crate) fn compat(options: &CompatOptions) -> anyhow::Result<()> {
     if !options.no_faults {
         arguments.push("--faults");
     }
+    install_python()?;
     run::run("python3", &arguments)
+}
+
+/// The suites are driven by Python; Debian's is taken where there is none.
+fn install_python() -> anyhow::Result<()> {
+    let there = std::process::Command::new("python3").arg("--version").output();
+    if there.is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    run::run("apt-get", &["update", "-qq"])?;
+    run::run("apt-get", &["install", "-y", "-qq", "python3", "python3-pip"])
 }
