@@ -14,7 +14,7 @@ use types::{Batch, EntryKind, Index, RegionId, Revision, Term};
 use crate::poller::{Asked, ToPoller};
 use crate::shard::Shard;
 use crate::shared::Shared;
-use crate::{lifecycle, snapshots};
+use crate::{leadership, lifecycle, snapshots};
 
 /// What a proposer is told.
 #[derive(Debug)]
@@ -29,10 +29,14 @@ pub(crate) enum ToApplier {
     Install(Install),
     Export(RegionId),
     Scavenge(RegionId),
+    /// This node leads the region, in this term.
+    Lead(RegionId, Term),
 }
 
-/// Entries applied in one engine batch at most.
+/// Entries after which a round ends and goes into the engine; one batch of commits may go over it.
 const ROUND_ENTRIES: usize = 1024;
+/// The same for their bytes.
+const ROUND_BYTES: usize = 8 << 20;
 /// Records looked at in one step of physical compaction.
 const SCAVENGE_RECORDS: usize = 512;
 
@@ -43,16 +47,17 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
     loop {
         let open = mailbox.take(&mut tasks, None);
         let mut round = Vec::new();
-        let mut entries = 0;
+        let (mut entries, mut bytes) = (0, 0);
         for task in tasks.drain(..) {
             match task {
                 ToApplier::Committed(committed) => {
                     entries += committed.entries.len();
+                    bytes += committed.entries.iter().map(|it| it.data.len()).sum::<usize>();
                     round.push(committed);
-                    if entries < ROUND_ENTRIES {
+                    if entries < ROUND_ENTRIES && bytes < ROUND_BYTES {
                         continue;
                     }
-                    entries = 0;
+                    (entries, bytes) = (0, 0);
                     if !apply_round(shared, std::mem::take(&mut round)) {
                         return;
                     }
@@ -77,6 +82,12 @@ fn rare(shared: &Arc<Shared>, task: ToApplier) -> bool {
         ToApplier::Install(install) => ("install a snapshot", snapshots::install(shared, install)),
         ToApplier::Export(region) => {
             snapshots::export(shared, region);
+            return true;
+        }
+        ToApplier::Lead(region, term) => {
+            if let Some(shard) = shared.shard(region) {
+                leadership::lead(shared, &shard, term);
+            }
             return true;
         }
         ToApplier::Scavenge(region) => ("drop compacted history", scavenge(shared, region)),
@@ -172,10 +183,14 @@ fn apply_committed(
         );
         region.last = entry.index;
         if entry.kind == EntryKind::ConfChange {
-            if let Some((_, configuration)) = configurations.find(|(at, _)| *at == entry.index) {
-                let epoch = region.machine.applied().epoch;
-                region.machine.apply_conf(entry.index, entry.term, configuration, epoch);
-            }
+            let Some((_, configuration)) = configurations.find(|(at, _)| *at == entry.index) else {
+                unreachable!(
+                    "region {}: no configuration for entry {}",
+                    committed.region, entry.index
+                )
+            };
+            let epoch = region.machine.applied().epoch;
+            region.machine.apply_conf(entry.index, entry.term, configuration, epoch);
             continue;
         }
         let effects = region.machine.apply(entry, shared.engine.as_ref(), batch)?;
@@ -208,11 +223,18 @@ fn publish(shared: &Arc<Shared>, mut region: Touched, done: &mut [Vec<(RegionId,
     if let Some(directory) = directory {
         lifecycle::directory_changed(shared, directory);
     }
-    if wants_scavenging && !region.shard.scavenging.swap(true, Ordering::Relaxed) {
-        shared.applier(id).push(ToApplier::Scavenge(id));
+    if wants_scavenging {
+        ask_scavenge(shared, &region.shard);
     }
     let poller = usize::try_from(id.get()).unwrap_or(0) % done.len();
     done[poller].push((id, region.last));
+}
+
+/// Has the next step of physical compaction done, if it is not queued already.
+pub(crate) fn ask_scavenge(shared: &Shared, shard: &Shard) {
+    if !shard.scavenging.swap(true, Ordering::Relaxed) {
+        shared.applier(shard.record.id).push(ToApplier::Scavenge(shard.record.id));
+    }
 }
 
 /// One bounded step of dropping what a compaction made unreachable.
@@ -229,8 +251,8 @@ fn scavenge(shared: &Arc<Shared>, region: RegionId) -> Result<(), String> {
     shared.engine.write(batch).map_err(|error| error.to_string())?;
     machine.written();
     drop(machine);
-    if more && !shard.scavenging.swap(true, Ordering::Relaxed) {
-        shared.applier(region).push(ToApplier::Scavenge(region));
+    if more {
+        ask_scavenge(shared, &shard);
     }
     Ok(())
 }

@@ -15,7 +15,8 @@ pub enum EngineKind {
     /// On disk.
     #[default]
     Fjall,
-    /// In memory only: everything is rebuilt from the log or from a peer at a start.
+    /// In memory only, rebuilt at every start from the log, which is therefore never cut: for tests
+    /// and for small states.
     Memory,
 }
 
@@ -54,6 +55,10 @@ pub struct NodeConfig {
     pub log_segment_bytes: u64,
     /// Applied entries kept in each region's log for replicas that are a little behind.
     pub log_keep_entries: u64,
+    /// Bytes of entries a region's log may hold before it is cut whatever their number.
+    pub log_region_bytes: u64,
+    /// Bytes of entries in all logs from which on the largest are cut, whatever they hold.
+    pub log_total_bytes: u64,
     /// Bounds of the consensus drivers.
     pub host_limits: HostLimits,
     /// Bounds of watches.
@@ -81,6 +86,8 @@ impl Default for NodeConfig {
             appliers: 1,
             log_segment_bytes: 64 << 20,
             log_keep_entries: 5_000,
+            log_region_bytes: 64 << 20,
+            log_total_bytes: 256 << 20,
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),
@@ -89,6 +96,13 @@ impl Default for NodeConfig {
 }
 
 impl NodeConfig {
+    /// For how long a leader may go by a quorum's word: less than the others' patience with a silent
+    /// one, of which two ticks may have been nearly over when they began.
+    pub(crate) fn leader_confirmed_for(&self) -> Duration {
+        let ticks = u32::try_from(self.election_ticks.saturating_sub(2)).unwrap_or(0);
+        self.tick.saturating_mul(ticks)
+    }
+
     pub(crate) fn consensus(
         &self,
         region: RegionId,
@@ -101,8 +115,9 @@ impl NodeConfig {
             election_ticks: self.election_ticks,
             heartbeat_ticks: self.heartbeat_ticks,
             max_message_bytes: 1 << 20,
-            max_inflight_messages: 256,
-            max_uncommitted_bytes: 256 << 20,
+            // Together about what the queue of a link holds.
+            max_inflight_messages: 64,
+            max_uncommitted_bytes: 64 << 20,
             max_committed_bytes_per_ready: 8 << 20,
             cache_bytes: 8 << 20,
             ..consensus::Config::new(region, peer, incarnation.get(), incarnation)

@@ -31,8 +31,9 @@ pub enum Error {
     /// A region's log and state do not meet.
     #[error(
         "region {region} was applied up to {applied}, but its log holds {first} to {last}: the data \
-         directory is damaged or was put together from two; restore it, or remove it and let the \
-         node rejoin"
+         directory is damaged or was put together from two. This node must not run with it: restore \
+         the directory from a backup taken while the node was stopped, or replace the member by one \
+         with an empty directory; the other nodes go on meanwhile"
     )]
     Torn {
         /// The region.
@@ -44,6 +45,38 @@ pub enum Error {
         /// The log's last entry.
         last: Index,
     },
+    /// A region has state but no log.
+    #[error(
+        "region {region} was applied up to {applied}, but the log knows nothing of it: the directory \
+         `log` was removed or exchanged, and with it what this node promised the others. Put it \
+         back; or restore the whole data directory, or replace the member by one with an empty one"
+    )]
+    LogGone {
+        /// The region.
+        region: RegionId,
+        /// What the engine has.
+        applied: Index,
+    },
+    /// The first members are needed once more, and others are named.
+    #[error(
+        "the state lost its end in a power cut and is told again by the log, for which the \
+         --initial-cluster of this node's first start is needed: start it with that"
+    )]
+    InitialCluster,
+    /// A snapshot was half installed, and cannot be finished.
+    #[error(
+        "the state between {start:?} and the next region is half replaced by the snapshot {file}, \
+         which is gone: restore the data directory, or replace the member by one with an empty one"
+    )]
+    HalfInstalled {
+        /// First key of the range.
+        start: bytes::Bytes,
+        /// The snapshot's file.
+        file: String,
+    },
+    /// A part of the start panicked.
+    #[error("the start broke off: {0}; this is a bug, please report it")]
+    Thread(String),
     /// A region has no replica here.
     #[error("region {region} has no replica on node {node}")]
     NotMember {

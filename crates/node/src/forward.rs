@@ -38,7 +38,7 @@ pub(crate) async fn propose(
     if data.len() > types::limits::REQUEST_BYTES + 4096 {
         return Err(Code::RequestTooLarge.into());
     }
-    let attempts = until_answered(shard, |leader: Leadership| {
+    let attempts = until_answered(shared, shard, |leader: Leadership| {
         let (shared, region, data) = (Arc::clone(shared), shard.record.id, data.clone());
         async move {
             if leader.here {
@@ -59,13 +59,13 @@ pub(crate) async fn propose(
 
 /// Proposes on this node; answers only if that fails.
 async fn propose_here(shared: &Shared, region: RegionId, data: Bytes) -> Result<(), Fault> {
-    shared.admit()?;
+    shared.admit_bytes(data.len())?;
     let (sender, receiver) = oneshot::channel();
     let asked = Asked::Here(sender);
     shared.poller(region).push(ToPoller::Propose { region, data, asked });
     match receiver.await {
         Ok(code) => Err(code.into()),
-        // It is in the log and committed; the applier has the word now.
+        // It is in the log and committed; the applier has the word now. Or the node has ended.
         Err(_) => std::future::pending().await,
     }
 }
@@ -100,7 +100,7 @@ async fn ask_leader(
     question: Question,
     body: Bytes,
 ) -> Result<Bytes, Fault> {
-    until_answered(shard, |leader: Leadership| {
+    until_answered(shared, shard, |leader: Leadership| {
         let (shared, shard, body) = (Arc::clone(shared), Arc::clone(shard), body.clone());
         async move {
             if leader.here {
@@ -114,25 +114,41 @@ async fn ask_leader(
 }
 
 /// Waits until this node's copy may answer as if it were the only one.
-pub(crate) async fn read_barrier(shared: &Shared, region: RegionId) -> Result<(), Fault> {
+pub(crate) async fn read_barrier(shared: &Shared, shard: &Shard) -> Result<(), Fault> {
     shared.admit()?;
+    let region = shard.record.id;
+    let (since, leadership) = (shared.clock.now(), shard.leadership());
     let (reply, receiver) = oneshot::channel();
     shared.poller(region).push(ToPoller::Read { region, reply });
-    match tokio::time::timeout(REQUEST_TIMEOUT, receiver).await {
-        Ok(Ok(result)) => result.map_err(Fault::from),
-        Ok(Err(_)) => Err(Code::ShuttingDown.into()),
-        Err(_) => Err(Code::Timeout.into()),
+    let answer = tokio::select! {
+        biased;
+        answer = tokio::time::timeout(REQUEST_TIMEOUT, receiver) => answer,
+        () = shared.ended() => return Err(Code::ShuttingDown.into()),
+    };
+    match answer {
+        Ok(Ok(result)) => result?,
+        Ok(Err(_)) => {
+            shard.broken()?;
+            return Err(Code::ShuttingDown.into());
+        }
+        Err(_) => return Err(Code::Timeout.into()),
     }
+    if leadership.here && shard.leadership() == leadership {
+        shard.note_confirmed(leadership.term, since);
+    }
+    Ok(())
 }
 
-/// Renews a lease at once, if nothing has to be waited for: this node leads, has applied all it
-/// knows, and has the lease.
+/// Renews a lease at once, if nothing has to be waited for: this node leads, a quorum said so a
+/// moment ago, it has applied all it knows, and has the lease. A leader that was paused finds the
+/// moment long ago.
 pub(crate) fn renew_now(shared: &Shared, shard: &Shard, body: &[u8]) -> Option<Bytes> {
     let lease = LeaseId(read_i64(body, 0)?);
-    if !shard.leadership().here || !shard.is_caught_up() {
+    let now = shared.clock.now();
+    if !shard.is_confirmed(now, shared.config.leader_confirmed_for()) || !shard.is_caught_up() {
         return None;
     }
-    let left = shard.leases.lock().renew(shared.clock.now(), lease)?;
+    let left = shard.leases.lock().renew(now, lease)?;
     Some(Bytes::copy_from_slice(&left.to_be_bytes()))
 }
 
@@ -145,7 +161,6 @@ pub(crate) async fn answer_lease(
     body: &[u8],
 ) -> Result<Bytes, Fault> {
     let lease = LeaseId(read_i64(body, 0).ok_or_else(malformed)?);
-    let region = shard.record.id;
     if !shard.leadership().here {
         return Err(Code::NotLeader.into());
     }
@@ -159,16 +174,19 @@ pub(crate) async fn answer_lease(
                 return Ok(renewed);
             }
             // Unknown, or this leader is too new to know: a quorum tells how far it must be.
-            read_barrier(shared, region).await?;
+            read_barrier(shared, shard).await?;
             let now = shared.clock.now();
-            let left = shard.leases.lock().renew(now, lease).unwrap_or(0);
-            if !shard.leadership().here {
-                return Err(Code::NotLeader.into());
-            }
+            let left = {
+                let mut leases = shard.leases.lock();
+                if !leases.leads() || !shard.leadership().here {
+                    return Err(Code::NotLeader.into());
+                }
+                leases.renew(now, lease).unwrap_or(0)
+            };
             Ok(Bytes::copy_from_slice(&left.to_be_bytes()))
         }
         Question::LeaseStatus => {
-            read_barrier(shared, region).await?;
+            read_barrier(shared, shard).await?;
             lease_status_here(shared, shard, lease, body.get(8) == Some(&1))
         }
     }
@@ -181,10 +199,13 @@ fn lease_status_here(
     keys: bool,
 ) -> Result<Bytes, Fault> {
     let machine = shard.machine.read();
-    let remaining = shard.leases.lock().remaining(shared.clock.now(), lease);
-    if !shard.leadership().here {
-        return Err(Code::NotLeader.into());
-    }
+    let remaining = {
+        let leases = shard.leases.lock();
+        if !leases.leads() || !shard.leadership().here {
+            return Err(Code::NotLeader.into());
+        }
+        leases.remaining(shared.clock.now(), lease)
+    };
     let granted = machine.lease(lease);
     let mut out = BytesMut::new();
     out.put_i64(remaining.filter(|_| granted.is_some()).unwrap_or(-1));
@@ -233,7 +254,7 @@ async fn ask(
             self.0.forget(self.1);
         }
     }
-    let (id, receiver) = shared.ask(node);
+    let (id, receiver) = shared.ask(node)?;
     let _forget = Forget(shared, id);
     let mut frames = Frames::default();
     frames.request(node, id, region, question, &body);
@@ -242,32 +263,61 @@ async fn ask(
         net.send(to, frame).map_err(|_| Code::NoLeader)?;
     }
     match receiver.await {
-        Ok(answer) => answer,
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(fault)) => Err(of_another_node(fault)),
         Err(_) => Err(Code::LeaderChanged.into()),
     }
 }
 
-/// Tries `attempt` with whoever leads until it answers something final or the time is up.
+/// What another node's trouble is to this one's clients: somebody else will lead.
+fn of_another_node(fault: Fault) -> Fault {
+    match fault.code {
+        Code::ShuttingDown | Code::Corrupt => Code::LeaderChanged.into(),
+        Code::RegionNotFound => Code::NoLeader.into(),
+        _ => fault,
+    }
+}
+
+/// Tries `attempt` with whoever leads until it answers something final, the time is up, or the node
+/// ends.
 async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
+    shared: &Shared,
+    shard: &Arc<Shard>,
+    attempt: impl FnMut(Leadership) -> F,
+) -> Result<T, Fault> {
+    tokio::select! {
+        biased;
+        answer = attempts(shard, attempt) => answer,
+        () = shared.ended() => Err(Code::ShuttingDown.into()),
+    }
+}
+
+async fn attempts<T, F: Future<Output = Result<T, Fault>>>(
     shard: &Arc<Shard>,
     mut attempt: impl FnMut(Leadership) -> F,
 ) -> Result<T, Fault> {
     let deadline = Instant::now() + REQUEST_TIMEOUT;
-    let mut last = Fault::from(Code::NoLeader);
+    let mut last = Code::NoLeader;
+    // Whether an attempt that got no answer may be carried out yet. Then no refusal of a later one
+    // is the answer: it would say that nothing was done.
+    let mut unknown = false;
     loop {
+        shard.broken()?;
         let leader = shard.leadership();
         if leader.leader.is_some() {
             let until = deadline.min(Instant::now() + ATTEMPT_TIMEOUT);
             match attempt_at(shard, leader, until, attempt(leader)).await {
                 Ok(answer) => return Ok(answer),
-                Err(fault) if may_retry(fault.code) => last = fault,
-                Err(fault) => return Err(fault),
+                Err(fault) if !may_retry(fault.code) && !unknown => return Err(fault),
+                Err(fault) => {
+                    unknown |= matches!(fault.code, Code::LeaderChanged | Code::Timeout);
+                    last = fault.code;
+                }
             }
         }
         if Instant::now() >= deadline {
-            // Once an attempt was under way its outcome is unknown; etcd says "timed out" then.
-            let code = if last.code == Code::NoLeader { Code::NoLeader } else { Code::Timeout };
-            return Err(code.into());
+            let nobody = last == Code::NoLeader && !unknown;
+            return Err(if nobody { Code::NoLeader } else { Code::Timeout }.into());
         }
         wait_for_leader(shard, leader, deadline).await;
     }

@@ -34,15 +34,19 @@ impl Question {
 /// One item of a frame.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// For a replica.
-    Raft(RegionMessage),
+    /// For a replica, with its bytes.
+    Raft(RegionMessage, usize),
     /// For a region's leader.
     Request { id: u64, region: RegionId, question: Question, body: Bytes },
     /// To a request of ours.
     Reply { id: u64, result: Result<Bytes, Fault> },
 }
 
-/// Frames being filled, one per receiver, each sent whole.
+/// A frame this long is full: others on the same link get a turn, and none comes near the transport's
+/// bound. One item may go over it.
+const FRAME_BYTES: usize = 1 << 20;
+
+/// Frames being filled, for each receiver in order, each sent whole.
 #[derive(Default)]
 pub(crate) struct Frames {
     open: Vec<(NodeId, Vec<u8>)>,
@@ -98,7 +102,8 @@ impl Frames {
     }
 
     fn open(&mut self, to: NodeId) -> &mut Vec<u8> {
-        let at = self.open.iter().position(|(node, _)| *node == to).unwrap_or_else(|| {
+        let last = self.open.iter().rposition(|(node, _)| *node == to);
+        let at = last.filter(|at| self.open[*at].1.len() < FRAME_BYTES).unwrap_or_else(|| {
             self.open.push((to, Vec::with_capacity(1024)));
             self.open.len() - 1
         });
@@ -124,9 +129,10 @@ fn decode_item(frame: &mut Bytes) -> Result<Item, String> {
     match frame.try_get_u8().map_err(short)? {
         RAFT => {
             let region = RegionId(frame.try_get_u64().map_err(short)?);
-            let message =
-                Message::decode_shared(get_bytes(frame)?).map_err(|error| error.to_string())?;
-            Ok(Item::Raft(RegionMessage { region, message }))
+            let bytes = get_bytes(frame)?;
+            let length = bytes.len();
+            let message = Message::decode_shared(bytes).map_err(|error| error.to_string())?;
+            Ok(Item::Raft(RegionMessage { region, message }, length))
         }
         REQUEST => {
             let id = frame.try_get_u64().map_err(short)?;

@@ -57,6 +57,18 @@ impl Handle {
         state::check_range(&request)?;
         let shard = self.ready_shard(keyspace).await?;
         self.confirm(&shard, consistency).await?;
+        // A frozen view costs several times what one record does. Records stay where they are until
+        // they are compacted or a snapshot takes their place; then the view is taken after all.
+        let direct = {
+            let machine = shard.machine.read();
+            let selection = machine.select(&request)?;
+            (selection.len() <= 1).then(|| (selection, machine.revision()))
+        };
+        if let Some((selection, revision)) = direct
+            && let Ok(body) = selection.fetch(self.shared.engine.as_ref())
+        {
+            return Ok(Answer { header: self.header_at(&shard, revision), body });
+        }
         let (selection, view, revision) = {
             let machine = shard.machine.read();
             let selection = machine.select(&request)?;
@@ -218,13 +230,18 @@ impl Handle {
 
     /// Every region with a replica on this node.
     ///
+    /// One that was set aside is left out.
+    ///
     /// # Errors
     /// `ShuttingDown`.
     pub async fn region_statuses(&self) -> Result<Vec<(RegionId, Term, ReplicaStatus)>, Fault> {
         let mut all = Vec::new();
         for (region, shard) in self.shared.shards().iter() {
-            let status = self.replica_status(shard).await?;
-            all.push((*region, shard.leadership().term, status));
+            match self.replica_status(shard).await {
+                Ok(status) => all.push((*region, shard.leadership().term, status)),
+                Err(fault) if fault.code == Code::ShuttingDown => return Err(fault),
+                Err(_) => {}
+            }
         }
         Ok(all)
     }
@@ -233,7 +250,7 @@ impl Handle {
         let (reply, receiver) = oneshot::channel();
         let region = shard.record.id;
         self.shared.poller(region).push(ToPoller::Status { region, reply });
-        let status = receiver.await.map_err(|_| Code::ShuttingDown)?;
+        let status = receiver.await.map_err(|_| Code::ShuttingDown)?.ok_or(Code::Corrupt)?;
         let engine = self.shared.engine.stats();
         // Journals are preallocated: what they hold is what memory holds too.
         let tables = engine.disk_bytes.saturating_sub(engine.journal_bytes);
@@ -326,7 +343,12 @@ impl Handle {
         if self.shared.directory().cluster.is_none() {
             let mut directory = self.shared.watch_directory();
             let formed = directory.wait_for(|directory| directory.cluster.is_some());
-            drop(tokio::time::timeout(forward::REQUEST_TIMEOUT, formed).await);
+            let formed = tokio::time::timeout(forward::REQUEST_TIMEOUT, formed);
+            tokio::select! {
+                biased;
+                formed = formed => drop(formed),
+                () = self.shared.ended() => {}
+            }
         }
         self.shard(keyspace)
     }
@@ -335,10 +357,15 @@ impl Handle {
         if let Some(reason) = self.shared.failed() {
             return Err(Fault::new(Code::ShuttingDown, reason));
         }
+        if self.shared.has_ended() {
+            return Err(Code::ShuttingDown.into());
+        }
         if self.shared.directory().cluster.is_none() {
             return Err(Code::NoLeader.into());
         }
-        self.shared.keyspace_shard(keyspace)
+        let shard = self.shared.keyspace_shard(keyspace)?;
+        shard.broken()?;
+        Ok(shard)
     }
 
     /// Waits until this node's copy may answer.
@@ -346,7 +373,7 @@ impl Handle {
         if consistency == Consistency::Serializable {
             return Ok(());
         }
-        forward::read_barrier(&self.shared, shard.record.id).await
+        forward::read_barrier(&self.shared, shard).await
     }
 
     fn header_of(&self, shard: &Shard) -> Header {

@@ -65,7 +65,8 @@ impl History for NodeHistory {
 
     fn record(&self, region: RegionId, position: Position) -> Result<Option<KeyValue>, Fault> {
         let (shared, shard) = self.shard(region)?;
-        let _ = shard;
+        // Held, so that no snapshot is put in the place of what is read.
+        let _machine = shard.machine.read();
         state::history::record_at(shared.engine.as_ref(), region, position)
             .map_err(|error| Fault::new(Code::Corrupt, error.to_string()))
     }

@@ -21,13 +21,15 @@ impl Inbox for NodeInbox {
         let mut orders: Vec<Vec<ToPoller>> = Vec::new();
         orders.resize_with(shared.pollers.len(), Vec::new);
         let result = frame::decode(frame, |item| match item {
-            Item::Raft(message) => {
-                let slot = usize::try_from(message.region.get()).unwrap_or(0) % orders.len();
-                orders[slot].push(ToPoller::Message(from, message));
+            Item::Raft(message, bytes) => {
+                if shared.take_raft(bytes) {
+                    let slot = usize::try_from(message.region.get()).unwrap_or(0) % orders.len();
+                    orders[slot].push(ToPoller::Message(from, message, bytes));
+                }
             }
             Item::Request { id, region, question: Question::Propose, body } => {
                 let asked = Asked::There { node: from, request: id };
-                match shared.admit() {
+                match shared.admit_bytes(body.len()) {
                     Ok(()) => {
                         let slot = usize::try_from(region.get()).unwrap_or(0) % orders.len();
                         orders[slot].push(ToPoller::Propose { region, data: body, asked });
@@ -38,7 +40,7 @@ impl Inbox for NodeInbox {
             Item::Request { id, region, question, body } => {
                 answer_lease(shared, &mut replies, (from, id), region, question, body);
             }
-            Item::Reply { id, result } => shared.answer(id, result),
+            Item::Reply { id, result } => shared.answer(from, id, result),
         });
         if let Err(reason) = result {
             tracing::warn!(%from, %reason, "a frame made no sense and was dropped");

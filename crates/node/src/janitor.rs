@@ -2,27 +2,32 @@
 //! far they are, and making this node known to the cluster.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use state::command::{Command, Envelope};
 use state::directory::{Directory, NodeRecord};
-use types::{Index, LeaseId, RegionId};
+use storage::wal::RegionStatus;
+use types::{Code, Index, LeaseId, RegionId};
 
-use crate::forward;
+use crate::config::EngineKind;
 use crate::leadership::propose_housekeeping;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
 use crate::shared::Shared;
+use crate::{forward, snapshots};
 
 /// Between two looks at the leases: how late an expiry may be.
 const LEASE_INTERVAL: Duration = Duration::from_millis(100);
 /// Between two looks at the logs.
 const LOG_INTERVAL: Duration = Duration::from_millis(500);
+/// Bytes of a region's log that are worth a cut, however little room there is for each.
+const MIN_REGION_BYTES: u64 = 64 << 10;
 /// Leases ended with one command.
 const EXPIRE_AT_ONCE: usize = 128;
-/// After which an expiry that was not carried out is proposed again.
-const EXPIRE_AGAIN: Duration = Duration::from_secs(3);
+/// How long a frozen state waits to be sent.
+const EXPORT_AGE: Duration = Duration::from_secs(30);
+/// How long to wait before this node makes itself known once more.
+const REGISTER_AGAIN: Duration = Duration::from_millis(500);
 
 /// Ends leases whose time is up on the regions this node leads.
 pub(crate) async fn expire_leases(shared: Arc<Shared>) {
@@ -45,13 +50,16 @@ fn expire(shared: &Arc<Shared>, shard: &Arc<Shard>, ids: Vec<LeaseId>) {
     tracing::debug!(region = %shard.record.id, count = ids.len(), "leases expire");
     let command = Command::LeaseExpire { ids: ids.clone() };
     let envelope = Envelope { epoch: shard.record.epoch, session: None, command };
-    propose_housekeeping(shared, shard.record.id, &envelope);
+    let fate = propose_housekeeping(shared, shard.record.id, &envelope);
     let shard = Arc::clone(shard);
     tokio::spawn(async move {
-        // If the command was lost the leases are due once more; if it was carried out, the clock
-        // does not know them any longer.
-        tokio::time::sleep(EXPIRE_AGAIN).await;
-        shard.leases.lock().retry(ids);
+        // Only when it is certain that the command is not in the log any more: a lease that could
+        // be renewed meanwhile would still die by it. With leadership the deadlines are gone anyway.
+        if let Ok(code) = fate.await
+            && code != Code::LeaderChanged
+        {
+            shard.leases.lock().retry(ids);
+        }
     });
 }
 
@@ -61,20 +69,20 @@ pub(crate) async fn cut_logs(shared: Arc<Shared>) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        let due: Vec<(Arc<Shard>, Index)> = shared
-            .shards()
-            .values()
-            .filter_map(|shard| Some((Arc::clone(shard), due_for_cut(&shared, shard)?)))
-            .collect();
-        if due.is_empty() {
+        for shard in shared.shards().values() {
+            snapshots::forget_old(&shared, shard, EXPORT_AGE);
+        }
+        let due = due_for_cut(&shared);
+        // What an engine in memory holds is never durable: its log is all there is.
+        if due.is_empty() || shared.config.engine == EngineKind::Memory {
             continue;
         }
         let persisting = Arc::clone(&shared);
         let result = tokio::task::spawn_blocking(move || persisting.engine.persist()).await;
         match result {
             Ok(Ok(())) => {
-                for (shard, to) in due {
-                    cut(&shared, &shard, to);
+                for (region, to) in due {
+                    cut(&shared, region, to);
                 }
             }
             Ok(Err(error)) => {
@@ -86,23 +94,35 @@ pub(crate) async fn cut_logs(shared: Arc<Shared>) {
     }
 }
 
-/// Up to where a region's log may go, judged by what was applied before the engine is synced.
-fn due_for_cut(shared: &Shared, shard: &Shard) -> Option<Index> {
-    let applied = shard.applied().get();
-    let first = shard.log_first.load(Ordering::Relaxed);
-    let keep = shared.config.log_keep_entries;
-    let held = (applied + 1).saturating_sub(first);
-    // In large pieces: the engine has to be synced for each.
-    (held > 3 * keep).then(|| Index(applied - keep))
+/// Which logs may go, and up to where, judged by what was applied before the engine is synced.
+fn due_for_cut(shared: &Shared) -> Vec<(RegionId, Index)> {
+    let config = &shared.config;
+    let regions = shared.wal.regions();
+    let fair = config.log_total_bytes / (regions.len() as u64).max(1);
+    let total: u64 = regions.iter().map(|status| status.bytes).sum();
+    let bytes = if total > config.log_total_bytes { fair } else { config.log_region_bytes };
+    let due = |status: &RegionStatus| {
+        let applied = shared.shard(status.region)?.applied().get();
+        let first = status.log.first.get();
+        let held = (applied + 1).saturating_sub(first);
+        // In large pieces: the engine has to be synced for each.
+        let to = if held > 3 * config.log_keep_entries {
+            applied - config.log_keep_entries
+        } else if status.bytes > bytes.max(MIN_REGION_BYTES) && held > 0 {
+            first + held / 2
+        } else {
+            return None;
+        };
+        Some((status.region, Index(to.min(applied))))
+    };
+    regions.iter().filter_map(due).collect()
 }
 
-fn cut(shared: &Shared, shard: &Shard, to: Index) {
-    let region = shard.record.id;
-    let Ok(entries) = shared.wal.entries(region, to, to.next(), 1) else { return };
-    let Some(entry) = entries.first() else { return };
-    shard.log_first.store(to.get() + 1, Ordering::Relaxed);
+fn cut(shared: &Shared, region: RegionId, to: Index) {
+    // It may be gone meanwhile, by a snapshot.
+    let Ok(term) = shared.wal.term(region, to) else { return };
     tracing::debug!(%region, %to, "cutting the log");
-    shared.poller(region).push(ToPoller::Compact { region, to, term: entry.term });
+    shared.poller(region).push(ToPoller::Compact { region, to, term });
 }
 
 /// Waits for the cluster's identity, keeps it, and tells the cluster this node's own.
@@ -110,9 +130,13 @@ pub(crate) async fn register(shared: Arc<Shared>) {
     let mut directory = shared.watch_directory();
     let known = directory.wait_for(|directory| directory.cluster.is_some()).await;
     let Some(cluster) = known.ok().and_then(|directory| directory.cluster) else { return };
-    if let Err(error) = shared.identity.set_cluster(cluster) {
-        shared.fail(format!("the cluster's identity could not be kept: {error}"));
-        return;
+    let identity = Arc::clone(&shared.identity);
+    match tokio::task::spawn_blocking(move || identity.set_cluster(cluster)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            return shared.fail(format!("the cluster's identity could not be kept: {error}"));
+        }
+        Err(_) => return,
     }
     let record = NodeRecord {
         id: shared.node(),
@@ -125,16 +149,14 @@ pub(crate) async fn register(shared: Arc<Shared>) {
     while !is_known(&shared.directory()) {
         let Some(meta) = shared.shard(RegionId::META) else { return };
         let command = Command::RegisterNode(record.clone());
-        match forward::propose(&shared, &meta, command).await {
-            Ok(applied) => {
-                if let Err(fault) = applied.outcome.result {
-                    shared.fail(format!("the cluster does not take this node: {fault}"));
-                    return;
-                }
-                drop(tokio::time::timeout(LOG_INTERVAL, directory.wait_for(is_known)).await);
+        let answer = forward::propose(&shared, &meta, command).await;
+        if let Err(fault) = answer.and_then(|applied| applied.outcome.result) {
+            if matches!(fault.code, Code::MemberNotFound | Code::ClusterMismatch) {
+                return shared.fail(format!("the cluster does not take this node: {fault}"));
             }
-            Err(fault) => tracing::debug!(%fault, "this node is not registered yet"),
+            tracing::debug!(%fault, "this node is not registered yet");
         }
+        drop(tokio::time::timeout(REGISTER_AGAIN, directory.wait_for(is_known)).await);
     }
 }
 
@@ -150,6 +172,8 @@ pub(crate) async fn follow_members(shared: Arc<Shared>) {
             && !peers.is_empty()
         {
             net.set_peers(peers);
+            // Who was let in before it was known that its data is gone has to leave.
+            net.review();
         }
         if directory.changed().await.is_err() {
             return;

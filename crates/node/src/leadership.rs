@@ -6,8 +6,10 @@ use consensus::Role;
 use region::RoleChange;
 use state::command::{Command, Envelope};
 use state::directory::NodeRecord;
-use types::{ClusterId, LeaseId, RegionId};
+use tokio::sync::oneshot;
+use types::{ClusterId, Code, LeaseId, RegionId, Term};
 
+use crate::applier::ToApplier;
 use crate::poller::{Asked, ToPoller};
 use crate::shard::Shard;
 use crate::shared::Shared;
@@ -24,22 +26,32 @@ pub(crate) fn changed(shared: &Arc<Shared>, shard: &Arc<Shard>, change: &RoleCha
             "leader changed"
         );
     }
-    match (before.here, change.role == Role::Leader) {
-        (false, true) => lead(shared, shard),
-        (true, false) => shard.leases.lock().follow(),
-        _ => {}
+    // Another term is another leadership, even if nothing was seen of the one in between.
+    let term_ended = before.here && before.term != change.term;
+    if term_ended || change.role != Role::Leader {
+        shard.leases.lock().follow();
+    }
+    if change.role == Role::Leader && (term_ended || !before.here) {
+        // Not here: the applier may hold the machine for as long as the engine makes it wait, and
+        // the heartbeats of every region leave from this thread.
+        let region = change.region;
+        shared.applier(region).push(ToApplier::Lead(region, change.term));
     }
 }
 
-/// This node leads now: every lease starts over with its full time, because nobody knows what the
-/// leader before had promised.
-fn lead(shared: &Arc<Shared>, shard: &Arc<Shard>) {
+/// This node leads in `term`: every lease starts over with its full time, because nobody knows what
+/// the leader before had promised. Called on the region's applier, so that no grant or revocation
+/// falls between the list and the moment the clock takes note of them itself.
+pub(crate) fn lead(shared: &Arc<Shared>, shard: &Arc<Shard>, term: Term) {
     {
-        // Under the machine's lock, so that no grant or revocation falls between the list and the
-        // moment the clock takes note of them itself.
         let machine = shard.machine.read();
         let leases: Vec<(LeaseId, i64)> = machine.leases().collect();
-        shard.leases.lock().lead(shared.clock.now(), leases.into_iter());
+        let mut clock = shard.leases.lock();
+        let now = shard.leadership();
+        // Leadership is told before the clock is stopped: so it is not started after that.
+        if now.here && now.term == term {
+            clock.lead(shared.clock.now(), leases.into_iter());
+        }
     }
     if shard.record.id == RegionId::META && shared.directory().cluster.is_none() {
         initialize(shared, shard);
@@ -56,7 +68,8 @@ fn initialize(shared: &Arc<Shared>, shard: &Arc<Shard>) {
     };
     let epoch = shard.record.epoch;
     let envelope = Envelope { epoch, session: None, command };
-    propose_housekeeping(shared, shard.record.id, &envelope);
+    // If it is lost, whoever leads next sees the need again.
+    drop(propose_housekeeping(shared, shard.record.id, &envelope));
 }
 
 /// The nodes a new cluster starts with, as far as their names and addresses tell.
@@ -73,14 +86,21 @@ fn initial_nodes(shared: &Shared) -> Vec<NodeRecord> {
         .collect()
 }
 
-/// Proposes a command nobody waits for; if it is lost, whoever leads next sees the need again.
-pub(crate) fn propose_housekeeping(shared: &Shared, region: RegionId, envelope: &Envelope) {
-    if shared.admit().is_err() {
-        return;
+/// Proposes a command no client waits for. The receiver gets a code if it failed; it ends without
+/// one when the command is committed.
+pub(crate) fn propose_housekeeping(
+    shared: &Shared,
+    region: RegionId,
+    envelope: &Envelope,
+) -> oneshot::Receiver<Code> {
+    let (sender, fate) = oneshot::channel();
+    let data = envelope.encode();
+    match shared.admit_bytes(data.len()) {
+        Ok(()) => {
+            let asked = Asked::Here(sender);
+            shared.poller(region).push(ToPoller::Propose { region, data, asked });
+        }
+        Err(code) => drop(sender.send(code)),
     }
-    shared.poller(region).push(ToPoller::Propose {
-        region,
-        data: envelope.encode(),
-        asked: Asked::Nobody,
-    });
+    fate
 }

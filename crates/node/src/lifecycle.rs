@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use region::LogWrite;
 use state::Machine;
 use state::directory::{Directory, RegionRecord};
 use storage::wal::RegionLog;
 use types::{Batch, ConfState, Index, PeerId, RegionId};
 
+use crate::applier::ask_scavenge;
 use crate::lease::LeaseClock;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
 use crate::shared::{RegionLogReader, Shared};
-use crate::writer::ToWriter;
-use crate::{Error, snapshots};
+use crate::{Error, writer};
 
 /// The meta region as every node of the initial cluster makes it.
 pub(crate) fn initial_meta_record(shared: &Shared) -> RegionRecord {
@@ -31,14 +30,34 @@ pub(crate) fn initial_meta_record(shared: &Shared) -> RegionRecord {
     }
 }
 
+/// Starts the regions that are on this node's disk, the meta region last: as soon as it runs, its
+/// applier starts the regions it learns of.
+pub(crate) fn start_stored(shared: &Arc<Shared>) -> Result<(), Error> {
+    if shared.wal.region(RegionId::META).is_none() {
+        return Ok(());
+    }
+    let machine = load_machine(shared, RegionId::META)?;
+    let directory = machine.directory().cloned().unwrap_or_default();
+    for record in directory.regions.values() {
+        if record.id != RegionId::META && lives_here(shared, record) {
+            start_region(shared, record.clone())?;
+        }
+    }
+    start_region(shared, stored_meta_record(shared, &directory)?)
+}
+
 /// The meta region as this node's disk knows it. What the command line says counts only while the
 /// disk knows nothing.
-pub(crate) fn stored_meta_record(shared: &Shared) -> Result<RegionRecord, Error> {
-    let region = RegionId::META;
-    let machine = Machine::load(region, shared.engine.as_ref())
-        .map_err(|error| Error::Load { region, reason: error.to_string() })?;
-    let stored = machine.directory().and_then(|directory| directory.regions.get(&region));
-    Ok(stored.cloned().unwrap_or_else(|| initial_meta_record(shared)))
+fn stored_meta_record(shared: &Shared, directory: &Directory) -> Result<RegionRecord, Error> {
+    if let Some(stored) = directory.regions.get(&RegionId::META) {
+        return Ok(stored.clone());
+    }
+    // The engine lost what it was told last, and the log tells it again; but who the first members
+    // were is in neither.
+    if shared.initial.hash() != shared.identity.bootstrap() {
+        return Err(Error::InitialCluster);
+    }
+    Ok(initial_meta_record(shared))
 }
 
 /// The meta region's applier saw the directory change.
@@ -48,8 +67,9 @@ pub(crate) fn directory_changed(shared: &Arc<Shared>, directory: Directory) {
     for record in records {
         if shared.shard(record.id).is_none() && lives_here(shared, &record) {
             let region = record.id;
-            // A region that was never here has no log; one that has a log was started from it.
-            if let Err(error) = start_region(shared, record, None) {
+            // It may have a log: a power cut takes the end of what the engine had, and with it the
+            // directory's word of this region, but not the log.
+            if let Err(error) = start_region(shared, record) {
                 shared.fail(format!("region {region} could not be started: {error}"));
                 return;
             }
@@ -63,16 +83,17 @@ pub(crate) fn lives_here(shared: &Shared, record: &RegionRecord) -> bool {
 }
 
 /// Loads a region's state and starts its replica.
-pub(crate) fn start_region(
-    shared: &Arc<Shared>,
-    record: RegionRecord,
-    log: Option<&RegionLog>,
-) -> Result<(), Error> {
+pub(crate) fn start_region(shared: &Arc<Shared>, record: RegionRecord) -> Result<(), Error> {
     let region = record.id;
+    let log = shared.wal.region(region);
+    let log = log.as_ref();
     let node = shared.node();
     let peer = record.peers.iter().find(|(_, at)| *at == node).map(|(peer, _)| *peer);
     let peer = peer.ok_or_else(|| Error::NotMember { region, node })?;
-    let mut machine = load_machine(shared, region, log)?;
+    let mut machine = load_machine(shared, region)?;
+    if log.is_none() && machine.applied().index > Index(1) {
+        return Err(Error::LogGone { region, applied: machine.applied().index });
+    }
     if machine.applied().conf_state.voters.is_empty() {
         let voters = record.peers.iter().map(|(peer, _)| *peer).collect();
         let configuration = ConfState { voters, ..ConfState::default() };
@@ -80,7 +101,8 @@ pub(crate) fn start_region(
     }
     let start = consensus_start(&machine, log, region)?;
     if log.is_none() {
-        store_bootstrap(shared, region, &start);
+        let at = (start.last, start.last_term);
+        shared.writer.push(writer::beginning(region, start.hard_state, at));
     }
     let leases = LeaseClock::new(shared.config.lease_limits);
     if region == RegionId::META
@@ -88,8 +110,12 @@ pub(crate) fn start_region(
     {
         shared.set_directory(directory.clone());
     }
-    let shard = Shard::new(record.clone(), machine, leases, start.first);
-    shared.add_shard(Arc::new(shard));
+    let wants_scavenging = machine.wants_scavenging();
+    let shard = Arc::new(Shard::new(record.clone(), machine, leases));
+    shared.add_shard(Arc::clone(&shard));
+    if wants_scavenging {
+        ask_scavenge(shared, &shard);
+    }
     let config = shared.config.consensus(region, peer, shared.incarnation);
     let log = Box::new(RegionLogReader { region, wal: shared.wal.clone() });
     let campaign = stands_at_once(shared, &record, start.fresh);
@@ -98,16 +124,8 @@ pub(crate) fn start_region(
     Ok(())
 }
 
-/// The state as the engine has it; a snapshot that was received but not installed whole is installed
-/// first.
-fn load_machine(
-    shared: &Arc<Shared>,
-    region: RegionId,
-    log: Option<&RegionLog>,
-) -> Result<Machine, Error> {
-    if let Some(log) = log {
-        snapshots::finish_install(shared, region, log)?;
-    }
+/// The state as the engine has it.
+fn load_machine(shared: &Shared, region: RegionId) -> Result<Machine, Error> {
     Machine::load(region, shared.engine.as_ref())
         .map_err(|error| Error::Load { region, reason: error.to_string() })
 }
@@ -127,20 +145,6 @@ fn bootstrap(
     shared.engine.write(batch)?;
     machine.written();
     Ok(())
-}
-
-/// Puts the beginning into the log, ahead of whatever the replica will write.
-fn store_bootstrap(shared: &Shared, region: RegionId, start: &consensus::Start) {
-    shared.writer.push(ToWriter::Write(LogWrite {
-        region,
-        number: None,
-        hard_state: Some(start.hard_state),
-        entries: Vec::new(),
-        reset_to: Some((start.last, start.last_term)),
-        compact_to: None,
-        must_sync: true,
-        messages: Vec::new(),
-    }));
 }
 
 /// Whether this node need not wait whether somebody else leads: where it is alone, and where

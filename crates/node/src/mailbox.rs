@@ -63,6 +63,18 @@ impl<T> Mailbox<T> {
         !queue.closed
     }
 
+    /// Drops what is queued and takes nothing more: whoever waits on it learns of the end.
+    pub(crate) fn abandon(&self) {
+        let items = {
+            let mut queue = self.queue.lock();
+            queue.closed = true;
+            std::mem::take(&mut queue.items)
+        };
+        // Outside the lock: an item's end may wake somebody who pushes.
+        drop(items);
+        self.wake.notify_all();
+    }
+
     /// Lets the owner finish what is queued and end.
     pub(crate) fn close(&self) {
         self.queue.lock().closed = true;

@@ -1,16 +1,16 @@
 //! Putting a node together, and taking it down again.
 
-use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use env::{Clock, Disk, Joined, MonotonicClock, OsRandom, RealDisk, Rng, Spawn, ThreadSpawn};
-use state::directory::RegionRecord;
+use futures::future::join_all;
 use storage::engine::{Engine, FjallEngine, FjallOptions, MemoryEngine};
-use storage::wal::{RegionLog, Wal, WalConfig};
+use storage::wal::{Wal, WalConfig};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use types::{Fault, RegionId};
 
 use crate::config::{EngineKind, NodeConfig};
@@ -19,6 +19,7 @@ use crate::history::NodeHistory;
 use crate::identity::{DirectoryLock, Identity, InitialCluster};
 use crate::inbox::NodeInbox;
 use crate::poller::ToPoller;
+use crate::shard::Shard;
 use crate::shared::{Parts, Shared};
 use crate::snapshots::Receiver;
 use crate::transport::{
@@ -29,21 +30,27 @@ use crate::{Error, applier, janitor, lifecycle, poller, snapshots, writer};
 
 /// How long an orderly stop waits for another node to take over what this one leads.
 const HAND_OVER: Duration = Duration::from_secs(3);
+/// Threads of the links to other nodes.
+const LINK_THREADS: usize = 2;
 
-/// A running node. Dropping it without [`Node::shutdown`] leaves its threads to the end of the
-/// process.
+/// A running node. Dropping it stops it in the background, in the same order as
+/// [`Node::shutdown`].
+///
+/// The data directory is free for another start once every [`Handle`] is dropped, too.
 pub struct Node {
     shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
-    threads: Threads,
-    _lock: DirectoryLock,
+    running: Option<Running>,
 }
 
-#[derive(Default)]
-struct Threads {
+/// What has to be ended in order.
+struct Running {
     pollers: Vec<Joined>,
     writer: Option<Joined>,
     appliers: Vec<Joined>,
+    /// Links have threads of their own: requests that keep the program's threads busy, or wait in
+    /// them for the engine, must not keep heartbeats from leaving and arriving.
+    links: Runtime,
 }
 
 impl Node {
@@ -54,56 +61,44 @@ impl Node {
     ///
     /// # Errors
     /// When the directory, the log, the engine or the port cannot be used, and when the cluster does
-    /// not take this node.
+    /// not take this node. What was started is stopped again then.
     pub async fn start(config: NodeConfig) -> Result<Self, Error> {
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let rng: Arc<dyn Rng> = Arc::new(OsRandom);
-        let clock: Arc<dyn Clock> = Arc::new(MonotonicClock::default());
-        let lock = DirectoryLock::acquire(&config.data_dir)?;
-        let initial = InitialCluster::new(config.initial_cluster.clone())?;
-        let identity = Identity::load_or_create(
-            Arc::clone(&disk),
-            &config.data_dir,
-            &initial,
-            &config.name,
-            rng.as_ref(),
-        )?;
-        let listener = TcpListener::bind(&config.listen_peer).map_err(|source| Error::Io {
-            what: format!("the peer address {} cannot be listened on", config.listen_peer),
-            source,
-        })?;
-        let wal_config = WalConfig {
-            segment_bytes: config.log_segment_bytes,
-            salt: rng.next_u64(),
-            ..WalConfig::default()
-        };
-        let (wal, logs) = Wal::open(Arc::clone(&disk), &config.data_dir.join("log"), wal_config)?;
-        let engine = open_engine(&config)?;
-        let history = Arc::new(NodeHistory::default());
-        let hub = Hub::new(config.watch_limits, Arc::clone(&history) as _);
-        let shared = Arc::new(Shared::new(Parts {
-            config,
-            identity: Arc::new(identity),
-            initial,
-            clock,
-            rng,
-            disk,
-            engine,
-            wal: wal.reader(),
-            hub,
-        }));
-        history.set(&shared);
-        let threads = start_threads(&shared, wal)?;
-        start_regions(&shared, &logs)?;
-        connect(&shared, listener).await?;
-        start_meta_if_new(&shared)?;
-        let tasks = vec![
-            tokio::spawn(janitor::expire_leases(Arc::clone(&shared))),
-            tokio::spawn(janitor::cut_logs(Arc::clone(&shared))),
-            tokio::spawn(janitor::register(Arc::clone(&shared))),
-            tokio::spawn(janitor::follow_members(Arc::clone(&shared))),
+        let (shared, wal, listener) = prepare(config)?;
+        let links = Builder::new_multi_thread()
+            .worker_threads(LINK_THREADS)
+            .thread_name("links")
+            .enable_all()
+            .build()
+            .map_err(|source| Error::Io { what: "threads cannot be started".into(), source })?;
+        let (pollers, appliers) = (Vec::new(), Vec::new());
+        let running = Running { pollers, writer: None, appliers, links };
+        let mut node = Self { shared, tasks: Vec::new(), running: Some(running) };
+        match node.run(wal, listener).await {
+            Ok(()) => Ok(node),
+            Err(error) => {
+                node.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn run(&mut self, wal: Wal, listener: TcpListener) -> Result<(), Error> {
+        let shared = &self.shared;
+        let Some(running) = &mut self.running else { return Ok(()) };
+        start_threads(shared, running, wal)?;
+        let loading = Arc::clone(shared);
+        let loaded = spawn_blocking(move || start_regions(&loading)).await;
+        loaded.unwrap_or_else(|gone| Err(Error::Thread(gone.to_string())))?;
+        let connected = running.links.spawn(connect(Arc::clone(shared), listener)).await;
+        connected.unwrap_or_else(|gone| Err(Error::Thread(gone.to_string())))?;
+        start_meta_if_new(shared)?;
+        self.tasks = vec![
+            tokio::spawn(janitor::expire_leases(Arc::clone(shared))),
+            tokio::spawn(janitor::cut_logs(Arc::clone(shared))),
+            tokio::spawn(janitor::register(Arc::clone(shared))),
+            tokio::spawn(janitor::follow_members(Arc::clone(shared))),
         ];
-        Ok(Self { shared, tasks, threads, _lock: lock })
+        Ok(())
     }
 
     /// The door to the node.
@@ -114,7 +109,10 @@ impl Node {
 
     /// Gives every region this node leads to another node, as far as one can take over in time.
     pub async fn hand_over(&self) {
-        drop(tokio::time::timeout(HAND_OVER, hand_over(&self.shared)).await);
+        let shards = self.shared.shards();
+        let leading = shards.values().filter(|shard| shard.leadership().here);
+        let all = join_all(leading.map(|shard| hand_over(&self.shared, shard)));
+        drop(tokio::time::timeout(HAND_OVER, all).await);
     }
 
     /// Ends every watch, so that their streams do not keep the front doors open.
@@ -129,14 +127,72 @@ impl Node {
         for task in &self.tasks {
             task.abort();
         }
-        let threads = std::mem::take(&mut self.threads);
-        let shared = Arc::clone(&self.shared);
-        drop(tokio::task::spawn_blocking(move || stop_threads(&shared, threads)).await);
-        if let Some(net) = self.shared.net.get() {
-            Arc::clone(net).shutdown().await;
+        for task in std::mem::take(&mut self.tasks) {
+            // It was told to end, and so it does not end well.
+            drop(task.await);
+        }
+        if let Some(running) = self.running.take() {
+            let shared = Arc::clone(&self.shared);
+            drop(spawn_blocking(move || stop(&shared, running)).await);
         }
         tracing::info!("stopped");
     }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        self.shared.hub.shutdown();
+        for task in &self.tasks {
+            task.abort();
+        }
+        let shared = Arc::clone(&self.shared);
+        // Nobody waits for it; if there is no thread to be had, the process is about to end.
+        drop(std::thread::Builder::new().spawn(move || stop(&shared, running)));
+    }
+}
+
+/// What can be done before anything runs.
+fn prepare(config: NodeConfig) -> Result<(Arc<Shared>, Wal, TcpListener), Error> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let rng: Arc<dyn Rng> = Arc::new(OsRandom);
+    let clock: Arc<dyn Clock> = Arc::new(MonotonicClock::default());
+    let lock = DirectoryLock::acquire(&config.data_dir)?;
+    let initial = InitialCluster::new(config.initial_cluster.clone())?;
+    let identity = Identity::load_or_create(
+        Arc::clone(&disk),
+        &config.data_dir,
+        &initial,
+        &config.name,
+        rng.as_ref(),
+    )?;
+    let listener = TcpListener::bind(&config.listen_peer).map_err(|source| Error::Io {
+        what: format!("the peer address {} cannot be listened on", config.listen_peer),
+        source,
+    })?;
+    let wal_config = WalConfig {
+        segment_bytes: config.log_segment_bytes,
+        salt: rng.next_u64(),
+        ..WalConfig::default()
+    };
+    let (wal, _) = Wal::open(Arc::clone(&disk), &config.data_dir.join("log"), wal_config)?;
+    let engine = open_engine(&config)?;
+    let history = Arc::new(NodeHistory::default());
+    let hub = Hub::new(config.watch_limits, Arc::clone(&history) as _);
+    let shared = Arc::new(Shared::new(Parts {
+        config,
+        identity: Arc::new(identity),
+        initial,
+        clock,
+        rng,
+        disk,
+        engine,
+        wal: wal.reader(),
+        hub,
+        lock,
+    }));
+    history.set(&shared);
+    Ok((shared, wal, listener))
 }
 
 fn open_engine(config: &NodeConfig) -> Result<Arc<dyn Engine>, Error> {
@@ -152,33 +208,32 @@ fn open_engine(config: &NodeConfig) -> Result<Arc<dyn Engine>, Error> {
     })
 }
 
-fn start_threads(shared: &Arc<Shared>, wal: Wal) -> Result<Threads, Error> {
+fn start_threads(shared: &Arc<Shared>, running: &mut Running, wal: Wal) -> Result<(), Error> {
     let spawn = |name: String, work: Box<dyn FnOnce() + Send>| {
         let guard = ThreadGuard { shared: Arc::clone(shared), name: name.clone() };
         let guarded = Box::new(move || {
-            let guard = guard;
+            let _guard = guard;
             work();
-            std::mem::forget(guard);
         });
         ThreadSpawn.spawn(&name, guarded).map_err(|source| Error::Io {
             what: format!("thread {name} cannot be started"),
             source,
         })
     };
-    let mut threads = Threads::default();
     for slot in 0..shared.appliers.len() {
         let own = Arc::clone(shared);
         let work = Box::new(move || applier::run(&own, slot));
-        threads.appliers.push(spawn(format!("applier-{slot}"), work)?);
+        running.appliers.push(spawn(format!("applier-{slot}"), work)?);
     }
     for slot in 0..shared.pollers.len() {
         let own = Arc::clone(shared);
         let work = Box::new(move || poller::run(&own, slot));
-        threads.pollers.push(spawn(format!("poller-{slot}"), work)?);
+        running.pollers.push(spawn(format!("poller-{slot}"), work)?);
     }
     let own = Arc::clone(shared);
-    threads.writer = Some(spawn("log-writer".into(), Box::new(move || writer::run(&own, wal)))?);
-    Ok(threads)
+    let work = Box::new(move || writer::run(&own, wal));
+    running.writer = Some(spawn("log-writer".into(), work)?);
+    Ok(())
 }
 
 /// Stops the node when one of its threads dies by a panic: a node that goes on without its log
@@ -190,51 +245,52 @@ struct ThreadGuard {
 
 impl Drop for ThreadGuard {
     fn drop(&mut self) {
-        self.shared.fail(format!("thread {} panicked; this is a bug, please report it", self.name));
+        if std::thread::panicking() {
+            let name = &self.name;
+            self.shared.fail(format!("thread {name} panicked; this is a bug, please report it"));
+        }
     }
 }
 
-/// Pollers first, so that nothing new is asked; then what they left to be written and applied.
-fn stop_threads(shared: &Shared, threads: Threads) {
+/// Pollers first, so that nothing new is asked; then what they left to be written and applied; the
+/// links last, so that the last words leave. Blocks.
+fn stop(shared: &Shared, running: Running) {
     for mailbox in &shared.pollers {
         mailbox.push(ToPoller::Stop);
     }
-    for poller in threads.pollers {
+    for poller in running.pollers {
         poller();
     }
     shared.writer.close();
-    if let Some(writer) = threads.writer {
+    if let Some(writer) = running.writer {
         writer();
     }
     for mailbox in &shared.appliers {
         mailbox.close();
     }
-    for applier in threads.appliers {
+    for applier in running.appliers {
         applier();
     }
+    shared.end();
     if shared.failed().is_none()
         && let Err(error) = shared.engine.persist()
     {
         tracing::error!(%error, "the engine could not be made durable at the end");
     }
+    for shard in shared.shards().values() {
+        // It may hold a view of the engine.
+        drop(shard.exported.lock().take());
+    }
+    if let Some(net) = shared.net.get() {
+        running.links.block_on(Arc::clone(net).shutdown());
+    }
+    running.links.shutdown_timeout(Duration::from_secs(1));
 }
 
-/// The regions that are on the disk.
-fn start_regions(shared: &Arc<Shared>, logs: &BTreeMap<RegionId, RegionLog>) -> Result<(), Error> {
-    if let Some(log) = logs.get(&RegionId::META) {
-        lifecycle::start_region(shared, lifecycle::stored_meta_record(shared)?, Some(log))?;
-    }
-    let directory = shared.directory();
-    let records: Vec<RegionRecord> = directory
-        .regions
-        .values()
-        .filter(|record| record.id != RegionId::META && lifecycle::lives_here(shared, record))
-        .cloned()
-        .collect();
-    for record in records {
-        let log = logs.get(&record.id);
-        lifecycle::start_region(shared, record, log)?;
-    }
+/// The regions that are on the disk. Scans their records.
+fn start_regions(shared: &Arc<Shared>) -> Result<(), Error> {
+    snapshots::finish_installs(shared)?;
+    lifecycle::start_stored(shared)?;
     snapshots::clean(shared)
         .map_err(|source| Error::Io { what: "old snapshots cannot be removed".into(), source })
 }
@@ -244,10 +300,10 @@ fn start_meta_if_new(shared: &Arc<Shared>) -> Result<(), Error> {
     if shared.shard(RegionId::META).is_some() {
         return Ok(());
     }
-    lifecycle::start_region(shared, lifecycle::initial_meta_record(shared), None)
+    lifecycle::start_region(shared, lifecycle::initial_meta_record(shared))
 }
 
-async fn connect(shared: &Arc<Shared>, listener: TcpListener) -> Result<(), Error> {
+async fn connect(shared: Arc<Shared>, listener: TcpListener) -> Result<(), Error> {
     let directory = shared.directory();
     let peers = if directory.nodes.is_empty() {
         shared.initial.peers()
@@ -264,9 +320,9 @@ async fn connect(shared: &Arc<Shared>, listener: TcpListener) -> Result<(), Erro
             limits: Limits::default(),
             rng: Arc::clone(&shared.rng),
         },
-        Arc::new(DirectoryAdmission(Arc::clone(shared))),
-        Arc::new(NodeInbox(Arc::clone(shared))),
-        Arc::new(Receiver(Arc::clone(shared))),
+        Arc::new(DirectoryAdmission(Arc::clone(&shared))),
+        Arc::new(NodeInbox(Arc::clone(&shared))),
+        Arc::new(Receiver(Arc::clone(&shared))),
     )
     .await?;
     drop(shared.net.set(Arc::clone(&transport) as Arc<dyn Carrier>));
@@ -294,26 +350,24 @@ impl Admission for DirectoryAdmission {
     }
 }
 
-/// Gives every region this node leads to another replica that is up to date.
-async fn hand_over(shared: &Arc<Shared>) {
-    for shard in shared.shards().values().filter(|shard| shard.leadership().here) {
-        let region = shard.record.id;
-        let (reply, status) = oneshot::channel();
-        shared.poller(region).push(ToPoller::Status { region, reply });
-        let Ok(status) = status.await else { continue };
-        let best = status
-            .peers
-            .iter()
-            .filter(|peer| peer.peer != status.peer && peer.recent_active && !peer.learner)
-            .max_by_key(|peer| peer.matched);
-        let node = best.and_then(|best| {
-            shard.record.peers.iter().find(|(peer, _)| *peer == best.peer).map(|(_, node)| *node)
-        });
-        let Some(to) = node else { continue };
-        let (reply, transferred) = oneshot::channel();
-        shared.poller(region).push(ToPoller::Transfer { region, to, reply });
-        if let Ok(Ok(())) = transferred.await {
-            drop(shard.watch_leadership().wait_for(|now| !now.here).await);
-        }
+/// Gives a region this node leads to another replica that is up to date.
+async fn hand_over(shared: &Arc<Shared>, shard: &Arc<Shard>) {
+    let region = shard.record.id;
+    let (reply, status) = oneshot::channel();
+    shared.poller(region).push(ToPoller::Status { region, reply });
+    let Ok(Some(status)) = status.await else { return };
+    let best = status
+        .peers
+        .iter()
+        .filter(|peer| peer.peer != status.peer && peer.recent_active && !peer.learner)
+        .max_by_key(|peer| peer.matched);
+    let node = best.and_then(|best| {
+        shard.record.peers.iter().find(|(peer, _)| *peer == best.peer).map(|(_, node)| *node)
+    });
+    let Some(to) = node else { return };
+    let (reply, transferred) = oneshot::channel();
+    shared.poller(region).push(ToPoller::Transfer { region, to, reply });
+    if let Ok(Ok(())) = transferred.await {
+        drop(shard.watch_leadership().wait_for(|now| !now.here).await);
     }
 }

@@ -25,15 +25,14 @@ pub(crate) enum Asked {
     Here(oneshot::Sender<Code>),
     /// A request forwarded by another node; it sees success when it applies the command itself.
     There { node: NodeId, request: u64 },
-    /// Nobody: the node's own housekeeping.
-    Nobody,
 }
 
 /// What a poller is told.
 pub(crate) enum ToPoller {
     /// Starts a replica; with `true`, an election at once: nobody else is going to stand.
     Create(NewPeer, bool),
-    Message(NodeId, RegionMessage),
+    /// A Raft message, with its bytes as they were counted in.
+    Message(NodeId, RegionMessage, usize),
     Propose {
         region: RegionId,
         data: Bytes,
@@ -63,9 +62,11 @@ pub(crate) enum ToPoller {
     },
     Status {
         region: RegionId,
-        reply: oneshot::Sender<Status>,
+        reply: oneshot::Sender<Option<Status>>,
     },
     LinkDown(NodeId),
+    /// Sets a region aside.
+    Quarantine(RegionId, String),
     Stop,
 }
 
@@ -87,8 +88,11 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
             stop |= handle(shared, &mut host, item);
         }
         if stop {
+            // What is committed is still applied and answered; the rest is told that it is over.
+            dispatch(shared, host.poll(), &mut frames);
             host.close(Code::ShuttingDown);
             dispatch_failures(shared, host.poll(), &mut frames);
+            mailbox.abandon();
             return;
         }
         next_tick = tick_if_due(shared, &mut host, next_tick, tick);
@@ -120,14 +124,15 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
                 host.campaign(region);
             }
         }
-        ToPoller::Message(from, message) => {
+        ToPoller::Message(from, message, bytes) => {
+            shared.taken_raft(bytes);
             let region = message.region;
             if let Err(error) = host.step(from, message) {
                 tracing::debug!(%region, %from, %error, "a Raft message was not taken");
             }
         }
         ToPoller::Propose { region, data, asked } => {
-            shared.admitted(1);
+            shared.admitted_bytes(data.len());
             host.propose(region, data, asked);
         }
         ToPoller::Read { region, reply } => {
@@ -151,11 +156,10 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
             let _ = reply.send(host.transfer(region, to));
         }
         ToPoller::Status { region, reply } => {
-            if let Some(peer) = host.peer(region) {
-                drop(reply.send(peer.status()));
-            }
+            drop(reply.send(host.peer(region).map(region::Peer::status)));
         }
         ToPoller::LinkDown(node) => host.unreachable(node),
+        ToPoller::Quarantine(region, reason) => host.quarantine(region, reason),
         ToPoller::Stop => return true,
     }
     false
@@ -201,8 +205,11 @@ fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: 
         }
     }
     for (region, reason) in &output.quarantined {
-        tracing::error!(%region, %reason, "a region was quarantined: it does not serve on this node; \
-            restart the node, and if it happens again remove its data directory and let it rejoin");
+        tracing::error!(%region, %reason, "a region was quarantined: it does not serve on this node, \
+            the other nodes go on with it; restart the node, and report this if it happens again");
+        if let Some(shard) = shared.shard(*region) {
+            shard.set_broken(reason.clone());
+        }
         shared.hub.close_region(*region, &types::Fault::new(Code::Corrupt, reason.clone()));
     }
     dispatch_failures(shared, output, frames);
@@ -219,7 +226,6 @@ fn dispatch_failures(
                 let _ = reply.send(code);
             }
             Asked::There { node, request } => frames.reply(node, request, Err(&code.into())),
-            Asked::Nobody => {}
         }
     }
     for (reply, code) in output.failed_reads.drain(..) {

@@ -1,8 +1,9 @@
 //! One region's state on this node, as every thread sees it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use consensus::{Role, SnapshotMeta};
 use env::Moment;
@@ -12,7 +13,7 @@ use state::directory::RegionRecord;
 use state::{LeaseChange, Machine};
 use storage::engine::Snapshot;
 use tokio::sync::{oneshot, watch};
-use types::{Code, Index, NodeId, Term};
+use types::{Code, Fault, Index, NodeId, Term};
 
 use crate::applier::Applied;
 use crate::lease::LeaseClock;
@@ -29,7 +30,9 @@ pub(crate) struct Leadership {
 /// A frozen state that a lagging replica can be sent.
 pub(crate) struct ExportedState {
     pub(crate) meta: SnapshotMeta,
-    pub(crate) view: Arc<dyn Snapshot>,
+    pub(crate) view: Box<dyn Snapshot>,
+    /// When it was made. It keeps the engine from dropping old versions, so it must not get old.
+    pub(crate) at: Moment,
 }
 
 /// Tells whoever asked for a read that it may be served.
@@ -48,26 +51,24 @@ pub(crate) struct Shard {
     /// Written by the region's applier only.
     pub(crate) machine: Arc<RwLock<Machine>>,
     pub(crate) leases: Mutex<LeaseClock>,
-    pub(crate) exported: Mutex<Option<Arc<ExportedState>>>,
+    /// Waits for the message that announces it; then it is the sender's.
+    pub(crate) exported: Mutex<Option<ExportedState>>,
     leadership: watch::Sender<Leadership>,
     applied: AtomicU64,
     /// The newest entry known to be committed.
     committed: AtomicU64,
-    /// The oldest entry still in the log, for the janitor's decisions.
-    pub(crate) log_first: AtomicU64,
     /// Whether a step of physical compaction is queued.
     pub(crate) scavenging: AtomicBool,
     readers: Mutex<BTreeMap<u64, Vec<ReadReply>>>,
     tags: Mutex<Tags>,
+    /// Why the region does not serve on this node any more.
+    broken: OnceLock<String>,
+    /// When the newest quorum round was asked for that showed this node to lead.
+    confirmed: Mutex<(Term, Moment)>,
 }
 
 impl Shard {
-    pub(crate) fn new(
-        record: RegionRecord,
-        machine: Machine,
-        leases: LeaseClock,
-        first: Index,
-    ) -> Self {
+    pub(crate) fn new(record: RegionRecord, machine: Machine, leases: LeaseClock) -> Self {
         let applied = machine.applied().index.get();
         Self {
             record,
@@ -77,11 +78,42 @@ impl Shard {
             leadership: watch::Sender::new(Leadership::default()),
             applied: AtomicU64::new(applied),
             committed: AtomicU64::new(applied),
-            log_first: AtomicU64::new(first.get()),
             scavenging: AtomicBool::new(false),
             readers: Mutex::default(),
             tags: Mutex::default(),
+            broken: OnceLock::new(),
+            confirmed: Mutex::default(),
         }
+    }
+
+    /// The region is set aside: it neither leads nor answers here until the node is started again.
+    pub(crate) fn set_broken(&self, reason: String) {
+        drop(self.broken.set(reason));
+        self.set_leadership(Role::Follower, None, self.leadership().term);
+        self.leases.lock().follow();
+        drop(std::mem::take(&mut *self.readers.lock()));
+    }
+
+    /// Why the region does not serve on this node, if that is so.
+    pub(crate) fn broken(&self) -> Result<(), Fault> {
+        match self.broken.get() {
+            None => Ok(()),
+            Some(reason) => Err(Fault::new(Code::Corrupt, reason.clone())),
+        }
+    }
+
+    /// A quorum held this node for the leader of `term` at some moment after `since`.
+    pub(crate) fn note_confirmed(&self, term: Term, since: Moment) {
+        let mut confirmed = self.confirmed.lock();
+        *confirmed = (*confirmed).max((term, since));
+    }
+
+    /// Whether a quorum held this node for the leader less than `within` ago. Nobody else was elected
+    /// then, if `within` is shorter than the others' patience with a silent leader.
+    pub(crate) fn is_confirmed(&self, now: Moment, within: Duration) -> bool {
+        let (term, since) = *self.confirmed.lock();
+        let leadership = self.leadership();
+        leadership.here && leadership.term == term && now.since(since) < within
     }
 
     pub(crate) fn leadership(&self) -> Leadership {

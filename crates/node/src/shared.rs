@@ -12,12 +12,12 @@ use state::directory::Directory;
 use storage::engine::Engine;
 use storage::wal::WalReader;
 use tokio::sync::{oneshot, watch};
-use types::{Code, Entry, Fault, Incarnation, Index, KeyspaceId, NodeId, RegionId};
+use types::{Code, Entry, Fault, Incarnation, Index, KeyspaceId, NodeId, RegionId, Term};
 
 use crate::applier::ToApplier;
 use crate::config::NodeConfig;
 use crate::frame::Frames;
-use crate::identity::{Identity, InitialCluster};
+use crate::identity::{DirectoryLock, Identity, InitialCluster};
 use crate::mailbox::Mailbox;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
@@ -28,6 +28,13 @@ use crate::writer::ToWriter;
 /// Requests of clients that wait for a poller, over all regions: reaching it is answered with
 /// `TooManyRequests`.
 const CLIENT_REQUESTS: usize = 16_384;
+/// The same for the bytes of their commands.
+const CLIENT_BYTES: usize = 256 << 20;
+/// Questions to other nodes that wait for an answer; the next is `TooManyRequests`.
+const QUESTIONS: usize = 32_768;
+/// Bytes of Raft messages from other nodes that wait for a poller. Beyond it they are dropped, which
+/// Raft is made for.
+const RAFT_BYTES: usize = 256 << 20;
 
 pub(crate) struct Shared {
     pub(crate) config: NodeConfig,
@@ -48,8 +55,14 @@ pub(crate) struct Shared {
     shards: RwLock<Arc<BTreeMap<RegionId, Arc<Shard>>>>,
     directory: watch::Sender<Arc<Directory>>,
     client_requests: AtomicUsize,
+    client_bytes: AtomicUsize,
+    raft_bytes: AtomicUsize,
     questions: Mutex<Questions>,
     fatal: watch::Sender<Option<String>>,
+    /// Whether requests are answered no longer: the node failed, or has stopped.
+    ended: watch::Sender<bool>,
+    /// Kept until the last thread has let go of the files.
+    _lock: DirectoryLock,
 }
 
 /// Questions put to other nodes that have no answer yet.
@@ -70,12 +83,15 @@ pub(crate) struct Parts {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) wal: WalReader,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) lock: DirectoryLock,
 }
 
 impl Shared {
     pub(crate) fn new(parts: Parts) -> Self {
         let pollers = (0..parts.config.pollers.max(1)).map(|_| Mailbox::default()).collect();
         let appliers = (0..parts.config.appliers.max(1)).map(|_| Mailbox::default()).collect();
+        // Answers to questions of an earlier life of this node may still come.
+        let questions = Questions { last: parts.rng.next_u64() >> 1, open: BTreeMap::new() };
         Self {
             incarnation: Incarnation(parts.rng.next_u64()),
             config: parts.config,
@@ -95,8 +111,12 @@ impl Shared {
             shards: RwLock::default(),
             directory: watch::Sender::new(Arc::default()),
             client_requests: AtomicUsize::new(0),
-            questions: Mutex::default(),
+            client_bytes: AtomicUsize::new(0),
+            raft_bytes: AtomicUsize::new(0),
+            questions: Mutex::new(questions),
             fatal: watch::Sender::new(None),
+            ended: watch::Sender::new(false),
+            _lock: parts.lock,
         }
     }
 
@@ -123,6 +143,34 @@ impl Shared {
 
     pub(crate) fn admitted(&self, count: usize) {
         self.client_requests.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// [`Self::admit`] for a command of so many bytes.
+    pub(crate) fn admit_bytes(&self, bytes: usize) -> Result<(), Code> {
+        self.admit()?;
+        if self.client_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > CLIENT_BYTES {
+            self.admitted_bytes(bytes);
+            return Err(Code::TooManyRequests);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn admitted_bytes(&self, bytes: usize) {
+        self.client_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.admitted(1);
+    }
+
+    /// Whether there is room for a Raft message of so many bytes; the poller counts it out.
+    pub(crate) fn take_raft(&self, bytes: usize) -> bool {
+        let fits = self.raft_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= RAFT_BYTES;
+        if !fits {
+            self.taken_raft(bytes);
+        }
+        fits
+    }
+
+    pub(crate) fn taken_raft(&self, bytes: usize) {
+        self.raft_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn shards(&self) -> Arc<BTreeMap<RegionId, Arc<Shard>>> {
@@ -170,17 +218,30 @@ impl Shared {
     }
 
     /// Opens a question to a node; the answer, or the link's end, comes through the receiver.
-    pub(crate) fn ask(&self, node: NodeId) -> (u64, oneshot::Receiver<Result<Bytes, Fault>>) {
+    ///
+    /// # Errors
+    /// `TooManyRequests`.
+    pub(crate) fn ask(
+        &self,
+        node: NodeId,
+    ) -> Result<(u64, oneshot::Receiver<Result<Bytes, Fault>>), Code> {
         let (sender, receiver) = oneshot::channel();
         let mut questions = self.questions.lock();
+        if questions.open.len() >= QUESTIONS {
+            return Err(Code::TooManyRequests);
+        }
         questions.last += 1;
         let id = questions.last;
         questions.open.insert(id, (node, sender));
-        (id, receiver)
+        Ok((id, receiver))
     }
 
-    pub(crate) fn answer(&self, id: u64, result: Result<Bytes, Fault>) {
-        if let Some((_, sender)) = self.questions.lock().open.remove(&id) {
+    /// Node `from` answered.
+    pub(crate) fn answer(&self, from: NodeId, id: u64, result: Result<Bytes, Fault>) {
+        let mut questions = self.questions.lock();
+        if questions.open.get(&id).is_some_and(|(asked, _)| *asked == from)
+            && let Some((_, sender)) = questions.open.remove(&id)
+        {
             drop(sender.send(result));
         }
     }
@@ -212,6 +273,26 @@ impl Shared {
             }
             first
         });
+        self.end();
+        // Nobody may take this node for alive: a leader whose log is gone must not keep the others
+        // from electing one.
+        for poller in &self.pollers {
+            poller.push(ToPoller::Stop);
+        }
+    }
+
+    /// Requests that still wait are answered `ShuttingDown`.
+    pub(crate) fn end(&self) {
+        self.ended.send_replace(true);
+    }
+
+    /// Answers once [`Self::end`] was called.
+    pub(crate) async fn ended(&self) {
+        drop(self.ended.subscribe().wait_for(|ended| *ended).await);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        *self.ended.borrow()
     }
 
     pub(crate) fn failed(&self) -> Option<String> {
@@ -243,6 +324,10 @@ impl consensus::LogReader for RegionLogReader {
         self.wal
             .entries(self.region, low, high, max_bytes)
             .map_err(|error| consensus::LogFailure(error.to_string()))
+    }
+
+    fn term(&self, index: Index) -> Result<Term, consensus::LogFailure> {
+        self.wal.term(self.region, index).map_err(|error| consensus::LogFailure(error.to_string()))
     }
 }
 

@@ -1,40 +1,23 @@
 //! State sent whole to a replica that fell behind the log, and put in place there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use consensus::{Message, SnapshotMeta};
 use region::{Install, RegionMessage};
 use state::Machine;
-use storage::engine::Snapshot;
 use storage::snapshot::{self, CHUNK_BYTES, SnapshotFile, SnapshotWriter};
-use storage::wal::RegionLog;
-use types::{Batch, Code, Fault, Index, NodeId, ReadFailure, Reader, RegionId};
+use types::{Batch, Code, Fault, Index, NodeId, RegionId};
 
 use crate::Error;
+use crate::applier::ask_scavenge;
+use crate::config::EngineKind;
 use crate::poller::ToPoller;
-use crate::shard::ExportedState;
+use crate::shard::{ExportedState, Shard};
 use crate::shared::Shared;
 use crate::transport::{SnapshotReceiver, SnapshotSink};
-
-/// One frozen state, read by several senders.
-struct SharedView(Arc<dyn Snapshot>);
-
-impl Reader for SharedView {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ReadFailure> {
-        self.0.get(key)
-    }
-
-    fn scan(
-        &self,
-        start: &[u8],
-        end: &[u8],
-        visit: &mut dyn FnMut(Bytes, Bytes) -> bool,
-    ) -> Result<(), ReadFailure> {
-        self.0.scan(start, end, visit)
-    }
-}
 
 /// Where received snapshots are kept.
 pub(crate) fn directory(shared: &Shared) -> PathBuf {
@@ -43,6 +26,13 @@ pub(crate) fn directory(shared: &Shared) -> PathBuf {
 
 fn file_name(region: RegionId, index: Index) -> String {
     format!("region-{region}-{index}.snapshot")
+}
+
+fn parse_name(path: &Path) -> Option<(RegionId, Index)> {
+    let name = path.file_name()?.to_str()?;
+    let name = name.strip_prefix("region-")?.strip_suffix(".snapshot")?;
+    let (region, index) = name.split_once('-')?;
+    Some((RegionId(region.parse().ok()?), Index(index.parse().ok()?)))
 }
 
 /// Freezes a region's applied state for a replica that needs it; called on its applier.
@@ -56,9 +46,10 @@ pub(crate) fn export(shared: &Arc<Shared>, region: RegionId) {
         conf_state: applied.conf_state.clone(),
         data: Bytes::new(),
     };
-    let view: Arc<dyn Snapshot> = Arc::from(shared.engine.snapshot());
+    let view = shared.engine.snapshot();
     drop(machine);
-    *shard.exported.lock() = Some(Arc::new(ExportedState { meta: meta.clone(), view }));
+    let at = shared.clock.now();
+    *shard.exported.lock() = Some(ExportedState { meta: meta.clone(), view, at });
     shared.poller(region).push(ToPoller::SnapshotReady(region, meta));
 }
 
@@ -67,8 +58,9 @@ pub(crate) fn send(shared: &Arc<Shared>, to: NodeId, message: RegionMessage) {
     let region = message.region;
     let peer = message.message.to();
     let announced = message.message.snapshot_meta().map(|meta| meta.index);
-    let exported = shared.shard(region).and_then(|shard| shard.exported.lock().clone());
-    let exported = exported.filter(|exported| Some(exported.meta.index) == announced);
+    let exported = shared.shard(region).and_then(|shard| {
+        shard.exported.lock().take_if(|exported| Some(exported.meta.index) == announced)
+    });
     let (Some(exported), Some(transport)) = (exported, shared.net.get().cloned()) else {
         let ok = false;
         shared.poller(region).push(ToPoller::SnapshotSent { region, to: peer, ok });
@@ -78,8 +70,7 @@ pub(crate) fn send(shared: &Arc<Shared>, to: NodeId, message: RegionMessage) {
     header.put_u64(region.get());
     header.put_slice(&message.message.encode());
     let (start, end) = state::keys::region_range(region);
-    let view = Box::new(SharedView(Arc::clone(&exported.view)));
-    let chunks = snapshot::export(view, &start, &end, header.freeze(), CHUNK_BYTES)
+    let chunks = snapshot::export(exported.view, &start, &end, header.freeze(), CHUNK_BYTES)
         .map(|chunk| chunk.map_err(|error| error.to_string()));
     tracing::info!(%region, %to, index = %exported.meta.index, "sending a snapshot");
     let shared = Arc::clone(shared);
@@ -93,6 +84,12 @@ pub(crate) fn send(shared: &Arc<Shared>, to: NodeId, message: RegionMessage) {
         let ok = sent.is_ok();
         shared.poller(region).push(ToPoller::SnapshotSent { region, to: peer, ok });
     });
+}
+
+/// Lets go of a frozen state that nobody sent within `limit`: whoever needs one asks again.
+pub(crate) fn forget_old(shared: &Shared, shard: &Shard, limit: Duration) {
+    let now = shared.clock.now();
+    drop(shard.exported.lock().take_if(|exported| now.since(exported.at) > limit));
 }
 
 /// Receives snapshots from the network into files.
@@ -109,7 +106,7 @@ impl SnapshotReceiver for Receiver {
     fn begin(&self, from: NodeId) -> Result<Box<dyn SnapshotSink>, Fault> {
         let name = format!("incoming-{from}-{:016x}", self.0.rng.next_u64());
         let writer = SnapshotWriter::create(Arc::clone(&self.0.disk), &directory(&self.0), &name)
-            .map_err(|error| Fault::new(Code::Unsupported, error.to_string()))?;
+            .map_err(|error| Fault::new(Code::NoSpace, error.to_string()))?;
         Ok(Box::new(Sink { shared: Arc::clone(&self.0), from, name, writer: Some(writer) }))
     }
 }
@@ -126,12 +123,20 @@ impl SnapshotSink for Sink {
         let file = writer.finish().map_err(|error| corrupt(&error))?;
         let (region, message) = parse_header(file.header()).map_err(|text| corrupt(&text))?;
         let meta = message.snapshot_meta().ok_or_else(|| corrupt(&"no snapshot message"))?;
+        let shard = self.shared.shard(region);
+        let applied = shard.as_ref().map(|shard| shard.applied());
+        if applied.is_none_or(|applied| applied >= meta.index) {
+            // Not created here yet, or overtaken by the log meanwhile.
+            file.remove().map_err(|error| corrupt(&error))?;
+            return if shard.is_some() { Ok(()) } else { Err(Code::RegionNotFound.into()) };
+        }
         let target = directory(&self.shared).join(file_name(region, meta.index));
         self.shared.disk.rename(file.path(), &target).map_err(|error| corrupt(&error))?;
         self.shared.disk.sync_dir(&directory(&self.shared)).map_err(|error| corrupt(&error))?;
+        sweep(&self.shared, region, applied.unwrap_or_default());
         tracing::info!(%region, index = %meta.index, from = %self.from, "received a snapshot");
         let message = RegionMessage { region, message };
-        self.shared.poller(region).push(ToPoller::Message(self.from, message));
+        self.shared.poller(region).push(ToPoller::Message(self.from, message, 0));
         Ok(())
     }
 
@@ -156,16 +161,22 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
     let Some(shard) = shared.shard(region) else { return Ok(()) };
     let mut machine = shard.machine.write();
     if machine.applied().index >= install.meta.index {
+        let done = vec![(region, machine.applied().index)];
+        shared.poller(region).push(ToPoller::Applied(done));
         return Ok(());
     }
     let path = directory(shared).join(file_name(region, install.meta.index));
     *machine = install_file(shared, region, &path).map_err(|error| error.to_string())?;
     let directory = machine.directory().cloned();
     let (index, revision) = (machine.applied().index, machine.revision());
+    if machine.wants_scavenging() {
+        ask_scavenge(shared, &shard);
+    }
     drop(machine);
     assert_eq!(index, install.meta.index, "region {region}: the snapshot holds another index");
     shared.hub.jump(region, revision);
     shard.publish(index);
+    sweep(shared, region, Index(index.get() - 1));
     if let Some(directory) = directory {
         crate::lifecycle::directory_changed(shared, directory);
     }
@@ -174,35 +185,54 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
     Ok(())
 }
 
-fn install_file(
-    shared: &Shared,
-    region: RegionId,
-    path: &std::path::Path,
-) -> Result<Machine, Error> {
+fn install_file(shared: &Shared, region: RegionId, path: &Path) -> Result<Machine, Error> {
     let broken = |reason: String| Error::Load { region, reason };
     let (start, end) = state::keys::region_range(region);
     let file = SnapshotFile::open(Arc::clone(&shared.disk), path)
         .map_err(|error| broken(error.to_string()))?;
     file.install(shared.engine.as_ref(), &start, &end, Batch::default())
         .map_err(|error| broken(error.to_string()))?;
-    file.remove().map_err(|error| broken(error.to_string()))?;
+    if shared.config.engine == EngineKind::Fjall {
+        file.remove().map_err(|error| broken(error.to_string()))?;
+    }
     Machine::load(region, shared.engine.as_ref()).map_err(|error| broken(error.to_string()))
 }
 
-/// At a start: if the log was reset to a snapshot that the engine does not have whole, the file is
-/// still there, and installing it is done again.
-pub(crate) fn finish_install(
-    shared: &Arc<Shared>,
-    region: RegionId,
-    log: &RegionLog,
-) -> Result<(), Error> {
-    let index = Index(log.first.get().saturating_sub(1));
-    let path = directory(shared).join(file_name(region, index));
-    if shared.disk.exists(&path) {
-        tracing::info!(%region, %index, "finishing the installation of a snapshot");
-        install_file(shared, region, &path)?;
+/// Removes a region's received snapshots up to `index`: the state is beyond them. What cannot be
+/// removed goes at the next start.
+fn sweep(shared: &Shared, region: RegionId, index: Index) {
+    let Ok(paths) = shared.disk.list(&directory(shared)) else { return };
+    for path in paths {
+        let old = parse_name(&path).is_some_and(|(of, at)| of == region && at <= index);
+        if old && !is_kept(shared, &path) {
+            drop(shared.disk.remove(&path));
+        }
     }
-    Ok(())
+}
+
+/// An engine in memory needs the snapshot its log begins after at every start.
+fn is_kept(shared: &Shared, path: &Path) -> bool {
+    shared.config.engine == EngineKind::Memory
+        && parse_name(path).is_some_and(|(region, index)| {
+            shared.wal.region(region).is_some_and(|log| log.first == index.next())
+        })
+}
+
+/// At a start, before any region is loaded: where the log was reset to a snapshot that the engine
+/// does not have whole, the file is still there, and installing it is done again.
+pub(crate) fn finish_installs(shared: &Shared) -> Result<(), Error> {
+    for status in shared.wal.regions() {
+        let (region, index) = (status.region, Index(status.log.first.get().saturating_sub(1)));
+        let path = directory(shared).join(file_name(region, index));
+        if shared.disk.exists(&path) {
+            tracing::info!(%region, %index, "finishing the installation of a snapshot");
+            install_file(shared, region, &path)?;
+        }
+    }
+    match snapshot::pending_installs(shared.engine.as_ref())?.into_iter().next() {
+        None => Ok(()),
+        Some(pending) => Err(Error::HalfInstalled { start: pending.start, file: pending.file }),
+    }
 }
 
 /// At a start, after every region was loaded: whatever is left over was never needed.
@@ -213,7 +243,9 @@ pub(crate) fn clean(shared: &Shared) -> std::io::Result<()> {
     // the log was reset to it. Also if it is there: whoever made it may have died before this line.
     shared.disk.sync_dir(&shared.config.data_dir)?;
     for path in shared.disk.list(&directory)? {
-        shared.disk.remove(&path)?;
+        if !is_kept(shared, &path) {
+            shared.disk.remove(&path)?;
+        }
     }
     shared.disk.sync_dir(&directory)
 }

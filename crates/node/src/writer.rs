@@ -1,10 +1,12 @@
 //! The one thread that writes the log: everything that waits goes out with one `fdatasync`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use region::LogWrite;
-use storage::wal::{Wal, Write};
-use types::RegionId;
+use storage::wal::{Error, Wal, Write};
+use types::{Index, RegionId, Term};
 
 use crate::applier::ToApplier;
 use crate::frame::Frames;
@@ -21,40 +23,189 @@ pub(crate) enum ToWriter {
 
 /// Bytes written with one sync at most, so that one huge batch does not keep all others waiting.
 const BATCH_BYTES: usize = 8 << 20;
+/// After how much quiet the log is settled.
+const QUIET: Duration = Duration::from_secs(1);
+
+struct Writer<'a> {
+    shared: &'a Arc<Shared>,
+    wal: Wal,
+    /// Regions one of whose writes made no sense. What they wrote later may build on it, so nothing
+    /// of them is written or sent any more.
+    refused: BTreeSet<RegionId>,
+}
 
 /// Runs until its mailbox is closed and empty.
-pub(crate) fn run(shared: &Arc<Shared>, mut wal: Wal) {
-    let mut tasks = Vec::new();
-    loop {
-        let open = shared.writer.take(&mut tasks, None);
-        let mut rest = tasks.drain(..).peekable();
-        while rest.peek().is_some() {
-            let mut bytes = 0;
-            let mut batch = Vec::new();
-            while bytes < BATCH_BYTES
-                && let Some(task) = rest.next()
-            {
-                bytes += size(&task);
-                batch.push(task);
+pub(crate) fn run(shared: &Arc<Shared>, wal: Wal) {
+    let mut writer = Writer { shared, wal, refused: BTreeSet::new() };
+    if let Err(error) = writer.run() {
+        shared.fail(format!(
+            "the log could not be written: {error}; nothing that was not durable was acknowledged. \
+             Check the disk of {}, then start the node again",
+            shared.config.data_dir.display()
+        ));
+    }
+    // After a failure nobody may wait for a disk that will not answer.
+    shared.writer.abandon();
+}
+
+impl Writer<'_> {
+    fn run(&mut self) -> Result<(), Error> {
+        let mut tasks = Vec::new();
+        let (mut more, mut settled) = (false, false);
+        loop {
+            let patience = match (more, settled) {
+                (true, _) => Some(Duration::ZERO),
+                (false, true) => None,
+                (false, false) => Some(QUIET),
+            };
+            let open = self.shared.writer.take(&mut tasks, patience);
+            let quiet = tasks.is_empty() && !more;
+            let mut rest = tasks.drain(..).peekable();
+            while rest.peek().is_some() {
+                let mut bytes = 0;
+                let mut batch = Vec::new();
+                while bytes < BATCH_BYTES
+                    && let Some(task) = rest.next()
+                {
+                    bytes += size(&task);
+                    batch.push(task);
+                }
+                self.write_batch(batch)?;
             }
-            if let Err(error) = write_batch(shared, &mut wal, batch) {
-                shared.fail(format!(
-                    "the log could not be written: {error}; nothing that was not durable was \
-                     acknowledged. Check the disk of {}, then start the node again",
-                    shared.config.data_dir.display()
-                ));
-                return;
+            drop(rest);
+            if more {
+                // What was moved out of an old segment has to be durable before that can go.
+                self.wal.sync()?;
             }
-        }
-        drop(rest);
-        if let Err(error) = wal.reclaim() {
-            shared.fail(format!("the log could not reclaim space: {error}"));
-            return;
-        }
-        if !open {
-            return;
+            more = self.wal.reclaim()?.more;
+            settled = quiet || !open;
+            if settled {
+                // From here on damage to what was acknowledged is told from a torn tail.
+                self.wal.settle()?;
+            }
+            if !open {
+                return Ok(());
+            }
         }
     }
+
+    fn write_batch(&mut self, batch: Vec<ToWriter>) -> Result<(), Error> {
+        let shared = self.shared;
+        let mut batch = Batch::new(batch, &self.refused);
+        while !batch.writes.is_empty()
+            && let Err(error) = self.wal.append(&batch.writes)
+        {
+            // Nothing was written. The bug of one region must not cost the others.
+            let Error::Invalid { region, .. } = error else { return Err(error) };
+            self.refused.insert(region);
+            batch.leave_out(region);
+            let reason = format!("its log does not take what it writes: {error}");
+            shared.poller(region).push(ToPoller::Quarantine(region, reason));
+        }
+        if batch.must_sync {
+            self.wal.sync()?;
+        }
+        let mut frames = Frames::default();
+        for (_, messages) in &batch.messages {
+            for (to, message) in messages {
+                frames.raft(*to, message);
+            }
+        }
+        shared.send(&mut frames);
+        for (region, task) in batch.installs {
+            shared.applier(region).push(task);
+        }
+        let mut done: Vec<Vec<(RegionId, u64)>> = vec![Vec::new(); shared.pollers.len()];
+        for (region, number) in batch.numbers {
+            done[usize::try_from(region.get()).unwrap_or(0) % shared.pollers.len()]
+                .push((region, number));
+        }
+        for (poller, done) in shared.pollers.iter().zip(done) {
+            if !done.is_empty() {
+                poller.push(ToPoller::Persisted(done));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What goes out with one sync.
+struct Batch {
+    writes: Vec<Write>,
+    numbers: Vec<(RegionId, u64)>,
+    messages: Vec<(RegionId, Vec<(types::NodeId, region::RegionMessage)>)>,
+    installs: Vec<(RegionId, ToApplier)>,
+    must_sync: bool,
+}
+
+impl Batch {
+    fn new(tasks: Vec<ToWriter>, refused: &BTreeSet<RegionId>) -> Self {
+        let mut batch = Self {
+            writes: Vec::with_capacity(tasks.len()),
+            numbers: Vec::with_capacity(tasks.len()),
+            messages: Vec::new(),
+            installs: Vec::new(),
+            must_sync: false,
+        };
+        for task in tasks {
+            match task {
+                ToWriter::ThenApply(region, _) if refused.contains(&region) => {}
+                ToWriter::Write(write) if refused.contains(&write.region) => {}
+                ToWriter::ThenApply(region, task) => batch.installs.push((region, task)),
+                ToWriter::Write(write) => batch.take(write),
+            }
+        }
+        batch
+    }
+
+    fn take(&mut self, write: LogWrite) {
+        let region = write.region;
+        self.must_sync |= write.must_sync;
+        self.numbers.extend(write.number.map(|number| (region, number)));
+        if !write.messages.is_empty() {
+            self.messages.push((region, write.messages));
+        }
+        if write.hard_state.is_some()
+            || !write.entries.is_empty()
+            || write.compact_to.is_some()
+            || write.reset_to.is_some()
+        {
+            self.writes.push(Write {
+                region,
+                hard_state: write.hard_state,
+                entries: write.entries,
+                compact_to: write.compact_to,
+                reset_to: write.reset_to,
+                remove: false,
+            });
+        }
+    }
+
+    fn leave_out(&mut self, refused: RegionId) {
+        self.writes.retain(|write| write.region != refused);
+        self.numbers.retain(|(region, _)| *region != refused);
+        self.messages.retain(|(region, _)| *region != refused);
+        self.installs.retain(|(region, _)| *region != refused);
+    }
+}
+
+/// The first entry of a region that never wrote one: what it begins with, durable ahead of whatever
+/// its replica will write.
+pub(crate) fn beginning(
+    region: RegionId,
+    hard_state: types::HardState,
+    at: (Index, Term),
+) -> ToWriter {
+    ToWriter::Write(LogWrite {
+        region,
+        number: None,
+        hard_state: Some(hard_state),
+        entries: Vec::new(),
+        reset_to: Some(at),
+        compact_to: None,
+        must_sync: true,
+        messages: Vec::new(),
+    })
 }
 
 fn size(task: &ToWriter) -> usize {
@@ -64,63 +215,4 @@ fn size(task: &ToWriter) -> usize {
         }
         ToWriter::ThenApply(..) => 0,
     }
-}
-
-fn write_batch(
-    shared: &Arc<Shared>,
-    wal: &mut Wal,
-    batch: Vec<ToWriter>,
-) -> Result<(), storage::wal::Error> {
-    let mut writes = Vec::with_capacity(batch.len());
-    let mut done: Vec<Vec<(RegionId, u64)>> = vec![Vec::new(); shared.pollers.len()];
-    let mut installs = Vec::new();
-    let mut messages = Vec::new();
-    let mut must_sync = false;
-    for task in batch {
-        match task {
-            ToWriter::ThenApply(region, task) => installs.push((region, task)),
-            ToWriter::Write(write) => {
-                must_sync |= write.must_sync;
-                if let Some(number) = write.number {
-                    let poller = usize::try_from(write.region.get()).unwrap_or(0) % done.len();
-                    done[poller].push((write.region, number));
-                }
-                messages.extend(write.messages);
-                writes.push(Write {
-                    region: write.region,
-                    hard_state: write.hard_state,
-                    entries: write.entries,
-                    compact_to: write.compact_to,
-                    reset_to: write.reset_to,
-                    remove: false,
-                });
-            }
-        }
-    }
-    writes.retain(|write| {
-        write.hard_state.is_some()
-            || !write.entries.is_empty()
-            || write.compact_to.is_some()
-            || write.reset_to.is_some()
-    });
-    if !writes.is_empty() {
-        wal.append(&writes)?;
-    }
-    if must_sync {
-        wal.sync()?;
-    }
-    let mut frames = Frames::default();
-    for (to, message) in &messages {
-        frames.raft(*to, message);
-    }
-    shared.send(&mut frames);
-    for (region, task) in installs {
-        shared.applier(region).push(task);
-    }
-    for (poller, done) in shared.pollers.iter().zip(done) {
-        if !done.is_empty() {
-            poller.push(ToPoller::Persisted(done));
-        }
-    }
-    Ok(())
 }

@@ -20,6 +20,9 @@ pub struct HostLimits {
     pub reads_per_region: usize,
     /// Entries committed and not applied, from which on proposals are refused (feature C10).
     pub unapplied_entries: u64,
+    /// Bytes of such entries, from which on it is the same. A follower listens to no new entries
+    /// above this, or above four times `unapplied_entries`.
+    pub unapplied_bytes: usize,
     /// Ticks without a leader after which waiting reads are given up.
     pub read_patience_ticks: u64,
 }
@@ -30,6 +33,7 @@ impl Default for HostLimits {
             proposals_per_region: 16_384,
             reads_per_region: 65_536,
             unapplied_entries: types::limits::UNAPPLIED_ENTRIES,
+            unapplied_bytes: 64 << 20,
             read_patience_ticks: 50,
         }
     }
@@ -103,11 +107,26 @@ impl<P, R> Host<P, R> {
     /// What was wrong with the message; nothing changed then.
     pub fn step(&mut self, from: NodeId, message: RegionMessage) -> Result<(), consensus::Error> {
         let mut result = Ok(());
+        let limits = self.limits;
         self.guarded(message.region, |peer, _| {
-            result = peer.step(from, message.message);
-            Ok(())
+            result = peer.step(from, message.message, &limits);
+            match &result {
+                // Its disk lost what it had acknowledged: it must neither vote nor acknowledge.
+                Err(error @ consensus::Error::LostLog { .. }) => Err(error.clone()),
+                _ => Ok(()),
+            }
         });
         result
+    }
+
+    /// Sets a replica aside: nobody may hear from it any more. For what the driver finds broken.
+    pub fn quarantine(&mut self, region: RegionId, reason: String) {
+        if let Some(mut peer) = self.peers.remove(&region) {
+            peer.close(Code::Corrupt, &mut self.early);
+        }
+        self.dirty.remove(&region);
+        self.quarantined.insert(region, reason.clone());
+        self.early.quarantined.push((region, reason));
     }
 
     /// Proposes a command; `waiting` comes back with the committed entry or as a failure.
@@ -200,7 +219,7 @@ impl<P, R> Host<P, R> {
     }
 
     /// Drops log entries up to `to`, whose term is `term`: the state up to there is durable without
-    /// them.
+    /// them. Does nothing while `to` is not reported applied, or needed for a snapshot under way.
     pub fn compact(&mut self, region: RegionId, to: Index, term: Term) {
         self.guarded(region, |peer, out| {
             peer.compact(to, term, out);
@@ -247,12 +266,7 @@ impl<P, R> Host<P, R> {
             Ok(Err(error)) => error.to_string(),
             Err(panic) => panic_text(panic.as_ref()),
         };
-        if let Some(mut peer) = self.peers.remove(&region) {
-            peer.close(Code::Corrupt, &mut self.early);
-        }
-        self.dirty.remove(&region);
-        self.quarantined.insert(region, reason.clone());
-        self.early.quarantined.push((region, reason));
+        self.quarantine(region, reason);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use consensus::{LogReader, Message, Replica, Role, SnapshotMeta};
+use consensus::{LogReader, Message, MessageKind, Replica, Role, SnapshotMeta};
 use state::directory::RegionRecord;
 use types::{Code, Entry, EntryKind, HardState, Index, NodeId, PeerId, Term};
 
@@ -37,6 +37,9 @@ pub struct Peer<P, R> {
     reads: ReadQueue<R>,
     applied: Index,
     committed: Index,
+    /// Bytes of entries handed out and not reported applied, and where each batch of them ends.
+    unapplied_bytes: usize,
+    handed: VecDeque<(Index, usize)>,
     told_commit: Index,
     role: Role,
     leader: Option<PeerId>,
@@ -62,6 +65,8 @@ impl<P, R> Peer<P, R> {
             reads: ReadQueue::default(),
             applied,
             committed: applied,
+            unapplied_bytes: 0,
+            handed: VecDeque::new(),
             told_commit: applied,
             role: Role::Follower,
             leader: None,
@@ -102,12 +107,24 @@ impl<P, R> Peer<P, R> {
     }
 
     /// Takes a message that came from `from`; one whose sender is no peer on that node is dropped.
-    pub(crate) fn step(&mut self, from: NodeId, message: Message) -> Result<(), consensus::Error> {
+    pub(crate) fn step(
+        &mut self,
+        from: NodeId,
+        message: Message,
+        limits: &HostLimits,
+    ) -> Result<(), consensus::Error> {
         if self.nodes.get(&message.from()) != Some(&from) {
             return Err(consensus::Error::Refused {
                 from: message.from(),
                 why: "it does not live on the node that sent this",
             });
+        }
+        // As if the network had lost it: the leader sends it again. So a follower that applies more
+        // slowly than its leader commits does not collect the difference in memory.
+        let is_late = self.unapplied() > limits.unapplied_entries.saturating_mul(4)
+            || self.unapplied_bytes > limits.unapplied_bytes;
+        if is_late && message.kind() == MessageKind::Append {
+            return Ok(());
         }
         self.replica.step(message)
     }
@@ -122,6 +139,7 @@ impl<P, R> Peer<P, R> {
             return Err((waiting, Code::NotLeader));
         }
         if self.unapplied() > limits.unapplied_entries
+            || self.unapplied_bytes > limits.unapplied_bytes
             || self.proposals.len() >= limits.proposals_per_region
         {
             return Err((waiting, Code::TooManyRequests));
@@ -157,6 +175,10 @@ impl<P, R> Peer<P, R> {
             self.committed
         );
         self.applied = self.applied.max(index);
+        while let Some((_, bytes)) = self.handed.front().filter(|(last, _)| *last <= self.applied) {
+            self.unapplied_bytes -= bytes;
+            self.handed.pop_front();
+        }
         self.replica.applied(self.applied);
     }
 
@@ -187,15 +209,9 @@ impl<P, R> Peer<P, R> {
     }
 
     pub(crate) fn compact(&mut self, to: Index, term: Term, out: &mut Output<P, R>) {
-        assert!(
-            to <= self.applied,
-            "region {}: compacting to {to} past what is applied ({})",
-            self.record.id,
-            self.applied
-        );
-        let safe = self.replica.safe_to_compact();
-        if to > safe {
-            // A snapshot is on its way to a follower that needs what comes after it.
+        // The word that it is applied may still be on its way here; and a snapshot may be on its way
+        // to a follower that needs what comes after it. Whoever asked asks again.
+        if to > self.applied || to > self.replica.safe_to_compact() {
             return;
         }
         self.replica.compact(to);
@@ -302,11 +318,24 @@ impl<P, R> Peer<P, R> {
     ) -> Result<(), consensus::Error> {
         let Some(last) = entries.last() else { return Ok(()) };
         self.committed = last.index;
+        let bytes = entries.iter().map(|entry| entry.data.len()).sum();
+        self.unapplied_bytes += bytes;
+        self.handed.push_back((last.index, bytes));
         let mut waiting = Vec::new();
         let mut configurations = Vec::new();
         for entry in &entries {
             if entry.kind == EntryKind::ConfChange {
-                configurations.push((entry.index, self.replica.apply_conf_change(entry, true)?));
+                let configuration = match self.replica.apply_conf_change(entry, true) {
+                    // It does not fit on any replica, and changes nothing on all of them.
+                    Err(consensus::Error::InvalidConfChange(_)) => self.replica.configuration(),
+                    // The snapshot that was handed out meanwhile holds all of this.
+                    Err(consensus::Error::Superseded) => {
+                        self.drop_proposals_up_to(entry.index, out);
+                        return Ok(());
+                    }
+                    other => other?,
+                };
+                configurations.push((entry.index, configuration));
             }
             while self.proposals.front().is_some_and(|first| first.index <= entry.index) {
                 let Some(first) = self.proposals.pop_front() else { break };
