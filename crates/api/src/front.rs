@@ -99,20 +99,6 @@ impl Front {
     }
 }
 
-impl<B> hyper::service::Service<Request<B>> for Front
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Error> + Send,
-{
-    type Response = Response<tonic::body::Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Answer>;
-
-    fn call(&self, request: Request<B>) -> Self::Future {
-        self.serve(request)
-    }
-}
-
 fn is_grpc<B>(request: &Request<B>) -> bool {
     request
         .headers()

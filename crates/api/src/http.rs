@@ -107,7 +107,7 @@ fn exposition(status: Option<&Answer<node::ReplicaStatus>>) -> String {
         ("etcd_server_is_leader", "Whether this node leads.", "", leads.into()),
         (
             "etcd_mvcc_db_total_size_in_bytes",
-            "Bytes of the engine on disk.",
+            "Bytes of the records kept, on disk and not yet there.",
             "",
             body.db_size.into(),
         ),

@@ -2,6 +2,7 @@
 //! its answers and errors back; nothing is decided here.
 
 mod authority;
+mod crowd;
 pub mod error;
 pub mod etcd;
 mod front;

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use node::Handle;
@@ -13,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::authority::Inspected;
+use crate::crowd::Crowd;
 use crate::front::Front;
 
 /// Connections served at once; more wait to be accepted.
@@ -118,14 +120,17 @@ async fn connection(
     front: Front,
     mut stopping: watch::Receiver<()>,
 ) {
-    let mut connection =
-        pin!(builder.serve_connection(TokioIo::new(Inspected::new(stream)), front));
+    let crowd = Crowd::default();
+    let counting = crowd.clone();
+    let service = service_fn(move |request| counting.count(front.serve(request)));
+    let stream = TokioIo::new(Inspected::new(stream));
+    let mut connection = pin!(builder.serve_connection(stream, service));
     let served = tokio::select! {
-        served = connection.as_mut() => served,
+        served = crowd.drive(connection.as_mut()) => served,
         // Only ever "the sender is gone".
         _ = stopping.changed() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            crowd.drive(connection).await
         }
     };
     if let Err(error) = served {
