@@ -79,3 +79,41 @@ impl<C: Future> Future for Driven<'_, C> {
         self.connection.as_mut().poll(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::{pending, poll_fn};
+    use std::pin::pin;
+    use std::task::{Context, Poll};
+
+    use futures::FutureExt;
+    use futures::task::noop_waker_ref;
+
+    use super::Crowd;
+
+    #[test]
+    fn a_connection_steps_back_once_for_each_waking_while_requests_are_under_way() {
+        let crowd = Crowd::default();
+        let polled = Cell::new(0);
+        let connection = pin!(poll_fn(|_| {
+            polled.set(polled.get() + 1);
+            Poll::<()>::Pending
+        }));
+        let mut driven = crowd.drive(connection);
+        let context = &mut Context::from_waker(noop_waker_ref());
+        let mut polls = |times: u32| {
+            let before = polled.get();
+            (0..times).for_each(|_| assert!(driven.poll_unpin(context).is_pending()));
+            polled.get() - before
+        };
+        assert_eq!(polls(2), 2, "alone, it need not wait for anybody");
+        let answered = crowd.count(std::future::ready(()));
+        let dropped = crowd.count(pending::<()>());
+        assert_eq!(polls(6), 3);
+        assert_eq!(answered.now_or_never(), Some(()));
+        assert_eq!(polls(2), 1);
+        drop(dropped);
+        assert_eq!(polls(2), 2);
+    }
+}

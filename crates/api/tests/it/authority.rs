@@ -1,8 +1,9 @@
 use std::process::Command;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use crate::raw::{bytes, frame};
 use crate::server::Server;
 
 /// All that etcdctl 3.4.23 sent to `http://127.0.0.1:27100` for `endpoint status`, in hexadecimal.
@@ -15,21 +16,6 @@ ecff40027465864d833505b11f40899acac8b24d494f6a7f8669f7de1381b7408d25062d49587599
 /// The same request once more on stream 3, each header by its place in the table: 2 static ones, and
 /// the 7 the first request left there, the oldest first.
 const AGAIN: &str = "0000090104000000038386c4c3c2c1c0bfbe0000050001000000030000000000";
-
-fn bytes(hexadecimal: &str) -> Vec<u8> {
-    let digits = |at| u8::from_str_radix(&hexadecimal[at..at + 2], 16).unwrap();
-    (0..hexadecimal.len()).step_by(2).map(digits).collect()
-}
-
-/// The next frame's kind, stream and payload.
-async fn frame(stream: &mut TcpStream) -> (u8, u32, Vec<u8>) {
-    let mut head = [0; 9];
-    stream.read_exact(&mut head).await.unwrap();
-    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-    let mut payload = vec![0; length as usize];
-    stream.read_exact(&mut payload).await.unwrap();
-    (head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_whose_authority_is_a_url_is_served() {

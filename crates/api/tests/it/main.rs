@@ -4,5 +4,6 @@
 mod authority;
 mod kv;
 mod leaderless;
+mod raw;
 mod server;
 mod watch;
