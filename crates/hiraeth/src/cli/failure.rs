@@ -109,7 +109,9 @@ fn hint(error: &Error) -> Option<String> {
         Error::Compacted { oldest } => format!("watch from revision {oldest} on: --rev {oldest}"),
         Error::Interrupted { .. } => UNKNOWN.to_owned(),
         Error::TimedOut { outcome_unknown: true, .. } => format!("{UNKNOWN}; {CLUSTER}"),
-        Error::TimedOut { .. } => format!("{CLUSTER}; --timeout waits longer"),
+        Error::TimedOut { .. } => {
+            format!("{CLUSTER}, a server's log what it waits for; --timeout waits longer")
+        }
         Error::Server { code, .. } => return hint_of(*code).map(ToOwned::to_owned),
         Error::Status { grpc: tonic::Code::Unimplemented, .. } => {
             "the server does not know this; is it Hiraeth, and of this version?".to_owned()

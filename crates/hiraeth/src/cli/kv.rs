@@ -11,20 +11,24 @@ use super::remote::Remote;
 use super::table::Table;
 use super::{json, text, txn, watch};
 
-/// Read, write, watch keys and values.
+/// Read, write, watch keys and values
 ///
-/// Tables escape what is not printable text: \n, \t, \u{..}, \xNN for bytes that are no UTF-8, and \\
-/// for a backslash.
+/// Tables escape what is not printable text: \n, \t, \u{..}, \xNN for bytes that are no UTF-8, and
+/// \\ for a backslash.
 ///
-/// JSON: a record is `{key, key_text, value, value_text, create_revision, mod_revision, version,
-/// lease}`; key and value are base64, the texts null where the bytes are no UTF-8, value null where
-/// it was not asked for, lease null or hexadecimal.
-/// get: `{revision, kv: record or null}`; put: `{revision, previous: record or null}`;
-/// delete: `{revision, deleted, previous: [record]}`; scan: `{kvs: [record], count, more, revision}`;
-/// watch, one per line: `{type: "put" or "delete", revision, kv, previous}`;
-/// txn: `{succeeded, revision, results: [{type: "get" | "put" | "delete", ..}]}`.
+/// JSON:
+///   record  {key, key_text, value, value_text, create_revision, mod_revision, version, lease}
+///   get     {revision, kv: record or null}
+///   put     {revision, previous: record or null}
+///   delete  {revision, deleted, previous: [record]}
+///   scan    {kvs: [record], count, more, revision}
+///   watch   {type: "put" or "delete", revision, kv: record, previous: record or null}, one a line
+///   txn     {succeeded, revision, results: [{type: "get", count, more, kvs: [record]} or
+///           {type: "put", previous} or {type: "delete", deleted, previous: [record]}]}
+/// Keys and values are base64; the texts are null where the bytes are no UTF-8, the value where it
+/// was not asked for, the lease where there is none.
 #[derive(clap::Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     remote: Remote,

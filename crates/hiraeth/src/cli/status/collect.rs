@@ -89,7 +89,13 @@ pub(super) async fn ask_all(remote: &Remote) -> Result<Views, Error> {
 }
 
 /// All that was tried, as one error.
-fn nobody(silent: BTreeMap<String, Error>) -> Error {
+fn nobody(mut silent: BTreeMap<String, Error>) -> Error {
+    let too_slow = |error: &Error| matches!(error, Error::TimedOut { .. });
+    if silent.values().all(too_slow)
+        && let Some((_, error)) = silent.pop_first()
+    {
+        return error;
+    }
     let tried = silent.into_iter().flat_map(|(address, error)| match error {
         Error::Unreachable { tried } => tried,
         other => vec![(address, other.to_string())],
