@@ -31,6 +31,9 @@ pub(crate) struct MutantOptions {
     /// Seeds to try before a mutant counts as missed.
     #[arg(long, default_value_t = 2000)]
     seeds: u64,
+    /// Only those that are found within seconds.
+    #[arg(long)]
+    smoke: bool,
 }
 
 const SIM: [&str; 6] = ["run", "--quiet", "--release", "--package", "sim", "--"];
@@ -62,6 +65,9 @@ pub(crate) fn mutants(options: &MutantOptions) -> anyhow::Result<()> {
     arguments.extend(["mutants".into(), "--seeds".into(), options.seeds.to_string()]);
     if let Some(mutant) = &options.mutant {
         arguments.extend(["--mutant".into(), mutant.clone()]);
+    }
+    if options.smoke {
+        arguments.push("--smoke".into());
     }
     cargo(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
 }

@@ -40,6 +40,7 @@ counts! {
     failed_syncs: "failed syncs",
     slow_disks: "slow disks",
     slow_appliers: "slow appliers",
+    pauses: "pauses",
     transfers: "transfers asked",
     elections: "elections won",
     entries_committed: "entries committed",

@@ -11,32 +11,85 @@ use crate::nemesis::Fault;
 /// run is over.
 #[derive(Debug)]
 pub(crate) enum Event {
-    Tick { node: usize, life: u64 },
-    Poll { node: usize, life: u64 },
-    SyncDone { node: usize, life: u64 },
-    Apply { node: usize, life: u64 },
+    Tick {
+        node: usize,
+        life: u64,
+    },
+    Poll {
+        node: usize,
+        life: u64,
+    },
+    SyncDone {
+        node: usize,
+        life: u64,
+    },
+    Apply {
+        node: usize,
+        life: u64,
+    },
     /// The janitor's rounds.
-    CutLogs { node: usize, life: u64 },
-    ExpireLeases { node: usize, life: u64 },
-    RetryLeases { node: usize, life: u64, region: RegionId, ids: Vec<LeaseId> },
-    Deliver { from: NodeId, to: NodeId, packet: Packet },
+    CutLogs {
+        node: usize,
+        life: u64,
+    },
+    ExpireLeases {
+        node: usize,
+        life: u64,
+    },
+    Deliver {
+        from: NodeId,
+        to: NodeId,
+        packet: Packet,
+    },
     /// The next chunk of a snapshot on its way arrives.
-    Chunk { transfer: u64 },
-    Request { node: usize, request: Request },
-    Answer { client: usize, attempt: u64, result: Result<Answer, Code> },
+    Chunk {
+        transfer: u64,
+    },
+    Request {
+        node: usize,
+        request: Request,
+    },
+    Answer {
+        client: usize,
+        attempt: u64,
+        result: Result<Answer, Code>,
+    },
     /// A client's alarm.
-    Client { client: usize, alarm: u64 },
+    Client {
+        client: usize,
+        alarm: u64,
+    },
     /// The next fault is drawn.
     Nemesis,
     /// A fault ends.
     Heal(Fault),
-    Restart { node: usize, life: u64 },
+    Restart {
+        node: usize,
+        life: u64,
+    },
     /// Faults stop.
     Calm,
     /// Clients stop asking and the last questions are put.
     Probe,
     /// Looks whether all is quiet.
     Settled,
+}
+
+impl Event {
+    /// The node whose process must run for this to happen.
+    pub(crate) fn node(&self) -> Option<usize> {
+        match self {
+            Self::Tick { node, .. }
+            | Self::Poll { node, .. }
+            | Self::SyncDone { node, .. }
+            | Self::Apply { node, .. }
+            | Self::CutLogs { node, .. }
+            | Self::ExpireLeases { node, .. }
+            | Self::Request { node, .. } => Some(*node),
+            Self::Deliver { to, .. } => usize::try_from(to.get()).ok().map(|to| to - 1),
+            _ => None,
+        }
+    }
 }
 
 /// What one node sends another.
@@ -59,7 +112,11 @@ pub(crate) struct Request {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
-    Write(Bytes),
+    /// A command, with the number it carries: client and sequence.
+    Write {
+        data: Bytes,
+        tag: (u64, u64),
+    },
     Read(RangeRequest),
     Renew(LeaseId),
 }
@@ -68,7 +125,10 @@ pub(crate) enum Body {
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Written(Outcome),
-    Found { revision: Revision, response: RangeResponse },
+    Found {
+        revision: Revision,
+        response: RangeResponse,
+    },
     /// Seconds a renewed lease lives; 0 for an unknown one.
     Renewed(i64),
 }
@@ -76,8 +136,19 @@ pub(crate) enum Answer {
 /// Who waits for a proposal or a question.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Asked {
-    Client { client: usize, attempt: u64 },
-    Node { node: NodeId, request: u64 },
+    Client {
+        client: usize,
+        attempt: u64,
+    },
+    Node {
+        node: NodeId,
+        request: u64,
+    },
+    /// The janitor, for leases it wants ended.
+    Expiry {
+        region: RegionId,
+        expiry: u64,
+    },
     Nobody,
 }
 

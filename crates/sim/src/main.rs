@@ -4,6 +4,8 @@
 mod hunt;
 mod mutants;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -21,11 +23,18 @@ enum Command {
     Mutants(mutants::Options),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     // A replica that panics is what the oracles look for; they tell about it themselves.
     std::panic::set_hook(Box::new(|_| {}));
-    match Arguments::parse().command {
+    let result = match Arguments::parse().command {
         Command::Run(options) => hunt::hunt(&options),
         Command::Mutants(options) => mutants::hunt(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("{error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -19,16 +19,19 @@ pub enum Mutant {
     ForgetSessions,
     /// A region that the directory tells of anew is made from nothing, whatever the log holds.
     ForgetLogOfNewRegion,
+    /// A node numbers its questions from 1 after every start.
+    ReuseQuestions,
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 6] = [
+const OWN: [(&str, Mutant); 7] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
     ("cut_before_persist", Mutant::CutBeforePersist),
     ("forget_sessions", Mutant::ForgetSessions),
     ("forget_log_of_new_region", Mutant::ForgetLogOfNewRegion),
+    ("reuse_questions", Mutant::ReuseQuestions),
 ];
 
 impl Mutant {

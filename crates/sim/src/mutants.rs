@@ -18,12 +18,37 @@ pub(crate) struct Options {
     smoke: bool,
 }
 
-/// What `--smoke` shows.
-const SMOKE: [&str; 4] =
-    ["ack_before_sync", "forget_votes", "read_without_index", "ordered_persists"];
+/// What `--smoke` shows: each is found in seconds.
+const SMOKE: [&str; 6] = [
+    "ack_before_sync",
+    "forget_votes",
+    "read_without_index",
+    "cut_before_persist",
+    "commit_covers_applied",
+    "unique_reads",
+];
 
-/// What need not be found here, and why.
-const EXCUSED: [(&str, &str); 0] = [];
+const NO_CHANGES: &str = "not reachable: no world changes the peers of a region yet";
+
+/// What these worlds cannot show, and why. Crate `consensus` has a test for each.
+const EXCUSED: [(&str, &str); 5] = [
+    ("transfer_before_removal", NO_CHANGES),
+    ("step_down_when_removed", NO_CHANGES),
+    ("durable_conf_changes", NO_CHANGES),
+    ("vote_before_appends", "not reachable: needs a sole voter with learners"),
+    ("settle_after_restart", "not needed yet: guards leases of leaders, and no read uses one"),
+];
+
+/// The first thing wrong with a run of a mutant. Where the oracles have nothing to say, a second run
+/// must at least be the same.
+fn examine(plan: Plan) -> Option<&'static str> {
+    let first = run(plan);
+    if let Some(failure) = first.failure {
+        return Some(failure.oracle);
+    }
+    let is_random = plan.mutant == Some(Mutant::Guard("seeded_timeouts"));
+    (is_random && run(plan).trace_hash != first.trace_hash).then_some("same seed, same trace")
+}
 
 pub(crate) fn hunt(options: &Options) -> anyhow::Result<()> {
     let wanted = |name: &str| match &options.mutant {
@@ -39,15 +64,17 @@ pub(crate) fn hunt(options: &Options) -> anyhow::Result<()> {
     println!("{:<26} {:<8} found by", "mutant", "seed");
     for (name, mutant) in all {
         let began = Instant::now();
-        let found = (1..=options.seeds).find_map(|seed| {
+        let excuse = EXCUSED.iter().find(|(excused, _)| *excused == name);
+        let seeds = if excuse.is_some() { options.seeds.min(60) } else { options.seeds };
+        let found = (1..=seeds).find_map(|seed| {
             let scenario = Scenario::of_seed(seed);
-            let report = run(Plan { seed, scenario, mutant: Some(mutant), trace: false });
-            report.failure.map(|failure| (seed, scenario, failure))
+            let plan = Plan { seed, scenario, mutant: Some(mutant), trace: false };
+            examine(plan).map(|oracle| (seed, scenario, oracle))
         });
         let seconds = began.elapsed().as_secs_f64();
-        match (found, EXCUSED.iter().find(|(excused, _)| *excused == name)) {
-            (Some((seed, scenario, failure)), _) => {
-                let (oracle, scenario) = (failure.oracle, scenario.name());
+        match (found, excuse) {
+            (Some((seed, scenario, oracle)), _) => {
+                let scenario = scenario.name();
                 println!("{name:<26} {seed:<8} {oracle} ({scenario}, {seconds:.1} s)");
             }
             (None, Some((_, why))) => println!("{name:<26} {:<8} {why}", "-"),

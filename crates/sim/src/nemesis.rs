@@ -35,9 +35,10 @@ pub(crate) fn strike(sky: &mut Sky, nodes: &mut [Node]) {
         56..66 => crash(sky, &mut nodes[at], Crash::Power),
         66..74 => cut_power_soon(sky, &mut nodes[at]),
         74..77 => crash_all(sky, nodes),
-        77..83 => slow_disk(sky, &mut nodes[at]),
-        83..88 => slow_applier(sky, &mut nodes[at]),
-        88..93 => fail_sync(sky, &mut nodes[at]),
+        77..84 => slow_disk(sky, &mut nodes[at]),
+        84..88 => slow_applier(sky, &mut nodes[at]),
+        88..91 => fail_sync(sky, &mut nodes[at]),
+        91..95 => pause(sky, &mut nodes[at]),
         _ => transfer(sky, nodes),
     }
 }
@@ -61,6 +62,7 @@ pub(crate) fn calm(sky: &mut Sky, nodes: &mut [Node]) {
     for node in nodes {
         node.slow_disk_until = 0;
         node.slow_applier_until = 0;
+        node.paused_until = 0;
         node.disk.disarm();
         node.engine.disarm();
         if node.running.is_none() {
@@ -71,7 +73,11 @@ pub(crate) fn calm(sky: &mut Sky, nodes: &mut [Node]) {
 
 fn duration(sky: &mut Sky) -> u64 {
     // Mostly about an election timeout, sometimes much longer.
-    if sky.random.chance(25) { sky.between(800_000, 3_000_000) } else { sky.between(40_000, 900_000) }
+    if sky.random.chance(25) {
+        sky.between(800_000, 3_000_000)
+    } else {
+        sky.between(40_000, 900_000)
+    }
 }
 
 fn cut(sky: &mut Sky, from: NodeId, to: NodeId, duration: u64) {
@@ -157,6 +163,18 @@ fn slow_disk(sky: &mut Sky, node: &mut Node) {
     let duration = duration(sky);
     sky.note(node.id, "slow disk", [duration, 0, 0, 0]);
     node.slow_disk_until = sky.now + duration;
+    if sky.random.chance(50) {
+        // And the power goes while much is on its way to the disk.
+        let writes = 4 + sky.random.below(12);
+        node.disk.cut_power_in(writes);
+    }
+}
+
+fn pause(sky: &mut Sky, node: &mut Node) {
+    sky.counts.pauses += 1;
+    let duration = duration(sky);
+    sky.note(node.id, "pauses", [duration, 0, 0, 0]);
+    node.paused_until = sky.now + duration;
 }
 
 fn slow_applier(sky: &mut Sky, node: &mut Node) {

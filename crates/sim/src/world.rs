@@ -138,6 +138,12 @@ impl World {
     /// Lets one event happen; answers whether it was the last.
     fn happen(&mut self, sky: &mut Sky, event: Event) -> bool {
         let nodes = &mut self.nodes;
+        if let Some(node) = event.node().map(|at| &nodes[at])
+            && node.paused_until > sky.now
+        {
+            sky.after(node.paused_until - sky.now, event);
+            return false;
+        }
         match event {
             Event::Tick { node, life } => nodes[node].step(sky, life, |it, sky| it.tick(sky)),
             Event::Poll { node, life } => nodes[node].step(sky, life, |it, sky| it.poll(sky)),
@@ -150,9 +156,6 @@ impl World {
             }
             Event::ExpireLeases { node, life } => {
                 nodes[node].step(sky, life, |it, sky| it.expire_leases(sky));
-            }
-            Event::RetryLeases { node, life, region, ids } => {
-                nodes[node].step(sky, life, |it, _| it.retry_leases(region, ids));
             }
             Event::Deliver { from, to, packet } => {
                 let at = usize::try_from(to.get()).unwrap_or(1) - 1;

@@ -76,7 +76,7 @@ impl Client {
         let again = sky.between(ATTEMPT_MICROS / 2, ATTEMPT_MICROS);
         sky.after(delay, Event::Request { node: self.node, request: request.clone() });
         // Now and then the same command is on its way twice, over two nodes.
-        if matches!(request.body, Body::Write(_)) && !sky.calm && sky.random.chance(3) {
+        if matches!(request.body, Body::Write { .. }) && !sky.calm && sky.random.chance(3) {
             let node = usize::try_from(sky.random.below(NODES as u64)).unwrap_or(0);
             let later = sky.between(20, 300_000);
             sky.after(later, Event::Request { node, request });
@@ -85,12 +85,7 @@ impl Client {
     }
 
     /// An answer comes.
-    pub(crate) fn answered(
-        &mut self,
-        sky: &mut Sky,
-        attempt: u64,
-        result: Result<Answer, Code>,
-    ) {
+    pub(crate) fn answered(&mut self, sky: &mut Sky, attempt: u64, result: Result<Answer, Code>) {
         if attempt != self.attempt {
             return;
         }

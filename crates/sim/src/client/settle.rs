@@ -64,7 +64,10 @@ impl Client {
         let verdict = match &outcome.result {
             Ok(_) => sky.oracles.once.acknowledged(self.region, self.id, sequence, revision),
             Err(fault) if matches!(fault.code, Code::SessionExpired | Code::OutcomeNotKept) => {
-                Err(format!("region {}: command {sequence} of client {}: {fault}", self.region, self.id))
+                Err(format!(
+                    "region {}: command {sequence} of client {}: {fault}",
+                    self.region, self.id
+                ))
             }
             Err(_) => Ok(()),
         };

@@ -117,7 +117,7 @@ impl Client {
         let tag = SessionTag { client, sequence, acknowledged: self.acknowledged };
         let session = (sky.mutant != Some(Mutant::ForgetSessions)).then_some(tag);
         let envelope = Envelope { epoch: SHAPE, session, command };
-        (Body::Write(envelope.encode()), Some(sequence))
+        (Body::Write { data: envelope.encode(), tag: (client, sequence) }, Some(sequence))
     }
 }
 

@@ -3,10 +3,10 @@
 use region::{Committed, Install};
 use state::response::{Event as Change, Outcome};
 use storage::engine::Engine;
-use types::{Batch, EntryKind, Index, RegionId, Revision};
+use types::{Batch, EntryKind, Index, RegionId, Revision, Term};
 
-use super::Running;
 use super::poller::ToPoller;
+use super::{Running, lifecycle};
 use crate::event::{Answer, Asked, Event, Reading};
 use crate::sky::Sky;
 
@@ -15,6 +15,8 @@ pub(crate) enum ToApplier {
     Install(Install),
     Export(RegionId),
     Scavenge(RegionId),
+    /// This node leads the region, in this term.
+    Lead(RegionId, Term),
 }
 
 const ROUND_ENTRIES: usize = 64;
@@ -70,6 +72,20 @@ impl Running {
             ToApplier::Install(install) => self.install(sky, &install),
             ToApplier::Export(region) => self.export(sky, region),
             ToApplier::Scavenge(region) => self.scavenge(sky, region),
+            ToApplier::Lead(region, term) => self.lead(sky, region, term),
+        }
+    }
+
+    /// Leadership began: every lease starts over with its full time.
+    fn lead(&mut self, sky: &mut Sky, region: RegionId, term: Term) {
+        let now = self.clock(sky);
+        let Some(shard) = self.shards.get_mut(&region) else { return };
+        if shard.leadership.here && shard.leadership.term == term {
+            let leases: Vec<_> = shard.machine.leases().collect();
+            shard.leases.lead(now, leases.into_iter());
+        }
+        if region == RegionId::META && self.directory.cluster.is_none() {
+            lifecycle::initialize(self, sky);
         }
     }
 
@@ -97,7 +113,7 @@ impl Running {
         }
         let engine = self.engine.clone();
         if let Err(error) = engine.write(batch) {
-            self.fail(format!("the engine could not be written: {error}"));
+            self.broke(sky, "engine", format!("the engine could not be written: {error}"));
             return;
         }
         let mut done = Vec::new();
@@ -122,6 +138,7 @@ impl Running {
         let now = self.clock(sky);
         let (region, node) = (committed.region, self.node);
         let engine = self.engine.clone();
+        let awaited = &mut self.awaited;
         let Some(shard) = self.shards.get_mut(&region) else { return };
         let mut waiting = committed.waiting.into_iter().peekable();
         let mut configurations = committed.configurations.into_iter();
@@ -159,9 +176,15 @@ impl Running {
             touched.directory_changed |= effects.directory_changed;
             let after = shard.machine.revision();
             observe(sky, node, region, entry, &effects, (before, after));
-            if waiting.peek().is_some_and(|(index, _)| *index == entry.index)
-                && let Some((_, asked)) = waiting.next()
+            let asked_here =
+                effects.session.and_then(|tag| awaited.remove(&(region, tag.client, tag.sequence)));
+            let proposed_here = waiting.next_if(|(index, _)| *index == entry.index);
+            if let Some((client, attempt)) = asked_here {
+                answers.push((Asked::Client { client, attempt }, effects.outcome));
+            } else if let Some((_, asked)) = proposed_here
+                && effects.session.is_none()
             {
+                // Only what carries no number, as the mutant has it, is answered by its proposer.
                 answers.push((asked, effects.outcome));
             }
         }
@@ -223,7 +246,7 @@ impl Running {
         };
         shard.machine.finish(&mut batch);
         if let Err(error) = engine.write(batch) {
-            self.fail(format!("the engine could not be written: {error}"));
+            self.broke(sky, "engine", format!("the engine could not be written: {error}"));
             return;
         }
         shard.machine.written();

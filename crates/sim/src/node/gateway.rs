@@ -19,11 +19,14 @@ impl Running {
                 return;
             }
         };
+        if let Body::Write { tag: (id, sequence), .. } = body {
+            self.awaited.insert((region, id, sequence), (client, attempt));
+        }
         match body {
             Body::Read(range) => {
                 self.ask_to_read(sky, region, Reading { client, attempt, range });
             }
-            Body::Write(data) if leadership.here => {
+            Body::Write { data, .. } if leadership.here => {
                 let asked = Asked::Client { client, attempt };
                 self.tell(sky, ToPoller::Propose { region, data, asked });
             }
@@ -31,7 +34,7 @@ impl Running {
                 let result = self.renew_here(sky, region, lease);
                 sky.answer(client, attempt, result);
             }
-            Body::Write(_) | Body::Renew(_) => {
+            Body::Write { .. } | Body::Renew(_) => {
                 let Some(leader) = leadership.leader else {
                     sky.answer(client, attempt, Err(Code::NoLeader));
                     return;
@@ -41,7 +44,7 @@ impl Running {
                 self.questions.insert(number, (client, attempt));
                 let packet = match body {
                     Body::Renew(lease) => Packet::Renew { request: number, region, lease },
-                    Body::Write(data) => Packet::Propose { request: number, region, data },
+                    Body::Write { data, .. } => Packet::Propose { request: number, region, data },
                     Body::Read(_) => return,
                 };
                 sky.send(self.node, leader, packet);
@@ -55,6 +58,11 @@ impl Running {
             Asked::Client { client, attempt } => sky.answer(client, attempt, result),
             Asked::Node { node, request } => {
                 sky.send(self.node, node, Packet::Reply { request, result });
+            }
+            Asked::Expiry { region, expiry } => {
+                if let Err(code) = result {
+                    self.expiry_failed(region, expiry, code);
+                }
             }
             Asked::Nobody => {}
         }
@@ -71,17 +79,19 @@ impl Running {
         if !shard.leadership.here {
             return Err(Code::NotLeader);
         }
+        if shard.machine.applied().index.get() < shard.committed {
+            // The node waits here; the client of the simulation asks again.
+            return Err(Code::TooManyRequests);
+        }
         Ok(Answer::Renewed(shard.leases.renew(now, lease).unwrap_or(0)))
     }
 
     /// Reads from what is applied.
     pub(super) fn serve(&mut self, sky: &mut Sky, region: RegionId, reading: &Reading) {
-        let result = self.look_up(region, &reading.range).map_err(|error| {
-            if error == Code::Internal {
-                sky.fail("engine reads", format!("node {} region {region}", self.node));
-            }
-            error
-        });
+        let result = self.look_up(region, &reading.range);
+        if result.as_ref().is_err_and(|code| *code == Code::Internal) {
+            sky.fail("engine reads", format!("node {} region {region}", self.node));
+        }
         sky.answer(reading.client, reading.attempt, result);
     }
 

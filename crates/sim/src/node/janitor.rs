@@ -2,7 +2,7 @@
 
 use state::command::{Command, Envelope};
 use storage::engine::Engine;
-use types::{Index, LeaseId, RegionId};
+use types::{Code, Index, LeaseId, RegionId};
 
 use super::Running;
 use super::poller::ToPoller;
@@ -11,12 +11,12 @@ use crate::mutant::Mutant;
 use crate::sky::Sky;
 
 const EXPIRE_AT_ONCE: usize = 8;
-const EXPIRE_AGAIN_MICROS: u64 = 600_000;
 
 impl Running {
     pub(crate) fn cut_logs(&mut self, sky: &mut Sky) {
         let again = sky.settings.cut_interval_micros;
         sky.after(again, Event::CutLogs { node: self.at, life: self.life });
+        self.tidy_log(sky);
         let (keep, slack) = (sky.settings.log_keep_entries, sky.settings.log_slack_entries);
         let due: Vec<(RegionId, Index)> = self
             .shards
@@ -33,7 +33,7 @@ impl Running {
         if sky.mutant != Some(Mutant::CutBeforePersist)
             && let Err(error) = self.engine.persist()
         {
-            self.fail(format!("the engine could not be made durable: {error}"));
+            self.broke(sky, "engine", format!("the engine could not be made durable: {error}"));
             return;
         }
         for (region, to) in due {
@@ -72,13 +72,19 @@ impl Running {
         let command = Command::LeaseExpire { ids: ids.clone() };
         let envelope = Envelope { epoch: shard.record.epoch, session: None, command };
         let data = envelope.encode();
-        self.tell(sky, ToPoller::Propose { region, data, asked: Asked::Nobody });
-        let again = Event::RetryLeases { node: self.at, life: self.life, region, ids };
-        sky.after(EXPIRE_AGAIN_MICROS, again);
+        self.last_question += 1;
+        let expiry = self.last_question;
+        self.expiries.insert(expiry, ids);
+        self.tell(sky, ToPoller::Propose { region, data, asked: Asked::Expiry { region, expiry } });
     }
 
-    pub(crate) fn retry_leases(&mut self, region: RegionId, ids: Vec<LeaseId>) {
-        if let Some(shard) = self.shard(region) {
+    /// An expiry was not proposed, or not knowingly carried out. Only what is certainly not in the
+    /// log is due again: a lease that could be renewed meanwhile would still die by it.
+    pub(super) fn expiry_failed(&mut self, region: RegionId, expiry: u64, code: Code) {
+        let ids = self.expiries.remove(&expiry).unwrap_or_default();
+        if code != Code::LeaderChanged
+            && let Some(shard) = self.shard(region)
+        {
             shard.leases.retry(ids);
         }
     }

@@ -16,6 +16,7 @@ use types::{
     PeerId, RegionId,
 };
 
+use super::applier::ToApplier;
 use super::poller::ToPoller;
 use super::writer::ToWriter;
 use super::{Leadership, Node, Running, Shard, WAL};
@@ -88,6 +89,7 @@ impl Node {
             log,
             engine: Arc::clone(&self.engine),
             disk,
+            fault_disk: self.disk.clone(),
             incarnation: crate::trace::mix(node.get(), sky.random.next()),
             shards: std::collections::BTreeMap::new(),
             directory: Directory::default(),
@@ -98,7 +100,16 @@ impl Node {
             to_apply: std::collections::VecDeque::new(),
             apply_due: false,
             questions: std::collections::BTreeMap::new(),
-            last_question: 0,
+            // Answers to questions of an earlier life of this node may still come.
+            last_question: if sky.mutant == Some(Mutant::ReuseQuestions) {
+                0
+            } else {
+                sky.random.next() >> 1
+            },
+            expiries: std::collections::BTreeMap::new(),
+            awaited: std::collections::BTreeMap::new(),
+            reclaim_more: false,
+            quiet_since: None,
             slow_disk_until: self.slow_disk_until,
             slow_applier_until: self.slow_applier_until,
             failed: None,
@@ -133,18 +144,18 @@ type Logs = std::collections::BTreeMap<RegionId, RegionLog>;
 
 impl Running {
     fn start_regions(&mut self, sky: &mut Sky, logs: &Logs) -> Result<(), String> {
+        self.finish_installs(sky)?;
         if sky.settings.with_meta {
             let meta = RegionId::META;
             if let Some(log) = logs.get(&meta) {
                 let machine =
                     Machine::load(meta, self.engine.as_ref()).map_err(|error| error.to_string())?;
-                let stored = machine.directory().and_then(|it| it.regions.get(&meta)).cloned();
+                let directory = machine.directory().cloned().unwrap_or_default();
+                for record in directory.regions.values().filter(|record| record.id != meta) {
+                    self.start_region(sky, record.clone(), logs.get(&record.id))?;
+                }
+                let stored = directory.regions.get(&meta).cloned();
                 self.start_region(sky, stored.unwrap_or_else(|| record(meta)), Some(log))?;
-            }
-            let records: Vec<_> = self.directory.regions.values().cloned().collect();
-            for record in records.into_iter().filter(|record| record.id != meta) {
-                let log = logs.get(&record.id);
-                self.start_region(sky, record, log)?;
             }
         } else {
             for region in sky.settings.regions.clone() {
@@ -168,11 +179,13 @@ impl Running {
                 continue;
             }
             // The log may know a region that the engine forgot in a power cut.
-            let log = self.log.region(region).filter(|_| {
-                sky.mutant != Some(Mutant::ForgetLogOfNewRegion)
-            });
+            let log = self
+                .log
+                .region(region)
+                .filter(|_| sky.mutant != Some(Mutant::ForgetLogOfNewRegion));
             if let Err(reason) = self.start_region(sky, record, log.as_ref()) {
-                sky.fail("restart", format!("region {region} does not start: {reason}"));
+                self.broke(sky, "restart", format!("region {region} does not start: {reason}"));
+                return;
             }
         }
         self.start_writing(sky);
@@ -187,12 +200,15 @@ impl Running {
         let region = record.id;
         let peer = record.peers.iter().find(|(_, at)| *at == self.node).map(|(peer, _)| *peer);
         let peer = peer.ok_or("no replica here")?;
-        if let Some(log) = log {
-            self.finish_install(sky, region, log)?;
-        }
         let engine = Arc::clone(&self.engine);
         let mut machine =
             Machine::load(region, engine.as_ref()).map_err(|error| error.to_string())?;
+        if log.is_none()
+            && machine.applied().index > Index(1)
+            && sky.mutant != Some(Mutant::ForgetLogOfNewRegion)
+        {
+            return Err(format!("region {region}: the log is gone"));
+        }
         if machine.applied().conf_state.voters.is_empty() {
             let voters = record.peers.iter().map(|(peer, _)| *peer).collect();
             let configuration = ConfState { voters, ..ConfState::default() };
@@ -217,6 +233,7 @@ impl Running {
             self.directory = directory.clone();
         }
         let limits = LeaseLimits::default();
+        let wants_scavenging = machine.wants_scavenging();
         let shard = Shard {
             record: record.clone(),
             machine,
@@ -224,10 +241,14 @@ impl Running {
             leadership: Leadership::default(),
             exported: None,
             log_first: start.first.get(),
-            scavenging: false,
+            scavenging: wants_scavenging,
             readers: std::collections::BTreeMap::new(),
+            committed: 0,
         };
         self.shards.insert(region, shard);
+        if wants_scavenging {
+            self.push_apply(sky, ToApplier::Scavenge(region));
+        }
         let config = config(sky, region, peer, self.incarnation);
         let reader = Box::new(RegionLogReader { region, wal: self.log.clone() });
         let campaign = start.fresh && self.stands_first(&record);

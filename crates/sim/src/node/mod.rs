@@ -21,7 +21,7 @@ use state::Machine;
 use state::directory::{Directory, RegionRecord};
 use storage::engine::Snapshot;
 use storage::wal::{Wal, WalReader};
-use types::{Index, NodeId, RegionId, Term};
+use types::{Index, LeaseId, NodeId, RegionId, Term};
 
 use crate::disk::FaultDisk;
 use crate::engine::SimEngine;
@@ -58,6 +58,8 @@ pub(crate) struct Node {
     /// Until when each sync takes long.
     pub(crate) slow_disk_until: u64,
     pub(crate) slow_applier_until: u64,
+    /// Until when the process does not get to run, though time goes on.
+    pub(crate) paused_until: u64,
 }
 
 /// Who leads a region, as far as a node knows.
@@ -69,10 +71,9 @@ pub(crate) struct Leadership {
 }
 
 /// A frozen state to send.
-#[derive(Clone)]
 pub(crate) struct Exported {
     meta: SnapshotMeta,
-    view: Arc<dyn Snapshot>,
+    view: Box<dyn Snapshot>,
 }
 
 /// A region on a node.
@@ -85,6 +86,8 @@ pub(crate) struct Shard {
     log_first: u64,
     scavenging: bool,
     readers: BTreeMap<u64, Vec<Reading>>,
+    /// Known committed, for what must not be answered before all of it is applied.
+    committed: u64,
 }
 
 /// A run of a node's process.
@@ -98,6 +101,7 @@ pub(crate) struct Running {
     pub(crate) log: WalReader,
     pub(crate) engine: Arc<SimEngine>,
     disk: Arc<dyn Disk>,
+    fault_disk: FaultDisk,
     incarnation: u64,
     pub(crate) shards: BTreeMap<RegionId, Shard>,
     pub(crate) directory: Directory,
@@ -109,6 +113,13 @@ pub(crate) struct Running {
     apply_due: bool,
     questions: BTreeMap<u64, (usize, u64)>,
     last_question: u64,
+    /// Leases whose end is proposed.
+    expiries: BTreeMap<u64, Vec<LeaseId>>,
+    /// Commands asked here, answered once they are applied here.
+    awaited: BTreeMap<(RegionId, u64, u64), (usize, u64)>,
+    /// Whether the log has more to tidy up, and how long nothing was written.
+    reclaim_more: bool,
+    quiet_since: Option<u64>,
     slow_disk_until: u64,
     slow_applier_until: u64,
     /// Why the node stops serving.
@@ -126,6 +137,7 @@ impl Node {
             running: None,
             slow_disk_until: 0,
             slow_applier_until: 0,
+            paused_until: 0,
         }
     }
 
@@ -139,6 +151,7 @@ impl Node {
             running.forget_everything(sky);
         }
         self.life += 1;
+        self.paused_until = 0;
         match how {
             Crash::Kill => {
                 sky.counts.kills += 1;
@@ -193,25 +206,29 @@ impl Running {
         self.failed.get_or_insert_with(|| what.into());
     }
 
+    /// The node stops serving. If the power is on that is what `oracle` finds wrong.
+    fn broke(&mut self, sky: &mut Sky, oracle: &'static str, reason: String) {
+        if !self.fault_disk.power_is_off() && !self.engine.power_is_off() {
+            sky.fail(oracle, format!("node {}: {reason}", self.node));
+        }
+        self.fail(reason);
+    }
+
     fn shard(&mut self, region: RegionId) -> Option<&mut Shard> {
         self.shards.get_mut(&region)
     }
 
-    fn set_leadership(&mut self, sky: &Sky, role: &region::RoleChange) -> (bool, bool) {
-        let now = self.clock(sky);
-        let Some(shard) = self.shards.get_mut(&role.region) else { return (false, false) };
-        let before = shard.leadership.here;
+    /// Takes note of a new role; answers whether leadership began.
+    fn set_leadership(&mut self, role: &region::RoleChange) -> bool {
+        let Some(shard) = self.shards.get_mut(&role.region) else { return false };
+        let before = shard.leadership;
         let here = role.role == Role::Leader;
         shard.leadership = Leadership { leader: role.leader, term: role.term, here };
-        match (before, here) {
-            (false, true) => {
-                let leases: Vec<_> = shard.machine.leases().collect();
-                shard.leases.lead(now, leases.into_iter());
-            }
-            (true, false) => shard.leases.follow(),
-            _ => {}
+        let term_ended = before.here && before.term != role.term;
+        if term_ended || !here {
+            shard.leases.follow();
         }
-        (before, here)
+        here && (term_ended || !before.here)
     }
 }
 

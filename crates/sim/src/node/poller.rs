@@ -4,9 +4,9 @@ use consensus::{Message, SnapshotMeta};
 use region::{Output, RegionMessage};
 use types::{Code, Index, NodeId, PeerId, RegionId, Term};
 
+use super::Running;
 use super::applier::ToApplier;
 use super::writer::ToWriter;
-use super::{Running, lifecycle};
 use crate::event::{Asked, Event, Packet, Reading};
 use crate::mutant::Mutant;
 use crate::sky::Sky;
@@ -100,6 +100,11 @@ impl Running {
 
     fn carry_out(&mut self, sky: &mut Sky) {
         let mut output = self.host.poll();
+        for (region, index) in output.commits.drain(..) {
+            if let Some(shard) = self.shards.get_mut(&region) {
+                shard.committed = shard.committed.max(index.get());
+            }
+        }
         for (to, message) in output.messages.drain(..) {
             if message.message.is_snapshot() {
                 self.send_snapshot(sky, to, message);
@@ -162,12 +167,9 @@ impl Running {
         sky.note(self.node, "is now", numbers);
         let verdict = sky.oracles.elections.role(self.node, role);
         sky.judge("election safety", verdict);
-        let (before, here) = self.set_leadership(sky, role);
-        if here && !before {
+        if self.set_leadership(role) {
             sky.counts.elections += 1;
-            if role.region == RegionId::META && self.directory.cluster.is_none() {
-                lifecycle::initialize(self, sky);
-            }
+            self.push_apply(sky, ToApplier::Lead(role.region, role.term));
         }
     }
 

@@ -7,10 +7,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use consensus::{Message, SnapshotMeta};
 use region::{Install, RegionMessage};
 use state::Machine;
-use storage::engine::{Engine, Snapshot};
+use storage::engine::Engine;
 use storage::snapshot::{self, SnapshotFile, SnapshotWriter};
-use storage::wal::RegionLog;
-use types::{Batch, Index, NodeId, PeerId, ReadFailure, Reader, RegionId};
+use types::{Batch, Index, NodeId, PeerId, RegionId};
 
 use super::poller::ToPoller;
 use super::{Exported, Running, snapshot_directory, snapshot_name};
@@ -20,30 +19,13 @@ use crate::transfer::Transfer;
 /// Small, so that a small state still takes several.
 const CHUNK_BYTES: usize = 4096;
 
-struct SharedView(Arc<dyn Snapshot>);
-
-impl Reader for SharedView {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ReadFailure> {
-        self.0.get(key)
-    }
-
-    fn scan(
-        &self,
-        start: &[u8],
-        end: &[u8],
-        visit: &mut dyn FnMut(Bytes, Bytes) -> bool,
-    ) -> Result<(), ReadFailure> {
-        self.0.scan(start, end, visit)
-    }
-}
-
 fn path(region: RegionId, index: Index) -> PathBuf {
     snapshot_directory().join(snapshot_name(region, index))
 }
 
 impl Running {
     pub(super) fn export(&mut self, sky: &mut Sky, region: RegionId) {
-        let view: Arc<dyn Snapshot> = Arc::from(self.engine.snapshot());
+        let view = self.engine.snapshot();
         let Some(shard) = self.shards.get_mut(&region) else { return };
         let applied = shard.machine.applied();
         let meta = SnapshotMeta {
@@ -61,8 +43,9 @@ impl Running {
         let region = message.region;
         let peer = message.message.to();
         let announced = message.message.snapshot_meta().map(|meta| meta.index);
-        let exported = self.shards.get(&region).and_then(|shard| shard.exported.clone());
-        let exported = exported.filter(|exported| Some(exported.meta.index) == announced);
+        let exported = self.shards.get_mut(&region).and_then(|shard| {
+            shard.exported.take_if(|exported| Some(exported.meta.index) == announced)
+        });
         let Some(exported) = exported else {
             self.tell(sky, ToPoller::SnapshotSent { region, to: peer, ok: false });
             return;
@@ -71,8 +54,7 @@ impl Running {
         header.put_u64(region.get());
         header.put_slice(&message.message.encode());
         let (start, end) = state::keys::region_range(region);
-        let view = Box::new(SharedView(Arc::clone(&exported.view)));
-        let chunks = snapshot::export(view, &start, &end, header.freeze(), CHUNK_BYTES);
+        let chunks = snapshot::export(exported.view, &start, &end, header.freeze(), CHUNK_BYTES);
         match chunks.collect::<Result<_, _>>() {
             Ok(chunks) => {
                 sky.counts.snapshots_sent += 1;
@@ -85,13 +67,7 @@ impl Running {
         }
     }
 
-    pub(crate) fn snapshot_sent(
-        &mut self,
-        sky: &mut Sky,
-        region: RegionId,
-        to: PeerId,
-        ok: bool,
-    ) {
+    pub(crate) fn snapshot_sent(&mut self, sky: &mut Sky, region: RegionId, to: PeerId, ok: bool) {
         self.tell(sky, ToPoller::SnapshotSent { region, to, ok });
     }
 
@@ -102,7 +78,7 @@ impl Running {
         match SnapshotWriter::create(Arc::clone(&self.disk), directory, &name) {
             Ok(writer) => Some(writer),
             Err(error) => {
-                self.fail(format!("a snapshot cannot be received: {error}"));
+                self.broke(sky, "snapshots", format!("a snapshot cannot be received: {error}"));
                 None
             }
         }
@@ -129,14 +105,17 @@ impl Running {
     pub(super) fn install(&mut self, sky: &mut Sky, install: &Install) {
         let region = install.region;
         let Some(shard) = self.shards.get(&region) else { return };
-        if shard.machine.applied().index >= install.meta.index {
+        let applied = shard.machine.applied().index;
+        if applied >= install.meta.index {
+            self.tell(sky, ToPoller::Applied(vec![(region, applied)]));
             return;
         }
         let path = path(region, install.meta.index);
         let machine = match install_file(&self.disk, self.engine.as_ref(), region, &path) {
             Ok(machine) => machine,
             Err(error) => {
-                self.fail(format!("could not install a snapshot: {error}"));
+                let reason = format!("could not install a snapshot: {error}");
+                self.broke(sky, "snapshots", reason);
                 return;
             }
         };
@@ -155,33 +134,51 @@ impl Running {
             shard.machine = machine;
         }
         self.release_readers(sky, region, index);
+        self.sweep(region, index);
         if let Some(directory) = directory {
             self.directory_changed(sky, directory);
         }
         self.tell(sky, ToPoller::Applied(vec![(region, index)]));
     }
 
-    /// At a start: an installation that a crash interrupted is done again.
-    pub(super) fn finish_install(
-        &mut self,
-        sky: &mut Sky,
-        region: RegionId,
-        log: &RegionLog,
-    ) -> Result<(), String> {
-        let index = Index(log.first.get().saturating_sub(1));
-        let path = path(region, index);
-        if self.disk.exists(&path) {
-            sky.counts.snapshots_again += 1;
-            sky.note(self.node, "installs again", [region.get(), index.get(), 0, 0]);
-            install_file(&self.disk, self.engine.as_ref(), region, &path)?;
+    /// At a start, before any region is loaded: installations that a crash interrupted are done
+    /// again.
+    pub(super) fn finish_installs(&mut self, sky: &mut Sky) -> Result<(), String> {
+        for status in self.log.regions() {
+            let (region, log) = (status.region, status.log);
+            let index = Index(log.first.get().saturating_sub(1));
+            let path = path(region, index);
+            if self.disk.exists(&path) {
+                sky.counts.snapshots_again += 1;
+                sky.note(self.node, "installs again", [region.get(), index.get(), 0, 0]);
+                install_file(&self.disk, self.engine.as_ref(), region, &path)?;
+            }
         }
-        Ok(())
+        let pending = snapshot::pending_installs(self.engine.as_ref());
+        match pending.map_err(|error| error.to_string())?.first() {
+            None => Ok(()),
+            Some(pending) => Err(format!("{pending:?} has no file")),
+        }
+    }
+
+    /// Removes a region's received snapshots below `index`: the state is beyond them.
+    fn sweep(&self, region: RegionId, index: Index) {
+        let Ok(paths) = self.disk.list(snapshot_directory()) else { return };
+        for below in paths {
+            let name = below.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let of = name.strip_prefix(&format!("region-{region}-"));
+            let at = of.and_then(|rest| rest.strip_suffix(".snapshot")?.parse::<u64>().ok());
+            if at.is_some_and(|at| at < index.get()) {
+                drop(self.disk.remove(&below));
+            }
+        }
     }
 
     /// At a start, after every region was loaded: what is left over was never needed.
     pub(super) fn clean_snapshots(&mut self) -> std::io::Result<()> {
         let directory = snapshot_directory();
         self.disk.create_dir_all(directory)?;
+        self.disk.sync_dir(Path::new("/data"))?;
         for path in self.disk.list(directory)? {
             self.disk.remove(&path)?;
         }

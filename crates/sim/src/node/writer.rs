@@ -12,6 +12,9 @@ use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::sky::Sky;
 
+/// After how much quiet the log is settled.
+const QUIET_MICROS: u64 = 300_000;
+
 pub(super) enum ToWriter {
     Write(LogWrite),
     ThenApply(ToApplier),
@@ -97,13 +100,37 @@ impl Running {
         }
         sky.note(self.node, "synced", [writing.done.len() as u64, 0, 0, 0]);
         self.acknowledge(sky, &mut writing);
-        if self.to_write.is_empty()
-            && let Err(error) = self.wal.reclaim()
-        {
-            self.log_failed(sky, &error);
+        if self.to_write.is_empty() {
+            match self.wal.reclaim() {
+                Ok(reclaimed) => self.reclaim_more = reclaimed.more,
+                Err(error) => {
+                    self.log_failed(sky, &error);
+                    return;
+                }
+            }
+        }
+        self.quiet_since = Some(sky.now);
+        self.start_writing(sky);
+    }
+
+    /// Once in a while: what was moved out of an old segment is made durable so that that can go,
+    /// and after a quiet second the log vouches for all that is in it.
+    pub(super) fn tidy_log(&mut self, sky: &mut Sky) {
+        if self.writing.is_some() {
             return;
         }
-        self.start_writing(sky);
+        if self.reclaim_more {
+            let result = self.wal.sync().and_then(|()| self.wal.reclaim());
+            match result {
+                Ok(reclaimed) => self.reclaim_more = reclaimed.more,
+                Err(error) => self.log_failed(sky, &error),
+            }
+        } else if self.quiet_since.is_some_and(|since| sky.now > since + QUIET_MICROS) {
+            self.quiet_since = None;
+            if let Err(error) = self.wal.settle() {
+                self.log_failed(sky, &error);
+            }
+        }
     }
 
     fn acknowledge(&mut self, sky: &mut Sky, writing: &mut Writing) {
@@ -121,10 +148,8 @@ impl Running {
 
     /// A disk may fail; the log must never refuse what the host gave it.
     fn log_failed(&mut self, sky: &mut Sky, error: &storage::wal::Error) {
-        let by_disk = matches!(
-            error,
-            storage::wal::Error::Io { .. } | storage::wal::Error::Reserve { .. }
-        );
+        let by_disk =
+            matches!(error, storage::wal::Error::Io { .. } | storage::wal::Error::Reserve { .. });
         if !by_disk {
             sky.fail("log accepts", format!("node {}: {error}", self.node));
         }

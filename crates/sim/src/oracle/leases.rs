@@ -20,12 +20,7 @@ impl Leases {
     }
 
     /// An expiry was applied for the first time.
-    pub(crate) fn expired(
-        &self,
-        region: RegionId,
-        lease: LeaseId,
-        now: u64,
-    ) -> Result<(), String> {
+    pub(crate) fn expired(&self, region: RegionId, lease: LeaseId, now: u64) -> Result<(), String> {
         match self.0.get(&(region, lease)) {
             Some(until) if *until > now => Err(format!(
                 "region {region}: lease {lease} ended {} microseconds early",

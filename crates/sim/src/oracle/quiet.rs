@@ -34,14 +34,22 @@ pub(crate) fn compare_nodes(nodes: &[Node], oracles: &Oracles) -> Result<(), Str
             if *one != shown[0] {
                 return Err(format!(
                     "region {region}: node {} and {} differ at index {} and {}: {} {} | {} {}",
-                    nodes[0].id, node.id, shown[0].applied, one.applied, shown[0].state,
-                    shown[0].leases, one.state, one.leases
+                    nodes[0].id,
+                    node.id,
+                    shown[0].applied,
+                    one.applied,
+                    shown[0].state,
+                    shown[0].leases,
+                    one.state,
+                    one.leases
                 ));
             }
             let committed = oracles.log.last(region);
             if one.applied < committed {
                 let applied = one.applied;
-                return Err(format!("region {region}: {committed} was committed, {applied} is left"));
+                return Err(format!(
+                    "region {region}: {committed} was committed, {applied} is left"
+                ));
             }
         }
         if region != RegionId::META {
@@ -63,7 +71,8 @@ fn show(node: &Node, region: RegionId) -> Result<Shown, String> {
         let found = selection.fetch(running.engine.as_ref()).map_err(|error| error.to_string())?;
         format!("{found:?}")
     };
-    let leases: Vec<_> = machine.leases().map(|(id, ttl)| (id, ttl, machine.lease_keys(id))).collect();
+    let leases: Vec<_> =
+        machine.leases().map(|(id, ttl)| (id, ttl, machine.lease_keys(id))).collect();
     Ok(Shown {
         applied: machine.applied().index,
         revision: machine.revision(),

@@ -52,11 +52,15 @@ impl Votes {
         let Some(promised) = self.promised.get(&(region, voter)) else { return Ok(()) };
         if found.term < *promised {
             let term = found.term;
-            return Err(format!("region {region}: {voter} is back in term {term}, was in {promised}"));
+            return Err(format!(
+                "region {region}: {voter} is back in term {term}, was in {promised}"
+            ));
         }
         let given = self.given.get(&(region, voter, found.term));
         if given.is_some() && found.vote != given.copied() {
-            return Err(format!("region {region}: {voter} gave {given:?} its vote, kept {found:?}"));
+            return Err(format!(
+                "region {region}: {voter} gave {given:?} its vote, kept {found:?}"
+            ));
         }
         Ok(())
     }

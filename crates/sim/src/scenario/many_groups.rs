@@ -7,9 +7,10 @@ pub(super) fn settings() -> Settings {
     Settings {
         with_meta: true,
         regions: Vec::new(),
-        keyspaces: 3,
-        log_keep_entries: 60,
-        log_slack_entries: 30,
+        keyspaces: 4,
+        log_keep_entries: 16,
+        log_slack_entries: 8,
+        cut_interval_micros: 200_000,
         register_clients: 2,
         counter_clients: 1,
         lease_clients: 1,

@@ -1,0 +1,24 @@
+use sim::{Mutant, Plan, Scenario, run};
+
+/// The oracle that finds the mutant, within a few seeds.
+fn found(name: &str, scenario: Scenario) -> &'static str {
+    let mutant = Mutant::named(name);
+    assert!(mutant.is_some(), "no mutant {name}");
+    let failure = (1..=10).find_map(|seed| {
+        run(Plan { seed, scenario, mutant, trace: false }).failure.map(|failure| failure.oracle)
+    });
+    failure.unwrap_or_else(|| panic!("{name} was not found"))
+}
+
+#[test]
+fn what_is_broken_on_purpose_is_found_by_the_oracle_that_is_there_for_it() {
+    let _quiet = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    assert_eq!(found("forget_votes", Scenario::SingleGroup), "durable promise");
+    assert_eq!(found("read_without_index", Scenario::SingleGroup), "real time");
+    assert_eq!(found("forget_sessions", Scenario::SingleGroup), "exactly once");
+    assert_eq!(found("cut_before_persist", Scenario::SingleGroup), "restart");
+    assert_eq!(found("unique_reads", Scenario::SingleGroup), "liveness");
+    let oracle = found("ack_before_sync", Scenario::Snapshots);
+    assert!(["restart", "durable promise", "durable log"].contains(&oracle), "{oracle}");
+}

@@ -1,0 +1,57 @@
+use sim::{Counts, Plan, Scenario, run};
+
+use crate::{clean, plan};
+
+fn runs(scenario: Scenario, seeds: core::ops::Range<u64>) -> Counts {
+    let mut counts = Counts::default();
+    for seed in seeds {
+        counts.add(&clean(plan(seed, scenario)).counts);
+    }
+    counts
+}
+
+/// What no world may do without.
+fn expect_storm(counts: &Counts) {
+    let Counts { elections, kills, power_cuts, partitions, one_way_partitions, .. } = *counts;
+    assert!(elections > 4 && kills > 0 && power_cuts > 0, "{counts:?}");
+    assert!(partitions > 0 && one_way_partitions > 0, "{counts:?}");
+    assert!(counts.packets_dropped > 0 && counts.packets_doubled > 0, "{counts:?}");
+    assert!(counts.batches_lost > 0 && counts.answers_lost > 0, "{counts:?}");
+    assert!(counts.writes > 500 && counts.reads > 200 && counts.retries > 20, "{counts:?}");
+    assert!(counts.histories > 4 && counts.undecided == 0, "{counts:?}");
+}
+
+#[test]
+fn the_same_seed_twice_gives_equal_traces_byte_for_byte() {
+    for scenario in Scenario::ALL {
+        let traced = Plan { trace: true, ..plan(7, scenario) };
+        let (first, second) = (run(traced), run(traced));
+        assert!(first.lines.len() > 5_000, "{scenario:?}: {} lines", first.lines.len());
+        assert_eq!(first.lines, second.lines, "{scenario:?}");
+        assert_eq!(first.trace_hash, second.trace_hash);
+        assert_eq!(first.trace_hash, run(plan(7, scenario)).trace_hash, "keeping it changed it");
+        assert_ne!(first.trace_hash, run(plan(8, scenario)).trace_hash, "the seed decides nothing");
+    }
+}
+
+#[test]
+fn one_group_survives_its_storms() {
+    let counts = runs(Scenario::SingleGroup, 1..6);
+    expect_storm(&counts);
+    assert!(counts.leases_expired > 0 && counts.failed_syncs > 0, "{counts:?}");
+}
+
+#[test]
+fn regions_that_come_to_be_in_a_storm_survive_it() {
+    let counts = runs(Scenario::ManyGroups, 1..5);
+    expect_storm(&counts);
+    assert!(counts.elections > 20, "four keyspaces elect, each for itself: {counts:?}");
+}
+
+#[test]
+fn followers_that_fall_behind_a_short_log_get_snapshots() {
+    let counts = runs(Scenario::Snapshots, 1..6);
+    expect_storm(&counts);
+    assert!(counts.log_cuts > 50 && counts.snapshots_installed > 3, "{counts:?}");
+    assert!(counts.snapshots_broken > 0, "{counts:?}");
+}
