@@ -401,7 +401,10 @@ impl Handle {
     }
 
     fn choose_lease(&self, command: &mut Command) -> bool {
-        let Command::LeaseGrant { id, .. } = command else { return false };
+        let Command::LeaseGrant { id, ttl_seconds } = command else { return false };
+        // As etcd does: a time too short to be renewed across an election is raised, and the answer
+        // says to what.
+        *ttl_seconds = (*ttl_seconds).max(types::limits::LEASE_TTL_SECONDS_MIN);
         if id.get() != 0 {
             return false;
         }

@@ -11,6 +11,8 @@ mod kv;
 mod lease;
 mod output;
 mod remote;
+
+pub(crate) use remote::parse_time;
 mod status;
 mod table;
 mod text;

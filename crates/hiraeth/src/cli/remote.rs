@@ -45,7 +45,7 @@ impl Remote {
     }
 }
 
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(text.find(char::is_alphabetic).unwrap_or(text.len()));
     let number: f64 = number.parse().map_err(|_| "say 500ms, 10s or 1m".to_owned())?;
     let seconds = match unit {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::Context;
 
@@ -80,11 +80,11 @@ impl Member {
         &self.log
     }
 
-    /// Whether it ended by itself, and how.
-    pub(crate) fn ended(&mut self) -> Option<String> {
+    /// Whether it ended without being told to by this program, and how.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         let status = self.process.as_mut()?.try_wait().ok().flatten()?;
         self.process = None;
-        Some(status.to_string())
+        Some(status)
     }
 
     /// `kill -9`.

@@ -1,5 +1,6 @@
 //! Starting, watching and ending a local cluster.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,22 +26,8 @@ pub(crate) struct Options {
     data_dir: PathBuf,
     /// Kill the leader of `default` with -9 this often and start it again a little later, such as
     /// 5s.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::parse_time)]
     kill_leader_every: Option<Duration>,
-}
-
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let (number, unit) =
-        text.split_at(text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len()));
-    let number: f64 =
-        number.parse().map_err(|_| format!("{text:?} is no time; say 5s or 500ms"))?;
-    let seconds = match unit {
-        "s" | "" => number,
-        "ms" => number / 1000.0,
-        "m" => number * 60.0,
-        _ => return Err(format!("{unit:?} is no unit of time; say ms, s or m")),
-    };
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
 /// How often the nodes are asked who leads.
@@ -69,7 +56,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 struct Watcher {
     kill_every: Option<Duration>,
     leader: Option<(u64, u64)>,
-    down: Option<(usize, Instant)>,
+    down: Vec<(usize, Instant)>,
     started: Instant,
 }
 
@@ -78,7 +65,7 @@ impl Watcher {
         Self {
             kill_every: options.kill_leader_every,
             leader: None,
-            down: None,
+            down: Vec::new(),
             started: Instant::now(),
         }
     }
@@ -116,7 +103,7 @@ impl Watcher {
             self.look(members, &initial).await?;
             if let (Some(at), Some(every)) = (next_kill, self.kill_every)
                 && Instant::now() >= at
-                && self.down.is_none()
+                && self.down.is_empty()
             {
                 next_kill = Some(Instant::now() + every);
                 self.kill_leader(members);
@@ -125,9 +112,14 @@ impl Watcher {
     }
 
     async fn look(&mut self, members: &mut [Member], initial: &str) -> anyhow::Result<()> {
-        for member in members.iter_mut() {
+        for (at, member) in members.iter_mut().enumerate() {
             if let Some(how) = member.ended() {
-                self.say(&format!("{} ended by itself: {how}", member.name));
+                self.say(&format!("{} ended: {how}", member.name));
+                if how.signal().is_some() {
+                    // Somebody tries what happens; that is what this command is for.
+                    self.down.push((at, Instant::now() + DOWN));
+                    continue;
+                }
                 let text = std::fs::read_to_string(member.log()).unwrap_or_default();
                 for line in text.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev() {
                     self.say(&format!("    {line}"));
@@ -135,10 +127,8 @@ impl Watcher {
                 bail!("{} could not go on; its log is {}", member.name, member.log().display());
             }
         }
-        if let Some((at, until)) = self.down
-            && Instant::now() >= until
-        {
-            self.down = None;
+        let due = Instant::now();
+        for (at, _) in self.down.extract_if(.., |(_, until)| *until <= due).collect::<Vec<_>>() {
             members[at].start(initial)?;
             let pid = members[at].pid().unwrap_or(0);
             self.say(&format!("{} started again, pid {pid}", members[at].name));
@@ -164,7 +154,7 @@ impl Watcher {
             member.kill();
             let text = format!("{} killed with -9", member.name);
             self.say(&text);
-            self.down = Some((at, Instant::now() + DOWN));
+            self.down.push((at, Instant::now() + DOWN));
         }
     }
 }
