@@ -57,8 +57,9 @@ pub struct NodeConfig {
     pub log_keep_entries: u64,
     /// Bytes of entries a region's log may hold before it is cut whatever their number.
     pub log_region_bytes: u64,
-    /// Bytes of entries in all logs from which on the largest are cut, whatever they hold.
-    pub log_total_bytes: u64,
+    /// Bytes of files from which on the log is made shorter: old files are emptied, and where more
+    /// than half of it is still needed, the largest logs are cut whatever they hold.
+    pub log_bytes: u64,
     /// Bounds of the consensus drivers.
     pub host_limits: HostLimits,
     /// Bounds of watches.
@@ -87,7 +88,7 @@ impl Default for NodeConfig {
             log_segment_bytes: 64 << 20,
             log_keep_entries: 5_000,
             log_region_bytes: 64 << 20,
-            log_total_bytes: 256 << 20,
+            log_bytes: 512 << 20,
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),

@@ -98,9 +98,10 @@ pub(crate) async fn cut_logs(shared: Arc<Shared>) {
 fn due_for_cut(shared: &Shared) -> Vec<(RegionId, Index)> {
     let config = &shared.config;
     let regions = shared.wal.regions();
-    let fair = config.log_total_bytes / (regions.len() as u64).max(1);
+    let half = config.log_bytes / 2;
+    let fair = half / (regions.len() as u64).max(1);
     let total: u64 = regions.iter().map(|status| status.bytes).sum();
-    let bytes = if total > config.log_total_bytes { fair } else { config.log_region_bytes };
+    let bytes = if total > half { fair } else { config.log_region_bytes };
     let due = |status: &RegionStatus| {
         let applied = shared.shard(status.region)?.applied().get();
         let first = status.log.first.get();

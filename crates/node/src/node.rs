@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use env::{Clock, Disk, Joined, MonotonicClock, OsRandom, RealDisk, Rng, Spawn, ThreadSpawn};
 use futures::future::join_all;
+use parking_lot::Mutex;
 use storage::engine::{Engine, FjallEngine, FjallOptions, MemoryEngine};
 use storage::wal::{Wal, WalConfig};
 use tokio::runtime::{Builder, Runtime};
@@ -40,7 +41,7 @@ const LINK_THREADS: usize = 2;
 pub struct Node {
     shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
-    running: Option<Running>,
+    running: Mutex<Option<Running>>,
 }
 
 /// What has to be ended in order.
@@ -72,7 +73,8 @@ impl Node {
             .map_err(|source| Error::Io { what: "threads cannot be started".into(), source })?;
         let (pollers, appliers) = (Vec::new(), Vec::new());
         let running = Running { pollers, writer: None, appliers, links };
-        let mut node = Self { shared, tasks: Vec::new(), running: Some(running) };
+        let running = Mutex::new(Some(running));
+        let mut node = Self { shared, tasks: Vec::new(), running };
         match node.run(wal, listener).await {
             Ok(()) => Ok(node),
             Err(error) => {
@@ -84,7 +86,7 @@ impl Node {
 
     async fn run(&mut self, wal: Wal, listener: TcpListener) -> Result<(), Error> {
         let shared = &self.shared;
-        let Some(running) = &mut self.running else { return Ok(()) };
+        let Some(running) = self.running.get_mut() else { return Ok(()) };
         start_threads(shared, running, wal)?;
         let loading = Arc::clone(shared);
         let loaded = spawn_blocking(move || start_regions(&loading)).await;
@@ -131,7 +133,8 @@ impl Node {
             // It was told to end, and so it does not end well.
             drop(task.await);
         }
-        if let Some(running) = self.running.take() {
+        let running = self.running.get_mut().take();
+        if let Some(running) = running {
             let shared = Arc::clone(&self.shared);
             drop(spawn_blocking(move || stop(&shared, running)).await);
         }
@@ -141,7 +144,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let Some(running) = self.running.take() else { return };
+        let Some(running) = self.running.get_mut().take() else { return };
         self.shared.hub.shutdown();
         for task in &self.tasks {
             task.abort();
@@ -172,6 +175,7 @@ fn prepare(config: NodeConfig) -> Result<(Arc<Shared>, Wal, TcpListener), Error>
     })?;
     let wal_config = WalConfig {
         segment_bytes: config.log_segment_bytes,
+        reclaim_bytes: config.log_bytes,
         salt: rng.next_u64(),
         ..WalConfig::default()
     };

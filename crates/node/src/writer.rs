@@ -77,15 +77,15 @@ impl Writer<'_> {
                 // What was moved out of an old segment has to be durable before that can go.
                 self.wal.sync()?;
             }
-            more = self.wal.reclaim()?.more;
-            settled = quiet || !open;
-            if settled {
+            if quiet || !open {
                 // From here on damage to what was acknowledged is told from a torn tail.
                 self.wal.settle()?;
             }
             if !open {
                 return Ok(());
             }
+            more = self.wal.reclaim()?.more;
+            settled = quiet && !more;
         }
     }
 

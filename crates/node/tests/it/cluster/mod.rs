@@ -1,0 +1,12 @@
+//! Whole nodes in one process: real files, real sockets, real threads.
+
+mod catch_up;
+mod failover;
+mod keyspaces;
+mod leases;
+mod limits;
+mod proxy;
+mod reads;
+mod refused;
+mod restarts;
+mod world;
