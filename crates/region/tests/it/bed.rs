@@ -1,0 +1,220 @@
+//! Three nodes with a host each, logs in memory, and a network that is a queue.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use consensus::{Config, LogFailure, LogReader, Role, Start};
+use region::{Host, HostLimits, LogWrite, Output, PeerStart, RegionMessage};
+use state::directory::RegionRecord;
+use types::{
+    Code, ConfState, Entry, Epoch, Incarnation, Index, KeyRange, KeyspaceId, NodeId, PeerId,
+    RegionId, Term,
+};
+
+pub(crate) const REGION: RegionId = RegionId(7);
+pub(crate) const OTHER: RegionId = RegionId(8);
+
+/// A region's log in memory, from index 2 on.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<Entry>>>);
+
+impl LogReader for Log {
+    fn entries(&self, low: Index, high: Index, _: u64) -> Result<Vec<Entry>, LogFailure> {
+        let log = self.0.lock().unwrap();
+        Ok(log.iter().filter(|it| it.index >= low && it.index < high).cloned().collect())
+    }
+}
+
+impl Log {
+    fn write(&self, entries: &[Entry]) {
+        let Some(first) = entries.first() else { return };
+        let mut log = self.0.lock().unwrap();
+        log.retain(|entry| entry.index < first.index);
+        log.extend_from_slice(entries);
+    }
+}
+
+/// What a node was told, by who waits.
+#[derive(Default, Debug)]
+pub(crate) struct Told {
+    pub(crate) committed: Vec<(RegionId, Bytes)>,
+    pub(crate) answered: Vec<u32>,
+    pub(crate) failed: Vec<(u32, Code)>,
+    pub(crate) reads: Vec<(u32, Index)>,
+    pub(crate) failed_reads: Vec<(u32, Code)>,
+    pub(crate) quarantined: Vec<(RegionId, String)>,
+    pub(crate) leads: BTreeMap<RegionId, Term>,
+}
+
+pub(crate) struct Node {
+    pub(crate) host: Host<u32, u32>,
+    logs: BTreeMap<RegionId, Log>,
+    pub(crate) told: Told,
+    /// Writes that are not durable yet.
+    pub(crate) held_writes: Vec<LogWrite>,
+    pub(crate) hold_writes: bool,
+    /// Applied positions that were not reported.
+    pub(crate) held_applied: Vec<(RegionId, Index)>,
+    pub(crate) hold_applied: bool,
+    pub(crate) cut_off: bool,
+}
+
+pub(crate) struct Bed {
+    pub(crate) nodes: Vec<Node>,
+    net: VecDeque<(NodeId, NodeId, RegionMessage)>,
+}
+
+pub(crate) fn record(region: RegionId, nodes: u64) -> RegionRecord {
+    RegionRecord {
+        id: region,
+        keyspace: KeyspaceId(1),
+        range: KeyRange::all(),
+        epoch: Epoch { version: 1, conf_ver: 1 },
+        peers: (1..=nodes).map(|id| (PeerId(id * 10), NodeId(id))).collect(),
+    }
+}
+
+impl Bed {
+    /// `count` nodes, each with a replica of both regions.
+    pub(crate) fn new(count: u64, limits: HostLimits) -> Self {
+        let mut bed = Self { nodes: Vec::new(), net: VecDeque::new() };
+        for id in 1..=count {
+            let mut node = Node {
+                host: Host::new(limits),
+                logs: BTreeMap::new(),
+                told: Told::default(),
+                held_writes: Vec::new(),
+                hold_writes: false,
+                held_applied: Vec::new(),
+                hold_applied: false,
+                cut_off: false,
+            };
+            for region in [REGION, OTHER] {
+                let record = record(region, count);
+                let voters = record.peers.iter().map(|(peer, _)| *peer).collect();
+                let start = Start::bootstrap(ConfState { voters, ..ConfState::default() });
+                let config = Config::new(region, PeerId(id * 10), id, Incarnation(id));
+                let log = Log::default();
+                node.logs.insert(region, log.clone());
+                let log = Box::new(log);
+                node.host.create(PeerStart { record, config, start, log }).unwrap();
+            }
+            bed.nodes.push(node);
+        }
+        bed.run();
+        bed
+    }
+
+    /// Nodes of which the first leads both regions.
+    pub(crate) fn led(count: u64, limits: HostLimits) -> Self {
+        let mut bed = Self::new(count, limits);
+        bed.nodes[0].host.campaign(REGION);
+        bed.nodes[0].host.campaign(OTHER);
+        bed.run();
+        assert_eq!(bed.nodes[0].told.leads.len(), 2, "{:?}", bed.nodes[0].told);
+        bed
+    }
+
+    /// Lets everything happen that is to happen without time going on.
+    pub(crate) fn run(&mut self) {
+        for _ in 0..10_000 {
+            let mut quiet = true;
+            for at in 0..self.nodes.len() {
+                quiet &= !self.carry_out(at);
+            }
+            quiet &= self.net.is_empty();
+            while let Some((from, to, message)) = self.net.pop_front() {
+                let at = to.get() as usize - 1;
+                if !self.nodes[at].cut_off && !self.nodes[from.get() as usize - 1].cut_off {
+                    self.nodes[at].host.step(from, message).unwrap();
+                }
+            }
+            if quiet {
+                return;
+            }
+        }
+        panic!("the hosts do not come to rest");
+    }
+
+    pub(crate) fn tick(&mut self, ticks: usize) {
+        for _ in 0..ticks {
+            for node in &mut self.nodes {
+                node.host.tick();
+            }
+            self.run();
+        }
+    }
+
+    /// Carries out what one host wants; answers whether there was anything.
+    fn carry_out(&mut self, at: usize) -> bool {
+        let from = NodeId(at as u64 + 1);
+        let node = &mut self.nodes[at];
+        let output = node.host.poll();
+        let busy = !output.messages.is_empty()
+            || !output.writes.is_empty()
+            || !output.committed.is_empty();
+        let Output { messages, writes, committed, .. } = output;
+        self.net.extend(messages.into_iter().map(|(to, message)| (from, to, message)));
+        node.held_writes.extend(writes);
+        for role in output.roles {
+            if role.role == Role::Leader {
+                node.told.leads.insert(role.region, role.term);
+            } else {
+                node.told.leads.remove(&role.region);
+            }
+        }
+        for committed in committed {
+            let waiting: BTreeMap<Index, u32> = committed.waiting.into_iter().collect();
+            for entry in committed.entries {
+                node.told.answered.extend(waiting.get(&entry.index));
+                node.held_applied.push((committed.region, entry.index));
+                if !entry.data.is_empty() {
+                    node.told.committed.push((committed.region, entry.data));
+                }
+            }
+        }
+        node.told.failed.extend(output.failed_proposals);
+        node.told.reads.extend(output.reads.into_iter().map(|(_, index, read)| (read, index)));
+        node.told.failed_reads.extend(output.failed_reads);
+        node.told.quarantined.extend(output.quarantined);
+        self.finish(at) || busy
+    }
+
+    /// Makes durable and reports applied, unless that is held back; answers whether it did.
+    pub(crate) fn finish(&mut self, at: usize) -> bool {
+        let from = NodeId(at as u64 + 1);
+        let node = &mut self.nodes[at];
+        let busy = (!node.hold_writes && !node.held_writes.is_empty())
+            || (!node.hold_applied && !node.held_applied.is_empty());
+        if !node.hold_writes {
+            for write in std::mem::take(&mut node.held_writes) {
+                node.logs[&write.region].write(&write.entries);
+                let messages = write.messages.into_iter();
+                self.net.extend(messages.map(|(to, message)| (from, to, message)));
+                if let Some(number) = write.number {
+                    node.host.persisted(write.region, number);
+                }
+            }
+        }
+        if !node.hold_applied {
+            for (region, index) in std::mem::take(&mut node.held_applied) {
+                node.host.applied(region, index);
+            }
+        }
+        busy
+    }
+
+    pub(crate) fn propose(&mut self, at: usize, text: &'static str, waiting: u32) {
+        self.nodes[at].host.propose(REGION, Bytes::from_static(text.as_bytes()), waiting);
+    }
+
+    /// What a node applied of the region.
+    pub(crate) fn applied(&self, at: usize) -> Vec<String> {
+        let committed = self.nodes[at].told.committed.iter();
+        committed
+            .filter(|(region, _)| *region == REGION)
+            .map(|(_, data)| String::from_utf8_lossy(data).into_owned())
+            .collect()
+    }
+}
