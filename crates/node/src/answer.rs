@@ -67,6 +67,8 @@ pub struct Member {
 pub struct ReplicaStatus {
     /// Who leads, as far as this node knows.
     pub leader: Option<NodeId>,
+    /// The oldest index in the log: a replica that needs an older one gets a snapshot.
+    pub first_index: u64,
     /// The newest index in the log.
     pub last_index: u64,
     /// The newest index known committed.

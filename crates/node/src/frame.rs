@@ -169,3 +169,32 @@ fn get_bytes(frame: &mut Bytes) -> Result<Bytes, String> {
 fn short(_: bytes::TryGetError) -> String {
     "a frame that ends in the middle of an item".to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{FRAME_BYTES, Frames, Item, Question, decode};
+    use types::{NodeId, RegionId};
+
+    #[test]
+    fn frames_stay_short_and_every_item_arrives_in_order() {
+        let mut frames = Frames::default();
+        let body = vec![7; 300_000];
+        for id in 0..40 {
+            for to in [NodeId(1), NodeId(2)] {
+                frames.request(to, id, RegionId(3), Question::Propose, &body);
+            }
+        }
+        let mut next = [0, 0];
+        for (to, frame) in frames.drain() {
+            assert!(frame.len() < FRAME_BYTES + body.len() + 64, "{} bytes", frame.len());
+            decode(frame, |item| {
+                let Item::Request { id, body: got, .. } = item else { panic!("{item:?}") };
+                let next = &mut next[usize::from(to == NodeId(2))];
+                assert_eq!((id, got.as_ref()), (*next, body.as_slice()));
+                *next += 1;
+            })
+            .unwrap();
+        }
+        assert_eq!(next, [40, 40]);
+    }
+}

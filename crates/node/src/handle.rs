@@ -257,6 +257,7 @@ impl Handle {
         let db_size = tables + engine.memtable_bytes;
         Ok(ReplicaStatus {
             leader: shard.leadership().leader,
+            first_index: self.shared.wal.region(region).unwrap_or_default().first.get(),
             last_index: status.last.get(),
             commit_index: status.hard_state.commit.get(),
             applied_index: shard.applied().get(),

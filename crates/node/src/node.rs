@@ -1,5 +1,8 @@
 //! Putting a node together, and taking it down again.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;

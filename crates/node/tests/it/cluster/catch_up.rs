@@ -32,12 +32,16 @@ async fn become_equal(cluster: &Cluster) {
     .await;
 }
 
-/// The oldest entry the default keyspace's log still has on a node, by the janitor's doing.
-async fn wait_for_cut(cluster: &Cluster, at: usize) {
-    // What was cut cannot be sent: then `matched` of a follower is not enough. The file sizes tell
-    // nothing, so it is given twice the janitor's interval.
-    let _ = (cluster, at);
-    sleep(Duration::from_millis(1200)).await;
+async fn indexes(cluster: &Cluster, at: usize) -> (u64, u64) {
+    let status = cluster.handle(at).status(DEFAULT).await.unwrap().body;
+    (status.first_index, status.last_index)
+}
+
+/// Waits until no running node's log reaches back to what one that stopped had.
+async fn wait_for_cut(cluster: &Cluster, running: &[usize], last: u64) {
+    for at in running {
+        until("a cut log", || async { indexes(cluster, *at).await.0 > last + 1 }).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,10 +62,11 @@ async fn a_node_that_was_away_for_too_long_gets_a_snapshot_and_goes_on_by_the_lo
     let lease = state::command::Command::LeaseGrant { id: types::LeaseId(77), ttl_seconds: 600 };
     cluster.handle(0).propose(DEFAULT, lease).await.unwrap();
     for away in [2, 1] {
+        let (_, last) = indexes(&cluster, away).await;
         cluster.stop(away).await;
-        let writer = if away == 2 { 0 } else { 2 };
-        write(&cluster, writer, 0, 400).await;
-        wait_for_cut(&cluster, writer).await;
+        let others = if away == 2 { [0, 1] } else { [0, 2] };
+        write(&cluster, others[1], 0, 400).await;
+        wait_for_cut(&cluster, &others, last).await;
         cluster.start_again(away).await;
         become_equal(&cluster).await;
         write(&cluster, away, 400, 450).await;
@@ -83,9 +88,10 @@ async fn a_node_that_was_away_for_too_long_gets_a_snapshot_and_goes_on_by_the_lo
 async fn a_node_stopped_at_any_moment_of_a_snapshot_comes_back() {
     let mut cluster = Cluster::start(3, short_logs).await;
     for round in 0..6_usize {
+        let (_, last) = indexes(&cluster, 2).await;
         cluster.stop(2).await;
         write(&cluster, 0, round * 50, round * 50 + 400).await;
-        wait_for_cut(&cluster, 0).await;
+        wait_for_cut(&cluster, &[0, 1], last).await;
         // Somewhere between the first chunk and the last record.
         let node = node::Node::start(cluster.configs[2].clone()).await.unwrap();
         sleep(Duration::from_millis(23 * round as u64)).await;
@@ -135,14 +141,16 @@ async fn a_node_in_memory_is_rebuilt_from_its_log_and_from_its_last_snapshot() {
     // The others cut their logs meanwhile; its own stays whole.
     write(&cluster, 0, 0, 200).await;
     become_equal(&cluster).await;
-    wait_for_cut(&cluster, 2).await;
+    wait_for_cut(&cluster, &[0, 1], 50).await;
+    assert_eq!(indexes(&cluster, 2).await.0, 2, "its log is all it has");
     cluster.stop(2).await;
     cluster.start_again(2).await;
     become_equal(&cluster).await;
     // Now it gets a snapshot, and starts from that.
+    let (_, last) = indexes(&cluster, 2).await;
     cluster.stop(2).await;
     write(&cluster, 0, 200, 400).await;
-    wait_for_cut(&cluster, 0).await;
+    wait_for_cut(&cluster, &[0, 1], last).await;
     for _ in 0..2 {
         cluster.start_again(2).await;
         become_equal(&cluster).await;

@@ -2,7 +2,7 @@
 
 use node::{Node, NodeConfig};
 
-use super::world::{Cluster, DEFAULT, PATIENCE, put, value, within};
+use super::world::{Cluster, DEFAULT, put, value, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_lost_its_data_is_refused_and_the_others_go_on() {
@@ -51,7 +51,6 @@ async fn a_node_of_another_cluster_joins_nothing() {
     }
     assert_ne!(node.handle().directory().cluster, cluster.handle(0).directory().cluster);
     node.shutdown().await;
-    let _ = PATIENCE;
     cluster.start_again(2).await;
     assert_eq!(value(&cluster.handle(2), "key").await.unwrap(), "ours 19");
     cluster.stop_all().await;

@@ -121,7 +121,10 @@ async fn a_directory_whose_parts_do_not_fit_is_refused_and_says_what_to_do() {
         cluster.handle(0).propose(DEFAULT, put(&number.to_string(), "x")).await.unwrap();
     }
     // The janitor cuts the log behind what the engine has safe.
-    tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+    let handle = cluster.handle(0);
+    let first = || async { handle.status(DEFAULT).await.unwrap().body.first_index };
+    until("a cut log", || async { first().await > 20 }).await;
+    drop(handle);
     cluster.stop(0).await;
     let (log, state) = (data.join("log"), data.join("state"));
     let (whole_log, whole_state) = (data.join("log.whole"), data.join("state.whole"));
