@@ -1,9 +1,10 @@
 //! Everything that can happen at a moment of simulated time.
 
 use bytes::Bytes;
+use env::Moment;
 use state::request::RangeRequest;
 use state::response::{Outcome, RangeResponse};
-use types::{Code, LeaseId, NodeId, RegionId, Revision};
+use types::{Code, LeaseId, NodeId, RegionId, Revision, Term};
 
 use crate::nemesis::Fault;
 
@@ -155,7 +156,18 @@ pub(crate) enum Asked {
 /// Who waits for a read.
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
-    pub(crate) client: usize,
-    pub(crate) attempt: u64,
-    pub(crate) range: RangeRequest,
+    pub(crate) asked: Asked,
+    pub(crate) wants: Wants,
+}
+
+/// What is to be done once a read may be served.
+#[derive(Clone, Debug)]
+pub(crate) enum Wants {
+    Range(RangeRequest),
+    /// Renew a lease; asked by the leader of this term at this moment of its clock.
+    Renew {
+        lease: LeaseId,
+        term: Term,
+        since: Moment,
+    },
 }

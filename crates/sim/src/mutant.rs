@@ -21,10 +21,12 @@ pub enum Mutant {
     ForgetLogOfNewRegion,
     /// A node numbers its questions from 1 after every start.
     ReuseQuestions,
+    /// A leader renews leases without a quorum's word that it leads.
+    RenewUnconfirmed,
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 7] = [
+const OWN: [(&str, Mutant); 8] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
@@ -32,6 +34,7 @@ const OWN: [(&str, Mutant); 7] = [
     ("forget_sessions", Mutant::ForgetSessions),
     ("forget_log_of_new_region", Mutant::ForgetLogOfNewRegion),
     ("reuse_questions", Mutant::ReuseQuestions),
+    ("renew_unconfirmed", Mutant::RenewUnconfirmed),
 ];
 
 impl Mutant {

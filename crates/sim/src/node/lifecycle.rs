@@ -244,6 +244,7 @@ impl Running {
             scavenging: wants_scavenging,
             readers: std::collections::BTreeMap::new(),
             committed: 0,
+            confirmed: (types::Term(0), env::Moment::default()),
         };
         self.shards.insert(region, shard);
         if wants_scavenging {

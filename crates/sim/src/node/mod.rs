@@ -88,6 +88,8 @@ pub(crate) struct Shard {
     readers: BTreeMap<u64, Vec<Reading>>,
     /// Known committed, for what must not be answered before all of it is applied.
     committed: u64,
+    /// When, and in which term, a quorum last held this node for the leader.
+    confirmed: (Term, Moment),
 }
 
 /// A run of a node's process.

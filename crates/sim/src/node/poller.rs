@@ -141,7 +141,7 @@ impl Running {
             self.reply(sky, asked, Err(code));
         }
         for (reading, code) in output.failed_reads.drain(..) {
-            sky.answer(reading.client, reading.attempt, Err(code));
+            self.reply(sky, reading.asked, Err(code));
         }
     }
 
@@ -188,8 +188,7 @@ impl Running {
                 self.tell(sky, ToPoller::Propose { region, data, asked });
             }
             Packet::Renew { request, region, lease } => {
-                let result = self.renew_here(sky, region, lease);
-                self.reply(sky, Asked::Node { node: from, request }, result);
+                self.renew_here(sky, region, lease, Asked::Node { node: from, request });
             }
             Packet::Reply { request, result } => {
                 if let Some((client, attempt)) = self.questions.remove(&request) {
@@ -206,7 +205,7 @@ impl Running {
         } else if self.shards.contains_key(&region) {
             self.tell(sky, ToPoller::Read { region, reading });
         } else {
-            sky.answer(reading.client, reading.attempt, Err(Code::RegionNotFound));
+            self.reply(sky, reading.asked, Err(Code::RegionNotFound));
         }
     }
 }
