@@ -62,19 +62,19 @@ fn stored_meta_record(shared: &Shared, directory: &Directory) -> Result<RegionRe
 
 /// The meta region's applier saw the directory change.
 pub(crate) fn directory_changed(shared: &Arc<Shared>, directory: Directory) {
-    let records: Vec<RegionRecord> = directory.regions.values().cloned().collect();
-    shared.set_directory(directory);
-    for record in records {
-        if shared.shard(record.id).is_none() && lives_here(shared, &record) {
+    for record in directory.regions.values() {
+        if shared.shard(record.id).is_none() && lives_here(shared, record) {
             let region = record.id;
             // It may have a log: a power cut takes the end of what the engine had, and with it the
             // directory's word of this region, but not the log.
-            if let Err(error) = start_region(shared, record) {
+            if let Err(error) = start_region(shared, record.clone()) {
                 shared.fail(format!("region {region} could not be started: {error}"));
                 return;
             }
         }
     }
+    // Told last: whoever sees a keyspace in it finds its region here.
+    shared.set_directory(directory);
 }
 
 /// Whether the region has a replica on this node.

@@ -1,11 +1,11 @@
 //! Every replica of one poller, and who of them has something to say.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use consensus::SnapshotMeta;
+use consensus::{MessageKind, SnapshotMeta};
 use types::{Code, Index, NodeId, PeerId, RegionId, Term};
 
 use crate::peer::{Peer, PeerStart};
@@ -50,7 +50,12 @@ pub struct Host<P, R> {
     dirty: BTreeSet<RegionId>,
     quarantined: BTreeMap<RegionId, String>,
     early: Output<P, R>,
+    /// Questions of candidates to replicas that are not here yet.
+    ahead: VecDeque<(NodeId, RegionMessage)>,
 }
+
+/// Questions of candidates kept for replicas to come; of more, the oldest go.
+const AHEAD: usize = 512;
 
 impl<P, R> Host<P, R> {
     /// An empty host.
@@ -62,6 +67,7 @@ impl<P, R> Host<P, R> {
             dirty: BTreeSet::new(),
             quarantined: BTreeMap::new(),
             early: Output::default(),
+            ahead: VecDeque::new(),
         }
     }
 
@@ -74,6 +80,14 @@ impl<P, R> Host<P, R> {
         if let Entry::Vacant(vacant) = self.peers.entry(region) {
             vacant.insert(Peer::new(start)?);
             self.dirty.insert(region);
+            let ahead = std::mem::take(&mut self.ahead).into_iter();
+            let (own, others) = ahead.partition(|(_, message)| message.region == region);
+            self.ahead = others;
+            let own: VecDeque<(NodeId, RegionMessage)> = own;
+            for (from, message) in own {
+                // What is wrong with it is the sender's loss.
+                drop(self.step(from, message));
+            }
         }
         Ok(())
     }
@@ -101,13 +115,25 @@ impl<P, R> Host<P, R> {
     }
 
     /// A message from another node. One for a region that is not here (yet) is dropped: Raft sends
-    /// it again, and a region that is being created will be there by then.
+    /// it again, and a region that is being created will be there by then. Only a candidate's
+    /// question is kept: it is put again after an election timeout, and a new region has no leader
+    /// until then.
     ///
     /// # Errors
     /// What was wrong with the message; nothing changed then.
     pub fn step(&mut self, from: NodeId, message: RegionMessage) -> Result<(), consensus::Error> {
         let mut result = Ok(());
         let limits = self.limits;
+        let kind = message.message.kind();
+        if !self.peers.contains_key(&message.region)
+            && matches!(kind, MessageKind::PreVote | MessageKind::Vote)
+        {
+            if self.ahead.len() == AHEAD {
+                self.ahead.pop_front();
+            }
+            self.ahead.push_back((from, message));
+            return Ok(());
+        }
         self.guarded(message.region, |peer, _| {
             result = peer.step(from, message.message, &limits);
             match &result {

@@ -1,6 +1,7 @@
 //! Many groups on the same nodes.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use types::Code;
@@ -39,6 +40,23 @@ async fn keyspaces_made_through_all_nodes_at_once_serve_on_all_nodes() {
     }
     cluster.start_all().await;
     serves(&cluster).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_keyspace_serves_at_once_and_not_after_an_election_timeout() {
+    let cluster = Cluster::start(3, |config| config.tick = Duration::from_millis(400)).await;
+    let meta = cluster.handle(0);
+    let mut slow = 0;
+    for number in 0..10 {
+        let start = Instant::now();
+        let record = meta.create_keyspace(&format!("space-{number}")).await.unwrap();
+        meta.propose(record.id, put("key", "x")).await.unwrap();
+        // An election timeout is four seconds here.
+        slow += usize::from(start.elapsed() > Duration::from_secs(2));
+    }
+    assert!(slow <= 1, "{slow} of 10 waited for an election timeout");
+    drop(meta);
     cluster.stop_all().await;
 }
 

@@ -28,6 +28,7 @@ async fn everything_is_there_after_all_nodes_stopped() {
         let handle = cluster.handle(number % 3);
         handle.propose(DEFAULT, put(&number.to_string(), "x")).await.unwrap();
     }
+    assert!(value(&cluster.handle(0), "49").await.is_some());
     let before = own_state(&cluster.handle(0)).await;
     for round in 0..3 {
         for at in 0..3 {

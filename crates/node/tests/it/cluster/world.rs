@@ -59,6 +59,10 @@ impl Cluster {
     }
 
     pub(crate) fn prepare(count: usize, set: impl Fn(&mut NodeConfig)) -> Self {
+        // Shown with a test that failed, as much as RUST_LOG asks for.
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+        drop(log.with_test_writer().try_init());
         let directory = tempfile::tempdir().unwrap();
         let addresses: Vec<String> = (0..count).map(|_| free_port().to_string()).collect();
         let name = |at: usize| format!("n{}", at + 1);
