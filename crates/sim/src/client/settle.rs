@@ -122,7 +122,8 @@ impl Client {
             }
             (Ask::Compact, Code::Compacted | Code::FutureRevision)
             | (Ask::Grant { .. }, Code::LeaseExists)
-            | (Ask::Make { .. }, Code::KeyspaceExists) => true,
+            // The cluster has no identity yet.
+            | (Ask::Make { .. }, Code::KeyspaceExists | Code::Unsupported) => true,
             _ => false,
         };
         if !fine {
