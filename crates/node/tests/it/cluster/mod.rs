@@ -2,6 +2,7 @@
 
 mod catch_up;
 mod failover;
+mod half_installed;
 mod keyspaces;
 mod leases;
 mod limits;
