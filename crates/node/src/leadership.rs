@@ -7,7 +7,7 @@ use region::RoleChange;
 use state::command::{Command, Envelope};
 use state::directory::NodeRecord;
 use tokio::sync::oneshot;
-use types::{ClusterId, Code, LeaseId, RegionId, Term};
+use types::{ClusterId, Code, LeaseId, NodeId, RegionId, Term};
 
 use crate::applier::ToApplier;
 use crate::poller::{Asked, ToPoller};
@@ -72,13 +72,20 @@ fn initialize(shared: &Arc<Shared>, shard: &Arc<Shard>) {
     drop(propose_housekeeping(shared, shard.record.id, &envelope));
 }
 
-/// The nodes a new cluster starts with, as far as their names and addresses tell.
+/// The nodes a new cluster starts with. Who voted is linked, so its identity is known: from the first
+/// command on it cannot lose its data and come back as if it had promised nothing.
 fn initial_nodes(shared: &Shared) -> Vec<NodeRecord> {
+    let identity = |node: NodeId| {
+        if node == shared.node() {
+            return shared.identity.identity();
+        }
+        shared.net.get().and_then(|net| net.identity(node)).unwrap_or(0)
+    };
     let members = shared.initial.peers().into_iter().zip(shared.initial.members());
     members
         .map(|((id, peer_address), (name, _))| NodeRecord {
             id,
-            identity: 0,
+            identity: identity(id),
             name: name.clone(),
             peer_address,
             client_address: String::new(),

@@ -36,6 +36,9 @@ pub trait Carrier: env::Net {
     /// Why there is no link to a node, if that is so and something is known.
     fn trouble(&self, node: NodeId) -> Option<String>;
 
+    /// The identity of a node's data directory, as it told when the link that is up was made.
+    fn identity(&self, node: NodeId) -> Option<u128>;
+
     /// Sends what is queued within a short time, ends every link, and frees the port. Nothing is
     /// delivered afterwards.
     fn shutdown(self: Arc<Self>) -> BoxFuture<'static, ()>;

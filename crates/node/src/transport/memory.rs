@@ -194,6 +194,11 @@ impl Carrier for MemoryCarrier {
         (!state.members.contains_key(&node)).then(|| "the node is not there".into())
     }
 
+    /// Nodes of one process have no data to lose.
+    fn identity(&self, _node: NodeId) -> Option<u128> {
+        None
+    }
+
     fn shutdown(self: Arc<Self>) -> BoxFuture<'static, ()> {
         self.leave();
         let worker = self.worker.lock().take();

@@ -145,6 +145,10 @@ impl Carrier for Transport {
         self.core.peers.read().get(&node)?.trouble()
     }
 
+    fn identity(&self, node: NodeId) -> Option<u128> {
+        Some(self.core.peers.read().get(&node)?.hello()?.identity)
+    }
+
     fn shutdown(self: Arc<Self>) -> BoxFuture<'static, ()> {
         async move {
             self.core.stopping.send_replace(true);

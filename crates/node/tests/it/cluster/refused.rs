@@ -2,12 +2,17 @@
 
 use node::{Node, NodeConfig};
 
-use super::world::{Cluster, DEFAULT, put, value, within};
+use super::world::{Cluster, DEFAULT, put, until, value, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_lost_its_data_is_refused_and_the_others_go_on() {
     let mut cluster = Cluster::start(3, |_| ()).await;
-    cluster.handle(0).propose(DEFAULT, put("key", "x")).await.unwrap();
+    let handle = cluster.handle(0);
+    handle.propose(DEFAULT, put("key", "x")).await.unwrap();
+    // Whoever was not linked when the cluster was formed makes itself known a little later.
+    let known = || handle.directory().nodes.values().all(|node| node.identity != 0);
+    until("everybody's identity", || async { known() }).await;
+    drop(handle);
     cluster.stop(2).await;
     std::fs::remove_dir_all(&cluster.configs[2].data_dir).unwrap();
     let start = Node::start(cluster.configs[2].clone());
