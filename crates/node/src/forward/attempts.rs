@@ -1,0 +1,103 @@
+//! Trying again with whoever leads, while that is safe and there is time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use types::{Code, Fault};
+
+use super::REQUEST_TIMEOUT;
+use crate::shard::{Leadership, Shard};
+use crate::shared::Shared;
+
+/// How long one attempt waits before the same question is put again: the answer may have been lost
+/// on a full link.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long to wait for news of a leader before asking again where one was refused.
+const BACK_OFF: Duration = Duration::from_millis(30);
+
+/// Tries `attempt` with whoever leads until it answers something final, the time is up, or the node
+/// ends.
+pub(super) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
+    shared: &Shared,
+    shard: &Arc<Shard>,
+    attempt: impl FnMut(Leadership) -> F,
+) -> Result<T, Fault> {
+    tokio::select! {
+        biased;
+        answer = attempts(shard, attempt) => answer,
+        () = shared.ended() => Err(Code::ShuttingDown.into()),
+    }
+}
+
+async fn attempts<T, F: Future<Output = Result<T, Fault>>>(
+    shard: &Arc<Shard>,
+    mut attempt: impl FnMut(Leadership) -> F,
+) -> Result<T, Fault> {
+    let deadline = Instant::now() + REQUEST_TIMEOUT;
+    let mut last = Code::NoLeader;
+    // Whether an attempt that got no answer may be carried out yet. Then no refusal of a later one
+    // is the answer: it would say that nothing was done.
+    let mut unknown = false;
+    loop {
+        shard.broken()?;
+        let leader = shard.leadership();
+        if leader.leader.is_some() {
+            let until = deadline.min(Instant::now() + ATTEMPT_TIMEOUT);
+            match attempt_at(shard, leader, until, attempt(leader)).await {
+                Ok(answer) => return Ok(answer),
+                Err(fault) if !may_retry(fault.code) && !unknown => return Err(fault),
+                Err(fault) => {
+                    unknown |= matches!(fault.code, Code::LeaderChanged | Code::Timeout);
+                    last = fault.code;
+                }
+            }
+        }
+        if Instant::now() >= deadline {
+            let nobody = last == Code::NoLeader && !unknown;
+            return Err(if nobody { Code::NoLeader } else { Code::Timeout }.into());
+        }
+        wait_for_leader(shard, leader, deadline).await;
+    }
+}
+
+/// One attempt; given up early when another leader or term is seen, since the answer may never come.
+async fn attempt_at<T>(
+    shard: &Arc<Shard>,
+    leader: Leadership,
+    until: Instant,
+    attempt: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let mut watch = shard.watch_leadership();
+    let moved = async {
+        // A leader of the same term that is merely lost from sight may still answer.
+        let gone = |now: &Leadership| now.leader.is_some() && now.leader != leader.leader;
+        if watch.wait_for(gone).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        answer = timeout_at(until, attempt) => {
+            answer.unwrap_or_else(|_| Err(Code::Timeout.into()))
+        }
+        () = moved => Err(Code::LeaderChanged.into()),
+    }
+}
+
+async fn wait_for_leader(shard: &Arc<Shard>, seen: Leadership, deadline: Instant) {
+    let mut watch = shard.watch_leadership();
+    let news = watch.wait_for(|now| now.leader.is_some() && *now != seen);
+    let until = match seen.leader {
+        // There is one, but it refused: it may be on its way in or out.
+        Some(_) => deadline.min(Instant::now() + BACK_OFF),
+        None => deadline,
+    };
+    drop(timeout_at(until, news).await);
+}
+
+/// Whether the same question may be put again: it was not carried out, or carries a number that
+/// keeps it from being carried out twice.
+const fn may_retry(code: Code) -> bool {
+    matches!(code, Code::NotLeader | Code::NoLeader | Code::LeaderChanged | Code::Timeout)
+}

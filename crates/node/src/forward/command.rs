@@ -1,0 +1,61 @@
+//! Commands, on their way through the log.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use state::command::{Command, Envelope};
+use tokio::sync::oneshot;
+use types::{Code, Fault, RegionId};
+
+use super::attempts::until_answered;
+use super::question::ask;
+use crate::applier::Applied;
+use crate::frame::Question;
+use crate::poller::{Asked, ToPoller};
+use crate::shard::{Leadership, Shard};
+use crate::shared::Shared;
+
+/// Carries out a command on a region and answers its outcome.
+pub(crate) async fn propose(
+    shared: &Arc<Shared>,
+    shard: &Arc<Shard>,
+    command: Command,
+) -> Result<Applied, Fault> {
+    let (guard, outcome) = shard.tag(shared.incarnation.0)?;
+    let envelope = Envelope { epoch: shard.record.epoch, session: Some(guard.tag), command };
+    let data = envelope.encode();
+    drop(envelope);
+    if data.len() > types::limits::REQUEST_BYTES + 4096 {
+        return Err(Code::RequestTooLarge.into());
+    }
+    let attempts = until_answered(shared, shard, |leader: Leadership| {
+        let (shared, region, data) = (Arc::clone(shared), shard.record.id, data.clone());
+        async move {
+            if leader.here {
+                return propose_here(&shared, region, data).await;
+            }
+            let node = leader.leader.ok_or(Code::NoLeader)?;
+            ask(&shared, region, node, Question::Propose, data).await.map(drop)
+        }
+    });
+    let answer = tokio::select! {
+        biased;
+        applied = outcome => applied.map_err(|_| Code::ShuttingDown.into()),
+        failed = attempts => Err(failed.err().unwrap_or_else(|| Code::Internal.into())),
+    };
+    drop(guard);
+    answer
+}
+
+/// Proposes on this node; answers only if that fails.
+async fn propose_here(shared: &Shared, region: RegionId, data: Bytes) -> Result<(), Fault> {
+    shared.admit_bytes(data.len())?;
+    let (sender, receiver) = oneshot::channel();
+    let asked = Asked::Here(sender);
+    shared.poller(region).push(ToPoller::Propose { region, data, asked });
+    match receiver.await {
+        Ok(code) => Err(code.into()),
+        // It is in the log and committed; the applier has the word now. Or the node has ended.
+        Err(_) => std::future::pending().await,
+    }
+}

@@ -1,0 +1,155 @@
+//! Leases, by the leader's clock.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::sync::oneshot;
+use types::{Code, Fault, LeaseId};
+
+use super::attempts::until_answered;
+use super::question::{ask, malformed};
+use super::read::read_barrier;
+use crate::answer::LeaseStatus;
+use crate::frame::Question;
+use crate::shard::{Leadership, Shard};
+use crate::shared::Shared;
+
+/// Renews a lease on its region's leader; 0 for an unknown one.
+pub(crate) async fn renew_lease(
+    shared: &Arc<Shared>,
+    shard: &Arc<Shard>,
+    lease: LeaseId,
+) -> Result<i64, Fault> {
+    let body = Bytes::copy_from_slice(&lease.get().to_be_bytes());
+    let answer = ask_leader(shared, shard, Question::RenewLease, body).await?;
+    read_i64(&answer, 0).ok_or_else(malformed)
+}
+
+/// What is left of a lease, by the leader's clock.
+pub(crate) async fn lease_status(
+    shared: &Arc<Shared>,
+    shard: &Arc<Shard>,
+    lease: LeaseId,
+    keys: bool,
+) -> Result<LeaseStatus, Fault> {
+    let mut body = lease.get().to_be_bytes().to_vec();
+    body.push(u8::from(keys));
+    let answer = ask_leader(shared, shard, Question::LeaseStatus, body.into()).await?;
+    decode_status(lease, answer).ok_or_else(malformed)
+}
+
+async fn ask_leader(
+    shared: &Arc<Shared>,
+    shard: &Arc<Shard>,
+    question: Question,
+    body: Bytes,
+) -> Result<Bytes, Fault> {
+    until_answered(shared, shard, |leader: Leadership| {
+        let (shared, shard, body) = (Arc::clone(shared), Arc::clone(shard), body.clone());
+        async move {
+            if leader.here {
+                return answer_lease(&shared, &shard, question, &body).await;
+            }
+            let node = leader.leader.ok_or(Code::NoLeader)?;
+            ask(&shared, shard.record.id, node, question, body).await
+        }
+    })
+    .await
+}
+
+/// Renews a lease at once, if nothing has to be waited for: this node leads, a quorum said so a
+/// moment ago, it has applied all it knows, and has the lease. A leader that was paused finds the
+/// moment long ago.
+pub(crate) fn renew_now(shared: &Shared, shard: &Shard, body: &[u8]) -> Option<Bytes> {
+    let lease = LeaseId(read_i64(body, 0)?);
+    let now = shared.clock.now();
+    if !shard.is_confirmed(now, shared.config.leader_confirmed_for()) || !shard.is_caught_up() {
+        return None;
+    }
+    let left = shard.leases.lock().renew(now, lease)?;
+    Some(Bytes::copy_from_slice(&left.to_be_bytes()))
+}
+
+/// Answers a question about a lease; this node must lead. A lease that somebody was told is revoked
+/// is not renewed here, and one that somebody was told is granted is known here.
+pub(crate) async fn answer_lease(
+    shared: &Shared,
+    shard: &Shard,
+    question: Question,
+    body: &[u8],
+) -> Result<Bytes, Fault> {
+    let lease = LeaseId(read_i64(body, 0).ok_or_else(malformed)?);
+    if !shard.leadership().here {
+        return Err(Code::NotLeader.into());
+    }
+    match question {
+        Question::Propose => Err(malformed()),
+        Question::RenewLease => {
+            let (reply, caught_up) = oneshot::channel();
+            shard.when_caught_up(reply);
+            caught_up.await.map_err(|_| Code::ShuttingDown)??;
+            if let Some(renewed) = renew_now(shared, shard, body) {
+                return Ok(renewed);
+            }
+            // Unknown, or this leader is too new to know: a quorum tells how far it must be.
+            read_barrier(shared, shard).await?;
+            let now = shared.clock.now();
+            let left = {
+                let mut leases = shard.leases.lock();
+                if !leases.leads() || !shard.leadership().here {
+                    return Err(Code::NotLeader.into());
+                }
+                leases.renew(now, lease).unwrap_or(0)
+            };
+            Ok(Bytes::copy_from_slice(&left.to_be_bytes()))
+        }
+        Question::LeaseStatus => {
+            read_barrier(shared, shard).await?;
+            lease_status_here(shared, shard, lease, body.get(8) == Some(&1))
+        }
+    }
+}
+
+fn lease_status_here(
+    shared: &Shared,
+    shard: &Shard,
+    lease: LeaseId,
+    keys: bool,
+) -> Result<Bytes, Fault> {
+    let machine = shard.machine.read();
+    let remaining = {
+        let leases = shard.leases.lock();
+        if !leases.leads() || !shard.leadership().here {
+            return Err(Code::NotLeader.into());
+        }
+        leases.remaining(shared.clock.now(), lease)
+    };
+    let granted = machine.lease(lease);
+    let mut out = BytesMut::new();
+    out.put_i64(remaining.filter(|_| granted.is_some()).unwrap_or(-1));
+    out.put_i64(granted.unwrap_or(0));
+    if keys {
+        for key in machine.lease_keys(lease) {
+            out.put_u32(u32::try_from(key.len()).unwrap_or(0));
+            out.put_slice(&key);
+        }
+    }
+    Ok(out.freeze())
+}
+
+fn decode_status(id: LeaseId, mut body: Bytes) -> Option<LeaseStatus> {
+    let ttl_seconds = read_i64(&body, 0)?;
+    let granted_seconds = read_i64(&body, 8)?;
+    let mut keys = Vec::new();
+    drop(body.split_to(16));
+    while !body.is_empty() {
+        let len = u32::from_be_bytes(body.get(..4)?.try_into().ok()?) as usize;
+        keys.push(body.get(4..4 + len).map(|_| body.slice(4..4 + len))?);
+        drop(body.split_to(4 + len));
+    }
+    Some(LeaseStatus { id, ttl_seconds, granted_seconds, keys })
+}
+
+fn read_i64(bytes: &[u8], at: usize) -> Option<i64> {
+    Some(i64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}

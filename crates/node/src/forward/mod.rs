@@ -1,0 +1,17 @@
+//! Bringing a question to a region's leader, wherever it is, until there is an answer or the time
+//! is up. A command carries its sequence number through every attempt, so it is applied once.
+
+mod attempts;
+mod command;
+mod lease;
+mod question;
+mod read;
+
+use std::time::Duration;
+
+pub(crate) use command::propose;
+pub(crate) use lease::{answer_lease, lease_status, renew_lease, renew_now};
+pub(crate) use read::read_barrier;
+
+/// How long a request may take in all (etcd: 5 s plus two election timeouts).
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);

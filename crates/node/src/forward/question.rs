@@ -1,0 +1,49 @@
+//! One question to one node.
+
+use bytes::Bytes;
+use types::{Code, Fault, NodeId, RegionId};
+
+use crate::frame::{Frames, Question};
+use crate::shared::Shared;
+
+/// Puts a question to a node and waits for its answer.
+pub(super) async fn ask(
+    shared: &Shared,
+    region: RegionId,
+    node: NodeId,
+    question: Question,
+    body: Bytes,
+) -> Result<Bytes, Fault> {
+    struct Forget<'a>(&'a Shared, u64);
+    impl Drop for Forget<'_> {
+        fn drop(&mut self) {
+            self.0.forget(self.1);
+        }
+    }
+    let (id, receiver) = shared.ask(node)?;
+    let _forget = Forget(shared, id);
+    let mut frames = Frames::default();
+    frames.request(node, id, region, question, &body);
+    let Some(net) = shared.net.get() else { return Err(Code::NoLeader.into()) };
+    for (to, frame) in frames.drain() {
+        net.send(to, frame).map_err(|_| Code::NoLeader)?;
+    }
+    match receiver.await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(fault)) => Err(of_another_node(fault)),
+        Err(_) => Err(Code::LeaderChanged.into()),
+    }
+}
+
+/// What another node's trouble is to this one's clients: somebody else will lead.
+fn of_another_node(fault: Fault) -> Fault {
+    match fault.code {
+        Code::ShuttingDown | Code::Corrupt => Code::LeaderChanged.into(),
+        Code::RegionNotFound => Code::NoLeader.into(),
+        _ => fault,
+    }
+}
+
+pub(super) fn malformed() -> Fault {
+    Fault::new(Code::Internal, "a message between nodes that makes no sense")
+}

@@ -1,0 +1,87 @@
+//! What the node tells of itself and of the cluster.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use types::{Code, Fault, KeyspaceId, RegionId, Term};
+
+use super::Handle;
+use crate::answer::{Answer, Consistency, Member, ReplicaStatus};
+use crate::poller::ToPoller;
+use crate::shard::Shard;
+
+impl Handle {
+    /// The members of the cluster, confirmed with a quorum if `Linearizable`.
+    ///
+    /// # Errors
+    /// No leader, timeout.
+    pub async fn members(&self, consistency: Consistency) -> Result<Answer<Vec<Member>>, Fault> {
+        let meta = self.shared.shard(RegionId::META).ok_or(Code::NoLeader)?;
+        self.confirm(&meta, consistency).await?;
+        let directory = self.shared.directory();
+        let url = |address: &String| format!("http://{address}");
+        let member = |node: &state::directory::NodeRecord| Member {
+            id: node.id,
+            name: node.name.clone(),
+            peer_urls: vec![url(&node.peer_address)],
+            client_urls: Some(&node.client_address)
+                .filter(|address| !address.is_empty())
+                .map(url)
+                .into_iter()
+                .collect(),
+            is_learner: false,
+        };
+        let body = directory.nodes.values().map(member).collect();
+        Ok(Answer { header: self.header_of(&meta), body })
+    }
+
+    /// This node's replica of a keyspace.
+    ///
+    /// # Errors
+    /// `KeyspaceNotFound`.
+    pub async fn status(&self, keyspace: KeyspaceId) -> Result<Answer<ReplicaStatus>, Fault> {
+        let shard = self.ready_shard(keyspace).await?;
+        let body = self.replica_status(&shard).await?;
+        Ok(Answer { header: self.header_of(&shard), body })
+    }
+
+    /// Every region with a replica on this node.
+    ///
+    /// One that was set aside is left out.
+    ///
+    /// # Errors
+    /// `ShuttingDown`.
+    pub async fn region_statuses(&self) -> Result<Vec<(RegionId, Term, ReplicaStatus)>, Fault> {
+        let mut all = Vec::new();
+        for (region, shard) in self.shared.shards().iter() {
+            match self.replica_status(shard).await {
+                Ok(status) => all.push((*region, shard.leadership().term, status)),
+                Err(fault) if fault.code == Code::ShuttingDown => return Err(fault),
+                Err(_) => {}
+            }
+        }
+        Ok(all)
+    }
+
+    async fn replica_status(&self, shard: &Arc<Shard>) -> Result<ReplicaStatus, Fault> {
+        let (reply, receiver) = oneshot::channel();
+        let region = shard.record.id;
+        self.shared.poller(region).push(ToPoller::Status { region, reply });
+        let status = receiver.await.map_err(|_| Code::ShuttingDown)?.ok_or(Code::Corrupt)?;
+        let engine = self.shared.engine.stats();
+        // Journals are preallocated: what they hold is what memory holds too.
+        let tables = engine.disk_bytes.saturating_sub(engine.journal_bytes);
+        let db_size = tables + engine.memtable_bytes;
+        Ok(ReplicaStatus {
+            leader: shard.leadership().leader,
+            first_index: self.shared.wal.region(region).unwrap_or_default().first.get(),
+            last_index: status.last.get(),
+            commit_index: status.hard_state.commit.get(),
+            applied_index: shard.applied().get(),
+            is_learner: false,
+            db_size,
+            db_size_in_use: db_size,
+            compacted: shard.machine.read().compacted(),
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! What a caller can wait for: leaders, changes, the node's end.
+
+use types::{Fault, KeyspaceId};
+
+use super::Handle;
+use crate::watch::{WatchControl, WatchMessages};
+
+impl Handle {
+    /// Opens a set of watches on a keyspace.
+    ///
+    /// # Errors
+    /// `KeyspaceNotFound`, `LimitReached`.
+    pub fn watch(&self, keyspace: KeyspaceId) -> Result<(WatchControl, WatchMessages), Fault> {
+        let shard = self.shard(keyspace)?;
+        self.shared.hub.open(shard.record.id)
+    }
+
+    /// Whether a leader of the keyspace is known (etcd's `hasleader` metadata).
+    #[must_use]
+    pub fn has_leader(&self, keyspace: KeyspaceId) -> bool {
+        self.shard(keyspace).is_ok_and(|shard| shard.leadership().leader.is_some())
+    }
+
+    /// Answers when the keyspace has no known leader any more; at once if it has none.
+    pub async fn leader_lost(&self, keyspace: KeyspaceId) {
+        let Ok(shard) = self.shard(keyspace) else { return };
+        drop(shard.watch_leadership().wait_for(|now| now.leader.is_none()).await);
+    }
+
+    /// Answers when the keyspace exists here and has a leader.
+    pub async fn ready(&self, keyspace: KeyspaceId) {
+        let mut directory = self.shared.watch_directory();
+        loop {
+            if let Ok(shard) = self.shard(keyspace) {
+                drop(shard.watch_leadership().wait_for(|now| now.leader.is_some()).await);
+                return;
+            }
+            if directory.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Answers with the reason when the node can serve no longer.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.shared.watch_failure();
+        let reason = failure.wait_for(Option::is_some).await;
+        reason.ok().and_then(|reason| reason.clone()).unwrap_or_else(|| "it was stopped".to_owned())
+    }
+}
