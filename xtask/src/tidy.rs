@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::run::root;
 
 /// Crates and what they may use of ours; arrows point down only.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("types", &[]),
     ("env", &["types"]),
     ("consensus", &["types"]),
@@ -22,11 +22,12 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("api", &["node", "state", "proto", "types"]),
     ("client", &["proto", "types"]),
     ("hiraeth", &["api", "node", "client", "proto", "types"]),
-    ("sim", &["types", "env", "consensus", "state", "storage", "region", "node"]),
+    ("check", &[]),
+    ("sim", &["types", "env", "consensus", "state", "storage", "region", "node", "check"]),
 ];
 
 /// Crates that take time, randomness and I/O from outside.
-const PURE: [&str; 4] = ["types", "consensus", "state", "region"];
+const PURE: [&str; 5] = ["types", "consensus", "state", "region", "check"];
 
 /// What a pure crate does not say outside its tests, and why.
 const IMPURE: [(&str, &str); 8] = [

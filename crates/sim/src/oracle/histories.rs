@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use check::{Action, OPERATIONS, Operation, Seen, Verdict, check};
 use types::RegionId;
 
-use super::linear::{Action, OPERATIONS, Operation, Seen, Verdict, check};
 use crate::counts::Counts;
 
 /// Where an operation is recorded.

@@ -4,9 +4,6 @@ mod counters;
 mod elections;
 mod histories;
 mod leases;
-mod linear;
-#[cfg(test)]
-mod linear_tests;
 mod log;
 mod machines;
 mod once;
@@ -14,8 +11,8 @@ mod quiet;
 mod revisions;
 mod votes;
 
+pub(crate) use check::{Action, Seen};
 pub(crate) use histories::{Histories, Place};
-pub(crate) use linear::{Action, Seen};
 pub(crate) use quiet::compare_nodes;
 
 /// All of them.

@@ -5,27 +5,38 @@
 
 use std::collections::BTreeSet;
 
-/// Operations of one history, and how many of them may be open at once.
-pub(crate) const OPERATIONS: usize = 500;
+/// Operations of one history.
+pub const OPERATIONS: usize = 500;
+/// How many of them may be open at once.
 const OPEN: usize = 20;
 const CONFIGURATIONS: usize = 20_000;
 
 /// What was asked. Values are numbers; every put of a register has a number of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Action {
+pub enum Action {
+    /// The value.
     Get,
+    /// A new value, and the one before.
     Put(u64),
+    /// No value, and the one before.
     Delete,
-    Swap { expect: Option<u64>, new: u64 },
+    /// A new value if there is the expected one.
+    Swap {
+        /// What must be there.
+        expect: Option<u64>,
+        /// What comes instead.
+        new: u64,
+    },
 }
 
 /// What was answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Seen {
+pub enum Seen {
     /// Nothing: it may have been carried out once, or never.
     Nothing,
     /// The value before (of a get, the value).
     Value(Option<u64>),
+    /// The swap found what it expected.
     Swapped,
     /// The swap found another value.
     Kept(Option<u64>),
@@ -34,16 +45,23 @@ pub(crate) enum Seen {
 /// One operation, from its question to its answer in ticket numbers. An unanswered one ends when it
 /// can no longer be carried out, or never (`u64::MAX`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Operation {
-    pub(crate) client: u64,
-    pub(crate) start: u64,
-    pub(crate) end: u64,
-    pub(crate) action: Action,
-    pub(crate) seen: Seen,
+pub struct Operation {
+    /// Who asked; only for people who read it.
+    pub client: u64,
+    /// The question's ticket; no ticket is given twice.
+    pub start: u64,
+    /// The answer's ticket.
+    pub end: u64,
+    /// What was asked.
+    pub action: Action,
+    /// What was answered.
+    pub seen: Seen,
 }
 
+/// What a check says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
+pub enum Verdict {
+    /// There is an order that explains all answers.
     Linearizable,
     /// The answer of this operation, by its place in the history, fits no order.
     Broken(usize),
@@ -77,7 +95,8 @@ fn step(value: Value, operation: &Operation) -> Option<Value> {
 }
 
 /// Whether there is an order that explains all answers, beginning with no value.
-pub(crate) fn check(history: &[Operation]) -> Verdict {
+#[must_use]
+pub fn check(history: &[Operation]) -> Verdict {
     let mut moments: Vec<(u64, usize)> = Vec::with_capacity(history.len() * 2);
     for (at, operation) in history.iter().enumerate() {
         moments.push((operation.start, at));
