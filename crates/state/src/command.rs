@@ -1,5 +1,6 @@
 //! What goes through the log.
 
+use bytes::Bytes;
 use types::{ClusterId, Epoch, LeaseId, Revision};
 
 use crate::directory::NodeRecord;
@@ -53,6 +54,18 @@ pub enum Command {
     CreateKeyspace {
         /// Its name.
         name: String,
+    },
+    /// Meta region: make a keyspace whose commands a custom machine carries out.
+    CreateMachine {
+        /// The keyspace's name.
+        name: String,
+        /// What nodes know the kind of machine by.
+        machine: String,
+    },
+    /// For the custom machine of the keyspace.
+    Execute {
+        /// What only the machine understands.
+        data: Bytes,
     },
 }
 

@@ -29,6 +29,8 @@ pub struct KeyspaceRecord {
     pub name: String,
     /// The region that holds it (an ordered keyspace always has one).
     pub region: RegionId,
+    /// Which custom machine carries out its commands; `None` for keys and values.
+    pub machine: Option<String>,
 }
 
 /// A region: a Raft group and the keys it owns.

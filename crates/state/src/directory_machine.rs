@@ -20,6 +20,8 @@ const CLUSTER: u8 = b'c';
 const NODE: u8 = b'n';
 const KEYSPACE: u8 = b'k';
 const REGION: u8 = b'r';
+/// A keyspace with a custom machine.
+const MACHINE: u8 = b'm';
 
 /// The directory, with what is needed to change it.
 pub(crate) struct DirectoryMachine {
@@ -78,8 +80,8 @@ impl DirectoryMachine {
                 let node = get_node(&mut from)?;
                 self.directory.nodes.insert(node.id, node);
             }
-            KEYSPACE => {
-                let keyspace = get_keyspace(&mut from)?;
+            KEYSPACE | MACHINE => {
+                let keyspace = get_keyspace(&mut from, kind == MACHINE)?;
                 self.directory.keyspaces.insert(keyspace.id, keyspace);
             }
             REGION => {
@@ -100,14 +102,18 @@ impl DirectoryMachine {
         let result = match command {
             Command::Initialize { cluster, nodes } => Ok(self.initialize(*cluster, nodes, batch)),
             Command::RegisterNode(node) => self.register(node, batch),
-            Command::CreateKeyspace { name } => self.create_keyspace(name, batch),
+            Command::CreateKeyspace { name } => self.create_keyspace(name, None, batch),
+            Command::CreateMachine { name, machine } => {
+                self.create_keyspace(name, Some(machine), batch)
+            }
             Command::Put(_)
             | Command::Delete(_)
             | Command::Txn(_)
             | Command::Compact { .. }
             | Command::LeaseGrant { .. }
             | Command::LeaseRevoke { .. }
-            | Command::LeaseExpire { .. } => {
+            | Command::LeaseExpire { .. }
+            | Command::Execute { .. } => {
                 Err(Fault::new(Code::Unsupported, "the meta region keeps no keys of users"))
             }
         };
@@ -133,7 +139,7 @@ impl DirectoryMachine {
         let ids: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
         self.put_region(new_region(RegionId::META, KeyspaceId(0), &ids), batch);
         self.last_region = RegionId::META.get();
-        self.add_keyspace("default", batch);
+        self.add_keyspace("default", None, batch);
         (Response::Done, true)
     }
 
@@ -166,9 +172,13 @@ impl DirectoryMachine {
     fn create_keyspace(
         &mut self,
         name: &str,
+        machine: Option<&String>,
         batch: &mut Batch,
     ) -> Result<(Response, bool), Fault> {
         crate::check::check_keyspace_name(name)?;
+        if let Some(machine) = machine {
+            crate::check::check_keyspace_name(machine)?;
+        }
         if self.directory.cluster.is_none() {
             return Err(Fault::new(Code::Unsupported, "the cluster is not initialized yet"));
         }
@@ -179,22 +189,29 @@ impl DirectoryMachine {
             let detail = format!("a cluster holds at most {} keyspaces", limits::KEYSPACES);
             return Err(Fault::new(Code::LimitReached, detail));
         }
-        Ok((Response::Keyspace(self.add_keyspace(name, batch)), true))
+        Ok((Response::Keyspace(self.add_keyspace(name, machine, batch)), true))
     }
 
-    fn add_keyspace(&mut self, name: &str, batch: &mut Batch) -> KeyspaceRecord {
+    fn add_keyspace(
+        &mut self,
+        name: &str,
+        machine: Option<&String>,
+        batch: &mut Batch,
+    ) -> KeyspaceRecord {
         self.last_keyspace += 1;
         self.last_region += 1;
         let keyspace = KeyspaceRecord {
             id: KeyspaceId(self.last_keyspace),
             name: name.to_owned(),
             region: RegionId(self.last_region),
+            machine: machine.cloned(),
         };
         let nodes: Vec<NodeId> = self.directory.nodes.keys().copied().collect();
         self.put_region(new_region(keyspace.region, keyspace.id, &nodes), batch);
         let mut out = Writer::default();
         put_keyspace(&mut out, &keyspace);
-        batch.put(key(self.region, KEYSPACE, u64::from(keyspace.id.get())), out.finish());
+        let kind = if keyspace.machine.is_some() { MACHINE } else { KEYSPACE };
+        batch.put(key(self.region, kind, u64::from(keyspace.id.get())), out.finish());
         self.directory.keyspaces.insert(keyspace.id, keyspace.clone());
         self.put_cluster(batch);
         keyspace

@@ -10,6 +10,10 @@ const RECORD: u8 = b'R';
 const LEASE: u8 = b'L';
 const SESSIONS: u8 = b'S';
 const APPLIED: u8 = b'A';
+/// What a custom machine keeps.
+const CUSTOM: u8 = b'U';
+/// Bytes in front of a custom machine's own key.
+pub(crate) const CUSTOM_PREFIX: usize = 9;
 
 /// Every engine key of a region: from the first, inclusive, to the second, exclusive.
 #[must_use]
@@ -90,4 +94,12 @@ pub(crate) fn session_index(key: &[u8]) -> Option<Index> {
 
 pub(crate) fn applied(region: RegionId) -> Bytes {
     tagged(region, APPLIED, &[])
+}
+
+pub(crate) fn custom(region: RegionId, key: &[u8]) -> Bytes {
+    tagged(region, CUSTOM, key)
+}
+
+pub(crate) fn all_custom(region: RegionId) -> (Bytes, Bytes) {
+    tag_range(region, CUSTOM)
 }

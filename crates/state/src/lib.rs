@@ -1,11 +1,12 @@
 //! The deterministic state machine of a region: etcd's multi-version key space, leases, client
-//! sessions, and the meta region's directory. Pure: no clock, no randomness, no I/O but reads
+//! sessions, the meta region's directory, and the frame around machines of others. Pure: no clock, no randomness, no I/O but reads
 //! through [`types::Reader`] and writes into a [`types::Batch`].
 
 mod applied;
 mod check;
 mod codec;
 pub mod command;
+pub mod custom;
 pub mod directory;
 mod directory_machine;
 mod error;

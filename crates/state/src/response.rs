@@ -43,14 +43,27 @@ pub struct RangeResponse {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Response {
-    Put { prev: Option<KeyValue> },
-    Delete { deleted: i64, prev: Vec<KeyValue> },
+    Put {
+        prev: Option<KeyValue>,
+    },
+    Delete {
+        deleted: i64,
+        prev: Vec<KeyValue>,
+    },
     Range(RangeResponse),
-    Txn { succeeded: bool, responses: Vec<Response> },
+    Txn {
+        succeeded: bool,
+        responses: Vec<Response>,
+    },
     Compacted,
-    LeaseGranted { id: LeaseId, ttl_seconds: i64 },
+    LeaseGranted {
+        id: LeaseId,
+        ttl_seconds: i64,
+    },
     LeaseRevoked,
     Keyspace(KeyspaceRecord),
+    /// What a custom machine answered.
+    Executed(Bytes),
     Done,
 }
 

@@ -26,6 +26,11 @@ pub fn check(command: &Command) -> Result<(), Fault> {
             Err(Code::LeaseTtlTooLarge.into())
         }
         Command::CreateKeyspace { name } => check_keyspace_name(name),
+        Command::CreateMachine { name, machine } => {
+            check_keyspace_name(name)?;
+            check_keyspace_name(machine)
+        }
+        Command::Execute { data } => check_size(data.len()),
         Command::Compact { .. }
         | Command::LeaseGrant { .. }
         | Command::LeaseRevoke { .. }

@@ -19,6 +19,8 @@ const LEASE_EXPIRE: u8 = 7;
 const INITIALIZE: u8 = 16;
 const REGISTER_NODE: u8 = 17;
 const CREATE_KEYSPACE: u8 = 18;
+const CREATE_MACHINE: u8 = 19;
+const EXECUTE: u8 = 32;
 
 impl Envelope {
     /// The envelope as bytes.
@@ -66,6 +68,7 @@ impl Envelope {
 fn payload(command: &Command) -> usize {
     match command {
         Command::Put(put) => put.key.len() + put.value.len(),
+        Command::Execute { data } => data.len(),
         _ => 64,
     }
 }
@@ -120,6 +123,15 @@ fn put_command(out: &mut Writer, command: &Command) {
             out.byte(CREATE_KEYSPACE);
             out.bytes(name.as_bytes());
         }
+        Command::CreateMachine { name, machine } => {
+            out.byte(CREATE_MACHINE);
+            out.bytes(name.as_bytes());
+            out.bytes(machine.as_bytes());
+        }
+        Command::Execute { data } => {
+            out.byte(EXECUTE);
+            out.bytes(data);
+        }
     }
 }
 
@@ -137,6 +149,8 @@ fn get_command(from: &mut Cursor) -> Result<Command, CodecError> {
         }
         REGISTER_NODE => Command::RegisterNode(get_node(from)?),
         CREATE_KEYSPACE => Command::CreateKeyspace { name: from.text()? },
+        CREATE_MACHINE => Command::CreateMachine { name: from.text()?, machine: from.text()? },
+        EXECUTE => Command::Execute { data: from.bytes()? },
         _ => return Err(from.error("an unknown command")),
     })
 }

@@ -119,8 +119,12 @@ fn put_response(out: &mut Writer, response: &Response) {
         }
         Response::LeaseRevoked => out.byte(6),
         Response::Keyspace(keyspace) => {
-            out.byte(7);
+            out.byte(if keyspace.machine.is_some() { 9 } else { 7 });
             put_keyspace(out, keyspace);
+        }
+        Response::Executed(answer) => {
+            out.byte(10);
+            out.bytes(answer);
         }
         Response::Done => out.byte(8),
     }
@@ -145,8 +149,10 @@ fn get_response(from: &mut Cursor, depth: usize) -> Result<Response, CodecError>
         4 => Response::Compacted,
         5 => Response::LeaseGranted { id: from.lease()?, ttl_seconds: from.signed()? },
         6 => Response::LeaseRevoked,
-        7 => Response::Keyspace(get_keyspace(from)?),
+        7 => Response::Keyspace(get_keyspace(from, false)?),
         8 => Response::Done,
+        9 => Response::Keyspace(get_keyspace(from, true)?),
+        10 => Response::Executed(from.bytes()?),
         _ => return Err(from.error("an unknown answer")),
     })
 }

@@ -28,13 +28,19 @@ pub(crate) fn put_keyspace(out: &mut Writer, keyspace: &KeyspaceRecord) {
     out.number(u64::from(keyspace.id.get()));
     out.bytes(keyspace.name.as_bytes());
     out.number(keyspace.region.get());
+    // Last, so that records without one stay as they were.
+    if let Some(machine) = &keyspace.machine {
+        out.bytes(machine.as_bytes());
+    }
 }
 
-pub(crate) fn get_keyspace(from: &mut Cursor) -> Result<KeyspaceRecord, CodecError> {
+/// `custom`: whether it has a machine of others.
+pub(crate) fn get_keyspace(from: &mut Cursor, custom: bool) -> Result<KeyspaceRecord, CodecError> {
     Ok(KeyspaceRecord {
         id: KeyspaceId(from.small()?),
         name: from.text()?,
         region: RegionId(from.number()?),
+        machine: if custom { Some(from.text()?) } else { None },
     })
 }
 

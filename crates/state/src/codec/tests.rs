@@ -118,6 +118,8 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(id, nodes)| Command::Initialize { cluster: ClusterId(id), nodes }),
         node().prop_map(Command::RegisterNode),
         ".{0,20}".prop_map(|name| Command::CreateKeyspace { name }),
+        (".{0,20}", ".{0,9}").prop_map(|(name, machine)| Command::CreateMachine { name, machine }),
+        bytes().prop_map(|data| Command::Execute { data }),
     ]
 }
 
@@ -161,13 +163,13 @@ fn response() -> impl Strategy<Value = Response> {
         any::<(i64, i64)>()
             .prop_map(|(id, ttl_seconds)| Response::LeaseGranted { id: LeaseId(id), ttl_seconds }),
         Just(Response::LeaseRevoked),
-        (any::<u32>(), ".{0,8}", any::<u64>()).prop_map(|(id, name, region)| {
-            Response::Keyspace(KeyspaceRecord {
-                id: KeyspaceId(id),
-                name,
-                region: RegionId(region),
-            })
-        }),
+        (any::<u32>(), ".{0,8}", any::<u64>(), proptest::option::of(".{0,8}")).prop_map(
+            |(id, name, region, machine)| {
+                let (id, region) = (KeyspaceId(id), RegionId(region));
+                Response::Keyspace(KeyspaceRecord { id, name, region, machine })
+            }
+        ),
+        bytes().prop_map(Response::Executed),
         Just(Response::Done),
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {

@@ -2,8 +2,10 @@
 
 use types::{Batch, Code, Entry, Fault, LeaseId, ReadFailure, Reader};
 
-use super::{Effects, LeaseChange, Machine};
+use super::read::{CUSTOM_ONLY, retired};
+use super::{Effects, Kind, LeaseChange, Machine};
 use crate::command::{Command, Envelope};
+use crate::custom::Store;
 use crate::response::{Outcome, Response};
 
 type Answer = Result<Response, Fault>;
@@ -80,10 +82,24 @@ impl Machine {
         batch: &mut Batch,
         effects: &mut Effects,
     ) -> Result<Answer, ReadFailure> {
-        if let Some(directory) = &mut self.directory {
-            let (result, changed) = directory.apply(command, batch);
-            effects.directory_changed = changed;
-            return Ok(result);
+        match &mut self.kind {
+            Kind::KeyValue => {}
+            Kind::Directory(directory) => {
+                let (result, changed) = directory.apply(command, batch);
+                effects.directory_changed = changed;
+                return Ok(result);
+            }
+            Kind::Custom(custom) => {
+                let Command::Execute { data } = command else {
+                    return Ok(Err(Fault::new(Code::Unsupported, CUSTOM_ONLY)));
+                };
+                let at = (self.applied.index, self.applied.term);
+                let unwritten = &mut custom.unwritten;
+                let mut store = Store::new(self.region, at, reader, unwritten, batch);
+                let answer = custom.machine.apply(data.clone(), &mut store)?;
+                return Ok(Ok(Response::Executed(answer)));
+            }
+            Kind::Retired => return Ok(Err(retired())),
         }
         let space = &mut self.space;
         match command {
@@ -109,9 +125,13 @@ impl Machine {
                 }
                 Ok(Ok(Response::Done))
             }
+            Command::Execute { .. } => {
+                Ok(Err(Fault::new(Code::Unsupported, "this keyspace has no machine of its own")))
+            }
             Command::Initialize { .. }
             | Command::RegisterNode(_)
-            | Command::CreateKeyspace { .. } => {
+            | Command::CreateKeyspace { .. }
+            | Command::CreateMachine { .. } => {
                 Ok(Err(Fault::new(Code::Unsupported, "only the meta region keeps a directory")))
             }
         }

@@ -9,6 +9,7 @@ use types::{
 
 use crate::applied::{self, Applied, Progress};
 use crate::command::SessionTag;
+use crate::custom::{Custom, Open, View};
 use crate::directory::Directory;
 use crate::directory_machine::{self, DirectoryMachine};
 use crate::error::LoadError;
@@ -59,11 +60,21 @@ pub enum LeaseChange {
 pub struct Machine {
     region: RegionId,
     applied: Applied,
+    /// Empty unless the kind is keys and values.
     space: KeySpace,
-    directory: Option<DirectoryMachine>,
+    kind: Kind,
     sessions: Sessions,
     /// Whether the batch in the making needs an applied record.
     changed: bool,
+}
+
+/// Who carries out the commands.
+enum Kind {
+    KeyValue,
+    Directory(DirectoryMachine),
+    Custom(Custom),
+    /// Nobody any more: a panic left it in no state that means anything.
+    Retired,
 }
 
 impl Machine {
@@ -73,18 +84,47 @@ impl Machine {
     /// # Errors
     /// When the engine fails or a record is damaged.
     pub fn load(region: RegionId, reader: &dyn Reader) -> Result<Self, LoadError> {
+        let kind = if region == RegionId::META {
+            let loaded = DirectoryMachine::load(region, reader).map_err(|error| match error {
+                directory_machine::Error::Read(failure) => LoadError::Read(failure),
+                directory_machine::Error::Damaged(_) => LoadError::Damaged(error.to_string()),
+            });
+            Kind::Directory(loaded?)
+        } else {
+            Kind::KeyValue
+        };
+        Self::load_kind(region, reader, kind)
+    }
+
+    /// As [`Self::load`], for a region whose commands a custom machine carries out, which `open`
+    /// makes from its records.
+    ///
+    /// # Errors
+    /// As for [`Self::load`].
+    pub fn load_custom(
+        region: RegionId,
+        reader: &dyn Reader,
+        open: &Open,
+    ) -> Result<Self, LoadError> {
+        let machine = open(&View::new(region, reader, None))?;
+        let custom = Custom { machine, unwritten: std::collections::BTreeMap::new() };
+        Self::load_kind(region, reader, Kind::Custom(custom))
+    }
+
+    /// A region that cannot be served here: it has its position, and refuses everything.
+    ///
+    /// # Errors
+    /// As for [`Self::load`].
+    pub fn load_retired(region: RegionId, reader: &dyn Reader) -> Result<Self, LoadError> {
+        Self::load_kind(region, reader, Kind::Retired)
+    }
+
+    fn load_kind(region: RegionId, reader: &dyn Reader, kind: Kind) -> Result<Self, LoadError> {
         let (applied, progress) = match reader.get(&keys::applied(region))? {
             Some(bytes) => applied::decode(bytes)
                 .map_err(|error| LoadError::Damaged(format!("the applied record: {error}")))?,
             None => (Applied::default(), Progress::default()),
         };
-        let directory = (region == RegionId::META)
-            .then(|| DirectoryMachine::load(region, reader))
-            .transpose()
-            .map_err(|error| match error {
-                directory_machine::Error::Read(failure) => LoadError::Read(failure),
-                directory_machine::Error::Damaged(_) => LoadError::Damaged(error.to_string()),
-            })?;
         let mut sessions = Sessions::default();
         let (start, end) = keys::sessions(region);
         let mut damaged = None;
@@ -100,7 +140,7 @@ impl Machine {
         }
         sessions.loaded();
         let space = KeySpace::load(region, progress, reader)?;
-        Ok(Self { region, applied, space, directory, sessions, changed: false })
+        Ok(Self { region, applied, space, kind, sessions, changed: false })
     }
 
     /// How far the log is applied.
@@ -149,6 +189,21 @@ impl Machine {
     /// The batch is in the engine.
     pub fn written(&mut self) {
         self.space.written();
+        if let Kind::Custom(custom) = &mut self.kind {
+            custom.unwritten.clear();
+        }
+    }
+
+    /// Applying panicked: what is in memory means nothing any more. From here on everything is
+    /// refused with `Corrupt`; nothing more may be applied.
+    pub fn retire(&mut self) {
+        self.kind = Kind::Retired;
+    }
+
+    /// Whether a machine of others carries out the commands.
+    #[must_use]
+    pub fn is_custom(&self) -> bool {
+        matches!(self.kind, Kind::Custom(_))
     }
 
     /// One bounded step of removing what compaction made unreachable; answers whether there is more.
@@ -187,6 +242,9 @@ impl Machine {
     /// The meta region's directory.
     #[must_use]
     pub fn directory(&self) -> Option<&Directory> {
-        self.directory.as_ref().map(DirectoryMachine::directory)
+        match &self.kind {
+            Kind::Directory(directory) => Some(directory.directory()),
+            Kind::KeyValue | Kind::Custom(_) | Kind::Retired => None,
+        }
     }
 }

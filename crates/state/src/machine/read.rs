@@ -3,11 +3,21 @@
 use bytes::Bytes;
 use types::{Code, Fault, LeaseId, Reader};
 
-use super::Machine;
+use super::{Kind, Machine};
+use crate::custom::View;
 use crate::error::FetchError;
 use crate::request::{RangeRequest, TxnRequest};
 use crate::response::Response;
 use crate::space::Selection;
+
+/// The meta region is asked for keys.
+const NO_KEYS: &str = "the meta region keeps no keys of users";
+/// A custom keyspace is asked for keys.
+pub(super) const CUSTOM_ONLY: &str = "this keyspace has a machine of its own, and no keys";
+
+pub(super) fn retired() -> Fault {
+    Fault::new(Code::Corrupt, "the state of this region was set aside")
+}
 
 impl Machine {
     /// Every lease with its time to live in seconds, by id.
@@ -51,10 +61,30 @@ impl Machine {
         self.space.index_memory()
     }
 
-    fn check_key_space(&self) -> Result<(), Fault> {
-        if self.directory.is_some() {
-            return Err(Fault::new(Code::Unsupported, "the meta region keeps no keys of users"));
+    /// Puts a question to a custom machine.
+    ///
+    /// # Errors
+    /// `Unsupported` where the region has another kind of machine; the engine's.
+    pub fn query(&self, question: Bytes, reader: &dyn Reader) -> Result<Bytes, FetchError> {
+        match &self.kind {
+            Kind::Custom(custom) => {
+                let view = View::new(self.region, reader, Some(&custom.unwritten));
+                Ok(custom.machine.query(question, &view)?)
+            }
+            Kind::Retired => Err(retired().into()),
+            Kind::KeyValue | Kind::Directory(_) => {
+                let detail = "this keyspace has keys and values, and no machine of its own";
+                Err(Fault::new(Code::Unsupported, detail).into())
+            }
         }
-        Ok(())
+    }
+
+    fn check_key_space(&self) -> Result<(), Fault> {
+        match &self.kind {
+            Kind::KeyValue => Ok(()),
+            Kind::Directory(_) => Err(Fault::new(Code::Unsupported, NO_KEYS)),
+            Kind::Custom(_) => Err(Fault::new(Code::Unsupported, CUSTOM_ONLY)),
+            Kind::Retired => Err(retired()),
+        }
     }
 }
