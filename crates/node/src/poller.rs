@@ -83,6 +83,7 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
     loop {
         let patience = next_tick.since(shared.clock.now());
         let open = mailbox.take(&mut items, Some(patience));
+        host.now(shared.clock.now().0);
         let mut stop = !open;
         for item in items.drain(..) {
             stop |= handle(shared, &mut host, item);

@@ -1,5 +1,6 @@
 //! Every replica of one poller, and who of them has something to say.
 
+use core::time::Duration;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +10,7 @@ use consensus::{MessageKind, SnapshotMeta};
 use types::{Code, Index, NodeId, PeerId, RegionId, Term};
 
 use crate::peer::{Peer, PeerStart};
-use crate::{Output, RegionMessage};
+use crate::{GroupStats, HostGuards, Output, RegionMessage, Sleep};
 
 /// A host's bounds.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,14 @@ pub struct HostLimits {
     pub unapplied_bytes: usize,
     /// Ticks without a leader after which waiting reads are given up.
     pub read_patience_ticks: u64,
+    /// Ticks without anything but heartbeats after which a group goes to sleep; `None` for never.
+    pub hibernate_after_ticks: Option<u64>,
+    /// Sleeping replicas woken per tick because a node was lost or came back, and replicas started per
+    /// tick that are awake at once. Whatever somebody waits for is woken at once, beside these.
+    pub wakes_per_tick: usize,
+    /// Which of the rules hold; all of them, outside tests.
+    #[doc(hidden)]
+    pub guards: HostGuards,
 }
 
 impl Default for HostLimits {
@@ -35,6 +44,9 @@ impl Default for HostLimits {
             unapplied_entries: types::limits::UNAPPLIED_ENTRIES,
             unapplied_bytes: 64 << 20,
             read_patience_ticks: 50,
+            hibernate_after_ticks: None,
+            wakes_per_tick: 64,
+            guards: HostGuards::default(),
         }
     }
 }
@@ -46,6 +58,8 @@ impl Default for HostLimits {
 /// and leaves the others alone (guard rule 7).
 pub struct Host<P, R> {
     limits: HostLimits,
+    /// The driver's monotonic clock.
+    now: Duration,
     peers: BTreeMap<RegionId, Peer<P, R>>,
     dirty: BTreeSet<RegionId>,
     quarantined: BTreeMap<RegionId, String>,
@@ -63,6 +77,7 @@ impl<P, R> Host<P, R> {
     pub fn new(limits: HostLimits) -> Self {
         Self {
             limits,
+            now: Duration::ZERO,
             peers: BTreeMap::new(),
             dirty: BTreeSet::new(),
             quarantined: BTreeMap::new(),
@@ -101,6 +116,34 @@ impl<P, R> Host<P, R> {
     /// The regions with a replica here.
     pub fn regions(&self) -> impl Iterator<Item = RegionId> + '_ {
         self.peers.keys().copied()
+    }
+
+    /// Tells the time, on the monotonic clock; said before work is handed in. What is begun until the
+    /// next call counts as begun at `now`, so it must not be later than the truth. Never goes back.
+    pub fn now(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+    }
+
+    /// A word about sleep that came from `from`. One that makes no sense here is dropped.
+    pub fn sleep(&mut self, from: NodeId, word: Sleep) {
+        let _ = (from, word);
+    }
+
+    /// The node was not heard of for an election timeout, or its link broke, or it is another
+    /// incarnation of itself. Whatever slept under a leader there is woken, paced.
+    pub fn node_lost(&mut self, node: NodeId) {
+        let _ = node;
+    }
+
+    /// The node is there (again). Leaders that slept without it are woken, paced.
+    pub fn node_back(&mut self, node: NodeId) {
+        let _ = node;
+    }
+
+    /// The group as its replica here sees it. Allocates; for operators.
+    #[must_use]
+    pub fn group_stats(&self, region: RegionId) -> Option<GroupStats> {
+        self.peers.get(&region).map(Peer::stats)
     }
 
     /// One tick of time for every replica.
@@ -205,7 +248,7 @@ impl<P, R> Host<P, R> {
     /// `RegionNotFound`, `MemberNotFound`, `NotLeader`.
     pub fn transfer(&mut self, region: RegionId, to: NodeId) -> Result<(), Code> {
         let peer = self.peers.get_mut(&region).ok_or(Code::RegionNotFound)?;
-        peer.transfer(to)?;
+        peer.transfer(to, self.limits.guards, &mut self.early)?;
         self.dirty.insert(region);
         Ok(())
     }
@@ -263,7 +306,8 @@ impl<P, R> Host<P, R> {
     /// What is to be done since the last call. Empty output means the host is at rest.
     pub fn poll(&mut self) -> Output<P, R> {
         for region in std::mem::take(&mut self.dirty) {
-            self.guarded(region, Peer::collect);
+            let (now, guards) = (self.now, self.limits.guards);
+            self.guarded(region, |peer, out| peer.collect(now, guards, out));
             self.dirty.remove(&region);
         }
         std::mem::take(&mut self.early)

@@ -2,13 +2,21 @@
 //! completions, and says what to send, what to make durable, what to apply and which reads may be
 //! served. The node drives it with threads, the simulator with a seed; both run this very code.
 
+mod guards;
 mod host;
+mod lease;
 mod message;
 mod output;
 mod peer;
 mod reads;
+mod sleep;
+mod stats;
 
+pub use guards::HostGuards;
 pub use host::{Host, HostLimits};
+pub use lease::{ClockRules, Forfeit, LeaderLease};
 pub use message::RegionMessage;
 pub use output::{Committed, Install, LogWrite, Output, RoleChange};
 pub use peer::{Peer, PeerStart};
+pub use sleep::{Sleep, SleepKind};
+pub use stats::{GroupPeer, GroupStats};

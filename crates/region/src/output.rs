@@ -1,9 +1,11 @@
 //! What a host wants done, collected over one round.
 
+use core::time::Duration;
+
 use consensus::{Role, SnapshotMeta};
 use types::{Code, Entry, HardState, Index, NodeId, RegionId, Term};
 
-use crate::RegionMessage;
+use crate::{Forfeit, RegionMessage, Sleep};
 
 /// Something for the log. Writes of one region must become durable in the order they were given.
 #[derive(Debug)]
@@ -63,12 +65,19 @@ pub struct RoleChange {
     pub term: Term,
 }
 
-/// One round's results. The order to carry them out: send `messages`, write `writes`, hand
-/// `installs` and then `committed` to the applier; the rest in any order.
+/// One round's results. The order to carry them out: put `forfeited` and `roles` into effect for whoever
+/// reads under a lease, send `messages` and then `sleep`, write `writes`, hand `installs` and then
+/// `committed` to the applier; the rest in any order.
 #[derive(Debug)]
 pub struct Output<P, R> {
+    /// Leases that end before their time. Nothing else of this output may happen before they did.
+    pub forfeited: Vec<(RegionId, Term, Forfeit)>,
+    /// A quorum round begun at that moment, while leading in that term, was answered in that term.
+    pub confirmed: Vec<(RegionId, Term, Duration)>,
     /// May leave at once.
     pub messages: Vec<(NodeId, RegionMessage)>,
+    /// To leave after `messages`: words about sleep to replicas on other nodes.
+    pub sleep: Vec<(NodeId, Sleep)>,
     /// For the log.
     pub writes: Vec<LogWrite>,
     /// Snapshots to install.
@@ -95,7 +104,10 @@ pub struct Output<P, R> {
 impl<P, R> Default for Output<P, R> {
     fn default() -> Self {
         Self {
+            forfeited: Vec::new(),
+            confirmed: Vec::new(),
             messages: Vec::new(),
+            sleep: Vec::new(),
             writes: Vec::new(),
             installs: Vec::new(),
             committed: Vec::new(),

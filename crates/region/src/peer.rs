@@ -1,5 +1,6 @@
 //! One replica of one region: the consensus core with the proposals and reads that wait on it.
 
+use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
@@ -8,7 +9,10 @@ use state::directory::RegionRecord;
 use types::{Code, Entry, EntryKind, HardState, Index, NodeId, PeerId, Term};
 
 use crate::reads::ReadQueue;
-use crate::{Committed, HostLimits, Install, LogWrite, Output, RegionMessage, RoleChange};
+use crate::{
+    Committed, Forfeit, GroupPeer, GroupStats, HostGuards, HostLimits, Install, LogWrite, Output,
+    RegionMessage, RoleChange,
+};
 
 /// What a replica needs to start.
 pub struct PeerStart {
@@ -88,6 +92,45 @@ impl<P, R> Peer<P, R> {
     #[must_use]
     pub fn record(&self) -> &RegionRecord {
         &self.record
+    }
+
+    pub(crate) fn stats(&self) -> GroupStats {
+        let status = self.replica.status();
+        let node = |peer: PeerId| self.nodes.get(&peer).copied();
+        let peers = status.peers.iter().map(|peer| GroupPeer::new(peer, node(peer.peer)));
+        GroupStats {
+            region: status.region,
+            peer: status.peer,
+            role: status.role,
+            term: status.hard_state.term,
+            vote: status.hard_state.vote,
+            leader: status.leader,
+            leader_node: status.leader.and_then(node),
+            first: status.first,
+            last: status.last,
+            persisted: status.persisted,
+            commit: status.hard_state.commit,
+            applied: status.applied,
+            unapplied_entries: self.unapplied(),
+            unapplied_bytes: self.unapplied_bytes,
+            ticks_since_leader: self.replica.ticks_since_leader(),
+            idle_ticks: 0,
+            hibernating: false,
+            pending_proposals: self.proposals.len(),
+            waiting_reads: self.reads.len(),
+            transferee: status.transferee,
+            peers: peers.collect(),
+            memory_bytes: self.memory_bytes(),
+        }
+    }
+
+    /// What is held beside the library's own tables, about.
+    fn memory_bytes(&self) -> usize {
+        let waiting = self.proposals.capacity() * size_of::<Proposal<P>>()
+            + self.reads.len() * size_of::<R>()
+            + self.handed.capacity() * size_of::<(Index, usize)>()
+            + self.nodes.len() * 4 * size_of::<(PeerId, NodeId)>();
+        size_of::<Self>() + self.replica.memory_bytes() + waiting + self.unapplied_bytes
     }
 
     /// Entries handed out to be applied and not reported as applied yet.
@@ -182,10 +225,19 @@ impl<P, R> Peer<P, R> {
         self.replica.applied(self.applied);
     }
 
-    pub(crate) fn transfer(&mut self, to: NodeId) -> Result<(), Code> {
+    pub(crate) fn transfer(
+        &mut self,
+        to: NodeId,
+        guards: HostGuards,
+        out: &mut Output<P, R>,
+    ) -> Result<(), Code> {
         let peer = self.nodes.iter().find(|(_, node)| **node == to).map(|(peer, _)| *peer);
         let peer = peer.ok_or(Code::MemberNotFound)?;
-        self.replica.transfer_leadership(peer).map_err(|_| Code::NotLeader)
+        self.replica.transfer_leadership(peer).map_err(|_| Code::NotLeader)?;
+        if guards.forfeit_at_transfer {
+            out.forfeited.push((self.record.id, self.replica.term(), Forfeit::Term));
+        }
+        Ok(())
     }
 
     pub(crate) fn campaign(&mut self) {
@@ -228,12 +280,17 @@ impl<P, R> Peer<P, R> {
     }
 
     /// Collects everything this replica wants done.
-    pub(crate) fn collect(&mut self, out: &mut Output<P, R>) -> Result<(), consensus::Error> {
-        self.ask_read_index();
+    pub(crate) fn collect(
+        &mut self,
+        now: Duration,
+        guards: HostGuards,
+        out: &mut Output<P, R>,
+    ) -> Result<(), consensus::Error> {
+        self.ask_read_index(now);
         while self.replica.has_ready() {
             let Some(ready) = self.replica.ready() else { break };
-            self.take_ready(ready, out)?;
-            self.ask_read_index();
+            self.take_ready(ready, now, guards, out)?;
+            self.ask_read_index(now);
         }
         let commit = self.replica.commit_index();
         if commit > self.told_commit {
@@ -246,18 +303,21 @@ impl<P, R> Peer<P, R> {
         }
     }
 
-    fn ask_read_index(&mut self) {
+    fn ask_read_index(&mut self, now: Duration) {
         if self.reads.wants_round()
             && self.leader.is_some()
             && let Ok(context) = self.replica.read_index()
         {
-            self.reads.begin(context);
+            let led = self.replica.is_leader().then(|| (self.replica.term(), now));
+            self.reads.begin(context, led);
         }
     }
 
     fn take_ready(
         &mut self,
         ready: consensus::Ready,
+        now: Duration,
+        guards: HostGuards,
         out: &mut Output<P, R>,
     ) -> Result<(), consensus::Error> {
         if let Some((role, leader, term)) = ready.role_change {
@@ -270,8 +330,15 @@ impl<P, R> Peer<P, R> {
             self.reads.retry(context);
         }
         for (context, index) in ready.reads {
-            for (index, read) in self.reads.confirm(context, index) {
-                out.reads.push((self.record.id, index, read));
+            let Some(answered) = self.reads.confirm(context) else { continue };
+            let region = self.record.id;
+            out.reads.extend(answered.reads.into_iter().map(|read| (region, index, read)));
+            if let Some((term, began)) = answered.led
+                && self.role == Role::Leader
+                && self.term == term
+            {
+                let began = if guards.lease_from_question { began } else { now };
+                out.confirmed.push((region, term, began));
             }
         }
         self.route(ready.messages, &mut out.messages);

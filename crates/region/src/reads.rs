@@ -1,10 +1,11 @@
 //! Linearizable reads of one region: everything that waits is confirmed by one quorum round
 //! (Raft dissertation, 6.4).
 
+use core::time::Duration;
 use std::collections::VecDeque;
 
 use consensus::ReadContext;
-use types::Index;
+use types::Term;
 
 /// Rounds under way at once; what comes meanwhile waits for the next, so that load makes batches
 /// larger instead of rounds more frequent.
@@ -12,7 +13,17 @@ const ROUNDS: usize = 2;
 
 struct Round<R> {
     context: ReadContext,
+    /// The term this replica led when the round began, and when that was.
+    led: Option<(Term, Duration)>,
     reads: Vec<R>,
+}
+
+/// A round that was answered.
+pub(crate) struct Answered<R> {
+    /// The reads that may go, and those of the rounds before it.
+    pub(crate) reads: Vec<R>,
+    /// The term this replica led when the round began, and when that was.
+    pub(crate) led: Option<(Term, Duration)>,
 }
 
 /// The reads of a region that wait for their index.
@@ -42,18 +53,17 @@ impl<R> ReadQueue<R> {
     }
 
     /// A round was begun: it carries everything that waits.
-    pub(crate) fn begin(&mut self, context: ReadContext) {
+    pub(crate) fn begin(&mut self, context: ReadContext, led: Option<(Term, Duration)>) {
         let reads = std::mem::take(&mut self.waiting);
-        self.rounds.push_back(Round { context, reads });
+        self.rounds.push_back(Round { context, led, reads });
     }
 
     /// A round was confirmed. Rounds begun before it are covered too: their reads came earlier, and
     /// a later confirmation is as good.
-    pub(crate) fn confirm(&mut self, context: ReadContext, index: Index) -> Vec<(Index, R)> {
-        let Some(at) = self.rounds.iter().position(|round| round.context == context) else {
-            return Vec::new();
-        };
-        self.rounds.drain(..=at).flat_map(|round| round.reads).map(|read| (index, read)).collect()
+    pub(crate) fn confirm(&mut self, context: ReadContext) -> Option<Answered<R>> {
+        let at = self.rounds.iter().position(|round| round.context == context)?;
+        let led = self.rounds.get(at)?.led;
+        Some(Answered { reads: self.rounds.drain(..=at).flat_map(|it| it.reads).collect(), led })
     }
 
     /// A round got no index: its reads wait again, and the next attempt gets a context of its own
@@ -82,22 +92,29 @@ impl<R> ReadQueue<R> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 mod tests {
-    use super::{Index, ReadContext, ReadQueue};
+    use super::{Duration, ReadContext, ReadQueue, Term};
 
     #[test]
     fn a_later_confirmation_covers_earlier_rounds_and_a_lost_round_waits_again() {
         let mut queue = ReadQueue::default();
         queue.push('a');
-        queue.begin(ReadContext(1));
+        queue.begin(ReadContext(1), None);
         queue.push('b');
         assert!(queue.wants_round());
-        queue.begin(ReadContext(2));
+        queue.begin(ReadContext(2), Some((Term(3), Duration::from_secs(4))));
         queue.push('c');
         assert!(!queue.wants_round(), "two rounds are under way");
-        assert_eq!(queue.confirm(ReadContext(2), Index(7)), vec![(Index(7), 'a'), (Index(7), 'b')]);
-        assert!(queue.confirm(ReadContext(1), Index(9)).is_empty(), "already covered");
-        queue.begin(ReadContext(3));
+        let answered = queue.confirm(ReadContext(2)).unwrap();
+        assert_eq!(answered.reads, vec!['a', 'b']);
+        assert_eq!(
+            answered.led,
+            Some((Term(3), Duration::from_secs(4))),
+            "its own, not an earlier one's"
+        );
+        assert!(queue.confirm(ReadContext(1)).is_none(), "already covered");
+        queue.begin(ReadContext(3), None);
         assert!(!queue.wants_round());
         queue.retry(ReadContext(3));
         assert!(queue.wants_round(), "the round failed and 'c' waits again");

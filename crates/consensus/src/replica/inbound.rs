@@ -32,7 +32,15 @@ impl Replica {
             if replica.is_unheard(&message) {
                 return Ok(());
             }
-            replica.raw.step(message.0).map_err(|error| replica.translate(from, &error))
+            let leads = matches!(
+                message.kind(),
+                MessageKind::Append | MessageKind::Heartbeat | MessageKind::Snapshot
+            );
+            let result = replica.raw.step(message.0);
+            if leads && replica.leader() == Some(from) && !replica.is_leader() {
+                replica.heard = Some(replica.now);
+            }
+            result.map_err(|error| replica.translate(from, &error))
         })
     }
 

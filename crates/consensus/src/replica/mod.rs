@@ -36,6 +36,8 @@ pub struct Replica {
     now: u64,
     /// Ticks for which votes are still refused.
     settling: usize,
+    /// When a leader was last heard.
+    heard: Option<u64>,
     writes: Writes,
     reads: Reads,
     /// Committed, and held back until a change of the peers among them may take effect.
@@ -88,6 +90,7 @@ impl Replica {
             election_ticks: config.election_ticks,
             now: 0,
             settling: if settles { config.election_ticks } else { 0 },
+            heard: None,
             writes: Writes::new(&start.hard_state),
             reads: Reads::new(config.peer, config.incarnation),
             held: VecDeque::new(),

@@ -60,6 +60,22 @@ impl Replica {
         self.conf_state()
     }
 
+    /// Ticks since it heard a leader: 0 if it leads, `None` if it never did since it started.
+    #[must_use]
+    pub fn ticks_since_leader(&self) -> Option<u64> {
+        if self.is_leader() { Some(0) } else { self.heard.map(|heard| self.now - heard) }
+    }
+
+    /// About what it holds in memory: itself, its entries, and what the library keeps per peer.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        /// A peer's progress with its place in the library's tables.
+        const PER_PEER: usize = 256;
+        let peers = self.raw.raft.prs().iter().len() * PER_PEER;
+        let windows = self.raw.raft.inflight_buffers_size();
+        size_of::<Self>() + self.raw.store().cached_bytes() + peers + windows
+    }
+
     /// Why it stopped for good, if it did.
     #[must_use]
     pub fn failure(&self) -> Option<Error> {

@@ -51,6 +51,7 @@ impl Running {
     }
 
     fn take_mail(&mut self, sky: &mut Sky) {
+        self.host.now(self.clock(sky).0);
         for item in std::mem::take(&mut self.mailbox) {
             self.handle(sky, item);
         }
