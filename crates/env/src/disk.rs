@@ -58,6 +58,15 @@ pub trait DiskFile: Send + Sync {
     }
 }
 
+/// How much room a file system has, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DiskSpace {
+    /// What this process may still write.
+    pub free: u64,
+    /// All there is.
+    pub total: u64,
+}
+
 /// A file system.
 pub trait Disk: Send + Sync {
     /// Opens a file.
@@ -92,4 +101,9 @@ pub trait Disk: Send + Sync {
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// Whether the file or directory exists.
     fn exists(&self, path: &Path) -> bool;
+    /// The room on the file system that holds `path`, which exists.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn space(&self, path: &Path) -> io::Result<DiskSpace>;
 }

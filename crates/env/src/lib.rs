@@ -10,7 +10,7 @@ mod real;
 mod spawn;
 
 pub use clock::{Clock, Moment};
-pub use disk::{Disk, DiskFile, OpenMode};
+pub use disk::{Disk, DiskFile, DiskSpace, OpenMode};
 pub use net::{Inbox, Net, Refused};
 pub use random::Rng;
 pub use real::{MonotonicClock, OsRandom, RealDisk, ThreadSpawn};

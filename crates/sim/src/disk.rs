@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use env::{Disk, DiskFile, OpenMode};
+use env::{Disk, DiskFile, DiskSpace, OpenMode};
 use parking_lot::Mutex;
 
 /// A small generator (SplitMix64), so that a seed names one run for ever.
@@ -496,5 +496,10 @@ impl Disk for FaultDisk {
     fn exists(&self, path: &Path) -> bool {
         let state = self.0.lock();
         state.names.contains_key(path) || state.dirs.contains(path)
+    }
+
+    fn space(&self, _: &Path) -> io::Result<DiskSpace> {
+        let free = self.0.lock().faults.free_bytes.unwrap_or(u64::MAX);
+        Ok(DiskSpace { free, total: u64::MAX })
     }
 }

@@ -3,9 +3,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
-use crate::{Disk, DiskFile, OpenMode};
+use crate::{Disk, DiskFile, DiskSpace, OpenMode};
 
 /// The machine's file system.
 #[derive(Clone, Copy, Default, Debug)]
@@ -109,5 +109,13 @@ impl Disk for RealDisk {
 
     fn exists(&self, path: &Path) -> bool {
         path.exists()
+    }
+
+    fn space(&self, path: &Path) -> io::Result<DiskSpace> {
+        let all = statvfs(path)?;
+        // Without the blocks that only root may fill, also for root: the rest of the system needs
+        // them.
+        let bytes = |blocks: u64| blocks.saturating_mul(all.f_frsize);
+        Ok(DiskSpace { free: bytes(all.f_bavail), total: bytes(all.f_blocks) })
     }
 }
