@@ -2,14 +2,34 @@
 
 use std::process::ExitCode;
 
-/// Prints what went wrong, with its causes, and answers the exit code: 0 for success, 1 for failure.
-/// Wrong arguments end with 2 before this (clap).
+use node::FailureKind;
+
+use crate::serve::Stopped;
+
+/// The exit codes of a server, for `--help`; the numbers mean the same as those of the tools.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  stopped in order
+  1  could not start, or failed in a way no other code names
+  2  the command line is wrong
+  4  the cluster does not take this node
+  7  the disk is full
+  8  the disk failed, turned read-only or is damaged, or a bug was met";
+
+/// Prints what went wrong, with its causes, and answers the exit code. Wrong arguments end with 2
+/// before this (clap).
 pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+    let error = match result {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(error) => error,
+    };
+    eprintln!("error: {error:#}");
+    let stopped = error.downcast_ref::<Stopped>().map(|stopped| stopped.0.kind);
+    let kind = stopped.or_else(|| error.downcast_ref::<node::Error>().and_then(node::Error::kind));
+    match kind {
+        None => ExitCode::FAILURE,
+        Some(FailureKind::Refused) => ExitCode::from(4),
+        Some(FailureKind::DiskFull) => ExitCode::from(7),
+        Some(FailureKind::Disk | FailureKind::Bug) => ExitCode::from(8),
     }
 }

@@ -31,6 +31,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run a server.
+    #[command(after_help = exit::EXIT_CODES)]
     Serve(serve::Settings),
     /// Run several servers on this machine, to try fail-over.
     Cluster(cluster::Options),

@@ -121,7 +121,7 @@ fn apply_round(shared: &Arc<Shared>, round: Vec<Committed<Asked>>) -> bool {
     for committed in round {
         let Some(at) = touch(shared, committed.region, &mut touched) else { continue };
         if let Err(error) = apply_committed(shared, &mut touched[at], committed, &mut batch) {
-            shared.fail(format!("the engine could not be read: {error}"));
+            shared.fail_disk("the engine could not be read", &error);
             return false;
         }
     }
@@ -129,7 +129,7 @@ fn apply_round(shared: &Arc<Shared>, round: Vec<Committed<Asked>>) -> bool {
         region.machine.finish(&mut batch);
     }
     if let Err(error) = shared.engine.write(batch) {
-        shared.fail(format!("the engine could not be written: {error}"));
+        shared.fail_disk("the engine could not be written", &error);
         return false;
     }
     let mut done: Vec<Vec<(RegionId, Index)>> = vec![Vec::new(); shared.pollers.len()];

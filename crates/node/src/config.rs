@@ -60,6 +60,9 @@ pub struct NodeConfig {
     /// Bytes of files from which on the log is made shorter: old files are emptied, and where more
     /// than half of it is still needed, the largest logs are cut whatever they hold.
     pub log_bytes: u64,
+    /// Free bytes on the disk of `data_dir` below which the node takes no writes any more; `None`
+    /// for two log segments and 128 MiB, but at most a quarter of the disk.
+    pub disk_reserve_bytes: Option<u64>,
     /// Bounds of the consensus drivers.
     pub host_limits: HostLimits,
     /// Bounds of watches.
@@ -89,6 +92,7 @@ impl Default for NodeConfig {
             log_keep_entries: 5_000,
             log_region_bytes: 64 << 20,
             log_bytes: 512 << 20,
+            disk_reserve_bytes: None,
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),

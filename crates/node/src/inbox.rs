@@ -10,6 +10,7 @@ use crate::forward;
 use crate::frame::{self, Frames, Item, Question};
 use crate::poller::{Asked, ToPoller};
 use crate::shared::Shared;
+use crate::space::needs_room;
 
 /// What the transport delivers to.
 pub(crate) struct NodeInbox(pub(crate) Arc<Shared>);
@@ -29,6 +30,9 @@ impl Inbox for NodeInbox {
             }
             Item::Request { id, region, question: Question::Propose, body } => {
                 let asked = Asked::There { node: from, request: id };
+                if shared.space.is_read_only() && needs_room(&body) {
+                    return replies.reply(from, id, Err(&shared.space.refusal()));
+                }
                 match shared.admit_bytes(body.len()) {
                     Ok(()) => {
                         let slot = usize::try_from(region.get()).unwrap_or(0) % orders.len();

@@ -10,6 +10,7 @@ use storage::wal::RegionStatus;
 use types::{Code, Index, LeaseId, RegionId};
 
 use crate::config::EngineKind;
+use crate::failure::Failure;
 use crate::leadership::propose_housekeeping;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
@@ -86,7 +87,7 @@ pub(crate) async fn cut_logs(shared: Arc<Shared>) {
                 }
             }
             Ok(Err(error)) => {
-                shared.fail(format!("the engine could not be made durable: {error}"));
+                shared.fail_disk("the engine could not be made durable", &error);
                 return;
             }
             Err(_) => return,
@@ -135,7 +136,7 @@ pub(crate) async fn register(shared: Arc<Shared>) {
     match tokio::task::spawn_blocking(move || identity.set_cluster(cluster)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            return shared.fail(format!("the cluster's identity could not be kept: {error}"));
+            return shared.fail_disk("the cluster's identity could not be kept", &error);
         }
         Err(_) => return,
     }
@@ -153,7 +154,8 @@ pub(crate) async fn register(shared: Arc<Shared>) {
         let answer = forward::propose(&shared, &meta, command).await;
         if let Err(fault) = answer.and_then(|applied| applied.outcome.result) {
             if matches!(fault.code, Code::MemberNotFound | Code::ClusterMismatch) {
-                return shared.fail(format!("the cluster does not take this node: {fault}"));
+                let reason = format!("the cluster does not take this node: {fault}");
+                return shared.fail(Failure::refused(reason));
             }
             tracing::debug!(%fault, "this node is not registered yet");
         }

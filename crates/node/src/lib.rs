@@ -5,6 +5,7 @@ mod answer;
 mod applier;
 mod config;
 mod error;
+mod failure;
 mod forward;
 mod frame;
 mod handle;
@@ -21,6 +22,7 @@ mod poller;
 mod shard;
 mod shared;
 mod snapshots;
+mod space;
 pub mod transport;
 mod watch;
 mod writer;
@@ -28,9 +30,11 @@ mod writer;
 pub use answer::{Answer, Consistency, Header, LeaseStatus, Member, ReplicaStatus};
 pub use config::{EngineKind, NodeConfig};
 pub use error::Error;
+pub use failure::{Failure, FailureKind};
 pub use handle::Handle;
 pub use lease::{LeaseClock, LeaseLimits};
 pub use node::Node;
+pub use space::{Room, Space};
 pub use watch::{
     History, Hub, Page, SharedEvents, WatchControl, WatchCreate, WatchEvent, WatchLimits,
     WatchMessage, WatchMessages, event_bytes,

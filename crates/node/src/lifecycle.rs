@@ -68,7 +68,7 @@ pub(crate) fn directory_changed(shared: &Arc<Shared>, directory: Directory) {
             // It may have a log: a power cut takes the end of what the engine had, and with it the
             // directory's word of this region, but not the log.
             if let Err(error) = start_region(shared, record.clone()) {
-                shared.fail(format!("region {region} could not be started: {error}"));
+                shared.fail_disk(&format!("region {region} could not be started"), &error);
                 return;
             }
         }

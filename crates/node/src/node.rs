@@ -18,6 +18,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use types::{Fault, RegionId};
 
 use crate::config::{EngineKind, NodeConfig};
+use crate::failure::Failure;
 use crate::handle::Handle;
 use crate::history::NodeHistory;
 use crate::identity::{DirectoryLock, Identity, InitialCluster};
@@ -30,7 +31,7 @@ use crate::transport::{
     Admission, Carrier, Limits, PeerHello, Transport, TransportConfig, wait_for_quorum,
 };
 use crate::watch::Hub;
-use crate::{Error, applier, janitor, lifecycle, poller, snapshots, writer};
+use crate::{Error, applier, janitor, lifecycle, poller, snapshots, space, writer};
 
 /// How long an orderly stop waits for another node to take over what this one leads.
 const HAND_OVER: Duration = Duration::from_secs(3);
@@ -98,6 +99,7 @@ impl Node {
         connected.unwrap_or_else(|gone| Err(Error::Thread(gone.to_string())))?;
         start_meta_if_new(shared)?;
         self.tasks = vec![
+            tokio::spawn(space::watch(Arc::clone(shared))),
             tokio::spawn(janitor::expire_leases(Arc::clone(shared))),
             tokio::spawn(janitor::cut_logs(Arc::clone(shared))),
             tokio::spawn(janitor::register(Arc::clone(shared))),
@@ -254,7 +256,8 @@ impl Drop for ThreadGuard {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let name = &self.name;
-            self.shared.fail(format!("thread {name} panicked; this is a bug, please report it"));
+            let reason = format!("thread {name} panicked; this is a bug, please report it");
+            self.shared.fail(Failure::bug(reason));
         }
     }
 }

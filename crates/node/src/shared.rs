@@ -16,11 +16,13 @@ use types::{Code, Entry, Fault, Incarnation, Index, KeyspaceId, NodeId, RegionId
 
 use crate::applier::ToApplier;
 use crate::config::NodeConfig;
+use crate::failure::Failure;
 use crate::frame::Frames;
 use crate::identity::{DirectoryLock, Identity, InitialCluster};
 use crate::mailbox::Mailbox;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
+use crate::space::Space;
 use crate::transport::Carrier;
 use crate::watch::Hub;
 use crate::writer::ToWriter;
@@ -47,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) wal: WalReader,
     pub(crate) hub: Arc<Hub>,
+    /// The room on the disk.
+    pub(crate) space: Space,
     pub(crate) pollers: Vec<Mailbox<ToPoller>>,
     pub(crate) appliers: Vec<Mailbox<ToApplier>>,
     pub(crate) writer: Mailbox<ToWriter>,
@@ -58,7 +62,7 @@ pub(crate) struct Shared {
     client_bytes: AtomicUsize,
     raft_bytes: AtomicUsize,
     questions: Mutex<Questions>,
-    fatal: watch::Sender<Option<String>>,
+    fatal: watch::Sender<Option<Failure>>,
     /// Whether requests are answered no longer: the node failed, or has stopped.
     ended: watch::Sender<bool>,
     /// Kept until the last thread has let go of the files.
@@ -92,6 +96,11 @@ impl Shared {
         let appliers = (0..parts.config.appliers.max(1)).map(|_| Mailbox::default()).collect();
         // Answers to questions of an earlier life of this node may still come.
         let questions = Questions { last: parts.rng.next_u64() >> 1, open: BTreeMap::new() };
+        let space = Space::new(
+            parts.config.data_dir.clone(),
+            parts.config.disk_reserve_bytes,
+            parts.config.log_segment_bytes,
+        );
         Self {
             incarnation: Incarnation(parts.rng.next_u64()),
             config: parts.config,
@@ -103,6 +112,7 @@ impl Shared {
             engine: parts.engine,
             wal: parts.wal,
             hub: parts.hub,
+            space,
             pollers,
             appliers,
             writer: Mailbox::default(),
@@ -264,8 +274,9 @@ impl Shared {
     }
 
     /// Something broke that must stop the node: durable state can no longer be promised.
-    pub(crate) fn fail(&self, what: String) {
-        tracing::error!(reason = %what, "the node stops serving");
+    pub(crate) fn fail(&self, what: impl Into<Failure>) {
+        let what = what.into();
+        tracing::error!(reason = %what.reason, "the node stops serving");
         self.fatal.send_if_modified(|fatal| {
             let first = fatal.is_none();
             if first {
@@ -295,11 +306,16 @@ impl Shared {
         *self.ended.borrow()
     }
 
-    pub(crate) fn failed(&self) -> Option<String> {
-        self.fatal.borrow().clone()
+    /// [`Self::fail`]: the disk did not do `what`.
+    pub(crate) fn fail_disk(&self, what: &str, error: &(dyn std::error::Error + 'static)) {
+        self.fail(Failure::of_disk(what, error, &self.config.data_dir));
     }
 
-    pub(crate) fn watch_failure(&self) -> watch::Receiver<Option<String>> {
+    pub(crate) fn failed(&self) -> Option<String> {
+        self.fatal.borrow().as_ref().map(|failure| failure.reason.clone())
+    }
+
+    pub(crate) fn watch_failure(&self) -> watch::Receiver<Option<Failure>> {
         self.fatal.subscribe()
     }
 }

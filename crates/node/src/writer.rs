@@ -38,11 +38,7 @@ struct Writer<'a> {
 pub(crate) fn run(shared: &Arc<Shared>, wal: Wal) {
     let mut writer = Writer { shared, wal, refused: BTreeSet::new() };
     if let Err(error) = writer.run() {
-        shared.fail(format!(
-            "the log could not be written: {error}; nothing that was not durable was acknowledged. \
-             Check the disk of {}, then start the node again",
-            shared.config.data_dir.display()
-        ));
+        shared.fail_disk("the log could not be written", &error);
     }
     // After a failure nobody may wait for a disk that will not answer.
     shared.writer.abandon();

@@ -3,5 +3,5 @@
 mod run;
 mod settings;
 
-pub(crate) use run::run;
+pub(crate) use run::{Stopped, run};
 pub(crate) use settings::Settings;

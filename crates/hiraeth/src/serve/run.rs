@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use api::{serve_clients, serve_http};
-use node::Node;
+use node::{Failure, Node};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -72,9 +72,21 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
     node.shutdown().await;
     match reason {
         None => Ok(()),
-        Some(reason) => anyhow::bail!("the node had to stop: {reason}"),
+        Some(failure) => Err(Stopped(failure).into()),
     }
 }
+
+/// The node stopped by itself.
+#[derive(Debug)]
+pub(crate) struct Stopped(pub(crate) Failure);
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the node had to stop: {}", self.0.reason)
+    }
+}
+
+impl std::error::Error for Stopped {}
 
 async fn listen(address: &str, whose: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)

@@ -62,6 +62,10 @@ pub(crate) struct Settings {
     /// 5000].
     #[arg(long, env = "HIRAETH_LOG_KEEP_ENTRIES", value_name = "N")]
     log_keep_entries: Option<u64>,
+    /// Free MiB on the data directory's disk below which no writes are taken any more [default:
+    /// two log segments and 128, but at most a quarter of the disk].
+    #[arg(long, env = "HIRAETH_DISK_RESERVE_MIB", value_name = "MIB")]
+    disk_reserve_mib: Option<u64>,
     /// What is logged: a level, or a filter such as `info,node=debug` [default: info].
     #[arg(long, env = "HIRAETH_LOG", value_name = "FILTER")]
     log: Option<String>,
@@ -135,6 +139,10 @@ impl Settings {
                 .log_keep_entries
                 .or(file.log_keep_entries)
                 .unwrap_or(defaults.log_keep_entries),
+            disk_reserve_bytes: self
+                .disk_reserve_mib
+                .or(file.disk_reserve_mib)
+                .map(|mib| mib << 20),
             ..defaults
         };
         Ok(Resolved {

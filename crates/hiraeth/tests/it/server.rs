@@ -75,6 +75,12 @@ impl Server {
         process.wait().unwrap();
     }
 
+    /// Waits until it ended by itself; answers its exit code.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        let mut process = self.process.take().unwrap();
+        wait(&mut process).code()
+    }
+
     /// Asks it to stop, and waits until it did.
     pub(crate) fn stop(&mut self) {
         let mut process = self.process.take().unwrap();

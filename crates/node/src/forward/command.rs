@@ -14,6 +14,7 @@ use crate::frame::Question;
 use crate::poller::{Asked, ToPoller};
 use crate::shard::{Leadership, Shard};
 use crate::shared::Shared;
+use crate::space::needs_room;
 
 /// Carries out a command on a region and answers its outcome.
 pub(crate) async fn propose(
@@ -49,6 +50,9 @@ pub(crate) async fn propose(
 
 /// Proposes on this node; answers only if that fails.
 async fn propose_here(shared: &Shared, region: RegionId, data: Bytes) -> Result<(), Fault> {
+    if shared.space.is_read_only() && needs_room(&data) {
+        return Err(shared.space.refusal());
+    }
     shared.admit_bytes(data.len())?;
     let (sender, receiver) = oneshot::channel();
     let asked = Asked::Here(sender);

@@ -114,7 +114,7 @@ impl Handle {
         match error {
             state::FetchError::Fault(fault) => fault.clone(),
             state::FetchError::Read(failure) => {
-                self.shared.fail(format!("the engine could not be read: {failure}"));
+                self.shared.fail_disk("the engine could not be read", failure);
                 Fault::new(Code::Corrupt, failure.to_string())
             }
         }

@@ -3,6 +3,8 @@
 use types::{Fault, KeyspaceId};
 
 use super::Handle;
+use crate::failure::Failure;
+use crate::space::Room;
 use crate::watch::{WatchControl, WatchMessages};
 
 impl Handle {
@@ -42,9 +44,16 @@ impl Handle {
     }
 
     /// Answers with the reason when the node can serve no longer.
-    pub async fn failed(&self) -> String {
-        let mut failure = self.shared.watch_failure();
-        let reason = failure.wait_for(Option::is_some).await;
-        reason.ok().and_then(|reason| reason.clone()).unwrap_or_else(|| "it was stopped".to_owned())
+    pub async fn failed(&self) -> Failure {
+        let mut watch = self.shared.watch_failure();
+        let failure = watch.wait_for(Option::is_some).await;
+        let failure = failure.ok().and_then(|failure| failure.clone());
+        failure.unwrap_or_else(|| Failure::bug("the node is gone".to_owned()))
+    }
+
+    /// The room on the disk of the data directory, as of the last half second.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.shared.space.room()
     }
 }

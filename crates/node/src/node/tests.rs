@@ -95,7 +95,7 @@ async fn a_leader_that_failed_answers_nothing_and_lets_another_lead() {
     });
     failed.shared.fail("the disk is gone".to_owned());
     timeout(Duration::from_secs(2), waiting).await.expect("an answer soon").unwrap();
-    assert_eq!(failed.handle().failed().await, "the disk is gone");
+    assert_eq!(failed.handle().failed().await.reason, "the disk is gone");
     let refused = failed.handle().propose(DEFAULT, put()).await.unwrap_err();
     assert_eq!(refused.code, Code::ShuttingDown);
     for node in &nodes {

@@ -1,0 +1,44 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Room;
+use crate::shared::Shared;
+
+/// Between two looks at the disk. A disk that is written at full speed loses less than the reserve
+/// meanwhile.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Looks at the disk for as long as the node runs.
+pub(crate) async fn watch(shared: Arc<Shared>) {
+    let mut interval = tokio::time::interval(INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut blind = false;
+    loop {
+        interval.tick().await;
+        let looking = Arc::clone(&shared);
+        let look = move || looking.space.look(looking.disk.as_ref());
+        match tokio::task::spawn_blocking(look).await {
+            Ok(Ok((room, changed))) => {
+                blind = false;
+                if changed {
+                    tell(&shared, room);
+                }
+            }
+            Ok(Err(error)) => {
+                if !std::mem::replace(&mut blind, true) {
+                    let path = shared.space.path().display();
+                    tracing::warn!(%path, %error, "cannot tell how much room the disk has");
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+fn tell(shared: &Shared, room: Room) {
+    if room.read_only {
+        tracing::error!("read-only: {}. Reads and deletes go on", shared.space.shortage());
+    } else {
+        tracing::info!(free_mib = room.free >> 20, "writes are taken again: the disk has room");
+    }
+}

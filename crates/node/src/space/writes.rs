@@ -1,0 +1,22 @@
+use bytes::Bytes;
+use state::command::{Command, Envelope};
+use state::request::TxnOp;
+
+/// Whether an encoded command leaves more on the disk than it found there. What cannot be decoded
+/// counts: it is refused later for what it is.
+pub(crate) fn needs_room(data: &Bytes) -> bool {
+    Envelope::decode(data.clone()).map_or(true, |envelope| match &envelope.command {
+        Command::Put(_) | Command::LeaseGrant { .. } | Command::CreateKeyspace { .. } => true,
+        Command::Txn(txn) => txn.success.iter().chain(&txn.failure).any(puts),
+        // Also what is new here one day: the log has room for it, or there would be no reserve.
+        _ => false,
+    })
+}
+
+fn puts(operation: &TxnOp) -> bool {
+    match operation {
+        TxnOp::Put(_) => true,
+        TxnOp::Txn(txn) => txn.success.iter().chain(&txn.failure).any(puts),
+        TxnOp::Range(_) | TxnOp::Delete(_) => false,
+    }
+}
