@@ -108,18 +108,14 @@ pub(crate) fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
     None
 }
 
-/// The error with its causes, none said twice.
+/// The error, and what is at the bottom of it: what lies between says the same in other words.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        next = cause.source();
+    let text = error.to_string();
+    let bottom = std::iter::successors(error.source(), |cause| (*cause).source()).last();
+    match bottom.map(ToString::to_string) {
+        Some(bottom) if !text.contains(&bottom) => format!("{text}: {bottom}"),
+        _ => text,
     }
-    text
 }
 
 #[cfg(test)]

@@ -117,14 +117,14 @@ impl Settings {
             }
         };
         let defaults = NodeConfig::default();
+        let data_dir = self.data_dir.or(file.data_dir);
+        let data_dir = data_dir.unwrap_or_else(|| PathBuf::from("hiraeth-data"));
         let engine = or(self.engine, file.engine, "fjall");
         let engine_memory = self.engine_memory_mib.or(file.engine_memory_mib);
         let tick = self.tick_ms.or(file.tick_ms).map(std::time::Duration::from_millis);
         let node = NodeConfig {
-            data_dir: self
-                .data_dir
-                .or(file.data_dir)
-                .unwrap_or_else(|| PathBuf::from("hiraeth-data")),
+            // Messages name it, and are read elsewhere.
+            data_dir: std::path::absolute(&data_dir).unwrap_or(data_dir),
             name,
             listen_peer,
             advertise_peer,
