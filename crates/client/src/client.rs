@@ -14,7 +14,7 @@ pub struct Client {
 }
 
 pub(crate) struct Shared {
-    pub(crate) endpoints: Endpoints,
+    pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) options: Options,
     keyspace: Option<MetadataValue<Ascii>>,
 }
@@ -46,11 +46,20 @@ impl Client {
         I::Item: Into<String>,
     {
         let endpoints = Endpoints::new(endpoints.into_iter().map(Into::into).collect())?;
-        let keyspace = options.keyspace.as_deref().map(|name| {
-            let wrong = |_| Error::Setting(format!("the keyspace name {name:?} is not plain text"));
-            name.parse().map_err(wrong)
-        });
-        let keyspace = keyspace.transpose()?;
+        let endpoints = Arc::new(endpoints);
+        let keyspace = keyspace_header(options.keyspace.as_deref())?;
+        Ok(Self { shared: Arc::new(Shared { endpoints, options, keyspace }) })
+    }
+
+    /// The same servers over the same connections, with every request for keyspace `name`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a name that cannot be one. Whether it exists shows with the first
+    /// request.
+    pub fn in_keyspace(&self, name: impl Into<String>) -> Result<Self, Error> {
+        let options = Options { keyspace: Some(name.into()), ..self.shared.options.clone() };
+        let keyspace = keyspace_header(options.keyspace.as_deref())?;
+        let endpoints = Arc::clone(&self.shared.endpoints);
         Ok(Self { shared: Arc::new(Shared { endpoints, options, keyspace }) })
     }
 
@@ -67,4 +76,9 @@ impl Client {
         }
         request
     }
+}
+
+fn keyspace_header(name: Option<&str>) -> Result<Option<MetadataValue<Ascii>>, Error> {
+    let wrong = |name| Error::Setting(format!("the keyspace name {name:?} is not plain text"));
+    name.map(|name| name.parse().map_err(|_| wrong(name))).transpose()
 }
