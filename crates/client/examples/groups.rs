@@ -71,7 +71,10 @@ async fn main() -> Result<(), Error> {
     make(&client, &settings).await?;
     let after = usage(&settings).await?;
     let grown = after.resident_bytes.saturating_sub(before.resident_bytes);
-    println!("grown by {} KiB per group over all servers", (grown >> 10) as usize / settings.keyspaces);
+    println!(
+        "grown by {} KiB per group over all servers",
+        (grown >> 10) as usize / settings.keyspaces
+    );
     for what in ["just made", "at rest", "at rest still"] {
         let (from, began) = (usage(&settings).await?, Instant::now());
         tokio::time::sleep(settings.idle).await;
