@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything about this repository that is not the product.
 
+mod chaos;
 mod deny;
 mod run;
 mod sim;
@@ -27,6 +28,8 @@ enum Task {
     Sim(sim::Options),
     /// Known-bad variants that the simulation must catch.
     Mutants(sim::MutantOptions),
+    /// Real servers in real processes under faults.
+    Chaos(chaos::Options),
     /// Real clients against real servers.
     Compat(test::CompatOptions),
 }
@@ -38,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         Task::Deny => deny::run(),
         Task::Sim(options) => sim::run(&options),
         Task::Mutants(options) => sim::mutants(&options),
+        Task::Chaos(options) => chaos::run(&options),
         Task::Compat(options) => test::compat(&options),
     }
 }

@@ -40,3 +40,10 @@ pub(crate) fn step(name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> any
     println!("=== {name}: {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
 }
+
+/// The path of a binary that was built for release.
+pub(crate) fn release(name: &str) -> String {
+    let target =
+        std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root().join("target"), PathBuf::from);
+    target.join("release").join(name).display().to_string()
+}

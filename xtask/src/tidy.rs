@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::run::root;
 
 /// Crates and what they may use of ours; arrows point down only.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("types", &[]),
     ("env", &["types"]),
     ("consensus", &["types"]),
@@ -24,6 +24,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("hiraeth", &["api", "node", "client", "proto", "types"]),
     ("check", &[]),
     ("sim", &["types", "env", "consensus", "state", "storage", "region", "node", "check"]),
+    ("chaos", &["client", "proto", "types", "check"]),
 ];
 
 /// Crates that take time, randomness and I/O from outside.

@@ -1,0 +1,77 @@
+//! Partitions. Clients reach every node all the while.
+
+use super::Nemesis;
+use crate::servers::COUNT;
+
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    /// The leader's link is down.
+    LeaderOff,
+    /// What the leader sends does not arrive.
+    LeaderMute,
+    /// What others send to the leader does not arrive.
+    LeaderDeaf,
+    /// A follower's link is down.
+    FollowerOff,
+    /// What a follower sends does not arrive.
+    FollowerMute,
+    /// The leader and one follower do not reach each other; both reach the third node.
+    Bridge,
+    /// No node reaches another.
+    Apart,
+}
+
+impl Cut {
+    const ALL: [Self; 7] = [
+        Self::LeaderOff,
+        Self::LeaderMute,
+        Self::LeaderDeaf,
+        Self::FollowerOff,
+        Self::FollowerMute,
+        Self::Bridge,
+        Self::Apart,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::LeaderOff => "leader cut off",
+            Self::LeaderMute => "leader not heard",
+            Self::LeaderDeaf => "leader does not hear",
+            Self::FollowerOff => "follower cut off",
+            Self::FollowerMute => "follower not heard",
+            Self::Bridge => "bridge",
+            Self::Apart => "all apart",
+        }
+    }
+}
+
+impl Nemesis<'_> {
+    /// One partition, from its beginning to its end.
+    pub(super) async fn partition(&mut self) -> anyhow::Result<()> {
+        self.rest(2_000, 4_000).await;
+        let leader = self.leader().await;
+        let follower = self.any_but(leader);
+        let cut = self.random.pick(&Cut::ALL).unwrap_or(Cut::LeaderOff);
+        let at = match cut {
+            Cut::FollowerOff | Cut::FollowerMute => follower,
+            _ => leader,
+        };
+        self.ledger.fault(cut.name(), self.servers.name(at));
+        let setting = &self.servers.setting;
+        let others = (0..COUNT).filter(|other| *other != at);
+        match cut {
+            Cut::LeaderOff | Cut::FollowerOff => setting.link(at, false)?,
+            Cut::LeaderMute | Cut::FollowerMute => {
+                others.into_iter().try_for_each(|other| setting.cut(at, other))?;
+            }
+            Cut::LeaderDeaf => others.into_iter().try_for_each(|other| setting.cut(other, at))?,
+            Cut::Bridge => {
+                setting.cut(leader, follower)?;
+                setting.cut(follower, leader)?;
+            }
+            Cut::Apart => (0..COUNT).try_for_each(|each| setting.link(each, false))?,
+        }
+        self.rest(1_000, 7_000).await;
+        self.servers.setting.heal(COUNT)
+    }
+}

@@ -1,0 +1,109 @@
+//! Who brings the faults, one at a time.
+
+mod links;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::ledger::Ledger;
+use crate::options::Scenario;
+use crate::random::Random;
+use crate::servers::{COUNT, Servers};
+
+/// How often the leader is killed.
+const KILL_EVERY: Duration = Duration::from_secs(2);
+/// How long a killed leader is down.
+const DOWN: Duration = Duration::from_millis(300);
+/// How long a leader is looked for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) struct Nemesis<'a> {
+    pub(crate) servers: &'a mut Servers,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) random: Random,
+    /// No fault begins after it.
+    pub(crate) until: Instant,
+}
+
+impl Nemesis<'_> {
+    /// Brings the scenario's faults; all are over when this ends.
+    pub(crate) async fn run(&mut self, scenario: Scenario) -> anyhow::Result<()> {
+        let mut next = Instant::now();
+        while Instant::now() < self.until {
+            match scenario {
+                Scenario::KillLeader => {
+                    next += KILL_EVERY;
+                    sleep_until(next).await;
+                    self.kill_leader().await?;
+                }
+                Scenario::KillAll => self.kill_all().await?,
+                Scenario::Pause => self.pause().await?,
+                Scenario::Partition => self.partition().await?,
+                Scenario::Mix => match self.random.below(4) {
+                    0 => self.kill_leader().await?,
+                    1 => self.kill_all().await?,
+                    2 => self.pause().await?,
+                    _ if self.servers.setting.has_partitions() => self.partition().await?,
+                    _ => {}
+                },
+            }
+            if scenario == Scenario::Mix {
+                self.rest(500, 4_000).await;
+            }
+        }
+        self.servers.repair()
+    }
+
+    /// A time without faults, in milliseconds.
+    async fn rest(&mut self, least: u64, most: u64) {
+        sleep(Duration::from_millis(self.random.between(least, most))).await;
+    }
+
+    /// The leader, or any node if there is none for long.
+    async fn leader(&mut self) -> usize {
+        let found = self.servers.await_leader(PATIENCE).await;
+        found.map_or_else(|| self.any_but(COUNT), |leadership| leadership.at)
+    }
+
+    /// A node, but not `at`.
+    fn any_but(&mut self, at: usize) -> usize {
+        let others: Vec<usize> = (0..COUNT).filter(|other| *other != at).collect();
+        self.random.pick(&others).unwrap_or(0)
+    }
+
+    async fn kill_leader(&mut self) -> anyhow::Result<()> {
+        let at = self.leader().await;
+        self.ledger.fault("kill -9 of the leader", self.servers.name(at));
+        self.servers.kill(at)?;
+        sleep(DOWN).await;
+        self.servers.start_one(at)
+    }
+
+    async fn kill_all(&mut self) -> anyhow::Result<()> {
+        self.rest(4_000, 8_000).await;
+        self.ledger.fault("kill -9 of all", "all");
+        self.servers.kill_all()?;
+        for at in 0..COUNT {
+            self.rest(0, 500).await;
+            self.servers.start_one(at)?;
+        }
+        Ok(())
+    }
+
+    async fn pause(&mut self) -> anyhow::Result<()> {
+        self.rest(1_000, 3_000).await;
+        let leader = self.leader().await;
+        let is_leader = self.random.below(2) == 0;
+        let at = if is_leader { leader } else { self.any_but(leader) };
+        let who = if is_leader { "pause of the leader" } else { "pause of a follower" };
+        self.ledger.fault(who, self.servers.name(at));
+        self.servers.pause(at);
+        // Short ones are commoner: they end within an election timeout, or about then.
+        let longest = [500, 2_000, 8_000];
+        let most = self.random.pick(&longest).unwrap_or(500);
+        self.rest(200, most).await;
+        self.servers.resume(at);
+        Ok(())
+    }
+}

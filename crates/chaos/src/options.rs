@@ -1,0 +1,99 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+/// What happens to the servers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum)]
+pub(crate) enum Scenario {
+    /// The leader ends by `kill -9` every two seconds and is started again.
+    KillLeader,
+    /// All servers end by `kill -9` at once and are started again.
+    KillAll,
+    /// The leader or a follower stands still (SIGSTOP) for 0.2 to 8 seconds.
+    Pause,
+    /// Links between servers are cut: leader or follower off, one way or both, or a bridge left.
+    Partition,
+    /// All of it by turns, from the seed.
+    Mix,
+}
+
+impl Scenario {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::KillLeader => "kill-leader",
+            Self::KillAll => "kill-all",
+            Self::Pause => "pause",
+            Self::Partition => "partition",
+            Self::Mix => "mix",
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Output {
+    Text,
+    Json,
+}
+
+/// Where the servers run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Where {
+    /// In network namespaces if that is possible.
+    Auto,
+    Namespaces,
+    Loopback,
+}
+
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "chaos", about = "Real servers under faults")]
+pub(crate) struct Options {
+    /// The server's binary.
+    #[arg(long)]
+    pub(crate) binary: PathBuf,
+    /// Only this one; may be given more than once. All of them if not given.
+    #[arg(long)]
+    pub(crate) scenario: Vec<Scenario>,
+    /// How long faults happen in each scenario; else 120 for kill-leader and 60 for the others.
+    #[arg(long, conflicts_with = "minutes")]
+    pub(crate) seconds: Option<u64>,
+    /// How long faults happen in all scenarios together.
+    #[arg(long)]
+    pub(crate) minutes: Option<u64>,
+    /// What the plan of faults and requests is drawn from.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many clients write.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub(crate) clients: u64,
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: Output,
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) place: Where,
+    /// Where data, logs and findings go; one folder per scenario, removed if all is well.
+    #[arg(long)]
+    pub(crate) folder: Option<PathBuf>,
+    /// Keep the folders, whatever happens.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Set by the supervisor: the prefix of the namespaces this process runs in.
+    #[arg(long, hide = true)]
+    pub(crate) inside: Option<String>,
+}
+
+impl Options {
+    pub(crate) fn scenarios(&self) -> Vec<Scenario> {
+        if self.scenario.is_empty() {
+            Scenario::value_variants().to_vec()
+        } else {
+            self.scenario.clone()
+        }
+    }
+
+    pub(crate) fn duration(&self, scenario: Scenario) -> Duration {
+        let count = self.scenarios().len().max(1) as u64;
+        let standard = if scenario == Scenario::KillLeader { 120 } else { 60 };
+        let of_all = self.minutes.map(|minutes| minutes * 60 / count);
+        Duration::from_secs(self.seconds.or(of_all).unwrap_or(standard))
+    }
+}

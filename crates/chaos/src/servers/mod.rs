@@ -1,0 +1,138 @@
+//! The servers: three processes of the binary, each with a directory that lasts.
+
+mod leader;
+mod server;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::time::{Instant, sleep};
+
+pub(crate) use leader::Leadership;
+use server::Server;
+
+use crate::place::Setting;
+
+/// How many servers there are.
+pub(crate) const COUNT: usize = 3;
+/// A cluster without faults serves through every node within this.
+const HEALTHY: Duration = Duration::from_secs(60);
+
+pub(crate) struct Servers {
+    pub(crate) setting: Setting,
+    all: Vec<Server>,
+    asker: client::Client,
+}
+
+impl Servers {
+    /// Starts all of them in `folder`.
+    pub(crate) fn start(setting: &Setting, binary: &Path, folder: &Path) -> anyhow::Result<Self> {
+        let addresses = setting.addresses(COUNT)?;
+        let members: Vec<String> = addresses
+            .iter()
+            .enumerate()
+            .map(|(at, addresses)| format!("{}={}", server::name(at), addresses.peer))
+            .collect();
+        let members = members.join(",");
+        let mut all = Vec::new();
+        for (at, addresses) in addresses.into_iter().enumerate() {
+            let mut server = Server::new(at, addresses, binary, folder, members.clone())?;
+            server.start(setting)?;
+            all.push(server);
+        }
+        let endpoints = all.iter().map(|server| server.addresses.client.clone());
+        let options = client::Options {
+            timeout: Duration::from_millis(500),
+            rounds: 1,
+            ..client::Options::default()
+        };
+        let asker = client::Client::lazy(endpoints, options)?;
+        Ok(Self { setting: setting.clone(), all, asker })
+    }
+
+    /// Where clients connect, beginning with server `first`.
+    pub(crate) fn endpoints(&self, first: usize) -> Vec<String> {
+        let all = self.all.iter().map(|server| server.addresses.client.clone());
+        all.cycle().skip(first % COUNT).take(COUNT).collect()
+    }
+
+    pub(crate) fn name(&self, at: usize) -> &str {
+        &self.all[at].name
+    }
+
+    pub(crate) fn kill(&mut self, at: usize) -> anyhow::Result<()> {
+        self.all[at].kill()
+    }
+
+    pub(crate) fn kill_all(&mut self) -> anyhow::Result<()> {
+        // All signals first: nobody shall see another's end.
+        self.all.iter().for_each(|server| server.signal(rustix::process::Signal::KILL));
+        self.all.iter_mut().try_for_each(Server::kill)
+    }
+
+    pub(crate) fn start_one(&mut self, at: usize) -> anyhow::Result<()> {
+        let setting = self.setting.clone();
+        self.all[at].start(&setting)
+    }
+
+    pub(crate) fn pause(&self, at: usize) {
+        self.all[at].signal(rustix::process::Signal::STOP);
+    }
+
+    pub(crate) fn resume(&self, at: usize) {
+        self.all[at].signal(rustix::process::Signal::CONT);
+    }
+
+    /// Ends all faults: links up, nobody paused, everybody running.
+    pub(crate) fn repair(&mut self) -> anyhow::Result<()> {
+        self.setting.heal(COUNT)?;
+        for at in 0..COUNT {
+            self.resume(at);
+            self.start_one(at)?;
+        }
+        Ok(())
+    }
+
+    /// Who leads keyspace `default` by the newest term anybody tells of.
+    pub(crate) async fn leader(&self) -> Option<Leadership> {
+        leader::find(&self.asker, &self.all).await
+    }
+
+    /// As [`Self::leader`], waiting for one; `None` if there is none for long.
+    pub(crate) async fn await_leader(&self, patience: Duration) -> Option<Leadership> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match self.leader().await {
+                None if Instant::now() < deadline => sleep(Duration::from_millis(50)).await,
+                found => return found,
+            }
+        }
+    }
+
+    /// Waits until every server answers a linearizable read; how long it took.
+    pub(crate) async fn await_health(&mut self) -> anyhow::Result<Duration> {
+        let began = Instant::now();
+        for at in 0..COUNT {
+            let address = self.all[at].addresses.client.clone();
+            let timeout = Duration::from_secs(2);
+            let options = client::Options { timeout, rounds: 1, ..client::Options::default() };
+            let client = client::Client::lazy([address], options)?;
+            while let Err(error) = client.get("health").await {
+                if began.elapsed() > HEALTHY {
+                    bail!("{} does not serve {HEALTHY:?} after all faults: {error}", self.name(at));
+                }
+                if let Some(finding) = self.findings().into_iter().next() {
+                    bail!("{finding}");
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(began.elapsed())
+    }
+
+    /// What no server may do, whatever happens to it: end by itself, or set a region aside.
+    pub(crate) fn findings(&mut self) -> Vec<String> {
+        self.all.iter_mut().flat_map(Server::findings).collect()
+    }
+}

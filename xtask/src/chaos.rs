@@ -1,0 +1,25 @@
+//! Real servers under faults; the program itself is crate `chaos`.
+
+use crate::run::{cargo, release};
+
+/// What to do to the servers. What follows is told to crate `chaos`.
+#[derive(clap::Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Options {
+    /// `--scenario S`, `--seconds N`, `--minutes N`, `--seed N`, `--output json`; `--help` for all.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<String>,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let rest: Vec<&str> = options.rest.iter().map(String::as_str).collect();
+    with(&rest)
+}
+
+/// Builds the server, and runs crate `chaos` with these arguments.
+pub(crate) fn with(arguments: &[&str]) -> anyhow::Result<()> {
+    cargo(&["build", "--quiet", "--release", "--package", "hiraeth"])?;
+    let binary = release("hiraeth");
+    let chaos = ["run", "--quiet", "--release", "--package", "chaos", "--", "--binary", &binary];
+    cargo(&[&chaos[..], arguments].concat())
+}
