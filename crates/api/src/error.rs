@@ -94,6 +94,9 @@ pub const fn of(code: Code) -> Row {
         Code::Unsupported => row(G::Unimplemented, 501, 2, "hiraeth: not supported"),
         Code::LimitReached => row(G::ResourceExhausted, 429, 7, "hiraeth: a limit was reached"),
         Code::Internal => row(G::Internal, 500, 8, "hiraeth: internal error"),
+        Code::TooStale => {
+            row(G::Unavailable, 503, 5, "hiraeth: this node's copy is older than the request takes")
+        }
     }
 }
 

@@ -41,8 +41,7 @@ async fn health(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> impl IntoResponse {
     let serializable = query.get("serializable").is_some_and(|value| value == "true");
-    let consistency =
-        if serializable { Consistency::Serializable } else { Consistency::Linearizable };
+    let consistency = if serializable { Consistency::Stale } else { Consistency::Linearizable };
     let reason = if !serializable && !handle.has_leader(KeyspaceId::DEFAULT) {
         Some("RAFT NO LEADER".to_owned())
     } else {

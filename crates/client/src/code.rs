@@ -33,7 +33,7 @@ const EXACT: [(&str, Code); 25] = [
 ];
 
 /// Words that details may follow.
-const PREFIX: [(&str, Code); 11] = [
+const PREFIX: [(&str, Code); 12] = [
     ("etcdserver: cluster ID mismatch", Code::ClusterMismatch),
     ("hiraeth: invalid request", Code::InvalidArgument),
     ("hiraeth: the region has changed", Code::EpochMismatch),
@@ -45,6 +45,7 @@ const PREFIX: [(&str, Code); 11] = [
     ("hiraeth: not supported", Code::Unsupported),
     ("hiraeth: a limit was reached", Code::LimitReached),
     ("hiraeth: internal error", Code::Internal),
+    ("hiraeth: this node's copy is older", Code::TooStale),
 ];
 
 /// The code a server's message stands for; `None` for words this client does not know.

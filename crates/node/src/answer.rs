@@ -1,5 +1,7 @@
 //! What the handle answers with.
 
+use std::time::Duration;
+
 use types::{ClusterId, LeaseId, NodeId, Revision, Term};
 
 /// What every answer tells about the keyspace it comes from (etcd `ResponseHeader`).
@@ -13,6 +15,21 @@ pub struct Header {
     pub revision: Revision,
     /// The region's term.
     pub term: Term,
+    /// How old a stale read is; `None` for an answer that was confirmed.
+    pub age: Option<Age>,
+}
+
+/// How long ago a copy was last known to be caught up: what a reader of it may have missed.
+///
+/// It says that this node then heard from the region's leader (on the leader: from a quorum), and
+/// had applied everything it was told to be committed. So it counts neither the time that messages
+/// take, nor what the leader had committed and this node was not told yet.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Age {
+    /// That long ago, rounded up to a millisecond.
+    Known(Duration),
+    /// Not since the node was started.
+    Unknown,
 }
 
 /// An answer with its header.
@@ -30,8 +47,23 @@ pub enum Consistency {
     /// As if there were one copy: confirmed with a quorum before it is served.
     #[default]
     Linearizable,
-    /// From this node's own copy, however old (etcd `serializable`).
-    Serializable,
+    /// Linearizable too, as long as clocks run alike (see `region::LeaderLease`): the leader answers
+    /// from its own copy while it holds a quorum's promise to follow nobody else. Another node has the leader
+    /// answer.
+    Lease,
+    /// Linearizable, from this node's copy: the leader is asked only how far it must be. A copy that
+    /// does not get there soon has the leader answer.
+    Follower,
+    /// From this node's own copy, however old, with its age (etcd `serializable`).
+    Stale,
+    /// As `Stale`, but `TooStale` if the copy is older than this.
+    StaleWithin(Duration),
+}
+
+impl Consistency {
+    /// An older name.
+    #[allow(non_upper_case_globals, reason = "a variant's name until every caller has the new one")]
+    pub const Serializable: Self = Self::Stale;
 }
 
 /// What is left of a lease (etcd `LeaseTimeToLiveResponse`).

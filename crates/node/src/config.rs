@@ -108,6 +108,11 @@ impl NodeConfig {
         self.tick.saturating_mul(ticks)
     }
 
+    /// How long a read waits for this node's own copy before the leader is asked to carry it out.
+    pub(crate) fn follower_read_patience(&self) -> Duration {
+        self.tick.saturating_mul(2)
+    }
+
     pub(crate) fn consensus(
         &self,
         region: RegionId,

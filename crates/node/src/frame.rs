@@ -21,11 +21,16 @@ pub(crate) enum Question {
     RenewLease = 2,
     /// What is left of a lease; the body is its id and whether keys are wanted.
     LeaseStatus = 3,
+    /// Carry out a read; the body is whether the leader's lease is good enough (1) or a quorum is to
+    /// be asked (0), and the read. The answer is the term, and the outcome.
+    Read = 4,
+    /// Have a quorum confirm that the asked node leads; the answer is the term.
+    VerifyLeader = 5,
 }
 
 impl Question {
     fn from_u8(number: u8) -> Option<Self> {
-        [Self::Propose, Self::RenewLease, Self::LeaseStatus]
+        [Self::Propose, Self::RenewLease, Self::LeaseStatus, Self::Read, Self::VerifyLeader]
             .into_iter()
             .find(|question| *question as u8 == number)
     }

@@ -9,6 +9,7 @@ use types::{Code, NodeId, RegionId};
 use crate::forward;
 use crate::frame::{self, Frames, Item, Question};
 use crate::poller::{Asked, ToPoller};
+use crate::read;
 use crate::shared::Shared;
 use crate::space::needs_room;
 
@@ -42,7 +43,7 @@ impl Inbox for NodeInbox {
                 }
             }
             Item::Request { id, region, question, body } => {
-                answer_lease(shared, &mut replies, (from, id), region, question, body);
+                answer(shared, &mut replies, (from, id), region, question, body);
             }
             Item::Reply { id, result } => shared.answer(from, id, result),
         });
@@ -68,8 +69,8 @@ impl Inbox for NodeInbox {
     }
 }
 
-/// Answers a question about a lease at once if that is possible, and else when it is.
-fn answer_lease(
+/// Answers a question to a leader at once if that is possible, and else when it is.
+fn answer(
     shared: &Arc<Shared>,
     replies: &mut Frames,
     (from, id): (NodeId, u64),
@@ -91,7 +92,11 @@ fn answer_lease(
     let shared = Arc::clone(shared);
     let runtime = shared.runtime.clone();
     runtime.spawn(async move {
-        let answer = forward::answer_lease(&shared, &shard, question, &body).await;
+        let answer = match question {
+            Question::Read => read::answer_read(&shared, &shard, body).await,
+            Question::VerifyLeader => read::answer_verify(&shared, &shard).await,
+            _ => forward::answer_lease(&shared, &shard, question, &body).await,
+        };
         shared.admitted(1);
         let mut replies = Frames::default();
         replies.reply(from, id, answer.as_deref());

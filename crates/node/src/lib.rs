@@ -4,6 +4,7 @@
 mod answer;
 mod applier;
 mod config;
+mod contact;
 mod error;
 mod failure;
 mod forward;
@@ -19,6 +20,7 @@ mod lifecycle;
 mod mailbox;
 mod node;
 mod poller;
+mod read;
 mod shard;
 mod shared;
 mod snapshots;
@@ -27,7 +29,7 @@ pub mod transport;
 mod watch;
 mod writer;
 
-pub use answer::{Answer, Consistency, Header, LeaseStatus, Member, ReplicaStatus};
+pub use answer::{Age, Answer, Consistency, Header, LeaseStatus, Member, ReplicaStatus};
 pub use config::{EngineKind, NodeConfig};
 pub use error::Error;
 pub use failure::{Failure, FailureKind};

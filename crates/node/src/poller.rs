@@ -128,6 +128,7 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
         ToPoller::Message(from, message, bytes) => {
             shared.taken_raft(bytes);
             let region = message.region;
+            note_contact(shared, from, &message);
             if let Err(error) = host.step(from, message) {
                 tracing::debug!(%region, %from, %error, "a Raft message was not taken");
             }
@@ -154,6 +155,9 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
         ToPoller::SnapshotSent { region, to, ok } => host.snapshot_sent(region, to, ok),
         ToPoller::Compact { region, to, term } => host.compact(region, to, term),
         ToPoller::Transfer { region, to, reply } => {
+            if let Some(shard) = shared.shard(region) {
+                shard.forfeit_lease();
+            }
             let _ = reply.send(host.transfer(region, to));
         }
         ToPoller::Status { region, reply } => {
@@ -164,6 +168,23 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
         ToPoller::Stop => return true,
     }
     false
+}
+
+/// A leader that speaks, and whoever answers one, tells how fresh this replica's copy is. A message
+/// of another term than the one already known says nothing yet.
+fn note_contact(shared: &Shared, from: NodeId, message: &RegionMessage) {
+    let Some(shard) = shared.shard(message.region) else { return };
+    let leadership = shard.leadership();
+    if message.message.term() != leadership.term {
+        return;
+    }
+    if let Some(committed) = message.message.committed() {
+        if leadership.leader == Some(from) {
+            shard.note_contact(shared.clock.now(), committed);
+        }
+    } else if leadership.here && message.message.kind().answers_leader() {
+        shard.note_follower(shared.clock.now(), from);
+    }
 }
 
 fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: &mut Frames) {

@@ -16,7 +16,11 @@ use tokio::sync::{oneshot, watch};
 use types::{Code, Fault, Index, NodeId, Term};
 
 use crate::applier::Applied;
+use crate::contact::Contact;
 use crate::lease::LeaseClock;
+
+/// Entries committed and not applied, from which on a copy takes a while to catch up.
+const FAR_BEHIND: u64 = 1_024;
 
 /// Who leads a region, as far as this node knows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -65,6 +69,9 @@ pub(crate) struct Shard {
     broken: OnceLock<String>,
     /// When the newest quorum round was asked for that showed this node to lead.
     confirmed: Mutex<(Term, Moment)>,
+    /// In this term and before, a leader's word is worth nothing without a quorum.
+    forfeited: AtomicU64,
+    contact: Mutex<Contact>,
 }
 
 impl Shard {
@@ -83,6 +90,8 @@ impl Shard {
             tags: Mutex::default(),
             broken: OnceLock::new(),
             confirmed: Mutex::default(),
+            forfeited: AtomicU64::new(0),
+            contact: Mutex::default(),
         }
     }
 
@@ -113,7 +122,48 @@ impl Shard {
     pub(crate) fn is_confirmed(&self, now: Moment, within: Duration) -> bool {
         let (term, since) = *self.confirmed.lock();
         let leadership = self.leadership();
-        leadership.here && leadership.term == term && now.since(since) < within
+        leadership.here
+            && leadership.term == term
+            && now.since(since) < within
+            && term.get() > self.forfeited.load(Ordering::Acquire)
+    }
+
+    /// Leadership may go to another replica in this term without the others' patience running out.
+    pub(crate) fn forfeit_lease(&self) {
+        self.forfeited.fetch_max(self.leadership().term.get(), Ordering::AcqRel);
+    }
+
+    /// The leader spoke, or the node it lives on while the group sleeps, and nothing is known to be
+    /// committed that is not in `told` or was told before.
+    pub(crate) fn note_contact(&self, now: Moment, told: Index) {
+        let told = told.max(Index(self.committed.load(Ordering::Acquire)));
+        self.contact.lock().from_leader(now, told, self.applied());
+    }
+
+    /// This replica leads and `node` answered it.
+    pub(crate) fn note_follower(&self, now: Moment, node: NodeId) {
+        let told = Index(self.committed.load(Ordering::Acquire));
+        let voters = self.record.peers.len();
+        self.contact.lock().from_follower(now, node, voters, told, self.applied());
+    }
+
+    /// Everything that was acknowledged anywhere before `since` is applied here.
+    pub(crate) fn note_current(&self, since: Moment) {
+        self.contact.lock().confirmed(since);
+    }
+
+    /// The newest moment at which this replica was known to be caught up with a leader it heard.
+    pub(crate) fn current_at(&self, now: Moment) -> Option<Moment> {
+        if self.record.peers.len() == 1 && self.leadership().here && self.is_caught_up() {
+            return Some(now);
+        }
+        self.contact.lock().current(self.applied())
+    }
+
+    /// Whether so much is committed and not applied that it takes a while.
+    pub(crate) fn is_far_behind(&self) -> bool {
+        let applied = self.applied.load(Ordering::Acquire);
+        self.committed.load(Ordering::Acquire).saturating_sub(applied) > FAR_BEHIND
     }
 
     pub(crate) fn leadership(&self) -> Leadership {
@@ -126,6 +176,10 @@ impl Shard {
 
     pub(crate) fn set_leadership(&self, role: Role, leader: Option<NodeId>, term: Term) {
         let here = role == Role::Leader;
+        let before = self.leadership();
+        if (before.here, before.term) != (here, term) {
+            self.contact.lock().forget_followers();
+        }
         self.leadership.send_replace(Leadership { leader, term, here });
     }
 

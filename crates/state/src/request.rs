@@ -139,3 +139,12 @@ pub struct TxnRequest {
     /// What to do otherwise.
     pub failure: Vec<TxnOp>,
 }
+
+/// A read, wherever it is carried out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Query {
+    Range(RangeRequest),
+    /// Without writes.
+    Txn(TxnRequest),
+}

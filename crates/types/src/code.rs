@@ -77,11 +77,13 @@ pub enum Code {
     LimitReached = 34,
     /// A bug of ours, told instead of hidden.
     Internal = 35,
+    /// This node's copy is older than the reader takes.
+    TooStale = 36,
 }
 
 impl Code {
     /// Every code there is, in number order.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::InvalidArgument,
         Self::EmptyKey,
         Self::ValueProvided,
@@ -117,6 +119,7 @@ impl Code {
         Self::Unsupported,
         Self::LimitReached,
         Self::Internal,
+        Self::TooStale,
     ];
 
     /// The code with this number, as peers and session records carry it.
@@ -171,6 +174,6 @@ mod tests {
             assert_eq!(Code::from_u8(*code as u8), Some(*code));
         }
         assert_eq!(Code::from_u8(0), None);
-        assert_eq!(Code::from_u8(36), None);
+        assert_eq!(Code::from_u8(37), None);
     }
 }

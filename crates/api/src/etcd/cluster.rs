@@ -43,7 +43,7 @@ impl Cluster for ClusterService {
         let consistency = if request.get_ref().linearizable {
             Consistency::Linearizable
         } else {
-            Consistency::Serializable
+            Consistency::Stale
         };
         let Answer { header, body } =
             self.handle.members(consistency).await.map_err(|fault| error::status(&fault))?;

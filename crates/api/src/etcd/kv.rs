@@ -24,7 +24,7 @@ impl KvService {
 
 /// How fresh a read must be that says whether this node's own copy is enough.
 fn consistency(serializable: bool) -> Consistency {
-    if serializable { Consistency::Serializable } else { Consistency::Linearizable }
+    if serializable { Consistency::Stale } else { Consistency::Linearizable }
 }
 
 /// etcd bounds what goes through its log; reads are bounded by the transport only.

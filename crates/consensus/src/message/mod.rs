@@ -73,6 +73,12 @@ impl MessageKind {
         Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
     }
 
+    /// Whether a follower says it to the leader of its term.
+    #[must_use]
+    pub fn answers_leader(self) -> bool {
+        matches!(self, Self::AppendResponse | Self::HeartbeatResponse)
+    }
+
     /// Whether it is a snapshot: those go on a stream of their own.
     #[must_use]
     pub fn is_snapshot(self) -> bool {
@@ -167,6 +173,17 @@ impl Message {
     #[must_use]
     pub fn snapshot_meta(&self) -> Option<SnapshotMeta> {
         self.is_snapshot().then(|| convert::snapshot_from_raft(self.0.get_snapshot()))
+    }
+
+    /// What a leader says to be committed: that of its whole log in an append, and as far as it knows
+    /// the receiver to have it in a heartbeat. `None` for what no leader says.
+    #[must_use]
+    pub fn committed(&self) -> Option<Index> {
+        match self.kind() {
+            MessageKind::Append | MessageKind::Heartbeat => Some(Index(self.0.commit)),
+            MessageKind::Snapshot => self.snapshot_meta().map(|meta| meta.index),
+            _ => None,
+        }
     }
 
     /// The entries of an append: the first one's index and how many. `None` if there are none.

@@ -1,5 +1,6 @@
 //! Trying again with whoever leads, while that is safe and there is time.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use types::{Code, Fault};
 
 use super::REQUEST_TIMEOUT;
+use super::wait::SOON;
 use crate::shard::{Leadership, Shard};
 use crate::shared::Shared;
 
@@ -18,19 +20,8 @@ const BACK_OFF: Duration = Duration::from_millis(30);
 
 /// Tries `attempt` with whoever leads until it answers something final, the time is up, or the node
 /// ends.
-pub(super) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
+pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
     shared: &Shared,
-    shard: &Arc<Shard>,
-    attempt: impl FnMut(Leadership) -> F,
-) -> Result<T, Fault> {
-    tokio::select! {
-        biased;
-        answer = attempts(shard, attempt) => answer,
-        () = shared.ended() => Err(Code::ShuttingDown.into()),
-    }
-}
-
-async fn attempts<T, F: Future<Output = Result<T, Fault>>>(
     shard: &Arc<Shard>,
     mut attempt: impl FnMut(Leadership) -> F,
 ) -> Result<T, Fault> {
@@ -44,7 +35,7 @@ async fn attempts<T, F: Future<Output = Result<T, Fault>>>(
         let leader = shard.leadership();
         if leader.leader.is_some() {
             let until = deadline.min(Instant::now() + ATTEMPT_TIMEOUT);
-            match attempt_at(shard, leader, until, attempt(leader)).await {
+            match attempt_at(shared, shard, leader, until, attempt(leader)).await {
                 Ok(answer) => return Ok(answer),
                 Err(fault) if !may_retry(fault.code) && !unknown => return Err(fault),
                 Err(fault) => {
@@ -53,26 +44,34 @@ async fn attempts<T, F: Future<Output = Result<T, Fault>>>(
                 }
             }
         }
+        if shared.has_ended() {
+            return Err(Code::ShuttingDown.into());
+        }
         if Instant::now() >= deadline {
             let nobody = last == Code::NoLeader && !unknown;
             return Err(if nobody { Code::NoLeader } else { Code::Timeout }.into());
         }
-        wait_for_leader(shard, leader, deadline).await;
+        wait_for_leader(shared, shard, leader, deadline).await;
     }
 }
 
 /// One attempt; given up early when another leader or term is seen, since the answer may never come.
 async fn attempt_at<T>(
+    shared: &Shared,
     shard: &Arc<Shard>,
     leader: Leadership,
     until: Instant,
     attempt: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {
-    let mut watch = shard.watch_leadership();
+    let mut attempt = pin!(attempt);
+    let soon = until.min(Instant::now() + SOON);
+    if let Ok(answer) = timeout_at(soon, &mut attempt).await {
+        return answer;
+    }
     let moved = async {
         // A leader of the same term that is merely lost from sight may still answer.
         let gone = |now: &Leadership| now.leader.is_some() && now.leader != leader.leader;
-        if watch.wait_for(gone).await.is_err() {
+        if shard.watch_leadership().wait_for(gone).await.is_err() {
             std::future::pending::<()>().await;
         }
     };
@@ -82,10 +81,11 @@ async fn attempt_at<T>(
             answer.unwrap_or_else(|_| Err(Code::Timeout.into()))
         }
         () = moved => Err(Code::LeaderChanged.into()),
+        () = shared.ended() => Err(Code::ShuttingDown.into()),
     }
 }
 
-async fn wait_for_leader(shard: &Arc<Shard>, seen: Leadership, deadline: Instant) {
+async fn wait_for_leader(shared: &Shared, shard: &Shard, seen: Leadership, deadline: Instant) {
     let mut watch = shard.watch_leadership();
     let news = watch.wait_for(|now| now.leader.is_some() && *now != seen);
     let until = match seen.leader {
@@ -93,7 +93,11 @@ async fn wait_for_leader(shard: &Arc<Shard>, seen: Leadership, deadline: Instant
         Some(_) => deadline.min(Instant::now() + BACK_OFF),
         None => deadline,
     };
-    drop(timeout_at(until, news).await);
+    tokio::select! {
+        biased;
+        _ = timeout_at(until, news) => {}
+        () = shared.ended() => {}
+    }
 }
 
 /// Whether the same question may be put again: it was not carried out, or carries a number that

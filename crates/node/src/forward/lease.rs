@@ -8,9 +8,9 @@ use types::{Code, Fault, LeaseId};
 
 use super::attempts::until_answered;
 use super::question::{ask, malformed};
-use super::read::read_barrier;
 use crate::answer::LeaseStatus;
 use crate::frame::Question;
+use crate::read;
 use crate::shard::{Leadership, Shard};
 use crate::shared::Shared;
 
@@ -83,7 +83,7 @@ pub(crate) async fn answer_lease(
         return Err(Code::NotLeader.into());
     }
     match question {
-        Question::Propose => Err(malformed()),
+        Question::Propose | Question::Read | Question::VerifyLeader => Err(malformed()),
         Question::RenewLease => {
             let (reply, caught_up) = oneshot::channel();
             shard.when_caught_up(reply);
@@ -92,7 +92,7 @@ pub(crate) async fn answer_lease(
                 return Ok(renewed);
             }
             // Unknown, or this leader is too new to know: a quorum tells how far it must be.
-            read_barrier(shared, shard).await?;
+            read::by_round(shared, shard).await?;
             let now = shared.clock.now();
             let left = {
                 let mut leases = shard.leases.lock();
@@ -104,7 +104,7 @@ pub(crate) async fn answer_lease(
             Ok(Bytes::copy_from_slice(&left.to_be_bytes()))
         }
         Question::LeaseStatus => {
-            read_barrier(shared, shard).await?;
+            read::by_round(shared, shard).await?;
             lease_status_here(shared, shard, lease, body.get(8) == Some(&1))
         }
     }

@@ -5,13 +5,15 @@ mod attempts;
 mod command;
 mod lease;
 mod question;
-mod read;
+mod wait;
 
 use std::time::Duration;
 
+pub(crate) use attempts::until_answered;
 pub(crate) use command::propose;
 pub(crate) use lease::{answer_lease, lease_status, renew_lease, renew_now};
-pub(crate) use read::read_barrier;
+pub(crate) use question::{ask, malformed};
+pub(crate) use wait::patiently;
 
 /// How long a request may take in all (etcd: 5 s plus two election timeouts).
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);

@@ -7,7 +7,7 @@ use crate::frame::{Frames, Question};
 use crate::shared::Shared;
 
 /// Puts a question to a node and waits for its answer.
-pub(super) async fn ask(
+pub(crate) async fn ask(
     shared: &Shared,
     region: RegionId,
     node: NodeId,
@@ -44,6 +44,6 @@ fn of_another_node(fault: Fault) -> Fault {
     }
 }
 
-pub(super) fn malformed() -> Fault {
+pub(crate) fn malformed() -> Fault {
     Fault::new(Code::Internal, "a message between nodes that makes no sense")
 }

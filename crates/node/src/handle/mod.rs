@@ -101,6 +101,7 @@ impl Handle {
             member: self.shared.node(),
             revision,
             term: shard.leadership().term,
+            age: None,
         }
     }
 }

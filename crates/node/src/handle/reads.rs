@@ -1,25 +1,20 @@
 //! Reads.
 
-use std::sync::Arc;
-
 use state::command::Command;
-use state::request::{RangeRequest, TxnRequest};
+use state::request::{Query, RangeRequest, TxnRequest};
 use state::response::{RangeResponse, Response};
-use types::{Code, Fault, KeyspaceId, LeaseId};
+use types::{Code, Fault, Index, KeyspaceId, LeaseId, NodeId};
 
 use super::Handle;
-use crate::answer::{Answer, Consistency};
+use crate::answer::{Answer, Consistency, Header};
 use crate::forward;
-use crate::shard::Shard;
-
-/// Above this many records a range is read on a thread that may block.
-const INLINE_RECORDS: usize = 128;
+use crate::read::{self, Found};
 
 impl Handle {
     /// Reads a range.
     ///
     /// # Errors
-    /// Invalid requests, compacted or future revisions, no leader, timeout.
+    /// Invalid requests, compacted or future revisions, no leader, timeout; `TooStale`.
     pub async fn range(
         &self,
         keyspace: KeyspaceId,
@@ -28,40 +23,18 @@ impl Handle {
     ) -> Result<Answer<RangeResponse>, Fault> {
         state::check_range(&request)?;
         let shard = self.ready_shard(keyspace).await?;
-        self.confirm(&shard, consistency).await?;
-        // A frozen view costs several times what one record does. Records stay where they are until
-        // they are compacted or a snapshot takes their place; then the view is taken after all.
-        let direct = {
-            let machine = shard.machine.read();
-            let selection = machine.select(&request)?;
-            (selection.len() <= 1).then(|| (selection, machine.revision()))
-        };
-        if let Some((selection, revision)) = direct
-            && let Ok(body) = selection.fetch(self.shared.engine.as_ref())
-        {
-            return Ok(Answer { header: self.header_at(&shard, revision), body });
+        let found = read::read(&self.shared, &shard, Query::Range(request), consistency).await?;
+        let header = self.header_found(&found);
+        match found.response {
+            Response::Range(body) => Ok(Answer { header, body }),
+            _ => Err(Fault::new(Code::Internal, "a range was asked for")),
         }
-        let (selection, view, revision) = {
-            let machine = shard.machine.read();
-            let selection = machine.select(&request)?;
-            (selection, self.shared.engine.snapshot(), machine.revision())
-        };
-        let large = selection.len() > INLINE_RECORDS;
-        let fetch = move || selection.fetch(view.as_ref());
-        let result = if large {
-            let fetched = tokio::task::spawn_blocking(fetch).await;
-            fetched.map_err(|error| Fault::new(Code::Internal, error.to_string()))?
-        } else {
-            fetch()
-        };
-        let body = result.map_err(|error| self.read_failed(&error))?;
-        Ok(Answer { header: self.header_at(&shard, revision), body })
     }
 
     /// Runs a transaction; one without writes is read like a range, without the log.
     ///
     /// # Errors
-    /// As [`Self::propose`].
+    /// As [`Self::propose`]; `TooStale`.
     pub async fn txn(
         &self,
         keyspace: KeyspaceId,
@@ -73,50 +46,58 @@ impl Handle {
             return self.propose(keyspace, Command::Txn(request)).await;
         }
         let shard = self.ready_shard(keyspace).await?;
-        self.confirm(&shard, consistency).await?;
-        let shared = Arc::clone(&self.shared);
-        let reading = Arc::clone(&shard);
-        let read = move || {
-            let machine = reading.machine.read();
-            let revision = machine.revision();
-            machine.read_txn(&request, shared.engine.as_ref()).map(|body| (body, revision))
-        };
-        let read = tokio::task::spawn_blocking(read).await;
-        let read = read.map_err(|error| Fault::new(Code::Internal, error.to_string()))?;
-        let (body, revision) = read.map_err(|error| self.read_failed(&error))?;
-        Ok(Answer { header: self.header_at(&shard, revision), body })
+        let found = read::read(&self.shared, &shard, Query::Txn(request), consistency).await?;
+        Ok(Answer { header: self.header_found(&found), body: found.response })
     }
 
-    /// Every lease of a keyspace.
+    /// Every lease of a keyspace. Read from this node's copy in any case: `Follower` is
+    /// `Linearizable` here, and so is `Lease` unless this node leads.
+    ///
+    /// # Errors
+    /// No leader, timeout; `TooStale`.
+    pub async fn leases(
+        &self,
+        keyspace: KeyspaceId,
+        consistency: Consistency,
+    ) -> Result<Answer<Vec<LeaseId>>, Fault> {
+        let shard = self.ready_shard(keyspace).await?;
+        let age = read::confirm(&self.shared, &shard, consistency).await?;
+        let body = shard.machine.read().leases().map(|(id, _)| id).collect();
+        Ok(Answer { header: Header { age, ..self.header_of(&shard) }, body })
+    }
+
+    /// Puts an entry that changes nothing through the log and answers when this node has applied it,
+    /// with the index it has applied: everything that was committed before is in this node's copy.
     ///
     /// # Errors
     /// No leader, timeout.
-    pub async fn leases(&self, keyspace: KeyspaceId) -> Result<Answer<Vec<LeaseId>>, Fault> {
+    pub async fn barrier(&self, keyspace: KeyspaceId) -> Result<Answer<Index>, Fault> {
         let shard = self.ready_shard(keyspace).await?;
-        self.confirm(&shard, Consistency::Linearizable).await?;
-        let body = shard.machine.read().leases().map(|(id, _)| id).collect();
-        Ok(Answer { header: self.header_of(&shard), body })
+        let nothing = Command::Txn(TxnRequest::default());
+        let applied = forward::propose(&self.shared, &shard, nothing).await?;
+        applied.outcome.result?;
+        let header = self.header_at(&shard, applied.outcome.revision);
+        Ok(Answer { header: Header { term: applied.term, ..header }, body: shard.applied() })
     }
 
-    /// Waits until this node's copy may answer.
-    pub(super) async fn confirm(
-        &self,
-        shard: &Arc<Shard>,
-        consistency: Consistency,
-    ) -> Result<(), Fault> {
-        if consistency == Consistency::Serializable {
-            return Ok(());
-        }
-        forward::read_barrier(&self.shared, shard).await
+    /// The node that leads the keyspace, in the term of the header, as a quorum confirmed after this
+    /// call began. Works on every node; one that only believes to lead gets no confirmation.
+    ///
+    /// # Errors
+    /// No leader, timeout.
+    pub async fn verify_leader(&self, keyspace: KeyspaceId) -> Result<Answer<NodeId>, Fault> {
+        let shard = self.ready_shard(keyspace).await?;
+        let (body, term) = read::verify(&self.shared, &shard).await?;
+        Ok(Answer { header: Header { term, ..self.header_of(&shard) }, body })
     }
 
-    fn read_failed(&self, error: &state::FetchError) -> Fault {
-        match error {
-            state::FetchError::Fault(fault) => fault.clone(),
-            state::FetchError::Read(failure) => {
-                self.shared.fail_disk("the engine could not be read", failure);
-                Fault::new(Code::Corrupt, failure.to_string())
-            }
+    fn header_found(&self, found: &Found) -> Header {
+        Header {
+            cluster: self.shared.directory().cluster.unwrap_or_default(),
+            member: self.shared.node(),
+            revision: found.revision,
+            term: found.term,
+            age: found.age,
         }
     }
 }

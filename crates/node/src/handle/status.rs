@@ -6,18 +6,20 @@ use tokio::sync::oneshot;
 use types::{Code, Fault, KeyspaceId, RegionId, Term};
 
 use super::Handle;
-use crate::answer::{Answer, Consistency, Member, ReplicaStatus};
+use crate::answer::{Answer, Consistency, Header, Member, ReplicaStatus};
 use crate::poller::ToPoller;
+use crate::read;
 use crate::shard::Shard;
 
 impl Handle {
-    /// The members of the cluster, confirmed with a quorum if `Linearizable`.
+    /// The members of the cluster, read from this node's copy in any case: `Follower` is
+    /// `Linearizable` here, and so is `Lease` unless this node leads.
     ///
     /// # Errors
     /// No leader, timeout.
     pub async fn members(&self, consistency: Consistency) -> Result<Answer<Vec<Member>>, Fault> {
         let meta = self.shared.shard(RegionId::META).ok_or(Code::NoLeader)?;
-        self.confirm(&meta, consistency).await?;
+        let age = read::confirm(&self.shared, &meta, consistency).await?;
         let directory = self.shared.directory();
         let url = |address: &String| format!("http://{address}");
         let member = |node: &state::directory::NodeRecord| Member {
@@ -32,7 +34,7 @@ impl Handle {
             is_learner: false,
         };
         let body = directory.nodes.values().map(member).collect();
-        Ok(Answer { header: self.header_of(&meta), body })
+        Ok(Answer { header: Header { age, ..self.header_of(&meta) }, body })
     }
 
     /// This node's replica of a keyspace.

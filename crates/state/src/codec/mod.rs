@@ -4,6 +4,7 @@
 mod command;
 mod outcome;
 pub(crate) mod primitives;
+mod query;
 pub(crate) mod records;
 mod request;
 

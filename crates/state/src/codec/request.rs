@@ -63,7 +63,7 @@ pub(super) fn get_delete(from: &mut Cursor) -> Result<DeleteRequest, CodecError>
     Ok(DeleteRequest { prev_kv, range: get_range(from)? })
 }
 
-fn put_range_request(out: &mut Writer, range: &RangeRequest) {
+pub(super) fn put_range_request(out: &mut Writer, range: &RangeRequest) {
     put_range(out, &range.range);
     out.number(range.limit);
     out.revision(range.revision);
@@ -76,7 +76,7 @@ fn put_range_request(out: &mut Writer, range: &RangeRequest) {
     out.revision(range.max_create_revision);
 }
 
-fn get_range_request(from: &mut Cursor) -> Result<RangeRequest, CodecError> {
+pub(super) fn get_range_request(from: &mut Cursor) -> Result<RangeRequest, CodecError> {
     let range = get_range(from)?;
     let limit = from.number()?;
     let revision = from.revision()?;

@@ -7,8 +7,8 @@ use types::{
 use crate::command::{Command, Envelope, SessionTag};
 use crate::directory::{KeyspaceRecord, NodeRecord};
 use crate::request::{
-    Compare, CompareResult, CompareTarget, DeleteRequest, PutRequest, RangeRequest, SortOrder,
-    SortTarget, TxnOp, TxnRequest,
+    Compare, CompareResult, CompareTarget, DeleteRequest, PutRequest, Query, RangeRequest,
+    SortOrder, SortTarget, TxnOp, TxnRequest,
 };
 use crate::response::{KeyValue, Outcome, RangeResponse, Response};
 
@@ -89,6 +89,10 @@ fn txn() -> impl Strategy<Value = TxnRequest> {
     let branch = || proptest::collection::vec(operation.clone(), 0..4);
     (proptest::collection::vec(compare(), 0..4), branch(), branch())
         .prop_map(|(compare, success, failure)| TxnRequest { compare, success, failure })
+}
+
+fn query() -> impl Strategy<Value = Query> {
+    prop_oneof![range_request().prop_map(Query::Range), txn().prop_map(Query::Txn)]
 }
 
 fn node() -> impl Strategy<Value = NodeRecord> {
@@ -195,6 +199,11 @@ proptest! {
     }
 
     #[test]
+    fn queries_come_back(query in query()) {
+        prop_assert_eq!(Query::decode(query.encode()), Ok(query));
+    }
+
+    #[test]
     fn outcomes_come_back(outcome in outcome()) {
         prop_assert_eq!(Outcome::decode(outcome.encode()), Ok(outcome));
     }
@@ -214,6 +223,7 @@ proptest! {
     #[test]
     fn any_bytes_are_refused_or_read_but_never_panic(bytes in any::<Vec<u8>>()) {
         drop(Envelope::decode(Bytes::from(bytes.clone())));
+        drop(Query::decode(Bytes::from(bytes.clone())));
         drop(Outcome::decode(Bytes::from(bytes)));
     }
 }

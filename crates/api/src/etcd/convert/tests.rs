@@ -129,6 +129,7 @@ fn outer() -> pb::ResponseHeader {
         member: NodeId(3),
         revision: Revision(9),
         term: Term(4),
+        age: None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use node::{EngineKind, NodeConfig};
+use node::{Consistency, EngineKind, NodeConfig};
 use tokio::time::sleep;
 
 use super::world::{Cluster, DEFAULT, own_state, put, read, until};
@@ -71,7 +71,7 @@ async fn a_node_that_was_away_for_too_long_gets_a_snapshot_and_goes_on_by_the_lo
         become_equal(&cluster).await;
         write(&cluster, away, 400, 450).await;
         become_equal(&cluster).await;
-        let leases = cluster.handle(away).leases(DEFAULT).await.unwrap();
+        let leases = cluster.handle(away).leases(DEFAULT, Consistency::Linearizable).await.unwrap();
         assert_eq!(leases.body, vec![types::LeaseId(77)]);
         // What was installed is not needed any more.
         let snapshots = cluster.configs[away].data_dir.join("snapshots");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use node::Handle;
+use node::{Consistency, Handle};
 use state::command::Command;
 use state::response::Response;
 use tokio::time::sleep;
@@ -59,7 +59,10 @@ async fn a_lease_ends_in_time_and_is_renewed_through_every_node() {
         assert_eq!(handle.lease_keep_alive(DEFAULT, ends).await.unwrap().body, 0);
         let status = handle.lease_time_to_live(DEFAULT, ends, false).await.unwrap().body;
         assert_eq!((status.ttl_seconds, status.granted_seconds), (-1, 0));
-        assert_eq!(handle.leases(DEFAULT).await.unwrap().body, vec![lives]);
+        assert_eq!(
+            handle.leases(DEFAULT, Consistency::Linearizable).await.unwrap().body,
+            vec![lives]
+        );
     }
     cluster.stop_all().await;
 }
@@ -148,7 +151,7 @@ async fn a_thousand_leases_end_and_the_node_serves_meanwhile() {
     let mut slowest = Duration::ZERO;
     loop {
         let start = Instant::now();
-        let left = handle.leases(DEFAULT).await.unwrap().body.len();
+        let left = handle.leases(DEFAULT, Consistency::Linearizable).await.unwrap().body.len();
         slowest = slowest.max(start.elapsed());
         if left == 0 {
             break;

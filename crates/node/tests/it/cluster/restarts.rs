@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use node::{Node, NodeConfig};
+use node::{Consistency, Node, NodeConfig};
 use types::LeaseId;
 
 use super::world::{Cluster, DEFAULT, own_state, put, until, value, within};
@@ -101,7 +101,10 @@ async fn what_a_power_cut_takes_from_the_engine_the_log_tells_again() {
             let answer = handle.range(keyspace, one, node::Consistency::Linearizable).await;
             assert_eq!(answer.unwrap().body.kvs[0].value, text);
         }
-        assert_eq!(handle.leases(late.id).await.unwrap().body, vec![LeaseId(5)]);
+        assert_eq!(
+            handle.leases(late.id, Consistency::Linearizable).await.unwrap().body,
+            vec![LeaseId(5)]
+        );
         assert_eq!(
             handle.create_keyspace("late").await.unwrap_err().code,
             types::Code::KeyspaceExists

@@ -1,0 +1,36 @@
+//! Waiting for an answer.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use types::{Code, Fault};
+
+use crate::shared::Shared;
+
+/// Nearly every answer comes within this. Only who waits longer subscribes to what may make waiting
+/// vain: doing so for every request costs more than the rest of waiting.
+pub(super) const SOON: Duration = Duration::from_millis(50);
+
+/// Waits for `work`, for so long and while the node serves.
+///
+/// # Errors
+/// `Timeout`, `ShuttingDown`.
+pub(crate) async fn patiently<T>(
+    shared: &Shared,
+    patience: Duration,
+    work: impl Future<Output = T>,
+) -> Result<T, Fault> {
+    let start = Instant::now();
+    let deadline = start + patience;
+    let mut work = pin!(work);
+    if let Ok(done) = timeout_at(deadline.min(start + SOON), &mut work).await {
+        return Ok(done);
+    }
+    tokio::select! {
+        biased;
+        done = timeout_at(deadline, work) => done.map_err(|_| Code::Timeout.into()),
+        () = shared.ended() => Err(Code::ShuttingDown.into()),
+    }
+}

@@ -1,0 +1,55 @@
+//! What a read waits for before this node's copy may answer as if it were the only one.
+
+use tokio::sync::oneshot;
+use types::{Code, Fault};
+
+use crate::forward::{self, REQUEST_TIMEOUT};
+use crate::poller::ToPoller;
+use crate::shard::Shard;
+use crate::shared::Shared;
+
+/// A quorum says how far the copy must be, and it gets there.
+pub(crate) async fn by_round(shared: &Shared, shard: &Shard) -> Result<(), Fault> {
+    shared.admit()?;
+    let region = shard.record.id;
+    let (since, leadership) = (shared.clock.now(), shard.leadership());
+    let (reply, receiver) = oneshot::channel();
+    shared.poller(region).push(ToPoller::Read { region, reply });
+    wait(shared, shard, receiver).await?;
+    if leadership.here && shard.leadership() == leadership {
+        shard.note_confirmed(leadership.term, since);
+    }
+    // Whatever was acknowledged before is in the copy.
+    shard.note_current(since);
+    Ok(())
+}
+
+/// This node leads and holds a lease, and its copy gets as far as it knows; else as [`by_round`],
+/// which renews the lease.
+///
+/// The order matters: the clock, the lease, and then how far is committed.
+pub(crate) async fn by_lease(shared: &Shared, shard: &Shard) -> Result<(), Fault> {
+    if !shard.is_confirmed(shared.clock.now(), shared.config.leader_confirmed_for()) {
+        return by_round(shared, shard).await;
+    }
+    if shard.is_caught_up() {
+        return Ok(());
+    }
+    let (reply, receiver) = oneshot::channel();
+    shard.when_caught_up(reply);
+    wait(shared, shard, receiver).await
+}
+
+async fn wait(
+    shared: &Shared,
+    shard: &Shard,
+    receiver: oneshot::Receiver<Result<(), Code>>,
+) -> Result<(), Fault> {
+    match forward::patiently(shared, REQUEST_TIMEOUT, receiver).await? {
+        Ok(result) => Ok(result?),
+        Err(_) => {
+            shard.broken()?;
+            Err(Code::ShuttingDown.into())
+        }
+    }
+}
