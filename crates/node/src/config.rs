@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use region::HostLimits;
+use region::{ClockRules, HostLimits};
 use types::{Incarnation, PeerId, RegionId};
 
 use crate::lease::LeaseLimits;
@@ -101,11 +101,9 @@ impl Default for NodeConfig {
 }
 
 impl NodeConfig {
-    /// For how long a leader may go by a quorum's word: less than the others' patience with a silent
-    /// one, of which two ticks may have been nearly over when they began.
-    pub(crate) fn leader_confirmed_for(&self) -> Duration {
-        let ticks = u32::try_from(self.election_ticks.saturating_sub(2)).unwrap_or(0);
-        self.tick.saturating_mul(ticks)
+    /// How far clocks are trusted.
+    pub(crate) const fn clock_rules(&self) -> ClockRules {
+        ClockRules::new(self.tick, self.election_ticks)
     }
 
     /// How long a read waits for this node's own copy before the leader is asked to carry it out.

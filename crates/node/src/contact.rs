@@ -20,7 +20,7 @@ pub(crate) struct Contact {
 
 impl Contact {
     /// The leader spoke at `at`, and entries up to `told` were known to be committed then.
-    pub(crate) fn from_leader(&mut self, at: Moment, told: Index, applied: Index) {
+    pub(crate) fn leader_spoke(&mut self, at: Moment, told: Index, applied: Index) {
         self.settle(applied);
         if applied >= told {
             self.current = self.current.max(Some(at));
@@ -31,7 +31,7 @@ impl Contact {
 
     /// This replica leads, of `voters`, and `node` answered it at `at`. Together with this one a
     /// quorum was heard since the oldest of the newest answers.
-    pub(crate) fn from_follower(
+    pub(crate) fn follower_answered(
         &mut self,
         at: Moment,
         node: NodeId,
@@ -48,7 +48,7 @@ impl Contact {
         let since = |moment: Moment| self.heard.iter().filter(|(_, it)| *it >= moment).count();
         let moments = self.heard.iter().map(|(_, heard)| *heard);
         if let Some(quorum) = moments.filter(|heard| since(*heard) >= others).max() {
-            self.from_leader(quorum, told, applied);
+            self.leader_spoke(quorum, told, applied);
         }
     }
 
@@ -92,12 +92,12 @@ mod tests {
     fn a_moment_counts_when_all_that_was_told_at_it_is_applied() {
         let mut contact = Contact::default();
         assert_eq!(contact.current(Index(9)), None, "nothing was heard");
-        contact.from_leader(at(1), Index(5), Index(3));
-        contact.from_leader(at(2), Index(8), Index(4));
+        contact.leader_spoke(at(1), Index(5), Index(3));
+        contact.leader_spoke(at(2), Index(8), Index(4));
         assert_eq!(contact.current(Index(4)), None, "5 is not applied");
         assert_eq!(contact.current(Index(7)), Some(at(1)), "8 is not applied");
-        contact.from_leader(at(3), Index(9), Index(8));
-        contact.from_leader(at(4), Index(12), Index(8));
+        contact.leader_spoke(at(3), Index(9), Index(8));
+        contact.leader_spoke(at(4), Index(12), Index(8));
         assert_eq!(contact.current(Index(9)), Some(at(3)), "the first that waits is kept");
         contact.confirmed(at(2));
         assert_eq!(contact.current(Index(9)), Some(at(3)), "it never goes back");
@@ -107,7 +107,7 @@ mod tests {
     fn a_leader_counts_from_when_it_heard_a_quorum() {
         let mut contact = Contact::default();
         let mut heard = |seconds, node| {
-            contact.from_follower(at(seconds), NodeId(node), 5, Index(1), Index(1));
+            contact.follower_answered(at(seconds), NodeId(node), 5, Index(1), Index(1));
             contact.current(Index(1))
         };
         assert_eq!(heard(1, 2), None, "two of five");
@@ -115,9 +115,9 @@ mod tests {
         assert_eq!(heard(3, 3), Some(at(1)));
         assert_eq!(heard(9, 4), Some(at(3)));
         contact.forget_followers();
-        contact.from_follower(at(20), NodeId(2), 5, Index(1), Index(1));
+        contact.follower_answered(at(20), NodeId(2), 5, Index(1), Index(1));
         assert_eq!(contact.current(Index(1)), Some(at(3)), "a new leadership starts over");
-        contact.from_follower(at(30), NodeId(2), 3, Index(1), Index(1));
+        contact.follower_answered(at(30), NodeId(2), 3, Index(1), Index(1));
         assert_eq!(contact.current(Index(1)), Some(at(30)), "one of the others is enough of three");
     }
 }

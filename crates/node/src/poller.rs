@@ -155,9 +155,6 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
         ToPoller::SnapshotSent { region, to, ok } => host.snapshot_sent(region, to, ok),
         ToPoller::Compact { region, to, term } => host.compact(region, to, term),
         ToPoller::Transfer { region, to, reply } => {
-            if let Some(shard) = shared.shard(region) {
-                shard.forfeit_lease();
-            }
             let _ = reply.send(host.transfer(region, to));
         }
         ToPoller::Status { region, reply } => {
@@ -188,6 +185,16 @@ fn note_contact(shared: &Shared, from: NodeId, message: &RegionMessage) {
 }
 
 fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: &mut Frames) {
+    for (region, term, why) in output.forfeited.drain(..) {
+        if let Some(shard) = shared.shard(region) {
+            shard.lease_forfeited(term, why);
+        }
+    }
+    for role in &output.roles {
+        if let Some(shard) = shared.shard(role.region) {
+            crate::leadership::changed(shared, &shard, role);
+        }
+    }
     for (region, index) in output.commits.drain(..) {
         if let Some(shard) = shared.shard(region) {
             shard.note_commit(index);
@@ -204,11 +211,6 @@ fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: 
     if !output.writes.is_empty() {
         shared.writer.extend(output.writes.drain(..).map(ToWriter::Write));
     }
-    for role in &output.roles {
-        if let Some(shard) = shared.shard(role.region) {
-            crate::leadership::changed(shared, &shard, role);
-        }
-    }
     for install in output.installs.drain(..) {
         shared.writer.push(ToWriter::ThenApply(install.region, ToApplier::Install(install)));
     }
@@ -219,6 +221,12 @@ fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: 
     }
     for region in output.snapshots_wanted.drain(..) {
         shared.applier(region).push(ToApplier::Export(region));
+    }
+    // After what was committed: a lease says that all of it is known here.
+    for (region, term, began) in output.confirmed.drain(..) {
+        if let Some(shard) = shared.shard(region) {
+            shard.lease_confirmed(term, began);
+        }
     }
     for (region, index, reply) in output.reads.drain(..) {
         match shared.shard(region) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use consensus::{Role, SnapshotMeta};
 use env::Moment;
 use parking_lot::{Mutex, RwLock};
+use region::{ClockRules, Forfeit, LeaderLease};
 use state::command::SessionTag;
 use state::directory::RegionRecord;
 use state::{LeaseChange, Machine};
@@ -67,10 +68,9 @@ pub(crate) struct Shard {
     tags: Mutex<Tags>,
     /// Why the region does not serve on this node any more.
     broken: OnceLock<String>,
-    /// When the newest quorum round was asked for that showed this node to lead.
-    confirmed: Mutex<(Term, Moment)>,
-    /// In this term and before, a leader's word is worth nothing without a quorum.
-    forfeited: AtomicU64,
+    lease: Mutex<LeaderLease>,
+    /// Whether a round was asked for to renew it.
+    renewing: AtomicBool,
     contact: Mutex<Contact>,
 }
 
@@ -89,8 +89,8 @@ impl Shard {
             readers: Mutex::default(),
             tags: Mutex::default(),
             broken: OnceLock::new(),
-            confirmed: Mutex::default(),
-            forfeited: AtomicU64::new(0),
+            lease: Mutex::default(),
+            renewing: AtomicBool::new(false),
             contact: Mutex::default(),
         }
     }
@@ -111,40 +111,42 @@ impl Shard {
         }
     }
 
-    /// A quorum held this node for the leader of `term` at some moment after `since`.
-    pub(crate) fn note_confirmed(&self, term: Term, since: Moment) {
-        let mut confirmed = self.confirmed.lock();
-        *confirmed = (*confirmed).max((term, since));
+    /// A quorum round begun at `began` was answered while this node led in `term`.
+    pub(crate) fn lease_confirmed(&self, term: Term, began: Duration) {
+        self.lease.lock().confirmed(term, began);
+        self.renewing.store(false, Ordering::Relaxed);
     }
 
-    /// Whether a quorum held this node for the leader less than `within` ago. Nobody else was elected
-    /// then, if `within` is shorter than the others' patience with a silent leader.
-    pub(crate) fn is_confirmed(&self, now: Moment, within: Duration) -> bool {
-        let (term, since) = *self.confirmed.lock();
+    /// The lease of `term` ends before its time.
+    pub(crate) fn lease_forfeited(&self, term: Term, why: Forfeit) {
+        self.lease.lock().forfeit(term, why);
+    }
+
+    /// How much longer this node may answer as the leader by itself; `None` if it has to ask a quorum.
+    /// Nobody else leads at `now` then, and nobody did in a later term before.
+    pub(crate) fn lease_left(&self, now: Moment, rules: &ClockRules) -> Option<Duration> {
         let leadership = self.leadership();
-        leadership.here
-            && leadership.term == term
-            && now.since(since) < within
-            && term.get() > self.forfeited.load(Ordering::Acquire)
+        let until = self.lease.lock().until(leadership.term, rules)?;
+        (leadership.here && now.0 < until).then(|| until - now.0)
     }
 
-    /// Leadership may go to another replica in this term without the others' patience running out.
-    pub(crate) fn forfeit_lease(&self) {
-        self.forfeited.fetch_max(self.leadership().term.get(), Ordering::AcqRel);
+    /// Whether the caller is the one to have the lease renewed: once until that happens.
+    pub(crate) fn begins_renewal(&self) -> bool {
+        !self.renewing.load(Ordering::Relaxed) && !self.renewing.swap(true, Ordering::Relaxed)
     }
 
     /// The leader spoke, or the node it lives on while the group sleeps, and nothing is known to be
     /// committed that is not in `told` or was told before.
     pub(crate) fn note_contact(&self, now: Moment, told: Index) {
         let told = told.max(Index(self.committed.load(Ordering::Acquire)));
-        self.contact.lock().from_leader(now, told, self.applied());
+        self.contact.lock().leader_spoke(now, told, self.applied());
     }
 
     /// This replica leads and `node` answered it.
     pub(crate) fn note_follower(&self, now: Moment, node: NodeId) {
         let told = Index(self.committed.load(Ordering::Acquire));
         let voters = self.record.peers.len();
-        self.contact.lock().from_follower(now, node, voters, told, self.applied());
+        self.contact.lock().follower_answered(now, node, voters, told, self.applied());
     }
 
     /// Everything that was acknowledged anywhere before `since` is applied here.

@@ -63,7 +63,7 @@ async fn ask_leader(
 pub(crate) fn renew_now(shared: &Shared, shard: &Shard, body: &[u8]) -> Option<Bytes> {
     let lease = LeaseId(read_i64(body, 0)?);
     let now = shared.clock.now();
-    if !shard.is_confirmed(now, shared.config.leader_confirmed_for()) || !shard.is_caught_up() {
+    if shard.lease_left(now, &shared.config.clock_rules()).is_none() || !shard.is_caught_up() {
         return None;
     }
     let left = shard.leases.lock().renew(now, lease)?;

@@ -12,13 +12,10 @@ use crate::shared::Shared;
 pub(crate) async fn by_round(shared: &Shared, shard: &Shard) -> Result<(), Fault> {
     shared.admit()?;
     let region = shard.record.id;
-    let (since, leadership) = (shared.clock.now(), shard.leadership());
+    let since = shared.clock.now();
     let (reply, receiver) = oneshot::channel();
     shared.poller(region).push(ToPoller::Read { region, reply });
     wait(shared, shard, receiver).await?;
-    if leadership.here && shard.leadership() == leadership {
-        shard.note_confirmed(leadership.term, since);
-    }
     // Whatever was acknowledged before is in the copy.
     shard.note_current(since);
     Ok(())
@@ -29,8 +26,12 @@ pub(crate) async fn by_round(shared: &Shared, shard: &Shard) -> Result<(), Fault
 ///
 /// The order matters: the clock, the lease, and then how far is committed.
 pub(crate) async fn by_lease(shared: &Shared, shard: &Shard) -> Result<(), Fault> {
-    if !shard.is_confirmed(shared.clock.now(), shared.config.leader_confirmed_for()) {
+    let (now, rules) = (shared.clock.now(), shared.config.clock_rules());
+    let Some(left) = shard.lease_left(now, &rules) else {
         return by_round(shared, shard).await;
+    };
+    if left < rules.lease() / 2 {
+        renew(shared, shard);
     }
     if shard.is_caught_up() {
         return Ok(());
@@ -38,6 +39,15 @@ pub(crate) async fn by_lease(shared: &Shared, shard: &Shard) -> Result<(), Fault
     let (reply, receiver) = oneshot::channel();
     shard.when_caught_up(reply);
     wait(shared, shard, receiver).await
+}
+
+/// Has a round renew the lease before it ends, so that reads do not have to wait for one.
+fn renew(shared: &Shared, shard: &Shard) {
+    if shard.begins_renewal() && shared.admit().is_ok() {
+        let region = shard.record.id;
+        let (reply, _) = oneshot::channel();
+        shared.poller(region).push(ToPoller::Read { region, reply });
+    }
 }
 
 async fn wait(

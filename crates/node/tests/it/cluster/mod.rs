@@ -7,6 +7,7 @@ mod keyspaces;
 mod leases;
 mod limits;
 mod proxy;
+mod read_modes;
 mod reads;
 mod refused;
 mod restarts;
