@@ -200,6 +200,9 @@ pub struct Guards {
     pub quorum_reads: bool,
     /// Rule 5: a restarted voter refuses votes for one election timeout.
     pub settle_after_restart: bool,
+    /// Rule 5: a voter that heard a leader refuses votes for one election timeout, whatever it hears
+    /// in between.
+    pub keep_promises: bool,
     /// Rule 6: at a start, what is applied is committed.
     pub commit_covers_applied: bool,
     /// Rule 7: inbound messages are validated.
@@ -225,6 +228,7 @@ impl Default for Guards {
             bounded_reads: true,
             quorum_reads: true,
             settle_after_restart: true,
+            keep_promises: true,
             commit_covers_applied: true,
             validate_messages: true,
             vote_before_appends: true,
@@ -237,7 +241,7 @@ impl Default for Guards {
 
 impl Guards {
     /// The name of every switch.
-    pub const NAMES: [&str; 14] = [
+    pub const NAMES: [&str; 15] = [
         "single_appends",
         "seeded_timeouts",
         "transfer_before_removal",
@@ -246,6 +250,7 @@ impl Guards {
         "bounded_reads",
         "quorum_reads",
         "settle_after_restart",
+        "keep_promises",
         "commit_covers_applied",
         "validate_messages",
         "vote_before_appends",
@@ -267,6 +272,7 @@ impl Guards {
             "bounded_reads" => &mut guards.bounded_reads,
             "quorum_reads" => &mut guards.quorum_reads,
             "settle_after_restart" => &mut guards.settle_after_restart,
+            "keep_promises" => &mut guards.keep_promises,
             "commit_covers_applied" => &mut guards.commit_covers_applied,
             "validate_messages" => &mut guards.validate_messages,
             "vote_before_appends" => &mut guards.vote_before_appends,

@@ -1,5 +1,7 @@
 //! Every replica of one poller, and who of them has something to say.
 
+mod sleep;
+
 use core::time::Duration;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,8 +11,8 @@ use bytes::Bytes;
 use consensus::{MessageKind, SnapshotMeta};
 use types::{Code, Index, NodeId, PeerId, RegionId, Term};
 
-use crate::peer::{Peer, PeerStart};
-use crate::{GroupStats, HostGuards, Output, RegionMessage, Sleep};
+use crate::peer::{Around, Peer, PeerStart};
+use crate::{GroupStats, HostGuards, Output, RegionMessage};
 
 /// A host's bounds.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +68,16 @@ pub struct Host<P, R> {
     early: Output<P, R>,
     /// Questions of candidates to replicas that are not here yet.
     ahead: VecDeque<(NodeId, RegionMessage)>,
+    /// Ticks since the start.
+    ticks: u64,
+    /// The replicas that are ticked. Those that sleep cost nothing.
+    awake: BTreeSet<RegionId>,
+    /// Those to be woken in their turn, among others that are awake by now.
+    wakes: VecDeque<RegionId>,
+    /// Nodes that are not there at the moment.
+    lost: BTreeSet<NodeId>,
+    /// Replicas that were awake at once when they started, since the last tick.
+    started: usize,
 }
 
 /// Questions of candidates kept for replicas to come; of more, the oldest go.
@@ -83,6 +95,11 @@ impl<P, R> Host<P, R> {
             quarantined: BTreeMap::new(),
             early: Output::default(),
             ahead: VecDeque::new(),
+            ticks: 0,
+            awake: BTreeSet::new(),
+            wakes: VecDeque::new(),
+            lost: BTreeSet::new(),
+            started: 0,
         }
     }
 
@@ -93,8 +110,19 @@ impl<P, R> Host<P, R> {
     pub fn create(&mut self, start: PeerStart) -> Result<(), consensus::Error> {
         let region = start.record.id;
         if let Entry::Vacant(vacant) = self.peers.entry(region) {
-            vacant.insert(Peer::new(start)?);
+            let peer = vacant.insert(Peer::new(start, self.ticks)?);
             self.dirty.insert(region);
+            // A node that restarts with many regions asks for no election of all of them at once, and
+            // their leaders elsewhere have time to be heard.
+            let hibernates = self.limits.hibernate_after_ticks.is_some();
+            if hibernates && peer.is_settling() && self.started >= self.limits.wakes_per_tick {
+                peer.start_asleep(self.ticks);
+                peer.queue();
+                self.wakes.push_back(region);
+            } else {
+                self.awake.insert(region);
+                self.started += 1;
+            }
             let ahead = std::mem::take(&mut self.ahead).into_iter();
             let (own, others) = ahead.partition(|(_, message)| message.region == region);
             self.ahead = others;
@@ -124,34 +152,19 @@ impl<P, R> Host<P, R> {
         self.now = self.now.max(now);
     }
 
-    /// A word about sleep that came from `from`. One that makes no sense here is dropped.
-    pub fn sleep(&mut self, from: NodeId, word: Sleep) {
-        let _ = (from, word);
-    }
-
-    /// The node was not heard of for an election timeout, or its link broke, or it is another
-    /// incarnation of itself. Whatever slept under a leader there is woken, paced.
-    pub fn node_lost(&mut self, node: NodeId) {
-        let _ = node;
-    }
-
-    /// The node is there (again). Leaders that slept without it are woken, paced.
-    pub fn node_back(&mut self, node: NodeId) {
-        let _ = node;
-    }
-
     /// The group as its replica here sees it. Allocates; for operators.
     #[must_use]
     pub fn group_stats(&self, region: RegionId) -> Option<GroupStats> {
-        self.peers.get(&region).map(Peer::stats)
+        self.peers.get(&region).map(|peer| peer.stats(self.ticks))
     }
 
-    /// One tick of time for every replica.
+    /// One tick of time for every replica that is awake.
     pub fn tick(&mut self) {
-        for region in self.peers.keys().copied().collect::<Vec<_>>() {
-            let limits = self.limits;
-            self.guarded(region, |peer, out| {
-                peer.tick(&limits, out);
+        self.ticks += 1;
+        self.wake_in_turn();
+        for region in self.awake.iter().copied().collect::<Vec<_>>() {
+            self.guarded(region, |peer, around, out| {
+                peer.tick(around, out);
                 Ok(())
             });
         }
@@ -166,7 +179,6 @@ impl<P, R> Host<P, R> {
     /// What was wrong with the message; nothing changed then.
     pub fn step(&mut self, from: NodeId, message: RegionMessage) -> Result<(), consensus::Error> {
         let mut result = Ok(());
-        let limits = self.limits;
         let kind = message.message.kind();
         if !self.peers.contains_key(&message.region)
             && matches!(kind, MessageKind::PreVote | MessageKind::Vote)
@@ -177,8 +189,8 @@ impl<P, R> Host<P, R> {
             self.ahead.push_back((from, message));
             return Ok(());
         }
-        self.guarded(message.region, |peer, _| {
-            result = peer.step(from, message.message, &limits);
+        self.guarded(message.region, |peer, around, out| {
+            result = peer.step(from, message.message, around, out);
             match &result {
                 // Its disk lost what it had acknowledged: it must neither vote nor acknowledge.
                 Err(error @ consensus::Error::LostLog { .. }) => Err(error.clone()),
@@ -191,18 +203,26 @@ impl<P, R> Host<P, R> {
     /// Sets a replica aside: nobody may hear from it any more. For what the driver finds broken.
     pub fn quarantine(&mut self, region: RegionId, reason: String) {
         if let Some(mut peer) = self.peers.remove(&region) {
+            if self.limits.hibernate_after_ticks.is_some() {
+                peer.take_leave(&mut self.early);
+            }
             peer.close(Code::Corrupt, &mut self.early);
         }
         self.dirty.remove(&region);
+        self.awake.remove(&region);
         self.quarantined.insert(region, reason.clone());
         self.early.quarantined.push((region, reason));
     }
 
     /// Proposes a command; `waiting` comes back with the committed entry or as a failure.
     pub fn propose(&mut self, region: RegionId, data: Bytes, waiting: P) {
+        if self.peers.get(&region).is_some_and(Peer::is_leader) {
+            self.rouse(region);
+        }
+        let ticks = self.ticks;
         let refused = match self.peers.get_mut(&region) {
             None => Err((waiting, self.missing(region))),
-            Some(peer) => peer.propose(data, waiting, &self.limits),
+            Some(peer) => peer.propose(data, waiting, &self.limits, ticks),
         };
         match refused {
             Ok(()) => {
@@ -214,9 +234,11 @@ impl<P, R> Host<P, R> {
 
     /// Asks for the index a linearizable read must wait for.
     pub fn read(&mut self, region: RegionId, read: R) {
+        self.rouse(region);
+        let ticks = self.ticks;
         let refused = match self.peers.get_mut(&region) {
             None => Err((read, self.missing(region))),
-            Some(peer) => peer.read(read, &self.limits),
+            Some(peer) => peer.read(read, &self.limits, ticks),
         };
         match refused {
             Ok(()) => {
@@ -228,7 +250,7 @@ impl<P, R> Host<P, R> {
 
     /// A [`crate::LogWrite`] with this number is durable, and so is every earlier one of the region.
     pub fn persisted(&mut self, region: RegionId, number: u64) {
-        self.guarded(region, |peer, _| {
+        self.guarded(region, |peer, _, _| {
             peer.persisted(number);
             Ok(())
         });
@@ -236,7 +258,7 @@ impl<P, R> Host<P, R> {
 
     /// The state machine applied everything up to `index`.
     pub fn applied(&mut self, region: RegionId, index: Index) {
-        self.guarded(region, |peer, _| {
+        self.guarded(region, |peer, _, _| {
             peer.applied(index);
             Ok(())
         });
@@ -247,24 +269,28 @@ impl<P, R> Host<P, R> {
     /// # Errors
     /// `RegionNotFound`, `MemberNotFound`, `NotLeader`.
     pub fn transfer(&mut self, region: RegionId, to: NodeId) -> Result<(), Code> {
+        if self.peers.get(&region).is_some_and(Peer::is_leader) {
+            self.rouse(region);
+        }
         let peer = self.peers.get_mut(&region).ok_or(Code::RegionNotFound)?;
-        peer.transfer(to, self.limits.guards, &mut self.early)?;
+        peer.transfer(to, self.limits.guards, self.ticks, &mut self.early)?;
         self.dirty.insert(region);
         Ok(())
     }
 
     /// Starts an election of `region` now.
     pub fn campaign(&mut self, region: RegionId) {
-        self.guarded(region, |peer, _| {
+        self.rouse(region);
+        self.guarded(region, |peer, _, _| {
             peer.campaign();
             Ok(())
         });
     }
 
-    /// The link to a node is down.
+    /// The link to a node is down: messages to it may be lost. See also [`Host::node_lost`].
     pub fn unreachable(&mut self, node: NodeId) {
-        for region in self.peers.keys().copied().collect::<Vec<_>>() {
-            self.guarded(region, |peer, _| {
+        for region in self.awake.iter().copied().collect::<Vec<_>>() {
+            self.guarded(region, |peer, _, _| {
                 peer.unreachable(node);
                 Ok(())
             });
@@ -273,7 +299,7 @@ impl<P, R> Host<P, R> {
 
     /// A snapshot to another replica arrived, or did not.
     pub fn snapshot_sent(&mut self, region: RegionId, to: PeerId, ok: bool) {
-        self.guarded(region, |peer, _| {
+        self.guarded(region, |peer, _, _| {
             peer.snapshot_sent(to, ok);
             Ok(())
         });
@@ -281,7 +307,7 @@ impl<P, R> Host<P, R> {
 
     /// The snapshot that was wanted exists.
     pub fn provide_snapshot(&mut self, region: RegionId, meta: SnapshotMeta) {
-        self.guarded(region, |peer, _| {
+        self.guarded(region, |peer, _, _| {
             peer.provide_snapshot(meta);
             Ok(())
         });
@@ -290,7 +316,7 @@ impl<P, R> Host<P, R> {
     /// Drops log entries up to `to`, whose term is `term`: the state up to there is durable without
     /// them. Does nothing while `to` is not reported applied, or needed for a snapshot under way.
     pub fn compact(&mut self, region: RegionId, to: Index, term: Term) {
-        self.guarded(region, |peer, out| {
+        self.guarded(region, |peer, _, out| {
             peer.compact(to, term, out);
             Ok(())
         });
@@ -306,8 +332,7 @@ impl<P, R> Host<P, R> {
     /// What is to be done since the last call. Empty output means the host is at rest.
     pub fn poll(&mut self) -> Output<P, R> {
         for region in std::mem::take(&mut self.dirty) {
-            let (now, guards) = (self.now, self.limits.guards);
-            self.guarded(region, |peer, out| peer.collect(now, guards, out));
+            self.guarded(region, |peer, around, out| peer.collect(around, out));
             self.dirty.remove(&region);
         }
         std::mem::take(&mut self.early)
@@ -321,16 +346,28 @@ impl<P, R> Host<P, R> {
     fn guarded(
         &mut self,
         region: RegionId,
-        work: impl FnOnce(&mut Peer<P, R>, &mut Output<P, R>) -> Result<(), consensus::Error>,
+        work: impl FnOnce(
+            &mut Peer<P, R>,
+            &Around<'_>,
+            &mut Output<P, R>,
+        ) -> Result<(), consensus::Error>,
     ) {
         let Some(peer) = self.peers.get_mut(&region) else { return };
         let early = &mut self.early;
+        let around =
+            Around { limits: &self.limits, now: self.now, ticks: self.ticks, lost: &self.lost };
+        let slept = peer.is_asleep();
         // The replica is dropped when it panicked, so that no broken state is seen again; what it
         // had put into the output before was complete.
-        let result = catch_unwind(AssertUnwindSafe(|| work(peer, early)));
+        let result = catch_unwind(AssertUnwindSafe(|| work(peer, &around, early)));
         let reason = match result {
             Ok(Ok(())) => {
                 self.dirty.insert(region);
+                match (slept, peer.is_asleep()) {
+                    (true, false) => drop(self.awake.insert(region)),
+                    (false, true) => drop(self.awake.remove(&region)),
+                    _ => {}
+                }
                 return;
             }
             Ok(Err(error)) => error.to_string(),

@@ -1,6 +1,8 @@
 //! One replica of one region: the consensus core with the proposals and reads that wait on it.
 
-use core::time::Duration;
+mod sleep;
+mod stats;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
@@ -8,10 +10,12 @@ use consensus::{LogReader, Message, MessageKind, Replica, Role, SnapshotMeta};
 use state::directory::RegionRecord;
 use types::{Code, Entry, EntryKind, HardState, Index, NodeId, PeerId, Term};
 
+pub(crate) use self::sleep::Around;
+use self::sleep::Rest;
 use crate::reads::ReadQueue;
 use crate::{
-    Committed, Forfeit, GroupPeer, GroupStats, HostGuards, HostLimits, Install, LogWrite, Output,
-    RegionMessage, RoleChange,
+    Committed, Forfeit, HostGuards, HostLimits, Install, LogWrite, Output, RegionMessage,
+    RoleChange,
 };
 
 /// What a replica needs to start.
@@ -52,12 +56,15 @@ pub struct Peer<P, R> {
     kept: HardState,
     last_write: u64,
     last_durable: u64,
+    rest: Rest,
 }
 
 impl<P, R> Peer<P, R> {
-    pub(crate) fn new(start: PeerStart) -> Result<Self, consensus::Error> {
+    pub(crate) fn new(start: PeerStart, ticks: u64) -> Result<Self, consensus::Error> {
         let applied = start.start.applied;
         let kept = start.start.hard_state;
+        let mut rest = Rest::new(&start.config);
+        rest.touch(ticks);
         let replica = Replica::new(start.config, start.start, start.log)?;
         let nodes = start.record.peers.iter().copied().collect();
         let term = replica.term();
@@ -79,6 +86,7 @@ impl<P, R> Peer<P, R> {
             kept,
             last_write: 0,
             last_durable: 0,
+            rest,
         })
     }
 
@@ -94,56 +102,27 @@ impl<P, R> Peer<P, R> {
         &self.record
     }
 
-    pub(crate) fn stats(&self) -> GroupStats {
-        let status = self.replica.status();
-        let node = |peer: PeerId| self.nodes.get(&peer).copied();
-        let peers = status.peers.iter().map(|peer| GroupPeer::new(peer, node(peer.peer)));
-        GroupStats {
-            region: status.region,
-            peer: status.peer,
-            role: status.role,
-            term: status.hard_state.term,
-            vote: status.hard_state.vote,
-            leader: status.leader,
-            leader_node: status.leader.and_then(node),
-            first: status.first,
-            last: status.last,
-            persisted: status.persisted,
-            commit: status.hard_state.commit,
-            applied: status.applied,
-            unapplied_entries: self.unapplied(),
-            unapplied_bytes: self.unapplied_bytes,
-            ticks_since_leader: self.replica.ticks_since_leader(),
-            idle_ticks: 0,
-            hibernating: false,
-            pending_proposals: self.proposals.len(),
-            waiting_reads: self.reads.len(),
-            transferee: status.transferee,
-            peers: peers.collect(),
-            memory_bytes: self.memory_bytes(),
-        }
-    }
-
-    /// What is held beside the library's own tables, about.
-    fn memory_bytes(&self) -> usize {
-        let waiting = self.proposals.capacity() * size_of::<Proposal<P>>()
-            + self.reads.len() * size_of::<R>()
-            + self.handed.capacity() * size_of::<(Index, usize)>()
-            + self.nodes.len() * 4 * size_of::<(PeerId, NodeId)>();
-        size_of::<Self>() + self.replica.memory_bytes() + waiting + self.unapplied_bytes
-    }
-
     /// Entries handed out to be applied and not reported as applied yet.
     #[must_use]
     pub fn unapplied(&self) -> u64 {
         self.committed.get().saturating_sub(self.applied.get())
     }
 
-    pub(crate) fn tick(&mut self, limits: &HostLimits, out: &mut Output<P, R>) {
-        self.replica.tick();
+    pub(crate) fn is_leader(&self) -> bool {
+        self.replica.is_leader()
+    }
+
+    /// Heartbeats of all regions leave with the same ticks of the host, and so in one frame per node.
+    pub(crate) fn tick(&mut self, around: &Around<'_>, out: &mut Output<P, R>) {
+        self.consider_sleep(around, out);
+        if self.is_asleep() {
+            return;
+        }
+        let beat = around.ticks.is_multiple_of(self.rest.heartbeat_ticks);
+        self.replica.tick_with(beat && !self.rest.is_asking());
         self.ticks_without_leader =
             if self.leader.is_some() { 0 } else { self.ticks_without_leader + 1 };
-        if self.ticks_without_leader >= limits.read_patience_ticks {
+        if self.ticks_without_leader >= around.limits.read_patience_ticks {
             let given_up = self.reads.drain();
             out.failed_reads.extend(given_up.into_iter().map(|read| (read, Code::NoLeader)));
         }
@@ -154,7 +133,8 @@ impl<P, R> Peer<P, R> {
         &mut self,
         from: NodeId,
         message: Message,
-        limits: &HostLimits,
+        around: &Around<'_>,
+        out: &mut Output<P, R>,
     ) -> Result<(), consensus::Error> {
         if self.nodes.get(&message.from()) != Some(&from) {
             return Err(consensus::Error::Refused {
@@ -162,6 +142,11 @@ impl<P, R> Peer<P, R> {
                 why: "it does not live on the node that sent this",
             });
         }
+        self.wake(Some(message.from()), around, out);
+        if !matches!(message.kind(), MessageKind::Heartbeat | MessageKind::HeartbeatResponse) {
+            self.rest.touch(around.ticks);
+        }
+        let limits = around.limits;
         // As if the network had lost it: the leader sends it again. So a follower that applies more
         // slowly than its leader commits does not collect the difference in memory.
         let is_late = self.unapplied() > limits.unapplied_entries.saturating_mul(4)
@@ -177,10 +162,12 @@ impl<P, R> Peer<P, R> {
         data: Bytes,
         waiting: P,
         limits: &HostLimits,
+        ticks: u64,
     ) -> Result<(), (P, Code)> {
         if !self.replica.is_leader() {
             return Err((waiting, Code::NotLeader));
         }
+        self.rest.touch(ticks);
         if self.unapplied() > limits.unapplied_entries
             || self.unapplied_bytes > limits.unapplied_bytes
             || self.proposals.len() >= limits.proposals_per_region
@@ -197,7 +184,13 @@ impl<P, R> Peer<P, R> {
         }
     }
 
-    pub(crate) fn read(&mut self, read: R, limits: &HostLimits) -> Result<(), (R, Code)> {
+    pub(crate) fn read(
+        &mut self,
+        read: R,
+        limits: &HostLimits,
+        ticks: u64,
+    ) -> Result<(), (R, Code)> {
+        self.rest.touch(ticks);
         if self.reads.len() >= limits.reads_per_region {
             return Err((read, Code::TooManyRequests));
         }
@@ -229,11 +222,13 @@ impl<P, R> Peer<P, R> {
         &mut self,
         to: NodeId,
         guards: HostGuards,
+        ticks: u64,
         out: &mut Output<P, R>,
     ) -> Result<(), Code> {
         let peer = self.nodes.iter().find(|(_, node)| **node == to).map(|(peer, _)| *peer);
         let peer = peer.ok_or(Code::MemberNotFound)?;
         self.replica.transfer_leadership(peer).map_err(|_| Code::NotLeader)?;
+        self.rest.touch(ticks);
         if guards.forfeit_at_transfer {
             out.forfeited.push((self.record.id, self.replica.term(), Forfeit::Term));
         }
@@ -242,7 +237,9 @@ impl<P, R> Peer<P, R> {
 
     pub(crate) fn campaign(&mut self) {
         // Refused where an election would be unsafe or is not needed.
-        drop(self.replica.campaign());
+        if !self.replica.is_bound() {
+            drop(self.replica.campaign());
+        }
     }
 
     pub(crate) fn unreachable(&mut self, node: NodeId) {
@@ -282,15 +279,14 @@ impl<P, R> Peer<P, R> {
     /// Collects everything this replica wants done.
     pub(crate) fn collect(
         &mut self,
-        now: Duration,
-        guards: HostGuards,
+        around: &Around<'_>,
         out: &mut Output<P, R>,
     ) -> Result<(), consensus::Error> {
-        self.ask_read_index(now);
+        self.ask_read_index(around);
         while self.replica.has_ready() {
             let Some(ready) = self.replica.ready() else { break };
-            self.take_ready(ready, now, guards, out)?;
-            self.ask_read_index(now);
+            self.take_ready(ready, around, out)?;
+            self.ask_read_index(around);
         }
         let commit = self.replica.commit_index();
         if commit > self.told_commit {
@@ -303,12 +299,12 @@ impl<P, R> Peer<P, R> {
         }
     }
 
-    fn ask_read_index(&mut self, now: Duration) {
+    fn ask_read_index(&mut self, around: &Around<'_>) {
         if self.reads.wants_round()
             && self.leader.is_some()
             && let Ok(context) = self.replica.read_index()
         {
-            let led = self.replica.is_leader().then(|| (self.replica.term(), now));
+            let led = self.replica.is_leader().then(|| (self.replica.term(), around.now));
             self.reads.begin(context, led);
         }
     }
@@ -316,11 +312,11 @@ impl<P, R> Peer<P, R> {
     fn take_ready(
         &mut self,
         ready: consensus::Ready,
-        now: Duration,
-        guards: HostGuards,
+        around: &Around<'_>,
         out: &mut Output<P, R>,
     ) -> Result<(), consensus::Error> {
         if let Some((role, leader, term)) = ready.role_change {
+            self.rest.touch(around.ticks);
             self.take_role(role, leader, term, out);
         }
         if ready.wants_snapshot.is_some() {
@@ -337,7 +333,8 @@ impl<P, R> Peer<P, R> {
                 && self.role == Role::Leader
                 && self.term == term
             {
-                let began = if guards.lease_from_question { began } else { now };
+                let began =
+                    if around.limits.guards.lease_from_question { began } else { around.now };
                 out.confirmed.push((region, term, began));
             }
         }

@@ -84,6 +84,12 @@ impl<R> ReadQueue<R> {
         self.waiting = reads;
     }
 
+    /// Gives back what memory it does not need.
+    pub(crate) fn shrink(&mut self) {
+        self.waiting.shrink_to_fit();
+        self.rounds.shrink_to_fit();
+    }
+
     /// Gives up all reads.
     pub(crate) fn drain(&mut self) -> Vec<R> {
         self.restart();

@@ -98,9 +98,11 @@ impl Replica {
 
     fn is_unheard(&self, message: &Message) -> bool {
         match message.kind() {
-            // Rule 5. A campaign the leader itself asked for is exempt: it gave up its lease.
+            // Rule 5. A campaign the leader itself asked for is exempt: it gave up its lease. One of a
+            // term that is over is told so.
             MessageKind::Vote | MessageKind::PreVote => {
-                self.settling > 0 && message.0.context != raft::CAMPAIGN_TRANSFER
+                let promised = self.is_bound() && message.0.term >= self.raw.raft.term;
+                (self.settling > 0 || promised) && message.0.context != raft::CAMPAIGN_TRANSFER
             }
             // The library panics when it becomes leader with a log that is not durable. Correct
             // peers cannot answer before it is: the question leaves after that.

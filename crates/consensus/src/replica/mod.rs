@@ -4,6 +4,7 @@ mod inbound;
 mod membership;
 mod output;
 mod reads;
+mod sleep;
 mod view;
 mod writes;
 
@@ -32,6 +33,7 @@ pub struct Replica {
     seed: u64,
     guards: Guards,
     election_ticks: usize,
+    heartbeat_ticks: usize,
     /// Ticks since the start.
     now: u64,
     /// Ticks for which votes are still refused.
@@ -88,6 +90,7 @@ impl Replica {
             seed: config.seed,
             guards: config.guards,
             election_ticks: config.election_ticks,
+            heartbeat_ticks: config.heartbeat_ticks,
             now: 0,
             settling: if settles { config.election_ticks } else { 0 },
             heard: None,
@@ -109,8 +112,16 @@ impl Replica {
         Ok(replica)
     }
 
-    /// Time goes on by one tick.
+    /// Time goes on by one tick. A leader's heartbeats leave with every `heartbeat_ticks`-th of them.
     pub fn tick(&mut self) {
+        let beat = (self.now + 1).is_multiple_of(self.heartbeat_ticks as u64);
+        self.tick_with(beat);
+    }
+
+    /// Time goes on by one tick, and if `beat`, a leader's heartbeats leave: a driver with many groups
+    /// lets them all leave together. A question to a quorum waits for no beat; it is repeated with
+    /// every one until it is answered. There must be several beats per election timeout.
+    pub fn tick_with(&mut self, beat: bool) {
         let _ = self.run(|replica| {
             replica.now += 1;
             replica.settling = replica.settling.saturating_sub(1);
@@ -126,10 +137,28 @@ impl Replica {
                 && raft.election_elapsed + 1 >= raft.randomized_election_timeout();
             // A sole voter wins at once, and the library asserts that its log is durable then.
             if !fires || replica.may_campaign() {
-                replica.raw.tick();
+                replica.tick_library(beat);
             }
             Ok(())
         });
+    }
+
+    /// The library beats to its own measure, from the moment each leader was elected.
+    fn tick_library(&mut self, beat: bool) {
+        let led = self.is_leader();
+        let before = self.raw.raft.msgs.len();
+        self.raw.tick();
+        if !led || !self.is_leader() {
+            return;
+        }
+        let mut at = 0;
+        self.raw.raft.msgs.retain(|message| {
+            at += 1;
+            at <= before || message.get_msg_type() != eraftpb::MessageType::MsgHeartbeat
+        });
+        if beat {
+            self.raw.raft.ping();
+        }
     }
 
     /// Stands for election now. Nothing to do for a leader.
@@ -264,17 +293,6 @@ impl Replica {
         });
         let sending = if self.is_leader() { in_flight.min() } else { None };
         Index(sending.map_or(applied, |index| index.min(applied)))
-    }
-
-    /// The replica slept (hibernation): as after a restart it refuses votes for one election
-    /// timeout, because the clocks that leases are counted on went on.
-    pub fn wake(&mut self) {
-        let _ = self.run(|replica| {
-            if replica.guards.settle_after_restart {
-                replica.settling = replica.election_ticks;
-            }
-            Ok(())
-        });
     }
 
     /// Gives back what memory it can: durable entries and unused send windows.

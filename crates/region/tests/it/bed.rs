@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use consensus::{Config, LogFailure, LogReader, Role, Start};
-use region::{Host, HostLimits, LogWrite, Output, PeerStart, RegionMessage};
+use core::time::Duration;
+
+use region::{Host, HostLimits, LeaderLease, LogWrite, Output, PeerStart, RegionMessage, Sleep};
 use state::directory::RegionRecord;
 use types::{
     Code, ConfState, Entry, Epoch, Incarnation, Index, KeyRange, KeyspaceId, NodeId, PeerId,
@@ -45,6 +47,13 @@ pub(crate) struct Told {
     pub(crate) failed_reads: Vec<(u32, Code)>,
     pub(crate) quarantined: Vec<(RegionId, String)>,
     pub(crate) leads: BTreeMap<RegionId, Term>,
+    pub(crate) leases: BTreeMap<RegionId, LeaderLease>,
+}
+
+/// What goes from node to node.
+pub(crate) enum Packet {
+    Raft(RegionMessage),
+    Sleep(Sleep),
 }
 
 pub(crate) struct Node {
@@ -62,7 +71,11 @@ pub(crate) struct Node {
 
 pub(crate) struct Bed {
     pub(crate) nodes: Vec<Node>,
-    net: VecDeque<(NodeId, NodeId, RegionMessage)>,
+    net: VecDeque<(NodeId, NodeId, Packet)>,
+    /// Packets sent so far.
+    pub(crate) sent: usize,
+    /// Ticks so far, 100 ms each on every clock.
+    pub(crate) ticks: u64,
 }
 
 pub(crate) fn record(region: RegionId, nodes: u64) -> RegionRecord {
@@ -78,7 +91,7 @@ pub(crate) fn record(region: RegionId, nodes: u64) -> RegionRecord {
 impl Bed {
     /// `count` nodes, each with a replica of both regions.
     pub(crate) fn new(count: u64, limits: HostLimits) -> Self {
-        let mut bed = Self { nodes: Vec::new(), net: VecDeque::new() };
+        let mut bed = Self { nodes: Vec::new(), net: VecDeque::new(), sent: 0, ticks: 0 };
         for id in 1..=count {
             let mut node = Node {
                 host: Host::new(limits),
@@ -124,10 +137,15 @@ impl Bed {
                 quiet &= !self.carry_out(at);
             }
             quiet &= self.net.is_empty();
-            while let Some((from, to, message)) = self.net.pop_front() {
+            while let Some((from, to, packet)) = self.net.pop_front() {
+                self.sent += 1;
                 let at = to.get() as usize - 1;
-                if !self.nodes[at].cut_off && !self.nodes[from.get() as usize - 1].cut_off {
-                    self.nodes[at].host.step(from, message).unwrap();
+                if self.nodes[at].cut_off || self.nodes[from.get() as usize - 1].cut_off {
+                    continue;
+                }
+                match packet {
+                    Packet::Raft(message) => self.nodes[at].host.step(from, message).unwrap(),
+                    Packet::Sleep(word) => self.nodes[at].host.sleep(from, word),
                 }
             }
             if quiet {
@@ -137,9 +155,16 @@ impl Bed {
         panic!("the hosts do not come to rest");
     }
 
+    pub(crate) fn now(&self) -> Duration {
+        Duration::from_millis(100 * self.ticks)
+    }
+
     pub(crate) fn tick(&mut self, ticks: usize) {
         for _ in 0..ticks {
+            self.ticks += 1;
+            let now = self.now();
             for node in &mut self.nodes {
+                node.host.now(now);
                 node.host.tick();
             }
             self.run();
@@ -154,8 +179,16 @@ impl Bed {
         let busy = !output.messages.is_empty()
             || !output.writes.is_empty()
             || !output.committed.is_empty();
-        let Output { messages, writes, committed, .. } = output;
-        self.net.extend(messages.into_iter().map(|(to, message)| (from, to, message)));
+        let Output { messages, writes, committed, sleep, .. } = output;
+        for (region, term, why) in output.forfeited {
+            node.told.leases.entry(region).or_default().forfeit(term, why);
+        }
+        for (region, term, began) in output.confirmed {
+            node.told.leases.entry(region).or_default().confirmed(term, began);
+        }
+        let messages = messages.into_iter().map(|(to, message)| (from, to, Packet::Raft(message)));
+        self.net.extend(messages);
+        self.net.extend(sleep.into_iter().map(|(to, word)| (from, to, Packet::Sleep(word))));
         node.held_writes.extend(writes);
         for role in output.roles {
             if role.role == Role::Leader {
@@ -191,7 +224,7 @@ impl Bed {
             for write in std::mem::take(&mut node.held_writes) {
                 node.logs[&write.region].write(&write.entries);
                 let messages = write.messages.into_iter();
-                self.net.extend(messages.map(|(to, message)| (from, to, message)));
+                self.net.extend(messages.map(|(to, message)| (from, to, Packet::Raft(message))));
                 if let Some(number) = write.number {
                     node.host.persisted(write.region, number);
                 }

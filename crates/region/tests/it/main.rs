@@ -7,3 +7,4 @@ mod proposals;
 mod quarantine;
 mod reads;
 mod refusals;
+mod sleep;

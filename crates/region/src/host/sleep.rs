@@ -1,0 +1,76 @@
+//! Who of a host's replicas is awake, and in what order the others are woken.
+
+use types::{NodeId, RegionId};
+
+use super::Host;
+use crate::Sleep;
+
+impl<P, R> Host<P, R> {
+    /// A word about sleep that came from `from`. One that makes no sense here is dropped.
+    pub fn sleep(&mut self, from: NodeId, word: Sleep) {
+        self.guarded(word.region, |peer, around, out| {
+            peer.hear_of_sleep(from, word, around, out);
+            Ok(())
+        });
+    }
+
+    /// The node was not heard of for an election timeout, or its link broke, or it is another
+    /// incarnation of itself. Replicas that sleep under a leader there are woken, and so are leaders
+    /// that have no quorum without it: `HostLimits::wakes_per_tick` of them per tick.
+    pub fn node_lost(&mut self, node: NodeId) {
+        self.lost.insert(node);
+        if !self.limits.guards.wake_when_leader_lost {
+            return;
+        }
+        for (region, peer) in &mut self.peers {
+            if peer.minds_loss(node, &self.lost) && peer.queue() {
+                self.wakes.push_back(*region);
+            }
+        }
+    }
+
+    /// The node is there (again). Leaders that sleep and have a replica there are woken, paced like
+    /// [`Host::node_lost`], so that it hears of them.
+    pub fn node_back(&mut self, node: NodeId) {
+        self.lost.remove(&node);
+        if !self.limits.guards.wake_when_node_back {
+            return;
+        }
+        for (region, peer) in &mut self.peers {
+            if peer.minds_return(node) && peer.queue() {
+                self.wakes.push_back(*region);
+            }
+        }
+    }
+
+    /// Replicas that are ticked.
+    #[must_use]
+    pub fn awake(&self) -> usize {
+        self.awake.len()
+    }
+
+    /// Wakes the replica, if it sleeps: somebody wants something of it.
+    pub(super) fn rouse(&mut self, region: RegionId) {
+        if self.peers.get(&region).is_some_and(crate::Peer::is_asleep) {
+            self.guarded(region, |peer, around, out| {
+                peer.wake(None, around, out);
+                Ok(())
+            });
+        }
+    }
+
+    /// Wakes as many of those whose turn it is as one tick may.
+    pub(super) fn wake_in_turn(&mut self) {
+        let mut left = self.limits.wakes_per_tick.max(1);
+        while left > 0
+            && let Some(region) = self.wakes.pop_front()
+        {
+            // Some are awake by now; these are free.
+            if self.peers.get(&region).is_some_and(crate::Peer::is_asleep) {
+                left -= 1;
+                self.rouse(region);
+            }
+        }
+        self.started = 0;
+    }
+}
