@@ -9,13 +9,22 @@ use types::NodeId;
 pub struct Refused;
 
 /// Sends frames to other nodes; what a frame holds is `node`'s business. Frames of one pair of nodes
-/// arrive in order or not at all, at most once, and any may be lost.
+/// and one lane arrive in order or not at all, at most once, and any may be lost.
 pub trait Net: Send + Sync {
     /// Queues `frame` for `to` without waiting.
     ///
     /// # Errors
     /// [`Refused`] when the link is down or its queue full; the frame is dropped.
     fn send(&self, to: NodeId, frame: Bytes) -> Result<(), Refused>;
+
+    /// The same for a frame that must not wait behind those of [`Net::send`]: it may overtake them,
+    /// and has a bound of its own. A net without such a lane sends it like any other.
+    ///
+    /// # Errors
+    /// As [`Net::send`].
+    fn send_urgent(&self, to: NodeId, frame: Bytes) -> Result<(), Refused> {
+        self.send(to, frame)
+    }
 }
 
 /// Takes what arrives.

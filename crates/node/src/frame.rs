@@ -2,13 +2,19 @@
 //! region's leader, and answers to such requests. Drawn in `docs/protocol.md`.
 
 use bytes::{Buf, BufMut, Bytes};
-use consensus::Message;
+use consensus::{Message, MessageKind};
 use region::RegionMessage;
 use types::{Code, Fault, NodeId, RegionId};
+
+use crate::liveness::Beat;
+use crate::traffic::{Contents, Lane};
+use crate::varint;
 
 const RAFT: u8 = 1;
 const REQUEST: u8 = 2;
 const REPLY: u8 = 3;
+const BEAT: u8 = 4;
+const HEARTBEAT: u8 = 5;
 
 /// What a node asks a region's leader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,9 +42,36 @@ impl Question {
     }
 }
 
+impl Question {
+    /// Leases end when their renewals wait too long; everything else can wait.
+    pub(crate) fn lane(self) -> Lane {
+        if self == Self::RenewLease { Lane::Urgent } else { Lane::Bulk }
+    }
+}
+
+/// Which way a message of Raft goes. What keeps a leader in office or finds a new one must not wait
+/// behind entries; Raft takes messages in any order, and the checks of each hold in any order, too:
+/// a heartbeat never tells of a commit that its receiver has not acknowledged.
+pub(crate) fn lane_of(kind: MessageKind) -> Lane {
+    match kind {
+        MessageKind::Append | MessageKind::AppendResponse | MessageKind::Snapshot => Lane::Bulk,
+        MessageKind::Vote
+        | MessageKind::VoteResponse
+        | MessageKind::PreVote
+        | MessageKind::PreVoteResponse
+        | MessageKind::Heartbeat
+        | MessageKind::HeartbeatResponse
+        | MessageKind::TimeoutNow
+        | MessageKind::ReadIndex
+        | MessageKind::ReadIndexResponse => Lane::Urgent,
+    }
+}
+
 /// One item of a frame.
 #[derive(Debug)]
 pub(crate) enum Item {
+    /// A sign of life of the node itself.
+    Beat(Beat),
     /// For a replica, with its bytes.
     Raft(RegionMessage, usize),
     /// For a region's leader.
@@ -47,19 +80,59 @@ pub(crate) enum Item {
     Reply { id: u64, result: Result<Bytes, Fault> },
 }
 
+impl Item {
+    pub(crate) fn lane(&self) -> Lane {
+        match self {
+            Self::Beat(_) => Lane::Urgent,
+            Self::Raft(message, _) => lane_of(message.message.kind()),
+            Self::Request { question, .. } => question.lane(),
+            Self::Reply { .. } => Lane::Bulk,
+        }
+    }
+}
+
 /// A frame this long is full: others on the same link get a turn, and none comes near the transport's
 /// bound. One item may go over it.
 const FRAME_BYTES: usize = 1 << 20;
 
-/// Frames being filled, for each receiver in order, each sent whole.
+/// A frame being filled.
+pub(crate) struct Frame {
+    pub(crate) lane: Lane,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) contents: Contents,
+}
+
+/// Frames being filled, for each receiver and lane in order, each sent whole.
 #[derive(Default)]
 pub(crate) struct Frames {
-    open: Vec<(NodeId, Vec<u8>)>,
+    open: Vec<(NodeId, Frame)>,
 }
 
 impl Frames {
+    pub(crate) fn beat(&mut self, to: NodeId, beat: &Beat) {
+        let frame = self.open(to, Lane::Urgent);
+        frame.contents.beats += 1;
+        frame.bytes.put_u8(BEAT);
+        let at = frame.bytes.len();
+        frame.bytes.put_u8(0);
+        beat.encode_into(&mut frame.bytes);
+        frame.bytes[at] = u8::try_from(frame.bytes.len() - at - 1).unwrap_or(u8::MAX);
+    }
+
     pub(crate) fn raft(&mut self, to: NodeId, message: &RegionMessage) {
-        let frame = self.open(to);
+        let kind = message.message.kind();
+        let frame = self.open(to, lane_of(kind));
+        if matches!(kind, MessageKind::Heartbeat | MessageKind::HeartbeatResponse) {
+            frame.contents.heartbeats += 1;
+            let at = frame.bytes.len();
+            frame.bytes.put_u8(HEARTBEAT);
+            varint::put(&mut frame.bytes, message.region.get());
+            if message.message.encode_compact_into(&mut frame.bytes) {
+                return;
+            }
+            frame.bytes.truncate(at);
+        }
+        let frame = &mut frame.bytes;
         frame.put_u8(RAFT);
         frame.put_u64(message.region.get());
         let at = frame.len();
@@ -77,7 +150,7 @@ impl Frames {
         question: Question,
         body: &[u8],
     ) {
-        let frame = self.open(to);
+        let frame = &mut self.open(to, question.lane()).bytes;
         frame.put_u8(REQUEST);
         frame.put_u64(id);
         frame.put_u64(region.get());
@@ -85,8 +158,20 @@ impl Frames {
         put_bytes(frame, body);
     }
 
+    /// The answer to a question of another node.
     pub(crate) fn reply(&mut self, to: NodeId, id: u64, result: Result<&[u8], &Fault>) {
-        let frame = self.open(to);
+        self.reply_in(Lane::Bulk, to, id, result);
+    }
+
+    /// The same, in the lane that the question came in.
+    pub(crate) fn reply_in(
+        &mut self,
+        lane: Lane,
+        to: NodeId,
+        id: u64,
+        result: Result<&[u8], &Fault>,
+    ) {
+        let frame = &mut self.open(to, lane).bytes;
         frame.put_u8(REPLY);
         frame.put_u64(id);
         match result {
@@ -101,18 +186,28 @@ impl Frames {
         }
     }
 
-    /// The frames, ready to be sent.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (NodeId, Bytes)> + '_ {
-        self.open.drain(..).map(|(to, frame)| (to, Bytes::from(frame)))
+    /// The frames, ready to be sent; urgent ones first.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (NodeId, Frame)> + '_ {
+        self.open.sort_by_key(|(_, frame)| frame.lane);
+        self.open.drain(..)
     }
 
-    fn open(&mut self, to: NodeId) -> &mut Vec<u8> {
-        let last = self.open.iter().rposition(|(node, _)| *node == to);
-        let at = last.filter(|at| self.open[*at].1.len() < FRAME_BYTES).unwrap_or_else(|| {
-            self.open.push((to, Vec::with_capacity(1024)));
-            self.open.len() - 1
-        });
-        &mut self.open[at].1
+    pub(crate) fn clear(&mut self) {
+        self.open.clear();
+    }
+
+    /// The frame for the next item.
+    fn open(&mut self, to: NodeId, lane: Lane) -> &mut Frame {
+        let last = self.open.iter().rposition(|(node, frame)| *node == to && frame.lane == lane);
+        let at =
+            last.filter(|at| self.open[*at].1.bytes.len() < FRAME_BYTES).unwrap_or_else(|| {
+                let (bytes, contents) = (Vec::with_capacity(256), Contents::default());
+                self.open.push((to, Frame { lane, bytes, contents }));
+                self.open.len() - 1
+            });
+        let frame = &mut self.open[at].1;
+        frame.contents.messages += 1;
+        frame
     }
 }
 
@@ -132,6 +227,21 @@ pub(crate) fn decode(mut frame: Bytes, mut item: impl FnMut(Item)) -> Result<(),
 
 fn decode_item(frame: &mut Bytes) -> Result<Item, String> {
     match frame.try_get_u8().map_err(short)? {
+        BEAT => {
+            let len = usize::from(frame.try_get_u8().map_err(short)?);
+            if len > frame.len() {
+                return Err(format!("a beat of {len} bytes where {} are left", frame.len()));
+            }
+            let beat = Beat::decode(frame.split_to(len)).ok_or("a beat that makes no sense")?;
+            Ok(Item::Beat(beat))
+        }
+        HEARTBEAT => {
+            let before = frame.len();
+            let region = varint::get(frame).ok_or("a region that is no number")?;
+            let message = Message::decode_compact(frame).map_err(|error| error.to_string())?;
+            let region = RegionId(region);
+            Ok(Item::Raft(RegionMessage { region, message }, before - frame.len()))
+        }
         RAFT => {
             let region = RegionId(frame.try_get_u64().map_err(short)?);
             let bytes = get_bytes(frame)?;
@@ -177,7 +287,7 @@ fn short(_: bytes::TryGetError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{FRAME_BYTES, Frames, Item, Question, decode};
+    use super::{FRAME_BYTES, Frame, Frames, Item, Question, decode};
     use types::{NodeId, RegionId};
 
     #[test]
@@ -190,9 +300,9 @@ mod tests {
             }
         }
         let mut next = [0, 0];
-        for (to, frame) in frames.drain() {
+        for (to, Frame { bytes: frame, .. }) in frames.drain() {
             assert!(frame.len() < FRAME_BYTES + body.len() + 64, "{} bytes", frame.len());
-            decode(frame, |item| {
+            decode(frame.into(), |item| {
                 let Item::Request { id, body: got, .. } = item else { panic!("{item:?}") };
                 let next = &mut next[usize::from(to == NodeId(2))];
                 assert_eq!((id, got.as_ref()), (*next, body.as_slice()));

@@ -3,70 +3,111 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use consensus::MessageKind;
 use env::Inbox;
 use types::{Code, NodeId, RegionId};
 
-use crate::forward;
-use crate::frame::{self, Frames, Item, Question};
+use crate::frame::{self, Frames, Item, Question, lane_of};
 use crate::poller::{Asked, ToPoller};
 use crate::read;
 use crate::shared::Shared;
 use crate::space::needs_room;
+use crate::traffic::{Contents, Lane};
+use crate::{forward, liveness};
 
 /// What the transport delivers to.
 pub(crate) struct NodeInbox(pub(crate) Arc<Shared>);
 
-impl Inbox for NodeInbox {
-    fn deliver(&self, from: NodeId, frame: Bytes) {
-        let shared = &self.0;
-        let mut replies = Frames::default();
-        let mut orders: Vec<Vec<ToPoller>> = Vec::new();
-        orders.resize_with(shared.pollers.len(), Vec::new);
-        let result = frame::decode(frame, |item| match item {
+/// One frame being taken apart.
+struct Delivery<'a> {
+    shared: &'a Arc<Shared>,
+    from: NodeId,
+    contents: Contents,
+    /// That of the first item is that of the frame.
+    lane: Option<Lane>,
+    replies: Frames,
+    orders: Vec<Vec<ToPoller>>,
+}
+
+impl Delivery<'_> {
+    fn take(&mut self, item: Item) {
+        let (shared, from) = (self.shared, self.from);
+        self.contents.messages += 1;
+        self.lane.get_or_insert(item.lane());
+        match item {
+            Item::Beat(beat) => {
+                self.contents.beats += 1;
+                liveness::heard(shared, from, &beat);
+            }
             Item::Raft(message, bytes) => {
-                if shared.take_raft(bytes) {
-                    let slot = usize::try_from(message.region.get()).unwrap_or(0) % orders.len();
-                    orders[slot].push(ToPoller::Message(from, message, bytes));
+                let kind = message.message.kind();
+                self.contents.heartbeats += u64::from(is_heartbeat(kind));
+                if shared.take_raft(lane_of(kind), bytes) {
+                    self.order(message.region, ToPoller::Message(from, message, bytes));
+                } else {
+                    self.contents.dropped += 1;
                 }
             }
             Item::Request { id, region, question: Question::Propose, body } => {
                 let asked = Asked::There { node: from, request: id };
                 if shared.space.is_read_only() && needs_room(&body) {
-                    return replies.reply(from, id, Err(&shared.space.refusal()));
+                    return self.replies.reply(from, id, Err(&shared.space.refusal()));
                 }
                 match shared.admit_bytes(body.len()) {
-                    Ok(()) => {
-                        let slot = usize::try_from(region.get()).unwrap_or(0) % orders.len();
-                        orders[slot].push(ToPoller::Propose { region, data: body, asked });
-                    }
-                    Err(code) => replies.reply(from, id, Err(&code.into())),
+                    Ok(()) => self.order(region, ToPoller::Propose { region, data: body, asked }),
+                    Err(code) => self.replies.reply(from, id, Err(&code.into())),
                 }
             }
             Item::Request { id, region, question, body } => {
-                answer(shared, &mut replies, (from, id), region, question, body);
+                answer(shared, &mut self.replies, (from, id), region, question, body);
             }
             Item::Reply { id, result } => shared.answer(from, id, result),
-        });
+        }
+    }
+
+    fn order(&mut self, region: RegionId, order: ToPoller) {
+        let slot = usize::try_from(region.get()).unwrap_or(0) % self.orders.len();
+        self.orders[slot].push(order);
+    }
+}
+
+impl Inbox for NodeInbox {
+    fn deliver(&self, from: NodeId, frame: Bytes) {
+        let shared = &self.0;
+        let length = frame.len();
+        let (contents, replies) = Default::default();
+        let orders = shared.pollers.iter().map(|_| Vec::new()).collect();
+        let mut delivery = Delivery { shared, from, contents, lane: None, replies, orders };
+        let result = frame::decode(frame, |item| delivery.take(item));
+        let traffic = &shared.live.traffic;
+        let lane = delivery.lane.unwrap_or(Lane::Bulk);
+        traffic.received(from, lane, delivery.contents, length);
         if let Err(reason) = result {
+            traffic.malformed(from);
             tracing::warn!(%from, %reason, "a frame made no sense and was dropped");
         }
-        for (poller, orders) in shared.pollers.iter().zip(orders) {
+        for (poller, orders) in shared.pollers.iter().zip(delivery.orders) {
             if !orders.is_empty() {
                 poller.extend(orders);
             }
         }
-        shared.send(&mut replies);
+        shared.send(&mut delivery.replies);
     }
 
     fn link(&self, peer: NodeId, up: bool) {
         tracing::info!(%peer, up, "peer link");
         if !up {
             self.0.fail_questions(peer);
+            liveness::link_down(&self.0, peer);
             for poller in &self.0.pollers {
                 poller.push(ToPoller::LinkDown(peer));
             }
         }
     }
+}
+
+fn is_heartbeat(kind: MessageKind) -> bool {
+    matches!(kind, MessageKind::Heartbeat | MessageKind::HeartbeatResponse)
 }
 
 /// Answers a question to a leader at once if that is possible, and else when it is.
@@ -78,16 +119,19 @@ fn answer(
     question: Question,
     body: Bytes,
 ) {
+    let lane = question.lane();
     let Some(shard) = shared.shard(region) else {
-        return replies.reply(from, id, Err(&Code::RegionNotFound.into()));
+        return replies.reply_in(lane, from, id, Err(&Code::RegionNotFound.into()));
     };
     if question == Question::RenewLease
         && let Some(renewed) = forward::renew_now(shared, &shard, &body)
     {
-        return replies.reply(from, id, Ok(&renewed));
+        return replies.reply_in(lane, from, id, Ok(&renewed));
     }
-    if let Err(code) = shared.admit() {
-        return replies.reply(from, id, Err(&code.into()));
+    let renewal = question == Question::RenewLease;
+    let admitted = if renewal { shared.admit_renewal() } else { shared.admit() };
+    if let Err(code) = admitted {
+        return replies.reply_in(lane, from, id, Err(&code.into()));
     }
     let shared = Arc::clone(shared);
     let runtime = shared.runtime.clone();
@@ -97,9 +141,13 @@ fn answer(
             Question::VerifyLeader => read::answer_verify(&shared, &shard).await,
             _ => forward::answer_lease(&shared, &shard, question, &body).await,
         };
-        shared.admitted(1);
+        if renewal {
+            shared.renewed();
+        } else {
+            shared.admitted(1);
+        }
         let mut replies = Frames::default();
-        replies.reply(from, id, answer.as_deref());
+        replies.reply_in(lane, from, id, answer.as_deref());
         shared.send(&mut replies);
     });
 }

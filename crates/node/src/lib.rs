@@ -17,6 +17,8 @@ mod janitor;
 mod leadership;
 mod lease;
 mod lifecycle;
+mod live;
+mod liveness;
 mod mailbox;
 mod node;
 mod poller;
@@ -25,7 +27,9 @@ mod shard;
 mod shared;
 mod snapshots;
 mod space;
+mod traffic;
 pub mod transport;
+mod varint;
 mod watch;
 mod writer;
 
@@ -35,8 +39,10 @@ pub use error::Error;
 pub use failure::{Failure, FailureKind};
 pub use handle::Handle;
 pub use lease::{LeaseClock, LeaseLimits};
+pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};
 pub use node::Node;
 pub use space::{Room, Space};
+pub use traffic::{Lane, LaneTraffic, PeerTraffic};
 pub use watch::{
     History, Hub, Page, SharedEvents, WatchControl, WatchCreate, WatchEvent, WatchLimits,
     WatchMessage, WatchMessages, event_bytes,

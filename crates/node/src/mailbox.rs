@@ -6,9 +6,16 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 struct Queue<T> {
+    urgent: Vec<T>,
     items: Vec<T>,
     sleeping: bool,
     closed: bool,
+}
+
+impl<T> Queue<T> {
+    fn is_empty(&self) -> bool {
+        self.urgent.is_empty() && self.items.is_empty()
+    }
 }
 
 /// A queue whose owner takes all that is in it. It has no bound of its own: what clients can put in
@@ -16,16 +23,23 @@ struct Queue<T> {
 pub(crate) struct Mailbox<T> {
     queue: Mutex<Queue<T>>,
     wake: Condvar,
+    /// Which items are handed out ahead of the others; order holds among each kind.
+    is_urgent: fn(&T) -> bool,
 }
 
 impl<T> Default for Mailbox<T> {
     fn default() -> Self {
-        let queue = Queue { items: Vec::new(), sleeping: false, closed: false };
-        Self { queue: Mutex::new(queue), wake: Condvar::new() }
+        Self::with_lanes(|_| false)
     }
 }
 
 impl<T> Mailbox<T> {
+    /// A mailbox in which urgent items overtake the others.
+    pub(crate) fn with_lanes(is_urgent: fn(&T) -> bool) -> Self {
+        let queue = Queue { urgent: Vec::new(), items: Vec::new(), sleeping: false, closed: false };
+        Self { queue: Mutex::new(queue), wake: Condvar::new(), is_urgent }
+    }
+
     /// Adds an item; a closed mailbox drops it, and with it whoever waits on it learns of the end.
     pub(crate) fn push(&self, item: T) {
         self.extend(std::iter::once(item));
@@ -37,19 +51,42 @@ impl<T> Mailbox<T> {
         if queue.closed {
             return;
         }
-        queue.items.extend(items);
-        if queue.sleeping && !queue.items.is_empty() {
+        for item in items {
+            let lane = if (self.is_urgent)(&item) { &mut queue.urgent } else { &mut queue.items };
+            lane.push(item);
+        }
+        if queue.sleeping && !queue.is_empty() {
             queue.sleeping = false;
             drop(queue);
             self.wake.notify_one();
         }
     }
 
-    /// Moves everything into `into`, waiting up to `patience` if there is nothing. Answers whether
-    /// the mailbox is still open; a closed one still hands out what it has.
+    /// Moves everything into `into`, urgent items first, waiting up to `patience` if there is
+    /// nothing. Answers whether the mailbox is still open; a closed one still hands out what it has.
     pub(crate) fn take(&self, into: &mut Vec<T>, patience: Option<Duration>) -> bool {
+        let mut queue = self.wait(patience);
+        into.append(&mut queue.urgent);
+        into.append(&mut queue.items);
+        !queue.closed
+    }
+
+    /// [`Self::take`] with each lane apart.
+    pub(crate) fn take_lanes(
+        &self,
+        urgent: &mut Vec<T>,
+        others: &mut impl Extend<T>,
+        patience: Option<Duration>,
+    ) -> bool {
+        let mut queue = self.wait(patience);
+        urgent.append(&mut queue.urgent);
+        others.extend(queue.items.drain(..));
+        !queue.closed
+    }
+
+    fn wait(&self, patience: Option<Duration>) -> parking_lot::MutexGuard<'_, Queue<T>> {
         let mut queue = self.queue.lock();
-        if queue.items.is_empty() && !queue.closed {
+        if queue.is_empty() && !queue.closed && patience != Some(Duration::ZERO) {
             queue.sleeping = true;
             match patience {
                 Some(patience) => {
@@ -59,8 +96,7 @@ impl<T> Mailbox<T> {
             }
             queue.sleeping = false;
         }
-        into.append(&mut queue.items);
-        !queue.closed
+        queue
     }
 
     /// Drops what is queued and takes nothing more: whoever waits on it learns of the end.
@@ -68,7 +104,7 @@ impl<T> Mailbox<T> {
         let items = {
             let mut queue = self.queue.lock();
             queue.closed = true;
-            std::mem::take(&mut queue.items)
+            (std::mem::take(&mut queue.urgent), std::mem::take(&mut queue.items))
         };
         // Outside the lock: an item's end may wake somebody who pushes.
         drop(items);
@@ -79,5 +115,29 @@ impl<T> Mailbox<T> {
     pub(crate) fn close(&self) {
         self.queue.lock().closed = true;
         self.wake.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::time::Duration;
+
+    use super::Mailbox;
+
+    #[test]
+    fn urgent_items_overtake_the_others_and_each_lane_keeps_its_order() {
+        let mailbox = Mailbox::with_lanes(|item: &u32| *item >= 100);
+        mailbox.extend([1, 2, 101, 3, 102]);
+        mailbox.push(4);
+        let (mut urgent, mut others) = (Vec::new(), VecDeque::new());
+        assert!(mailbox.take_lanes(&mut urgent, &mut others, None));
+        assert_eq!((urgent, others), (vec![101, 102], VecDeque::from([1, 2, 3, 4])));
+
+        mailbox.extend([5, 103]);
+        mailbox.close();
+        let mut all = Vec::new();
+        assert!(!mailbox.take(&mut all, Some(Duration::ZERO)), "it is closed");
+        assert_eq!(all, [103, 5]);
     }
 }

@@ -1,5 +1,6 @@
 //! The thread that runs the consensus of its share of the regions.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,12 @@ use tokio::sync::oneshot;
 use types::{Code, Index, NodeId, PeerId, RegionId, Term};
 
 use crate::applier::ToApplier;
-use crate::frame::Frames;
+use crate::frame::{Frames, lane_of};
+use crate::liveness;
 use crate::shard::ReadReply;
 use crate::shared::{NewPeer, Shared};
 use crate::snapshots;
+use crate::traffic::Lane;
 use crate::writer::ToWriter;
 
 /// Who waits for a proposal.
@@ -64,11 +67,40 @@ pub(crate) enum ToPoller {
         region: RegionId,
         reply: oneshot::Sender<Option<Status>>,
     },
+    /// A round of reads for the renewal of a lease, counted as one.
+    Renew {
+        region: RegionId,
+        reply: ReadReply,
+    },
     LinkDown(NodeId),
+    /// A node was not heard for an election timeout, its link broke, or it was started anew.
+    NodeLost(NodeId),
+    /// It is heard again.
+    NodeBack(NodeId),
     /// Sets a region aside.
     Quarantine(RegionId, String),
     Stop,
 }
+
+impl ToPoller {
+    /// Whether it overtakes what is not: a mailbox full of commands and entries must not keep a
+    /// leader from being heard, a renewal from counting, or a finished write from being known.
+    pub(crate) fn is_urgent(&self) -> bool {
+        match self {
+            Self::Message(_, message, _) => lane_of(message.message.kind()) == Lane::Urgent,
+            Self::Renew { .. }
+            | Self::Persisted(_)
+            | Self::Applied(_)
+            | Self::LinkDown(_)
+            | Self::NodeLost(_)
+            | Self::NodeBack(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Items that are not urgent and are handled before the poller looks for urgent ones again.
+const SLICE: usize = 1_024;
 
 type NodeHost = Host<Asked, ReadReply>;
 
@@ -78,14 +110,18 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
     let mailbox = &shared.pollers[slot];
     let tick = shared.config.tick;
     let mut next_tick = shared.clock.now().after(tick);
-    let mut items = Vec::new();
+    let (mut urgent, mut others) = (Vec::new(), VecDeque::new());
     let mut frames = Frames::default();
     loop {
-        let patience = next_tick.since(shared.clock.now());
-        let open = mailbox.take(&mut items, Some(patience));
+        let patience = match others.len() {
+            0 => next_tick.since(shared.clock.now()),
+            _ => Duration::ZERO,
+        };
+        let open = mailbox.take_lanes(&mut urgent, &mut others, Some(patience));
         host.now(shared.clock.now().0);
         let mut stop = !open;
-        for item in items.drain(..) {
+        let slice = others.len().min(SLICE);
+        for item in urgent.drain(..).chain(others.drain(..slice)) {
             stop |= handle(shared, &mut host, item);
         }
         if stop {
@@ -96,21 +132,23 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
             mailbox.abandon();
             return;
         }
-        next_tick = tick_if_due(shared, &mut host, next_tick, tick);
+        if shared.clock.now() >= next_tick {
+            next_tick = next_after(shared, next_tick, tick);
+            host.tick();
+            if slot == 0 {
+                liveness::tick(shared, &mut frames);
+            }
+        }
         let output = host.poll();
         dispatch(shared, output, &mut frames);
     }
 }
 
-fn tick_if_due(shared: &Shared, host: &mut NodeHost, next_tick: Moment, tick: Duration) -> Moment {
+fn next_after(shared: &Shared, due: Moment, tick: Duration) -> Moment {
     let now = shared.clock.now();
-    if now < next_tick {
-        return next_tick;
-    }
-    host.tick();
     // A thread that was kept from running does not make up for it: time that nobody could act in
     // must not look like a leader's silence.
-    let next = next_tick.after(tick);
+    let next = due.after(tick);
     if next < now { now.after(tick) } else { next }
 }
 
@@ -126,7 +164,7 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
             }
         }
         ToPoller::Message(from, message, bytes) => {
-            shared.taken_raft(bytes);
+            shared.taken_raft(lane_of(message.message.kind()), bytes);
             let region = message.region;
             note_contact(shared, from, &message);
             if let Err(error) = host.step(from, message) {
@@ -160,7 +198,13 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
         ToPoller::Status { region, reply } => {
             drop(reply.send(host.peer(region).map(region::Peer::status)));
         }
+        ToPoller::Renew { region, reply } => {
+            shared.renewed();
+            host.read(region, reply);
+        }
         ToPoller::LinkDown(node) => host.unreachable(node),
+        // Only what sleeps has to be told; the others find out by themselves.
+        ToPoller::NodeLost(_) | ToPoller::NodeBack(_) => {}
         ToPoller::Quarantine(region, reason) => host.quarantine(region, reason),
         ToPoller::Stop => return true,
     }

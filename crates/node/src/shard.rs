@@ -195,6 +195,12 @@ impl Shard {
         self.committed.fetch_max(index.get(), Ordering::AcqRel);
     }
 
+    /// Entries known to be committed and not applied here.
+    pub(crate) fn lag(&self) -> u64 {
+        let applied = self.applied.load(Ordering::Acquire);
+        self.committed.load(Ordering::Acquire).saturating_sub(applied)
+    }
+
     /// Whether everything known to be committed is applied here.
     pub(crate) fn is_caught_up(&self) -> bool {
         self.applied.load(Ordering::Acquire) >= self.committed.load(Ordering::Acquire)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use env::{Clock, Disk, Rng};
+use env::{Clock, Disk, Refused, Rng};
 use parking_lot::{Mutex, RwLock};
 use region::PeerStart;
 use state::directory::Directory;
@@ -19,10 +19,12 @@ use crate::config::NodeConfig;
 use crate::failure::Failure;
 use crate::frame::Frames;
 use crate::identity::{DirectoryLock, Identity, InitialCluster};
+use crate::live::Live;
 use crate::mailbox::Mailbox;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
 use crate::space::Space;
+use crate::traffic::Lane;
 use crate::transport::Carrier;
 use crate::watch::Hub;
 use crate::writer::ToWriter;
@@ -37,6 +39,10 @@ const QUESTIONS: usize = 32_768;
 /// Bytes of Raft messages from other nodes that wait for a poller. Beyond it they are dropped, which
 /// Raft is made for.
 const RAFT_BYTES: usize = 256 << 20;
+/// The same for what must not be dropped because of the others: heartbeats, votes, their answers.
+const URGENT_BYTES: usize = 32 << 20;
+/// Renewals of leases that wait, apart from all other requests (feature C10).
+const RENEWALS: usize = 16_384;
 
 pub(crate) struct Shared {
     pub(crate) config: NodeConfig,
@@ -56,11 +62,14 @@ pub(crate) struct Shared {
     pub(crate) writer: Mailbox<ToWriter>,
     pub(crate) net: OnceLock<Arc<dyn Carrier>>,
     pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) live: Live,
     shards: RwLock<Arc<BTreeMap<RegionId, Arc<Shard>>>>,
     directory: watch::Sender<Arc<Directory>>,
     client_requests: AtomicUsize,
     client_bytes: AtomicUsize,
+    renewals: AtomicUsize,
     raft_bytes: AtomicUsize,
+    urgent_bytes: AtomicUsize,
     questions: Mutex<Questions>,
     fatal: watch::Sender<Option<Failure>>,
     /// Whether requests are answered no longer: the node failed, or has stopped.
@@ -92,7 +101,9 @@ pub(crate) struct Parts {
 
 impl Shared {
     pub(crate) fn new(parts: Parts) -> Self {
-        let pollers = (0..parts.config.pollers.max(1)).map(|_| Mailbox::default()).collect();
+        let pollers =
+            (0..parts.config.pollers.max(1)).map(|_| Mailbox::with_lanes(ToPoller::is_urgent));
+        let pollers = pollers.collect();
         let appliers = (0..parts.config.appliers.max(1)).map(|_| Mailbox::default()).collect();
         // Answers to questions of an earlier life of this node may still come.
         let questions = Questions { last: parts.rng.next_u64() >> 1, open: BTreeMap::new() };
@@ -101,8 +112,10 @@ impl Shared {
             parts.config.disk_reserve_bytes,
             parts.config.log_segment_bytes,
         );
+        let incarnation = Incarnation(parts.rng.next_u64());
         Self {
-            incarnation: Incarnation(parts.rng.next_u64()),
+            live: Live::new(&parts.config, incarnation, parts.clock.now()),
+            incarnation,
             config: parts.config,
             identity: parts.identity,
             initial: parts.initial,
@@ -122,7 +135,9 @@ impl Shared {
             directory: watch::Sender::new(Arc::default()),
             client_requests: AtomicUsize::new(0),
             client_bytes: AtomicUsize::new(0),
+            renewals: AtomicUsize::new(0),
             raft_bytes: AtomicUsize::new(0),
+            urgent_bytes: AtomicUsize::new(0),
             questions: Mutex::new(questions),
             fatal: watch::Sender::new(None),
             ended: watch::Sender::new(false),
@@ -170,17 +185,39 @@ impl Shared {
         self.admitted(1);
     }
 
+    /// [`Self::admit`] for the renewal of a lease: it has a bound of its own, so that no number of
+    /// other requests makes leases end. To be counted out with [`Self::renewed`].
+    pub(crate) fn admit_renewal(&self) -> Result<(), Code> {
+        if self.renewals.fetch_add(1, Ordering::Relaxed) >= RENEWALS {
+            self.renewed();
+            return Err(Code::TooManyRequests);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn renewed(&self) {
+        self.renewals.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// Whether there is room for a Raft message of so many bytes; the poller counts it out.
-    pub(crate) fn take_raft(&self, bytes: usize) -> bool {
-        let fits = self.raft_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= RAFT_BYTES;
+    pub(crate) fn take_raft(&self, lane: Lane, bytes: usize) -> bool {
+        let (taken, bound) = self.raft_room(lane);
+        let fits = taken.fetch_add(bytes, Ordering::Relaxed) + bytes <= bound;
         if !fits {
-            self.taken_raft(bytes);
+            self.taken_raft(lane, bytes);
         }
         fits
     }
 
-    pub(crate) fn taken_raft(&self, bytes: usize) {
-        self.raft_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    pub(crate) fn taken_raft(&self, lane: Lane, bytes: usize) {
+        self.raft_room(lane).0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn raft_room(&self, lane: Lane) -> (&AtomicUsize, usize) {
+        match lane {
+            Lane::Urgent => (&self.urgent_bytes, URGENT_BYTES),
+            Lane::Bulk => (&self.raft_bytes, RAFT_BYTES),
+        }
     }
 
     pub(crate) fn shards(&self) -> Arc<BTreeMap<RegionId, Arc<Shard>>> {
@@ -220,11 +257,30 @@ impl Shared {
 
     /// Sends frames; what cannot be sent is lost, and whoever waits for an answer is told.
     pub(crate) fn send(&self, frames: &mut Frames) {
-        let Some(net) = self.net.get() else { return };
+        // A lost frame is Raft's daily bread; requests are retried by their deadline.
+        let _ = self.try_send(frames);
+    }
+
+    /// [`Self::send`] for who wants to know.
+    ///
+    /// # Errors
+    /// When at least one of the frames was not taken by its link.
+    pub(crate) fn try_send(&self, frames: &mut Frames) -> Result<(), Refused> {
+        let Some(net) = self.net.get() else {
+            frames.clear();
+            return Err(Refused);
+        };
+        let mut result = Ok(());
         for (to, frame) in frames.drain() {
-            // A lost frame is Raft's daily bread; requests are retried by their deadline.
-            let _ = net.send(to, frame);
+            let (bytes, contents, lane) = (frame.bytes.len(), frame.contents, frame.lane);
+            let sent = match lane {
+                Lane::Urgent => net.send_urgent(to, frame.bytes.into()),
+                Lane::Bulk => net.send(to, frame.bytes.into()),
+            };
+            self.live.traffic.sent(to, lane, contents, bytes, sent.is_ok());
+            result = result.and(sent);
         }
+        result
     }
 
     /// Opens a question to a node; the answer, or the link's end, comes through the receiver.

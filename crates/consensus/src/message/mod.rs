@@ -1,6 +1,7 @@
 //! What replicas say to one another.
 
 mod check;
+mod compact;
 mod wire;
 
 use bytes::Bytes;
@@ -231,6 +232,23 @@ impl Message {
     /// As [`Message::decode`].
     pub fn decode_shared(bytes: Bytes) -> Result<Self, Error> {
         let message = wire::decode(bytes).map_err(Error::Malformed)?;
+        check::check(&message.0).map_err(Error::Malformed)?;
+        Ok(message)
+    }
+
+    /// Adds a heartbeat, or the answer to one, to `out` in a shorter form than [`Self::encode_into`]
+    /// has, from a handful of bytes. Answers `false`, with `out` as it was, for any other message.
+    pub fn encode_compact_into(&self, out: &mut Vec<u8>) -> bool {
+        compact::encode(self, out)
+    }
+
+    /// Takes one message of the form of [`Self::encode_compact_into`] off the front of `input`, and
+    /// validates it like [`Message::decode`].
+    ///
+    /// # Errors
+    /// [`Error::Malformed`]; what is left of `input` is of no use then. Never panics.
+    pub fn decode_compact(input: &mut Bytes) -> Result<Self, Error> {
+        let message = compact::decode(input).map_err(Error::Malformed)?;
         check::check(&message.0).map_err(Error::Malformed)?;
         Ok(message)
     }

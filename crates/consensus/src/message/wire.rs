@@ -169,7 +169,7 @@ fn peers(input: &mut Bytes) -> Result<Vec<PeerId>, &'static str> {
     if peers.is_sorted() { Ok(peers) } else { Err("peers out of order") }
 }
 
-fn put_number(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         #[allow(clippy::cast_possible_truncation, reason = "the low seven bits are wanted")]
         out.push(number as u8 | 0x80);
@@ -179,17 +179,17 @@ fn put_number(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_number(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-fn byte(input: &mut Bytes) -> Result<u8, &'static str> {
+pub(super) fn byte(input: &mut Bytes) -> Result<u8, &'static str> {
     if input.is_empty() { Err("cut off") } else { Ok(input.get_u8()) }
 }
 
 /// LEB128, in its shortest form only.
-fn number(input: &mut Bytes) -> Result<u64, &'static str> {
+pub(super) fn number(input: &mut Bytes) -> Result<u64, &'static str> {
     let mut value = 0_u64;
     for at in 0..10 {
         let byte = byte(input)?;
@@ -205,7 +205,7 @@ fn number(input: &mut Bytes) -> Result<u64, &'static str> {
     Err("a number over 64 bits")
 }
 
-fn chunk(input: &mut Bytes) -> Result<Bytes, &'static str> {
+pub(super) fn chunk(input: &mut Bytes) -> Result<Bytes, &'static str> {
     let len = usize::try_from(number(input)?).map_err(|_| "cut off")?;
     if len <= input.len() { Ok(input.split_to(len)) } else { Err("cut off") }
 }

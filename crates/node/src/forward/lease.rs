@@ -6,10 +6,13 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::oneshot;
 use types::{Code, Fault, LeaseId};
 
+use super::REQUEST_TIMEOUT;
 use super::attempts::until_answered;
 use super::question::{ask, malformed};
+use super::wait::patiently;
 use crate::answer::LeaseStatus;
 use crate::frame::Question;
+use crate::poller::ToPoller;
 use crate::read;
 use crate::shard::{Leadership, Shard};
 use crate::shared::Shared;
@@ -92,7 +95,7 @@ pub(crate) async fn answer_lease(
                 return Ok(renewed);
             }
             // Unknown, or this leader is too new to know: a quorum tells how far it must be.
-            read::by_round(shared, shard).await?;
+            renewal_round(shared, shard).await?;
             let now = shared.clock.now();
             let left = {
                 let mut leases = shard.leases.lock();
@@ -106,6 +109,22 @@ pub(crate) async fn answer_lease(
         Question::LeaseStatus => {
             read::by_round(shared, shard).await?;
             lease_status_here(shared, shard, lease, body.get(8) == Some(&1))
+        }
+    }
+}
+
+/// Waits until this node's copy may answer a renewal as if it were the only one. Goes its own way past
+/// all other requests: a lease must not end because of them (feature C10).
+async fn renewal_round(shared: &Shared, shard: &Shard) -> Result<(), Fault> {
+    shared.admit_renewal()?;
+    let region = shard.record.id;
+    let (reply, receiver) = oneshot::channel();
+    shared.poller(region).push(ToPoller::Renew { region, reply });
+    match patiently(shared, REQUEST_TIMEOUT, receiver).await? {
+        Ok(result) => Ok(result?),
+        Err(_) => {
+            shard.broken()?;
+            Err(Code::ShuttingDown.into())
         }
     }
 }

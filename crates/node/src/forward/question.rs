@@ -24,10 +24,7 @@ pub(crate) async fn ask(
     let _forget = Forget(shared, id);
     let mut frames = Frames::default();
     frames.request(node, id, region, question, &body);
-    let Some(net) = shared.net.get() else { return Err(Code::NoLeader.into()) };
-    for (to, frame) in frames.drain() {
-        net.send(to, frame).map_err(|_| Code::NoLeader)?;
-    }
+    shared.try_send(&mut frames).map_err(|_| Code::NoLeader)?;
     match receiver.await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(fault)) => Err(of_another_node(fault)),

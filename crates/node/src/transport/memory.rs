@@ -1,16 +1,15 @@
 //! Links between nodes of one process, for embedded clusters: same promises as over the network.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use env::{Inbox, Joined, Net, Refused, Spawn};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::task::spawn_blocking;
 use types::{Code, Fault, NodeId};
 
@@ -37,9 +36,9 @@ struct State {
 
 /// A node's receiving end.
 struct Member {
-    /// Unbounded, because `waiting` bounds what each sender may have in it.
-    events: Sender<Event>,
-    waiting: Mutex<BTreeMap<NodeId, Waiting>>,
+    /// No bound of its own, because `waiting` bounds what each sender may have in it.
+    events: Events,
+    waiting: Mutex<BTreeMap<(NodeId, bool), Waiting>>,
     snapshots: Arc<dyn SnapshotReceiver>,
 }
 
@@ -50,7 +49,7 @@ struct Waiting {
 }
 
 enum Event {
-    Frame(NodeId, Bytes),
+    Frame(NodeId, Bytes, bool),
     Link(NodeId, bool),
     Stop,
 }
@@ -80,14 +79,14 @@ impl MemoryNet {
         snapshots: Arc<dyn SnapshotReceiver>,
         spawn: &dyn Spawn,
     ) -> io::Result<Arc<MemoryCarrier>> {
-        let (events, receiver) = unbounded();
-        let member = Arc::new(Member { events, waiting: Mutex::default(), snapshots });
+        let (events, waiting) = Default::default();
+        let member = Arc::new(Member { events, waiting, snapshots });
         let mut state = self.shared.state.write();
         if state.members.contains_key(&node) {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("node {node}")));
         }
         let taker = member.clone();
-        let work = Box::new(move || deliver(&taker, &receiver, &*inbox));
+        let work = Box::new(move || deliver(&taker, &*inbox));
         let worker = spawn.spawn(&format!("net-{node}"), work)?;
         for (other, peer) in &state.members {
             if !state.cuts.contains(&pair(node, *other)) {
@@ -121,16 +120,15 @@ fn pair(one: NodeId, other: NodeId) -> (NodeId, NodeId) {
 
 impl Member {
     fn tell(&self, peer: NodeId, up: bool) {
-        // The worker is gone only after the member is.
-        drop(self.events.send(Event::Link(peer, up)));
+        self.events.push(Event::Link(peer, up));
     }
 }
 
-fn deliver(member: &Member, events: &Receiver<Event>, inbox: &dyn Inbox) {
-    for event in events {
-        match event {
-            Event::Frame(from, frame) => {
-                if let Some(waiting) = member.waiting.lock().get_mut(&from) {
+fn deliver(member: &Member, inbox: &dyn Inbox) {
+    loop {
+        match member.events.pop() {
+            Event::Frame(from, frame, urgent) => {
+                if let Some(waiting) = member.waiting.lock().get_mut(&(from, urgent)) {
                     waiting.frames -= 1;
                     waiting.bytes -= frame.len();
                 }
@@ -142,15 +140,74 @@ fn deliver(member: &Member, events: &Receiver<Event>, inbox: &dyn Inbox) {
     }
 }
 
+/// What waits for one node. Urgent frames overtake other frames, but nothing overtakes the news of
+/// a link.
+#[derive(Default)]
+struct Events {
+    stretches: Mutex<VecDeque<Stretch>>,
+    wake: Condvar,
+}
+
+/// The frames between two pieces of other news.
+#[derive(Default)]
+struct Stretch {
+    urgent: VecDeque<Event>,
+    bulk: VecDeque<Event>,
+    end: Option<Event>,
+}
+
+impl Events {
+    fn push(&self, event: Event) {
+        let mut stretches = self.stretches.lock();
+        if stretches.back().is_none_or(|last| last.end.is_some()) {
+            stretches.push_back(Stretch::default());
+        }
+        if let Some(last) = stretches.back_mut() {
+            match event {
+                Event::Frame(_, _, true) => last.urgent.push_back(event),
+                Event::Frame(_, _, false) => last.bulk.push_back(event),
+                Event::Link(..) | Event::Stop => last.end = Some(event),
+            }
+        }
+        self.wake.notify_one();
+    }
+
+    fn pop(&self) -> Event {
+        let mut stretches = self.stretches.lock();
+        loop {
+            if let Some(first) = stretches.front_mut() {
+                if let Some(frame) = first.urgent.pop_front().or_else(|| first.bulk.pop_front()) {
+                    return frame;
+                }
+                if let Some(end) = first.end.take() {
+                    stretches.pop_front();
+                    return end;
+                }
+            }
+            self.wake.wait(&mut stretches);
+        }
+    }
+}
+
 impl Net for MemoryCarrier {
     fn send(&self, to: NodeId, frame: Bytes) -> Result<(), Refused> {
+        self.put(to, frame, false)
+    }
+
+    fn send_urgent(&self, to: NodeId, frame: Bytes) -> Result<(), Refused> {
+        self.put(to, frame, true)
+    }
+}
+
+impl MemoryCarrier {
+    fn put(&self, to: NodeId, frame: Bytes, urgent: bool) -> Result<(), Refused> {
         let limits = &self.shared.limits;
         let state = self.shared.state.read();
         let linked =
             state.members.contains_key(&self.node) && !state.cuts.contains(&pair(self.node, to));
         let member = state.members.get(&to).filter(|_| linked && to != self.node).ok_or(Refused)?;
         let mut all = member.waiting.lock();
-        let waiting = all.entry(self.node).or_default();
+        let waiting = all.entry((self.node, urgent)).or_default();
         let bytes = waiting.bytes.saturating_add(frame.len());
         if frame.len() > limits.frame_bytes
             || waiting.frames >= limits.queue_frames
@@ -160,7 +217,8 @@ impl Net for MemoryCarrier {
         }
         waiting.frames += 1;
         waiting.bytes = bytes;
-        member.events.send(Event::Frame(self.node, frame)).map_err(|_| Refused)
+        member.events.push(Event::Frame(self.node, frame, urgent));
+        Ok(())
     }
 }
 
@@ -247,7 +305,7 @@ impl MemoryCarrier {
                 peer.tell(self.node, false);
             }
         }
-        drop(member.events.send(Event::Stop));
+        member.events.push(Event::Stop);
     }
 }
 

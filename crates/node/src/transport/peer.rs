@@ -64,9 +64,9 @@ impl Peer {
         *self.address.lock() = address;
     }
 
-    pub(super) fn send(&self, frame: bytes::Bytes) -> Result<(), Refused> {
+    pub(super) fn send(&self, frame: bytes::Bytes, urgent: bool) -> Result<(), Refused> {
         match &*self.queue.read() {
-            Some(queue) => queue.push(frame),
+            Some(queue) => queue.push(frame, urgent),
             None => Err(Refused),
         }
     }

@@ -88,13 +88,23 @@ impl Transport {
 
 impl Net for Transport {
     fn send(&self, to: NodeId, frame: Bytes) -> Result<(), Refused> {
+        self.put(to, frame, false)
+    }
+
+    fn send_urgent(&self, to: NodeId, frame: Bytes) -> Result<(), Refused> {
+        self.put(to, frame, true)
+    }
+}
+
+impl Transport {
+    fn put(&self, to: NodeId, frame: Bytes, urgent: bool) -> Result<(), Refused> {
         if frame.len() > self.core.limits.frame_bytes {
             let text = format!("a frame of {} bytes is over the limit", frame.len());
             self.core.warnings.warn(&format!("sending to node {to}"), &text);
             return Err(Refused);
         }
         match self.core.peers.read().get(&to) {
-            Some(peer) => peer.send(frame),
+            Some(peer) => peer.send(frame, urgent),
             None => Err(Refused),
         }
     }

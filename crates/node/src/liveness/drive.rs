@@ -1,0 +1,87 @@
+//! Liveness on the node's threads: the first poller ticks it and sends the beats, the links' threads
+//! bring those of the others.
+
+use types::NodeId;
+
+use super::beat::{Beat, Summary};
+use super::table::Change;
+use crate::frame::Frames;
+use crate::poller::ToPoller;
+use crate::shared::Shared;
+
+/// One tick. Beats that are due go into `frames`, where the regions' heartbeats join them: one frame
+/// for each peer and interval.
+pub(crate) fn tick(shared: &Shared, frames: &mut Frames) {
+    let now = shared.clock.now();
+    let summary = summary(shared);
+    let mut changes = Vec::new();
+    let mut liveness = shared.live.liveness.lock();
+    liveness.set_peers(now, others(shared));
+    if liveness.tick(now, &mut changes) {
+        for (to, beat) in liveness.beats(now, summary) {
+            frames.beat(to, &beat);
+        }
+    }
+    tell(shared, &changes);
+}
+
+/// A beat came from another node.
+pub(crate) fn heard(shared: &Shared, from: NodeId, beat: &Beat) {
+    let mut changes = Vec::new();
+    let mut liveness = shared.live.liveness.lock();
+    liveness.heard(shared.clock.now(), from, beat, &mut changes);
+    tell(shared, &changes);
+}
+
+/// The link to another node broke.
+pub(crate) fn link_down(shared: &Shared, node: NodeId) {
+    let mut changes = Vec::new();
+    let mut liveness = shared.live.liveness.lock();
+    liveness.link_down(shared.clock.now(), node, &mut changes);
+    tell(shared, &changes);
+}
+
+/// Called with the liveness locked, so that changes are told in the order they happened.
+fn tell(shared: &Shared, changes: &[Change]) {
+    for change in changes {
+        match change {
+            Change::Lost(node, why) => tracing::warn!(%node, why, "a node is lost from sight"),
+            Change::Back(node) => tracing::info!(%node, "a node is heard again"),
+        }
+        for poller in &shared.pollers {
+            poller.push(match change {
+                Change::Lost(node, _) => ToPoller::NodeLost(*node),
+                Change::Back(node) => ToPoller::NodeBack(*node),
+            });
+        }
+    }
+}
+
+/// The other nodes of the cluster, as far as they are known.
+fn others(shared: &Shared) -> Vec<NodeId> {
+    let directory = shared.directory();
+    let own = shared.node();
+    if directory.nodes.is_empty() {
+        let initial = shared.initial.peers().into_iter().map(|(node, _)| node);
+        return initial.filter(|node| *node != own).collect();
+    }
+    directory.nodes.keys().copied().filter(|node| *node != own).collect()
+}
+
+/// This node in a few words.
+pub(crate) fn summary(shared: &Shared) -> Summary {
+    let shards = shared.shards();
+    let health = &shared.live.health;
+    let mut summary = Summary {
+        regions: shards.len() as u64,
+        disk: health.disk(),
+        read_only: health.is_read_only(),
+        stopping: health.is_stopping(),
+        ..Summary::default()
+    };
+    for shard in shards.values() {
+        summary.led += u64::from(shard.leadership().here);
+        summary.lag = summary.lag.max(shard.lag());
+    }
+    summary
+}

@@ -1,0 +1,267 @@
+//! What is known of every other node, and when that changes. Silence is counted in this node's own
+//! ticks: a process that did not run has heard nothing and has not listened either.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use env::Moment;
+use types::NodeId;
+
+use super::beat::{Beat, Echo, Summary};
+
+/// Beats whose time of leaving is remembered, for the round trip.
+const REMEMBERED: usize = 64;
+
+/// Whether a node is there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum NodeState {
+    /// It was heard a moment ago.
+    Alive,
+    /// More than one of its beats is missing.
+    Suspected,
+    /// It was not heard for an election timeout, or its link broke.
+    Lost,
+}
+
+/// What a node knows of another one, or of itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeLiveness {
+    /// Which.
+    pub node: NodeId,
+    /// Whether it is there.
+    pub state: NodeState,
+    /// Which run of it was heard last; 0 if none was.
+    pub incarnation: u64,
+    /// For how long it is in `state` (alive and suspected counted as one), by the monotonic clock.
+    pub for_time: Duration,
+    /// How long ago it was heard; `None` if never.
+    pub last_heard: Option<Duration>,
+    /// A frame's way there and back, smoothed; `None` until it was measured, and for the node itself.
+    pub round_trip: Option<Duration>,
+    /// Whether its last beat says that it hears this node.
+    pub hears_us: bool,
+    /// What it said of itself.
+    pub summary: Summary,
+}
+
+/// What others must be told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Change {
+    /// It is not heard any more, or is not the one it was; and why.
+    Lost(NodeId, &'static str),
+    /// It is heard.
+    Back(NodeId),
+}
+
+struct Peer {
+    /// Ticks since the last beat, or since this node looked for it first.
+    silent_ticks: u64,
+    lost: bool,
+    since: Moment,
+    heard: Option<Heard>,
+    round_trip: Option<Duration>,
+    hears_us: bool,
+}
+
+struct Heard {
+    at: Moment,
+    incarnation: u64,
+    sequence: u64,
+    summary: Summary,
+}
+
+/// The other nodes as this one hears them.
+pub(crate) struct Liveness {
+    incarnation: u64,
+    suspect_ticks: u64,
+    lost_ticks: u64,
+    beat_ticks: u64,
+    ticks: u64,
+    sequence: u64,
+    sent: VecDeque<(u64, Moment)>,
+    peers: BTreeMap<NodeId, Peer>,
+    started: Moment,
+}
+
+impl Liveness {
+    /// For a run of a node that beats every `beat_ticks` ticks and takes others for lost after
+    /// `lost_ticks` of silence.
+    pub(crate) fn new(incarnation: u64, beat_ticks: usize, lost_ticks: usize, now: Moment) -> Self {
+        let beat_ticks = (beat_ticks as u64).max(1);
+        let lost_ticks = (lost_ticks as u64).max(2);
+        Self {
+            incarnation,
+            // One beat may be late or lost.
+            suspect_ticks: (2 * beat_ticks + 1).min(lost_ticks - 1),
+            lost_ticks,
+            beat_ticks,
+            ticks: 0,
+            sequence: 0,
+            sent: VecDeque::new(),
+            peers: BTreeMap::new(),
+            started: now,
+        }
+    }
+
+    /// Which other nodes there are.
+    pub(crate) fn set_peers(&mut self, now: Moment, nodes: impl IntoIterator<Item = NodeId>) {
+        let mut before = std::mem::take(&mut self.peers);
+        for node in nodes {
+            let known = before.remove(&node);
+            self.peers.insert(node, known.unwrap_or_else(|| Peer::new(now)));
+        }
+    }
+
+    /// One tick of this node; answers whether beats are due.
+    pub(crate) fn tick(&mut self, now: Moment, changes: &mut Vec<Change>) -> bool {
+        self.ticks += 1;
+        for (node, peer) in &mut self.peers {
+            peer.silent_ticks += 1;
+            if !peer.lost && peer.silent_ticks >= self.lost_ticks {
+                peer.lose(now);
+                changes.push(Change::Lost(*node, "it is silent"));
+            }
+        }
+        self.ticks.is_multiple_of(self.beat_ticks)
+    }
+
+    /// The next beat to every peer.
+    pub(crate) fn beats(&mut self, now: Moment, summary: Summary) -> Vec<(NodeId, Beat)> {
+        self.sequence += 1;
+        self.sent.push_back((self.sequence, now));
+        if self.sent.len() > REMEMBERED {
+            self.sent.pop_front();
+        }
+        let beat = |(node, peer): (&NodeId, &Peer)| {
+            let echo = peer.heard.as_ref().map(|heard| Echo {
+                incarnation: heard.incarnation,
+                sequence: heard.sequence,
+                held_micros: u64::try_from(now.since(heard.at).as_micros()).unwrap_or(u64::MAX),
+            });
+            let (incarnation, sequence) = (self.incarnation, self.sequence);
+            (*node, Beat { incarnation, sequence, echo, summary })
+        };
+        self.peers.iter().map(beat).collect()
+    }
+
+    /// A beat came. One of a node nobody told of is no sign of life of a member.
+    pub(crate) fn heard(
+        &mut self,
+        now: Moment,
+        from: NodeId,
+        beat: &Beat,
+        changes: &mut Vec<Change>,
+    ) {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        if let Some(before) = &peer.heard {
+            if before.incarnation == beat.incarnation && before.sequence >= beat.sequence {
+                return;
+            }
+            if before.incarnation != beat.incarnation && !peer.lost {
+                peer.lose(now);
+                changes.push(Change::Lost(from, "it was started anew"));
+            }
+        }
+        let echo = beat.echo.filter(|echo| echo.incarnation == self.incarnation);
+        let missed = echo.map(|echo| self.sequence.saturating_sub(echo.sequence));
+        peer.hears_us = missed.is_some_and(|missed| missed * self.beat_ticks < self.lost_ticks);
+        let sent = echo.and_then(|echo| {
+            let sent = self.sent.iter().find(|(sequence, _)| *sequence == echo.sequence);
+            sent.map(|(_, at)| (*at, Duration::from_micros(echo.held_micros)))
+        });
+        if let Some((at, held)) = sent {
+            let measured = now.since(at).saturating_sub(held);
+            peer.round_trip = Some(match peer.round_trip {
+                None => measured,
+                Some(before) => (before * 7 + measured) / 8,
+            });
+        }
+        peer.silent_ticks = 0;
+        peer.heard = Some(Heard {
+            at: now,
+            incarnation: beat.incarnation,
+            sequence: beat.sequence,
+            summary: beat.summary,
+        });
+        if peer.lost {
+            (peer.lost, peer.since) = (false, now);
+            changes.push(Change::Back(from));
+        }
+    }
+
+    /// The link to a node broke: what was under way is lost, and the node may be, too.
+    pub(crate) fn link_down(&mut self, now: Moment, node: NodeId, changes: &mut Vec<Change>) {
+        if let Some(peer) = self.peers.get_mut(&node)
+            && !peer.lost
+        {
+            peer.lose(now);
+            changes.push(Change::Lost(node, "its link broke"));
+        }
+    }
+
+    /// Whether a node is taken for alive, suspected ones included. Of nodes nobody told of nothing
+    /// is known.
+    pub(crate) fn is_alive(&self, node: NodeId) -> bool {
+        self.peers.get(&node).is_some_and(|peer| !peer.lost)
+    }
+
+    /// What a node last said of itself.
+    pub(crate) fn summary(&self, node: NodeId) -> Option<Summary> {
+        Some(self.peers.get(&node)?.heard.as_ref()?.summary)
+    }
+
+    /// How long a node was not heard, if it was ever, or was looked for.
+    pub(crate) fn silence(&self, now: Moment, node: NodeId) -> Option<Duration> {
+        let peer = self.peers.get(&node)?;
+        Some(now.since(peer.heard.as_ref().map_or(self.started, |heard| heard.at)))
+    }
+
+    pub(crate) fn view(&self, now: Moment) -> Vec<NodeLiveness> {
+        let view = |(node, peer): (&NodeId, &Peer)| {
+            let heard = peer.heard.as_ref();
+            NodeLiveness {
+                node: *node,
+                state: self.state(peer),
+                incarnation: heard.map_or(0, |heard| heard.incarnation),
+                for_time: now.since(peer.since),
+                last_heard: heard.map(|heard| now.since(heard.at)),
+                round_trip: peer.round_trip,
+                hears_us: peer.hears_us && !peer.lost,
+                summary: heard.map(|heard| heard.summary).unwrap_or_default(),
+            }
+        };
+        self.peers.iter().map(view).collect()
+    }
+
+    fn state(&self, peer: &Peer) -> NodeState {
+        if peer.lost {
+            NodeState::Lost
+        } else if peer.silent_ticks >= self.suspect_ticks {
+            NodeState::Suspected
+        } else {
+            NodeState::Alive
+        }
+    }
+}
+
+impl Peer {
+    /// Nothing is known yet: it has as long to be heard as one that was heard just now.
+    fn new(now: Moment) -> Self {
+        Self {
+            silent_ticks: 0,
+            lost: false,
+            since: now,
+            heard: None,
+            round_trip: None,
+            hears_us: false,
+        }
+    }
+
+    fn lose(&mut self, now: Moment) {
+        (self.lost, self.since) = (true, now);
+        self.round_trip = None;
+    }
+}
+
+#[cfg(test)]
+mod tests;
