@@ -10,7 +10,6 @@ use crate::traffic::Traffic;
 
 pub(crate) struct Live {
     pub(crate) liveness: Mutex<Liveness>,
-    /// To be set by whoever watches the disk.
     pub(crate) health: Health,
     pub(crate) traffic: Traffic,
 }

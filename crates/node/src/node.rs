@@ -116,6 +116,7 @@ impl Node {
 
     /// Gives every region this node leads to another node, as far as one can take over in time.
     pub async fn hand_over(&self) {
+        self.shared.live.health.set_stopping();
         let shards = self.shared.shards();
         let leading = shards.values().filter(|shard| shard.leadership().here);
         let all = join_all(leading.map(|shard| hand_over(&self.shared, shard)));

@@ -203,8 +203,8 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
             host.read(region, reply);
         }
         ToPoller::LinkDown(node) => host.unreachable(node),
-        // Only what sleeps has to be told; the others find out by themselves.
-        ToPoller::NodeLost(_) | ToPoller::NodeBack(_) => {}
+        ToPoller::NodeLost(node) => tracing::debug!(%node, "lost"),
+        ToPoller::NodeBack(node) => tracing::debug!(%node, "back"),
         ToPoller::Quarantine(region, reason) => host.quarantine(region, reason),
         ToPoller::Stop => return true,
     }

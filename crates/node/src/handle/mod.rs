@@ -1,5 +1,6 @@
 //! The one door to a node, for every API and for programs that embed it.
 
+mod cluster;
 mod commands;
 mod lease;
 mod reads;

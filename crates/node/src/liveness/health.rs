@@ -1,6 +1,6 @@
 //! What this node tells the others of itself that nobody but itself can know.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How full a node's disk is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
@@ -29,28 +29,12 @@ impl DiskState {
 /// Flags of this node, set by whoever knows and told with the next beat.
 #[derive(Default)]
 pub(crate) struct Health {
-    disk: AtomicU8,
-    read_only: AtomicBool,
     stopping: AtomicBool,
 }
 
 impl Health {
-    /// How full the disk is, and whether writes are refused for it.
-    pub(crate) fn set_disk(&self, disk: DiskState, read_only: bool) {
-        self.disk.store(disk as u8, Ordering::Relaxed);
-        self.read_only.store(read_only, Ordering::Relaxed);
-    }
-
     pub(crate) fn set_stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn disk(&self) -> DiskState {
-        DiskState::from_bits(u64::from(self.disk.load(Ordering::Relaxed)))
-    }
-
-    pub(crate) fn is_read_only(&self) -> bool {
-        self.read_only.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -216,6 +216,11 @@ impl Liveness {
         Some(now.since(peer.heard.as_ref().map_or(self.started, |heard| heard.at)))
     }
 
+    /// How long this node runs.
+    pub(crate) fn running_for(&self, now: Moment) -> Duration {
+        now.since(self.started)
+    }
+
     pub(crate) fn view(&self, now: Moment) -> Vec<NodeLiveness> {
         let view = |(node, peer): (&NodeId, &Peer)| {
             let heard = peer.heard.as_ref();

@@ -33,11 +33,11 @@ impl Pair {
     /// One tick on those that run; beats of `speaks` arrive at the other one.
     fn tick(&mut self, runs: [bool; 2], speaks: [bool; 2]) {
         self.now = self.now.after(TICK);
-        let now = self.now;
         for (at, id) in [(0, 1), (1, 2)] {
             if !runs[at] {
                 continue;
             }
+            let now = if at == 0 { self.now } else { self.now.after(TICK / 2) };
             let mut changes = Vec::new();
             let due = self.nodes[at].tick(now, &mut changes);
             let beats =
