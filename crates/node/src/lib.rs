@@ -23,6 +23,7 @@ mod mailbox;
 mod node;
 mod poller;
 mod read;
+mod region_state;
 mod shard;
 mod shared;
 mod snapshots;
@@ -41,6 +42,7 @@ pub use handle::Handle;
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};
 pub use node::Node;
+pub use region_state::{RegionState, StateKind};
 pub use space::{Room, Space};
 pub use traffic::{Lane, LaneTraffic, PeerTraffic};
 pub use watch::{

@@ -193,7 +193,14 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
         ToPoller::SnapshotSent { region, to, ok } => host.snapshot_sent(region, to, ok),
         ToPoller::Compact { region, to, term } => host.compact(region, to, term),
         ToPoller::Transfer { region, to, reply } => {
-            let _ = reply.send(host.transfer(region, to));
+            let begun = host.transfer(region, to);
+            if begun.is_ok()
+                && let Some(shard) = shared.shard(region)
+            {
+                let (term, now) = (shard.leadership().term, shared.clock.now());
+                shared.live.transfer_begun(region, term, now);
+            }
+            let _ = reply.send(begun);
         }
         ToPoller::Status { region, reply } => {
             drop(reply.send(host.peer(region).map(region::Peer::status)));

@@ -236,6 +236,11 @@ impl Shared {
         Arc::clone(&self.directory.borrow())
     }
 
+    /// Takes a look at the directory without taking hold of it.
+    pub(crate) fn with_directory<T>(&self, look: impl FnOnce(&Directory) -> T) -> T {
+        look(&self.directory.borrow())
+    }
+
     pub(crate) fn watch_directory(&self) -> watch::Receiver<Arc<Directory>> {
         self.directory.subscribe()
     }

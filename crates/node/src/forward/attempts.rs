@@ -18,6 +18,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long to wait for news of a leader before asking again where one was refused.
 const BACK_OFF: Duration = Duration::from_millis(30);
 
+/// How often who waits for a leader looks whether one can come.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
 /// Tries `attempt` with whoever leads until it answers something final, the time is up, or the node
 /// ends.
 pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
@@ -50,6 +53,12 @@ pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
         if Instant::now() >= deadline {
             let nobody = last == Code::NoLeader && !unknown;
             return Err(if nobody { Code::NoLeader } else { Code::Timeout }.into());
+        }
+        if let Some(mut lost) = shared.quorum_lost(shard) {
+            if unknown {
+                lost = Fault::new(Code::Timeout, format!("{lost}; the outcome is unknown"));
+            }
+            return Err(lost);
         }
         wait_for_leader(shared, shard, leader, deadline).await;
     }
@@ -91,7 +100,7 @@ async fn wait_for_leader(shared: &Shared, shard: &Shard, seen: Leadership, deadl
     let until = match seen.leader {
         // There is one, but it refused: it may be on its way in or out.
         Some(_) => deadline.min(Instant::now() + BACK_OFF),
-        None => deadline,
+        None => deadline.min(Instant::now() + LOOK_AGAIN),
     };
     tokio::select! {
         biased;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use types::NodeId;
+use types::{NodeId, RegionId};
 
 use super::Handle;
 use crate::liveness::{self, NodeLiveness, NodeState};
+use crate::region_state::RegionState;
 use crate::traffic::PeerTraffic;
 
 impl Handle {
@@ -30,6 +31,12 @@ impl Handle {
         });
         nodes.sort_by_key(|node| node.node);
         nodes
+    }
+
+    /// What a region with a replica here can do now, as this node sees it; `None` without one.
+    #[must_use]
+    pub fn region_state(&self, region: RegionId) -> Option<RegionState> {
+        self.shared.region_state(region)
     }
 
     /// What went to and came from each other node since this one's start. Snapshots are not counted.

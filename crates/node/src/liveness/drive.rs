@@ -4,6 +4,7 @@
 use types::NodeId;
 
 use super::beat::{Beat, Summary};
+use super::health::DiskState;
 use super::table::Change;
 use crate::frame::Frames;
 use crate::poller::ToPoller;
@@ -71,12 +72,12 @@ fn others(shared: &Shared) -> Vec<NodeId> {
 /// This node in a few words.
 pub(crate) fn summary(shared: &Shared) -> Summary {
     let shards = shared.shards();
-    let health = &shared.live.health;
+    let room = shared.space.room();
     let mut summary = Summary {
         regions: shards.len() as u64,
-        disk: health.disk(),
-        read_only: health.is_read_only(),
-        stopping: health.is_stopping(),
+        disk: DiskState::of(room),
+        read_only: room.read_only,
+        stopping: shared.live.health.is_stopping(),
         ..Summary::default()
     };
     for shard in shards.values() {

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::space::Room;
+
 /// How full a node's disk is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 #[repr(u8)]
@@ -9,13 +11,24 @@ pub enum DiskState {
     /// There is room.
     #[default]
     Free = 0,
-    /// It is getting full: somebody should look.
+    /// Less than twice of what is kept back is free: somebody should look.
     Low = 1,
     /// Nothing more is to be written but what frees space.
     Full = 2,
 }
 
 impl DiskState {
+    /// As seen where the data are.
+    pub(crate) fn of(room: Room) -> Self {
+        if room.read_only {
+            Self::Full
+        } else if room.total > 0 && room.free < room.reserve.saturating_mul(2) {
+            Self::Low
+        } else {
+            Self::Free
+        }
+    }
+
     /// From the low bits of a number; whatever is worse than full is full.
     pub(crate) fn from_bits(bits: u64) -> Self {
         match bits {

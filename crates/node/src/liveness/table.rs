@@ -205,15 +205,20 @@ impl Liveness {
         self.peers.get(&node).is_some_and(|peer| !peer.lost)
     }
 
-    /// What a node last said of itself.
-    pub(crate) fn summary(&self, node: NodeId) -> Option<Summary> {
-        Some(self.peers.get(&node)?.heard.as_ref()?.summary)
+    /// Whether a node said with its last beat that it takes no writes.
+    pub(crate) fn is_read_only(&self, node: NodeId) -> bool {
+        let heard = self.peers.get(&node).and_then(|peer| peer.heard.as_ref());
+        heard.is_some_and(|heard| heard.summary.read_only)
     }
 
-    /// How long a node was not heard, if it was ever, or was looked for.
-    pub(crate) fn silence(&self, now: Moment, node: NodeId) -> Option<Duration> {
-        let peer = self.peers.get(&node)?;
-        Some(now.since(peer.heard.as_ref().map_or(self.started, |heard| heard.at)))
+    /// How long ago a node was taken for lost, and for how long it has been silent; `None` for one
+    /// that is there. A node nobody told of counts as lost since this one started.
+    pub(crate) fn lost_for(&self, now: Moment, node: NodeId) -> Option<(Duration, Duration)> {
+        let Some(peer) = self.peers.get(&node) else {
+            return Some((self.running_for(now), self.running_for(now)));
+        };
+        let heard = peer.heard.as_ref().map_or(self.started, |heard| heard.at);
+        peer.lost.then(|| (now.since(peer.since), now.since(heard)))
     }
 
     /// How long this node runs.

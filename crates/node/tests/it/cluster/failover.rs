@@ -122,6 +122,8 @@ async fn a_leader_that_is_cut_off_is_replaced_and_serves_nothing_old() {
     cluster.proxies[0].set_silent(false);
     let acknowledged = writers.finish().await;
     for handle in cluster.handles() {
+        // A read does not wait as long for a leader as a link may take to be made again.
+        within("a leader", handle.ready(DEFAULT)).await;
         holds_all(&handle, &acknowledged).await;
         assert_eq!(value(&handle, "who").await, Some(Bytes::from("new")));
     }

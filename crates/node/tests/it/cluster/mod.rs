@@ -6,6 +6,7 @@ mod half_installed;
 mod keyspaces;
 mod leases;
 mod limits;
+mod liveness;
 mod proxy;
 mod read_modes;
 mod reads;
