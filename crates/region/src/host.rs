@@ -62,7 +62,8 @@ pub struct Host<P, R> {
     limits: HostLimits,
     /// The driver's monotonic clock.
     now: Duration,
-    peers: BTreeMap<RegionId, Peer<P, R>>,
+    /// Boxed: the map's nodes are half empty, and a replica is large.
+    peers: BTreeMap<RegionId, Box<Peer<P, R>>>,
     dirty: BTreeSet<RegionId>,
     quarantined: BTreeMap<RegionId, String>,
     early: Output<P, R>,
@@ -110,7 +111,7 @@ impl<P, R> Host<P, R> {
     pub fn create(&mut self, start: PeerStart) -> Result<(), consensus::Error> {
         let region = start.record.id;
         if let Entry::Vacant(vacant) = self.peers.entry(region) {
-            let peer = vacant.insert(Peer::new(start, self.ticks)?);
+            let peer = vacant.insert(Box::new(Peer::new(start, self.ticks)?));
             self.dirty.insert(region);
             // A node that restarts with many regions asks for no election of all of them at once, and
             // their leaders elsewhere have time to be heard.
@@ -138,7 +139,7 @@ impl<P, R> Host<P, R> {
     /// The replica of `region`.
     #[must_use]
     pub fn peer(&self, region: RegionId) -> Option<&Peer<P, R>> {
-        self.peers.get(&region)
+        self.peers.get(&region).map(AsRef::as_ref)
     }
 
     /// The regions with a replica here.
@@ -216,7 +217,7 @@ impl<P, R> Host<P, R> {
 
     /// Proposes a command; `waiting` comes back with the committed entry or as a failure.
     pub fn propose(&mut self, region: RegionId, data: Bytes, waiting: P) {
-        if self.peers.get(&region).is_some_and(Peer::is_leader) {
+        if self.peers.get(&region).is_some_and(|peer| peer.is_leader()) {
             self.rouse(region);
         }
         let ticks = self.ticks;
@@ -269,7 +270,7 @@ impl<P, R> Host<P, R> {
     /// # Errors
     /// `RegionNotFound`, `MemberNotFound`, `NotLeader`.
     pub fn transfer(&mut self, region: RegionId, to: NodeId) -> Result<(), Code> {
-        if self.peers.get(&region).is_some_and(Peer::is_leader) {
+        if self.peers.get(&region).is_some_and(|peer| peer.is_leader()) {
             self.rouse(region);
         }
         let peer = self.peers.get_mut(&region).ok_or(Code::RegionNotFound)?;

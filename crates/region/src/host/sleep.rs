@@ -51,7 +51,7 @@ impl<P, R> Host<P, R> {
 
     /// Wakes the replica, if it sleeps: somebody wants something of it.
     pub(super) fn rouse(&mut self, region: RegionId) {
-        if self.peers.get(&region).is_some_and(crate::Peer::is_asleep) {
+        if self.peers.get(&region).is_some_and(|peer| peer.is_asleep()) {
             self.guarded(region, |peer, around, out| {
                 peer.wake(None, around, out);
                 Ok(())
@@ -66,7 +66,7 @@ impl<P, R> Host<P, R> {
             && let Some(region) = self.wakes.pop_front()
         {
             // Some are awake by now; these are free.
-            if self.peers.get(&region).is_some_and(crate::Peer::is_asleep) {
+            if self.peers.get(&region).is_some_and(|peer| peer.is_asleep()) {
                 left -= 1;
                 self.rouse(region);
             }

@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must fail")]
 
 mod bed;
+mod memory;
 mod pressure;
 mod proposals;
 mod quarantine;
 mod reads;
 mod refusals;
 mod sleep;
+mod storms;
+mod world;

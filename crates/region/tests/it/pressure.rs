@@ -1,7 +1,7 @@
 use region::HostLimits;
 use types::Code;
 
-use crate::bed::{Bed, REGION};
+use crate::bed::{Bed, OTHER, REGION};
 
 #[test]
 fn what_is_committed_and_not_applied_is_bounded_and_room_comes_back() {
@@ -71,4 +71,51 @@ fn a_follower_that_is_late_listens_again_once_it_has_caught_up() {
     bed.finish(2);
     bed.tick(20);
     assert_eq!(bed.applied(2).len(), 30);
+}
+
+/// Feature C10: what does not pass through the state machine does not wait for it.
+#[test]
+fn a_group_that_applies_slowly_refuses_commands_and_stays_alive() {
+    let limits = HostLimits { unapplied_entries: 3, ..HostLimits::default() };
+    let mut bed = Bed::led(3, limits);
+    for at in 0..3 {
+        bed.nodes[at].hold_applied = true;
+    }
+    for waiting in 1..=4 {
+        bed.propose(0, "x", waiting);
+        bed.run();
+    }
+    let term = bed.nodes[0].told.leads[&REGION];
+    for round in 0..10 {
+        bed.propose(0, "too much", 100 + round);
+        bed.nodes[0].host.read(REGION, 200 + round);
+        bed.tick(5);
+    }
+    let told = &bed.nodes[0].told;
+    assert_eq!(told.failed.len(), 10);
+    assert_eq!(told.leads[&REGION], term, "five election timeouts, and it leads on");
+    assert_eq!(told.reads.len(), 10, "a quorum answers for it: keep-alives and read indexes go on");
+    // And it can be replaced.
+    bed.nodes[0].cut_off = true;
+    bed.tick(45);
+    let new = (1..3).find(|at| bed.nodes[*at].told.leads.contains_key(&REGION));
+    assert!(new.is_some(), "{:?}", bed.nodes[1].host.group_stats(REGION));
+}
+
+/// One group gets more in one round than it may have: its neighbour's command is not behind that.
+#[test]
+fn a_flood_for_one_group_is_refused_beyond_its_bound_and_no_neighbour_waits() {
+    let limits = HostLimits { proposals_per_region: 100, ..HostLimits::default() };
+    let mut bed = Bed::led(3, limits);
+    for waiting in 1..=10_000 {
+        bed.propose(0, "x", waiting);
+    }
+    bed.nodes[0].host.propose(OTHER, "small".into(), 0);
+    assert_eq!(bed.nodes[0].host.group_stats(REGION).unwrap().pending_proposals, 100);
+    let output = bed.nodes[0].host.poll();
+    assert_eq!(output.failed_proposals.len(), 9_900);
+    let entries: usize = output.writes.iter().map(|write| write.entries.len()).sum();
+    assert_eq!(entries, 101, "all that one round carries");
+    let of_other = output.messages.iter().filter(|(_, message)| message.region == OTHER).count();
+    assert_eq!(of_other, 2);
 }
