@@ -49,7 +49,8 @@ pub struct NodeConfig {
     pub heartbeat_ticks: usize,
     /// Poller threads.
     pub pollers: usize,
-    /// Apply threads.
+    /// Apply threads. More than one, so that a slow keyspace does not keep the others waiting; a few
+    /// more are started when several are slow.
     pub appliers: usize,
     /// Bytes of one log segment.
     pub log_segment_bytes: u64,
@@ -87,7 +88,7 @@ impl Default for NodeConfig {
             election_ticks: 10,
             heartbeat_ticks: 2,
             pollers: 1,
-            appliers: 1,
+            appliers: 2,
             log_segment_bytes: 64 << 20,
             log_keep_entries: 5_000,
             log_region_bytes: 64 << 20,

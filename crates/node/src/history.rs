@@ -34,11 +34,11 @@ impl NodeHistory {
 
 impl History for NodeHistory {
     fn revision(&self, region: RegionId) -> Revision {
-        self.shard(region).map_or(Revision(0), |(_, shard)| shard.machine.read().revision())
+        self.shard(region).map_or(Revision(0), |(_, shard)| shard.revision())
     }
 
     fn compacted(&self, region: RegionId) -> Revision {
-        self.shard(region).map_or(Revision(0), |(_, shard)| shard.machine.read().compacted())
+        self.shard(region).map_or(Revision(0), |(_, shard)| shard.compacted())
     }
 
     fn page(

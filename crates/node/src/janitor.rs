@@ -15,7 +15,7 @@ use crate::leadership::propose_housekeeping;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
 use crate::shared::Shared;
-use crate::{forward, snapshots};
+use crate::{applier, forward, snapshots};
 
 /// Between two looks at the leases: how late an expiry may be.
 const LEASE_INTERVAL: Duration = Duration::from_millis(100);
@@ -38,6 +38,7 @@ pub(crate) async fn expire_leases(shared: Arc<Shared>) {
         interval.tick().await;
         let now = shared.clock.now();
         shared.hub.tick(now);
+        applier::relieve(&shared);
         for shard in shared.shards().values().filter(|shard| shard.leadership().here) {
             let ids = shard.leases.lock().expired(now, EXPIRE_AT_ONCE);
             if !ids.is_empty() {

@@ -35,7 +35,7 @@ pub(crate) fn changed(shared: &Arc<Shared>, shard: &Arc<Shard>, change: &RoleCha
         // Not here: the applier may hold the machine for as long as the engine makes it wait, and
         // the heartbeats of every region leave from this thread.
         let region = change.region;
-        shared.applier(region).push(ToApplier::Lead(region, change.term));
+        shared.applier(region).push(ToApplier::Lead(change.term));
     }
 }
 

@@ -19,7 +19,9 @@ mod lease;
 mod lifecycle;
 mod live;
 mod liveness;
+mod machines;
 mod mailbox;
+mod network;
 mod node;
 mod poller;
 mod read;
@@ -41,10 +43,13 @@ pub use failure::{Failure, FailureKind};
 pub use handle::Handle;
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};
-pub use node::Node;
+pub use network::{Connected, Joining, Network};
+pub use node::{Node, NodeBuilder};
 pub use region_state::{RegionState, StateKind};
 pub use space::{Room, Space};
+pub use state::custom::{StateMachine, Store, View};
 pub use traffic::{Lane, LaneTraffic, PeerTraffic};
+pub use transport::memory::MemoryNet;
 pub use watch::{
     History, Hub, Page, SharedEvents, WatchControl, WatchCreate, WatchEvent, WatchLimits,
     WatchMessage, WatchMessages, event_bytes,

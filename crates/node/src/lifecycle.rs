@@ -9,10 +9,11 @@ use types::{Batch, ConfState, Index, PeerId, RegionId};
 
 use crate::applier::ask_scavenge;
 use crate::lease::LeaseClock;
+use crate::machines::Loaded;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
 use crate::shared::{RegionLogReader, Shared};
-use crate::{Error, writer};
+use crate::{Error, machines, writer};
 
 /// The meta region as every node of the initial cluster makes it.
 pub(crate) fn initial_meta_record(shared: &Shared) -> RegionRecord {
@@ -36,14 +37,14 @@ pub(crate) fn start_stored(shared: &Arc<Shared>) -> Result<(), Error> {
     if shared.wal.region(RegionId::META).is_none() {
         return Ok(());
     }
-    let machine = load_machine(shared, RegionId::META)?;
-    let directory = machine.directory().cloned().unwrap_or_default();
+    let meta = machines::load(shared, RegionId::META, None)?;
+    let directory = meta.machine.directory().cloned().unwrap_or_default();
     for record in directory.regions.values() {
         if record.id != RegionId::META && lives_here(shared, record) {
-            start_region(shared, record.clone())?;
+            start_region(shared, record.clone(), kind_of(&directory, record))?;
         }
     }
-    start_region(shared, stored_meta_record(shared, &directory)?)
+    start_region(shared, stored_meta_record(shared, &directory)?, None)
 }
 
 /// The meta region as this node's disk knows it. What the command line says counts only while the
@@ -67,7 +68,8 @@ pub(crate) fn directory_changed(shared: &Arc<Shared>, directory: Directory) {
             let region = record.id;
             // It may have a log: a power cut takes the end of what the engine had, and with it the
             // directory's word of this region, but not the log.
-            if let Err(error) = start_region(shared, record.clone()) {
+            let kind = kind_of(&directory, record);
+            if let Err(error) = start_region(shared, record.clone(), kind) {
                 shared.fail_disk(&format!("region {region} could not be started"), &error);
                 return;
             }
@@ -82,15 +84,33 @@ pub(crate) fn lives_here(shared: &Shared, record: &RegionRecord) -> bool {
     record.peers.iter().any(|(_, node)| *node == shared.node())
 }
 
-/// Loads a region's state and starts its replica.
-pub(crate) fn start_region(shared: &Arc<Shared>, record: RegionRecord) -> Result<(), Error> {
+/// What kind of machine carries out a region's commands, if it is one of others.
+fn kind_of(directory: &Directory, record: &RegionRecord) -> Option<String> {
+    directory.keyspaces.get(&record.keyspace)?.machine.clone()
+}
+
+/// Loads a region's state and starts its replica. One whose machine this node cannot run is set
+/// aside, as it is.
+pub(crate) fn start_region(
+    shared: &Arc<Shared>,
+    record: RegionRecord,
+    kind: Option<String>,
+) -> Result<(), Error> {
     let region = record.id;
     let log = shared.wal.region(region);
     let log = log.as_ref();
     let node = shared.node();
     let peer = record.peers.iter().find(|(_, at)| *at == node).map(|(peer, _)| *peer);
     let peer = peer.ok_or_else(|| Error::NotMember { region, node })?;
-    let mut machine = load_machine(shared, region)?;
+    let Loaded { mut machine, unusable } = machines::load(shared, region, kind.as_deref())?;
+    let leases = LeaseClock::new(shared.config.lease_limits);
+    if let Some(reason) = unusable {
+        tracing::error!(%region, %reason, "a region is set aside: it does not serve on this node");
+        let shard = Arc::new(Shard::new(record, kind, machine, leases));
+        shard.set_broken(reason);
+        shared.add_shard(shard);
+        return Ok(());
+    }
     if log.is_none() && machine.applied().index > Index(1) {
         return Err(Error::LogGone { region, applied: machine.applied().index });
     }
@@ -104,14 +124,16 @@ pub(crate) fn start_region(shared: &Arc<Shared>, record: RegionRecord) -> Result
         let at = (start.last, start.last_term);
         shared.writer.push(writer::beginning(region, start.hard_state, at));
     }
-    let leases = LeaseClock::new(shared.config.lease_limits);
     if region == RegionId::META
         && let Some(directory) = machine.directory()
     {
         shared.set_directory(directory.clone());
     }
     let wants_scavenging = machine.wants_scavenging();
-    let shard = Arc::new(Shard::new(record.clone(), machine, leases));
+    if kind.is_some() {
+        shared.applier(region).set_foreign();
+    }
+    let shard = Arc::new(Shard::new(record.clone(), kind, machine, leases));
     shared.add_shard(Arc::clone(&shard));
     if wants_scavenging {
         ask_scavenge(shared, &shard);
@@ -122,12 +144,6 @@ pub(crate) fn start_region(shared: &Arc<Shared>, record: RegionRecord) -> Result
     let start = region::PeerStart { record, config, start, log };
     shared.poller(region).push(ToPoller::Create(Box::new(start), campaign));
     Ok(())
-}
-
-/// The state as the engine has it.
-fn load_machine(shared: &Shared, region: RegionId) -> Result<Machine, Error> {
-    Machine::load(region, shared.engine.as_ref())
-        .map_err(|error| Error::Load { region, reason: error.to_string() })
 }
 
 /// The first members' common beginning, as if a snapshot of it had been installed: the first

@@ -1,36 +1,33 @@
 //! Putting a node together, and taking it down again.
 
+mod builder;
 #[cfg(test)]
 mod tests;
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use env::{Clock, Disk, Joined, MonotonicClock, OsRandom, RealDisk, Rng, Spawn, ThreadSpawn};
+use env::{Joined, Spawn, ThreadSpawn};
 use futures::future::join_all;
 use parking_lot::Mutex;
-use storage::engine::{Engine, FjallEngine, FjallOptions, MemoryEngine};
-use storage::wal::{Wal, WalConfig};
+use storage::wal::Wal;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 use types::{Fault, RegionId};
 
-use crate::config::{EngineKind, NodeConfig};
+pub use self::builder::NodeBuilder;
+use self::builder::Prepared;
+use crate::config::NodeConfig;
 use crate::failure::Failure;
 use crate::handle::Handle;
-use crate::history::NodeHistory;
-use crate::identity::{DirectoryLock, Identity, InitialCluster};
 use crate::inbox::NodeInbox;
+use crate::network::{Connected, Joining, Network};
 use crate::poller::ToPoller;
 use crate::shard::Shard;
-use crate::shared::{Parts, Shared};
+use crate::shared::Shared;
 use crate::snapshots::Receiver;
-use crate::transport::{
-    Admission, Carrier, Limits, PeerHello, Transport, TransportConfig, wait_for_quorum,
-};
-use crate::watch::Hub;
+use crate::transport::{Admission, PeerHello};
 use crate::{Error, applier, janitor, lifecycle, poller, snapshots, space, writer};
 
 /// How long an orderly stop waits for another node to take over what this one leads.
@@ -68,7 +65,10 @@ impl Node {
     /// When the directory, the log, the engine or the port cannot be used, and when the cluster does
     /// not take this node. What was started is stopped again then.
     pub async fn start(config: NodeConfig) -> Result<Self, Error> {
-        let (shared, wal, listener) = prepare(config)?;
+        NodeBuilder::from(config).start().await
+    }
+
+    async fn run(Prepared { shared, wal, network }: Prepared) -> Result<Self, Error> {
         let links = Builder::new_multi_thread()
             .worker_threads(LINK_THREADS)
             .thread_name("links")
@@ -79,7 +79,7 @@ impl Node {
         let running = Running { pollers, writer: None, appliers, links };
         let running = Mutex::new(Some(running));
         let mut node = Self { shared, tasks: Vec::new(), running };
-        match node.run(wal, listener).await {
+        match node.start_parts(wal, network).await {
             Ok(()) => Ok(node),
             Err(error) => {
                 node.shutdown().await;
@@ -88,14 +88,14 @@ impl Node {
         }
     }
 
-    async fn run(&mut self, wal: Wal, listener: TcpListener) -> Result<(), Error> {
+    async fn start_parts(&mut self, wal: Wal, network: Arc<dyn Network>) -> Result<(), Error> {
         let shared = &self.shared;
         let Some(running) = self.running.get_mut() else { return Ok(()) };
         start_threads(shared, running, wal)?;
         let loading = Arc::clone(shared);
         let loaded = spawn_blocking(move || start_regions(&loading)).await;
         loaded.unwrap_or_else(|gone| Err(Error::Thread(gone.to_string())))?;
-        let connected = running.links.spawn(connect(Arc::clone(shared), listener)).await;
+        let connected = running.links.spawn(connect(Arc::clone(shared), network)).await;
         connected.unwrap_or_else(|gone| Err(Error::Thread(gone.to_string())))?;
         start_meta_if_new(shared)?;
         self.tasks = vec![
@@ -161,89 +161,35 @@ impl Drop for Node {
     }
 }
 
-/// What can be done before anything runs.
-fn prepare(config: NodeConfig) -> Result<(Arc<Shared>, Wal, TcpListener), Error> {
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let rng: Arc<dyn Rng> = Arc::new(OsRandom);
-    let clock: Arc<dyn Clock> = Arc::new(MonotonicClock::default());
-    let lock = DirectoryLock::acquire(&config.data_dir)?;
-    let initial = InitialCluster::new(config.initial_cluster.clone())?;
-    let identity = Identity::load_or_create(
-        Arc::clone(&disk),
-        &config.data_dir,
-        &initial,
-        &config.name,
-        rng.as_ref(),
-    )?;
-    let listener = TcpListener::bind(&config.listen_peer).map_err(|source| Error::Io {
-        what: format!("the peer address {} cannot be listened on", config.listen_peer),
-        source,
-    })?;
-    let wal_config = WalConfig {
-        segment_bytes: config.log_segment_bytes,
-        reclaim_bytes: config.log_bytes,
-        salt: rng.next_u64(),
-        ..WalConfig::default()
-    };
-    let (wal, _) = Wal::open(Arc::clone(&disk), &config.data_dir.join("log"), wal_config)?;
-    let engine = open_engine(&config)?;
-    let history = Arc::new(NodeHistory::default());
-    let hub = Hub::new(config.watch_limits, Arc::clone(&history) as _);
-    let shared = Arc::new(Shared::new(Parts {
-        config,
-        identity: Arc::new(identity),
-        initial,
-        clock,
-        rng,
-        disk,
-        engine,
-        wal: wal.reader(),
-        hub,
-        lock,
-    }));
-    history.set(&shared);
-    Ok((shared, wal, listener))
-}
-
-fn open_engine(config: &NodeConfig) -> Result<Arc<dyn Engine>, Error> {
-    Ok(match config.engine {
-        EngineKind::Memory => Arc::new(MemoryEngine::new()),
-        EngineKind::Fjall => {
-            let options = FjallOptions {
-                memory_bytes: config.engine_memory_bytes,
-                ..FjallOptions::default()
-            };
-            Arc::new(FjallEngine::open(&config.data_dir.join("state"), options)?)
-        }
-    })
-}
-
 fn start_threads(shared: &Arc<Shared>, running: &mut Running, wal: Wal) -> Result<(), Error> {
-    let spawn = |name: String, work: Box<dyn FnOnce() + Send>| {
-        let guard = ThreadGuard { shared: Arc::clone(shared), name: name.clone() };
-        let guarded = Box::new(move || {
-            let _guard = guard;
-            work();
-        });
-        ThreadSpawn.spawn(&name, guarded).map_err(|source| Error::Io {
-            what: format!("thread {name} cannot be started"),
-            source,
-        })
-    };
-    for slot in 0..shared.appliers.len() {
-        let own = Arc::clone(shared);
-        let work = Box::new(move || applier::run(&own, slot));
-        running.appliers.push(spawn(format!("applier-{slot}"), work)?);
+    for _ in 0..shared.config.appliers.max(1) {
+        running.appliers.push(applier::run(shared)?);
     }
     for slot in 0..shared.pollers.len() {
         let own = Arc::clone(shared);
-        let work = Box::new(move || poller::run(&own, slot));
-        running.pollers.push(spawn(format!("poller-{slot}"), work)?);
+        let work = move || poller::run(&own, slot);
+        running.pollers.push(spawn_guarded(shared, format!("poller-{slot}"), work)?);
     }
     let own = Arc::clone(shared);
-    let work = Box::new(move || writer::run(&own, wal));
-    running.writer = Some(spawn("log-writer".into(), work)?);
+    let work = move || writer::run(&own, wal);
+    running.writer = Some(spawn_guarded(shared, "log-writer".into(), work)?);
     Ok(())
+}
+
+/// Starts a thread whose panic stops the node.
+pub(crate) fn spawn_guarded(
+    shared: &Arc<Shared>,
+    name: String,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<Joined, Error> {
+    let guard = ThreadGuard { shared: Arc::clone(shared), name: name.clone() };
+    let guarded = Box::new(move || {
+        let _guard = guard;
+        work();
+    });
+    ThreadSpawn
+        .spawn(&name, guarded)
+        .map_err(|source| Error::Io { what: format!("thread {name} cannot be started"), source })
 }
 
 /// Stops the node when one of its threads dies by a panic: a node that goes on without its log
@@ -276,10 +222,9 @@ fn stop(shared: &Shared, running: Running) {
     if let Some(writer) = running.writer {
         writer();
     }
-    for mailbox in &shared.appliers {
-        mailbox.close();
-    }
-    for applier in running.appliers {
+    shared.apply.close();
+    let relief = std::mem::take(&mut *shared.relief.lock());
+    for applier in running.appliers.into_iter().chain(relief) {
         applier();
     }
     shared.end();
@@ -311,35 +256,31 @@ fn start_meta_if_new(shared: &Arc<Shared>) -> Result<(), Error> {
     if shared.shard(RegionId::META).is_some() {
         return Ok(());
     }
-    lifecycle::start_region(shared, lifecycle::initial_meta_record(shared))
+    lifecycle::start_region(shared, lifecycle::initial_meta_record(shared), None)
 }
 
-async fn connect(shared: Arc<Shared>, listener: TcpListener) -> Result<(), Error> {
+async fn connect(shared: Arc<Shared>, network: Arc<dyn Network>) -> Result<(), Error> {
     let directory = shared.directory();
     let peers = if directory.nodes.is_empty() {
         shared.initial.peers()
     } else {
         directory.nodes.values().map(|node| (node.id, node.peer_address.clone())).collect()
     };
-    let transport = Transport::start(
-        TransportConfig {
-            identity: Arc::clone(&shared.identity),
-            listener,
-            peer_address: shared.config.advertise_peer.clone(),
-            client_address: shared.config.advertise_client.clone(),
-            peers,
-            limits: Limits::default(),
-            rng: Arc::clone(&shared.rng),
-        },
-        Arc::new(DirectoryAdmission(Arc::clone(&shared))),
-        Arc::new(NodeInbox(Arc::clone(&shared))),
-        Arc::new(Receiver(Arc::clone(&shared))),
-    )
-    .await?;
-    drop(shared.net.set(Arc::clone(&transport) as Arc<dyn Carrier>));
-    let start = wait_for_quorum(&transport, &shared.initial, shared.config.quorum_count).await?;
-    tracing::info!(?start, node = %shared.node(), "taking part");
-    Ok(())
+    let connected = network.connect(Joining {
+        identity: Arc::clone(&shared.identity),
+        initial: shared.initial.clone(),
+        quorum: shared.config.quorum_count,
+        peers,
+        peer_address: shared.config.advertise_peer.clone(),
+        client_address: shared.config.advertise_client.clone(),
+        rng: Arc::clone(&shared.rng),
+        admission: Arc::new(DirectoryAdmission(Arc::clone(&shared))),
+        inbox: Arc::new(NodeInbox(Arc::clone(&shared))),
+        snapshots: Arc::new(Receiver(Arc::clone(&shared))),
+    });
+    let Connected { carrier, may_take_part } = connected.await?;
+    drop(shared.net.set(carrier));
+    may_take_part.await
 }
 
 /// Lets in who the directory knows.

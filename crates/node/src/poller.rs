@@ -271,7 +271,7 @@ fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: 
         shared.applier(committed.region).push(ToApplier::Committed(committed));
     }
     for region in output.snapshots_wanted.drain(..) {
-        shared.applier(region).push(ToApplier::Export(region));
+        shared.applier(region).push(ToApplier::Export);
     }
     // After what was committed: a lease says that all of it is known here.
     for (region, term, began) in output.confirmed.drain(..) {

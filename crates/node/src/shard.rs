@@ -1,7 +1,7 @@
 //! One region's state on this node, as every thread sees it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use state::command::SessionTag;
 use state::directory::RegionRecord;
 use state::{LeaseChange, Machine};
 use storage::engine::Snapshot;
-use tokio::sync::{oneshot, watch};
-use types::{Code, Fault, Index, NodeId, Term};
+use tokio::sync::{Semaphore, oneshot, watch};
+use types::{Code, Fault, Index, NodeId, Revision, Term};
 
 use crate::applier::Applied;
 use crate::contact::Contact;
@@ -22,6 +22,8 @@ use crate::lease::LeaseClock;
 
 /// Entries committed and not applied, from which on a copy takes a while to catch up.
 const FAR_BEHIND: u64 = 1_024;
+/// Questions to one custom machine at once.
+const QUERIES: usize = 16;
 
 /// Who leads a region, as far as this node knows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -53,6 +55,10 @@ struct Tags {
 /// A region's replica, seen from outside its poller.
 pub(crate) struct Shard {
     pub(crate) record: RegionRecord,
+    /// The name of its kind of machine, if that is one of others.
+    pub(crate) custom: Option<String>,
+    /// Bounds the questions to such a machine that run at once.
+    pub(crate) queries: Arc<Semaphore>,
     /// Written by the region's applier only.
     pub(crate) machine: Arc<RwLock<Machine>>,
     pub(crate) leases: Mutex<LeaseClock>,
@@ -60,6 +66,9 @@ pub(crate) struct Shard {
     pub(crate) exported: Mutex<Option<ExportedState>>,
     leadership: watch::Sender<Leadership>,
     applied: AtomicU64,
+    /// The machine's newest and oldest readable revision, for those who must not wait for it.
+    revision: AtomicI64,
+    compacted: AtomicI64,
     /// The newest entry known to be committed.
     committed: AtomicU64,
     /// Whether a step of physical compaction is queued.
@@ -75,15 +84,25 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(record: RegionRecord, machine: Machine, leases: LeaseClock) -> Self {
+    pub(crate) fn new(
+        record: RegionRecord,
+        custom: Option<String>,
+        machine: Machine,
+        leases: LeaseClock,
+    ) -> Self {
         let applied = machine.applied().index.get();
+        let revisions = (machine.revision(), machine.compacted());
         Self {
             record,
+            custom,
+            queries: Arc::new(Semaphore::new(QUERIES)),
             machine: Arc::new(RwLock::new(machine)),
             leases: Mutex::new(leases),
             exported: Mutex::new(None),
             leadership: watch::Sender::new(Leadership::default()),
             applied: AtomicU64::new(applied),
+            revision: AtomicI64::new(revisions.0.get()),
+            compacted: AtomicI64::new(revisions.1.get()),
             committed: AtomicU64::new(applied),
             scavenging: AtomicBool::new(false),
             readers: Mutex::default(),
@@ -101,6 +120,9 @@ impl Shard {
         self.set_leadership(Role::Follower, None, self.leadership().term);
         self.leases.lock().follow();
         drop(std::mem::take(&mut *self.readers.lock()));
+        // Outside the lock: whoever waited is told that nobody knows.
+        let waiting = std::mem::take(&mut self.tags.lock().outstanding);
+        drop(waiting);
     }
 
     /// Why the region does not serve on this node, if that is so.
@@ -183,6 +205,22 @@ impl Shard {
             self.contact.lock().forget_followers();
         }
         self.leadership.send_replace(Leadership { leader, term, here });
+    }
+
+    /// The newest revision that was applied, and written to the engine.
+    pub(crate) fn revision(&self) -> Revision {
+        Revision(self.revision.load(Ordering::Acquire))
+    }
+
+    /// The oldest revision that can be read.
+    pub(crate) fn compacted(&self) -> Revision {
+        Revision(self.compacted.load(Ordering::Acquire))
+    }
+
+    /// What was applied is in the engine; called with the machine held, before anybody is told.
+    pub(crate) fn note_revisions(&self, machine: &Machine) {
+        self.revision.store(machine.revision().get(), Ordering::Release);
+        self.compacted.store(machine.compacted().get(), Ordering::Release);
     }
 
     pub(crate) fn applied(&self) -> Index {

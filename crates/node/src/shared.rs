@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use env::{Clock, Disk, Refused, Rng};
+use env::{Clock, Disk, Joined, Refused, Rng};
 use parking_lot::{Mutex, RwLock};
 use region::PeerStart;
 use state::directory::Directory;
@@ -14,12 +14,13 @@ use storage::wal::WalReader;
 use tokio::sync::{oneshot, watch};
 use types::{Code, Entry, Fault, Incarnation, Index, KeyspaceId, NodeId, RegionId, Term};
 
-use crate::applier::ToApplier;
+use crate::applier::{Queues, RegionQueue};
 use crate::config::NodeConfig;
 use crate::failure::Failure;
 use crate::frame::Frames;
 use crate::identity::{DirectoryLock, Identity, InitialCluster};
 use crate::live::Live;
+use crate::machines::Machines;
 use crate::mailbox::Mailbox;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) identity: Arc<Identity>,
     pub(crate) initial: InitialCluster,
     pub(crate) incarnation: Incarnation,
+    pub(crate) machines: Machines,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) disk: Arc<dyn Disk>,
@@ -58,7 +60,9 @@ pub(crate) struct Shared {
     /// The room on the disk.
     pub(crate) space: Space,
     pub(crate) pollers: Vec<Mailbox<ToPoller>>,
-    pub(crate) appliers: Vec<Mailbox<ToApplier>>,
+    pub(crate) apply: Queues,
+    /// Apply threads that were started for slow keyspaces.
+    pub(crate) relief: Mutex<Vec<Joined>>,
     pub(crate) writer: Mailbox<ToWriter>,
     pub(crate) net: OnceLock<Arc<dyn Carrier>>,
     pub(crate) runtime: tokio::runtime::Handle,
@@ -90,6 +94,7 @@ pub(crate) struct Parts {
     pub(crate) config: NodeConfig,
     pub(crate) identity: Arc<Identity>,
     pub(crate) initial: InitialCluster,
+    pub(crate) machines: Machines,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) disk: Arc<dyn Disk>,
@@ -104,7 +109,6 @@ impl Shared {
         let pollers =
             (0..parts.config.pollers.max(1)).map(|_| Mailbox::with_lanes(ToPoller::is_urgent));
         let pollers = pollers.collect();
-        let appliers = (0..parts.config.appliers.max(1)).map(|_| Mailbox::default()).collect();
         // Answers to questions of an earlier life of this node may still come.
         let questions = Questions { last: parts.rng.next_u64() >> 1, open: BTreeMap::new() };
         let space = Space::new(
@@ -119,6 +123,7 @@ impl Shared {
             config: parts.config,
             identity: parts.identity,
             initial: parts.initial,
+            machines: parts.machines,
             clock: parts.clock,
             rng: parts.rng,
             disk: parts.disk,
@@ -127,7 +132,8 @@ impl Shared {
             hub: parts.hub,
             space,
             pollers,
-            appliers,
+            apply: Queues::default(),
+            relief: Mutex::default(),
             writer: Mailbox::default(),
             net: OnceLock::new(),
             runtime: tokio::runtime::Handle::current(),
@@ -153,8 +159,8 @@ impl Shared {
         &self.pollers[slot(region, self.pollers.len())]
     }
 
-    pub(crate) fn applier(&self, region: RegionId) -> &Mailbox<ToApplier> {
-        &self.appliers[slot(region, self.appliers.len())]
+    pub(crate) fn applier(&self, region: RegionId) -> RegionQueue<'_> {
+        self.apply.of(region)
     }
 
     /// Counts a client's request in; the poller counts it out.

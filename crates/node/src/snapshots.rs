@@ -7,13 +7,13 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use consensus::{Message, SnapshotMeta};
 use region::{Install, RegionMessage};
-use state::Machine;
 use storage::snapshot::{self, CHUNK_BYTES, SnapshotFile, SnapshotWriter};
 use types::{Batch, Code, Fault, Index, NodeId, RegionId};
 
 use crate::Error;
-use crate::applier::ask_scavenge;
+use crate::applier::{self, ask_scavenge};
 use crate::config::EngineKind;
+use crate::machines::{self, Loaded};
 use crate::poller::ToPoller;
 use crate::shard::{ExportedState, Shard};
 use crate::shared::Shared;
@@ -166,7 +166,15 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
         return Ok(());
     }
     let path = directory(shared).join(file_name(region, install.meta.index));
-    *machine = install_file(shared, region, &path).map_err(|error| error.to_string())?;
+    install_file(shared, region, &path).map_err(|error| error.to_string())?;
+    let loaded = machines::load(shared, region, shard.custom.as_deref());
+    let Loaded { machine: installed, unusable } = loaded.map_err(|error| error.to_string())?;
+    *machine = installed;
+    if let Some(reason) = unusable {
+        applier::set_aside(shared, &shard, &mut machine, reason);
+        return Ok(());
+    }
+    shard.note_revisions(&machine);
     let directory = machine.directory().cloned();
     let (index, revision) = (machine.applied().index, machine.revision());
     if machine.wants_scavenging() {
@@ -185,7 +193,7 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
     Ok(())
 }
 
-fn install_file(shared: &Shared, region: RegionId, path: &Path) -> Result<Machine, Error> {
+fn install_file(shared: &Shared, region: RegionId, path: &Path) -> Result<(), Error> {
     let broken = |reason: String| Error::Load { region, reason };
     let (start, end) = state::keys::region_range(region);
     let file = SnapshotFile::open(Arc::clone(&shared.disk), path)
@@ -195,7 +203,7 @@ fn install_file(shared: &Shared, region: RegionId, path: &Path) -> Result<Machin
     if shared.config.engine == EngineKind::Fjall {
         file.remove().map_err(|error| broken(error.to_string()))?;
     }
-    Machine::load(region, shared.engine.as_ref()).map_err(|error| broken(error.to_string()))
+    Ok(())
 }
 
 /// Removes a region's received snapshots up to `index`: the state is beyond them. What cannot be

@@ -41,7 +41,10 @@ pub(crate) async fn propose(
     });
     let answer = tokio::select! {
         biased;
-        applied = outcome => applied.map_err(|_| Code::ShuttingDown.into()),
+        applied = outcome => applied.map_err(|_| match shard.broken() {
+            Err(why) => Fault::new(Code::Timeout, format!("the outcome is unknown: {}", why.detail)),
+            Ok(()) => Code::ShuttingDown.into(),
+        }),
         failed = attempts => Err(failed.err().unwrap_or_else(|| Code::Internal.into())),
     };
     drop(guard);

@@ -12,7 +12,7 @@ use crate::answer::{Answer, Header};
 use crate::forward;
 
 /// How long a new keyspace may take to appear on this node.
-const APPEAR: Duration = Duration::from_secs(5);
+pub(super) const APPEAR: Duration = Duration::from_secs(5);
 
 impl Handle {
     /// Carries out a command, wherever the leader is, once. `LeaseGrant` with id 0 has one chosen.

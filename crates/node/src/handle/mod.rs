@@ -3,6 +3,7 @@
 mod cluster;
 mod commands;
 mod lease;
+mod machine;
 mod reads;
 mod status;
 mod waits;
@@ -92,8 +93,7 @@ impl Handle {
     }
 
     fn header_of(&self, shard: &Shard) -> Header {
-        let revision = shard.machine.read().revision();
-        self.header_at(shard, revision)
+        self.header_at(shard, shard.revision())
     }
 
     fn header_at(&self, shard: &Shard, revision: Revision) -> Header {

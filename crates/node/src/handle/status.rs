@@ -83,7 +83,7 @@ impl Handle {
             is_learner: false,
             db_size,
             db_size_in_use: db_size,
-            compacted: shard.machine.read().compacted(),
+            compacted: shard.compacted(),
         })
     }
 }

@@ -78,7 +78,7 @@ async fn txn(
     read.map_err(|error| failed(shared, &error))
 }
 
-fn failed(shared: &Shared, error: &state::FetchError) -> Fault {
+pub(crate) fn failed(shared: &Shared, error: &state::FetchError) -> Fault {
     match error {
         state::FetchError::Fault(fault) => fault.clone(),
         state::FetchError::Read(failure) => {

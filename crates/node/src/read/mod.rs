@@ -19,6 +19,7 @@ use crate::shared::Shared;
 
 pub(crate) use confirm::{by_lease, by_round};
 pub(crate) use leader::{answer_read, answer_verify, verify};
+pub(crate) use local::failed;
 
 /// What a read found.
 pub(crate) struct Found {

@@ -32,6 +32,8 @@ struct State {
     members: BTreeMap<NodeId, Arc<Member>>,
     /// Pairs that cannot reach each other, lower number first.
     cuts: BTreeSet<(NodeId, NodeId)>,
+    /// With which data each node joined first, where that is known.
+    identities: BTreeMap<NodeId, u128>,
 }
 
 /// A node's receiving end.
@@ -61,6 +63,12 @@ pub struct MemoryCarrier {
     worker: Mutex<Option<Joined>>,
 }
 
+impl Default for MemoryNet {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
 impl MemoryNet {
     /// A net whose queues have these bounds; only those of queues and frames matter.
     #[must_use]
@@ -79,11 +87,31 @@ impl MemoryNet {
         snapshots: Arc<dyn SnapshotReceiver>,
         spawn: &dyn Spawn,
     ) -> io::Result<Arc<MemoryCarrier>> {
+        self.join_as(node, 0, inbox, snapshots, spawn)
+    }
+
+    /// As [`Self::join`], for a node whose data directory has this identity; 0 for none.
+    ///
+    /// # Errors
+    /// As for [`Self::join`]; `PermissionDenied` when the node was here with other data: what it had
+    /// promised the others is gone.
+    pub fn join_as(
+        &self,
+        node: NodeId,
+        identity: u128,
+        inbox: Arc<dyn Inbox>,
+        snapshots: Arc<dyn SnapshotReceiver>,
+        spawn: &dyn Spawn,
+    ) -> io::Result<Arc<MemoryCarrier>> {
         let (events, waiting) = Default::default();
         let member = Arc::new(Member { events, waiting, snapshots });
         let mut state = self.shared.state.write();
         if state.members.contains_key(&node) {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("node {node}")));
+        }
+        if state.identities.get(&node).is_some_and(|known| *known != identity) {
+            let text = format!("node {node} was here with other data, and that is gone");
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
         let taker = member.clone();
         let work = Box::new(move || deliver(&taker, &*inbox));
@@ -95,6 +123,9 @@ impl MemoryNet {
             }
         }
         state.members.insert(node, member);
+        if identity != 0 {
+            state.identities.insert(node, identity);
+        }
         let (shared, worker) = (self.shared.clone(), Mutex::new(Some(worker)));
         Ok(Arc::new(MemoryCarrier { node, shared, worker }))
     }
@@ -252,9 +283,8 @@ impl Carrier for MemoryCarrier {
         (!state.members.contains_key(&node)).then(|| "the node is not there".into())
     }
 
-    /// Nodes of one process have no data to lose.
-    fn identity(&self, _node: NodeId) -> Option<u128> {
-        None
+    fn identity(&self, node: NodeId) -> Option<u128> {
+        self.shared.state.read().identities.get(&node).copied()
     }
 
     fn shutdown(self: Arc<Self>) -> BoxFuture<'static, ()> {

@@ -12,4 +12,4 @@ mod read_modes;
 mod reads;
 mod refused;
 mod restarts;
-mod world;
+pub(crate) mod world;
