@@ -1,6 +1,8 @@
 //! An engine that keeps what a real one promises and not a batch more: all of it after the death of
 //! the process, a prefix of the batches after a power cut, everything up to the last `persist`.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use parking_lot::Mutex;
 use storage::engine::{Engine, EngineStats, Error, MemoryEngine, Snapshot};
@@ -16,11 +18,23 @@ const AT_RISK: usize = 256;
 #[derive(Default)]
 struct State {
     live: MemoryEngine,
-    /// The state as of the last `persist`, and after each batch since.
-    survivors: Vec<Box<dyn Snapshot>>,
+    /// What no power cut takes away.
+    durable: MemoryEngine,
+    /// The batches since.
+    at_risk: VecDeque<Batch>,
     /// Writes until the power goes.
     fuse: Option<u64>,
     off: bool,
+}
+
+impl State {
+    /// Makes the first `count` of the batches at risk durable.
+    fn keep(&mut self, count: usize) {
+        for batch in self.at_risk.drain(..count) {
+            let kept = self.durable.write(batch);
+            assert!(kept.is_ok(), "it was written before: {kept:?}");
+        }
+    }
 }
 
 /// The engine of one simulated node.
@@ -44,7 +58,7 @@ impl SimEngine {
 
     /// Batches that a power cut could take away now.
     pub(crate) fn at_risk(&self) -> usize {
-        self.0.lock().survivors.len().saturating_sub(1)
+        self.0.lock().at_risk.len()
     }
 
     /// The process died, the machine did not.
@@ -57,28 +71,22 @@ impl SimEngine {
     pub(crate) fn lose_power(&self, random: &mut Random) {
         let mut state = self.0.lock();
         (state.fuse, state.off) = (None, false);
-        let survivors = core::mem::take(&mut state.survivors);
-        if survivors.is_empty() {
-            state.live = MemoryEngine::new();
-            return;
-        }
-        let odds = random.below(3);
-        let last = survivors.len() as u64 - 1;
-        let kept = match odds {
+        let last = state.at_risk.len();
+        let kept = match random.below(3) {
             0 => 0,
             1 => last,
-            _ => random.below(last + 1),
+            _ => usize::try_from(random.below(last as u64 + 1)).unwrap_or(0),
         };
+        state.keep(kept);
+        state.at_risk.clear();
         let mut batch = Batch::default();
-        let view = &survivors[usize::try_from(kept).unwrap_or(0)];
-        let everything = view.scan(&[], &[0xff; 40], &mut |key, value| {
+        let everything = state.durable.scan(&[], &[0xff; 40], &mut |key, value| {
             batch.put(key, value);
             true
         });
         let live = MemoryEngine::new();
         let copied = live.write(batch);
         assert!(everything.is_ok() && copied.is_ok(), "{everything:?} {copied:?}");
-        state.survivors.push(live.snapshot());
         state.live = live;
     }
 }
@@ -110,16 +118,11 @@ impl Engine for SimEngine {
         if let Some(fuse) = &mut state.fuse {
             *fuse -= 1;
         }
-        if state.survivors.is_empty() {
-            let empty = state.live.snapshot();
-            state.survivors.push(empty);
-        }
-        state.live.write(batch)?;
-        let after = state.live.snapshot();
-        state.survivors.push(after);
-        if state.survivors.len() > AT_RISK {
+        state.live.write(batch.clone())?;
+        state.at_risk.push_back(batch);
+        if state.at_risk.len() > AT_RISK {
             // A real engine writes its tables in its own time, too.
-            state.survivors.drain(..AT_RISK / 2);
+            state.keep(AT_RISK / 2);
         }
         Ok(())
     }
@@ -129,7 +132,8 @@ impl Engine for SimEngine {
         if state.off {
             return Err(Error::Latched("the power is off".to_owned()));
         }
-        state.survivors = vec![state.live.snapshot()];
+        let count = state.at_risk.len();
+        state.keep(count);
         Ok(())
     }
 

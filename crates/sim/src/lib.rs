@@ -28,6 +28,7 @@ mod nemesis;
 mod network;
 mod node;
 mod oracle;
+mod queue;
 mod scenario;
 mod sky;
 mod trace;

@@ -1,7 +1,5 @@
 //! What every part of the simulated world shares: time, chance, the network, and who watches.
 
-use std::collections::BTreeMap;
-
 use types::NodeId;
 
 use crate::counts::Counts;
@@ -10,6 +8,7 @@ use crate::event::{Answer, Event, Packet};
 use crate::mutant::Mutant;
 use crate::network::Network;
 use crate::oracle::Oracles;
+use crate::queue::Queue;
 use crate::scenario::Settings;
 use crate::trace::{Line, Trace};
 use crate::transfer::Transfers;
@@ -26,7 +25,7 @@ pub struct Failure {
 pub(crate) struct Sky {
     /// Microseconds since the start.
     pub(crate) now: u64,
-    queue: BTreeMap<(u64, u64), Event>,
+    queue: Queue<Event>,
     sequence: u64,
     pub(crate) random: Random,
     pub(crate) settings: Settings,
@@ -45,7 +44,7 @@ impl Sky {
     pub(crate) fn new(seed: u64, settings: Settings, mutant: Option<Mutant>, trace: Trace) -> Self {
         Self {
             now: 0,
-            queue: BTreeMap::new(),
+            queue: Queue::default(),
             sequence: 0,
             random: Random::new(seed),
             settings,
@@ -63,11 +62,11 @@ impl Sky {
     /// Lets `event` happen `delay` microseconds from now, after everything else of that moment.
     pub(crate) fn after(&mut self, delay: u64, event: Event) {
         self.sequence += 1;
-        self.queue.insert((self.now + delay, self.sequence), event);
+        self.queue.push(self.now + delay, self.sequence, event);
     }
 
     pub(crate) fn next(&mut self) -> Option<Event> {
-        let ((at, _), event) = self.queue.pop_first()?;
+        let (at, event) = self.queue.pop()?;
         self.now = at;
         Some(event)
     }
@@ -105,8 +104,12 @@ impl Sky {
     /// Puts a packet on the wire: it may be lost, late, doubled, or overtaken.
     pub(crate) fn send(&mut self, from: NodeId, to: NodeId, packet: Packet) {
         let fates = self.network.fates(from, to, &mut self.random, &mut self.counts);
-        for delay in fates.into_iter().flatten() {
+        let [first, second] = fates;
+        if let Some(delay) = second {
             self.after(delay, Event::Deliver { from, to, packet: packet.clone() });
+        }
+        if let Some(delay) = first {
+            self.after(delay, Event::Deliver { from, to, packet });
         }
     }
 
