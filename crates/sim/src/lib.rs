@@ -23,11 +23,13 @@ mod event;
 )]
 #[path = "../../node/src/lease/clock.rs"]
 mod lease;
+mod membership;
 mod mutant;
 mod nemesis;
 mod network;
 mod node;
 mod oracle;
+mod partition;
 mod queue;
 mod scenario;
 mod sky;

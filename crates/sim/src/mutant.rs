@@ -23,10 +23,14 @@ pub enum Mutant {
     ReuseQuestions,
     /// A leader renews leases without a quorum's word that it leads.
     RenewUnconfirmed,
+    /// A lease goes on though leadership was handed over.
+    LeaseOverTransfer,
+    /// A lease is counted from when the quorum answered.
+    LeaseFromAnswer,
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 8] = [
+const OWN: [(&str, Mutant); 10] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
@@ -35,6 +39,8 @@ const OWN: [(&str, Mutant); 8] = [
     ("forget_log_of_new_region", Mutant::ForgetLogOfNewRegion),
     ("reuse_questions", Mutant::ReuseQuestions),
     ("renew_unconfirmed", Mutant::RenewUnconfirmed),
+    ("lease_over_transfer", Mutant::LeaseOverTransfer),
+    ("lease_from_answer", Mutant::LeaseFromAnswer),
 ];
 
 impl Mutant {

@@ -10,7 +10,7 @@ use crate::node::Node;
 use crate::scenario::{NODES, RATE_MAX, RATE_MIN, Scenario};
 use crate::sky::{Failure, Sky};
 use crate::trace::{Trace, mix};
-use crate::{ending, nemesis, transfer};
+use crate::{ending, membership, nemesis, transfer};
 
 /// What to run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +54,9 @@ pub(crate) struct World {
 /// Runs one seed.
 #[must_use]
 pub fn run(plan: Plan) -> Report {
+    if plan.scenario == Scenario::Membership {
+        return membership::run(plan);
+    }
     let name = plan.scenario.name().bytes().fold(0, |sum, byte| mix(sum, u64::from(byte)));
     let trace = Trace::new(plan.trace);
     let mut sky = Sky::new(mix(plan.seed, name), plan.scenario.settings(), plan.mutant, trace);
@@ -71,9 +74,7 @@ pub fn run(plan: Plan) -> Report {
         sky.fail("liveness", "nothing is left to happen, or too much");
     }));
     if let Err(panic) = result {
-        let words = panic.downcast_ref::<String>().cloned();
-        let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        sky.fail("no panic", words.unwrap_or_default());
+        sky.fail("no panic", words(panic.as_ref()));
     }
     let lines = if plan.trace { sky.trace.take_all() } else { sky.trace.tail() };
     Report {
@@ -84,6 +85,13 @@ pub fn run(plan: Plan) -> Report {
         counts: sky.counts,
         micros: sky.now,
     }
+}
+
+/// What a panic said.
+pub(crate) fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().cloned();
+    let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    words.unwrap_or_default()
 }
 
 impl World {

@@ -210,6 +210,18 @@ impl Message {
         out
     }
 
+    /// The index it speaks of; of an answer to an append, how far it acknowledges.
+    #[must_use]
+    pub fn index(&self) -> Index {
+        Index(self.0.index)
+    }
+
+    /// Whether it refuses what it answers.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.0.reject
+    }
+
     /// About how many bytes it takes; never less than its payload.
     #[must_use]
     pub fn size_hint(&self) -> usize {

@@ -21,10 +21,7 @@ impl Votes {
         let (region, voter, term) = (sent.region, message.from(), message.term());
         let candidate = match message.kind() {
             MessageKind::Vote => Some(voter),
-            // The one thing a message does not tell by a method of its own.
-            MessageKind::VoteResponse if !format!("{message:?}").contains(" reject") => {
-                Some(message.to())
-            }
+            MessageKind::VoteResponse if !message.is_refusal() => Some(message.to()),
             MessageKind::VoteResponse
             | MessageKind::AppendResponse
             | MessageKind::HeartbeatResponse => None,

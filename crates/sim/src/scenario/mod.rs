@@ -82,11 +82,14 @@ pub enum Scenario {
     ManyGroups,
     /// A short log, so that whoever falls behind needs the state whole.
     Snapshots,
+    /// Consensus alone, with peers that come and go.
+    Membership,
 }
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 3] = [Self::SingleGroup, Self::ManyGroups, Self::Snapshots];
+    pub const ALL: [Self; 4] =
+        [Self::SingleGroup, Self::ManyGroups, Self::Snapshots, Self::Membership];
 
     /// Its name on the command line.
     #[must_use]
@@ -95,6 +98,7 @@ impl Scenario {
             Self::SingleGroup => "single-group",
             Self::ManyGroups => "many-groups",
             Self::Snapshots => "snapshots",
+            Self::Membership => "membership",
         }
     }
 
@@ -107,10 +111,11 @@ impl Scenario {
     /// The one a seed runs when none is named: all of them in turn.
     #[must_use]
     pub fn of_seed(seed: u64) -> Self {
-        match seed % 3 {
+        match seed % 4 {
             0 => Self::Snapshots,
             1 => Self::SingleGroup,
-            _ => Self::ManyGroups,
+            2 => Self::ManyGroups,
+            _ => Self::Membership,
         }
     }
 
@@ -119,6 +124,8 @@ impl Scenario {
             Self::SingleGroup => single_group::settings(),
             Self::ManyGroups => many_groups::settings(),
             Self::Snapshots => snapshots::settings(),
+            // It has no nodes to set up.
+            Self::Membership => Settings::default(),
         }
     }
 }
