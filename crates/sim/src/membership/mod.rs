@@ -7,11 +7,12 @@ mod lease;
 mod nemesis;
 mod node;
 mod oracles;
+mod plot;
 mod stage;
 
 use bytes::Bytes;
 use consensus::Replica;
-use types::{ConfState, PeerId};
+use types::{ConfState, NodeId, PeerId};
 
 use self::disk::Disk;
 use self::nemesis::Fault;
@@ -35,9 +36,11 @@ enum Event {
     Synced { peer: PeerId, life: u64 },
     Apply { peer: PeerId, life: u64 },
     Export { peer: PeerId, life: u64 },
-    Deliver { to: PeerId, bytes: Bytes },
+    Deliver { from: PeerId, to: PeerId, bytes: Bytes },
     Report { peer: PeerId, life: u64, to: PeerId, ok: bool },
     Restart { peer: PeerId, life: u64 },
+    Bounce(PeerId),
+    Cut(crate::partition::Cuts, u64),
     Client,
     Order,
     Nemesis,
@@ -137,7 +140,13 @@ fn happen(stage: &mut Stage, nodes: &mut [Node], event: Event) -> bool {
         Event::Synced { peer, .. } => nodes[at(peer)].synced(stage),
         Event::Apply { peer, .. } => nodes[at(peer)].apply(stage),
         Event::Export { peer, .. } => nodes[at(peer)].export(stage),
-        Event::Deliver { to, bytes } => nodes[at(to)].deliver(stage, bytes),
+        Event::Deliver { from, to, bytes } => {
+            // What is on its way when a link breaks is lost with it.
+            if !stage.network.is_cut(NodeId(from.get()), NodeId(to.get())) {
+                nodes[at(to)].deliver(stage, bytes);
+            }
+        }
+        Event::Bounce(peer) => nemesis::bounce(stage, &mut nodes[at(peer)]),
         Event::Report { peer, to, ok, .. } => {
             if let Some(replica) = &mut nodes[at(peer)].replica {
                 replica.report_snapshot(to, ok);
@@ -149,6 +158,8 @@ fn happen(stage: &mut Stage, nodes: &mut [Node], event: Event) -> bool {
                 nodes[at(peer)].start(stage);
             }
         }
+        Event::Cut(cuts, lasts) if !stage.calm => nemesis::cut(stage, cuts, lasts),
+        Event::Cut(..) => {}
         Event::Client => client(stage, nodes),
         Event::Order => nemesis::order(stage, nodes),
         Event::Nemesis => nemesis::strike(stage, nodes),
@@ -174,6 +185,7 @@ fn client(stage: &mut Stage, nodes: &mut [Node]) {
         return;
     }
     match stage.random.below(100) {
+        0..50 if stage.now < stage.quiet_until => {}
         0..50 => {
             let number = stage.random.next();
             let data = Bytes::copy_from_slice(&number.to_be_bytes());
@@ -194,14 +206,25 @@ fn client(stage: &mut Stage, nodes: &mut [Node]) {
     }
 }
 
-/// Nobody is elected while another may think that it alone can lead.
+/// Nobody leads a later term while another may think that it alone can lead.
 fn check_leases(stage: &mut Stage, nodes: &[Node]) {
-    let Some((peer, term)) = stage.elected.take() else { return };
-    for node in nodes.iter().filter(|node| node.peer != peer) {
-        let Some(replica) = node.replica.as_ref().filter(|it| it.is_leader()) else { continue };
-        if replica.term() < term && node.lease.is_valid(replica.term(), node.clock(stage)) {
-            let (of, in_term) = (node.peer, replica.term());
-            let what = format!("{peer} was elected in {term} under the lease of {of} in {in_term}");
+    if let Some((peer, _)) = stage.elected
+        && stage.plot.is_some()
+    {
+        plot::elected(stage, nodes, peer);
+    }
+    let news = (stage.elected.take(), stage.confirmed.take());
+    if news == (None, None) {
+        return;
+    }
+    let leads = |node: &&Node| node.replica.as_ref().is_some_and(Replica::is_leader);
+    let term = |node: &Node| node.replica.as_ref().map_or(types::Term(0), Replica::term);
+    let Some(newest) = nodes.iter().filter(leads).max_by_key(|node| term(node)) else { return };
+    for node in nodes.iter().filter(leads) {
+        if term(node) < term(newest) && node.lease.is_valid(term(node), node.clock(stage)) {
+            let (peer, of, in_term) = (newest.peer, node.peer, term(node));
+            let what =
+                format!("{peer} leads {} under the lease of {of} in {in_term}", term(newest));
             stage.fail("lease safety", what);
         }
     }

@@ -1,11 +1,11 @@
 //! What goes wrong, and what the operator changes meanwhile.
 
 use consensus::{ConfChange, PeerChange, Replica};
-use types::{NodeId, PeerId};
+use types::PeerId;
 
 use super::node::Node;
 use super::stage::Stage;
-use super::{Event, PEERS};
+use super::{Event, PEERS, plot};
 use crate::partition;
 
 /// A fault that ends.
@@ -37,11 +37,18 @@ pub(super) fn strike(stage: &mut Stage, nodes: &mut [Node]) {
     }
     let next = stage.between(FAULT_MICROS / 10, FAULT_MICROS);
     stage.after(next, Event::Nemesis);
+    plot::look(stage);
+    if stage.plot.is_some() {
+        return;
+    }
     let at = any(stage);
     let until = stage.now + duration(stage);
     match stage.random.below(100) {
-        0..34 => part(stage),
-        34..44 => noise(stage),
+        0..28 => part(stage),
+        28..32 => plot::begin(stage, nodes),
+        88..92 => plot::nap(stage, nodes),
+        32..35 => plot::bounce(stage, nodes),
+        35..44 => noise(stage),
         44..56 => crash(stage, &mut nodes[at], false),
         56..70 => crash(stage, &mut nodes[at], true),
         70..74 => {
@@ -52,9 +59,6 @@ pub(super) fn strike(stage: &mut Stage, nodes: &mut [Node]) {
             stage.counts.slow_disks += 1;
             stage.note(nodes[at].peer, "slow disk", [until - stage.now, 0]);
             nodes[at].slow_until = until;
-            if stage.random.chance(50) {
-                see_saw(stage, nodes, at);
-            }
         }
         _ => {
             stage.counts.pauses += 1;
@@ -70,33 +74,12 @@ fn part(stage: &mut Stage) {
     cut(stage, cuts, lasts);
 }
 
-fn cut(stage: &mut Stage, cuts: partition::Cuts, lasts: u64) {
+pub(super) fn cut(stage: &mut Stage, cuts: partition::Cuts, lasts: u64) {
     for (from, to) in &cuts {
         stage.network.cut(*from, *to);
         stage.note(PeerId(from.get()), "cut off from", [to.get(), lasts]);
     }
     stage.after(lasts, Event::Heal(Fault::Cuts(cuts)));
-}
-
-/// While a disk is slow, its node hears one leader, then another, then the first again: what it was
-/// told, what overrules that, and what overrules this are on their way to the disk together.
-fn see_saw(stage: &mut Stage, nodes: &[Node], slow: usize) {
-    let slow = nodes[slow].peer;
-    let leader = nodes.iter().find(|it| it.replica.as_ref().is_some_and(Replica::is_leader));
-    let Some(leader) = leader.map(|node| node.peer).filter(|it| *it != slow) else { return };
-    let (one, other) = (NodeId(leader.get()), NodeId(slow.get()));
-    // The leader and the slow one alone, then the leader without it, and all is well again.
-    let rest: Vec<NodeId> =
-        (1..=PEERS).map(NodeId).filter(|id| *id != one && *id != other).collect();
-    let mut cuts = partition::Cuts::new();
-    for node in rest {
-        cuts.extend([(one, node), (node, one)]);
-        if stage.random.chance(30) {
-            cuts.extend([(other, node), (node, other)]);
-        }
-    }
-    let lasts = stage.between(150_000, 500_000);
-    cut(stage, cuts, lasts);
 }
 
 fn noise(stage: &mut Stage) {
@@ -107,6 +90,16 @@ fn noise(stage: &mut Stage) {
     let lasts = duration(stage);
     stage.note(PeerId(0), "noise", [drop << 32 | double << 16 | late, lasts]);
     stage.after(lasts, Event::Heal(Fault::Noise));
+}
+
+/// A process dies and is back at once.
+pub(super) fn bounce(stage: &mut Stage, node: &mut Node) {
+    if stage.calm || node.replica.is_none() {
+        return;
+    }
+    node.crash(stage, false);
+    let delay = stage.between(500, 10_000);
+    stage.after(delay, Event::Restart { peer: node.peer, life: node.life });
 }
 
 fn crash(stage: &mut Stage, node: &mut Node, power: bool) {
@@ -135,7 +128,9 @@ pub(super) fn calm(stage: &mut Stage, nodes: &mut [Node]) {
     stage.calm = true;
     stage.note(PeerId(0), "calm", [0; 2]);
     stage.network.mend_all();
+    stage.plot = None;
     for node in nodes {
+        node.hangs = (0, 0);
         (node.slow_until, node.paused_until) = (0, 0);
         if node.replica.is_none() {
             stage.after(1_000, Event::Restart { peer: node.peer, life: node.life });
@@ -150,13 +145,23 @@ pub(super) fn order(stage: &mut Stage, nodes: &mut [Node]) {
     }
     let next = stage.between(ORDER_MICROS / 20, ORDER_MICROS);
     stage.after(next, Event::Order);
+    if stage.plot.is_some() || stage.now < stage.quiet_until {
+        return;
+    }
     let at = any(stage);
     let leads = |node: &&mut Node| node.replica.as_ref().is_some_and(Replica::is_leader);
-    let to = PeerId(1 + stage.random.below(PEERS));
+    let mut to = PeerId(1 + stage.random.below(PEERS));
+    if stage.crowded
+        && let Some(node) = nodes.iter_mut().find(leads)
+    {
+        let voters = &node.disk.engine.conf.voters;
+        to = (1..=PEERS).map(PeerId).find(|peer| !voters.contains(peer)).unwrap_or(to);
+    }
     let other = PeerId(1 + to.get() % PEERS);
     let third = PeerId(1 + other.get() % PEERS);
-    let change = match stage.random.below(12) {
-        0..4 => ConfChange::add_voter(to),
+    let kinds = if stage.crowded { 20 } else { 12 };
+    let change = match stage.random.below(kinds) {
+        0..4 | 12.. => ConfChange::add_voter(to),
         4 => ConfChange::add_learner(to),
         5..7 => ConfChange::remove(to),
         7 => ConfChange::Joint(vec![PeerChange::AddVoter(to), PeerChange::AddLearner(other)]),

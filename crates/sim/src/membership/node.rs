@@ -47,6 +47,8 @@ pub(super) struct Node {
     pub(super) life: u64,
     pub(super) replica: Option<Replica>,
     pub(super) slow_until: u64,
+    /// From when to when no sync ends.
+    pub(super) hangs: (u64, u64),
     pub(super) paused_until: u64,
     to_write: VecDeque<(Write, Vec<Message>)>,
     writing: Option<Writing>,
@@ -65,6 +67,7 @@ impl Node {
             life: 0,
             replica: None,
             slow_until: 0,
+            hangs: (0, 0),
             paused_until: 0,
             to_write: VecDeque::new(),
             writing: None,
@@ -238,6 +241,7 @@ impl Node {
                 let from =
                     if stage.mutant == Some(Mutant::LeaseFromAnswer) { now } else { asked.at };
                 self.lease.confirmed(asked.term, from);
+                stage.confirmed = Some(self.peer);
             }
         }
         for context in &ready.reads_failed {
@@ -324,6 +328,9 @@ impl Node {
         }
         let delay = match (writing.sync, stage.now < self.slow_until) {
             (false, _) => stage.between(5, 60),
+            (true, _) if (self.hangs.0..self.hangs.1).contains(&stage.now) => {
+                self.hangs.1 - stage.now
+            }
             (true, true) => stage.between(20_000, 900_000),
             (true, false) => stage.between(80, 3_000),
         };

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use consensus::Message;
 use types::{Entry, Index, NodeId, PeerId, Term};
 
+use super::plot::Plot;
 use super::{Event, Oracles};
 use crate::counts::Counts;
 use crate::disk::Random;
@@ -31,6 +32,13 @@ pub(super) struct Stage {
     pub(super) calm: bool,
     /// Who was elected since this was last looked at.
     pub(super) elected: Option<(PeerId, Term)>,
+    /// A leader whose lease was just renewed.
+    pub(super) confirmed: Option<PeerId>,
+    pub(super) plot: Option<Plot>,
+    /// Until when nobody writes.
+    pub(super) quiet_until: u64,
+    /// The operator wants many voters.
+    pub(super) crowded: bool,
     /// Commands by who proposed them and where.
     pub(super) proposed: BTreeMap<(PeerId, Index), Term>,
     /// The last entry whose proposer was told that it is committed.
@@ -52,6 +60,10 @@ impl Stage {
             failure: None,
             calm: false,
             elected: None,
+            confirmed: None,
+            plot: None,
+            quiet_until: 0,
+            crowded: seed.is_multiple_of(2),
             proposed: BTreeMap::new(),
             acknowledged: Index(0),
         }
@@ -115,7 +127,7 @@ impl Stage {
             self.after(told, Event::Report { peer: from, life, to, ok });
         }
         for delay in fates.into_iter().flatten() {
-            self.after(delay, Event::Deliver { to, bytes: bytes.clone() });
+            self.after(delay, Event::Deliver { from, to, bytes: bytes.clone() });
         }
     }
 }
