@@ -19,6 +19,9 @@ fn what_is_broken_on_purpose_is_found_by_the_oracle_that_is_there_for_it() {
     assert_eq!(found("forget_sessions", Scenario::SingleGroup), "exactly once");
     assert_eq!(found("cut_before_persist", Scenario::SingleGroup), "restart");
     assert_eq!(found("unique_reads", Scenario::SingleGroup), "liveness");
+    assert_eq!(found("durable_conf_changes", Scenario::Membership), "durable changes");
+    assert_eq!(found("vote_before_appends", Scenario::Membership), "durable promises");
+    assert_eq!(found("lease_from_answer", Scenario::Membership), "lease safety");
     // A power cut then takes away what was promised: many oracles may see it first, any of them.
     assert_ne!(found("ack_before_sync", Scenario::Snapshots), "liveness");
 }

@@ -55,3 +55,14 @@ fn followers_that_fall_behind_a_short_log_get_snapshots() {
     assert!(counts.log_cuts > 50 && counts.snapshots_installed > 3, "{counts:?}");
     assert!(counts.snapshots_broken > 0, "{counts:?}");
 }
+
+#[test]
+fn a_group_whose_peers_change_all_the_time_survives_its_storms() {
+    let counts = runs(Scenario::Membership, 1..40);
+    let Counts { elections, conf_changes, kills, power_cuts, bridges, rings, .. } = counts;
+    assert!(elections > 200 && conf_changes > 400 && kills > 0 && power_cuts > 0, "{counts:?}");
+    assert!(bridges > 0 && rings > 0 && counts.transfers > 20, "{counts:?}");
+    assert!(counts.snapshots_installed > 40 && counts.log_cuts > 400, "{counts:?}");
+    assert!(counts.writes > 10_000 && counts.reads > 5_000, "{counts:?}");
+    assert!(counts.lease_reads > 2_000, "{counts:?}");
+}
