@@ -64,6 +64,8 @@ pub struct NodeConfig {
     /// Free bytes on the disk of `data_dir` below which the node takes no writes any more; `None`
     /// for two log segments and 128 MiB, but at most a quarter of the disk.
     pub disk_reserve_bytes: Option<u64>,
+    /// Bytes of each of the two files of the flight recorder; 0 for none.
+    pub flight_file_bytes: u64,
     /// Bounds of the consensus drivers.
     pub host_limits: HostLimits,
     /// Bounds of watches.
@@ -94,6 +96,7 @@ impl Default for NodeConfig {
             log_region_bytes: 64 << 20,
             log_bytes: 512 << 20,
             disk_reserve_bytes: None,
+            flight_file_bytes: 8 << 20,
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),

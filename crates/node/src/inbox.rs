@@ -7,6 +7,7 @@ use consensus::MessageKind;
 use env::Inbox;
 use types::{Code, NodeId, RegionId};
 
+use crate::flight::Event;
 use crate::frame::{self, Frames, Item, Question, lane_of};
 use crate::poller::{Asked, ToPoller};
 use crate::read;
@@ -96,6 +97,7 @@ impl Inbox for NodeInbox {
 
     fn link(&self, peer: NodeId, up: bool) {
         tracing::info!(%peer, up, "peer link");
+        self.0.flight.note(Event::Link { node: peer.get(), up });
         if !up {
             self.0.fail_questions(peer);
             liveness::link_down(&self.0, peer);

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use types::{ClusterId, Code, LeaseId, NodeId, RegionId, Term};
 
 use crate::applier::ToApplier;
+use crate::flight::Event;
 use crate::poller::{Asked, ToPoller};
 use crate::shard::Shard;
 use crate::shared::Shared;
@@ -19,12 +20,10 @@ pub(crate) fn changed(shared: &Arc<Shared>, shard: &Arc<Shard>, change: &RoleCha
     let before = shard.leadership();
     shard.set_leadership(change.role, change.leader, change.term);
     if before.leader != change.leader {
-        tracing::info!(
-            region = %change.region,
-            leader = change.leader.map_or(0, types::NodeId::get),
-            term = %change.term,
-            "leader changed"
-        );
+        told(shared, change);
+    }
+    if change.role == Role::Candidate && before.leader.is_none() {
+        shared.meters.elections.add(1);
     }
     // Another term is another leadership, even if nothing was seen of the one in between.
     let term_ended = before.here && before.term != change.term;
@@ -37,6 +36,18 @@ pub(crate) fn changed(shared: &Arc<Shared>, shard: &Arc<Shard>, change: &RoleCha
         let region = change.region;
         shared.applier(region).push(ToApplier::Lead(change.term));
     }
+}
+
+/// Says who leads, unless too many change at once.
+fn told(shared: &Shared, change: &RoleChange) {
+    shared.meters.leader_changes.add(1);
+    if !shared.flight.leaders.is_told_now(shared.clock.now(), change.leader) {
+        return;
+    }
+    let (region, term) = (change.region.get(), change.term.get());
+    let leader = change.leader.map_or(0, NodeId::get);
+    tracing::info!(region, leader, term, "leader changed");
+    shared.flight.note(Event::Leader { region, leader, term });
 }
 
 /// This node leads in `term`: every lease starts over with its full time, because nobody knows what

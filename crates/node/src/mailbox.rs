@@ -99,6 +99,11 @@ impl<T> Mailbox<T> {
         queue
     }
 
+    /// How many items wait.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.lock().items.len()
+    }
+
     /// Drops what is queued and takes nothing more: whoever waits on it learns of the end.
     pub(crate) fn abandon(&self) {
         let items = {

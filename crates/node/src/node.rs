@@ -20,6 +20,7 @@ pub use self::builder::NodeBuilder;
 use self::builder::Prepared;
 use crate::config::NodeConfig;
 use crate::failure::Failure;
+use crate::flight::{self, Event};
 use crate::handle::Handle;
 use crate::inbox::NodeInbox;
 use crate::network::{Connected, Joining, Network};
@@ -47,6 +48,7 @@ pub struct Node {
 
 /// What has to be ended in order.
 struct Running {
+    flight: Option<Joined>,
     pollers: Vec<Joined>,
     writer: Option<Joined>,
     appliers: Vec<Joined>,
@@ -76,7 +78,7 @@ impl Node {
             .build()
             .map_err(|source| Error::Io { what: "threads cannot be started".into(), source })?;
         let (pollers, appliers) = (Vec::new(), Vec::new());
-        let running = Running { pollers, writer: None, appliers, links };
+        let running = Running { flight: None, pollers, writer: None, appliers, links };
         let running = Mutex::new(Some(running));
         let mut node = Self { shared, tasks: Vec::new(), running };
         match node.start_parts(wal, network).await {
@@ -162,6 +164,19 @@ impl Drop for Node {
 }
 
 fn start_threads(shared: &Arc<Shared>, running: &mut Running, wal: Wal) -> Result<(), Error> {
+    let own = Arc::clone(shared);
+    // Without a guard: a node that goes on without its recorder is as good as ever.
+    let recording = ThreadSpawn.spawn("flight", Box::new(move || flight::run(&own)));
+    running.flight = Some(recording.map_err(|source| Error::Io {
+        what: "the flight recorder's thread cannot be started".into(),
+        source,
+    })?);
+    shared.flight.note(Event::Start {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        name: shared.config.name.clone(),
+        node: shared.node().get(),
+        pid: std::process::id(),
+    });
     for _ in 0..shared.config.appliers.max(1) {
         running.appliers.push(applier::run(shared)?);
     }
@@ -241,6 +256,11 @@ fn stop(shared: &Shared, running: Running) {
         running.links.block_on(Arc::clone(net).shutdown());
     }
     running.links.shutdown_timeout(Duration::from_secs(1));
+    shared.flight.note(Event::Stop { reason: shared.failed().unwrap_or("it was told to".into()) });
+    shared.flight.end();
+    if let Some(flight) = running.flight {
+        flight();
+    }
 }
 
 /// The regions that are on the disk. Scans their records.

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use types::{Code, Index, NodeId, PeerId, RegionId, Term};
 
 use crate::applier::ToApplier;
+use crate::flight::Event;
 use crate::frame::{Frames, lane_of};
 use crate::liveness;
 use crate::shard::ReadReply;
@@ -288,6 +289,9 @@ fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: 
     for (region, reason) in &output.quarantined {
         tracing::error!(%region, %reason, "a region was quarantined: it does not serve on this node, \
             the other nodes go on with it; restart the node, and report this if it happens again");
+        shared.meters.quarantined.add(1);
+        let event = Event::Quarantine { region: region.get(), reason: reason.clone() };
+        shared.flight.note(event);
         if let Some(shard) = shared.shard(*region) {
             shard.set_broken(reason.clone());
         }

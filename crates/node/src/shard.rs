@@ -239,6 +239,11 @@ impl Shard {
         self.committed.load(Ordering::Acquire).saturating_sub(applied)
     }
 
+    /// The newest entry known to be committed.
+    pub(crate) fn committed(&self) -> Index {
+        Index(self.committed.load(Ordering::Acquire))
+    }
+
     /// Whether everything known to be committed is applied here.
     pub(crate) fn is_caught_up(&self) -> bool {
         self.applied.load(Ordering::Acquire) >= self.committed.load(Ordering::Acquire)

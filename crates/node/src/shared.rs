@@ -17,11 +17,13 @@ use types::{Code, Entry, Fault, Incarnation, Index, KeyspaceId, NodeId, RegionId
 use crate::applier::{Queues, RegionQueue};
 use crate::config::NodeConfig;
 use crate::failure::Failure;
+use crate::flight::{Event, Flight};
 use crate::frame::Frames;
 use crate::identity::{DirectoryLock, Identity, InitialCluster};
 use crate::live::Live;
 use crate::machines::Machines;
 use crate::mailbox::Mailbox;
+use crate::meters::Meters;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
 use crate::space::Space;
@@ -59,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) hub: Arc<Hub>,
     /// The room on the disk.
     pub(crate) space: Space,
+    pub(crate) flight: Flight,
+    pub(crate) meters: Meters,
     pub(crate) pollers: Vec<Mailbox<ToPoller>>,
     pub(crate) apply: Queues,
     /// Apply threads that were started for slow keyspaces.
@@ -117,6 +121,7 @@ impl Shared {
             parts.config.log_segment_bytes,
         );
         let incarnation = Incarnation(parts.rng.next_u64());
+        let flight = Flight::new(Arc::clone(&parts.clock));
         Self {
             live: Live::new(&parts.config, incarnation, parts.clock.now()),
             incarnation,
@@ -131,6 +136,8 @@ impl Shared {
             wal: parts.wal,
             hub: parts.hub,
             space,
+            flight,
+            meters: Meters::default(),
             pollers,
             apply: Queues::default(),
             relief: Mutex::default(),
@@ -170,6 +177,11 @@ impl Shared {
             return Err(Code::TooManyRequests);
         }
         Ok(())
+    }
+
+    /// Requests of clients that wait for a poller.
+    pub(crate) fn waiting_requests(&self) -> u64 {
+        self.client_requests.load(Ordering::Relaxed) as u64
     }
 
     pub(crate) fn admitted(&self, count: usize) {
@@ -344,6 +356,7 @@ impl Shared {
     pub(crate) fn fail(&self, what: impl Into<Failure>) {
         let what = what.into();
         tracing::error!(reason = %what.reason, "the node stops serving");
+        self.flight.note(Event::Failure { reason: what.reason.clone() });
         self.fatal.send_if_modified(|fatal| {
             let first = fatal.is_none();
             if first {

@@ -13,6 +13,7 @@ use types::{Batch, Code, Fault, Index, NodeId, RegionId};
 use crate::Error;
 use crate::applier::{self, ask_scavenge};
 use crate::config::EngineKind;
+use crate::flight::Event;
 use crate::machines::{self, Loaded};
 use crate::poller::ToPoller;
 use crate::shard::{ExportedState, Shard};
@@ -70,16 +71,27 @@ pub(crate) fn send(shared: &Arc<Shared>, to: NodeId, message: RegionMessage) {
     header.put_u64(region.get());
     header.put_slice(&message.message.encode());
     let (start, end) = state::keys::region_range(region);
+    let index = exported.meta.index;
     let chunks = snapshot::export(exported.view, &start, &end, header.freeze(), CHUNK_BYTES)
         .map(|chunk| chunk.map_err(|error| error.to_string()));
-    tracing::info!(%region, %to, index = %exported.meta.index, "sending a snapshot");
+    tracing::info!(%region, %to, %index, "sending a snapshot");
     let shared = Arc::clone(shared);
     let runtime = shared.runtime.clone();
     runtime.spawn(async move {
         let sent = transport.send_snapshot(to, Box::new(chunks), None).await;
         match &sent {
-            Ok(()) => tracing::info!(%region, %to, "the snapshot arrived"),
-            Err(fault) => tracing::warn!(%region, %to, %fault, "the snapshot did not arrive"),
+            Ok(()) => {
+                tracing::info!(%region, %to, "the snapshot arrived");
+                shared.meters.snapshots_sent.add(1);
+                let (region, to, index) = (region.get(), to.get(), index.get());
+                shared.flight.note(Event::SnapshotSent { region, to, index });
+            }
+            Err(fault) => {
+                tracing::warn!(%region, %to, %fault, "the snapshot did not arrive");
+                shared.meters.snapshots_failed.add(1);
+                let (region, to, reason) = (region.get(), to.get(), fault.to_string());
+                shared.flight.note(Event::SnapshotFailed { region, to, reason });
+            }
         }
         let ok = sent.is_ok();
         shared.poller(region).push(ToPoller::SnapshotSent { region, to: peer, ok });
@@ -189,6 +201,8 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
         crate::lifecycle::directory_changed(shared, directory);
     }
     tracing::info!(%region, %index, "installed a snapshot");
+    shared.meters.snapshots_installed.add(1);
+    shared.flight.note(Event::SnapshotInstalled { region: region.get(), index: index.get() });
     shared.poller(region).push(ToPoller::Applied(vec![(region, index)]));
     Ok(())
 }

@@ -9,6 +9,7 @@ use storage::wal::{Error, Wal, Write};
 use types::{Index, RegionId, Term};
 
 use crate::applier::ToApplier;
+use crate::flight::Event;
 use crate::frame::Frames;
 use crate::poller::ToPoller;
 use crate::shared::Shared;
@@ -23,6 +24,8 @@ pub(crate) enum ToWriter {
 
 /// Bytes written with one sync at most, so that one huge batch does not keep all others waiting.
 const BATCH_BYTES: usize = 8 << 20;
+/// A sync that takes longer is worth a word: it is half of what an election waits for.
+const SLOW: Duration = Duration::from_millis(500);
 /// After how much quiet the log is settled.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -85,6 +88,17 @@ impl Writer<'_> {
         }
     }
 
+    /// A sync took so long.
+    fn synced(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.shared.meters.syncs.add(micros);
+        if took > SLOW {
+            let ms = micros / 1000;
+            tracing::warn!(ms, "the disk was slow to sync the log");
+            self.shared.flight.note(Event::SlowSync { ms });
+        }
+    }
+
     fn write_batch(&mut self, batch: Vec<ToWriter>) -> Result<(), Error> {
         let shared = self.shared;
         let mut batch = Batch::new(batch, &self.refused);
@@ -98,8 +112,11 @@ impl Writer<'_> {
             let reason = format!("its log does not take what it writes: {error}");
             shared.poller(region).push(ToPoller::Quarantine(region, reason));
         }
+        shared.meters.batches.add(batch.writes.len() as u64);
         if batch.must_sync {
+            let began = shared.clock.now();
             self.wal.sync()?;
+            self.synced(shared.clock.now().since(began));
         }
         let mut frames = Frames::default();
         for (_, messages) in &batch.messages {

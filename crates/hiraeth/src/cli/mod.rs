@@ -5,6 +5,7 @@
 
 mod completions;
 mod failure;
+mod flight;
 mod json;
 mod keyspace;
 mod kv;
@@ -13,10 +14,12 @@ mod output;
 mod remote;
 
 pub(crate) use remote::parse_time;
+mod size;
 mod status;
 mod table;
 mod text;
 mod txn;
+mod wall;
 mod watch;
 
 use std::process::ExitCode;
@@ -28,6 +31,7 @@ pub(crate) enum Command {
     Lease(lease::Arguments),
     Keyspace(keyspace::Arguments),
     Status(status::Arguments),
+    Flight(flight::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -38,6 +42,7 @@ pub(crate) fn run(command: Command, program: clap::Command) -> ExitCode {
         Command::Lease(arguments) => output::block_on(lease::run(arguments)),
         Command::Keyspace(arguments) => output::block_on(keyspace::run(arguments)),
         Command::Status(arguments) => output::block_on(status::run(arguments)),
+        Command::Flight(arguments) => flight::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, program),
     };
     failure::code(result)

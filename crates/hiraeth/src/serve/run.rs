@@ -43,6 +43,7 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
         node = Node::start(settings.node) => node?,
     };
     let handle = node.handle();
+    handle.record_panics();
     let (stop, stopping) = watch::channel(false);
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
         drop(stopping.wait_for(|stop| *stop).await);

@@ -7,6 +7,7 @@ mod bad_input;
 mod commands;
 mod disk;
 mod failover;
+mod flight;
 mod ports;
 mod program;
 mod sdk;

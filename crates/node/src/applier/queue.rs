@@ -187,6 +187,12 @@ fn has_room((entries, bytes): (usize, usize)) -> bool {
 }
 
 impl Queues {
+    /// Regions that wait for a thread.
+    pub(crate) fn waiting(&self) -> usize {
+        let state = self.state.lock();
+        state.quick.len() + state.slow.len()
+    }
+
     pub(crate) fn of(&self, region: RegionId) -> RegionQueue<'_> {
         RegionQueue { queues: self, region }
     }

@@ -58,6 +58,7 @@ pub(super) fn apply(shared: &Arc<Shared>, parts: &mut [Part], alone: bool) -> bo
             }
         }
     }
+    shared.meters.apply_rounds.add(1);
     if let Err(error) = shared.engine.write(batch) {
         shared.fail_disk("the engine could not be written", &error);
         return false;
@@ -162,6 +163,7 @@ fn apply_commits(
             (count, done) = (count + 1, done + 1);
             apply_entry(shared, region, committed, entry, batch)?;
         }
+        shared.meters.applied.add(done as u64);
         if done < committed.entries.len() {
             committed.entries.drain(..done);
             break;

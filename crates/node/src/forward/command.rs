@@ -48,6 +48,7 @@ pub(crate) async fn propose(
         failed = attempts => Err(failed.err().unwrap_or_else(|| Code::Internal.into())),
     };
     drop(guard);
+    shared.meters.proposal(answer.as_ref().err().map(|fault: &Fault| fault.code));
     answer
 }
 

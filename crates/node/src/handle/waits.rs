@@ -4,6 +4,8 @@ use types::{Fault, KeyspaceId};
 
 use super::Handle;
 use crate::failure::Failure;
+use crate::flight::Sample;
+use crate::meters::Meters;
 use crate::space::Room;
 use crate::watch::{WatchControl, WatchMessages};
 
@@ -49,6 +51,24 @@ impl Handle {
         let failure = watch.wait_for(Option::is_some).await;
         let failure = failure.ok().and_then(|failure| failure.clone());
         failure.unwrap_or_else(|| Failure::bug("the node is gone".to_owned()))
+    }
+
+    /// What the node counts of its work.
+    #[must_use]
+    pub fn meters(&self) -> &Meters {
+        &self.shared.meters
+    }
+
+    /// The node as a whole, as of the last second.
+    #[must_use]
+    pub fn sample(&self) -> Sample {
+        self.shared.flight.last()
+    }
+
+    /// Lets the flight recorder see every panic of this process, for as long as it runs. For the
+    /// program that hosts the node: the hook is the process's, not the node's.
+    pub fn record_panics(&self) {
+        crate::flight::record_panics(&self.shared);
     }
 
     /// The room on the disk of the data directory, as of the last half second.

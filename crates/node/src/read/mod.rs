@@ -44,6 +44,7 @@ pub(crate) async fn confirm(
     shard: &Shard,
     consistency: Consistency,
 ) -> Result<Option<Age>, Fault> {
+    shared.meters.read(consistency);
     match consistency {
         Consistency::Linearizable | Consistency::Follower => by_round(shared, shard).await?,
         Consistency::Lease => by_lease(shared, shard).await?,
@@ -63,6 +64,7 @@ pub(crate) async fn read(
     query: Query,
     consistency: Consistency,
 ) -> Result<Found, Fault> {
+    shared.meters.read(consistency);
     match consistency {
         Consistency::Linearizable => after_round(shared, shard, query).await,
         Consistency::Lease => by_leader(shared, shard, query).await,

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Room;
+use crate::flight::Event;
 use crate::shared::Shared;
 
 /// Between two looks at the disk. A disk that is written at full speed loses less than the reserve
@@ -36,9 +37,12 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
 }
 
 fn tell(shared: &Shared, room: Room) {
+    let Room { free: free_bytes, reserve: reserve_bytes, .. } = room;
     if room.read_only {
+        shared.flight.note(Event::ReadOnly { free_bytes, reserve_bytes });
         tracing::error!("read-only: {}. Reads and deletes go on", shared.space.shortage());
     } else {
+        shared.flight.note(Event::Writable { free_bytes });
         tracing::info!(free_mib = room.free >> 20, "writes are taken again: the disk has room");
     }
 }

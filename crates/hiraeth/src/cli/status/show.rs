@@ -1,6 +1,7 @@
 use std::io::Write;
 
 use super::report::{Node, Region, Report};
+use crate::cli::size::bytes;
 use crate::cli::table::Table;
 use crate::cli::text;
 
@@ -64,19 +65,4 @@ fn region_row(report: &Report, region: &Region) -> [String; 9] {
         region.revision.to_string(),
         replicas.join(","),
     ]
-}
-
-/// A size with three digits that matter.
-fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut unit = 0;
-    let mut tenths = u128::from(bytes) * 10;
-    while tenths >= 10_240 && unit + 1 < UNITS.len() {
-        tenths /= 1024;
-        unit += 1;
-    }
-    match unit {
-        0 => format!("{bytes} B"),
-        _ => format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]),
-    }
 }
