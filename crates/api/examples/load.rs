@@ -10,15 +10,17 @@ use std::time::{Duration, Instant};
 
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::kv_client::KvClient;
-use tonic::Status;
+use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
+use tonic::{Request, Status};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Clone, Copy)]
 enum Mode {
     Put,
-    Get,
+    /// With the metadata `hiraeth-read` that says how, if any.
+    Get(Option<&'static str>),
     Serializable,
 }
 
@@ -45,9 +47,15 @@ impl Settings {
             endpoints: take("endpoints", "127.0.0.1:2379").split(',').map(str::to_owned).collect(),
             mode: match take("mode", "put").as_str() {
                 "put" => Mode::Put,
-                "get" => Mode::Get,
+                "get" => Mode::Get(None),
+                "lease" => Mode::Get(Some("lease")),
+                "follower" => Mode::Get(Some("follower")),
+                "stale" => Mode::Get(Some("stale")),
                 "serializable" => Mode::Serializable,
-                other => return Err(format!("mode={other}: put, get or serializable").into()),
+                other => {
+                    let modes = "put, get, lease, follower, stale or serializable";
+                    return Err(format!("mode={other}: {modes}").into());
+                }
             },
             connections: take("connections", "4").parse()?,
             clients: take("clients", "64").parse()?,
@@ -67,6 +75,7 @@ impl Settings {
     async fn ask(&self, client: &mut KvClient<Channel>, number: u64) -> Result<(), Status> {
         // Spread over the keys without repeating before all had their turn.
         let key = format!("load/{:08}", number.wrapping_mul(7_919) % self.keys).into();
+        let mut read = None;
         let serializable = match self.mode {
             Mode::Put => {
                 let value = vec![b'v'; self.value_bytes].into();
@@ -75,10 +84,18 @@ impl Settings {
                     .await
                     .map(drop);
             }
-            Mode::Get => false,
+            Mode::Get(mode) => {
+                read = mode;
+                false
+            }
             Mode::Serializable => true,
         };
-        client.range(pb::RangeRequest { key, serializable, ..Default::default() }).await.map(drop)
+        let range = pb::RangeRequest { key, serializable, ..Default::default() };
+        let mut request = Request::new(range);
+        if let Some(mode) = read {
+            request.metadata_mut().insert("hiraeth-read", MetadataValue::from_static(mode));
+        }
+        client.range(request).await.map(drop)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one table from [`types::Code`] to what each kind of caller sees.
 
 use tonic::Status;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use types::{Code, Fault};
 
 /// How one [`Code`] looks from outside.
@@ -111,10 +112,21 @@ pub fn message(fault: &Fault) -> String {
     }
 }
 
-/// `fault` as a gRPC status.
+/// Where the particulars are told that etcd's words have no room for.
+pub const DETAIL: &str = "hiraeth-detail";
+
+/// `fault` as a gRPC status. What its words leave out is in the metadata [`DETAIL`].
 #[must_use]
 pub fn status(fault: &Fault) -> Status {
-    Status::new(of(fault.code).grpc, message(fault))
+    let (grpc, message) = (of(fault.code).grpc, message(fault));
+    if fault.detail.is_empty() || message.ends_with(&fault.detail) {
+        return Status::new(grpc, message);
+    }
+    let mut metadata = MetadataMap::new();
+    if let Ok(detail) = MetadataValue::try_from(fault.detail.as_str()) {
+        metadata.insert(DETAIL, detail);
+    }
+    Status::with_metadata(grpc, message, metadata)
 }
 
 /// The gRPC status of a code that needs no more words.
@@ -126,7 +138,7 @@ pub fn status_of(code: Code) -> Status {
 
 #[cfg(test)]
 mod tests {
-    use super::{message, of};
+    use super::{DETAIL, message, of, status};
     use types::{Code, Fault};
 
     #[test]
@@ -146,6 +158,7 @@ mod tests {
     fn details_never_change_etcds_words() {
         let etcd = Fault::new(Code::Timeout, "after 7 s");
         assert_eq!(message(&etcd), "etcdserver: request timed out");
+        assert_eq!(status(&etcd).metadata().get(DETAIL).unwrap(), "after 7 s");
         let ours = Fault::new(Code::LimitReached, "too many keyspaces");
         assert_eq!(message(&ours), "hiraeth: a limit was reached: too many keyspaces");
     }

@@ -1,14 +1,24 @@
 //! What clients say beside the request, in gRPC metadata.
 
-use node::Handle;
-use tonic::Status;
-use tonic::metadata::MetadataMap;
+use std::time::Duration;
+
+use node::{Age, Consistency, Handle, Header};
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
+use tonic::{Response, Status};
 use types::{Code, KeyspaceId};
 
 use crate::error;
 
 /// Names the keyspace a request is for; without it, it is for `default`.
 pub(crate) const KEYSPACE: &str = "hiraeth-keyspace";
+/// How a read is to be answered; without it, as the request itself says.
+const READ: &str = "hiraeth-read";
+/// How old the answer of a stale read may be, in milliseconds.
+const MAX_STALE: &str = "hiraeth-max-stale-millis";
+/// In the answer to a stale read: how old it is, in milliseconds, or [`UNKNOWN_AGE`].
+const STALE: &str = "hiraeth-stale-millis";
+/// The copy was not caught up since the node was started.
+const UNKNOWN_AGE: &str = "unknown";
 /// etcd's: the request is to fail at once while no leader is known.
 const REQUIRE_LEADER: &str = "hasleader";
 
@@ -44,4 +54,59 @@ fn keyspace(handle: &Handle, metadata: &MetadataMap) -> Result<KeyspaceId, Statu
 
 fn not_found(name: &str) -> String {
     format!("hiraeth: keyspace not found: {name}; create it with `hiraeth keyspace create {name}`")
+}
+
+/// How a read is to be answered that says itself whether the node's own copy is enough.
+///
+/// # Errors
+/// `InvalidArgument` for a mode or an age that is none.
+pub(crate) fn consistency(
+    metadata: &MetadataMap,
+    serializable: bool,
+) -> Result<Consistency, Status> {
+    let mode = match metadata.get(READ).map(MetadataValue::as_bytes) {
+        None if serializable => Consistency::Stale,
+        None | Some(b"linearizable") => Consistency::Linearizable,
+        Some(b"lease") => Consistency::Lease,
+        Some(b"follower") => Consistency::Follower,
+        Some(b"stale") => Consistency::Stale,
+        Some(other) => return Err(unknown_mode(other)),
+    };
+    match metadata.get(MAX_STALE) {
+        Some(millis) if mode == Consistency::Stale => {
+            millis_of(millis).map(|millis| Consistency::StaleWithin(Duration::from_millis(millis)))
+        }
+        // Everything else is not stale at all.
+        _ => Ok(mode),
+    }
+}
+
+fn unknown_mode(mode: &[u8]) -> Status {
+    let mode = mode.escape_ascii();
+    Status::invalid_argument(format!(
+        "hiraeth: invalid request: the metadata `{READ}` is \"{mode}\"; it can be linearizable, \
+         lease, follower or stale"
+    ))
+}
+
+fn millis_of(value: &MetadataValue<Ascii>) -> Result<u64, Status> {
+    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| {
+        Status::invalid_argument(format!(
+            "hiraeth: invalid request: the metadata `{MAX_STALE}` is a number of milliseconds, and \
+             {value:?} is not"
+        ))
+    })
+}
+
+/// `body` as an answer that says how old it is.
+pub(crate) fn answer<T>(header: &Header, body: T) -> Response<T> {
+    let mut response = Response::new(body);
+    let age = match header.age {
+        None => return response,
+        Some(Age::Unknown) => MetadataValue::from_static(UNKNOWN_AGE),
+        Some(Age::Known(age)) => u64::try_from(age.as_millis()).unwrap_or(u64::MAX).into(),
+    };
+    response.metadata_mut().insert(STALE, age);
+    response
 }

@@ -8,7 +8,7 @@ use state::directory::{Directory, KeyspaceRecord, NodeRecord, RegionRecord};
 use tonic::{Request, Response, Status};
 use types::NodeId;
 
-use crate::error;
+use crate::{error, metadata};
 
 /// `hiraeth.v1.Keyspaces`.
 pub struct KeyspacesService {
@@ -120,6 +120,30 @@ impl Node for NodeService {
             });
         }
         Ok(Response::new(response))
+    }
+
+    async fn barrier(
+        &self,
+        request: Request<pb::BarrierRequest>,
+    ) -> Result<Response<pb::BarrierResponse>, Status> {
+        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let answer = self.handle.barrier(keyspace).await.map_err(|fault| error::status(&fault))?;
+        Ok(Response::new(pb::BarrierResponse {
+            term: answer.header.term.get(),
+            revision: answer.header.revision.get(),
+            applied: answer.body.get(),
+        }))
+    }
+
+    async fn verify_leader(
+        &self,
+        request: Request<pb::VerifyLeaderRequest>,
+    ) -> Result<Response<pb::VerifyLeaderResponse>, Status> {
+        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let answer =
+            self.handle.verify_leader(keyspace).await.map_err(|fault| error::status(&fault))?;
+        let (leader, term) = (answer.body.get(), answer.header.term.get());
+        Ok(Response::new(pb::VerifyLeaderResponse { leader, term }))
     }
 }
 

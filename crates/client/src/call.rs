@@ -9,7 +9,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 use types::Code;
 
-use crate::{Client, Error};
+use crate::{Age, Client, Error, Read};
 
 /// Bytes of an answer at most: what gRPC can frame. Ranges without a limit have large answers.
 pub(crate) const ANSWER_BYTES: usize = i32::MAX as usize;
@@ -39,6 +39,7 @@ fn again(repeat: Repeat, error: &Error) -> bool {
                 | Code::Timeout
                 | Code::ShuttingDown
                 | Code::RegionNotFound
+                | Code::TooStale
         ),
         (Error::Status { grpc, .. }, Repeat::Always) => *grpc == tonic::Code::Unavailable,
         _ => false,
@@ -101,6 +102,22 @@ impl Client {
         S: Fn(Channel, Request<M>) -> F,
         F: Future<Output = Result<Response<A>, Status>>,
     {
+        self.read(repeat, Read::Linearizable, message, send).await.map(|(answer, _)| answer)
+    }
+
+    /// As [`Self::call`], for an answer of a certain freshness, which says its age.
+    pub(crate) async fn read<M, A, S, F>(
+        &self,
+        repeat: Repeat,
+        read: Read,
+        message: M,
+        send: S,
+    ) -> Result<(A, Option<Age>), Error>
+    where
+        M: Clone,
+        S: Fn(Channel, Request<M>) -> F,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
         let options = &self.shared.options;
         let all = u32::try_from(self.shared.endpoints.len()).unwrap_or(u32::MAX);
         let deadline = Instant::now() + options.timeout;
@@ -112,9 +129,14 @@ impl Client {
                 Repeat::Always if all > 1 => deadline.min(Instant::now() + options.timeout / 3),
                 _ => deadline,
             };
-            let sent = send(channel, self.request(message.clone()));
+            let mut request = self.request(message.clone());
+            read.say(request.metadata_mut());
+            let sent = send(channel, request);
             let error = match timeout_at(until, sent).await {
-                Ok(Ok(answer)) => return Ok(answer.into_inner()),
+                Ok(Ok(answer)) => {
+                    let age = Age::told(answer.metadata());
+                    return Ok((answer.into_inner(), age));
+                }
                 Ok(Err(status)) => Error::of_call(endpoint, &status),
                 Err(_) => Error::TimedOut {
                     after: options.timeout,

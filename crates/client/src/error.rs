@@ -105,8 +105,13 @@ impl Error {
     }
 
     fn from_words(status: &Status) -> Self {
-        let message = status.message().to_owned();
-        match code::of(&message) {
+        let words = status.message();
+        let detail = status.metadata().get("hiraeth-detail").and_then(|it| it.to_str().ok());
+        let message = match detail {
+            Some(detail) => format!("{words}: {detail}"),
+            None => words.to_owned(),
+        };
+        match code::of(words) {
             Some(code) => Self::Server { code, message },
             None => Self::Status { grpc: status.code(), message },
         }

@@ -7,11 +7,11 @@ use proto::etcdserverpb::range_request::{SortOrder, SortTarget};
 use proto::mvccpb::KeyValue;
 
 use crate::call::{ANSWER_BYTES, Repeat};
-use crate::{Client, Error, Span};
+use crate::{Age, Client, Error, Read, Span};
 
-/// A read. Linearizable unless [`Get::serializable`].
+/// A read. Linearizable unless [`Get::read`] says otherwise.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Get(pub(crate) pb::RangeRequest);
+pub struct Get(pub(crate) pb::RangeRequest, pub(crate) Read);
 
 /// What records are ordered by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,7 +32,8 @@ impl Get {
     /// The keys of `span`.
     #[must_use]
     pub fn span(span: Span) -> Self {
-        Self(pb::RangeRequest { key: span.key, range_end: span.end, ..Default::default() })
+        let request = pb::RangeRequest { key: span.key, range_end: span.end, ..Default::default() };
+        Self(request, Read::Linearizable)
     }
 
     /// One key.
@@ -66,8 +67,15 @@ impl Get {
 
     /// From the asked server's own copy, however old.
     #[must_use]
-    pub fn serializable(mut self) -> Self {
-        self.0.serializable = true;
+    pub fn serializable(self) -> Self {
+        self.read(Read::Stale)
+    }
+
+    /// How fresh the answer must be. In a transaction, [`crate::Txn::read`] says so for all of it.
+    #[must_use]
+    pub fn read(mut self, read: Read) -> Self {
+        self.0.serializable = read.is_stale();
+        self.1 = read;
         self
     }
 
@@ -222,6 +230,8 @@ pub struct Records {
     pub more: bool,
     /// Keys in the span, whatever limit and bounds left out.
     pub count: i64,
+    /// How old a stale read is; `None` for another, or if the server does not tell.
+    pub age: Option<Age>,
 }
 
 /// What became of a put.
@@ -256,6 +266,7 @@ impl From<pb::RangeResponse> for Records {
             kvs: answer.kvs,
             more: answer.more,
             count: answer.count,
+            age: None,
         }
     }
 }
@@ -286,10 +297,12 @@ impl Client {
     /// # Errors
     /// A revision that is compacted or has not happened; an unknown keyspace; no answer.
     pub async fn get(&self, get: impl Into<Get>) -> Result<Records, Error> {
-        let answer = self.call(Repeat::Always, get.into().0, |channel, request| async move {
+        let Get(message, read) = get.into();
+        let answer = self.read(Repeat::Always, read, message, |channel, request| async move {
             service(channel).range(request).await
         });
-        Ok(answer.await?.into())
+        let (answer, age) = answer.await?;
+        Ok(Records { age, ..answer.into() })
     }
 
     /// Writes one key.

@@ -3,9 +3,9 @@
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::cluster_client::ClusterClient;
 use proto::etcdserverpb::maintenance_client::MaintenanceClient;
-use proto::hiraeth::v1::NodeStatusRequest;
-use proto::hiraeth::v1::NodeStatusResponse;
 use proto::hiraeth::v1::node_client::NodeClient;
+use proto::hiraeth::v1::{BarrierRequest, BarrierResponse, NodeStatusRequest, NodeStatusResponse};
+use proto::hiraeth::v1::{VerifyLeaderRequest, VerifyLeaderResponse};
 use tokio::time::timeout;
 use tonic::transport::Channel;
 
@@ -63,6 +63,28 @@ impl Client {
         let channel = endpoints::lazy(address)?;
         let mut service = MaintenanceClient::new(channel);
         self.once(address, service.status(self.request(pb::StatusRequest {}))).await
+    }
+
+    /// Answers once the server at `address` has applied everything that was committed in this
+    /// client's keyspace before.
+    ///
+    /// # Errors
+    /// As [`Self::node_status`]; no leader; an unknown keyspace.
+    pub async fn barrier(&self, address: &str) -> Result<BarrierResponse, Error> {
+        let channel = endpoints::lazy(address)?;
+        self.once(address, service(channel).barrier(self.request(BarrierRequest {}))).await
+    }
+
+    /// Who leads this client's keyspace, and in which term, as a quorum confirms now.
+    ///
+    /// # Errors
+    /// No leader; an unknown keyspace; no answer.
+    pub async fn verify_leader(&self) -> Result<VerifyLeaderResponse, Error> {
+        let message = VerifyLeaderRequest {};
+        let answer = self.call(Repeat::Always, message, |channel, request| async move {
+            service(channel).verify_leader(request).await
+        });
+        answer.await
     }
 
     async fn once<A>(

@@ -8,7 +8,7 @@ use proto::etcdserverpb::response_op::Response as Outcome;
 
 use crate::call::Repeat;
 use crate::kv::{revision, service};
-use crate::{Client, Delete, Deleted, Error, Get, Put, Records, Span, Written};
+use crate::{Age, Client, Delete, Deleted, Error, Get, Put, Read, Records, Span, Written};
 
 /// How what a key has must relate to the operand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,7 +99,7 @@ pub enum Operation {
 /// If every comparison holds, the operations of `then`; else those of `otherwise`; all at one
 /// revision.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Txn(pb::TxnRequest);
+pub struct Txn(pb::TxnRequest, Read);
 
 impl Txn {
     /// Nothing yet; without comparisons, `then` is carried out.
@@ -126,6 +126,14 @@ impl Txn {
     #[must_use]
     pub fn otherwise(mut self, operations: impl IntoIterator<Item = Operation>) -> Self {
         self.0.failure.extend(operations.into_iter().map(pb::RequestOp::from));
+        self
+    }
+
+    /// How fresh the answer must be, if nothing is written. With [`Read::Linearizable`], a server's own
+    /// copy is enough if every read in it is [`Read::Stale`], as etcd has it.
+    #[must_use]
+    pub fn read(mut self, read: Read) -> Self {
+        self.1 = read;
         self
     }
 
@@ -160,6 +168,8 @@ pub struct TxnOutcome {
     pub succeeded: bool,
     /// One for each operation of the branch that was carried out.
     pub results: Vec<TxnResult>,
+    /// How old a stale read is; `None` for everything else.
+    pub age: Option<Age>,
 }
 
 /// What became of one step. Revisions in it may be 0; the transaction's counts.
@@ -192,6 +202,7 @@ impl TryFrom<pb::TxnResponse> for TxnOutcome {
             revision: revision(answer.header.as_ref()),
             succeeded: answer.succeeded,
             results: results.collect::<Result<_, _>>()?,
+            age: None,
         })
     }
 }
@@ -203,9 +214,10 @@ impl Client {
     /// A key written twice; too many operations; as [`Client::get`] and [`Client::put`].
     pub async fn txn(&self, txn: Txn) -> Result<TxnOutcome, Error> {
         let repeat = if Txn::reads_only(&txn.0) { Repeat::Always } else { Repeat::IfNotDone };
-        let answer = self.call(repeat, txn.0, |channel, request| async move {
+        let answer = self.read(repeat, txn.1, txn.0, |channel, request| async move {
             service(channel).txn(request).await
         });
-        answer.await?.try_into()
+        let (answer, age) = answer.await?;
+        Ok(TxnOutcome { age, ..answer.try_into()? })
     }
 }

@@ -1,4 +1,4 @@
-use node::{Answer, Consistency, Handle, Member};
+use node::{Answer, Handle, Member};
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::cluster_server::Cluster;
 use tonic::{Request, Response, Status};
@@ -40,19 +40,14 @@ impl Cluster for ClusterService {
         request: Request<pb::MemberListRequest>,
     ) -> Result<Response<pb::MemberListResponse>, Status> {
         metadata::admit(&self.handle, request.metadata())?;
-        let consistency = if request.get_ref().linearizable {
-            Consistency::Linearizable
-        } else {
-            Consistency::Stale
-        };
+        let consistency =
+            metadata::consistency(request.metadata(), !request.get_ref().linearizable)?;
         let Answer { header, body } =
             self.handle.members(consistency).await.map_err(|fault| error::status(&fault))?;
         // etcd leaves the revision out where keys play no part.
-        let header = pb::ResponseHeader { revision: 0, ..convert::header(&header) };
-        Ok(Response::new(pb::MemberListResponse {
-            header: Some(header),
-            members: body.into_iter().map(member).collect(),
-        }))
+        let told = pb::ResponseHeader { revision: 0, ..convert::header(&header) };
+        let members = body.into_iter().map(member).collect();
+        Ok(metadata::answer(&header, pb::MemberListResponse { header: Some(told), members }))
     }
 
     async fn member_add(

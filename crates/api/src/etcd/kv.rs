@@ -1,4 +1,4 @@
-use node::{Answer, Consistency, Handle};
+use node::{Answer, Handle};
 use prost::Message;
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::kv_server::Kv;
@@ -20,11 +20,6 @@ impl KvService {
     pub fn new(handle: Handle) -> Self {
         Self { handle }
     }
-}
-
-/// How fresh a read must be that says whether this node's own copy is enough.
-fn consistency(serializable: bool) -> Consistency {
-    if serializable { Consistency::Stale } else { Consistency::Linearizable }
 }
 
 /// etcd bounds what goes through its log; reads are bounded by the transport only.
@@ -55,14 +50,16 @@ impl Kv for KvService {
         request: Request<pb::RangeRequest>,
     ) -> Result<Response<pb::RangeResponse>, Status> {
         let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let consistency =
+            metadata::consistency(request.metadata(), request.get_ref().serializable)?;
         let request = request.into_inner();
-        let consistency = consistency(request.serializable);
         let mut range = convert::range(request).map_err(refuse)?;
         // Outside a transaction etcd takes any revision below 1 for the newest.
         range.revision = range.revision.max(Revision(0));
         let Answer { header, body } =
             self.handle.range(keyspace, range, consistency).await.map_err(fail)?;
-        Ok(Response::new(convert::range_response(convert::header(&header), body)))
+        let response = convert::range_response(convert::header(&header), body);
+        Ok(metadata::answer(&header, response))
     }
 
     async fn put(
@@ -99,15 +96,16 @@ impl Kv for KvService {
         request: Request<pb::TxnRequest>,
     ) -> Result<Response<pb::TxnResponse>, Status> {
         let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let serializable = convert::is_serializable(request.get_ref());
+        let consistency = metadata::consistency(request.metadata(), serializable)?;
         let request = request.into_inner();
         let bytes = request.encoded_len();
-        let consistency = consistency(convert::is_serializable(&request));
         let txn = convert::txn(request).map_err(fail)?;
         check_size(bytes)?;
         let Answer { header, body } =
             self.handle.txn(keyspace, txn, consistency).await.map_err(fail)?;
         let response = convert::txn_response(convert::header(&header), body);
-        Ok(Response::new(response.ok_or_else(mismatch)?))
+        Ok(metadata::answer(&header, response.ok_or_else(mismatch)?))
     }
 
     async fn compact(

@@ -1,5 +1,5 @@
 use futures::stream::{self, BoxStream, StreamExt};
-use node::{Answer, Consistency, Handle};
+use node::{Answer, Handle};
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::lease_server::Lease;
 use state::command::Command;
@@ -133,11 +133,13 @@ impl Lease for LeaseService {
         request: Request<pb::LeaseLeasesRequest>,
     ) -> Result<Response<pb::LeaseLeasesResponse>, Status> {
         let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let consistency = metadata::consistency(request.metadata(), false)?;
         let Answer { header, body } =
-            self.handle.leases(keyspace, Consistency::Linearizable).await.map_err(fail)?;
-        Ok(Response::new(pb::LeaseLeasesResponse {
+            self.handle.leases(keyspace, consistency).await.map_err(fail)?;
+        let response = pb::LeaseLeasesResponse {
             header: Some(convert::header(&header)),
             leases: body.into_iter().map(|id| pb::LeaseStatus { id: id.get() }).collect(),
-        }))
+        };
+        Ok(metadata::answer(&header, response))
     }
 }

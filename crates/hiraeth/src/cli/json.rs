@@ -57,6 +57,8 @@ impl Record {
 pub(super) struct Got {
     pub(super) revision: i64,
     pub(super) kv: Option<Record>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stale_millis: Option<u64>,
 }
 
 /// `kv put`.

@@ -3,11 +3,11 @@
 use std::io::{IsTerminal, Read, Write};
 use std::time::{Duration, Instant};
 
-use client::{Client, Delete, Get, KeyValue, Put, Span};
+use client::{Age, Client, Delete, Get, KeyValue, Put, Span};
 
 use super::failure::{Done, EXIT_CODES, Usage};
 use super::output::{Format, Out, line, out};
-use super::remote::Remote;
+use super::remote::{Remote, parse_time};
 use super::table::Table;
 use super::{json, text, txn, watch};
 
@@ -18,7 +18,8 @@ use super::{json, text, txn, watch};
 ///
 /// JSON:
 ///   record  {key, key_text, value, value_text, create_revision, mod_revision, version, lease}
-///   get     {revision, kv: record or null}
+///   get     {revision, kv: record or null, stale_millis: how long ago the copy was caught up;
+///           left out if that is unknown or the read is not stale}
 ///   put     {revision, previous: record or null}
 ///   delete  {revision, deleted, previous: [record]}
 ///   scan    {kvs: [record], count, more, revision}
@@ -57,12 +58,46 @@ struct GetArguments {
     /// As it was at this revision.
     #[arg(long, value_name = "REVISION", default_value_t = 0)]
     rev: i64,
-    /// From the asked server's own copy, however old: works without a leader.
-    #[arg(long)]
+    /// How fresh the answer must be.
+    #[arg(long, value_name = "MODE", value_enum, default_value = "linearizable")]
+    read: ReadMode,
+    /// The same as `--read stale`.
+    #[arg(long, conflicts_with = "read")]
     serializable: bool,
+    /// Refuse a stale answer that is older, such as 500ms or 10s.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    max_stale: Option<Duration>,
     /// Print the value's bytes as they are; at a terminal a line end follows.
     #[arg(long)]
     value_only: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ReadMode {
+    /// Confirmed by a majority.
+    Linearizable,
+    /// By the leader alone, as long as the servers' clocks run about alike.
+    Lease,
+    /// From the asked server, once it has all that the leader has.
+    Follower,
+    /// From the asked server, however old: works without a leader. Shows how old.
+    Stale,
+}
+
+impl GetArguments {
+    fn freshness(&self) -> Result<client::Read, Usage> {
+        let mode = if self.serializable { ReadMode::Stale } else { self.read };
+        Ok(match (mode, self.max_stale) {
+            (ReadMode::Stale, Some(most)) => client::Read::StaleWithin(most),
+            (ReadMode::Stale, None) => client::Read::Stale,
+            (_, Some(_)) => {
+                return Err(Usage("--max-stale is for stale reads: add --read stale".to_owned()));
+            }
+            (ReadMode::Linearizable, None) => client::Read::Linearizable,
+            (ReadMode::Lease, None) => client::Read::Lease,
+            (ReadMode::Follower, None) => client::Read::Follower,
+        })
+    }
 }
 
 #[derive(clap::Args)]
@@ -180,10 +215,8 @@ async fn get(
     format: Format,
     arguments: GetArguments,
 ) -> anyhow::Result<Done> {
-    let mut get = Get::key(arguments.key.clone()).revision(arguments.rev);
-    if arguments.serializable {
-        get = get.serializable();
-    }
+    let get = Get::key(arguments.key.clone()).revision(arguments.rev);
+    let get = get.read(arguments.freshness()?);
     let records = client.get(get).await?;
     let kv = records.kvs.first();
     match (format, kv) {
@@ -195,7 +228,11 @@ async fn get(
         }
         (Format::Json, _) if !arguments.value_only => {
             let kv = kv.map(json::Record::new);
-            line(out, &json::Got { revision: records.revision, kv })?;
+            let stale_millis = match records.age {
+                Some(Age::Known(age)) => u64::try_from(age.as_millis()).ok(),
+                _ => None,
+            };
+            line(out, &json::Got { revision: records.revision, kv, stale_millis })?;
         }
         (_, Some(kv)) => {
             let mut table = table();
@@ -203,6 +240,15 @@ async fn get(
             table.print(out)?;
         }
         (_, None) => eprintln!("key not found: {}", text::shown(arguments.key.as_bytes())),
+    }
+    if format == Format::Table && !arguments.value_only {
+        match records.age {
+            Some(Age::Known(age)) => {
+                writeln!(out, "the server was caught up {} ms ago", age.as_millis())?;
+            }
+            Some(Age::Unknown) => writeln!(out, "the server was not caught up since its start")?,
+            None => {}
+        }
     }
     Ok(if kv.is_some() { Done::Well } else { Done::NotFound })
 }

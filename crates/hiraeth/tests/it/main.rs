@@ -8,6 +8,7 @@ mod commands;
 mod disk;
 mod failover;
 mod flight;
+mod freshness;
 mod ports;
 mod program;
 mod sdk;
