@@ -101,7 +101,8 @@ impl<T> Mailbox<T> {
 
     /// How many items wait.
     pub(crate) fn len(&self) -> usize {
-        self.queue.lock().items.len()
+        let queue = self.queue.lock();
+        queue.urgent.len() + queue.items.len()
     }
 
     /// Drops what is queued and takes nothing more: whoever waits on it learns of the end.

@@ -164,6 +164,12 @@ impl Drop for Node {
 }
 
 fn start_threads(shared: &Arc<Shared>, running: &mut Running, wal: Wal) -> Result<(), Error> {
+    shared.flight.note(Event::Start {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        name: shared.config.name.clone(),
+        node: shared.node().get(),
+        pid: std::process::id(),
+    });
     let own = Arc::clone(shared);
     // Without a guard: a node that goes on without its recorder is as good as ever.
     let recording = ThreadSpawn.spawn("flight", Box::new(move || flight::run(&own)));
@@ -171,12 +177,6 @@ fn start_threads(shared: &Arc<Shared>, running: &mut Running, wal: Wal) -> Resul
         what: "the flight recorder's thread cannot be started".into(),
         source,
     })?);
-    shared.flight.note(Event::Start {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        name: shared.config.name.clone(),
-        node: shared.node().get(),
-        pid: std::process::id(),
-    });
     for _ in 0..shared.config.appliers.max(1) {
         running.appliers.push(applier::run(shared)?);
     }
