@@ -217,36 +217,28 @@ impl<P, R> Host<P, R> {
 
     /// Proposes a command; `waiting` comes back with the committed entry or as a failure.
     pub fn propose(&mut self, region: RegionId, data: Bytes, waiting: P) {
-        if self.peers.get(&region).is_some_and(|peer| peer.is_leader()) {
-            self.rouse(region);
+        if !self.peers.contains_key(&region) {
+            self.early.failed_proposals.push((waiting, self.missing(region)));
+            return;
         }
-        let ticks = self.ticks;
-        let refused = match self.peers.get_mut(&region) {
-            None => Err((waiting, self.missing(region))),
-            Some(peer) => peer.propose(data, waiting, &self.limits, ticks),
-        };
-        match refused {
-            Ok(()) => {
-                self.dirty.insert(region);
-            }
-            Err(refused) => self.early.failed_proposals.push(refused),
-        }
+        self.guarded(region, |peer, around, out| {
+            let refused = peer.propose(data, waiting, around, out).err();
+            out.failed_proposals.extend(refused);
+            Ok(())
+        });
     }
 
     /// Asks for the index a linearizable read must wait for.
     pub fn read(&mut self, region: RegionId, read: R) {
-        self.rouse(region);
-        let ticks = self.ticks;
-        let refused = match self.peers.get_mut(&region) {
-            None => Err((read, self.missing(region))),
-            Some(peer) => peer.read(read, &self.limits, ticks),
-        };
-        match refused {
-            Ok(()) => {
-                self.dirty.insert(region);
-            }
-            Err(refused) => self.early.failed_reads.push(refused),
+        if !self.peers.contains_key(&region) {
+            self.early.failed_reads.push((read, self.missing(region)));
+            return;
         }
+        self.guarded(region, |peer, around, out| {
+            let refused = peer.read(read, around, out).err();
+            out.failed_reads.extend(refused);
+            Ok(())
+        });
     }
 
     /// A [`crate::LogWrite`] with this number is durable, and so is every earlier one of the region.
@@ -270,19 +262,18 @@ impl<P, R> Host<P, R> {
     /// # Errors
     /// `RegionNotFound`, `MemberNotFound`, `NotLeader`.
     pub fn transfer(&mut self, region: RegionId, to: NodeId) -> Result<(), Code> {
-        if self.peers.get(&region).is_some_and(|peer| peer.is_leader()) {
-            self.rouse(region);
-        }
-        let peer = self.peers.get_mut(&region).ok_or(Code::RegionNotFound)?;
-        peer.transfer(to, self.limits.guards, self.ticks, &mut self.early)?;
-        self.dirty.insert(region);
-        Ok(())
+        let mut result = Err(Code::RegionNotFound);
+        self.guarded(region, |peer, around, out| {
+            result = peer.transfer(to, around, out);
+            Ok(())
+        });
+        result
     }
 
     /// Starts an election of `region` now.
     pub fn campaign(&mut self, region: RegionId) {
-        self.rouse(region);
-        self.guarded(region, |peer, _, _| {
+        self.guarded(region, |peer, around, out| {
+            peer.wake(None, around, out);
             peer.campaign();
             Ok(())
         });

@@ -13,10 +13,7 @@ use types::{Code, Entry, EntryKind, HardState, Index, NodeId, PeerId, Term};
 pub(crate) use self::sleep::Around;
 use self::sleep::Rest;
 use crate::reads::ReadQueue;
-use crate::{
-    Committed, Forfeit, HostGuards, HostLimits, Install, LogWrite, Output, RegionMessage,
-    RoleChange,
-};
+use crate::{Committed, Forfeit, Install, LogWrite, Output, RegionMessage, RoleChange};
 
 /// What a replica needs to start.
 pub struct PeerStart {
@@ -161,13 +158,15 @@ impl<P, R> Peer<P, R> {
         &mut self,
         data: Bytes,
         waiting: P,
-        limits: &HostLimits,
-        ticks: u64,
+        around: &Around<'_>,
+        out: &mut Output<P, R>,
     ) -> Result<(), (P, Code)> {
         if !self.replica.is_leader() {
             return Err((waiting, Code::NotLeader));
         }
-        self.rest.touch(ticks);
+        self.wake(None, around, out);
+        self.rest.touch(around.ticks);
+        let limits = around.limits;
         if self.unapplied() > limits.unapplied_entries
             || self.unapplied_bytes > limits.unapplied_bytes
             || self.proposals.len() >= limits.proposals_per_region
@@ -187,11 +186,12 @@ impl<P, R> Peer<P, R> {
     pub(crate) fn read(
         &mut self,
         read: R,
-        limits: &HostLimits,
-        ticks: u64,
+        around: &Around<'_>,
+        out: &mut Output<P, R>,
     ) -> Result<(), (R, Code)> {
-        self.rest.touch(ticks);
-        if self.reads.len() >= limits.reads_per_region {
+        self.wake(None, around, out);
+        self.rest.touch(around.ticks);
+        if self.reads.len() >= around.limits.reads_per_region {
             return Err((read, Code::TooManyRequests));
         }
         self.reads.push(read);
@@ -221,15 +221,17 @@ impl<P, R> Peer<P, R> {
     pub(crate) fn transfer(
         &mut self,
         to: NodeId,
-        guards: HostGuards,
-        ticks: u64,
+        around: &Around<'_>,
         out: &mut Output<P, R>,
     ) -> Result<(), Code> {
         let peer = self.nodes.iter().find(|(_, node)| **node == to).map(|(peer, _)| *peer);
         let peer = peer.ok_or(Code::MemberNotFound)?;
+        if self.replica.is_leader() {
+            self.wake(None, around, out);
+        }
         self.replica.transfer_leadership(peer).map_err(|_| Code::NotLeader)?;
-        self.rest.touch(ticks);
-        if guards.forfeit_at_transfer {
+        self.rest.touch(around.ticks);
+        if around.limits.guards.forfeit_at_transfer {
             out.forfeited.push((self.record.id, self.replica.term(), Forfeit::Term));
         }
         Ok(())

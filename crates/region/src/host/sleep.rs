@@ -49,8 +49,7 @@ impl<P, R> Host<P, R> {
         self.awake.len()
     }
 
-    /// Wakes the replica, if it sleeps: somebody wants something of it.
-    pub(super) fn rouse(&mut self, region: RegionId) {
+    fn rouse(&mut self, region: RegionId) {
         if self.peers.get(&region).is_some_and(|peer| peer.is_asleep()) {
             self.guarded(region, |peer, around, out| {
                 peer.wake(None, around, out);

@@ -72,6 +72,7 @@ pub(crate) struct Node {
 pub(crate) struct Bed {
     pub(crate) nodes: Vec<Node>,
     net: VecDeque<(NodeId, NodeId, Packet)>,
+    limits: HostLimits,
     /// Packets sent so far.
     pub(crate) sent: usize,
     /// Ticks so far, 100 ms each on every clock.
@@ -88,10 +89,44 @@ pub(crate) fn record(region: RegionId, nodes: u64) -> RegionRecord {
     }
 }
 
+fn bootstrap(record: &RegionRecord) -> Start {
+    let voters = record.peers.iter().map(|(peer, _)| *peer).collect();
+    Start::bootstrap(ConfState { voters, ..ConfState::default() })
+}
+
 impl Bed {
+    /// The node starts again with what is in its logs, all of it applied.
+    pub(crate) fn restart(&mut self, at: usize) {
+        let count = self.nodes.len() as u64;
+        let limits = self.limits;
+        let node = &mut self.nodes[at];
+        let before = std::mem::replace(&mut node.host, Host::new(limits));
+        node.told.leads.clear();
+        for (region, log) in &node.logs {
+            let status = before.peer(*region).unwrap().status();
+            let record = record(*region, count);
+            let start = Start {
+                hard_state: status.hard_state,
+                last: status.last,
+                last_term: status.last_term,
+                applied: status.applied,
+                fresh: false,
+                ..bootstrap(&record)
+            };
+            let config = Config::new(*region, status.peer, at as u64 + 1, Incarnation(99));
+            let log = Box::new(log.clone());
+            node.host.create(PeerStart { record, config, start, log }).unwrap();
+        }
+    }
+
     /// `count` nodes, each with a replica of both regions.
     pub(crate) fn new(count: u64, limits: HostLimits) -> Self {
-        let mut bed = Self { nodes: Vec::new(), net: VecDeque::new(), sent: 0, ticks: 0 };
+        Self::with(count, 2, limits)
+    }
+
+    /// `count` nodes, each with a replica of as many regions as `groups` says, from `REGION` on.
+    pub(crate) fn with(count: u64, groups: u64, limits: HostLimits) -> Self {
+        let mut bed = Self { nodes: Vec::new(), limits, net: VecDeque::new(), sent: 0, ticks: 0 };
         for id in 1..=count {
             let mut node = Node {
                 host: Host::new(limits),
@@ -103,15 +138,13 @@ impl Bed {
                 hold_applied: false,
                 cut_off: false,
             };
-            for region in [REGION, OTHER] {
-                let record = record(region, count);
-                let voters = record.peers.iter().map(|(peer, _)| *peer).collect();
-                let start = Start::bootstrap(ConfState { voters, ..ConfState::default() });
+            for region in (0..groups).map(|group| RegionId(REGION.0 + group)) {
                 let config = Config::new(region, PeerId(id * 10), id, Incarnation(id));
                 let log = Log::default();
                 node.logs.insert(region, log.clone());
-                let log = Box::new(log);
-                node.host.create(PeerStart { record, config, start, log }).unwrap();
+                let record = record(region, count);
+                let start = bootstrap(&record);
+                node.host.create(PeerStart { record, config, start, log: Box::new(log) }).unwrap();
             }
             bed.nodes.push(node);
         }

@@ -239,3 +239,52 @@ fn sleep_ends_a_lease_until_a_round_begun_after_it() {
     assert_eq!(bed.nodes[0].told.reads.len(), 3, "it leads, and a quorum says so");
     assert_eq!(bed.nodes[0].told.leases[&REGION].until(term, &rules), None, "for this term");
 }
+
+/// A node is lost and comes back while it has replicas of many groups, all asleep.
+#[test]
+fn many_are_woken_in_turn_and_whatever_is_wanted_at_once() {
+    const GROUPS: u64 = 60;
+    let limits = HostLimits { wakes_per_tick: 4, ..LIMITS() };
+    let mut bed = Bed::with(3, GROUPS, limits);
+    for group in 0..GROUPS {
+        bed.nodes[0].host.campaign(RegionId(REGION.0 + group));
+    }
+    bed.run();
+    bed.tick(12);
+    assert!(bed.nodes.iter().all(|node| node.host.awake() == 0));
+
+    bed.nodes[0].host.node_lost(NodeId(3));
+    bed.nodes[0].host.node_back(NodeId(3));
+    for tick in 1..=4 {
+        bed.tick(1);
+        assert_eq!(bed.nodes[0].host.awake(), 4 * tick);
+    }
+    let last = RegionId(REGION.0 + GROUPS - 1);
+    bed.nodes[0].host.read(last, 9);
+    bed.run();
+    assert_eq!(bed.nodes[0].told.reads.len(), 1, "it does not wait for its turn");
+    bed.tick(60);
+    assert!(bed.nodes.iter().all(|node| node.host.awake() == 0), "all woke and sleep again");
+
+    // The same node starts anew: its replicas are awake in turn, and most of them hear their leader
+    // before they would stand for election.
+    let terms = bed.nodes[0].told.leads.clone();
+    bed.restart(2);
+    assert_eq!(bed.nodes[2].host.awake(), 4, "{GROUPS} start");
+    for at in 0..2 {
+        bed.nodes[at].host.node_lost(NodeId(3));
+        bed.nodes[at].host.node_back(NodeId(3));
+    }
+    let mut most = 0;
+    for _ in 0..40 {
+        let sent = bed.sent;
+        bed.tick(1);
+        most = most.max(bed.sent - sent);
+    }
+    assert!(most < GROUPS as usize * 4, "{most} messages in one tick");
+    assert_eq!(bed.nodes[0].told.leads, terms, "nobody was elected because of it");
+    for group in 0..GROUPS {
+        let stats = bed.nodes[2].host.group_stats(RegionId(REGION.0 + group)).unwrap();
+        assert_eq!(stats.leader_node, Some(NodeId(1)), "{stats:?}");
+    }
+}

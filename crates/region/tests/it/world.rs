@@ -18,7 +18,7 @@ pub(crate) const REGIONS: [RegionId; 2] = [RegionId(7), RegionId(8)];
 const TICK: u64 = 100_000;
 pub(crate) const SECOND: u64 = 1_000_000;
 
-pub(crate) struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
