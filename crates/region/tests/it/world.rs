@@ -224,7 +224,9 @@ impl World {
             };
             let until = self.nodes[node].paused_until;
             if until > self.now {
-                self.after(until - self.now, event);
+                // Under its number, so that a disk's writes stay in order.
+                self.events.insert(id, event);
+                self.order.push(Reverse((until, id)));
                 continue;
             }
             self.handle(event);
