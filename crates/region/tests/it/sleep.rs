@@ -288,3 +288,28 @@ fn many_are_woken_in_turn_and_whatever_is_wanted_at_once() {
         assert_eq!(stats.leader_node, Some(NodeId(1)), "{stats:?}");
     }
 }
+
+/// The answer takes three ticks. For how long the lease lasts after the question, in milliseconds.
+fn lease_after_a_slow_answer(guards: HostGuards) -> u128 {
+    let rules = ClockRules::new(core::time::Duration::from_millis(100), 10);
+    let mut bed = Bed::led(3, HostLimits { guards, ..HostLimits::default() });
+    bed.tick(3);
+    let asked = bed.now();
+    bed.nodes[0].host.read(REGION, 1);
+    let question = bed.nodes[0].host.poll().messages;
+    bed.tick(3);
+    for (to, message) in question {
+        bed.nodes[to.get() as usize - 1].host.step(NodeId(1), message).unwrap();
+    }
+    bed.run();
+    assert_eq!(bed.nodes[0].told.reads.len(), 1);
+    let term = bed.nodes[0].told.leads[&REGION];
+    let until = bed.nodes[0].told.leases[&REGION].until(term, &rules).unwrap();
+    (until - asked).as_millis()
+}
+
+#[test]
+fn a_lease_counts_from_the_question_however_late_the_answer() {
+    assert_eq!(lease_after_a_slow_answer(HostGuards::default()), 654);
+    assert!(lease_after_a_slow_answer(HostGuards::without("lease_from_question").unwrap()) > 654);
+}

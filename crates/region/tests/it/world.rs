@@ -82,6 +82,8 @@ pub(crate) struct World {
     order: BinaryHeap<Reverse<(u64, u64)>>,
     last_event: u64,
     pub(crate) blocked: BTreeSet<(usize, usize)>,
+    /// From whom everything takes long.
+    pub(crate) slow: BTreeSet<usize>,
     pub(crate) stormy: bool,
     pub(crate) packets: usize,
     limits: HostLimits,
@@ -133,6 +135,7 @@ impl World {
             order: BinaryHeap::new(),
             last_event: 0,
             blocked: BTreeSet::new(),
+            slow: BTreeSet::new(),
             stormy: true,
             packets: 0,
             limits,
@@ -307,7 +310,7 @@ impl World {
         for to in (0..count).filter(|to| *to != at) {
             let lost = self.stormy && self.dice.chance(5);
             if !lost && !self.blocked.contains(&(at, to)) {
-                let delay = self.delay();
+                let delay = self.delay(at);
                 self.after(delay, Event::Beat { from: at, to, life });
             }
         }
@@ -336,7 +339,10 @@ impl World {
         }
     }
 
-    fn delay(&mut self) -> u64 {
+    fn delay(&mut self, from: usize) -> u64 {
+        if self.slow.contains(&from) {
+            return 300_000 + self.dice.below(600_000);
+        }
         match self.dice.below(100) {
             0..3 if self.stormy => self.dice.below(2 * SECOND),
             3..10 if self.stormy => self.dice.below(200_000),
@@ -355,10 +361,10 @@ impl World {
                 Packet::Raft(message) => Packet::Raft(message.clone()),
                 Packet::Sleep(word) => Packet::Sleep(*word),
             };
-            let delay = self.delay();
+            let delay = self.delay(from);
             self.after(delay, Event::Packet { from, to, lives, packet: Box::new(again) });
         }
-        let delay = self.delay();
+        let delay = self.delay(from);
         self.after(delay, Event::Packet { from, to, lives, packet: Box::new(packet) });
     }
 
