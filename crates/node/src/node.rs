@@ -41,7 +41,7 @@ const LINK_THREADS: usize = 2;
 ///
 /// The data directory is free for another start once every [`Handle`] is dropped, too.
 pub struct Node {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
     running: Mutex<Option<Running>>,
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use types::{Code, Fault};
 
-use super::REQUEST_TIMEOUT;
-use super::wait::SOON;
+use super::wait::{SOON, explain};
+use super::{LOOK_AGAIN, REQUEST_TIMEOUT};
 use crate::shard::{Leadership, Shard};
 use crate::shared::Shared;
 
@@ -17,9 +17,6 @@ use crate::shared::Shared;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long to wait for news of a leader before asking again where one was refused.
 const BACK_OFF: Duration = Duration::from_millis(30);
-
-/// How often who waits for a leader looks whether one can come.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Tries `attempt` with whoever leads until it answers something final, the time is up, or the node
 /// ends.
@@ -52,7 +49,8 @@ pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
         }
         if Instant::now() >= deadline {
             let nobody = last == Code::NoLeader && !unknown;
-            return Err(if nobody { Code::NoLeader } else { Code::Timeout }.into());
+            let code = if nobody { Code::NoLeader } else { Code::Timeout };
+            return Err(explain(shared, shard, code));
         }
         if let Some(mut lost) = shared.quorum_lost(shard) {
             if unknown {

@@ -13,7 +13,9 @@ pub(crate) use attempts::until_answered;
 pub(crate) use command::propose;
 pub(crate) use lease::{answer_lease, lease_status, renew_lease, renew_now};
 pub(crate) use question::{ask, malformed};
-pub(crate) use wait::patiently;
+pub(crate) use wait::{explain, patiently};
 
 /// How long a request may take in all (etcd: 5 s plus two election timeouts).
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);
+/// How often who waits for long looks whether there is any hope.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(250);

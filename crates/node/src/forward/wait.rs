@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use types::{Code, Fault};
 
+use crate::shard::Shard;
 use crate::shared::Shared;
 
 /// Nearly every answer comes within this. Only who waits longer subscribes to what may make waiting
@@ -33,4 +34,13 @@ pub(crate) async fn patiently<T>(
         done = timeout_at(deadline, work) => done.map_err(|_| Code::Timeout.into()),
         () = shared.ended() => Err(Code::ShuttingDown.into()),
     }
+}
+
+/// `code` with what is known of the region where that may be the reason.
+pub(crate) fn explain(shared: &Shared, shard: &Shard, code: Code) -> Fault {
+    if !matches!(code, Code::NoLeader | Code::Timeout) {
+        return code.into();
+    }
+    let state = shared.region_state(shard.record.id);
+    Fault::new(code, state.map(|state| state.detail).unwrap_or_default())
 }

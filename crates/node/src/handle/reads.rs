@@ -75,7 +75,7 @@ impl Handle {
         let shard = self.ready_shard(keyspace).await?;
         let nothing = Command::Txn(TxnRequest::default());
         let applied = forward::propose(&self.shared, &shard, nothing).await?;
-        applied.outcome.result?;
+        // What a state machine of another kind says of it does not matter: it was applied.
         let header = self.header_at(&shard, applied.outcome.revision);
         Ok(Answer { header: Header { term: applied.term, ..header }, body: shard.applied() })
     }

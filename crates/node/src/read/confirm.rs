@@ -1,9 +1,10 @@
 //! What a read waits for before this node's copy may answer as if it were the only one.
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use types::{Code, Fault};
 
-use crate::forward::{self, REQUEST_TIMEOUT};
+use crate::forward::{self, LOOK_AGAIN, REQUEST_TIMEOUT};
 use crate::poller::ToPoller;
 use crate::shard::Shard;
 use crate::shared::Shared;
@@ -53,13 +54,24 @@ fn renew(shared: &Shared, shard: &Shard) {
 async fn wait(
     shared: &Shared,
     shard: &Shard,
-    receiver: oneshot::Receiver<Result<(), Code>>,
+    mut receiver: oneshot::Receiver<Result<(), Code>>,
 ) -> Result<(), Fault> {
-    match forward::patiently(shared, REQUEST_TIMEOUT, receiver).await? {
-        Ok(result) => Ok(result?),
-        Err(_) => {
-            shard.broken()?;
-            Err(Code::ShuttingDown.into())
+    let deadline = Instant::now() + REQUEST_TIMEOUT;
+    loop {
+        match forward::patiently(shared, LOOK_AGAIN, &mut receiver).await {
+            Ok(Ok(result)) => return result.map_err(|code| forward::explain(shared, shard, code)),
+            Ok(Err(_)) => {
+                shard.broken()?;
+                return Err(Code::ShuttingDown.into());
+            }
+            Err(fault) if fault.code != Code::Timeout => return Err(fault),
+            Err(_) => {}
+        }
+        if let Some(lost) = shared.quorum_lost(shard) {
+            return Err(lost);
+        }
+        if Instant::now() >= deadline {
+            return Err(forward::explain(shared, shard, Code::Timeout));
         }
     }
 }

@@ -5,6 +5,9 @@ mod confirm;
 mod leader;
 mod local;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
