@@ -45,9 +45,9 @@ fn storm(seed: u64, guards: HostGuards) -> Result<Seen, String> {
                 world.blocked.extend(cut);
             }
             25..33 => world.blocked.clear(),
-            40..43 => drop(world.slow.insert(at)),
-            43..49 => world.slow.clear(),
             33..39 => busy[other % 2] = !busy[other % 2],
+            39..43 => drop(world.slow.insert(at)),
+            43..49 => world.slow.clear(),
             _ => {}
         }
         for (region, _) in REGIONS.into_iter().zip(busy).filter(|(_, busy)| *busy) {
