@@ -1,0 +1,196 @@
+//! What a replica wants done, as its host tells it.
+
+use consensus::{Message, Role};
+use types::{Code, Entry, EntryKind, Index, NodeId, PeerId, Term};
+
+use super::{Around, Peer};
+use crate::{Committed, Install, LogWrite, Output, RegionMessage, RoleChange};
+
+impl<P, R> Peer<P, R> {
+    /// Collects everything this replica wants done.
+    pub(crate) fn collect(
+        &mut self,
+        around: &Around<'_>,
+        out: &mut Output<P, R>,
+    ) -> Result<(), consensus::Error> {
+        self.ask_read_index(around);
+        while self.replica.has_ready() {
+            let Some(ready) = self.replica.ready() else { break };
+            self.take_ready(ready, around, out)?;
+            self.ask_read_index(around);
+        }
+        let commit = self.replica.commit_index();
+        if commit > self.told_commit {
+            self.told_commit = commit;
+            out.commits.push((self.record.id, commit));
+        }
+        match self.replica.failure() {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    }
+
+    fn ask_read_index(&mut self, around: &Around<'_>) {
+        if self.reads.wants_round()
+            && self.leader.is_some()
+            && let Ok(context) = self.replica.read_index()
+        {
+            let led = self.replica.is_leader().then(|| (self.replica.term(), around.now));
+            self.reads.begin(context, led);
+        }
+    }
+
+    fn take_ready(
+        &mut self,
+        ready: consensus::Ready,
+        around: &Around<'_>,
+        out: &mut Output<P, R>,
+    ) -> Result<(), consensus::Error> {
+        if let Some((role, leader, term)) = ready.role_change {
+            self.rest.touch(around.ticks);
+            self.take_role(role, leader, term, out);
+        }
+        if ready.wants_snapshot.is_some() {
+            out.snapshots_wanted.push(self.record.id);
+        }
+        for context in ready.reads_failed {
+            self.reads.retry(context);
+        }
+        for (context, index) in ready.reads {
+            let Some(answered) = self.reads.confirm(context) else { continue };
+            let region = self.record.id;
+            out.reads.extend(answered.reads.into_iter().map(|read| (region, index, read)));
+            if let Some((term, began)) = answered.led
+                && self.role == Role::Leader
+                && self.term == term
+            {
+                let began =
+                    if around.limits.guards.lease_from_question { began } else { around.now };
+                out.confirmed.push((region, term, began));
+            }
+        }
+        self.route(ready.messages, &mut out.messages);
+        let mut after = Vec::new();
+        self.route(ready.messages_after_persist, &mut after);
+        let reset_to = ready.snapshot.as_ref().map(|meta| (meta.index, meta.term));
+        let hard_state = ready.hard_state.filter(|new| {
+            // The commit index is a hint that a restart makes good by what was applied: alone it is
+            // not worth a write.
+            ready.must_sync
+                || (new.term, new.vote) != (self.kept.term, self.kept.vote)
+                || !ready.entries.is_empty()
+        });
+        self.kept = hard_state.unwrap_or(self.kept);
+        let nothing = hard_state.is_none() && ready.entries.is_empty() && reset_to.is_none();
+        if nothing && self.last_write == self.last_durable {
+            out.messages.append(&mut after);
+            self.replica.persisted(ready.number);
+        } else {
+            self.last_write = ready.number;
+            out.writes.push(LogWrite {
+                region: self.record.id,
+                number: Some(ready.number),
+                hard_state,
+                entries: ready.entries,
+                reset_to,
+                compact_to: None,
+                must_sync: !nothing,
+                messages: after,
+            });
+        }
+        if let Some(meta) = ready.snapshot {
+            self.committed = self.committed.max(meta.index);
+            self.drop_proposals_up_to(meta.index, out);
+            out.installs.push(Install { region: self.record.id, meta });
+        }
+        self.take_committed(ready.committed, out)
+    }
+
+    fn take_committed(
+        &mut self,
+        entries: Vec<Entry>,
+        out: &mut Output<P, R>,
+    ) -> Result<(), consensus::Error> {
+        let Some(last) = entries.last() else { return Ok(()) };
+        self.committed = last.index;
+        let bytes = entries.iter().map(|entry| entry.data.len()).sum();
+        self.unapplied_bytes += bytes;
+        self.handed.push_back((last.index, bytes));
+        let mut waiting = Vec::new();
+        let mut configurations = Vec::new();
+        for entry in &entries {
+            if entry.kind == EntryKind::ConfChange {
+                let configuration = match self.replica.apply_conf_change(entry, true) {
+                    // It does not fit on any replica, and changes nothing on all of them.
+                    Err(consensus::Error::InvalidConfChange(_)) => self.replica.configuration(),
+                    // The snapshot that was handed out meanwhile holds all of this.
+                    Err(consensus::Error::Superseded) => {
+                        self.drop_proposals_up_to(entry.index, out);
+                        return Ok(());
+                    }
+                    other => other?,
+                };
+                configurations.push((entry.index, configuration));
+            }
+            while self.proposals.front().is_some_and(|first| first.index <= entry.index) {
+                let Some(first) = self.proposals.pop_front() else { break };
+                if first.index == entry.index && first.term == entry.term {
+                    waiting.push((entry.index, first.waiting));
+                } else {
+                    // Another leader's entry was committed in its place: it never happened.
+                    out.failed_proposals.push((first.waiting, Code::NotLeader));
+                }
+            }
+        }
+        out.committed.push(Committed {
+            region: self.record.id,
+            term: self.term,
+            entries,
+            waiting,
+            configurations,
+        });
+        Ok(())
+    }
+
+    fn take_role(
+        &mut self,
+        role: Role,
+        leader: Option<PeerId>,
+        term: Term,
+        out: &mut Output<P, R>,
+    ) {
+        if self.role == Role::Leader && role != Role::Leader {
+            // Whether these will be committed is for the next leader to say; who asked may ask it
+            // again under the same sequence.
+            let unknown = self.proposals.drain(..).map(|it| (it.waiting, Code::LeaderChanged));
+            out.failed_proposals.extend(unknown);
+        }
+        if term != self.term || leader != self.leader {
+            self.reads.restart();
+        }
+        (self.role, self.leader, self.term) = (role, leader, term);
+        let leader = leader.and_then(|peer| self.nodes.get(&peer).copied());
+        out.roles.push(RoleChange { region: self.record.id, role, leader, term });
+    }
+
+    fn drop_proposals_up_to(&mut self, index: Index, out: &mut Output<P, R>) {
+        while self.proposals.front().is_some_and(|first| first.index <= index) {
+            let Some(first) = self.proposals.pop_front() else { break };
+            out.failed_proposals.push((first.waiting, Code::LeaderChanged));
+        }
+    }
+
+    /// Ends the replica: everybody who waits is told `code`.
+    pub(crate) fn close(&mut self, code: Code, out: &mut Output<P, R>) {
+        out.failed_proposals.extend(self.proposals.drain(..).map(|it| (it.waiting, code)));
+        out.failed_reads.extend(self.reads.drain().into_iter().map(|read| (read, code)));
+    }
+
+    fn route(&self, messages: Vec<Message>, to: &mut Vec<(NodeId, RegionMessage)>) {
+        for message in messages {
+            if let Some(node) = self.nodes.get(&message.to()) {
+                to.push((*node, RegionMessage { region: self.record.id, message }));
+            }
+        }
+    }
+}
