@@ -45,6 +45,15 @@ pub enum Error {
         /// The log's last entry.
         last: Index,
     },
+    /// The log is in memory, and what it forgets would be missed.
+    #[error(
+        "a node with a log in memory can keep its state in memory only, and be started once: give it \
+         an engine in memory, and a directory that no node has used, not {}", directory.display()
+    )]
+    Forgetful {
+        /// The data directory.
+        directory: std::path::PathBuf,
+    },
     /// A region has state but no log.
     #[error(
         "region {region} was applied up to {applied}, but the log knows nothing of it: the directory \

@@ -9,7 +9,6 @@ use state::directory::{Directory, NodeRecord};
 use storage::wal::RegionStatus;
 use types::{Code, Index, LeaseId, RegionId};
 
-use crate::config::EngineKind;
 use crate::failure::Failure;
 use crate::leadership::propose_housekeeping;
 use crate::poller::ToPoller;
@@ -76,7 +75,7 @@ pub(crate) async fn cut_logs(shared: Arc<Shared>) {
         }
         let due = due_for_cut(&shared);
         // What an engine in memory holds is never durable: its log is all there is.
-        if due.is_empty() || shared.config.engine == EngineKind::Memory {
+        if due.is_empty() || shared.replays {
             continue;
         }
         let persisting = Arc::clone(&shared);

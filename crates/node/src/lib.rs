@@ -1,5 +1,21 @@
 //! The driver: threads, clocks and connections around the pure crates. Everything outside sees one
 //! [`Handle`].
+//!
+//! A program may have a node inside itself: [`Node::builder`]. It brings along what it likes of its
+//! own: state machines ([`StateMachine`]), links ([`Network`], [`MemoryNet`]), an engine
+//! ([`storage::engine::Engine`]), a log ([`storage::log::Log`]), a clock ([`env::Clock`]).
+//!
+//! # A replicated counter: `cargo run -p node --example counter`
+//!
+//! ```
+#![doc = include_str!("../examples/counter.rs")]
+//! ```
+//!
+//! # Three nodes in one process: `cargo run -p node --example embedded_kv`
+//!
+//! ```
+#![doc = include_str!("../examples/embedded_kv.rs")]
+//! ```
 
 mod answer;
 mod applier;
@@ -59,3 +75,4 @@ pub use watch::{
     History, Hub, Page, SharedEvents, WatchControl, WatchCreate, WatchEvent, WatchLimits,
     WatchMessage, WatchMessages, event_bytes,
 };
+pub use {env, state, storage, types};

@@ -139,7 +139,7 @@ pub(crate) fn start_region(
         ask_scavenge(shared, &shard);
     }
     let config = shared.config.consensus(region, peer, shared.incarnation);
-    let log = Box::new(RegionLogReader { region, wal: shared.wal.clone() });
+    let log = Box::new(RegionLogReader { region, wal: Arc::clone(&shared.wal) });
     let campaign = stands_at_once(shared, &record, start.fresh);
     let start = region::PeerStart { record, config, start, log };
     shared.poller(region).push(ToPoller::Create(Box::new(start), campaign));

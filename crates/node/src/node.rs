@@ -10,7 +10,7 @@ use std::time::Duration;
 use env::{Joined, Spawn, ThreadSpawn};
 use futures::future::join_all;
 use parking_lot::Mutex;
-use storage::wal::Wal;
+use storage::log::Log;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -90,7 +90,11 @@ impl Node {
         }
     }
 
-    async fn start_parts(&mut self, wal: Wal, network: Arc<dyn Network>) -> Result<(), Error> {
+    async fn start_parts(
+        &mut self,
+        wal: Box<dyn Log>,
+        network: Arc<dyn Network>,
+    ) -> Result<(), Error> {
         let shared = &self.shared;
         let Some(running) = self.running.get_mut() else { return Ok(()) };
         start_threads(shared, running, wal)?;
@@ -163,7 +167,11 @@ impl Drop for Node {
     }
 }
 
-fn start_threads(shared: &Arc<Shared>, running: &mut Running, wal: Wal) -> Result<(), Error> {
+fn start_threads(
+    shared: &Arc<Shared>,
+    running: &mut Running,
+    wal: Box<dyn Log>,
+) -> Result<(), Error> {
     shared.flight.note(Event::Start {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         name: shared.config.name.clone(),

@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use region::PeerStart;
 use state::directory::Directory;
 use storage::engine::Engine;
-use storage::wal::WalReader;
+use storage::log::LogReader;
 use tokio::sync::{oneshot, watch};
 use types::{Code, Entry, Fault, Incarnation, Index, KeyspaceId, NodeId, RegionId, Term};
 
@@ -57,7 +57,9 @@ pub(crate) struct Shared {
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) engine: Arc<dyn Engine>,
-    pub(crate) wal: WalReader,
+    pub(crate) wal: Arc<dyn LogReader>,
+    /// Whether the engine forgets at the end, and the log does not: then that is all there is.
+    pub(crate) replays: bool,
     pub(crate) hub: Arc<Hub>,
     /// The room on the disk.
     pub(crate) space: Space,
@@ -103,7 +105,8 @@ pub(crate) struct Parts {
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) engine: Arc<dyn Engine>,
-    pub(crate) wal: WalReader,
+    pub(crate) wal: Arc<dyn LogReader>,
+    pub(crate) replays: bool,
     pub(crate) hub: Arc<Hub>,
     pub(crate) lock: DirectoryLock,
 }
@@ -134,6 +137,7 @@ impl Shared {
             disk: parts.disk,
             engine: parts.engine,
             wal: parts.wal,
+            replays: parts.replays,
             hub: parts.hub,
             space,
             flight,
@@ -407,7 +411,7 @@ fn slot(region: RegionId, of: usize) -> usize {
 /// Lets a replica read old entries from the shared log.
 pub(crate) struct RegionLogReader {
     pub(crate) region: RegionId,
-    pub(crate) wal: WalReader,
+    pub(crate) wal: Arc<dyn LogReader>,
 }
 
 impl consensus::LogReader for RegionLogReader {

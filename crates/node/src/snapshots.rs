@@ -12,7 +12,6 @@ use types::{Batch, Code, Fault, Index, NodeId, RegionId};
 
 use crate::Error;
 use crate::applier::{self, ask_scavenge};
-use crate::config::EngineKind;
 use crate::flight::Event;
 use crate::machines::{self, Loaded};
 use crate::poller::ToPoller;
@@ -214,7 +213,7 @@ fn install_file(shared: &Shared, region: RegionId, path: &Path) -> Result<(), Er
         .map_err(|error| broken(error.to_string()))?;
     file.install(shared.engine.as_ref(), &start, &end, Batch::default())
         .map_err(|error| broken(error.to_string()))?;
-    if shared.config.engine == EngineKind::Fjall {
+    if !shared.replays {
         file.remove().map_err(|error| broken(error.to_string()))?;
     }
     Ok(())
@@ -234,7 +233,7 @@ fn sweep(shared: &Shared, region: RegionId, index: Index) {
 
 /// An engine in memory needs the snapshot its log begins after at every start.
 fn is_kept(shared: &Shared, path: &Path) -> bool {
-    shared.config.engine == EngineKind::Memory
+    shared.replays
         && parse_name(path).is_some_and(|(region, index)| {
             shared.wal.region(region).is_some_and(|log| log.first == index.next())
         })

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use region::LogWrite;
-use storage::wal::{Error, Wal, Write};
+use storage::log::Log;
+use storage::wal::{Error, Write};
 use types::{Index, RegionId, Term};
 
 use crate::applier::ToApplier;
@@ -31,14 +32,14 @@ const QUIET: Duration = Duration::from_secs(1);
 
 struct Writer<'a> {
     shared: &'a Arc<Shared>,
-    wal: Wal,
+    wal: Box<dyn Log>,
     /// Regions one of whose writes made no sense. What they wrote later may build on it, so nothing
     /// of them is written or sent any more.
     refused: BTreeSet<RegionId>,
 }
 
 /// Runs until its mailbox is closed and empty.
-pub(crate) fn run(shared: &Arc<Shared>, wal: Wal) {
+pub(crate) fn run(shared: &Arc<Shared>, wal: Box<dyn Log>) {
     let mut writer = Writer { shared, wal, refused: BTreeSet::new() };
     if let Err(error) = writer.run() {
         shared.fail_disk("the log could not be written", &error);

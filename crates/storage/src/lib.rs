@@ -2,5 +2,6 @@
 //! that carry a region from one node to another.
 
 pub mod engine;
+pub mod log;
 pub mod snapshot;
 pub mod wal;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use env::{Clock, Disk, MonotonicClock, OsRandom, RealDisk, Rng};
 use state::custom::StateMachine;
 use storage::engine::{Engine, FjallEngine, FjallOptions, MemoryEngine};
+use storage::log::Log;
 use storage::wal::{Wal, WalConfig};
 
 use super::Node;
@@ -33,6 +34,7 @@ pub struct NodeBuilder {
     /// Whether it stays inside this process.
     embedded: bool,
     engine: Option<Arc<dyn Engine>>,
+    log: Option<Box<dyn Log>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -44,6 +46,7 @@ impl From<NodeConfig> for NodeBuilder {
             network: None,
             embedded: false,
             engine: None,
+            log: None,
             clock: Arc::new(MonotonicClock::default()),
         }
     }
@@ -90,6 +93,13 @@ impl NodeBuilder {
         self
     }
 
+    /// Keeps the log elsewhere: in memory, with a [`storage::log::MemoryLog`], for a node that is
+    /// thrown away. The engine must be one in memory then, too.
+    pub fn log(mut self, log: impl Log) -> Self {
+        self.log = Some(Box::new(log));
+        self
+    }
+
     /// Counts leases and elections on a clock of the program's own.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -112,7 +122,7 @@ impl NodeBuilder {
 
     /// What can be done before anything runs.
     fn prepare(self) -> Result<Prepared, Error> {
-        let Self { mut config, machines, network, embedded, engine, clock } = self;
+        let Self { mut config, machines, network, embedded, engine, log, clock } = self;
         if embedded {
             let (name, address) = member(config.name.clone());
             config.advertise_peer = address.clone();
@@ -136,17 +146,15 @@ impl NodeBuilder {
             None if embedded => Arc::new(MemoryNet::default()),
             None => listen(&config)?,
         };
-        let wal_config = WalConfig {
-            segment_bytes: config.log_segment_bytes,
-            reclaim_bytes: config.log_bytes,
-            salt: rng.next_u64(),
-            ..WalConfig::default()
+        let wal = match log {
+            Some(log) => log,
+            None => open_log(&config, &disk, rng.as_ref())?,
         };
-        let (wal, _) = Wal::open(Arc::clone(&disk), &config.data_dir.join("log"), wal_config)?;
         let engine = match engine {
             Some(engine) => engine,
             None => open_engine(&config)?,
         };
+        check_promises(&config, wal.as_ref(), engine.as_ref(), &identity)?;
         let history = Arc::new(NodeHistory::default());
         let hub = Hub::new(config.watch_limits, Arc::clone(&history) as _);
         let shared = Arc::new(Shared::new(Parts {
@@ -157,6 +165,7 @@ impl NodeBuilder {
             clock,
             rng,
             disk,
+            replays: wal.is_durable() && !engine.is_durable(),
             engine,
             wal: wal.reader(),
             hub,
@@ -170,7 +179,7 @@ impl NodeBuilder {
 /// A node that does not run yet.
 pub(super) struct Prepared {
     pub(super) shared: Arc<Shared>,
-    pub(super) wal: Wal,
+    pub(super) wal: Box<dyn Log>,
     pub(super) network: Arc<dyn Network>,
 }
 
@@ -186,6 +195,34 @@ fn listen(config: &NodeConfig) -> Result<Arc<dyn Network>, Error> {
         source,
     })?;
     Ok(Arc::new(GrpcNetwork::new(listener)))
+}
+
+fn open_log(
+    config: &NodeConfig,
+    disk: &Arc<dyn Disk>,
+    rng: &dyn Rng,
+) -> Result<Box<dyn Log>, Error> {
+    let wal_config = WalConfig {
+        segment_bytes: config.log_segment_bytes,
+        reclaim_bytes: config.log_bytes,
+        salt: rng.next_u64(),
+        ..WalConfig::default()
+    };
+    let (wal, _) = Wal::open(Arc::clone(disk), &config.data_dir.join("log"), wal_config)?;
+    Ok(Box::new(wal))
+}
+
+/// A log that forgets goes with an engine that forgets, and with a node that is started once.
+fn check_promises(
+    config: &NodeConfig,
+    log: &dyn Log,
+    engine: &dyn Engine,
+    identity: &Identity,
+) -> Result<(), Error> {
+    if log.is_durable() || (!engine.is_durable() && identity.cluster().is_none()) {
+        return Ok(());
+    }
+    Err(Error::Forgetful { directory: config.data_dir.clone() })
 }
 
 fn open_engine(config: &NodeConfig) -> Result<Arc<dyn Engine>, Error> {

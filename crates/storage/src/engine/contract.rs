@@ -52,6 +52,12 @@ pub trait Engine: Reader + Send + Sync + 'static {
     /// As [`Engine::write`], and when the records cannot be read.
     fn clear_range(&self, start: &[u8], end: &[u8]) -> Result<(), Error>;
 
+    /// Whether what was persisted outlives the process. Where it does not, the node makes the state
+    /// again from its log at every start.
+    fn is_durable(&self) -> bool {
+        true
+    }
+
     /// Figures for metrics and for tests.
     fn stats(&self) -> EngineStats;
 }

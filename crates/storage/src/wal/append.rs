@@ -14,7 +14,7 @@ use super::encode::{self, Item, Place};
 use super::error::Error;
 use super::index::{Index, Origin};
 use super::layout::{BATCH_LIMIT, BLOCK, ROW, SegmentHeader};
-use super::plan::plan;
+use super::plan::{Standing, plan};
 use super::reader::WalReader;
 use super::segment::{self, Segment};
 
@@ -65,7 +65,10 @@ impl Wal {
     /// on the disk.
     pub fn append(&mut self, writes: &[Write]) -> Result<(), Error> {
         self.check_latch()?;
-        let items = plan(&self.shared.read(), writes)?;
+        let items = {
+            let index = self.shared.read();
+            plan(|region| Standing::of(&index, region), writes)?
+        };
         if items.is_empty() {
             return Ok(());
         }

@@ -11,7 +11,7 @@ use super::layout::{
 
 /// One change of one region's log.
 #[derive(Debug)]
-pub(super) enum Item<'a> {
+pub(crate) enum Item<'a> {
     State(State),
     Entries { region: RegionId, entries: &'a [Entry], moved: bool },
     Remove { region: RegionId },
@@ -19,12 +19,12 @@ pub(super) enum Item<'a> {
 
 /// All there is to know about a region besides its entries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct State {
-    pub(super) region: RegionId,
-    pub(super) hard_state: Option<HardState>,
-    pub(super) base: Index,
-    pub(super) base_term: Term,
-    pub(super) reset: bool,
+pub(crate) struct State {
+    pub(crate) region: RegionId,
+    pub(crate) hard_state: Option<HardState>,
+    pub(crate) base: Index,
+    pub(crate) base_term: Term,
+    pub(crate) reset: bool,
 }
 
 /// Where and in which segment a batch is about to be written.

@@ -15,7 +15,7 @@ mod extent;
 mod index;
 mod layout;
 mod open;
-mod plan;
+pub(crate) mod plan;
 mod reader;
 mod reclaim;
 mod segment;
@@ -26,6 +26,7 @@ mod window;
 
 pub use append::Wal;
 pub use config::{RegionLog, WalConfig, Write};
+pub(crate) use encode::{Item, State};
 pub use error::Error;
 pub use reader::{RegionStatus, Stats, WalReader};
 pub use reclaim::Reclaimed;

@@ -13,33 +13,34 @@ use super::layout::ENTRY_LIMIT;
 
 /// What matters of a region while a call is planned.
 #[derive(Clone, Copy, Default)]
-struct Standing {
-    known: bool,
-    hard_state: Option<HardState>,
-    base: Position,
-    base_term: Term,
-    last: Position,
+pub(crate) struct Standing {
+    pub(crate) known: bool,
+    pub(crate) hard_state: Option<HardState>,
+    pub(crate) base: Position,
+    pub(crate) base_term: Term,
+    pub(crate) last: Position,
 }
 
-/// The items that `writes` come to.
-pub(super) fn plan<'a>(index: &Index, writes: &'a [Write]) -> Result<Vec<Item<'a>>, Error> {
+/// The items that `writes` come to, in a log whose regions are as `standing` says.
+pub(crate) fn plan<'a>(
+    standing: impl Fn(RegionId) -> Standing,
+    writes: &'a [Write],
+) -> Result<Vec<Item<'a>>, Error> {
     let mut changed = BTreeMap::new();
     let mut items = Vec::with_capacity(writes.len() * 2);
     for write in writes {
-        let mut standing = changed
-            .get(&write.region)
-            .copied()
-            .unwrap_or_else(|| Standing::of(index, write.region));
-        standing
+        let known = changed.get(&write.region).copied();
+        let mut region = known.unwrap_or_else(|| standing(write.region));
+        region
             .take(write, &mut items)
             .map_err(|reason| Error::Invalid { region: write.region, reason })?;
-        changed.insert(write.region, standing);
+        changed.insert(write.region, region);
     }
     Ok(items)
 }
 
 impl Standing {
-    fn of(index: &Index, region: RegionId) -> Self {
+    pub(super) fn of(index: &Index, region: RegionId) -> Self {
         index.regions.get(&region).map_or_else(Self::default, |region| Self {
             known: true,
             hard_state: region.hard_state,

@@ -6,5 +6,6 @@ mod engine;
 #[allow(dead_code, reason = "each of the two uses what it needs")]
 #[path = "../../../sim/src/disk.rs"]
 mod fault_disk;
+mod log;
 mod snapshot;
 mod wal;

@@ -68,6 +68,10 @@ impl Engine for MemoryEngine {
         clear_range(self, start, end)
     }
 
+    fn is_durable(&self) -> bool {
+        false
+    }
+
     fn stats(&self) -> EngineStats {
         let memory_bytes = self.tree.read().bytes();
         EngineStats { memory_bytes, memtable_bytes: memory_bytes, ..EngineStats::default() }

@@ -1,9 +1,9 @@
 //! The write-ahead log.
 
-mod bed;
+pub(crate) mod bed;
 mod crash;
 mod damage;
 mod format;
-mod model;
+pub(crate) mod model;
 mod reclaim;
 mod semantics;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use storage::wal::{RegionLog, Wal, Write};
+use storage::log::Log;
+use storage::wal::{RegionLog, Write};
 use types::{Entry, HardState, Index, RegionId, Term};
 
 use super::bed::{compact, entry, hard, read_all, remove, reset};
@@ -10,7 +11,7 @@ use crate::fault_disk::Random;
 
 /// One region's log.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct ModelLog {
+pub(crate) struct ModelLog {
     hard_state: Option<HardState>,
     base: u64,
     base_term: u64,
@@ -19,7 +20,7 @@ pub(super) struct ModelLog {
 
 /// The logs of all regions.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Model(pub(super) BTreeMap<u64, ModelLog>);
+pub(crate) struct Model(pub(crate) BTreeMap<u64, ModelLog>);
 
 impl ModelLog {
     fn last(&self) -> u64 {
@@ -45,7 +46,7 @@ impl ModelLog {
 }
 
 impl Model {
-    pub(super) fn apply(&mut self, write: &Write) {
+    pub(crate) fn apply(&mut self, write: &Write) {
         let region = write.region.get();
         if write.remove {
             self.0.remove(&region);
@@ -71,20 +72,20 @@ impl Model {
         }
     }
 
-    /// What `wal` holds, read entry by entry, must be this.
-    pub(super) fn matches(&self, wal: &Wal) -> Result<(), String> {
-        let reader = wal.reader();
+    /// What `held` holds, read entry by entry, must be this.
+    pub(crate) fn matches(&self, held: &dyn Log) -> Result<(), String> {
+        let reader = held.reader();
         let found: Vec<u64> = reader.regions().iter().map(|status| status.region.get()).collect();
         let expected: Vec<u64> = self.0.keys().copied().collect();
         if found != expected {
             return Err(format!("regions {found:?}, not {expected:?}"));
         }
         for (region, log) in &self.0 {
-            let held = reader.region(RegionId(*region));
-            if held != Some(log.log()) {
-                return Err(format!("region {region}: {held:?}, not {:?}", log.log()));
+            let found = reader.region(RegionId(*region));
+            if found != Some(log.log()) {
+                return Err(format!("region {region}: {found:?}, not {:?}", log.log()));
             }
-            let entries = read_all(wal, *region).map_err(|error| error.to_string())?;
+            let entries = read_all(held, *region).map_err(|error| error.to_string())?;
             if entries != log.entries {
                 return Err(format!("region {region}: other entries"));
             }
@@ -93,7 +94,7 @@ impl Model {
     }
 
     /// Writes for some regions that make sense after what is here, applied here already.
-    pub(super) fn draw(&mut self, random: &mut Random) -> Vec<Write> {
+    pub(crate) fn draw(&mut self, random: &mut Random) -> Vec<Write> {
         let mut writes = Vec::new();
         for _ in 0..=random.below(4) {
             let region = 1 + random.below(6);
