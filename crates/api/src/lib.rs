@@ -10,6 +10,7 @@ pub mod http;
 mod metadata;
 pub mod native;
 mod serve;
+mod stats;
 
 pub use front::Front;
 pub use serve::{serve_clients, serve_http};

@@ -6,9 +6,9 @@ use proto::hiraeth::v1::keyspaces_server::Keyspaces;
 use proto::hiraeth::v1::node_server::Node;
 use state::directory::{Directory, KeyspaceRecord, NodeRecord, RegionRecord};
 use tonic::{Request, Response, Status};
-use types::NodeId;
+use types::{Code, Fault, NodeId, RegionId};
 
-use crate::{error, metadata};
+use crate::{error, metadata, stats};
 
 /// `hiraeth.v1.Keyspaces`.
 pub struct KeyspacesService {
@@ -98,6 +98,8 @@ impl Node for NodeService {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             nodes: directory.nodes.values().map(node).collect(),
             keyspaces: keyspaces(&directory),
+            seen: self.handle.nodes().iter().map(stats::seen).collect(),
+            health: Some(stats::health(&self.handle)),
             ..Default::default()
         };
         let replicas =
@@ -119,7 +121,43 @@ impl Node for NodeService {
                 ..region(record)
             });
         }
+        for record in directory.regions.values() {
+            let Some(state) = self.handle.region_state(record.id) else { continue };
+            let known = response.regions.iter().position(|it| it.id == record.id.get());
+            // One that was set aside has nothing else to tell.
+            let known = known.unwrap_or_else(|| {
+                response.regions.push(region(record));
+                response.regions.len() - 1
+            });
+            let region = &mut response.regions[known];
+            (region.state, region.state_detail) = (state.kind.name().to_owned(), state.detail);
+        }
         Ok(Response::new(response))
+    }
+
+    async fn stats(
+        &self,
+        request: Request<pb::StatsRequest>,
+    ) -> Result<Response<pb::StatsResponse>, Status> {
+        let pb::StatsRequest { region, keyspace } = request.into_inner();
+        let told = |fault: &Fault| error::status(fault);
+        let keyspace = match keyspace.as_str() {
+            "" => None,
+            name => Some(self.handle.keyspace(Some(name)).map_err(|fault| told(&fault))?),
+        };
+        let region = (region != 0).then_some(RegionId(region));
+        let directory = self.handle.directory();
+        let stats = self.handle.stats(region).await.map_err(|fault| told(&fault))?;
+        if let (Some(region), true) = (region, stats.is_empty()) {
+            let text = format!("region {region} is not on this node");
+            return Err(told(&Fault::new(Code::RegionNotFound, text)));
+        }
+        let wanted =
+            stats.iter().filter(|stats| keyspace.is_none_or(|wanted| stats.keyspace == wanted));
+        Ok(Response::new(pb::StatsResponse {
+            node: self.handle.node().get(),
+            regions: wanted.map(|stats| stats::region(stats, &directory)).collect(),
+        }))
     }
 
     async fn barrier(

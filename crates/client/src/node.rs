@@ -5,6 +5,7 @@ use proto::etcdserverpb::cluster_client::ClusterClient;
 use proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use proto::hiraeth::v1::node_client::NodeClient;
 use proto::hiraeth::v1::{BarrierRequest, BarrierResponse, NodeStatusRequest, NodeStatusResponse};
+use proto::hiraeth::v1::{StatsRequest, StatsResponse};
 use proto::hiraeth::v1::{VerifyLeaderRequest, VerifyLeaderResponse};
 use tokio::time::timeout;
 use tonic::transport::Channel;
@@ -53,6 +54,23 @@ impl Client {
         let channel = endpoints::lazy(address)?;
         let mut service = service(channel);
         self.once(address, service.status(self.request(NodeStatusRequest {}))).await
+    }
+
+    /// The Raft groups of the server at `address`, closely: of one region (0 for all), of one keyspace
+    /// (empty for all).
+    ///
+    /// # Errors
+    /// As [`Self::node_status`]; an unknown keyspace or region.
+    pub async fn raft_stats(
+        &self,
+        address: &str,
+        region: u64,
+        keyspace: &str,
+    ) -> Result<StatsResponse, Error> {
+        let channel = endpoints::lazy(address)?;
+        let mut service = service(channel);
+        let request = StatsRequest { region, keyspace: keyspace.to_owned() };
+        self.once(address, service.stats(self.request(request))).await
     }
 
     /// etcd's `Maintenance.Status` of the server at `address`.

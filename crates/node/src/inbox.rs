@@ -97,7 +97,7 @@ impl Inbox for NodeInbox {
 
     fn link(&self, peer: NodeId, up: bool) {
         tracing::info!(%peer, up, "peer link");
-        self.0.flight.note(Event::Link { node: peer.get(), up });
+        self.0.flight.note(Event::Link { node: peer.get(), there: up });
         if !up {
             self.0.fail_questions(peer);
             liveness::link_down(&self.0, peer);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use consensus::{SnapshotMeta, Status};
 use env::Moment;
-use region::{Host, Output, RegionMessage};
+use region::{GroupStats, Host, Output, RegionMessage};
 use tokio::sync::oneshot;
 use types::{Code, Index, NodeId, PeerId, RegionId, Term};
 
@@ -63,6 +63,11 @@ pub(crate) enum ToPoller {
         region: RegionId,
         to: NodeId,
         reply: oneshot::Sender<Result<(), Code>>,
+    },
+    /// What operators want to know of one region, or of all.
+    Stats {
+        region: Option<RegionId>,
+        reply: oneshot::Sender<Vec<GroupStats>>,
     },
     Status {
         region: RegionId,
@@ -136,6 +141,7 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
         if shared.clock.now() >= next_tick {
             next_tick = next_after(shared, next_tick, tick);
             host.tick();
+            shared.meters.awake(slot, host.awake());
             if slot == 0 {
                 liveness::tick(shared, &mut frames);
             }
@@ -202,6 +208,10 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
                 shared.live.transfer_begun(region, term, now);
             }
             let _ = reply.send(begun);
+        }
+        ToPoller::Stats { region, reply } => {
+            let wanted = host.regions().filter(|it| region.is_none_or(|region| region == *it));
+            drop(reply.send(wanted.filter_map(|it| host.group_stats(it)).collect()));
         }
         ToPoller::Status { region, reply } => {
             drop(reply.send(host.peer(region).map(region::Peer::status)));

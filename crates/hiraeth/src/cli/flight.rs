@@ -147,7 +147,7 @@ fn told(entry: &Entry) -> String {
             number("term")
         ),
         "link" => {
-            let up = entry.fields.get("up") == Some(&Value::Bool(true));
+            let up = entry.fields.get("there") == Some(&Value::Bool(true));
             format!("LINK     node {} {}", number("node"), if up { "up" } else { "down" })
         }
         "slow_sync" => format!("SLOW     a sync of the log took {} ms", number("ms")),

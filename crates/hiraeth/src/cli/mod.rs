@@ -11,6 +11,7 @@ mod keyspace;
 mod kv;
 mod lease;
 mod output;
+mod raft;
 mod remote;
 
 pub(crate) use remote::parse_time;
@@ -31,6 +32,7 @@ pub(crate) enum Command {
     Lease(lease::Arguments),
     Keyspace(keyspace::Arguments),
     Status(status::Arguments),
+    Raft(raft::Arguments),
     Flight(flight::Arguments),
     Completions(completions::Arguments),
 }
@@ -41,6 +43,7 @@ pub(crate) fn run(command: Command, program: clap::Command) -> ExitCode {
         Command::Kv(arguments) => output::block_on(kv::run(arguments)),
         Command::Lease(arguments) => output::block_on(lease::run(arguments)),
         Command::Keyspace(arguments) => output::block_on(keyspace::run(arguments)),
+        Command::Raft(arguments) => output::block_on(raft::run(arguments)),
         Command::Status(arguments) => output::block_on(status::run(arguments)),
         Command::Flight(arguments) => flight::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, program),

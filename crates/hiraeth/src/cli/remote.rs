@@ -39,6 +39,11 @@ impl Remote {
         Options { keyspace: self.keyspace.clone(), timeout: self.timeout, rounds: ROUNDS }
     }
 
+    /// The keyspace that was given.
+    pub(super) fn keyspace(&self) -> Option<&str> {
+        self.keyspace.as_deref()
+    }
+
     /// A client that connects with the first request.
     pub(super) fn client(&self) -> Result<Client, client::Error> {
         Client::lazy(self.endpoints.iter().map(String::as_str), self.options())

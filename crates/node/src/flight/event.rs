@@ -77,7 +77,7 @@ pub enum Event {
     /// The link to a node came or went.
     Link {
         node: u64,
-        up: bool,
+        there: bool,
     },
     /// A region has no majority that answers, or has one again.
     Quorum {

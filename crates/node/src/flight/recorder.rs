@@ -166,7 +166,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
     let mut recorder = Recorder::new(disk, &config.data_dir, config.flight_file_bytes);
     let clock = &shared.clock;
     let mut pace = Pace {
-        next: clock.now(),
+        next: clock.now().after(EVERY),
         clocks: (clock.wall_millis(), milliseconds(clock.now())),
         sampler: Sampler::default(),
     };

@@ -30,6 +30,8 @@ pub struct Sample {
     pub leading: u64,
     /// As above.
     pub leaderless: u64,
+    /// Replicas that sleep.
+    pub hibernating: u64,
     /// Nodes linked to this one, and nodes that should be.
     pub links: u64,
     /// As above.
@@ -91,6 +93,8 @@ impl Sampler {
         let room = shared.space.room();
         (sample.disk_free, sample.read_only) = (room.free, room.read_only);
         self.regions(shared, &mut sample);
+        let awake = shared.meters.awake_regions() as u64;
+        sample.hibernating = sample.regions.saturating_sub(awake);
         let own = shared.node();
         if let Some(net) = shared.net.get() {
             for node in shared.directory().nodes.keys().filter(|node| **node != own) {

@@ -108,3 +108,40 @@ fn a_disk_that_takes_nothing_costs_the_records_only() {
     assert_eq!(recorder.write(), 0);
     assert_eq!(found(&read(&RealDisk, directory.path()).unwrap()), [3]);
 }
+
+/// Members of a record that are named like those of its stamp would make it unreadable.
+#[test]
+fn every_event_is_read_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut recorder = recorder(directory.path(), 1 << 20);
+    let text = || "\u{1}\"\\ü".to_owned();
+    let events = [
+        Event::Start { version: text(), name: text(), node: 1, pid: 2 },
+        Event::Stop { reason: text() },
+        Event::Failure { reason: text() },
+        Event::Panic { thread: text(), message: text(), place: text() },
+        Event::Leader { region: 1, leader: 0, term: 2 },
+        Event::Leaders { regions: 1, by_leader: [(0, 1)].into() },
+        Event::Election { region: 1, term: 2 },
+        Event::Quarantine { region: 1, reason: text() },
+        Event::SnapshotSent { region: 1, to: 2, index: 3 },
+        Event::SnapshotFailed { region: 1, to: 2, reason: text() },
+        Event::SnapshotInstalled { region: 1, index: 2 },
+        Event::ReadOnly { free_bytes: 1, reserve_bytes: 2 },
+        Event::Writable { free_bytes: 1 },
+        slow(1),
+        Event::Link { node: 1, there: true },
+        Event::Quorum { region: 1, lost: true },
+        Event::ClockJump { by_ms: -1 },
+        Event::Paused { ms: 1 },
+        Event::Dropped { records: 1 },
+    ];
+    events.iter().for_each(|event| recorder.add(7, 9, event));
+    recorder.add(7, 9, &super::Sample::default());
+    assert_eq!(recorder.write(), 0);
+    let timeline = read(&RealDisk, directory.path()).unwrap();
+    assert_eq!(timeline.damage, []);
+    assert_eq!(timeline.entries.len(), events.len() + 1);
+    assert!(timeline.entries.iter().all(|entry| (entry.wall_ms, entry.up_ms) == (7, 9)));
+    assert_eq!(timeline.entries.last().unwrap().kind, "sample");
+}

@@ -5,8 +5,11 @@ mod commands;
 mod lease;
 mod machine;
 mod reads;
+mod stats;
 mod status;
 mod waits;
+
+pub use stats::RegionStats;
 
 use std::sync::Arc;
 

@@ -71,6 +71,12 @@ impl Handle {
         crate::flight::record_panics(&self.shared);
     }
 
+    /// Where the node keeps everything.
+    #[must_use]
+    pub fn data_dir(&self) -> &std::path::Path {
+        &self.shared.config.data_dir
+    }
+
     /// The room on the disk of the data directory, as of the last half second.
     #[must_use]
     pub fn room(&self) -> Room {

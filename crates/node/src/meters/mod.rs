@@ -4,8 +4,10 @@
 mod histogram;
 mod process;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use types::Code;
 
 use crate::answer::Consistency;
@@ -72,6 +74,8 @@ pub struct Meters {
     pub snapshots_installed: Counter,
     /// Regions set aside.
     pub quarantined: Counter,
+    /// Regions that are awake, by poller.
+    awake: Mutex<BTreeMap<usize, usize>>,
     /// Flight records that were lost: the recorder or its disk was behind.
     pub flight_dropped: Counter,
 }
@@ -93,6 +97,7 @@ impl Default for Meters {
             snapshots_failed: Counter::default(),
             snapshots_installed: Counter::default(),
             quarantined: Counter::default(),
+            awake: Mutex::default(),
             flight_dropped: Counter::default(),
         }
     }
@@ -105,6 +110,17 @@ impl Meters {
             None => self.proposed.add(1),
             Some(counter) => counter.add(1),
         }
+    }
+
+    /// So many regions of a poller are awake.
+    pub(crate) fn awake(&self, poller: usize, regions: usize) {
+        self.awake.lock().insert(poller, regions);
+    }
+
+    /// Regions that are awake, as of the last tick.
+    #[must_use]
+    pub fn awake_regions(&self) -> usize {
+        self.awake.lock().values().sum()
     }
 
     /// A client reads so.
