@@ -83,6 +83,10 @@ struct Faults {
     fail_syncs: u64,
     /// Bytes that may still be allocated or written beyond what is there.
     free_bytes: Option<u64>,
+    /// Nothing may be changed.
+    read_only: bool,
+    /// A sync that fails is tried again by a layer that should not.
+    retries_syncs: bool,
 }
 
 #[derive(Default)]
@@ -209,6 +213,28 @@ impl FaultDisk {
         self.0.lock().faults.free_bytes = Some(bytes);
     }
 
+    /// From now on nothing can be changed.
+    pub(crate) fn set_read_only(&self) {
+        self.0.lock().faults.read_only = true;
+    }
+
+    /// There is space again, and it can be written.
+    pub(crate) fn give_space(&self) {
+        let faults = &mut self.0.lock().faults;
+        (faults.free_bytes, faults.read_only) = (None, false);
+    }
+
+    /// Whether it is full or read-only.
+    pub(crate) fn is_short(&self) -> bool {
+        let faults = &self.0.lock().faults;
+        faults.free_bytes.is_some() || faults.read_only
+    }
+
+    /// A sync that fails is tried again behind everybody's back, which Linux answers with success.
+    pub(crate) fn retry_syncs(&self) {
+        self.0.lock().faults.retries_syncs = true;
+    }
+
     /// All bytes of a file, as read.
     pub(crate) fn contents(&self, path: &Path) -> Vec<u8> {
         let state = self.0.lock();
@@ -242,6 +268,9 @@ impl State {
     fn operate(&mut self) -> io::Result<()> {
         if self.faults.power_is_off {
             return Err(io::Error::other("the power is off"));
+        }
+        if self.faults.read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         self.counts.operations += 1;
         match &mut self.faults.power_cut_in {
@@ -385,6 +414,9 @@ impl DiskFile for FaultFile {
             if state.faults.fail_syncs > 0 {
                 state.faults.fail_syncs -= 1;
                 state.files[self.inode].fail_sync(sector);
+                if state.faults.retries_syncs {
+                    return Ok(());
+                }
                 return Err(io::Error::other("the disk could not sync"));
             }
             state.files[self.inode].sync(sector);

@@ -6,7 +6,6 @@ use types::{LeaseId, RegionId};
 use crate::client::{Ask, Client, Job};
 use crate::event::Event;
 use crate::oracle::{Action, compare_nodes};
-use crate::scenario::NODES;
 use crate::sky::Sky;
 use crate::world::World;
 
@@ -26,7 +25,7 @@ pub(crate) fn probe(sky: &mut Sky, world: &mut World) {
         if region == RegionId::META {
             continue;
         }
-        for node in 0..NODES {
+        for node in 0..world.nodes.len() {
             let at = world.add_client(sky, region, Job::Probe { node });
             let key = bytes::Bytes::from(format!("probe-{node}"));
             let action = Action::Put(sky.ticket());
@@ -48,7 +47,7 @@ fn regions(world: &World) -> Vec<RegionId> {
 
 /// Looks whether all is quiet, and judges then; answers whether the run is over.
 pub(crate) fn settled(sky: &mut Sky, world: &World) -> bool {
-    let missing = unrest(world);
+    let missing = unrest(sky, world);
     if missing.is_none() {
         judge(sky, world);
         return true;
@@ -63,10 +62,13 @@ pub(crate) fn settled(sky: &mut Sky, world: &World) -> bool {
 }
 
 /// What is not at rest yet.
-fn unrest(world: &World) -> Option<String> {
+fn unrest(sky: &Sky, world: &World) -> Option<String> {
     if let Some(client) = world.clients.iter().find(|client| !client.is_idle()) {
         let Client { at, region, job, .. } = client;
         return Some(format!("client {at} of region {region} ({job:?}) has no answer"));
+    }
+    if let Some(watcher) = world.watchers.iter().find(|it| it.is_behind(sky)) {
+        return Some(format!("a watcher of {} is at {}", watcher.region, watcher.next));
     }
     for region in regions(world) {
         let mut positions = Vec::new();

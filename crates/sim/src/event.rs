@@ -1,10 +1,9 @@
 //! Everything that can happen at a moment of simulated time.
 
 use bytes::Bytes;
-use env::Moment;
 use state::request::RangeRequest;
 use state::response::{Outcome, RangeResponse};
-use types::{Code, LeaseId, NodeId, RegionId, Revision, Term};
+use types::{Code, LeaseId, NodeId, RegionId, Revision};
 
 use crate::nemesis::Fault;
 
@@ -64,6 +63,10 @@ pub(crate) enum Event {
     Nemesis,
     /// A fault ends.
     Heal(Fault),
+    /// A watcher looks what there is.
+    Watch {
+        watcher: usize,
+    },
     Restart {
         node: usize,
         life: u64,
@@ -96,10 +99,34 @@ impl Event {
 /// What one node sends another.
 #[derive(Clone, Debug)]
 pub(crate) enum Packet {
-    Raft { region: RegionId, bytes: Bytes },
-    Propose { request: u64, region: RegionId, data: Bytes },
-    Renew { request: u64, region: RegionId, lease: LeaseId },
-    Reply { request: u64, result: Result<Answer, Code> },
+    Raft {
+        region: RegionId,
+        bytes: Bytes,
+    },
+    Propose {
+        request: u64,
+        region: RegionId,
+        data: Bytes,
+    },
+    Renew {
+        request: u64,
+        region: RegionId,
+        lease: LeaseId,
+    },
+    /// A read at the leader, by its lease if it has one.
+    Read {
+        request: u64,
+        region: RegionId,
+        range: RangeRequest,
+    },
+    Beat {
+        incarnation: u64,
+    },
+    Sleep(region::Sleep),
+    Reply {
+        request: u64,
+        result: Result<Answer, Code>,
+    },
 }
 
 /// What a client asks a node.
@@ -119,6 +146,8 @@ pub(crate) enum Body {
         tag: (u64, u64),
     },
     Read(RangeRequest),
+    /// Read where the leader is, by its lease.
+    LeaseRead(RangeRequest),
     Renew(LeaseId),
 }
 
@@ -164,10 +193,5 @@ pub(crate) struct Reading {
 #[derive(Clone, Debug)]
 pub(crate) enum Wants {
     Range(RangeRequest),
-    /// Renew a lease; asked by the leader of this term at this moment of its clock.
-    Renew {
-        lease: LeaseId,
-        term: Term,
-        since: Moment,
-    },
+    Renew(LeaseId),
 }

@@ -35,6 +35,16 @@ mod scenario;
 mod sky;
 mod trace;
 mod transfer;
+#[allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    missing_docs,
+    reason = "the node's own watches: what is told to whom is simulated, not imitated"
+)]
+#[path = "../../node/src/watch/mod.rs"]
+mod watch;
+mod watcher;
 mod world;
 
 pub use counts::Counts;

@@ -1,12 +1,15 @@
 //! What can be broken on purpose, to see that it would be noticed.
 
 use consensus::Guards;
+use region::HostGuards;
 
 /// One thing that is wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mutant {
     /// A rule of `consensus::Guards` does not hold.
     Guard(&'static str),
+    /// A rule of `region::HostGuards` does not hold.
+    Host(&'static str),
     /// The log says "durable" before it synced.
     AckBeforeSync,
     /// A hard state goes to the disk without its vote.
@@ -23,6 +26,14 @@ pub enum Mutant {
     ReuseQuestions,
     /// A leader renews leases without a quorum's word that it leads.
     RenewUnconfirmed,
+    /// A command that was routed by an old map is carried out.
+    EpochUnchecked,
+    /// A snapshot is installed, and those who watch are not told.
+    ForgetJump,
+    /// A sync that failed is tried again, and believed.
+    RetrySync,
+    /// Leases end by the wall clock.
+    WallClock,
     /// A lease goes on though leadership was handed over.
     LeaseOverTransfer,
     /// A lease is counted from when the quorum answered.
@@ -30,7 +41,7 @@ pub enum Mutant {
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 10] = [
+const OWN: [(&str, Mutant); 14] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
@@ -39,6 +50,10 @@ const OWN: [(&str, Mutant); 10] = [
     ("forget_log_of_new_region", Mutant::ForgetLogOfNewRegion),
     ("reuse_questions", Mutant::ReuseQuestions),
     ("renew_unconfirmed", Mutant::RenewUnconfirmed),
+    ("epoch_unchecked", Mutant::EpochUnchecked),
+    ("forget_jump", Mutant::ForgetJump),
+    ("retry_sync", Mutant::RetrySync),
+    ("wall_clock", Mutant::WallClock),
     ("lease_over_transfer", Mutant::LeaseOverTransfer),
     ("lease_from_answer", Mutant::LeaseFromAnswer),
 ];
@@ -48,7 +63,8 @@ impl Mutant {
     #[must_use]
     pub fn all() -> Vec<(&'static str, Self)> {
         let guards = Guards::NAMES.into_iter().map(|name| (name, Self::Guard(name)));
-        OWN.into_iter().chain(guards).collect()
+        let hosts = HostGuards::NAMES.into_iter().map(|name| (name, Self::Host(name)));
+        OWN.into_iter().chain(guards).chain(hosts).collect()
     }
 
     /// The one called `name`.

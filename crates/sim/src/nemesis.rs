@@ -5,14 +5,16 @@ use types::NodeId;
 
 use crate::event::Event;
 use crate::node::{Crash, Node, ToPoller};
-use crate::scenario::NODES;
+use crate::partition;
 use crate::sky::Sky;
 
 /// A fault that lasts and then ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
-    /// Packets from one node to another are lost.
-    Cut { from: NodeId, to: NodeId },
+    /// Packets from some nodes to some others are lost.
+    Cuts(partition::Cuts),
+    /// A disk is full or read-only.
+    Short { node: usize },
     /// Packets get lost, doubled and late everywhere.
     Noise,
 }
@@ -25,17 +27,17 @@ pub(crate) fn strike(sky: &mut Sky, nodes: &mut [Node]) {
     let next = sky.settings.fault_interval_micros;
     let next = sky.between(next / 10, next);
     sky.after(next, Event::Nemesis);
-    let at = usize::try_from(sky.random.below(NODES as u64)).unwrap_or(0);
+    let at = usize::try_from(sky.random.below(sky.settings.nodes)).unwrap_or(0);
     match sky.random.below(100) {
-        0..14 => isolate(sky, NodeId(at as u64 + 1), true),
-        14..24 => isolate(sky, NodeId(at as u64 + 1), false),
-        24..32 => cut_one_way(sky),
+        0..30 => part(sky),
+        30..32 => jump_clock(sky, &mut nodes[at]),
         32..44 => noise(sky),
         44..56 => crash(sky, &mut nodes[at], Crash::Kill),
         56..66 => crash(sky, &mut nodes[at], Crash::Power),
         66..74 => cut_power_soon(sky, &mut nodes[at]),
         74..77 => crash_all(sky, nodes),
-        77..84 => slow_disk(sky, &mut nodes[at]),
+        77..79 => fill_disk(sky, &mut nodes[at]),
+        79..84 => slow_disk(sky, &mut nodes[at]),
         84..88 => slow_applier(sky, &mut nodes[at]),
         88..91 => fail_sync(sky, &mut nodes[at]),
         91..95 => pause(sky, &mut nodes[at]),
@@ -44,12 +46,13 @@ pub(crate) fn strike(sky: &mut Sky, nodes: &mut [Node]) {
 }
 
 /// A lasting fault is over.
-pub(crate) fn heal(sky: &mut Sky, fault: Fault) {
+pub(crate) fn heal(sky: &mut Sky, nodes: &mut [Node], fault: Fault) {
     if sky.calm {
         return;
     }
     match fault {
-        Fault::Cut { from, to } => sky.network.mend(from, to),
+        Fault::Cuts(cuts) => cuts.into_iter().for_each(|(from, to)| sky.network.mend(from, to)),
+        Fault::Short { node } => nodes[node].arm_disk(sky),
         Fault::Noise => set_noise(sky, [0; 3]),
     }
 }
@@ -63,7 +66,9 @@ pub(crate) fn calm(sky: &mut Sky, nodes: &mut [Node]) {
         node.slow_disk_until = 0;
         node.slow_applier_until = 0;
         node.paused_until = 0;
+        node.short_until = 0;
         node.disk.disarm();
+        node.disk.give_space();
         node.engine.disarm();
         if node.running.is_none() {
             sky.after(1_000, Event::Restart { node: node.at(), life: node.life });
@@ -80,37 +85,39 @@ fn duration(sky: &mut Sky) -> u64 {
     }
 }
 
-fn cut(sky: &mut Sky, from: NodeId, to: NodeId, duration: u64) {
-    sky.network.cut(from, to);
-    sky.note(from, "cut off from", [to.get(), duration, 0, 0]);
-    sky.after(duration, Event::Heal(Fault::Cut { from, to }));
+fn part(sky: &mut Sky) {
+    let cuts = partition::draw(&mut sky.random, sky.settings.nodes, &mut sky.counts);
+    let lasts = duration(sky);
+    for (from, to) in &cuts {
+        sky.network.cut(*from, *to);
+        sky.note(*from, "cut off from", [to.get(), lasts, 0, 0]);
+    }
+    sky.after(lasts, Event::Heal(Fault::Cuts(cuts)));
 }
 
-fn isolate(sky: &mut Sky, node: NodeId, fully: bool) {
-    sky.counts.partitions += 1;
-    let duration = duration(sky);
-    let skipped = NodeId(1 + (node.get() % NODES as u64));
-    for other in (1..=NODES as u64).map(NodeId).filter(|other| *other != node) {
-        if fully || other != skipped {
-            cut(sky, node, other, duration);
-            cut(sky, other, node, duration);
-        }
-    }
+/// The wall clock jumps by an hour. Nothing may go by it.
+fn jump_clock(sky: &mut Sky, node: &mut Node) {
+    sky.counts.clock_jumps += 1;
+    let forward = sky.random.chance(60);
+    sky.note(node.id, "wall clock jumps", [u64::from(forward), 0, 0, 0]);
+    node.wall_micros += if forward { 3_600_000_000 } else { -3_600_000_000 };
 }
 
-fn cut_one_way(sky: &mut Sky) {
-    sky.counts.one_way_partitions += 1;
-    let from = NodeId(1 + sky.random.below(NODES as u64));
-    let duration = duration(sky);
-    let all = sky.random.chance(50);
-    let skipped = NodeId(1 + (from.get() % NODES as u64));
-    let outward = sky.random.chance(50);
-    for other in (1..=NODES as u64).map(NodeId).filter(|other| *other != from) {
-        if all || other != skipped {
-            let (from, to) = if outward { (from, other) } else { (other, from) };
-            cut(sky, from, to, duration);
-        }
+/// The disk has no room left but for a few bytes, or turns read-only, for a while.
+fn fill_disk(sky: &mut Sky, node: &mut Node) {
+    let lasts = duration(sky);
+    node.read_only = sky.random.chance(40);
+    node.short_until = node.short_until.max(sky.now + lasts);
+    sky.note(node.id, "has no space", [u64::from(node.read_only), lasts, 0, 0]);
+    if node.read_only {
+        sky.counts.read_only_disks += 1;
+        node.disk.set_read_only();
+    } else {
+        sky.counts.full_disks += 1;
+        node.disk.set_free_bytes(sky.random.below(3_000));
     }
+    // Just after: whoever looks must find it well again.
+    sky.after(node.short_until - sky.now + 1, Event::Heal(Fault::Short { node: node.at() }));
 }
 
 fn noise(sky: &mut Sky) {
@@ -194,7 +201,7 @@ fn fail_sync(sky: &mut Sky, node: &mut Node) {
 
 /// Leadership is handed over, of a region that is led here to a node that is drawn.
 fn transfer(sky: &mut Sky, nodes: &mut [Node]) {
-    let to = NodeId(1 + sky.random.below(NODES as u64));
+    let to = NodeId(1 + sky.random.below(sky.settings.nodes));
     for node in nodes {
         let life = node.life;
         node.step(sky, life, |running, sky| {

@@ -41,12 +41,17 @@ pub(crate) struct Sky {
 }
 
 impl Sky {
-    pub(crate) fn new(seed: u64, settings: Settings, mutant: Option<Mutant>, trace: Trace) -> Self {
+    pub(crate) fn new(
+        random: Random,
+        settings: Settings,
+        mutant: Option<Mutant>,
+        trace: Trace,
+    ) -> Self {
         Self {
             now: 0,
             queue: Queue::default(),
             sequence: 0,
-            random: Random::new(seed),
+            random,
             settings,
             mutant,
             network: Network::default(),

@@ -27,6 +27,8 @@ pub(crate) struct Transfer {
     chunks: VecDeque<Bytes>,
     /// The receiver's run and its file.
     receiver: Option<(u64, SnapshotWriter)>,
+    /// A byte of it is not the one that was sent.
+    corrupted: bool,
 }
 
 impl Transfer {
@@ -40,7 +42,10 @@ impl Transfer {
         let transfers = &mut sky.transfers;
         transfers.last += 1;
         let transfer = transfers.last;
-        transfers.open.insert(transfer, Self { from, to, region, peer, chunks, receiver: None });
+        transfers.open.insert(
+            transfer,
+            Self { from, to, region, peer, chunks, receiver: None, corrupted: false },
+        );
         let delay = sky.between(1_000, 8_000);
         sky.after(delay, Event::Chunk { transfer });
     }
@@ -83,6 +88,13 @@ pub(crate) fn chunk(sky: &mut Sky, nodes: &mut [Node], id: u64) {
             verdict = Some(false);
             return;
         };
+        if let Some(chunk) = transfer.chunks.front_mut()
+            && !sky.calm
+            && sky.random.below(1000) < sky.settings.corrupted_chunks_permille
+        {
+            *chunk = corrupt(sky, chunk);
+            transfer.corrupted = true;
+        }
         if let Some(chunk) = transfer.chunks.pop_front()
             && writer.accept(&chunk).is_err()
         {
@@ -91,6 +103,9 @@ pub(crate) fn chunk(sky: &mut Sky, nodes: &mut [Node], id: u64) {
             && let Some((_, writer)) = transfer.receiver.take()
         {
             let received = running.received(sky, from, writer);
+            if transfer.corrupted && received.is_ok() {
+                sky.fail("snapshots", "one with a wrong byte was taken");
+            }
             verdict = Some(received.is_ok());
         }
     });
@@ -106,6 +121,17 @@ pub(crate) fn chunk(sky: &mut Sky, nodes: &mut [Node], id: u64) {
             finish(sky, nodes, &transfer, told);
         }
     }
+}
+
+/// Another byte somewhere.
+fn corrupt(sky: &mut Sky, chunk: &Bytes) -> Bytes {
+    sky.counts.chunks_corrupted += 1;
+    let mut bytes = chunk.to_vec();
+    let at = usize::try_from(sky.random.below(bytes.len().max(1) as u64)).unwrap_or(0);
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte ^= 1 << sky.random.below(8);
+    }
+    bytes.into()
 }
 
 fn finish(sky: &mut Sky, nodes: &mut [Node], transfer: &Transfer, ok: bool) {

@@ -1,15 +1,17 @@
 //! One run: a seed, a scenario, and the loop that lets one event happen after the other.
 
-use types::{NodeId, RegionId};
+use types::{KeyRange, NodeId, RegionId};
 
 use crate::client::{Client, Job};
 use crate::counts::Counts;
+use crate::disk::Random;
 use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::node::Node;
-use crate::scenario::{NODES, RATE_MAX, RATE_MIN, Scenario};
+use crate::scenario::{RATE_MAX, RATE_MIN, Scenario};
 use crate::sky::{Failure, Sky};
 use crate::trace::{Trace, mix};
+use crate::watcher::Watcher;
 use crate::{ending, membership, nemesis, transfer};
 
 /// What to run.
@@ -49,6 +51,7 @@ const EVENTS: u64 = 20_000_000;
 pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) clients: Vec<Client>,
+    pub(crate) watchers: Vec<Watcher>,
 }
 
 /// Runs one seed.
@@ -59,7 +62,9 @@ pub fn run(plan: Plan) -> Report {
     }
     let name = plan.scenario.name().bytes().fold(0, |sum, byte| mix(sum, u64::from(byte)));
     let trace = Trace::new(plan.trace);
-    let mut sky = Sky::new(mix(plan.seed, name), plan.scenario.settings(), plan.mutant, trace);
+    let mut random = Random::new(mix(plan.seed, name));
+    let settings = plan.scenario.settings(&mut random);
+    let mut sky = Sky::new(random, settings, plan.mutant, trace);
     let mut world = World::new(&mut sky);
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         while sky.failure.is_none()
@@ -97,12 +102,12 @@ pub(crate) fn words(panic: &(dyn std::any::Any + Send)) -> String {
 impl World {
     fn new(sky: &mut Sky) -> Self {
         let mut nodes = Vec::new();
-        for id in 1..=NODES as u64 {
+        for id in 1..=sky.settings.nodes {
             let rate = sky.between(RATE_MIN, RATE_MAX);
             nodes.push(Node::new(NodeId(id), rate));
         }
-        let mut world = Self { nodes, clients: Vec::new() };
-        for node in 0..NODES {
+        let mut world = Self { nodes, clients: Vec::new(), watchers: Vec::new() };
+        for node in 0..world.nodes.len() {
             let delay = sky.between(0, 30_000);
             sky.after(delay, Event::Restart { node, life: 0 });
         }
@@ -121,14 +126,24 @@ impl World {
 
     pub(crate) fn add_client(&mut self, sky: &mut Sky, region: RegionId, job: Job) -> usize {
         let at = self.clients.len();
-        let mut client = Client::new(at, region, job);
+        let mut client = Client::new(at, region, job, sky.settings.nodes);
         let delay = sky.between(100_000, 400_000);
         client.wake(sky, delay);
         self.clients.push(client);
         at
     }
 
+    fn add_watchers(&mut self, sky: &mut Sky, region: RegionId) {
+        for range in [KeyRange::all(), KeyRange::single(&bytes::Bytes::from("key-1-0"))] {
+            let watcher = self.watchers.len();
+            self.watchers.push(Watcher::new(region, range));
+            let delay = sky.between(100_000, 900_000);
+            sky.after(delay, Event::Watch { watcher });
+        }
+    }
+
     fn add_clients(&mut self, sky: &mut Sky, region: RegionId) {
+        self.add_watchers(sky, region);
         let settings = &sky.settings;
         let jobs = [
             (settings.register_clients, Job::Registers),
@@ -167,8 +182,11 @@ impl World {
             }
             Event::Deliver { from, to, packet } => {
                 let at = usize::try_from(to.get()).unwrap_or(1) - 1;
-                let life = nodes[at].life;
-                nodes[at].step(sky, life, |it, sky| it.deliver(sky, from, packet));
+                // What is on its way when a link breaks is lost with it.
+                if !sky.network.is_cut(from, to) {
+                    let life = nodes[at].life;
+                    nodes[at].step(sky, life, |it, sky| it.deliver(sky, from, packet));
+                }
             }
             Event::Chunk { transfer } => transfer::chunk(sky, nodes, transfer),
             Event::Request { node, request } => {
@@ -181,9 +199,10 @@ impl World {
                     self.add_clients(sky, region);
                 }
             }
+            Event::Watch { watcher } => self.watchers[watcher].look(sky, nodes, watcher),
             Event::Client { client, alarm } => self.clients[client].ring(sky, alarm),
             Event::Nemesis => nemesis::strike(sky, nodes),
-            Event::Heal(fault) => nemesis::heal(sky, fault),
+            Event::Heal(fault) => nemesis::heal(sky, nodes, fault),
             Event::Restart { node, life } => {
                 if nodes[node].life == life && nodes[node].running.is_none() {
                     nodes[node].start(sky);

@@ -5,7 +5,6 @@ use types::Code;
 use super::{Ask, Client, Job, Pending};
 use crate::event::{Answer, Body, Event, Request};
 use crate::oracle::{Action, Seen};
-use crate::scenario::NODES;
 use crate::sky::Sky;
 
 /// Microseconds an attempt may take before the same question is put again.
@@ -67,7 +66,7 @@ impl Client {
         if let Job::Probe { node } = self.job {
             self.node = node;
         } else if pending.attempts > 1 || sky.random.chance(20) {
-            self.node = usize::try_from(sky.random.below(NODES as u64)).unwrap_or(0);
+            self.node = usize::try_from(sky.random.below(sky.settings.nodes)).unwrap_or(0);
         }
         self.attempt = sky.ticket();
         let (client, attempt, region) = (self.at, self.attempt, self.region);
@@ -77,7 +76,7 @@ impl Client {
         sky.after(delay, Event::Request { node: self.node, request: request.clone() });
         // Now and then the same command is on its way twice, over two nodes.
         if matches!(request.body, Body::Write { .. }) && !sky.calm && sky.random.chance(3) {
-            let node = usize::try_from(sky.random.below(NODES as u64)).unwrap_or(0);
+            let node = usize::try_from(sky.random.below(sky.settings.nodes)).unwrap_or(0);
             let later = sky.between(20, 300_000);
             sky.after(later, Event::Request { node, request });
         }

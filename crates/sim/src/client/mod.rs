@@ -33,12 +33,32 @@ pub(crate) enum Job {
 /// What is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Ask {
-    Register { key: Bytes, action: Action },
-    Grant { lease: LeaseId, ttl_seconds: i64 },
-    LeasedPut { key: Bytes, lease: LeaseId },
-    Renew { lease: LeaseId },
+    Register {
+        key: Bytes,
+        action: Action,
+    },
+    Grant {
+        lease: LeaseId,
+        ttl_seconds: i64,
+    },
+    LeasedPut {
+        key: Bytes,
+        lease: LeaseId,
+    },
+    Renew {
+        lease: LeaseId,
+    },
+    Revoke {
+        lease: LeaseId,
+    },
+    /// A put that was routed by an old map.
+    Misrouted {
+        key: Bytes,
+    },
     Compact,
-    Make { name: String },
+    Make {
+        name: String,
+    },
 }
 
 /// A question under way.
@@ -75,6 +95,8 @@ pub(crate) struct Client {
     /// The last value seen of each register, for swaps that have a chance.
     seen: std::collections::BTreeMap<Bytes, Option<u64>>,
     lease: Option<LeaseId>,
+    /// A lease that is gone.
+    gone: Option<LeaseId>,
     made: u64,
     pub(crate) made_regions: Vec<RegionId>,
     pub(crate) stopped: bool,
@@ -87,13 +109,13 @@ pub(super) enum Told {
 }
 
 impl Client {
-    pub(crate) fn new(at: usize, region: RegionId, job: Job) -> Self {
+    pub(crate) fn new(at: usize, region: RegionId, job: Job, nodes: u64) -> Self {
         Self {
             at,
             id: 1_000 + at as u64,
             region,
             job,
-            node: at % crate::scenario::NODES,
+            node: at % usize::try_from(nodes).unwrap_or(1),
             sequence: 0,
             acknowledged: 0,
             pending: None,
@@ -103,6 +125,7 @@ impl Client {
             answered: 0,
             seen: std::collections::BTreeMap::new(),
             lease: None,
+            gone: None,
             made: 0,
             made_regions: Vec::new(),
             stopped: matches!(job, Job::Probe { .. }),

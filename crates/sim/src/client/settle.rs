@@ -33,7 +33,8 @@ impl Client {
                 if let Ask::Renew { lease } = pending.ask
                     && *left > 0
                 {
-                    sky.oracles.leases.alive(region, lease, pending.started, *left);
+                    let verdict = sky.oracles.leases.renewed(region, lease, pending.started, *left);
+                    sky.judge("lease safety", verdict);
                 }
                 (None, Told::Done)
             }
@@ -104,6 +105,10 @@ impl Client {
             (Ask::LeasedPut { .. }, Response::Put { .. }) | (Ask::Compact, Response::Compacted) => {
                 Told::Done
             }
+            (Ask::Revoke { lease }, Response::LeaseRevoked) => {
+                (self.lease, self.gone) = (None, Some(*lease));
+                Told::Done
+            }
             (Ask::Make { .. }, Response::Keyspace(record)) => {
                 self.made_regions.push(record.region);
                 Told::Done
@@ -116,8 +121,12 @@ impl Client {
     /// be refused is.
     fn refused(&mut self, sky: &mut Sky, pending: &Pending, code: Code) {
         let fine = match (&pending.ask, code) {
-            (Ask::LeasedPut { .. }, Code::LeaseNotFound) => {
-                self.lease = None;
+            (Ask::LeasedPut { lease, .. } | Ask::Revoke { lease }, Code::LeaseNotFound) => {
+                (self.lease, self.gone) = (None, Some(*lease));
+                true
+            }
+            (Ask::Misrouted { .. }, Code::EpochMismatch) => {
+                sky.counts.misrouted += 1;
                 true
             }
             (Ask::Compact, Code::Compacted | Code::FutureRevision)

@@ -68,6 +68,9 @@ impl Client {
         let slot = sky.random.below(SLOTS);
         let key = sky.oracles.histories.key(self.region, slot);
         let new = sky.ticket();
+        if sky.random.chance(2) {
+            return Ask::Misrouted { key };
+        }
         let action = match sky.random.below(100) {
             0..40 => Action::Get,
             40..75 => Action::Put(new),
@@ -83,8 +86,17 @@ impl Client {
             let ttl_seconds = if sky.random.chance(70) { 1 } else { 2 };
             return Ask::Grant { lease, ttl_seconds };
         };
-        if sky.random.chance(50) {
-            return Ask::Renew { lease };
+        match sky.random.below(100) {
+            0..45 => {
+                return Ask::Renew {
+                    lease: self.gone.filter(|_| sky.random.chance(15)).unwrap_or(lease),
+                };
+            }
+            45..55 => {
+                sky.oracles.leases.give_up(self.region, lease);
+                return Ask::Revoke { lease };
+            }
+            _ => {}
         }
         let key = Bytes::from(format!("leased-{lease}-{}", sky.random.below(2)));
         Ask::LeasedPut { key, lease }
@@ -95,9 +107,20 @@ impl Client {
         let command = match ask {
             Ask::Register { key, action: Action::Get } => {
                 let range = KeyRange::single(key);
-                return (Body::Read(RangeRequest { range, ..RangeRequest::default() }), None);
+                let request = RangeRequest { range, ..RangeRequest::default() };
+                let by_lease = sky.random.chance(35);
+                let body = if by_lease { Body::LeaseRead(request) } else { Body::Read(request) };
+                return (body, None);
             }
             Ask::Renew { lease } => return (Body::Renew(*lease), None),
+            Ask::Misrouted { key } => {
+                let (key, value) = (key.clone(), padded(sky, 0));
+                let command = Command::Put(PutRequest { key, value, ..PutRequest::default() });
+                let epoch = Epoch { version: 2 * sky.random.below(2), ..SHAPE };
+                let data = Envelope { epoch, session: None, command }.encode();
+                return (Body::Write { data, tag: (0, sky.ticket()) }, None);
+            }
+            Ask::Revoke { lease } => Command::LeaseRevoke { id: *lease },
             Ask::Register { key, action } => change(sky, key, *action),
             Ask::Grant { lease, ttl_seconds } => {
                 Command::LeaseGrant { id: *lease, ttl_seconds: *ttl_seconds }

@@ -149,7 +149,10 @@ pub(super) fn order(stage: &mut Stage, nodes: &mut [Node]) {
         return;
     }
     let at = any(stage);
-    let leads = |node: &&mut Node| node.replica.as_ref().is_some_and(Replica::is_leader);
+    let now = stage.now;
+    let leads = |node: &&mut Node| {
+        node.paused_until <= now && node.replica.as_ref().is_some_and(Replica::is_leader)
+    };
     let mut to = PeerId(1 + stage.random.below(PEERS));
     if stage.crowded
         && let Some(node) = nodes.iter_mut().find(leads)
@@ -176,8 +179,9 @@ pub(super) fn order(stage: &mut Stage, nodes: &mut [Node]) {
         }
     };
     // Mostly at who leads, now and then at anybody.
-    match nodes.iter_mut().find(leads) {
-        Some(node) if !stage.random.chance(10) => node.change(stage, change),
-        _ => nodes[at].change(stage, change),
+    let leader = nodes.iter_mut().position(|node| leads(&node));
+    let place = leader.filter(|_| !stage.random.chance(10)).unwrap_or(at);
+    if nodes[place].paused_until <= now {
+        nodes[place].change(stage, change);
     }
 }

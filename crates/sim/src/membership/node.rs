@@ -251,7 +251,9 @@ impl Node {
 
     fn take_committed(&mut self, stage: &mut Stage, entries: Vec<Entry>) {
         for entry in entries {
-            let verdict = stage.oracles.commits(self.peer, &entry, &self.disk, self.coming());
+            let term = self.replica.as_ref().map_or(Term(0), Replica::term);
+            let (disk, coming) = (&self.disk, self.coming());
+            let verdict = stage.oracles.commits(self.peer, (&entry, term), disk, coming);
             stage.judge("committed entries never change", verdict);
             let mut changed = None;
             if entry.kind == EntryKind::ConfChange {

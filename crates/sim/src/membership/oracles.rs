@@ -20,6 +20,8 @@ pub(super) struct Oracles {
     entries: BTreeMap<(Index, Term), u64>,
     /// What was committed, for ever.
     committed: BTreeMap<Index, (Term, u64)>,
+    /// In which term that was known first: a leader of a later one must have the entry.
+    known_in: BTreeMap<Index, Term>,
     /// The configurations that took effect, by the entry that made them.
     confs: BTreeMap<Index, ConfState>,
 }
@@ -45,7 +47,8 @@ impl Oracles {
         if leader != peer {
             return Err(format!("{leader} and {peer} both lead term {term}"));
         }
-        for (index, (of, _)) in self.committed.range(log.first()..).filter(|(_, it)| it.0 < term) {
+        let known = self.known_in.range(log.first()..).filter(|(_, known)| **known < term);
+        for (index, (of, _)) in known.filter_map(|(index, _)| self.committed.get_key_value(index)) {
             if log.term(*index) != Some(*of) {
                 return Err(format!(
                     "{peer} leads term {term} and has {:?} at {index}, committed in {of}",
@@ -114,12 +117,13 @@ impl Oracles {
     pub(super) fn commits<'a>(
         &mut self,
         peer: PeerId,
-        entry: &Entry,
+        (entry, term): (&Entry, Term),
         disk: &'a Disk,
         coming: impl Iterator<Item = &'a Write>,
     ) -> Verdict {
         let (index, is) = (entry.index, (entry.term, digest(entry)));
         let was = *self.committed.entry(index).or_insert(is);
+        self.known_in.entry(index).or_insert(term);
         if was != is {
             return Err(format!("{peer} commits {is:?} at {index}, it was {was:?}"));
         }

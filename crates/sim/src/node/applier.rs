@@ -1,6 +1,7 @@
 //! What `node::applier` does: machine, one engine batch for many entries, then answers and readers.
 
 use region::{Committed, Install};
+use state::command::Envelope;
 use state::response::{Event as Change, Outcome};
 use storage::engine::Engine;
 use types::{Batch, EntryKind, Index, RegionId, Revision, Term};
@@ -8,6 +9,7 @@ use types::{Batch, EntryKind, Index, RegionId, Revision, Term};
 use super::poller::ToPoller;
 use super::{Running, lifecycle};
 use crate::event::{Answer, Asked, Event, Reading};
+use crate::mutant::Mutant;
 use crate::sky::Sky;
 
 pub(crate) enum ToApplier {
@@ -26,6 +28,7 @@ struct Touched {
     region: RegionId,
     last: Index,
     directory_changed: bool,
+    events: Vec<Change>,
 }
 
 impl Running {
@@ -101,7 +104,12 @@ impl Running {
             let Some(shard) = self.shards.get(&region) else { continue };
             let last = shard.machine.applied().index;
             if !touched.iter().any(|it| it.region == region) {
-                touched.push(Touched { region, last, directory_changed: false });
+                touched.push(Touched {
+                    region,
+                    last,
+                    directory_changed: false,
+                    events: Vec::new(),
+                });
             }
             let Some(at) = touched.iter().position(|it| it.region == region) else { continue };
             self.apply_committed(sky, &mut touched[at], committed, &mut batch, &mut answers);
@@ -158,6 +166,13 @@ impl Running {
                 continue;
             }
             let before = shard.machine.revision();
+            let unchecked;
+            let entry = if sky.mutant == Some(Mutant::EpochUnchecked) {
+                unchecked = with_epoch(entry, shard.record.epoch);
+                &unchecked
+            } else {
+                entry
+            };
             let effects = match shard.machine.apply(entry, engine.as_ref(), batch) {
                 Ok(effects) => effects,
                 Err(error) => {
@@ -176,6 +191,7 @@ impl Running {
             touched.directory_changed |= effects.directory_changed;
             let after = shard.machine.revision();
             observe(sky, node, region, entry, &effects, (before, after));
+            touched.events.extend(effects.events.iter().cloned());
             let asked_here =
                 effects.session.and_then(|tag| awaited.remove(&(region, tag.client, tag.sequence)));
             let proposed_here = waiting.next_if(|(index, _)| *index == entry.index);
@@ -193,6 +209,8 @@ impl Running {
     fn publish(&mut self, sky: &mut Sky, touched: &Touched) {
         let Some(shard) = self.shards.get_mut(&touched.region) else { return };
         shard.machine.written();
+        self.history.note(touched.region, &shard.machine);
+        self.hub.publish(touched.region, shard.machine.revision(), &touched.events);
         let directory =
             touched.directory_changed.then(|| shard.machine.directory().cloned()).flatten();
         let wants_scavenging = shard.machine.wants_scavenging() && !shard.scavenging;
@@ -257,6 +275,15 @@ impl Running {
     }
 }
 
+/// The entry as one that was routed by today's map.
+fn with_epoch(entry: &types::Entry, epoch: types::Epoch) -> types::Entry {
+    let data = match Envelope::decode(entry.data.clone()) {
+        Ok(envelope) => Envelope { epoch, ..envelope }.encode(),
+        Err(_) => entry.data.clone(),
+    };
+    types::Entry { data, ..entry.clone() }
+}
+
 /// Shows what was applied to the oracles.
 fn observe(
     sky: &mut Sky,
@@ -276,6 +303,7 @@ fn observe(
     let verdict = sky.oracles.revisions.applied(region, entry.index, events, (before, after));
     sky.judge("revisions", verdict);
     if fresh {
+        sky.oracles.events.applied(region, events);
         let verdict = sky.oracles.once.applied(region, entry.index, effects);
         sky.judge("exactly once", verdict);
         for change in &effects.leases {

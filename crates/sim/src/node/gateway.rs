@@ -1,20 +1,15 @@
 //! What `node::forward` and `node::handle` do: bring a client's question to where it is answered.
 
-use core::time::Duration;
-
 use env::Moment;
 use state::request::RangeRequest;
 use storage::engine::Engine;
-use types::{Code, LeaseId, RegionId, Term};
+use types::{Code, Index, LeaseId, RegionId};
 
 use super::poller::ToPoller;
 use super::{Leadership, Running};
 use crate::event::{Answer, Asked, Body, Packet, Reading, Request, Wants};
 use crate::mutant::Mutant;
 use crate::sky::Sky;
-
-/// For how long a leader may go by a quorum's word: two ticks less than the others' patience.
-const CONFIRMED_TICKS: u64 = 8;
 
 impl Running {
     pub(crate) fn request(&mut self, sky: &mut Sky, request: Request) {
@@ -42,7 +37,10 @@ impl Running {
             Body::Renew(lease) if leadership.here => {
                 self.renew_here(sky, region, lease, Asked::Client { client, attempt });
             }
-            Body::Write { .. } | Body::Renew(_) => {
+            Body::LeaseRead(range) if leadership.here => {
+                self.read_by_lease(sky, region, range, Asked::Client { client, attempt });
+            }
+            Body::Write { .. } | Body::Renew(_) | Body::LeaseRead(_) => {
                 let Some(leader) = leadership.leader else {
                     sky.answer(client, attempt, Err(Code::NoLeader));
                     return;
@@ -53,6 +51,7 @@ impl Running {
                 let packet = match body {
                     Body::Renew(lease) => Packet::Renew { request: number, region, lease },
                     Body::Write { data, .. } => Packet::Propose { request: number, region, data },
+                    Body::LeaseRead(range) => Packet::Read { request: number, region, range },
                     Body::Read(_) => return,
                 };
                 sky.send(self.node, leader, packet);
@@ -76,8 +75,40 @@ impl Running {
         }
     }
 
-    /// Renews a lease at once if a quorum held this node for the leader a moment ago and all it
-    /// knows to be committed is applied; otherwise a quorum is asked first.
+    /// Whether this node leads the region and nobody else can, by its lease.
+    fn holds_lease(&self, sky: &Sky, region: RegionId) -> bool {
+        let now = self.clock(sky).0;
+        self.shards.get(&region).is_some_and(|shard| {
+            let Leadership { here, term, .. } = shard.leadership;
+            here && shard.lease.is_valid(now, term, &self.rules)
+        })
+    }
+
+    /// Reads as soon as all that is known to be committed is applied, if this node holds the lease;
+    /// otherwise a quorum is asked first.
+    pub(super) fn read_by_lease(
+        &mut self,
+        sky: &mut Sky,
+        region: RegionId,
+        range: RangeRequest,
+        asked: Asked,
+    ) {
+        let reading = Reading { asked, wants: Wants::Range(range) };
+        let Some(shard) = self.shards.get(&region).filter(|it| it.leadership.here) else {
+            self.reply(sky, asked, Err(Code::NotLeader));
+            return;
+        };
+        let committed = Index(shard.committed);
+        if self.holds_lease(sky, region) {
+            sky.counts.lease_reads += 1;
+            self.when_applied(sky, region, committed, reading);
+        } else {
+            self.tell(sky, ToPoller::Read { region, reading });
+        }
+    }
+
+    /// Renews a lease at once if nobody else can lead and all that is known to be committed is
+    /// applied; otherwise a quorum is asked first.
     pub(super) fn renew_here(
         &mut self,
         sky: &mut Sky,
@@ -85,23 +116,22 @@ impl Running {
         lease: LeaseId,
         asked: Asked,
     ) {
-        let since = self.clock(sky);
-        let within = Duration::from_micros(sky.settings.tick_micros * CONFIRMED_TICKS);
+        let now = self.clock(sky);
+        let is_alone =
+            self.holds_lease(sky, region) || sky.mutant == Some(Mutant::RenewUnconfirmed);
         let Some(shard) = self.shards.get_mut(&region).filter(|it| it.leadership.here) else {
             self.reply(sky, asked, Err(Code::NotLeader));
             return;
         };
-        let term = shard.leadership.term;
         let is_caught_up = shard.machine.applied().index.get() >= shard.committed;
-        let is_confirmed = shard.confirmed.0 == term && since.since(shard.confirmed.1) < within;
         if is_caught_up
-            && (is_confirmed || sky.mutant == Some(Mutant::RenewUnconfirmed))
-            && let Some(left) = shard.leases.renew(since, lease)
+            && is_alone
+            && let Some(left) = shard.leases.renew(now, lease)
         {
             self.reply(sky, asked, Ok(Answer::Renewed(left)));
             return;
         }
-        let wants = Wants::Renew { lease, term, since };
+        let wants = Wants::Renew(lease);
         self.tell(sky, ToPoller::Read { region, reading: Reading { asked, wants } });
     }
 
@@ -109,9 +139,9 @@ impl Running {
     pub(super) fn serve(&mut self, sky: &mut Sky, region: RegionId, reading: &Reading) {
         let result = match &reading.wants {
             Wants::Range(range) => self.look_up(region, range),
-            Wants::Renew { lease, term, since } => {
+            Wants::Renew(lease) => {
                 let now = self.clock(sky);
-                self.renew_confirmed(now, region, *lease, (*term, *since))
+                self.renew_confirmed(now, region, *lease)
             }
         };
         if result.as_ref().is_err_and(|code| *code == Code::Internal) {
@@ -125,14 +155,9 @@ impl Running {
         now: Moment,
         region: RegionId,
         lease: LeaseId,
-        (term, since): (Term, Moment),
     ) -> Result<Answer, Code> {
         let shard = self.shards.get_mut(&region).ok_or(Code::RegionNotFound)?;
-        let Leadership { here, term: now_in, .. } = shard.leadership;
-        if here && now_in == term {
-            shard.confirmed = shard.confirmed.max((term, since));
-        }
-        if !here || !shard.leases.leads() {
+        if !shard.leadership.here || !shard.leases.leads() {
             return Err(Code::NotLeader);
         }
         Ok(Answer::Renewed(shard.leases.renew(now, lease).unwrap_or(0)))

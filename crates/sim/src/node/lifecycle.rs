@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use consensus::Guards;
-use region::{Host, HostLimits, LogWrite, PeerStart};
+use region::{ClockRules, Host, HostGuards, HostLimits, LogWrite, PeerStart};
 use state::Machine;
 use state::command::{Command, Envelope};
 use state::directory::{Directory, NodeRecord, RegionRecord};
@@ -23,17 +23,19 @@ use super::{Leadership, Node, Running, Shard, WAL};
 use crate::event::{Asked, Event};
 use crate::lease::{LeaseClock, LeaseLimits};
 use crate::mutant::Mutant;
-use crate::scenario::{NODES, Settings};
+use crate::scenario::Settings;
 use crate::sky::Sky;
 
+const ELECTION_TICKS: usize = 10;
+
 /// A region with a replica on every node, peer id = node id.
-pub(crate) fn record(region: RegionId) -> RegionRecord {
+pub(crate) fn record(region: RegionId, nodes: u64) -> RegionRecord {
     RegionRecord {
         id: region,
         keyspace: KeyspaceId(u32::try_from(region.get()).unwrap_or(1) - 1),
         range: KeyRange::all(),
         epoch: Epoch { version: 1, conf_ver: 1 },
-        peers: (1..=NODES as u64).map(|id| (PeerId(id), NodeId(id))).collect(),
+        peers: (1..=nodes).map(|id| (PeerId(id), NodeId(id))).collect(),
     }
 }
 
@@ -59,6 +61,7 @@ impl Node {
     /// Starts the process. A start that fails for the disk's sake is tried again later.
     pub(crate) fn start(&mut self, sky: &mut Sky) {
         assert!(self.running.is_none(), "node {} runs already", self.id);
+        self.arm_disk(sky);
         let disk: Arc<dyn env::Disk> = Arc::new(self.disk.clone());
         let wal_config = WalConfig {
             segment_bytes: sky.settings.segment_bytes,
@@ -76,6 +79,7 @@ impl Node {
         };
         let log = wal.reader();
         let (node, at, life) = (self.id, self.at(), self.life);
+        let history = Arc::new(super::history::SimHistory::new(Arc::clone(&self.engine)));
         let mut running = Running {
             node,
             at,
@@ -83,6 +87,12 @@ impl Node {
             rate: self.rate,
             host: Host::new(HostLimits {
                 unapplied_entries: sky.settings.unapplied_entries,
+                hibernate_after_ticks: sky.settings.hibernate_after_ticks,
+                wakes_per_tick: sky.settings.wakes_per_tick,
+                guards: match sky.mutant {
+                    Some(Mutant::Host(name)) => HostGuards::without(name).unwrap_or_default(),
+                    _ => HostGuards::default(),
+                },
                 ..HostLimits::default()
             }),
             wal,
@@ -91,8 +101,20 @@ impl Node {
             disk,
             fault_disk: self.disk.clone(),
             incarnation: crate::trace::mix(node.get(), sky.random.next()),
+            beats: super::beats::Beats::default(),
+            awake: 0,
+            rules: ClockRules::new(
+                core::time::Duration::from_micros(sky.settings.tick_micros),
+                ELECTION_TICKS,
+            ),
+            wall_micros: self.wall_micros,
             shards: std::collections::BTreeMap::new(),
             directory: Directory::default(),
+            hub: crate::watch::Hub::new(
+                super::history::limits(),
+                Arc::clone(&history) as Arc<dyn crate::watch::History>,
+            ),
+            history,
             mailbox: Vec::new(),
             poll_due: false,
             to_write: std::collections::VecDeque::new(),
@@ -131,6 +153,13 @@ impl Node {
 
     /// A crash in the middle of a start is one more crash; anything else is a loss.
     fn start_failed(&mut self, sky: &mut Sky, reason: &str) {
+        if self.disk.is_short() {
+            // It says so and ends; whoever supervises it starts it again.
+            sky.note(self.id, "finds no space", [0; 4]);
+            self.crash(sky, super::Crash::Kill);
+            sky.after(150_000, Event::Restart { node: self.at(), life: self.life });
+            return;
+        }
         if !self.disk.power_is_off() && !self.engine.power_is_off() {
             sky.fail("restart", format!("node {} does not start: {reason}", self.id));
             return;
@@ -155,16 +184,20 @@ impl Running {
                     self.start_region(sky, record.clone(), logs.get(&record.id))?;
                 }
                 let stored = directory.regions.get(&meta).cloned();
-                self.start_region(sky, stored.unwrap_or_else(|| record(meta)), Some(log))?;
+                self.start_region(
+                    sky,
+                    stored.unwrap_or_else(|| record(meta, sky.settings.nodes)),
+                    Some(log),
+                )?;
             }
         } else {
             for region in sky.settings.regions.clone() {
-                self.start_region(sky, record(region), logs.get(&region))?;
+                self.start_region(sky, record(region, sky.settings.nodes), logs.get(&region))?;
             }
         }
         self.clean_snapshots().map_err(|error| error.to_string())?;
         if sky.settings.with_meta && !self.shards.contains_key(&RegionId::META) {
-            self.start_region(sky, record(RegionId::META), None)?;
+            self.start_region(sky, record(RegionId::META, sky.settings.nodes), None)?;
         }
         Ok(())
     }
@@ -233,6 +266,7 @@ impl Running {
             self.directory = directory.clone();
         }
         let limits = LeaseLimits::default();
+        self.history.note(region, &machine);
         let wants_scavenging = machine.wants_scavenging();
         let shard = Shard {
             record: record.clone(),
@@ -244,7 +278,7 @@ impl Running {
             scavenging: wants_scavenging,
             readers: std::collections::BTreeMap::new(),
             committed: 0,
-            confirmed: (types::Term(0), env::Moment::default()),
+            lease: region::LeaderLease::default(),
         };
         self.shards.insert(region, shard);
         if wants_scavenging {
@@ -268,7 +302,7 @@ impl Running {
 
 /// The first leader of a new cluster gives it its identity.
 pub(super) fn initialize(running: &mut Running, sky: &mut Sky) {
-    let nodes = (1..=NODES as u64)
+    let nodes = (1..=sky.settings.nodes)
         .map(|id| NodeRecord {
             id: NodeId(id),
             identity: 0,
@@ -305,7 +339,7 @@ fn config(sky: &Sky, region: RegionId, peer: PeerId, incarnation: u64) -> consen
         _ => Guards::default(),
     };
     consensus::Config {
-        election_ticks: 10,
+        election_ticks: ELECTION_TICKS,
         heartbeat_ticks: 2,
         max_message_bytes: message_bytes,
         max_inflight_messages: 16,

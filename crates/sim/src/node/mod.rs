@@ -2,7 +2,9 @@
 //! Where that has a thread, this has a queue and an event; the order of things is the same.
 
 mod applier;
+mod beats;
 mod gateway;
+mod history;
 mod janitor;
 mod lifecycle;
 mod poller;
@@ -16,7 +18,7 @@ use std::sync::Arc;
 
 use consensus::{Role, SnapshotMeta};
 use env::{Disk, Moment};
-use region::Host;
+use region::{ClockRules, Host, LeaderLease};
 use state::Machine;
 use state::directory::{Directory, RegionRecord};
 use storage::engine::Snapshot;
@@ -27,7 +29,9 @@ use crate::disk::FaultDisk;
 use crate::engine::SimEngine;
 use crate::event::{Asked, Event, Reading};
 use crate::lease::LeaseClock;
+use crate::mutant::Mutant;
 use crate::sky::Sky;
+use crate::watch::Hub;
 
 pub(crate) use applier::ToApplier;
 pub(crate) use poller::ToPoller;
@@ -58,6 +62,11 @@ pub(crate) struct Node {
     /// Until when each sync takes long.
     pub(crate) slow_disk_until: u64,
     pub(crate) slow_applier_until: u64,
+    /// Until when the disk is full, or read-only.
+    pub(crate) short_until: u64,
+    pub(crate) read_only: bool,
+    /// How far the wall clock is off, in microseconds.
+    pub(crate) wall_micros: i64,
     /// Until when the process does not get to run, though time goes on.
     pub(crate) paused_until: u64,
 }
@@ -88,8 +97,7 @@ pub(crate) struct Shard {
     readers: BTreeMap<u64, Vec<Reading>>,
     /// Known committed, for what must not be answered before all of it is applied.
     committed: u64,
-    /// When, and in which term, a quorum last held this node for the leader.
-    confirmed: (Term, Moment),
+    lease: LeaderLease,
 }
 
 /// A run of a node's process.
@@ -105,8 +113,14 @@ pub(crate) struct Running {
     disk: Arc<dyn Disk>,
     fault_disk: FaultDisk,
     incarnation: u64,
+    beats: beats::Beats,
+    /// Replicas that were awake when last looked at.
+    awake: usize,
+    rules: ClockRules,
     pub(crate) shards: BTreeMap<RegionId, Shard>,
     pub(crate) directory: Directory,
+    history: Arc<history::SimHistory>,
+    pub(crate) hub: Arc<Hub>,
     mailbox: Vec<ToPoller>,
     poll_due: bool,
     to_write: VecDeque<ToWriter>,
@@ -124,6 +138,7 @@ pub(crate) struct Running {
     quiet_since: Option<u64>,
     slow_disk_until: u64,
     slow_applier_until: u64,
+    wall_micros: i64,
     /// Why the node stops serving.
     pub(crate) failed: Option<String>,
 }
@@ -139,6 +154,9 @@ impl Node {
             running: None,
             slow_disk_until: 0,
             slow_applier_until: 0,
+            short_until: 0,
+            read_only: false,
+            wall_micros: 0,
             paused_until: 0,
         }
     }
@@ -172,6 +190,20 @@ impl Node {
         }
     }
 
+    /// The disk as it is at the moment: a restart of the process changes nothing about it.
+    pub(crate) fn arm_disk(&self, sky: &Sky) {
+        if sky.now < self.short_until && self.read_only {
+            self.disk.set_read_only();
+        } else if sky.now < self.short_until {
+            self.disk.set_free_bytes(0);
+        } else {
+            self.disk.give_space();
+        }
+        if sky.mutant == Some(Mutant::RetrySync) {
+            self.disk.retry_syncs();
+        }
+    }
+
     /// A step of a run of this node's process; nothing if that run is over.
     pub(crate) fn step(
         &mut self,
@@ -182,6 +214,7 @@ impl Node {
         let Some(running) = self.running.as_mut().filter(|_| self.life == life) else { return };
         running.slow_disk_until = self.slow_disk_until;
         running.slow_applier_until = self.slow_applier_until;
+        running.wall_micros = self.wall_micros;
         work(running, sky);
         let Some(reason) = running.failed.take() else { return };
         sky.note(self.id, "stopped serving", [crate::trace::hash(reason.as_bytes()), 0, 0, 0]);
@@ -195,7 +228,10 @@ impl Node {
 impl Running {
     /// This node's monotonic clock.
     fn clock(&self, sky: &Sky) -> Moment {
-        let micros = u128::from(sky.now) * u128::from(self.rate) / 1_000_000;
+        let mut micros = u128::from(sky.now) * u128::from(self.rate) / 1_000_000;
+        if sky.mutant == Some(Mutant::WallClock) {
+            micros = micros.saturating_add_signed(i128::from(self.wall_micros));
+        }
         Moment(core::time::Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
     }
 
@@ -210,7 +246,11 @@ impl Running {
 
     /// The node stops serving. If the power is on that is what `oracle` finds wrong.
     fn broke(&mut self, sky: &mut Sky, oracle: &'static str, reason: String) {
-        if !self.fault_disk.power_is_off() && !self.engine.power_is_off() {
+        let is_excused = self.fault_disk.power_is_off()
+            || self.engine.power_is_off()
+            || self.fault_disk.is_short();
+        sky.counts.stops_for_disk += u64::from(self.fault_disk.is_short());
+        if !is_excused {
             sky.fail(oracle, format!("node {}: {reason}", self.node));
         }
         self.fail(reason);

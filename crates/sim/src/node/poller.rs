@@ -23,6 +23,9 @@ pub(crate) enum ToPoller {
     SnapshotSent { region: RegionId, to: PeerId, ok: bool },
     Compact { region: RegionId, to: Index, term: Term },
     Transfer { region: RegionId, to: NodeId },
+    Sleep(NodeId, region::Sleep),
+    NodeLost(NodeId),
+    NodeBack(NodeId),
 }
 
 impl Running {
@@ -41,7 +44,9 @@ impl Running {
         sky.after(again, Event::Tick { node: self.at, life: self.life });
         self.take_mail(sky);
         self.host.tick();
+        self.beat(sky);
         self.carry_out(sky);
+        self.count_sleepers(sky);
     }
 
     pub(crate) fn poll(&mut self, sky: &mut Sky) {
@@ -51,6 +56,7 @@ impl Running {
     }
 
     fn take_mail(&mut self, sky: &mut Sky) {
+        self.host.now(self.clock(sky).0);
         self.host.now(self.clock(sky).0);
         for item in std::mem::take(&mut self.mailbox) {
             self.handle(sky, item);
@@ -91,6 +97,9 @@ impl Running {
             ToPoller::SnapshotReady(region, meta) => host.provide_snapshot(region, meta),
             ToPoller::SnapshotSent { region, to, ok } => host.snapshot_sent(region, to, ok),
             ToPoller::Compact { region, to, term } => host.compact(region, to, term),
+            ToPoller::Sleep(from, word) => host.sleep(from, word),
+            ToPoller::NodeLost(node) => host.node_lost(node),
+            ToPoller::NodeBack(node) => host.node_back(node),
             ToPoller::Transfer { region, to } => {
                 if host.transfer(region, to).is_ok() {
                     sky.counts.transfers += 1;
@@ -101,6 +110,15 @@ impl Running {
 
     fn carry_out(&mut self, sky: &mut Sky) {
         let mut output = self.host.poll();
+        for (region, term, why) in output.forfeited.drain(..) {
+            sky.counts.sleeps += u64::from(matches!(why, region::Forfeit::RoundsUpTo(_)));
+            if let Some(shard) = self.shards.get_mut(&region) {
+                shard.lease.forfeit(term, why);
+            }
+        }
+        for role in &output.roles {
+            self.role_changed(sky, role);
+        }
         for (region, index) in output.commits.drain(..) {
             if let Some(shard) = self.shards.get_mut(&region) {
                 shard.committed = shard.committed.max(index.get());
@@ -113,10 +131,11 @@ impl Running {
                 self.send(sky, to, &message);
             }
         }
-        self.to_write.extend(output.writes.drain(..).map(ToWriter::Write));
-        for role in &output.roles {
-            self.role_changed(sky, role);
+        for (to, word) in output.sleep.drain(..) {
+            sky.counts.sleep_words += 1;
+            sky.send(self.node, to, Packet::Sleep(word));
         }
+        self.to_write.extend(output.writes.drain(..).map(ToWriter::Write));
         for install in output.installs.drain(..) {
             self.to_write.push_back(ToWriter::ThenApply(ToApplier::Install(install)));
         }
@@ -127,6 +146,11 @@ impl Running {
         for region in output.snapshots_wanted.drain(..) {
             self.push_apply(sky, ToApplier::Export(region));
         }
+        for (region, term, began) in output.confirmed.drain(..) {
+            if let Some(shard) = self.shards.get_mut(&region) {
+                shard.lease.confirmed(term, began);
+            }
+        }
         for (region, index, reading) in output.reads.drain(..) {
             self.when_applied(sky, region, index, reading);
         }
@@ -135,6 +159,13 @@ impl Running {
             sky.fail("no replica breaks", what);
         }
         self.tell_failures(sky, output);
+    }
+
+    fn count_sleepers(&mut self, sky: &mut Sky) {
+        let awake = self.host.awake();
+        sky.counts.wakes += awake.saturating_sub(self.awake) as u64;
+        sky.counts.asleep_ticks += self.shards.len().saturating_sub(awake) as u64;
+        self.awake = awake;
     }
 
     fn tell_failures(&mut self, sky: &mut Sky, mut output: Output<Asked, Reading>) {
@@ -187,6 +218,11 @@ impl Running {
             Packet::Propose { request, region, data } => {
                 let asked = Asked::Node { node: from, request };
                 self.tell(sky, ToPoller::Propose { region, data, asked });
+            }
+            Packet::Beat { incarnation } => self.heard(sky, from, incarnation),
+            Packet::Sleep(word) => self.tell(sky, ToPoller::Sleep(from, word)),
+            Packet::Read { request, region, range } => {
+                self.read_by_lease(sky, region, range, Asked::Node { node: from, request });
             }
             Packet::Renew { request, region, lease } => {
                 self.renew_here(sky, region, lease, Asked::Node { node: from, request });

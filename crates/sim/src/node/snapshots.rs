@@ -13,6 +13,7 @@ use types::{Batch, Index, NodeId, PeerId, RegionId};
 
 use super::poller::ToPoller;
 use super::{Exported, Running, snapshot_directory, snapshot_name};
+use crate::mutant::Mutant;
 use crate::sky::Sky;
 use crate::transfer::Transfer;
 
@@ -130,6 +131,10 @@ impl Running {
         let verdict = sky.oracles.machines.installed(self.node, region, index, machine.revision());
         sky.judge("state machine safety", verdict);
         let directory = machine.directory().cloned();
+        self.history.note(region, &machine);
+        if sky.mutant != Some(Mutant::ForgetJump) {
+            self.hub.jump(region, machine.revision());
+        }
         if let Some(shard) = self.shards.get_mut(&region) {
             shard.machine = machine;
         }

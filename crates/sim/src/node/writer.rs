@@ -153,6 +153,7 @@ impl Running {
         if !by_disk {
             sky.fail("log accepts", format!("node {}: {error}", self.node));
         }
+        sky.counts.stops_for_disk += u64::from(self.fault_disk.is_short());
         self.fail(error.to_string());
     }
 }

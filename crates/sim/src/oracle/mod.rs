@@ -2,6 +2,7 @@
 
 mod counters;
 mod elections;
+mod events;
 mod histories;
 mod leases;
 mod log;
@@ -20,6 +21,7 @@ pub(crate) use quiet::compare_nodes;
 pub(crate) struct Oracles {
     pub(crate) votes: votes::Votes,
     pub(crate) elections: elections::Elections,
+    pub(crate) events: events::Events,
     pub(crate) log: log::CommittedLog,
     pub(crate) machines: machines::Machines,
     pub(crate) revisions: revisions::Revisions,

@@ -2,12 +2,13 @@
 
 mod many_groups;
 mod single_group;
+mod sleepers;
 mod snapshots;
 
 use types::RegionId;
 
-/// Nodes of every world.
-pub(crate) const NODES: usize = 3;
+use crate::disk::Random;
+
 /// The slowest and the fastest clock, in millionths of true time.
 pub(crate) const RATE_MIN: u64 = 900_000;
 pub(crate) const RATE_MAX: u64 = 1_100_000;
@@ -15,6 +16,7 @@ pub(crate) const RATE_MAX: u64 = 1_100_000;
 /// How a world is set up. Times are microseconds of simulated time.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub(crate) nodes: u64,
     /// Whether a meta region tells which regions there are.
     pub(crate) with_meta: bool,
     /// The regions, where no meta region tells.
@@ -43,11 +45,15 @@ pub(crate) struct Settings {
     pub(crate) large_value_bytes: usize,
     pub(crate) lost_answers_percent: u64,
     pub(crate) broken_chunks_permille: u64,
+    pub(crate) corrupted_chunks_permille: u64,
+    pub(crate) hibernate_after_ticks: Option<u64>,
+    pub(crate) wakes_per_tick: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            nodes: 3,
             with_meta: false,
             regions: vec![RegionId::DEFAULT],
             keyspaces: 0,
@@ -69,6 +75,9 @@ impl Default for Settings {
             large_value_bytes: 2_000,
             lost_answers_percent: 2,
             broken_chunks_permille: 0,
+            corrupted_chunks_permille: 15,
+            hibernate_after_ticks: None,
+            wakes_per_tick: 64,
         }
     }
 }
@@ -82,14 +91,16 @@ pub enum Scenario {
     ManyGroups,
     /// A short log, so that whoever falls behind needs the state whole.
     Snapshots,
+    /// Several groups with little to do, which sleep.
+    Sleepers,
     /// Consensus alone, with peers that come and go.
     Membership,
 }
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 4] =
-        [Self::SingleGroup, Self::ManyGroups, Self::Snapshots, Self::Membership];
+    pub const ALL: [Self; 5] =
+        [Self::SingleGroup, Self::ManyGroups, Self::Snapshots, Self::Sleepers, Self::Membership];
 
     /// Its name on the command line.
     #[must_use]
@@ -98,6 +109,7 @@ impl Scenario {
             Self::SingleGroup => "single-group",
             Self::ManyGroups => "many-groups",
             Self::Snapshots => "snapshots",
+            Self::Sleepers => "sleepers",
             Self::Membership => "membership",
         }
     }
@@ -111,19 +123,32 @@ impl Scenario {
     /// The one a seed runs when none is named: all of them in turn.
     #[must_use]
     pub fn of_seed(seed: u64) -> Self {
-        match seed % 4 {
+        match seed % 5 {
             0 => Self::Snapshots,
             1 => Self::SingleGroup,
             2 => Self::ManyGroups,
+            3 => Self::Sleepers,
             _ => Self::Membership,
         }
     }
 
-    pub(crate) fn settings(self) -> Settings {
+    /// What the seed makes of it.
+    pub(crate) fn settings(self, random: &mut Random) -> Settings {
+        let mut settings = self.usual();
+        settings.nodes = if random.chance(25) { 5 } else { 3 };
+        if random.chance(40) || self == Self::Sleepers {
+            settings.hibernate_after_ticks = Some(3 + random.below(25));
+            settings.wakes_per_tick = 1 + usize::try_from(random.below(4)).unwrap_or(0);
+        }
+        settings
+    }
+
+    fn usual(self) -> Settings {
         match self {
             Self::SingleGroup => single_group::settings(),
             Self::ManyGroups => many_groups::settings(),
             Self::Snapshots => snapshots::settings(),
+            Self::Sleepers => sleepers::settings(),
             // It has no nodes to set up.
             Self::Membership => Settings::default(),
         }
