@@ -29,6 +29,8 @@ pub(super) enum Done {
     NotFound,
     /// Comparisons did not hold.
     Conflict,
+    /// It was told; the code says how things are (`status`).
+    Code(u8),
 }
 
 /// Arguments that are wrong in a way clap cannot see.
@@ -49,6 +51,7 @@ pub(super) fn code(result: anyhow::Result<Done>) -> ExitCode {
         Ok(Done::Well) => return ExitCode::SUCCESS,
         Ok(Done::NotFound) => return ExitCode::from(3),
         Ok(Done::Conflict) => return ExitCode::from(4),
+        Ok(Done::Code(code)) => return ExitCode::from(code),
         Err(error) => error,
     };
     if broken_pipe(&error) {

@@ -12,3 +12,15 @@ pub(super) fn bytes(bytes: u64) -> String {
         _ => format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]),
     }
 }
+
+/// A time with the digits that matter.
+pub(super) fn since(millis: u64) -> String {
+    let seconds = millis / 1_000;
+    match seconds {
+        0..10 => format!("{}.{} s", seconds, millis % 1_000 / 100),
+        10..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}

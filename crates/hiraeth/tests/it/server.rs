@@ -180,12 +180,15 @@ impl Single {
 /// warned of.
 pub(crate) fn until_all_is_well(endpoints: &str) {
     until("all replicas are level and nothing is warned of", || {
-        let status = crate::program::tool(endpoints, &["status", "--output", "json"]).json();
+        let status = crate::program::tool(endpoints, &["status", "--output", "json"]);
+        let Ok(status) = serde_json::from_str::<serde_json::Value>(&status.stdout) else {
+            return false;
+        };
         let regions = status["regions"].as_array().unwrap();
         let level = regions.iter().all(|region| {
             let replicas = region["replicas"].as_array().unwrap();
             replicas.iter().all(|replica| replica["applied"] == region["commit"])
         });
-        level && status["warnings"].as_array().unwrap().is_empty()
+        level && status["state"] == "healthy" && status["warnings"].as_array().unwrap().is_empty()
     });
 }

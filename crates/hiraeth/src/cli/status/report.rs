@@ -2,18 +2,36 @@
 
 use std::collections::BTreeMap;
 
-use client::native::{NodeInfo, RegionInfo, Role};
+use client::native::{NodeInfo, NodeSeen, RegionInfo, Role};
 use serde::Serialize;
 
 use super::collect::Views;
+use super::worry;
 use crate::cli::json;
 
-/// Entries a replica may be behind before it is worth a warning: some are always on their way.
-const LAG: u64 = 1_000;
+/// The cluster in one word.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Condition {
+    Healthy,
+    Degraded,
+    NoQuorum,
+}
+
+impl Condition {
+    pub(super) const fn exit(self) -> u8 {
+        match self {
+            Self::Healthy => 0,
+            Self::Degraded => 1,
+            Self::NoQuorum => 2,
+        }
+    }
+}
 
 /// The cluster, as `--output json` prints it.
 #[derive(Serialize)]
 pub(super) struct Report {
+    pub(super) state: Condition,
     /// Empty until there is one.
     pub(super) cluster: String,
     pub(super) nodes: Vec<Node>,
@@ -22,18 +40,39 @@ pub(super) struct Report {
     pub(super) warnings: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 pub(super) struct Node {
     pub(super) id: u64,
     pub(super) name: String,
     pub(super) peer_address: String,
     pub(super) client_address: String,
+    /// Whether it answered here.
     pub(super) reachable: bool,
     pub(super) error: Option<String>,
     pub(super) version: Option<String>,
+    /// How long ago the others heard it, by the one that heard it last; null if none ever did, or
+    /// nobody could be asked.
+    pub(super) silent_ms: Option<u64>,
+    /// Whether any other node takes it for alive.
+    #[serde(skip)]
+    pub(super) is_heard: bool,
+    /// `read-only`, `disk-low`, `stopping`.
+    pub(super) flags: Vec<&'static str>,
     /// Regions it leads.
     pub(super) leads: u64,
+    pub(super) regions: u64,
+    pub(super) hibernating: Option<u64>,
+    /// The most entries one of its regions has committed and not applied.
+    pub(super) lag: Option<u64>,
     pub(super) db_bytes: Option<u64>,
+    pub(super) disk_free_bytes: Option<u64>,
+    #[serde(skip)]
+    pub(super) disk_reserve_bytes: u64,
+    #[serde(skip)]
+    pub(super) data_dir: String,
+    pub(super) rss_bytes: Option<u64>,
+    pub(super) cpu_percent: Option<u64>,
+    pub(super) uptime_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -41,6 +80,8 @@ pub(super) struct Region {
     pub(super) id: u64,
     pub(super) keyspace: u32,
     pub(super) keyspace_name: Option<String>,
+    pub(super) state: String,
+    pub(super) detail: String,
     pub(super) leader: Option<u64>,
     pub(super) term: u64,
     pub(super) commit: u64,
@@ -48,7 +89,12 @@ pub(super) struct Region {
     pub(super) last: u64,
     pub(super) revision: i64,
     compacted: i64,
+    /// Entries the slowest replica that answers has not applied.
+    pub(super) behind: u64,
     pub(super) replicas: Vec<Replica>,
+    /// Nodes that set their replica aside, and why.
+    #[serde(skip)]
+    pub(super) broken: Vec<(u64, String)>,
 }
 
 #[derive(Serialize)]
@@ -66,59 +112,48 @@ impl Report {
         let names: BTreeMap<u32, &str> =
             keyspaces.iter().map(|keyspace| (keyspace.id, keyspace.name.as_str())).collect();
         let regions = regions(views, &names);
-        let nodes: Vec<Node> =
-            views.nodes().iter().map(|info| node(views, &regions, info)).collect();
+        let mut leads: BTreeMap<u64, u64> = BTreeMap::new();
+        for leader in regions.iter().filter_map(|region| region.leader) {
+            *leads.entry(leader).or_default() += 1;
+        }
+        let nodes = views.nodes().iter();
+        let nodes = nodes
+            .map(|info| node(views, leads.get(&info.id).copied().unwrap_or(0), info))
+            .collect();
         let cluster = views.answers.values().map(|answer| answer.cluster.clone()).next();
         let mut report = Self {
+            state: Condition::Healthy,
             cluster: cluster.unwrap_or_default(),
             nodes,
             keyspaces: keyspaces.iter().map(json::Keyspace::new).collect(),
             regions,
             warnings: Vec::new(),
         };
-        report.warn(views);
+        (report.state, report.warnings) = worry::about(&report, views);
         report
     }
 
-    fn warn(&mut self, views: &Views) {
-        let mut warnings = Vec::new();
-        if self.cluster.is_empty() {
-            warnings.push("the cluster is not formed yet: too few nodes are there".to_owned());
-        }
-        for node in self.nodes.iter().filter(|node| !node.reachable) {
-            let why = node.error.as_deref().unwrap_or("no answer");
-            warnings.push(format!("node {} ({}) cannot be reached: {why}", node.id, node.name));
-        }
-        warnings.extend(views.strangers.iter().cloned());
-        self.regions.iter().for_each(|region| region.warn(&mut warnings));
-        self.warnings = warnings;
+    pub(super) fn name(&self, id: u64) -> String {
+        let node = self.nodes.iter().find(|node| node.id == id);
+        node.map_or_else(|| id.to_string(), |node| node.name.clone())
     }
 }
 
-impl Region {
-    fn warn(&self, warnings: &mut Vec<String>) {
-        let id = self.id;
-        if self.leader.is_none() {
-            warnings.push(format!("region {id} has no leader: it takes no writes"));
-        }
-        let there = self.replicas.iter().filter(|replica| replica.applied.is_some()).count();
-        if there * 2 <= self.replicas.len() {
-            let all = self.replicas.len();
-            warnings.push(format!("region {id} has {there} of {all} replicas: no majority"));
-        }
-        for replica in &self.replicas {
-            let behind = self.commit.saturating_sub(replica.applied.unwrap_or(self.commit));
-            if behind > LAG {
-                let node = replica.node;
-                warnings.push(format!("region {id} on node {node} is {behind} entries behind"));
-            }
-        }
-    }
-}
-
-fn node(views: &Views, regions: &[Region], info: &NodeInfo) -> Node {
+fn node(views: &Views, leads: u64, info: &NodeInfo) -> Node {
+    let others = views.answers.iter().filter(|(node, _)| **node != info.id);
+    let seen = others.flat_map(|(_, answer)| answer.seen.iter().filter(|it| it.node == info.id));
+    let seen: Vec<&NodeSeen> = seen.collect();
+    let heard = seen.iter().filter(|it| it.state != client::native::Liveness::Never as i32);
+    let newest = heard.min_by_key(|it| it.silent_ms);
     let answer = views.answers.get(&info.id);
-    let leads = regions.iter().filter(|region| region.leader == Some(info.id)).count();
+    let own = answer.and_then(|answer| answer.seen.iter().find(|it| it.node == info.id));
+    let summary = own.or(newest.copied());
+    let health = answer.and_then(|answer| answer.health.as_ref());
+    let flags = [
+        (summary.is_some_and(|it| it.read_only), "read-only"),
+        (summary.is_some_and(|it| it.disk_low && !it.read_only), "disk-low"),
+        (summary.is_some_and(|it| it.stopping), "stopping"),
+    ];
     Node {
         id: info.id,
         name: info.name.clone(),
@@ -127,12 +162,25 @@ fn node(views: &Views, regions: &[Region], info: &NodeInfo) -> Node {
         reachable: answer.is_some(),
         error: views.failures.get(&info.id).cloned(),
         version: answer.map(|answer| answer.version.clone()),
-        leads: leads as u64,
+        silent_ms: newest.map(|it| it.silent_ms),
+        is_heard: seen.iter().any(|it| worry::is_alive(it)),
+        flags: flags.into_iter().filter(|(is, _)| *is).map(|(_, name)| name).collect(),
+        leads,
+        regions: summary.map_or(0, |it| it.regions),
+        hibernating: health.map(|it| it.hibernating),
+        lag: summary.map(|it| it.lag),
         db_bytes: answer.map(|answer| answer.db_bytes),
+        disk_free_bytes: health.map(|it| it.disk_free_bytes),
+        disk_reserve_bytes: health.map_or(0, |it| it.disk_reserve_bytes),
+        data_dir: health.map(|it| it.data_dir.clone()).unwrap_or_default(),
+        rss_bytes: health.map(|it| it.rss_bytes),
+        cpu_percent: health.map(|it| it.cpu_percent),
+        uptime_ms: health.map(|it| it.uptime_ms),
     }
 }
 
-/// Each region as its leader tells it or, if that cannot be asked, the replica with the newest term.
+/// Each region as its leader tells it or, if that cannot be asked, the replica with the newest term
+/// that knows of a quorum.
 fn regions(views: &Views, names: &BTreeMap<u32, &str>) -> Vec<Region> {
     let mut told: BTreeMap<u64, Vec<(u64, &RegionInfo)>> = BTreeMap::new();
     for (node, answer) in &views.answers {
@@ -140,28 +188,39 @@ fn regions(views: &Views, names: &BTreeMap<u32, &str>) -> Vec<Region> {
             told.entry(region.id).or_default().push((*node, region));
         }
     }
-    let region = |(id, told): (u64, Vec<(u64, &RegionInfo)>)| {
-        let weight = |info: &RegionInfo| (info.term, info.role() == Role::Leader, info.applied);
-        let (_, best) = told.iter().max_by_key(|(_, info)| weight(info))?;
-        // Nobody may lead any more whom only a replica that hears nothing believes to lead.
-        let newest = told.iter().filter(|(_, info)| info.term == best.term);
-        let leader = newest.map(|(_, info)| info.leader).find(|leader| *leader != 0);
-        let applied: BTreeMap<u64, u64> =
-            told.iter().map(|(node, info)| (*node, info.applied)).collect();
-        let replica = |node: &u64| Replica { node: *node, applied: applied.get(node).copied() };
-        Some(Region {
-            id,
-            keyspace: best.keyspace,
-            keyspace_name: names.get(&best.keyspace).map(|name| (*name).to_owned()),
-            leader,
-            term: best.term,
-            commit: best.commit,
-            applied: best.applied,
-            last: best.last,
-            revision: best.revision,
-            compacted: best.compacted,
-            replicas: best.nodes.iter().map(replica).collect(),
-        })
+    told.into_iter().filter_map(|(id, told)| region(id, &told, names)).collect()
+}
+
+fn region(id: u64, told: &[(u64, &RegionInfo)], names: &BTreeMap<u32, &str>) -> Option<Region> {
+    // A replica that hears too few may have the highest term, of elections that nobody won.
+    let weight = |info: &RegionInfo| {
+        let serves = !matches!(info.state.as_str(), "no-quorum" | "broken");
+        (serves, info.term, info.role() == Role::Leader, info.applied)
     };
-    told.into_iter().filter_map(region).collect()
+    let (_, best) = told.iter().max_by_key(|(_, info)| weight(info))?;
+    let newest = told.iter().filter(|(_, info)| info.term == best.term);
+    let leader = newest.map(|(_, info)| info.leader).find(|leader| *leader != 0);
+    let applied: BTreeMap<u64, u64> =
+        told.iter().map(|(node, info)| (*node, info.applied)).collect();
+    let replica = |node: &u64| Replica { node: *node, applied: applied.get(node).copied() };
+    let broken = told.iter().filter(|(_, info)| info.state == "broken");
+    let slowest = applied.values().min().copied().unwrap_or(best.applied);
+    Some(Region {
+        id,
+        keyspace: best.keyspace,
+        keyspace_name: names.get(&best.keyspace).map(|name| (*name).to_owned()),
+        state: best.state.clone(),
+        detail: best.state_detail.clone(),
+        // Nobody leads where nobody hears a quorum.
+        leader: leader.filter(|_| best.state != "no-quorum"),
+        term: best.term,
+        commit: best.commit,
+        applied: best.applied,
+        last: best.last,
+        revision: best.revision,
+        compacted: best.compacted,
+        behind: best.commit.saturating_sub(slowest),
+        replicas: best.nodes.iter().map(replica).collect(),
+        broken: broken.map(|(node, info)| (*node, info.state_detail.clone())).collect(),
+    })
 }

@@ -1,0 +1,131 @@
+use std::collections::BTreeMap;
+
+use client::native::{
+    Keyspace, Liveness, NodeHealth, NodeInfo, NodeSeen, NodeStatusResponse, RegionInfo, Role,
+};
+
+use super::collect::Views;
+use super::report::{Condition, Report};
+use super::show::show;
+
+fn seen(node: u64, silent_ms: u64) -> NodeSeen {
+    let state = if silent_ms < 1_000 { Liveness::Alive } else { Liveness::Lost };
+    NodeSeen {
+        node,
+        state: state.into(),
+        silent_ms,
+        hears_us: true,
+        regions: 2,
+        ..NodeSeen::default()
+    }
+}
+
+fn region(id: u64, leader: u64, state: &str) -> RegionInfo {
+    RegionInfo {
+        id,
+        keyspace: u32::try_from(id - 1).unwrap(),
+        leader,
+        role: Role::Follower.into(),
+        term: 4,
+        commit: 10,
+        applied: 10,
+        nodes: vec![1, 2, 3],
+        state: state.to_owned(),
+        state_detail: if state == "active" { String::new() } else { format!("({state})") },
+        ..RegionInfo::default()
+    }
+}
+
+/// What node `node` of three says, having heard the others so long ago.
+fn answer(node: u64, silent: [u64; 3], regions: Vec<RegionInfo>) -> NodeStatusResponse {
+    let info = |id: u64| NodeInfo {
+        id,
+        name: format!("n{id}"),
+        client_address: format!("10.0.0.{id}:2379"),
+        ..NodeInfo::default()
+    };
+    NodeStatusResponse {
+        cluster: "c1".to_owned(),
+        node,
+        version: "1.0".to_owned(),
+        nodes: (1..=3).map(info).collect(),
+        keyspaces: vec![Keyspace { id: 1, name: "default".to_owned(), region: 2 }],
+        regions,
+        seen: (1..=3).map(|id| seen(id, silent[usize::try_from(id).unwrap() - 1])).collect(),
+        health: Some(NodeHealth { data_dir: "/data".to_owned(), ..NodeHealth::default() }),
+        ..NodeStatusResponse::default()
+    }
+}
+
+fn views(answers: Vec<NodeStatusResponse>) -> Views {
+    let answers: BTreeMap<u64, _> = answers.into_iter().map(|it| (it.node, it)).collect();
+    let silent = (1..=3).filter(|id| !answers.contains_key(id));
+    let failures = silent.map(|id| (id, "connection refused".to_owned())).collect();
+    Views { answers, failures, strangers: Vec::new() }
+}
+
+fn screen(report: &Report) -> String {
+    let mut out = Vec::new();
+    show(&mut out, report).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn three_that_are_well_worry_nobody() {
+    let both = || vec![region(1, 1, "active"), region(2, 2, "active")];
+    let report = Report::new(&views((1..=3).map(|id| answer(id, [0; 3], both())).collect()));
+    assert_eq!((report.state, report.warnings.len()), (Condition::Healthy, 0));
+    assert!(screen(&report).starts_with("cluster c1: healthy\n"));
+}
+
+#[test]
+fn a_silent_node_and_what_to_do_about_it_are_named() {
+    let both = || vec![region(1, 1, "active"), region(2, 1, "active")];
+    let report =
+        Report::new(&views((1..=2).map(|id| answer(id, [0, 0, 12_000], both())).collect()));
+    assert_eq!(report.state, Condition::Degraded);
+    let told = &report.warnings[0];
+    assert!(told.starts_with("node 3 (n3) cannot be reached: connection refused; "), "{told}");
+    assert!(told.contains("silent for 12 s") && told.contains("start it again"), "{told}");
+    let screen = screen(&report);
+    assert!(screen.contains("unreachable  12 s ago") && screen.contains("n1,n2,n3?"), "{screen}");
+}
+
+/// The one that is cut off thinks there is no quorum, in a higher term; the two others know better.
+#[test]
+fn who_is_cut_off_does_not_speak_for_the_cluster() {
+    let lost = RegionInfo { term: 9, ..region(2, 0, "no-quorum") };
+    let report = Report::new(&views(vec![
+        answer(1, [0, 0, 9_000], vec![region(2, 2, "active")]),
+        answer(2, [0, 0, 9_000], vec![region(2, 2, "active")]),
+        answer(3, [9_000, 9_000, 0], vec![lost]),
+    ]));
+    assert_eq!(report.state, Condition::Degraded);
+    assert_eq!((report.regions[0].leader, report.regions[0].term), (Some(2), 4));
+    assert!(report.warnings.iter().any(|it| it.contains("no other node hears it")));
+}
+
+#[test]
+fn one_of_three_says_that_there_is_no_quorum() {
+    let both = vec![region(1, 0, "no-quorum"), region(2, 1, "no-quorum")];
+    let report = Report::new(&views(vec![answer(1, [0, 5_000, 6_000], both)]));
+    assert_eq!((report.state, report.state.exit()), (Condition::NoQuorum, 2));
+    let told = &report.warnings[0];
+    assert!(told.starts_with("2 of 2 regions have no quorum: 1 of 3 replicas answer"), "{told}");
+    assert!(told.contains("Bring back 1 of"), "{told}");
+    assert!(report.regions.iter().all(|region| region.leader.is_none()));
+    assert!(screen(&report).starts_with("cluster c1: NO QUORUM\n"));
+}
+
+#[test]
+fn of_many_regions_the_worst_are_shown() {
+    let mut many: Vec<_> = (1..=500).map(|id| region(id, 1 + id % 3, "active")).collect();
+    many[321] = region(322, 0, "electing");
+    many[77].applied = 3;
+    let report = Report::new(&views((1..=3).map(|id| answer(id, [0; 3], many.clone())).collect()));
+    assert_eq!(report.state, Condition::Degraded);
+    let screen = screen(&report);
+    assert!(screen.contains("500 regions: 499 active, 1 electing; "), "{screen}");
+    let row = |id: u64| screen.lines().position(|line| line.starts_with(&format!("{id}  ")));
+    assert!(row(322) < row(78) && row(322).is_some() && screen.lines().count() < 25, "{screen}");
+}
