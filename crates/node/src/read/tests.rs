@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 use types::{Code, KeyRange, KeyspaceId, RegionId};
 
-use super::{answer_read, answer_verify};
+use super::{answer_read, answer_verify, by_lease, by_round};
 use crate::shard::Shard;
 use crate::{Consistency, Handle, Node, NodeConfig};
 
@@ -111,6 +111,34 @@ async fn while_a_follower_applies_nothing_the_leader_answers_for_it() {
     assert_eq!(own.await.unwrap(), "new");
     barrier.await.unwrap().unwrap();
     assert_eq!(value(&follower.handle(), Consistency::Stale).await, "new");
+    for node in nodes {
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_lease_read_waits_until_what_is_committed_is_applied() {
+    let directory = tempfile::tempdir().unwrap();
+    let nodes = three(&directory).await;
+    let leader = nodes.iter().find(|node| shard(node).leadership().here).unwrap();
+    let follower = nodes.iter().find(|node| !shard(node).leadership().here).unwrap();
+    let (shared, shard) = (&leader.shared, shard(leader));
+    let held = HeldUp::new(Arc::clone(&shard));
+    // The follower applies it and says so.
+    follower.handle().propose(DEFAULT, put("value")).await.unwrap();
+    // A round, whose read waits too, gives the lease.
+    let mut round = Box::pin(by_round(shared, &shard));
+    let has_lease = || shard.lease_left(shared.clock.now(), &shared.config.clock_rules()).is_some();
+    while !has_lease() {
+        assert!(futures::poll!(&mut round).is_pending());
+        tokio::task::yield_now().await;
+    }
+    let mut read = Box::pin(by_lease(shared, &shard));
+    assert!(futures::poll!(&mut read).is_pending(), "it is not applied here");
+    drop(held);
+    timeout(PATIENCE, read).await.expect("an answer").unwrap();
+    assert!(shard.is_caught_up());
+    timeout(PATIENCE, round).await.expect("an answer").unwrap();
     for node in nodes {
         node.shutdown().await;
     }

@@ -37,7 +37,13 @@ impl Counting {
             for number in 1_u64.. {
                 let handle = &handles[usize::try_from(number).unwrap() % handles.len()];
                 // The one writer is told of each before it writes the next: values never go back.
-                while handle.propose(DEFAULT, put("number", number.to_string())).await.is_err() {}
+                while let Err(fault) =
+                    handle.propose(DEFAULT, put("number", number.to_string())).await
+                {
+                    if fault.code == Code::ShuttingDown {
+                        return;
+                    }
+                }
                 own.store(number, Ordering::Release);
             }
         });
