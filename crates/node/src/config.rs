@@ -66,6 +66,9 @@ pub struct NodeConfig {
     pub disk_reserve_bytes: Option<u64>,
     /// Bytes of each of the two files of the flight recorder; 0 for none.
     pub flight_file_bytes: u64,
+    /// For how long nothing must go on in a region until its replicas go to sleep, and cost neither
+    /// heartbeats nor ticks until somebody wants something of it; `None` for never.
+    pub hibernate_after: Option<Duration>,
     /// Bounds of the consensus drivers.
     pub host_limits: HostLimits,
     /// Bounds of watches.
@@ -97,6 +100,7 @@ impl Default for NodeConfig {
             log_bytes: 512 << 20,
             disk_reserve_bytes: None,
             flight_file_bytes: 8 << 20,
+            hibernate_after: Some(Duration::from_secs(3)),
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),
@@ -113,6 +117,14 @@ impl NodeConfig {
     /// How long a read waits for this node's own copy before the leader is asked to carry it out.
     pub(crate) fn follower_read_patience(&self) -> Duration {
         self.tick.saturating_mul(2)
+    }
+
+    /// The bounds of a poller's host.
+    pub(crate) fn host_limits(&self) -> HostLimits {
+        let tick = self.tick.as_millis().max(1);
+        let ticks = |time: Duration| u64::try_from(time.as_millis().div_ceil(tick));
+        let after = self.hibernate_after.map(|after| ticks(after).unwrap_or(u64::MAX).max(1));
+        HostLimits { hibernate_after_ticks: after, ..self.host_limits }
     }
 
     pub(crate) fn consensus(

@@ -3,8 +3,8 @@
 
 use bytes::{Buf, BufMut, Bytes};
 use consensus::{Message, MessageKind};
-use region::RegionMessage;
-use types::{Code, Fault, NodeId, RegionId};
+use region::{RegionMessage, Sleep, SleepKind};
+use types::{Code, Fault, Index, NodeId, PeerId, RegionId, Term};
 
 use crate::liveness::Beat;
 use crate::traffic::{Contents, Lane};
@@ -15,6 +15,8 @@ const REQUEST: u8 = 2;
 const REPLY: u8 = 3;
 const BEAT: u8 = 4;
 const HEARTBEAT: u8 = 5;
+const SLEEP: u8 = 6;
+const HEARTBEAT_CURRENT: u8 = 7;
 
 /// What a node asks a region's leader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,13 +69,32 @@ pub(crate) fn lane_of(kind: MessageKind) -> Lane {
     }
 }
 
+/// A message of Raft as it travels.
+#[derive(Debug)]
+pub(crate) struct RaftItem {
+    pub(crate) message: RegionMessage,
+    /// Its bytes.
+    pub(crate) bytes: usize,
+    /// Whether what it says to be committed is all that its sender knows to be. A heartbeat names no
+    /// more than its receiver has acknowledged, which is less for one that is behind.
+    pub(crate) is_current: bool,
+}
+
+/// A question whether to sleep comes after the entries before it, or it is refused; whoever is to be
+/// awake is to be so at once.
+pub(crate) fn lane_of_sleep(kind: SleepKind) -> Lane {
+    if kind == SleepKind::Wake { Lane::Urgent } else { Lane::Bulk }
+}
+
 /// One item of a frame.
 #[derive(Debug)]
 pub(crate) enum Item {
     /// A sign of life of the node itself.
     Beat(Beat),
-    /// For a replica, with its bytes.
-    Raft(RegionMessage, usize),
+    /// For a replica, about going to sleep.
+    Sleep(Sleep),
+    /// For a replica.
+    Raft(RaftItem),
     /// For a region's leader.
     Request { id: u64, region: RegionId, question: Question, body: Bytes },
     /// To a request of ours.
@@ -84,7 +105,8 @@ impl Item {
     pub(crate) fn lane(&self) -> Lane {
         match self {
             Self::Beat(_) => Lane::Urgent,
-            Self::Raft(message, _) => lane_of(message.message.kind()),
+            Self::Sleep(word) => lane_of_sleep(word.kind),
+            Self::Raft(item) => lane_of(item.message.message.kind()),
             Self::Request { question, .. } => question.lane(),
             Self::Reply { .. } => Lane::Bulk,
         }
@@ -119,13 +141,25 @@ impl Frames {
         frame.bytes[at] = u8::try_from(frame.bytes.len() - at - 1).unwrap_or(u8::MAX);
     }
 
-    pub(crate) fn raft(&mut self, to: NodeId, message: &RegionMessage) {
+    pub(crate) fn sleep(&mut self, to: NodeId, word: &Sleep) {
+        let frame = &mut self.open(to, lane_of_sleep(word.kind)).bytes;
+        frame.put_u8(SLEEP);
+        frame.put_u8(word.kind as u8);
+        let (region, from, to) = (word.region.get(), word.from.get(), word.to.get());
+        let about = [word.term.get(), word.index.get(), u64::from(word.attempt)];
+        for number in [region, from, to].into_iter().chain(about) {
+            varint::put(frame, number);
+        }
+    }
+
+    /// A message of Raft; `is_current` as in [`RaftItem`], and of no meaning but for heartbeats.
+    pub(crate) fn raft(&mut self, to: NodeId, message: &RegionMessage, is_current: bool) {
         let kind = message.message.kind();
         let frame = self.open(to, lane_of(kind));
         if matches!(kind, MessageKind::Heartbeat | MessageKind::HeartbeatResponse) {
             frame.contents.heartbeats += 1;
             let at = frame.bytes.len();
-            frame.bytes.put_u8(HEARTBEAT);
+            frame.bytes.put_u8(if is_current { HEARTBEAT_CURRENT } else { HEARTBEAT });
             varint::put(&mut frame.bytes, message.region.get());
             if message.message.encode_compact_into(&mut frame.bytes) {
                 return;
@@ -235,19 +269,27 @@ fn decode_item(frame: &mut Bytes) -> Result<Item, String> {
             let beat = Beat::decode(frame.split_to(len)).ok_or("a beat that makes no sense")?;
             Ok(Item::Beat(beat))
         }
-        HEARTBEAT => {
+        SLEEP => Ok(Item::Sleep(decode_sleep(frame).ok_or("a word about sleep without sense")?)),
+        tag @ (HEARTBEAT | HEARTBEAT_CURRENT) => {
             let before = frame.len();
             let region = varint::get(frame).ok_or("a region that is no number")?;
             let message = Message::decode_compact(frame).map_err(|error| error.to_string())?;
             let region = RegionId(region);
-            Ok(Item::Raft(RegionMessage { region, message }, before - frame.len()))
+            let (bytes, is_current) = (before - frame.len(), tag == HEARTBEAT_CURRENT);
+            Ok(Item::Raft(RaftItem {
+                message: RegionMessage { region, message },
+                bytes,
+                is_current,
+            }))
         }
         RAFT => {
             let region = RegionId(frame.try_get_u64().map_err(short)?);
             let bytes = get_bytes(frame)?;
             let length = bytes.len();
             let message = Message::decode_shared(bytes).map_err(|error| error.to_string())?;
-            Ok(Item::Raft(RegionMessage { region, message }, length))
+            let is_current = message.kind() != MessageKind::Heartbeat;
+            let message = RegionMessage { region, message };
+            Ok(Item::Raft(RaftItem { message, bytes: length, is_current }))
         }
         REQUEST => {
             let id = frame.try_get_u64().map_err(short)?;
@@ -271,6 +313,20 @@ fn decode_item(frame: &mut Bytes) -> Result<Item, String> {
         }
         tag => Err(format!("an item with unknown tag {tag}")),
     }
+}
+
+fn decode_sleep(frame: &mut Bytes) -> Option<Sleep> {
+    let kind = SleepKind::from_u8(frame.try_get_u8().ok()?)?;
+    let mut next = || varint::get(frame);
+    Some(Sleep {
+        kind,
+        region: RegionId(next()?),
+        from: PeerId(next()?),
+        to: PeerId(next()?),
+        term: Term(next()?),
+        index: Index(next()?),
+        attempt: u32::try_from(next()?).ok()?,
+    })
 }
 
 fn get_bytes(frame: &mut Bytes) -> Result<Bytes, String> {

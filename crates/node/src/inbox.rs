@@ -40,11 +40,12 @@ impl Delivery<'_> {
                 self.contents.beats += 1;
                 liveness::heard(shared, from, &beat);
             }
-            Item::Raft(message, bytes) => {
-                let kind = message.message.kind();
+            Item::Sleep(word) => self.order(word.region, ToPoller::Sleep(from, word)),
+            Item::Raft(item) => {
+                let kind = item.message.message.kind();
                 self.contents.heartbeats += u64::from(is_heartbeat(kind));
-                if shared.take_raft(lane_of(kind), bytes) {
-                    self.order(message.region, ToPoller::Message(from, message, bytes));
+                if shared.take_raft(lane_of(kind), item.bytes) {
+                    self.order(item.message.region, ToPoller::Message(from, item));
                 } else {
                     self.contents.dropped += 1;
                 }

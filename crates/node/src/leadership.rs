@@ -12,6 +12,7 @@ use types::{ClusterId, Code, LeaseId, NodeId, RegionId, Term};
 use crate::applier::ToApplier;
 use crate::flight::Event;
 use crate::poller::{Asked, ToPoller};
+use crate::region_watch;
 use crate::shard::Shard;
 use crate::shared::Shared;
 
@@ -25,6 +26,7 @@ pub(crate) fn changed(shared: &Arc<Shared>, shard: &Arc<Shard>, change: &RoleCha
     if change.role == Role::Candidate && before.leader.is_none() {
         shared.meters.elections.add(1);
     }
+    region_watch::look(shared, change.region);
     // Another term is another leadership, even if nothing was seen of the one in between.
     let term_ended = before.here && before.term != change.term;
     if term_ended || change.role != Role::Leader {

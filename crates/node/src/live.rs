@@ -1,20 +1,24 @@
 //! What a node knows of the others and tells of itself, in one place for [`crate::shared::Shared`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use env::Moment;
 use parking_lot::Mutex;
-use types::{Incarnation, RegionId, Term};
+use types::{Incarnation, Index, RegionId, Term};
 
 use crate::config::NodeConfig;
 use crate::liveness::{Health, Liveness};
+use crate::observe::Observatory;
+use crate::shard::Shard;
 use crate::traffic::Traffic;
 
 pub(crate) struct Live {
     pub(crate) liveness: Mutex<Liveness>,
     pub(crate) health: Health,
     pub(crate) traffic: Traffic,
+    pub(crate) observatory: Arc<Observatory>,
     /// Transfers of leadership that were begun here: in which term, and when they are given up.
     transfers: Mutex<BTreeMap<RegionId, (Term, Moment)>>,
     /// After how long a transfer that leads to nothing is given up: Raft's election timeout.
@@ -29,16 +33,39 @@ impl Live {
             liveness: Mutex::new(Liveness::new(incarnation.get(), beat, lost, now)),
             health: Health::default(),
             traffic: Traffic::default(),
+            observatory: Arc::default(),
             transfers: Mutex::default(),
             transfer_for: config.tick.saturating_mul(ticks),
         }
     }
 
+    /// While a region sleeps, nobody speaks for it: the beats of its nodes tell how fresh this node's
+    /// copy is. Called before that is asked for.
+    pub(crate) fn note_quiet(&self, shard: &Shard) {
+        if !shard.is_asleep() {
+            return;
+        }
+        let leadership = shard.leadership();
+        let liveness = self.liveness.lock();
+        if leadership.here {
+            for (_, node) in &shard.record.peers {
+                if let Some(at) = liveness.quiet_at(*node) {
+                    shard.note_follower(at, *node);
+                }
+            }
+        } else if let Some(at) = leadership.leader.and_then(|node| liveness.quiet_at(node)) {
+            shard.note_contact(at, Index(0));
+        }
+    }
+
     /// Leadership of a region that this node leads in `term` is being handed over from `now` on.
-    pub(crate) fn transfer_begun(&self, region: RegionId, term: Term, now: Moment) {
+    /// Answers until when it is, if nothing else ends it.
+    pub(crate) fn transfer_begun(&self, region: RegionId, term: Term, now: Moment) -> Moment {
         let mut transfers = self.transfers.lock();
         transfers.retain(|_, (_, until)| now < *until);
-        transfers.insert(region, (term, now.after(self.transfer_for)));
+        let until = now.after(self.transfer_for);
+        transfers.insert(region, (term, until));
+        until
     }
 
     pub(crate) fn is_transferring(&self, region: RegionId, term: Term, now: Moment) -> bool {

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use consensus::{SnapshotMeta, Status};
+use consensus::{MessageKind, SnapshotMeta, Status};
 use env::Moment;
-use region::{GroupStats, Host, Output, RegionMessage};
+use region::{GroupStats, Host, Output, RegionMessage, Sleep};
 use tokio::sync::oneshot;
 use types::{Code, Index, NodeId, PeerId, RegionId, Term};
 
 use crate::applier::ToApplier;
 use crate::flight::Event;
-use crate::frame::{Frames, lane_of};
+use crate::frame::{Frames, RaftItem, lane_of, lane_of_sleep};
 use crate::liveness;
+use crate::region_watch::{self, RegionWatch};
 use crate::shard::ReadReply;
 use crate::shared::{NewPeer, Shared};
 use crate::snapshots;
@@ -35,8 +36,8 @@ pub(crate) enum Asked {
 pub(crate) enum ToPoller {
     /// Starts a replica; with `true`, an election at once: nobody else is going to stand.
     Create(NewPeer, bool),
-    /// A Raft message, with its bytes as they were counted in.
-    Message(NodeId, RegionMessage, usize),
+    /// A Raft message; its bytes were counted in.
+    Message(NodeId, RaftItem),
     Propose {
         region: RegionId,
         data: Bytes,
@@ -78,6 +79,8 @@ pub(crate) enum ToPoller {
         region: RegionId,
         reply: ReadReply,
     },
+    /// A word about sleep from a replica on another node.
+    Sleep(NodeId, Sleep),
     LinkDown(NodeId),
     /// A node was not heard for an election timeout, its link broke, or it was started anew.
     NodeLost(NodeId),
@@ -93,7 +96,8 @@ impl ToPoller {
     /// leader from being heard, a renewal from counting, or a finished write from being known.
     pub(crate) fn is_urgent(&self) -> bool {
         match self {
-            Self::Message(_, message, _) => lane_of(message.message.kind()) == Lane::Urgent,
+            Self::Message(_, item) => lane_of(item.message.message.kind()) == Lane::Urgent,
+            Self::Sleep(_, word) => lane_of_sleep(word.kind) == Lane::Urgent,
             Self::Renew { .. }
             | Self::Persisted(_)
             | Self::Applied(_)
@@ -112,11 +116,12 @@ type NodeHost = Host<Asked, ReadReply>;
 
 /// Runs until told to stop.
 pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
-    let mut host = NodeHost::new(shared.config.host_limits);
+    let mut host = NodeHost::new(shared.config.host_limits());
     let mailbox = &shared.pollers[slot];
     let tick = shared.config.tick;
     let mut next_tick = shared.clock.now().after(tick);
     let (mut urgent, mut others) = (Vec::new(), VecDeque::new());
+    let mut watch = RegionWatch::new(slot, shared.pollers.len());
     let mut frames = Frames::default();
     loop {
         let patience = match others.len() {
@@ -128,7 +133,7 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
         let mut stop = !open;
         let slice = others.len().min(SLICE);
         for item in urgent.drain(..).chain(others.drain(..slice)) {
-            stop |= handle(shared, &mut host, item);
+            stop |= handle(shared, &mut host, &mut watch, item);
         }
         if stop {
             // What is committed is still applied and answered; the rest is told that it is over.
@@ -142,6 +147,7 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
             next_tick = next_after(shared, next_tick, tick);
             host.tick();
             shared.meters.awake(slot, host.awake());
+            watch.tick(shared);
             if slot == 0 {
                 liveness::tick(shared, &mut frames);
             }
@@ -160,7 +166,12 @@ fn next_after(shared: &Shared, due: Moment, tick: Duration) -> Moment {
 }
 
 /// Carries out one order; answers whether it was the last.
-fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
+fn handle(
+    shared: &Arc<Shared>,
+    host: &mut NodeHost,
+    watch: &mut RegionWatch,
+    item: ToPoller,
+) -> bool {
     match item {
         ToPoller::Create(start, campaign) => {
             let region = start.record.id;
@@ -170,10 +181,10 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
                 host.campaign(region);
             }
         }
-        ToPoller::Message(from, message, bytes) => {
+        ToPoller::Message(from, RaftItem { message, bytes, is_current }) => {
             shared.taken_raft(lane_of(message.message.kind()), bytes);
             let region = message.region;
-            note_contact(shared, from, &message);
+            note_contact(shared, from, &message, is_current);
             if let Err(error) = host.step(from, message) {
                 tracing::debug!(%region, %from, %error, "a Raft message was not taken");
             }
@@ -205,7 +216,7 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
                 && let Some(shard) = shared.shard(region)
             {
                 let (term, now) = (shard.leadership().term, shared.clock.now());
-                shared.live.transfer_begun(region, term, now);
+                watch.transfer(shared, region, shared.live.transfer_begun(region, term, now));
             }
             let _ = reply.send(begun);
         }
@@ -221,8 +232,15 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
             host.read(region, reply);
         }
         ToPoller::LinkDown(node) => host.unreachable(node),
-        ToPoller::NodeLost(node) => tracing::debug!(%node, "lost"),
-        ToPoller::NodeBack(node) => tracing::debug!(%node, "back"),
+        ToPoller::Sleep(from, word) => host.sleep(from, word),
+        ToPoller::NodeLost(node) => {
+            host.node_lost(node);
+            watch.look_at_all(shared);
+        }
+        ToPoller::NodeBack(node) => {
+            host.node_back(node);
+            watch.look_at_all(shared);
+        }
         ToPoller::Quarantine(region, reason) => host.quarantine(region, reason),
         ToPoller::Stop => return true,
     }
@@ -231,19 +249,28 @@ fn handle(shared: &Arc<Shared>, host: &mut NodeHost, item: ToPoller) -> bool {
 
 /// A leader that speaks, and whoever answers one, tells how fresh this replica's copy is. A message
 /// of another term than the one already known says nothing yet.
-fn note_contact(shared: &Shared, from: NodeId, message: &RegionMessage) {
+fn note_contact(shared: &Shared, from: NodeId, message: &RegionMessage, is_current: bool) {
     let Some(shard) = shared.shard(message.region) else { return };
     let leadership = shard.leadership();
     if message.message.term() != leadership.term {
         return;
     }
     if let Some(committed) = message.message.committed() {
-        if leadership.leader == Some(from) {
+        // Whoever is behind hears heartbeats, too, and they do not say how far.
+        if leadership.leader == Some(from) && is_current {
             shard.note_contact(shared.clock.now(), committed);
         }
     } else if leadership.here && message.message.kind().answers_leader() {
         shard.note_follower(shared.clock.now(), from);
     }
+}
+
+/// Whether what a heartbeat says to be committed is all that is.
+fn is_current(shared: &Shared, message: &RegionMessage) -> bool {
+    message.message.kind() != MessageKind::Heartbeat
+        || shared.shard(message.region).is_some_and(|shard| {
+            message.message.committed().is_some_and(|told| told >= shard.committed())
+        })
 }
 
 fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: &mut Frames) {
@@ -266,10 +293,19 @@ fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: 
         if message.message.is_snapshot() {
             snapshots::send(shared, to, message);
         } else {
-            frames.raft(to, &message);
+            let is_current = is_current(shared, &message);
+            frames.raft(to, &message, is_current);
         }
     }
+    for (to, word) in output.sleep.drain(..) {
+        frames.sleep(to, &word);
+    }
     shared.send(frames);
+    for (region, sleeps) in output.rest.drain(..) {
+        if let Some(shard) = shared.shard(region) {
+            shard.set_asleep(sleeps);
+        }
+    }
     if !output.writes.is_empty() {
         shared.writer.extend(output.writes.drain(..).map(ToWriter::Write));
     }
@@ -304,6 +340,7 @@ fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: 
         shared.flight.note(event);
         if let Some(shard) = shared.shard(*region) {
             shard.set_broken(reason.clone());
+            region_watch::look(shared, *region);
         }
         shared.hub.close_region(*region, &types::Fault::new(Code::Corrupt, reason.clone()));
     }

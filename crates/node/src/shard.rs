@@ -71,6 +71,8 @@ pub(crate) struct Shard {
     compacted: AtomicI64,
     /// The newest entry known to be committed.
     committed: AtomicU64,
+    /// Whether this replica sleeps.
+    asleep: AtomicBool,
     /// Whether a step of physical compaction is queued.
     pub(crate) scavenging: AtomicBool,
     readers: Mutex<BTreeMap<u64, Vec<ReadReply>>>,
@@ -104,6 +106,7 @@ impl Shard {
             revision: AtomicI64::new(revisions.0.get()),
             compacted: AtomicI64::new(revisions.1.get()),
             committed: AtomicU64::new(applied),
+            asleep: AtomicBool::new(false),
             scavenging: AtomicBool::new(false),
             readers: Mutex::default(),
             tags: Mutex::default(),
@@ -231,6 +234,17 @@ impl Shard {
     /// know.
     pub(crate) fn note_commit(&self, index: Index) {
         self.committed.fetch_max(index.get(), Ordering::AcqRel);
+    }
+
+    /// The replica fell asleep, or woke up.
+    pub(crate) fn set_asleep(&self, asleep: bool) {
+        self.asleep.store(asleep, Ordering::Relaxed);
+    }
+
+    /// Whether nothing goes on in the region, as far as this replica is concerned: it is not told that
+    /// its leader is there, but the leader's node beats.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::Relaxed)
     }
 
     /// Entries known to be committed and not applied here.

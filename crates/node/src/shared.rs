@@ -379,6 +379,7 @@ impl Shared {
     /// Requests that still wait are answered `ShuttingDown`.
     pub(crate) fn end(&self) {
         self.ended.send_replace(true);
+        self.live.observatory.end();
     }
 
     /// Answers once [`Self::end`] was called.

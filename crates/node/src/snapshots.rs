@@ -14,6 +14,7 @@ use crate::Error;
 use crate::applier::{self, ask_scavenge};
 use crate::flight::Event;
 use crate::machines::{self, Loaded};
+use crate::frame::RaftItem;
 use crate::poller::ToPoller;
 use crate::shard::{ExportedState, Shard};
 use crate::shared::Shared;
@@ -147,7 +148,8 @@ impl SnapshotSink for Sink {
         sweep(&self.shared, region, applied.unwrap_or_default());
         tracing::info!(%region, index = %meta.index, from = %self.from, "received a snapshot");
         let message = RegionMessage { region, message };
-        self.shared.poller(region).push(ToPoller::Message(self.from, message, 0));
+        let item = RaftItem { message, bytes: 0, is_current: true };
+        self.shared.poller(region).push(ToPoller::Message(self.from, item));
         Ok(())
     }
 

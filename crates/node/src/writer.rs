@@ -122,7 +122,8 @@ impl Writer<'_> {
         let mut frames = Frames::default();
         for (_, messages) in &batch.messages {
             for (to, message) in messages {
-                frames.raft(*to, message);
+                // A heartbeat that had to wait may be told of less than is committed by now.
+                frames.raft(*to, message, false);
             }
         }
         shared.send(&mut frames);

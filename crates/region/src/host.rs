@@ -118,6 +118,7 @@ impl<P, R> Host<P, R> {
             let hibernates = self.limits.hibernate_after_ticks.is_some();
             if hibernates && peer.is_settling() && self.started >= self.limits.wakes_per_tick {
                 peer.start_asleep(self.ticks);
+                self.early.rest.push((region, true));
                 peer.queue();
                 self.wakes.push_back(region);
             } else {
@@ -355,10 +356,14 @@ impl<P, R> Host<P, R> {
         let reason = match result {
             Ok(Ok(())) => {
                 self.dirty.insert(region);
-                match (slept, peer.is_asleep()) {
+                let sleeps = peer.is_asleep();
+                match (slept, sleeps) {
                     (true, false) => drop(self.awake.insert(region)),
                     (false, true) => drop(self.awake.remove(&region)),
                     _ => {}
+                }
+                if slept != sleeps {
+                    early.rest.push((region, sleeps));
                 }
                 return;
             }

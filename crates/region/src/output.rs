@@ -97,6 +97,8 @@ pub struct Output<P, R> {
     pub roles: Vec<RoleChange>,
     /// Regions whose replica needs a snapshot of the applied state to send.
     pub snapshots_wanted: Vec<RegionId>,
+    /// Replicas that fell asleep (`true`) or woke up, in this order.
+    pub rest: Vec<(RegionId, bool)>,
     /// Replicas that broke and were set aside, with what they said.
     pub quarantined: Vec<(RegionId, String)>,
 }
@@ -117,6 +119,7 @@ impl<P, R> Default for Output<P, R> {
             failed_reads: Vec::new(),
             roles: Vec::new(),
             snapshots_wanted: Vec::new(),
+            rest: Vec::new(),
             quarantined: Vec::new(),
         }
     }

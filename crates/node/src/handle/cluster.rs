@@ -6,6 +6,7 @@ use types::{NodeId, RegionId};
 
 use super::Handle;
 use crate::liveness::{self, NodeLiveness, NodeState};
+use crate::observe::Observer;
 use crate::region_state::RegionState;
 use crate::traffic::PeerTraffic;
 
@@ -31,6 +32,13 @@ impl Handle {
         });
         nodes.sort_by_key(|node| node.node);
         nodes
+    }
+
+    /// Follows who leads, who is there, what regions can do, and the cluster's configuration. However
+    /// slowly it is asked, it ends with what is newest, and nobody waits for it.
+    #[must_use]
+    pub fn observe(&self) -> Observer {
+        self.shared.live.observatory.observe(self.shared.watch_directory())
     }
 
     /// What a region with a replica here can do now, as this node sees it; `None` without one.

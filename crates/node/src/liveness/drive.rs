@@ -7,6 +7,7 @@ use super::beat::{Beat, Summary};
 use super::health::DiskState;
 use super::table::Change;
 use crate::frame::Frames;
+use crate::observe::NodeSight;
 use crate::poller::ToPoller;
 use crate::shared::Shared;
 
@@ -49,6 +50,11 @@ fn tell(shared: &Shared, changes: &[Change]) {
             Change::Lost(node, why) => tracing::warn!(%node, why, "a node is lost from sight"),
             Change::Back(node) => tracing::info!(%node, "a node is heard again"),
         }
+        let (node, is_alive) = match change {
+            Change::Lost(node, _) => (*node, false),
+            Change::Back(node) => (*node, true),
+        };
+        shared.live.observatory.node(NodeSight { node, is_alive });
         for poller in &shared.pollers {
             poller.push(match change {
                 Change::Lost(node, _) => ToPoller::NodeLost(*node),

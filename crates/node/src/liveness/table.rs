@@ -65,6 +65,8 @@ struct Peer {
 
 struct Heard {
     at: Moment,
+    /// The beat before this one, of the same run and link.
+    before: Option<Moment>,
     incarnation: u64,
     sequence: u64,
     summary: Summary,
@@ -177,8 +179,10 @@ impl Liveness {
             });
         }
         peer.silent_ticks = 0;
+        let before = peer.heard.as_ref().filter(|_| !peer.lost).map(|heard| heard.at);
         peer.heard = Some(Heard {
             at: now,
+            before,
             incarnation: beat.incarnation,
             sequence: beat.sequence,
             summary: beat.summary,
@@ -203,6 +207,19 @@ impl Liveness {
     /// is known.
     pub(crate) fn is_alive(&self, node: NodeId) -> bool {
         self.peers.get(&node).is_some_and(|peer| !peer.lost)
+    }
+
+    /// The newest moment at which nothing can have been new in a region that sleeps under a leader on
+    /// the node, as far as that node is concerned: its beat before the last. If the leader had been
+    /// woken by then, its heartbeat would have come with the last one.
+    pub(crate) fn quiet_at(&self, node: NodeId) -> Option<Moment> {
+        let peer = self.peers.get(&node).filter(|peer| !peer.lost && peer.hears_us)?;
+        peer.heard.as_ref()?.before
+    }
+
+    /// The nodes that said with their last beat that they take no writes.
+    pub(crate) fn read_only(&self) -> Vec<NodeId> {
+        self.peers.keys().copied().filter(|node| self.is_read_only(*node)).collect()
     }
 
     /// Whether a node said with its last beat that it takes no writes.

@@ -165,6 +165,7 @@ async fn stale(
 /// How old this node's copy is now.
 fn age(shared: &Shared, shard: &Shard) -> Age {
     let now = shared.clock.now();
+    shared.live.note_quiet(shard);
     let Some(at) = shard.current_at(now) else { return Age::Unknown };
     let millis = now.since(at).as_nanos().div_ceil(1_000_000);
     Age::Known(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
