@@ -342,30 +342,4 @@ fn short(_: bytes::TryGetError) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{FRAME_BYTES, Frame, Frames, Item, Question, decode};
-    use types::{NodeId, RegionId};
-
-    #[test]
-    fn frames_stay_short_and_every_item_arrives_in_order() {
-        let mut frames = Frames::default();
-        let body = vec![7; 300_000];
-        for id in 0..40 {
-            for to in [NodeId(1), NodeId(2)] {
-                frames.request(to, id, RegionId(3), Question::Propose, &body);
-            }
-        }
-        let mut next = [0, 0];
-        for (to, Frame { bytes: frame, .. }) in frames.drain() {
-            assert!(frame.len() < FRAME_BYTES + body.len() + 64, "{} bytes", frame.len());
-            decode(frame.into(), |item| {
-                let Item::Request { id, body: got, .. } = item else { panic!("{item:?}") };
-                let next = &mut next[usize::from(to == NodeId(2))];
-                assert_eq!((id, got.as_ref()), (*next, body.as_slice()));
-                *next += 1;
-            })
-            .unwrap();
-        }
-        assert_eq!(next, [40, 40]);
-    }
-}
+mod tests;

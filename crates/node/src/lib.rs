@@ -63,7 +63,7 @@ pub use env::RealDisk;
 pub use error::Error;
 pub use failure::{Failure, FailureKind};
 pub use flight::{Damage, Entry, Event, Sample, Timeline, read as read_flight};
-pub use handle::{Handle, RegionStats};
+pub use handle::{ClusterView, Handle, LedRegion, NodeView, RegionStats, ReplicaView};
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};
 pub use meters::{Counter, Histogram, Meters, Process, READ_MODES, Tally, file_descriptors};

@@ -21,6 +21,8 @@ use crate::forward;
 use crate::shard::Shard;
 use crate::shared::Shared;
 
+pub use cluster::{ClusterView, LedRegion, NodeView, ReplicaView};
+
 /// A running node; cheap to clone.
 #[derive(Clone)]
 pub struct Handle {

@@ -18,7 +18,7 @@ pub(crate) fn tick(shared: &Shared, frames: &mut Frames) {
     let summary = summary(shared);
     let mut changes = Vec::new();
     let mut liveness = shared.live.liveness.lock();
-    liveness.set_peers(now, others(shared));
+    liveness.set_peers(now, others(shared), &mut changes);
     if liveness.tick(now, &mut changes) {
         for (to, beat) in liveness.beats(now, summary) {
             frames.beat(to, &beat);
@@ -49,17 +49,15 @@ fn tell(shared: &Shared, changes: &[Change]) {
         match change {
             Change::Lost(node, why) => tracing::warn!(%node, why, "a node is lost from sight"),
             Change::Back(node) => tracing::info!(%node, "a node is heard again"),
+            Change::Joined(node) => tracing::debug!(%node, "a node is looked for"),
         }
         let (node, is_alive) = match change {
             Change::Lost(node, _) => (*node, false),
-            Change::Back(node) => (*node, true),
+            Change::Back(node) | Change::Joined(node) => (*node, true),
         };
         shared.live.observatory.node(NodeSight { node, is_alive });
         for poller in &shared.pollers {
-            poller.push(match change {
-                Change::Lost(node, _) => ToPoller::NodeLost(*node),
-                Change::Back(node) => ToPoller::NodeBack(*node),
-            });
+            poller.push(if is_alive { ToPoller::NodeBack(node) } else { ToPoller::NodeLost(node) });
         }
     }
 }

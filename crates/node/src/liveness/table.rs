@@ -51,6 +51,8 @@ pub(crate) enum Change {
     Lost(NodeId, &'static str),
     /// It is heard.
     Back(NodeId),
+    /// It is a member now, and counts as there until it is too long silent.
+    Joined(NodeId),
 }
 
 struct Peer {
@@ -106,12 +108,25 @@ impl Liveness {
     }
 
     /// Which other nodes there are.
-    pub(crate) fn set_peers(&mut self, now: Moment, nodes: impl IntoIterator<Item = NodeId>) {
+    pub(crate) fn set_peers(
+        &mut self,
+        now: Moment,
+        nodes: impl IntoIterator<Item = NodeId>,
+        changes: &mut Vec<Change>,
+    ) {
         let mut before = std::mem::take(&mut self.peers);
         for node in nodes {
             let known = before.remove(&node);
-            self.peers.insert(node, known.unwrap_or_else(|| Peer::new(now)));
+            self.peers.insert(
+                node,
+                known.unwrap_or_else(|| {
+                    changes.push(Change::Joined(node));
+                    Peer::new(now)
+                }),
+            );
         }
+        let gone = before.into_iter().filter(|(_, peer)| !peer.lost);
+        changes.extend(gone.map(|(node, _)| Change::Lost(node, "it is no member any more")));
     }
 
     /// One tick of this node; answers whether beats are due.
@@ -203,10 +218,13 @@ impl Liveness {
         }
     }
 
-    /// Whether a node is taken for alive, suspected ones included. Of nodes nobody told of nothing
-    /// is known.
+    /// Whether a node is taken for alive, suspected ones included. One that nobody told of is, for as
+    /// long after the start as it may be silent.
     pub(crate) fn is_alive(&self, node: NodeId) -> bool {
-        self.peers.get(&node).is_some_and(|peer| !peer.lost)
+        match self.peers.get(&node) {
+            Some(peer) => !peer.lost,
+            None => self.ticks < self.lost_ticks,
+        }
     }
 
     /// The newest moment at which nothing can have been new in a region that sleeps under a leader on

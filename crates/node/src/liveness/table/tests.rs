@@ -23,7 +23,7 @@ impl Pair {
         let now = Moment(Duration::from_secs(7));
         let node = |incarnation, other| {
             let mut node = Liveness::new(incarnation, 2, 10, now);
-            node.set_peers(now, [NodeId(other)]);
+            node.set_peers(now, [NodeId(other)], &mut Vec::new());
             node
         };
         let nodes = [node(11, 2), node(22, 1)];
@@ -110,7 +110,7 @@ fn another_run_and_a_broken_link_are_told_as_lost_then_back() {
         pair.tick([true; 2], [true; 2]);
     }
     pair.nodes[1] = Liveness::new(33, 2, 10, pair.now);
-    pair.nodes[1].set_peers(pair.now, [NodeId(1)]);
+    pair.nodes[1].set_peers(pair.now, [NodeId(1)], &mut Vec::new());
     pair.tick([true; 2], [true; 2]);
     pair.tick([true; 2], [true; 2]);
     assert_eq!(pair.changes, [Change::Lost(OTHER, "it was started anew"), Change::Back(OTHER)]);
@@ -154,7 +154,10 @@ fn nobody_is_heard_but_members() {
     let mut pair = Pair::new();
     let beat = Beat { incarnation: 1, sequence: 1, echo: None, summary: Summary::default() };
     pair.nodes[0].heard(pair.now, NodeId(9), &beat, &mut pair.changes);
-    assert!(!pair.nodes[0].is_alive(NodeId(9)));
-    pair.nodes[0].set_peers(pair.now, [NodeId(9)]);
+    assert!(pair.nodes[0].view(pair.now).iter().all(|node| node.node == OTHER));
+    let now = pair.now;
+    pair.nodes[0].set_peers(now, [NodeId(9)], &mut pair.changes);
+    let gone = Change::Lost(OTHER, "it is no member any more");
+    assert_eq!(pair.changes, [Change::Joined(NodeId(9)), gone]);
     assert!(pair.nodes[0].view(pair.now).iter().all(|node| node.node == NodeId(9)));
 }

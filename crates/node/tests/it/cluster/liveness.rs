@@ -31,6 +31,17 @@ async fn every_node_knows_who_is_there_and_who_is_back_as_another_run() {
     let led: u64 = handle.nodes().iter().map(|node| node.summary.led).sum();
     assert!(led <= 4, "each region is led once, or twice while it moves: {led}");
 
+    let leader = cluster.handle(cluster.leader(&[0, 1, 2]).await);
+    let all_caught_up = || async {
+        let view = leader.cluster_view().await.unwrap();
+        assert!(view.nodes.iter().zip(1..).all(|(node, at)| node.name == format!("n{at}")));
+        let led = view.leads.iter().find(|led| led.region == REGION);
+        led.is_some_and(|led| {
+            led.replicas.len() == 3 && led.replicas.iter().all(|replica| replica.is_caught_up)
+        })
+    };
+    until("everybody caught up", all_caught_up).await;
+
     cluster.stop(2).await;
     until("node 3 lost", || async { states(&handle)[2] == NodeState::Lost }).await;
     kind(&handle, StateKind::Active).await;

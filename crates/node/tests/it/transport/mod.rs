@@ -1,6 +1,7 @@
 //! The transport over real loopback sockets.
 
 mod bootstrap;
+mod lanes;
 mod links;
 mod memory;
 mod snapshots;

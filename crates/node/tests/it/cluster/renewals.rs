@@ -1,0 +1,51 @@
+//! Renewals of leases have their own way past everything else.
+
+use node::NodeState;
+use state::command::Command;
+use state::response::Response;
+use tokio::task::JoinSet;
+use types::{Code, KeyspaceId, LeaseId};
+
+use super::world::{Cluster, DEFAULT, put, until, within};
+
+async fn grant(cluster: &Cluster, at: usize, keyspace: KeyspaceId) -> LeaseId {
+    let grant = Command::LeaseGrant { id: LeaseId(0), ttl_seconds: 60 };
+    let granted = cluster.handle(at).propose(keyspace, grant).await.unwrap().body;
+    let Response::LeaseGranted { id, .. } = granted else { panic!("{granted:?}") };
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_flood_of_one_region_keeps_renewals_of_any_from_counting() {
+    let cluster = Cluster::start(3, |_| ()).await;
+    let leader = cluster.leader(&[0, 1, 2]).await;
+    let other = cluster.handle(leader).create_keyspace("other").await.unwrap().id;
+    for handle in cluster.handles() {
+        within("the keyspace everywhere", handle.ready(other)).await;
+    }
+    let leases = [grant(&cluster, 0, DEFAULT).await, grant(&cluster, 0, other).await];
+    let mut flood = JoinSet::new();
+    for number in 0..9_000 {
+        let handle = cluster.handle(number % 3);
+        flood.spawn(async move {
+            handle.propose(DEFAULT, put(&format!("{number}"), vec![0; 512])).await
+        });
+    }
+    let mut renewals = JoinSet::new();
+    for round in 0..60 {
+        for (lease, keyspace) in leases.into_iter().zip([DEFAULT, other]) {
+            let handle = cluster.handle(round % 3);
+            renewals.spawn(async move { handle.lease_keep_alive(keyspace, lease).await });
+        }
+    }
+    for renewed in within("every renewal", renewals.join_all()).await {
+        assert_eq!(renewed.unwrap().body, 60);
+    }
+    let refused = flood.join_all().await.into_iter().filter_map(Result::err);
+    let refused: Vec<_> = refused.map(|fault| fault.code).collect();
+    assert!(refused.contains(&Code::TooManyRequests), "it was a flood");
+    let alive =
+        || async { cluster.handle(0).nodes().iter().all(|node| node.state == NodeState::Alive) };
+    until("everybody alive", alive).await;
+    cluster.stop_all().await;
+}
