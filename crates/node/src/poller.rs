@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use consensus::{MessageKind, Role, SnapshotMeta, Status};
+use consensus::{MessageKind, SnapshotMeta, Status};
 use env::Moment;
 use region::{GroupStats, Host, Output, RegionMessage, Sleep};
 use tokio::sync::oneshot;
@@ -74,8 +74,6 @@ pub(crate) enum ToPoller {
         region: RegionId,
         reply: oneshot::Sender<Option<Status>>,
     },
-    /// Every group here; with `true`, only those that lead.
-    Groups(bool, oneshot::Sender<Vec<GroupStats>>),
     /// A round of reads for the renewal of a lease, counted as one.
     Renew {
         region: RegionId,
@@ -228,11 +226,6 @@ fn handle(
         }
         ToPoller::Status { region, reply } => {
             drop(reply.send(host.peer(region).map(region::Peer::status)));
-        }
-        ToPoller::Groups(leading, reply) => {
-            let all = host.regions().filter_map(|region| host.group_stats(region));
-            let wanted = all.filter(|group| !leading || group.role == Role::Leader);
-            drop(reply.send(wanted.collect()));
         }
         ToPoller::Renew { region, reply } => {
             shared.renewed();

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use consensus::Flow;
+use consensus::{Flow, Role};
 use region::GroupStats;
 use state::directory::NodeRecord;
-use tokio::sync::oneshot;
-use types::{Code, Fault, Index, NodeId, RegionId, Term};
+use types::{Fault, Index, NodeId, RegionId, Term};
 
 use super::Handle;
 use crate::liveness::{self, NodeLiveness, NodeState};
 use crate::observe::Observer;
-use crate::poller::ToPoller;
 use crate::region_state::RegionState;
 use crate::traffic::PeerTraffic;
 
@@ -99,15 +97,16 @@ impl Handle {
     /// Costs a look at every region.
     ///
     /// # Errors
-    /// `ShuttingDown`.
+    /// As [`Handle::stats`].
     pub async fn cluster_view(&self) -> Result<ClusterView, Fault> {
         let nodes = self.nodes();
         let alive = |node: Option<NodeId>| {
             let known = nodes.iter().find(|known| Some(known.node) == node);
             known.is_some_and(|known| known.state != NodeState::Lost)
         };
-        let groups = self.groups(true).await?;
-        let leads = groups.iter().map(|group| led(group, &alive)).collect();
+        let groups = self.stats(None).await?.into_iter().filter_map(|region| region.group);
+        let leads = groups.filter(|group| group.role == Role::Leader);
+        let leads = leads.map(|group| led(&group, &alive)).collect();
         let directory = self.shared.directory();
         let nodes = nodes.into_iter().map(|liveness| {
             let record = directory.nodes.get(&liveness.node);
@@ -120,22 +119,6 @@ impl Handle {
             }
         });
         Ok(ClusterView { nodes: nodes.collect(), leads })
-    }
-
-    /// The statistics of every region with a replica here, or of those that this node leads, by number
-    /// (feature L10). Those that were set aside are left out.
-    ///
-    /// # Errors
-    /// `ShuttingDown`.
-    pub async fn groups(&self, leading: bool) -> Result<Vec<GroupStats>, Fault> {
-        let mut all = Vec::new();
-        for poller in &self.shared.pollers {
-            let (reply, groups) = oneshot::channel();
-            poller.push(ToPoller::Groups(leading, reply));
-            all.extend(groups.await.map_err(|_| Code::ShuttingDown)?);
-        }
-        all.sort_by_key(|group: &GroupStats| group.region);
-        Ok(all)
     }
 
     /// Follows who leads, who is there, what regions can do, and the cluster's configuration. However

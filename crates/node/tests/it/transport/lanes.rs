@@ -31,7 +31,7 @@ async fn a_link_full_of_entries_still_brings_a_beat_and_brings_it_first() {
             (taken, refused) = (taken + 1, 0);
         } else {
             refused += 1;
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            std::thread::sleep(std::time::Duration::from_millis(2));
         }
     }
     let beat = Bytes::from_static(b"beat");
