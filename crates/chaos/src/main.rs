@@ -1,6 +1,7 @@
 //! Real servers in real processes under faults, real clients that write through all of them, and what
 //! must hold afterwards. The chapter is `docs/architecture/chaos.md`; `cargo xtask chaos` runs it.
 
+mod bad_input;
 mod ledger;
 mod nemesis;
 mod options;
@@ -9,6 +10,7 @@ mod random;
 mod report;
 mod scenario;
 mod servers;
+mod trial;
 mod verify;
 mod work;
 

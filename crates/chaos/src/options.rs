@@ -16,6 +16,8 @@ pub(crate) enum Scenario {
     Partition,
     /// All of it by turns, from the seed.
     Mix,
+    /// Peers that send garbage or belong elsewhere, failing disks, a clock that jumps.
+    BadInput,
 }
 
 impl Scenario {
@@ -26,6 +28,7 @@ impl Scenario {
             Self::Pause => "pause",
             Self::Partition => "partition",
             Self::Mix => "mix",
+            Self::BadInput => "bad-input",
         }
     }
 }
@@ -54,6 +57,9 @@ pub(crate) struct Options {
     /// Only this one; may be given more than once. All of them if not given.
     #[arg(long)]
     pub(crate) scenario: Vec<Scenario>,
+    /// Of bad-input only this case; may be given more than once.
+    #[arg(long)]
+    pub(crate) case: Vec<String>,
     /// How long faults happen in each scenario; else 120 for kill-leader and 60 for the others.
     #[arg(long, conflicts_with = "minutes")]
     pub(crate) seconds: Option<u64>,

@@ -88,6 +88,14 @@ impl Faults {
     }
 }
 
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, count) = (&self.kind, self.count);
+        let (median, worst) = (self.median_ms, self.worst_ms);
+        write!(f, "{kind:<38} {count:>4} {median:>18} ms {worst:>6} ms")
+    }
+}
+
 /// For each fault the longest time between two acknowledgements of which a part is after the fault and
 /// before the next one.
 fn gaps(faults: &[Fault], acknowledged: &[Duration], end: Duration) -> Vec<Duration> {
@@ -117,11 +125,12 @@ impl fmt::Display for Report {
         for (error, count) in &self.errors {
             writeln!(f, "  error {count:>8}  {error}")?;
         }
-        writeln!(f, "  fault                     count   without a write: median     worst")?;
+        writeln!(
+            f,
+            "  fault                                 count   no write for: median     worst"
+        )?;
         for faults in self.faults.iter().chain([&self.all_faults]) {
-            let (kind, count) = (&faults.kind, faults.count);
-            let (median, worst) = (faults.median_ms, faults.worst_ms);
-            writeln!(f, "  {kind:<25} {count:>5} {median:>20} ms {worst:>6} ms")?;
+            writeln!(f, "  {faults}")?;
         }
         writeln!(f, "  every node served {} ms after the last fault", self.healthy_after_ms)?;
         let verified = &self.verified;

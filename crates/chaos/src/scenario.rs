@@ -1,28 +1,20 @@
 //! One scenario from the first start of its servers to its report.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use crate::ledger::Ledger;
 use crate::nemesis::Nemesis;
 use crate::options::{Options, Output, Scenario};
 use crate::place::Setting;
 use crate::random::Random;
 use crate::report::Report;
-use crate::servers::Servers;
-use crate::verify::{Verified, verify};
-use crate::work::Work;
-
-/// How long clients work before the first fault, and after the last one.
-const QUIET: Duration = Duration::from_secs(3);
+use crate::servers::Setup;
+use crate::trial::Trial;
 
 /// Runs what the options ask for.
 pub(crate) fn run_all(options: &Options, setting: &Setting) -> anyhow::Result<ExitCode> {
@@ -47,6 +39,10 @@ async fn every(options: &Options, setting: &Setting) -> anyhow::Result<ExitCode>
             eprintln!("chaos: {} left out: it needs network namespaces", scenario.name());
             continue;
         }
+        if scenario == Scenario::BadInput {
+            all_good &= bad_input(options, setting).await?;
+            continue;
+        }
         let report = one(options, setting, scenario).await?;
         all_good &= report.is_good();
         match options.output {
@@ -55,6 +51,23 @@ async fn every(options: &Options, setting: &Setting) -> anyhow::Result<ExitCode>
         }
     }
     Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether all cases went well.
+async fn bad_input(options: &Options, setting: &Setting) -> anyhow::Result<bool> {
+    let folder = folder(options, Scenario::BadInput);
+    let reports = crate::bad_input::run(options, setting, &folder).await?;
+    for report in &reports {
+        match options.output {
+            Output::Text => println!("{report}"),
+            Output::Json => println!("{}", serde_json::to_string(report)?),
+        }
+    }
+    let is_good = reports.iter().all(|report| report.violations.is_empty());
+    if is_good && !options.keep {
+        std::fs::remove_dir_all(folder)?;
+    }
+    Ok(is_good)
 }
 
 /// The load of the machine over the last minute.
@@ -89,38 +102,18 @@ async fn run(
     scenario: Scenario,
     folder: &Path,
 ) -> anyhow::Result<Report> {
-    let mut servers = Servers::start(setting, &options.binary, folder)?;
-    servers.await_health().await?;
-    let ledger = Arc::new(Ledger::new());
-    let work = Work::begin(&servers, &ledger, (options.clients, options.seed))?;
-    sleep(QUIET).await;
+    let load_of = (options.clients, options.seed);
+    let setup = Setup::default();
+    let mut trial = Trial::begin(setting, &options.binary, folder, setup, load_of).await?;
     let until = Instant::now() + options.duration(scenario);
     let random = Random::new(options.seed ^ scenario as u64);
-    let mut nemesis = Nemesis { servers: &mut servers, ledger: &ledger, random, until };
-    nemesis.run(scenario).await?;
+    let (servers, ledger) = (&mut trial.servers, &*trial.ledger);
+    Nemesis { servers, ledger, random, until }.run(scenario).await?;
     let load = load();
-    let healthy = servers.await_health().await;
-    sleep(QUIET).await;
-    ledger.stop();
-    let (seconds, (faults, all_faults)) = (ledger.now().as_secs_f64(), Report::faults(&ledger));
-    let judged = async {
-        let done = work.end(&servers, &ledger).await?;
-        servers.await_health().await?;
-        verify(&servers, &ledger, &done).await
-    };
-    let mut verified = judged.await.unwrap_or_else(|error| Verified {
-        violations: vec![format!("the run cannot be judged: {error:#}")],
-        ..Verified::default()
-    });
-    let healthy_after = healthy.unwrap_or_else(|error| {
-        verified.violations.push(format!("{error:#}"));
-        Duration::MAX
-    });
-    verified.violations.extend(servers.findings());
-    if !verified.violations.is_empty() {
-        keep_history(&ledger, folder)?;
-        std::fs::write(folder.join("violations.txt"), verified.violations.join("\n"))?;
-    }
+    let ledger = Arc::clone(&trial.ledger);
+    let judged = trial.judge(folder).await?;
+    let (faults, all_faults) = Report::faults(&ledger);
+    let seconds = judged.seconds;
     let written = ledger.acknowledgements.lock().len();
     Ok(Report {
         scenario: scenario.name(),
@@ -133,25 +126,8 @@ async fn run(
         errors: ledger.errors.lock().clone(),
         faults,
         all_faults,
-        healthy_after_ms: healthy_after.as_millis(),
-        verified,
+        healthy_after_ms: judged.healthy_after.as_millis(),
+        verified: judged.verified,
         kept: None,
     })
-}
-
-/// Writes what clients did next to the servers' logs.
-fn keep_history(ledger: &Ledger, folder: &Path) -> anyhow::Result<()> {
-    let mut file = BufWriter::new(File::create(folder.join("history.txt"))?);
-    for fault in ledger.faults.lock().iter() {
-        writeln!(file, "fault {:.3} {} {}", fault.at.as_secs_f64(), fault.kind, fault.node)?;
-    }
-    for write in ledger.writes.lock().iter() {
-        writeln!(file, "{write:?}")?;
-    }
-    for (key, history) in ledger.histories.lock().iter() {
-        for operation in history {
-            writeln!(file, "{key} {operation:?}")?;
-        }
-    }
-    Ok(file.flush()?)
 }

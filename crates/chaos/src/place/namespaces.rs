@@ -63,6 +63,8 @@ pub(super) fn make(prefix: &str, count: usize) -> anyhow::Result<()> {
         ip(&format!("-n {hub} link set {bridge} up"))?;
     }
     ip(&format!("-n {hub} address add {CLIENTS}.254/24 dev clients"))?;
+    // Strangers talk to the servers' peer ports from here.
+    ip(&format!("-n {hub} address add {PEERS}.254/24 dev peers"))?;
     for at in 0..count {
         let (space, host) = (name(prefix, at), at + 1);
         ip(&format!("netns add {space}"))?;

@@ -20,7 +20,8 @@ impl Drop for Namespaces {
 pub(crate) fn supervise() -> anyhow::Result<ExitCode> {
     namespaces::remove_leftovers();
     let held = Namespaces(namespaces::prefix());
-    namespaces::make(&held.0, COUNT)?;
+    // One more for a server that does not belong to them.
+    namespaces::make(&held.0, COUNT + 1)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(run_inside(&held.0))?;
     Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))

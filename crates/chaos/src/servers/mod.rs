@@ -2,6 +2,7 @@
 
 mod leader;
 mod server;
+mod setup;
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use anyhow::bail;
 use tokio::time::{Instant, sleep};
 
 pub(crate) use leader::Leadership;
-use server::Server;
+pub(crate) use server::Server;
+pub(crate) use setup::{OwnDisk, Setup};
 
 use crate::place::Setting;
 
@@ -27,7 +29,12 @@ pub(crate) struct Servers {
 
 impl Servers {
     /// Starts all of them in `folder`.
-    pub(crate) fn start(setting: &Setting, binary: &Path, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        setting: &Setting,
+        binary: &Path,
+        folder: &Path,
+        setup: Setup,
+    ) -> anyhow::Result<Self> {
         let addresses = setting.addresses(COUNT)?;
         let members: Vec<String> = addresses
             .iter()
@@ -38,6 +45,7 @@ impl Servers {
         let mut all = Vec::new();
         for (at, addresses) in addresses.into_iter().enumerate() {
             let mut server = Server::new(at, addresses, binary, folder, members.clone())?;
+            server.prepare(folder, setup)?;
             server.start(setting)?;
             all.push(server);
         }
@@ -55,6 +63,10 @@ impl Servers {
     pub(crate) fn endpoints(&self, first: usize) -> Vec<String> {
         let all = self.all.iter().map(|server| server.addresses.client.clone());
         all.cycle().skip(first % COUNT).take(COUNT).collect()
+    }
+
+    pub(crate) fn one(&mut self, at: usize) -> &mut Server {
+        &mut self.all[at]
     }
 
     pub(crate) fn name(&self, at: usize) -> &str {

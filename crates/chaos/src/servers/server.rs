@@ -5,19 +5,26 @@ use std::process::{Child, Stdio};
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::setup::{OwnDisk, Setup, build_shim};
 use crate::place::{Addresses, Setting};
 
 /// Words in a log that tell of a bug of the server.
-const ALARMS: [&str; 3] = ["panicked at", "a region was quarantined", "the node stops serving"];
+const ALARMS: [&str; 3] = ["the node stops serving", "panicked at", "a region was quarantined"];
 
-pub(super) struct Server {
-    pub(super) name: String,
-    pub(super) addresses: Addresses,
+/// One process of the binary, while it runs and while it does not.
+pub(crate) struct Server {
+    pub(crate) name: String,
+    pub(crate) addresses: Addresses,
     at: usize,
-    binary: PathBuf,
-    data: PathBuf,
+    pub(crate) binary: PathBuf,
+    pub(crate) data: PathBuf,
     log: PathBuf,
-    members: String,
+    pub(crate) members: String,
+    pub(crate) disk: Option<OwnDisk>,
+    /// Where the preloaded library looks for what to do, and the library.
+    shim: Option<(PathBuf, PathBuf)>,
+    /// Whether it may stop by itself.
+    may_end: bool,
     process: Option<Child>,
     /// Ended by itself.
     ended: Vec<String>,
@@ -28,7 +35,7 @@ pub(super) fn name(at: usize) -> String {
 }
 
 impl Server {
-    pub(super) fn new(
+    pub(crate) fn new(
         at: usize,
         addresses: Addresses,
         binary: &Path,
@@ -44,21 +51,73 @@ impl Server {
             log: folder.join(format!("{name}.log")),
             name,
             members,
+            disk: None,
+            shim: None,
+            may_end: false,
             process: None,
             ended: Vec::new(),
         })
     }
 
+    /// Gives it what is asked for before its first start.
+    pub(super) fn prepare(&mut self, folder: &Path, setup: Setup) -> anyhow::Result<()> {
+        if setup.disks {
+            let image = folder.join(format!("{}.ext4", self.name));
+            self.disk = Some(OwnDisk::make(&image, &self.data)?);
+        }
+        if setup.shim {
+            let orders = folder.join(format!("{}.shim", self.name));
+            std::fs::create_dir_all(&orders)?;
+            self.shim = Some((orders, build_shim(folder)?));
+        }
+        Ok(())
+    }
+
+    /// Tells the preloaded library to do something.
+    pub(crate) fn order(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let (orders, _) = self.shim.as_ref().context("no library was preloaded")?;
+        // Made elsewhere and moved: it is read at any moment.
+        let made = orders.with_extension("new");
+        std::fs::write(&made, text)?;
+        Ok(std::fs::rename(made, orders.join(name))?)
+    }
+
+    /// From now on it may stop by itself.
+    pub(crate) fn may_end(&mut self) {
+        self.may_end = true;
+    }
+
+    /// Whether it ended by itself, and how.
+    pub(crate) fn ended(&mut self) -> Option<String> {
+        self.look();
+        if self.process.is_none() { self.ended.pop() } else { None }
+    }
+
+    /// Bytes in its log.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        std::fs::metadata(&self.log).map_or(0, |meta| meta.len())
+    }
+
+    /// Its log from byte `from` on.
+    pub(crate) fn log_since(&self, from: u64) -> String {
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        let from = usize::try_from(from).unwrap_or(0).min(log.len());
+        String::from_utf8_lossy(&log[from..]).into_owned()
+    }
+
     /// Starts the process unless it runs.
-    pub(super) fn start(&mut self, setting: &Setting) -> anyhow::Result<()> {
+    pub(crate) fn start(&mut self, setting: &Setting) -> anyhow::Result<()> {
         self.look();
         if self.process.is_some() {
             return Ok(());
         }
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.with_context(|| format!("{} cannot be written", self.log.display()))?;
-        let child = setting
-            .command(self.at, &self.binary.display().to_string())
+        let mut command = setting.command(self.at, &self.binary.display().to_string());
+        if let Some((orders, library)) = &self.shim {
+            command.env("CHAOS_SHIM", orders).env("LD_PRELOAD", library);
+        }
+        let child = command
             .arg("serve")
             .args(["--name", &self.name])
             .arg("--data-dir")
@@ -99,7 +158,7 @@ impl Server {
     }
 
     /// Ends the process as `kill -9` does.
-    pub(super) fn kill(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         if let Some(mut child) = self.process.take() {
             child.kill()?;
             let status = child.wait()?;
@@ -114,9 +173,11 @@ impl Server {
         self.look();
         let log = std::fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
-        let is_alarm = |line: &&str| ALARMS.iter().any(|alarm| line.contains(alarm));
+        let alarms = if self.may_end { &ALARMS[1..] } else { &ALARMS[..] };
+        let is_alarm = |line: &&str| alarms.iter().any(|alarm| line.contains(alarm));
         let alarms = log.lines().filter(is_alarm).map(|line| format!("{}: {line}", self.name));
-        self.ended.iter().cloned().chain(alarms).collect()
+        let ended = self.ended.iter().filter(|_| !self.may_end).cloned();
+        ended.chain(alarms).collect()
     }
 }
 

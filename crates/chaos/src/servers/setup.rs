@@ -1,0 +1,113 @@
+//! What surrounds a server: a disk of its own, a library preloaded into it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+const SHIM: &str = include_str!("../../shim/faults.c");
+/// Bytes of a disk of its own: two log segments, the reserve that the server keeps, and room.
+const DISK_BYTES: u64 = 1 << 30;
+
+/// What servers get beside their binary.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Setup {
+    /// Each data directory on an ext4 of its own, which can be filled and made read-only.
+    pub(crate) disks: bool,
+    /// The library by which syncs fail and the wall clock jumps.
+    pub(crate) shim: bool,
+}
+
+/// Runs a tool; its failure is an error with its words.
+pub(crate) fn tool(program: &str, words: &[&str]) -> anyhow::Result<String> {
+    let output = Command::new(program).args(words).output();
+    let output = output.with_context(|| format!("{program} cannot be run"))?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        bail!("{program} {}: {text}", words.join(" "));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Builds the library in `folder`.
+pub(super) fn build_shim(folder: &Path) -> anyhow::Result<PathBuf> {
+    let (source, library) = (folder.join("faults.c"), folder.join("faults.so"));
+    std::fs::write(&source, SHIM)?;
+    let (from, to) = (source.display().to_string(), library.display().to_string());
+    tool("cc", &["-shared", "-fPIC", "-O1", "-o", &to, &from, "-ldl"])?;
+    Ok(library)
+}
+
+/// A file system in a file, mounted at a data directory. It is mounted in the mount namespace that
+/// `ip netns exec` made, and so goes with the last process in it.
+pub(crate) struct OwnDisk {
+    image: String,
+    at: String,
+}
+
+impl OwnDisk {
+    pub(super) fn make(image: &Path, at: &Path) -> anyhow::Result<Self> {
+        let file = std::fs::File::create(image)?;
+        file.set_len(DISK_BYTES)?;
+        std::fs::create_dir_all(at)?;
+        let disk = Self { image: image.display().to_string(), at: at.display().to_string() };
+        tool("mkfs.ext4", &["-q", "-m", "0", &disk.image])?;
+        disk.mount("rw")?;
+        Ok(disk)
+    }
+
+    /// Mounts it, `rw` or `ro`.
+    pub(crate) fn mount(&self, how: &str) -> anyhow::Result<()> {
+        let options = format!("loop,errors=remount-ro,{how}");
+        tool("mount", &["-t", "ext4", "-o", &options, &self.image, &self.at]).map(drop)
+    }
+
+    /// Unmounts it and repairs what is wrong with it; its server must not run.
+    pub(crate) fn unmount(&self) -> anyhow::Result<()> {
+        tool("umount", &[&self.at])?;
+        // 1 means that something was repaired.
+        let status = Command::new("e2fsck").args(["-f", "-y", &self.image]).output()?.status;
+        match status.code() {
+            Some(0 | 1) => Ok(()),
+            code => bail!("e2fsck of {} ended with {code:?}", self.image),
+        }
+    }
+
+    /// Turns the file system read-only as its kernel driver does when the disk fails.
+    pub(crate) fn fail(&self) -> anyhow::Result<()> {
+        let mounts = std::fs::read_to_string("/proc/mounts")?;
+        let mut lines = mounts.lines().map(|line| line.split(' '));
+        let device = lines.find_map(|mut words| {
+            let (device, at) = (words.next()?, words.next()?);
+            (at == self.at).then(|| device.rsplit('/').next().map(str::to_owned))?
+        });
+        let device = device.with_context(|| format!("{} is not mounted", self.at))?;
+        let trigger = format!("/sys/fs/ext4/{device}/trigger_fs_error");
+        std::fs::write(&trigger, "chaos").with_context(|| trigger)
+    }
+
+    /// Fills it until `left` bytes are free.
+    pub(crate) fn fill(&self, left: u64) -> anyhow::Result<()> {
+        let free = rustix::fs::statvfs(self.at.as_str())?;
+        let bytes = (free.f_bavail * free.f_frsize).saturating_sub(left);
+        let ballast = self.ballast();
+        tool("fallocate", &["-l", &bytes.to_string(), &ballast]).map(drop)
+    }
+
+    /// Gives back what [`Self::fill`] took.
+    pub(crate) fn free(&self) -> anyhow::Result<()> {
+        Ok(std::fs::remove_file(self.ballast())?)
+    }
+
+    fn ballast(&self) -> String {
+        // Beside the data, where the server does not look: a name it knows to be harmless.
+        format!("{}/lost+found/ballast", self.at)
+    }
+}
+
+impl Drop for OwnDisk {
+    fn drop(&mut self) {
+        // What is left of it goes when its processes have gone.
+        drop(tool("umount", &["--lazy", &self.at]));
+    }
+}
