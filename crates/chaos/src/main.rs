@@ -18,10 +18,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-fn main() -> anyhow::Result<ExitCode> {
+fn main() -> ExitCode {
     let options = options::Options::parse();
-    match place::Setting::choose(&options)? {
+    let ran = place::Setting::choose(&options).and_then(|choice| match choice {
         place::Choice::Here(setting) => scenario::run_all(&options, &setting),
         place::Choice::Supervise => place::supervise(),
-    }
+    });
+    ran.unwrap_or_else(|error| {
+        eprintln!("chaos: {error:#}");
+        ExitCode::FAILURE
+    })
 }

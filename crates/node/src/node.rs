@@ -14,7 +14,7 @@ use storage::log::Log;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
-use types::{Fault, RegionId};
+use types::{Fault, NodeId, RegionId};
 
 pub use self::builder::NodeBuilder;
 use self::builder::Prepared;
@@ -125,7 +125,7 @@ impl Node {
         self.shared.live.health.set_stopping();
         let shards = self.shared.shards();
         let leading = shards.values().filter(|shard| shard.leadership().here);
-        let all = join_all(leading.map(|shard| hand_over(&self.shared, shard)));
+        let all = join_all(leading.map(|shard| hand_over(&self.shared, shard, |_| true)));
         drop(tokio::time::timeout(HAND_OVER, all).await);
     }
 
@@ -330,20 +330,28 @@ impl Admission for DirectoryAdmission {
     }
 }
 
-/// Gives a region this node leads to another replica that is up to date.
-async fn hand_over(shared: &Arc<Shared>, shard: &Arc<Shard>) {
+/// Gives the regions this node leads to nodes that have room for writes, where there are such.
+pub(crate) async fn hand_over_to_room(shared: &Arc<Shared>) {
+    let shards = shared.shards();
+    let leading = shards.values().filter(|shard| shard.leadership().here);
+    let has_room = |node| !shared.live.liveness.lock().is_read_only(node);
+    let all = join_all(leading.map(|shard| hand_over(shared, shard, has_room)));
+    drop(tokio::time::timeout(HAND_OVER, all).await);
+}
+
+/// Gives a region this node leads to another replica that is up to date, on a node that will do.
+async fn hand_over(shared: &Arc<Shared>, shard: &Arc<Shard>, will_do: impl Fn(NodeId) -> bool) {
     let region = shard.record.id;
     let (reply, status) = oneshot::channel();
     shared.poller(region).push(ToPoller::Status { region, reply });
     let Ok(Some(status)) = status.await else { return };
-    let best = status
-        .peers
-        .iter()
-        .filter(|peer| peer.peer != status.peer && peer.recent_active && !peer.learner)
-        .max_by_key(|peer| peer.matched);
-    let node = best.and_then(|best| {
-        shard.record.peers.iter().find(|(peer, _)| *peer == best.peer).map(|(_, node)| *node)
+    let candidates = status.peers.iter().filter_map(|peer| {
+        let is_candidate = peer.peer != status.peer && peer.recent_active && !peer.learner;
+        let of_shard = shard.record.peers.iter();
+        let (_, node) = of_shard.into_iter().find(|(id, _)| is_candidate && *id == peer.peer)?;
+        will_do(*node).then_some((peer.matched, *node))
     });
+    let node = candidates.max_by_key(|(matched, _)| *matched).map(|(_, node)| node);
     let Some(to) = node else { return };
     let (reply, transferred) = oneshot::channel();
     shared.poller(region).push(ToPoller::Transfer { region, to, reply });

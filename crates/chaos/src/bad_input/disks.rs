@@ -77,10 +77,9 @@ pub(super) async fn read_only(case: &mut Case) -> anyhow::Result<()> {
 
 /// One sync fails, first on the leader, then on a follower. Neither may go on as if nothing was.
 pub(super) async fn failed_sync(case: &mut Case) -> anyhow::Result<()> {
-    for (what, at) in [
-        ("leader's sync fails", case.leader().await?),
-        ("follower's sync fails", case.follower().await?),
-    ] {
+    for what in ["leader's sync fails", "follower's sync fails"] {
+        let is_leader = what.starts_with("leader");
+        let at = if is_leader { case.leader().await? } else { case.follower().await? };
         let from = case.fault(what, at);
         let server = case.trial.servers.one(at);
         server.may_end();

@@ -47,6 +47,8 @@ pub(crate) struct OwnDisk {
 
 impl OwnDisk {
     pub(super) fn make(image: &Path, at: &Path) -> anyhow::Result<Self> {
+        // So that an unmount here reaches the namespaces of servers, too.
+        tool("mount", &["--make-rshared", "/"])?;
         let file = std::fs::File::create(image)?;
         file.set_len(DISK_BYTES)?;
         std::fs::create_dir_all(at)?;
@@ -89,9 +91,21 @@ impl OwnDisk {
     /// Fills it until `left` bytes are free.
     pub(crate) fn fill(&self, left: u64) -> anyhow::Result<()> {
         let free = rustix::fs::statvfs(self.at.as_str())?;
-        let bytes = (free.f_bavail * free.f_frsize).saturating_sub(left);
+        // The file system itself needs some for a large file.
+        let bytes = (free.f_bavail * free.f_frsize).saturating_sub(left.max(4 << 20));
         let ballast = self.ballast();
-        tool("fallocate", &["-l", &bytes.to_string(), &ballast]).map(drop)
+        tool("fallocate", &["-l", &bytes.to_string(), &ballast])?;
+        if left > 0 {
+            return Ok(());
+        }
+        let mut file = std::fs::File::options().append(true).open(&ballast)?;
+        loop {
+            match std::io::Write::write_all(&mut file, &[0; 4096]) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Gives back what [`Self::fill`] took.

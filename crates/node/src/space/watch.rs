@@ -24,6 +24,10 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
                 if changed {
                     tell(&shared, room);
                 }
+                if room.read_only {
+                    // One full disk must not stop the writes of a cluster that has room elsewhere.
+                    crate::node::hand_over_to_room(&shared).await;
+                }
             }
             Ok(Err(error)) => {
                 if !std::mem::replace(&mut blind, true) {

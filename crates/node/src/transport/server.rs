@@ -1,3 +1,5 @@
+use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -15,6 +17,7 @@ use tonic::codegen::Service as TowerService;
 use super::core::Core;
 use super::limits::{CONNECTION_WINDOW, HTTP2_FRAME, STREAM_WINDOW};
 use super::service::Service;
+use crate::failure::chain;
 
 /// Streams at once on one connection; a peer needs one, and a few for handshakes.
 const STREAMS: u32 = 16;
@@ -32,8 +35,9 @@ pub(super) async fn run(core: Arc<Core>, listener: TcpListener) {
                 Ok((stream, address)) => {
                     let core = core.clone();
                     connections.spawn(async move {
-                        if let Err(error) = serve(core, stream).await {
-                            tracing::debug!("connection from {address} ended: {error}");
+                        let called = Arc::new(AtomicBool::new(false));
+                        if let Err(error) = serve(core.clone(), stream, called.clone()).await {
+                            ended(&core, address, called.load(Ordering::Relaxed), &*error);
                         }
                     });
                 }
@@ -47,16 +51,28 @@ pub(super) async fn run(core: Arc<Core>, listener: TcpListener) {
     }
 }
 
+/// A peer's connection may end in any way. One that never called anything was no peer's, and whoever
+/// runs the network should know.
+fn ended(core: &Core, address: SocketAddr, has_called: bool, error: &(dyn Error + 'static)) {
+    if has_called {
+        tracing::debug!("connection from {address} ended: {error}");
+        return;
+    }
+    let subject = format!("a connection from {} to the peer port", address.ip());
+    let text = format!("it is not from a node of Hiraeth, and was ended: {}", chain(error));
+    core.warnings.warn(&subject, &text);
+}
+
 async fn serve(
     core: Arc<Core>,
     stream: TcpStream,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    called: Arc<AtomicBool>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
     let limits = &core.limits;
     let rpc = PeerServer::new(Service { core: core.clone() })
         .max_decoding_message_size(limits.message_bytes())
         .max_encoding_message_size(limits.message_bytes());
-    let called = Arc::new(AtomicBool::new(false));
     let service = TowerToHyperService::new(Noted { inner: rpc, called: called.clone() });
     let mut builder = Builder::new(TokioExecutor::new()).http2_only();
     builder
