@@ -94,6 +94,21 @@ impl crate::Error {
             _ => None,
         }
     }
+
+    /// What to do about the disk, where the operating system says what is wrong with it.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        match io_kind(self)? {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Some("The disk is full: free or add space, then start the node again")
+            }
+            io::ErrorKind::ReadOnlyFilesystem => Some(
+                "The file system is read-only, which it becomes when its disk fails: see the \
+                 kernel's log (dmesg), repair it, mount it for writing, then start the node again",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// The kind of the I/O error at the bottom of `error`, if there is one.
