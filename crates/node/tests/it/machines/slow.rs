@@ -6,7 +6,7 @@ use node::{Consistency, Handle, NodeBuilder};
 use tokio::task::JoinSet;
 use types::{Code, KeyspaceId};
 
-use super::world::{Counter, GATE, Nodes, eventually, number, value};
+use super::world::{Counter, GATES, Nodes, eventually, number, value};
 use crate::cluster::world::{put, until, within};
 
 /// How far a keyspace is committed and not applied on the node asked.
@@ -66,12 +66,12 @@ async fn machines_that_block_hold_up_neither_a_hundred_others_nor_their_own_hear
     let (keys, counters, blocked) = (&all[..90], &all[90..100], &all[100..]);
     write_all(&handles, keys, counters).await;
 
-    GATE.set(false);
+    GATES[0].set(false);
     let waiting: Vec<_> = blocked
         .iter()
         .map(|keyspace| {
             let (handle, keyspace) = (handles[0].clone(), *keyspace);
-            tokio::spawn(async move { handle.execute(keyspace, "wait").await })
+            tokio::spawn(async move { handle.execute(keyspace, "wait-0").await })
         })
         .collect();
     for keyspace in blocked {
@@ -99,7 +99,7 @@ async fn machines_that_block_hold_up_neither_a_hundred_others_nor_their_own_hear
     assert_eq!(leader(&nodes, blocked[0]).await.1, term, "heartbeats went on");
     write_all(&handles, keys, counters).await;
 
-    GATE.set(true);
+    GATES[0].set(true);
     for keyspace in blocked {
         eventually("the blocked go on", || handles[2].execute(*keyspace, number(1))).await;
     }

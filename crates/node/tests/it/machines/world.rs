@@ -12,20 +12,24 @@ use types::ReadFailure;
 
 use crate::cluster::world::{TICK, within};
 
-/// Adds numbers up. Told `panic`, it panics; told `wait`, it waits at its gate.
+/// Adds numbers up. Told `panic`, it panics; told `wait-0` or `wait-1`, it waits at that gate.
 pub(crate) struct Counter {
     sum: i64,
 }
 
-/// What machines told `wait` stand at. One for each test process: tests that use it take turns.
+/// What machines stand at. All of a test process share them: each test has its own.
 pub(crate) struct Gate {
     open: Mutex<bool>,
     moved: Condvar,
 }
 
-pub(crate) static GATE: Gate = Gate { open: Mutex::new(true), moved: Condvar::new() };
+pub(crate) static GATES: [Gate; 2] = [Gate::new(), Gate::new()];
 
 impl Gate {
+    const fn new() -> Self {
+        Self { open: Mutex::new(true), moved: Condvar::new() }
+    }
+
     pub(crate) fn set(&self, open: bool) {
         *self.open.lock() = open;
         self.moved.notify_all();
@@ -55,7 +59,8 @@ impl StateMachine for Counter {
     fn apply(&mut self, command: Bytes, store: &mut Store<'_>) -> Result<Bytes, ReadFailure> {
         match command.as_ref() {
             b"panic" => panic!("told to"),
-            b"wait" => GATE.pass(),
+            b"wait-0" => GATES[0].pass(),
+            b"wait-1" => GATES[1].pass(),
             _ => self.sum += value(&command),
         }
         store.put(b"sum", number(self.sum));
