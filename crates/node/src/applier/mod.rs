@@ -8,6 +8,8 @@ mod pace;
 mod queue;
 mod round;
 mod scavenge;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use region::{Committed, Install};

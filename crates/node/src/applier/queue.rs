@@ -232,6 +232,11 @@ impl Queues {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn try_take(&self) -> Option<Turn> {
+        self.state.lock().next_turn()
+    }
+
     /// A turn is over. What is left in its parts comes first at the regions' next turns. Wakes
     /// nobody: the worker comes for its next turn now.
     pub(super) fn give_back(&self, parts: Vec<Part>, alone: bool) {

@@ -4,7 +4,7 @@ use node::{Consistency, NodeBuilder};
 use types::NodeId;
 
 use super::world::{Counter, GATES, Nodes, eventually, number, value};
-use crate::cluster::world::{DEFAULT, put, until, value as get, within};
+use crate::cluster::world::{DEFAULT, one, put, read, until, within};
 
 fn small_logs(_at: usize, builder: NodeBuilder) -> NodeBuilder {
     builder.machine::<Counter>("counter").configure(|config| {
@@ -58,7 +58,8 @@ async fn neither_a_node_cut_off_nor_a_slow_keyspace_pins_the_log() {
     }
     let late = nodes.handle(2);
     until("the last value", || async {
-        get(&late, "key").await.is_some_and(|value| value[0] == 199)
+        let found = read(&late, one("key")).await;
+        found.is_ok_and(|found| found.body.kvs[0].value[0] == 199)
     })
     .await;
     let first = late.status(DEFAULT).await.unwrap().body.first_index;
