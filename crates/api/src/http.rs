@@ -1,7 +1,6 @@
 //! What is served over plain HTTP: health, version, metrics. The words are etcd's (3.6).
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use axum::Router;
 use axum::extract::{Query, State};
@@ -10,7 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json};
 use axum::routing::get;
 use bytes::Bytes;
-use node::{Answer, Consistency, Handle};
+use node::{Consistency, Handle};
 use serde_json::json;
 use state::request::RangeRequest;
 use types::{Fault, KeyRange, KeyspaceId};
@@ -81,69 +80,6 @@ async fn version() -> impl IntoResponse {
 }
 
 async fn metrics(State(handle): State<Handle>) -> impl IntoResponse {
-    let status = handle.status(KeyspaceId::DEFAULT).await;
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], exposition(status.ok().as_ref()))
-}
-
-/// Prometheus' text format; without a status, only what is known without it.
-fn exposition(status: Option<&Answer<node::ReplicaStatus>>) -> String {
-    let mut text = String::new();
-    let mut gauge = |name: &str, help: &str, labels: &str, value: i128| {
-        // Writing into a string cannot fail.
-        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{labels} {value}\n");
-    };
-    gauge(
-        "etcd_server_version",
-        "The etcd version whose API is served.",
-        &format!("{{server_version=\"{VERSION}\"}}"),
-        1,
-    );
-    let Some(Answer { header, body }) = status else { return text };
-    let leads = body.leader == Some(header.member);
-    let keyspace = "{keyspace=\"default\"}";
-    let gauges: [(&str, &str, &str, i128); 9] = [
-        ("etcd_server_has_leader", "Whether a leader is known.", "", body.leader.is_some().into()),
-        ("etcd_server_is_leader", "Whether this node leads.", "", leads.into()),
-        (
-            "etcd_mvcc_db_total_size_in_bytes",
-            "Bytes of the records kept, on disk and not yet there.",
-            "",
-            body.db_size.into(),
-        ),
-        (
-            "etcd_mvcc_db_total_size_in_use_in_bytes",
-            "Bytes of the engine in use.",
-            "",
-            body.db_size_in_use.into(),
-        ),
-        (
-            "etcd_debugging_mvcc_current_revision",
-            "The newest revision applied.",
-            "",
-            header.revision.get().into(),
-        ),
-        ("hiraeth_region_term", "The region's Raft term.", keyspace, header.term.get().into()),
-        (
-            "hiraeth_region_commit_index",
-            "The newest index known committed.",
-            keyspace,
-            body.commit_index.into(),
-        ),
-        (
-            "hiraeth_region_applied_index",
-            "The newest index applied.",
-            keyspace,
-            body.applied_index.into(),
-        ),
-        (
-            "hiraeth_region_last_index",
-            "The newest index in the log.",
-            keyspace,
-            body.last_index.into(),
-        ),
-    ];
-    for (name, help, labels, value) in gauges {
-        gauge(name, help, labels, value);
-    }
-    text
+    let text = crate::metrics::exposition(&handle).await;
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -8,6 +8,7 @@ pub mod etcd;
 mod front;
 pub mod http;
 mod metadata;
+mod metrics;
 pub mod native;
 mod serve;
 mod stats;

@@ -5,6 +5,7 @@ mod authority;
 mod freshness;
 mod kv;
 mod leaderless;
+mod metrics;
 mod raw;
 mod server;
 mod watch;

@@ -66,7 +66,7 @@ pub(super) async fn ask_all(remote: &Remote) -> Result<Views, Error> {
         .collect();
     for node in &others {
         if let Some(error) = silent.remove(&node.client_address) {
-            views.failures.insert(node.id, error.to_string());
+            views.failures.insert(node.id, why(&error));
         } else if node.client_address.is_empty() {
             views.failures.insert(node.id, "it never told where clients connect".to_owned());
         }
@@ -81,11 +81,21 @@ pub(super) async fn ask_all(remote: &Remote) -> Result<Views, Error> {
                     format!("node {} of cluster {} answers there", answer.node, answer.cluster);
                 views.failures.insert(node, text);
             }
-            Err(error) => drop(views.failures.insert(node, error.to_string())),
+            Err(error) => drop(views.failures.insert(node, why(&error))),
         }
     }
     views.strangers.extend(silent.into_values().map(|error| error.to_string()));
     Ok(views)
+}
+
+/// Why one address did not answer.
+fn why(error: &Error) -> String {
+    match error {
+        Error::Unreachable { tried } if tried.len() == 1 => {
+            format!("{}: {}", tried[0].0, tried[0].1)
+        }
+        other => other.to_string(),
+    }
 }
 
 /// All that was tried, as one error.

@@ -1,0 +1,37 @@
+//! `/metrics`: what a node tells Prometheus.
+//!
+//! Every series is made at the moment it is asked for, from counts that are kept anyway. Regions have
+//! series of their own up to [`REGIONS`]; the others are told together.
+
+mod etcd;
+mod node;
+mod regions;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::time::Duration;
+
+use ::node::Handle;
+use tokio::time::timeout;
+use types::KeyspaceId;
+
+use text::Text;
+
+/// Regions with series of their own, those with the lowest numbers: keyspaces are made by users, and
+/// a time series costs the one who keeps it.
+const REGIONS: usize = 100;
+/// A node that has no cluster yet, or whose poller is stuck, tells what it knows without.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Prometheus' text format.
+pub(crate) async fn exposition(handle: &Handle) -> String {
+    let mut text = Text::default();
+    let default = timeout(PATIENCE, handle.status(KeyspaceId::DEFAULT)).await;
+    etcd::write(&mut text, default.ok().and_then(Result::ok).as_ref());
+    node::write(&mut text, handle);
+    if let Ok(regions) = handle.stats(None).await {
+        regions::write(&mut text, &regions, &handle.directory(), REGIONS);
+    }
+    text.finish()
+}

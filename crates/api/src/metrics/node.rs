@@ -1,0 +1,182 @@
+//! The node as a whole, and its way to the others.
+
+use ::node::{
+    Handle, Lane, LaneTraffic, NodeState, PeerTraffic, Process, READ_MODES, file_descriptors,
+};
+use types::{Code, NodeId};
+
+use super::text::{
+    Kind::{Counter, Gauge},
+    Text, scaled,
+};
+
+pub(super) fn write(text: &mut Text, handle: &Handle) {
+    let build = "hiraeth_build_info";
+    text.family(build, Gauge, "Always 1; the labels say what runs.");
+    let node = handle.node().to_string();
+    text.value(build, &[("version", env!("CARGO_PKG_VERSION")), ("node", &node)], 1);
+    process(text);
+    room(text, handle);
+    counts(text, handle);
+    waiting(text, handle);
+    requests(text, handle);
+    let meters = handle.meters();
+    let help = "How long syncs of the log took.";
+    text.histogram("hiraeth_log_sync_seconds", help, &meters.syncs.tally(), 1e6);
+    let help = "Writes of regions that went out with one sync.";
+    text.histogram("hiraeth_log_batch_writes", help, &meters.batches.tally(), 1.0);
+    peers(text, handle);
+}
+
+fn process(text: &mut Text) {
+    let process = Process::now();
+    let gauges = [
+        ("process_resident_memory_bytes", "Bytes in RAM.", process.resident_bytes),
+        ("process_threads", "Threads.", process.threads),
+        ("process_open_fds", "Open file descriptors.", file_descriptors()),
+    ];
+    let help = "Processor time used.";
+    text.one("process_cpu_seconds_total", Counter, help, process.cpu.as_secs_f64());
+    gauges.into_iter().for_each(|(name, help, value)| text.one(name, Gauge, help, value));
+}
+
+fn room(text: &mut Text, handle: &Handle) {
+    let room = handle.room();
+    let help = "Bytes free on the disk of the data directory.";
+    text.one("hiraeth_disk_free_bytes", Gauge, help, room.free);
+    text.one("hiraeth_disk_total_bytes", Gauge, "Bytes of that disk.", room.total);
+    let help = "Free bytes below which no writes are taken.";
+    text.one("hiraeth_disk_reserve_bytes", Gauge, help, room.reserve);
+    let help = "Whether that is so.";
+    text.one("hiraeth_read_only", Gauge, help, u8::from(room.read_only));
+}
+
+fn counts(text: &mut Text, handle: &Handle) {
+    let meters = handle.meters();
+    let counters = [
+        ("hiraeth_applied_entries_total", "Entries applied.", meters.applied.get()),
+        ("hiraeth_apply_rounds_total", "Engine batches they went into.", meters.apply_rounds.get()),
+        (
+            "hiraeth_leader_changes_total",
+            "Times a region's leader changed, as this node saw it.",
+            meters.leader_changes.get(),
+        ),
+        (
+            "hiraeth_elections_total",
+            "Times a region here stood for election.",
+            meters.elections.get(),
+        ),
+        ("hiraeth_snapshots_sent_total", "Snapshots that arrived.", meters.snapshots_sent.get()),
+        (
+            "hiraeth_snapshots_failed_total",
+            "Snapshots that did not arrive.",
+            meters.snapshots_failed.get(),
+        ),
+        (
+            "hiraeth_snapshots_installed_total",
+            "Snapshots received and put in place.",
+            meters.snapshots_installed.get(),
+        ),
+        ("hiraeth_regions_quarantined_total", "Regions set aside.", meters.quarantined.get()),
+        (
+            "hiraeth_flight_dropped_total",
+            "Records the flight recorder lost.",
+            meters.flight_dropped.get(),
+        ),
+    ];
+    counters.into_iter().for_each(|(name, help, value)| text.one(name, Counter, help, value));
+}
+
+fn waiting(text: &mut Text, handle: &Handle) {
+    // As of the last second: the queues' locks are the hot paths' own.
+    let sample = handle.sample();
+    let name = "hiraeth_queue_tasks";
+    text.family(name, Gauge, "What waits for the node's threads, as of the last second.");
+    for (queue, tasks) in [
+        ("poller", sample.to_pollers),
+        ("log_writer", sample.to_writer),
+        ("applier", sample.to_appliers),
+        ("client_requests", sample.requests),
+    ] {
+        text.value(name, &[("queue", queue)], tasks);
+    }
+    let help = "Regions that sleep.";
+    text.one("hiraeth_regions_hibernating", Gauge, help, sample.hibernating);
+    text.one("hiraeth_regions_leading", Gauge, "Regions this node leads.", sample.leading);
+}
+
+fn requests(text: &mut Text, handle: &Handle) {
+    let meters = handle.meters();
+    let name = "hiraeth_proposals_total";
+    text.family(name, Counter, "Commands of this node's clients, by how they ended.");
+    text.value(name, &[("outcome", "applied")], meters.proposed.get());
+    for (code, count) in Code::ALL.iter().zip(&meters.refused) {
+        // Most never happen.
+        if count.get() > 0 {
+            text.value(name, &[("outcome", &format!("{code:?}"))], count.get());
+        }
+    }
+    let name = "hiraeth_reads_total";
+    text.family(name, Counter, "Reads, by how fresh they are.");
+    for (mode, count) in READ_MODES.iter().zip(&meters.reads) {
+        text.value(name, &[("mode", mode)], count.get());
+    }
+}
+
+fn peers(text: &mut Text, handle: &Handle) {
+    let own = handle.node();
+    let nodes: Vec<_> = handle.nodes().into_iter().filter(|node| node.node != own).collect();
+    let alive = "hiraeth_peer_alive";
+    text.family(alive, Gauge, "Whether another node is heard.");
+    for node in &nodes {
+        let is_alive = node.state != NodeState::Lost;
+        text.value(alive, &[("peer", &node.node.to_string())], u8::from(is_alive));
+    }
+    let trip = "hiraeth_peer_round_trip_seconds";
+    text.family(trip, Gauge, "A frame's way to another node and back, smoothed.");
+    for node in &nodes {
+        if let Some(time) = node.round_trip {
+            text.value(trip, &[("peer", &node.node.to_string())], time.as_secs_f64());
+        }
+    }
+    traffic(text, &handle.traffic());
+}
+
+/// A family of counts by peer, way and lane.
+type PerLane = (&'static str, &'static str, fn(&LaneTraffic) -> u64);
+
+fn traffic(text: &mut Text, peers: &[(NodeId, PeerTraffic)]) {
+    let families: [PerLane; 4] = [
+        ("hiraeth_peer_frames_total", "Frames to and from other nodes.", |it| it.frames),
+        ("hiraeth_peer_messages_total", "Messages in them.", |it| it.messages),
+        ("hiraeth_peer_bytes_total", "Bytes of them.", |it| it.bytes),
+        (
+            "hiraeth_peer_dropped_total",
+            "Frames the link did not take; messages that came and had no room.",
+            |it| it.dropped,
+        ),
+    ];
+    for (name, help, count) in families {
+        text.family(name, Counter, help);
+        for (node, peer) in peers {
+            let node = node.to_string();
+            for (way, lane, traffic) in [
+                ("sent", Lane::Urgent, &peer.sent_urgent),
+                ("sent", Lane::Bulk, &peer.sent_bulk),
+                ("received", Lane::Urgent, &peer.received_urgent),
+                ("received", Lane::Bulk, &peer.received_bulk),
+            ] {
+                let lane = if lane == Lane::Urgent { "urgent" } else { "bulk" };
+                let labels = [("peer", node.as_str()), ("way", way), ("lane", lane)];
+                text.value(name, &labels, scaled(count(traffic), 1.0));
+            }
+        }
+    }
+    let name = "hiraeth_peer_heartbeats_total";
+    text.family(name, Counter, "Raft's heartbeats and their answers, of all regions.");
+    for (node, peer) in peers {
+        let node = node.to_string();
+        text.value(name, &[("peer", &node), ("way", "sent")], peer.heartbeats_sent);
+        text.value(name, &[("peer", &node), ("way", "received")], peer.heartbeats_received);
+    }
+}

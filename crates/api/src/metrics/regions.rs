@@ -1,0 +1,65 @@
+//! Regions: each of the first, and all of them together.
+
+use std::collections::BTreeMap;
+
+use node::{GroupStats, RegionStats, Role};
+use state::directory::Directory;
+
+use super::text::{
+    Kind::{Counter, Gauge},
+    Text,
+};
+
+/// A family of numbers of a region.
+type PerRegion = (&'static str, &'static str, fn(&GroupStats) -> u64);
+
+const FAMILIES: [PerRegion; 6] = [
+    ("hiraeth_region_term", "The Raft term.", |it| it.term.get()),
+    ("hiraeth_region_is_leader", "Whether the replica here leads.", |it| {
+        u64::from(it.role == Role::Leader)
+    }),
+    ("hiraeth_region_last_index", "The newest index in the log.", |it| it.last.get()),
+    ("hiraeth_region_commit_index", "The newest index known committed.", |it| it.commit.get()),
+    ("hiraeth_region_applied_index", "The newest index applied.", |it| it.applied.get()),
+    ("hiraeth_region_pending_proposals", "Proposals that wait for their commit.", |it| {
+        it.pending_proposals as u64
+    }),
+];
+
+pub(super) fn write(text: &mut Text, regions: &[RegionStats], directory: &Directory, most: usize) {
+    let mut states: BTreeMap<&str, u64> = BTreeMap::new();
+    for region in regions {
+        *states.entry(region.state.kind.name()).or_default() += 1;
+    }
+    text.family("hiraeth_regions", Gauge, "Regions with a replica here, by what they can do.");
+    for (state, count) in states {
+        text.value("hiraeth_regions", &[("state", state)], count);
+    }
+    let groups = || regions.iter().filter_map(|it| it.group.as_ref());
+    let lag = |it: &GroupStats| it.commit.get().saturating_sub(it.applied.get());
+    let worst = groups().map(lag).max().unwrap_or(0);
+    let help = "The most entries one region has committed and not applied.";
+    text.one("hiraeth_apply_lag_max_entries", Gauge, help, worst);
+    let commits: u64 = groups().map(|it| it.commit.get()).sum();
+    let help = "Entries committed, over all regions here.";
+    text.one("hiraeth_committed_entries_total", Counter, help, commits);
+    let memory: usize = groups().map(|it| it.memory_bytes).sum();
+    let help = "About what the regions cost in memory, without their state.";
+    text.one("hiraeth_regions_memory_bytes", Gauge, help, memory);
+    let named: Vec<(String, &str, &GroupStats)> = regions
+        .iter()
+        .take(most)
+        .filter_map(|it| {
+            let keyspace = directory.keyspaces.get(&it.keyspace);
+            let keyspace = keyspace.map_or("", |record| record.name.as_str());
+            Some((it.region.to_string(), keyspace, it.group.as_ref()?))
+        })
+        .collect();
+    for (name, help, number) in FAMILIES {
+        text.family(name, Gauge, help);
+        for (region, keyspace, group) in &named {
+            let labels = [("region", region.as_str()), ("keyspace", *keyspace)];
+            text.value(name, &labels, number(group));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What Prometheus reads.
+
+use std::collections::BTreeMap;
+
+use proto::etcdserverpb::PutRequest;
+use proto::etcdserverpb::kv_client::KvClient;
+use proto::hiraeth::v1::CreateKeyspaceRequest;
+use proto::hiraeth::v1::keyspaces_client::KeyspacesClient;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::server::Server;
+
+async fn scrape(server: &Server) -> String {
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    let request = "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("version=0.0.4"), "{head}");
+    body.to_owned()
+}
+
+/// By name and labels. Every series belongs to the family announced before it, and is there once.
+fn parsed(text: &str) -> BTreeMap<String, f64> {
+    let (mut series, mut families) = (BTreeMap::new(), Vec::new());
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let name = rest.split(' ').next().unwrap().to_owned();
+            assert!(!families.contains(&name), "{name} is there twice");
+            families.push(name);
+        } else if !line.starts_with("# HELP ") {
+            let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
+            assert!(name.starts_with(families.last().unwrap().as_str()), "{line}");
+            assert!(series.insert(name.to_owned(), value.parse().unwrap()).is_none(), "{line}");
+        }
+    }
+    series
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_series_is_announced_and_their_number_is_bounded() {
+    let server = Server::start().await;
+    let mut keyspaces = KeyspacesClient::new(server.channel.clone());
+    for number in 0..120 {
+        let name = format!("k{number}");
+        keyspaces.create(CreateKeyspaceRequest { name }).await.unwrap();
+    }
+    let mut kv = KvClient::new(server.channel.clone());
+    kv.put(PutRequest { key: "a".into(), ..PutRequest::default() }).await.unwrap();
+    kv.put(PutRequest::default()).await.unwrap_err();
+    let series = parsed(&scrape(&server).await);
+    let of = |name: &str| series.keys().filter(|it| it.starts_with(name)).count();
+    assert_eq!(of("hiraeth_region_term{"), 100);
+    assert!(series.len() < 1_000, "{} series", series.len());
+    let at = |name: &str| series.get(name).copied().unwrap_or_else(|| panic!("{name} is missing"));
+    assert!((at("hiraeth_regions{state=\"active\"}") - 122.0).abs() < 0.5);
+    assert!(at("hiraeth_proposals_total{outcome=\"applied\"}") >= 121.0);
+    assert!(at("hiraeth_region_commit_index{region=\"2\",keyspace=\"default\"}") >= 2.0);
+    for name in [
+        "hiraeth_log_sync_seconds_count",
+        "hiraeth_log_batch_writes_count",
+        "hiraeth_applied_entries_total",
+        "hiraeth_disk_free_bytes",
+        "hiraeth_leader_changes_total",
+        "process_resident_memory_bytes",
+        "process_open_fds",
+        "etcd_server_has_leader",
+    ] {
+        assert!(at(name) > 0.0, "{name}");
+    }
+    server.stop().await;
+}
