@@ -62,7 +62,8 @@ async fn a_stream_that_requires_a_leader_ends_with_it_and_others_stay() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_past_its_deadline_is_let_go() {
     const REQUESTS: usize = 40;
-    let left = alone(Server::start_cluster(3).await).await;
+    // A node that knows for two election timeouts that it has no quorum does not let anybody wait.
+    let left = alone(Server::start_cluster_with(3, 2_000).await).await;
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let idle = tasks();
     let asked = (0..REQUESTS).map(|_| {

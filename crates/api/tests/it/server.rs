@@ -26,16 +26,26 @@ impl Server {
 
     /// A cluster whose nodes all know their leader.
     pub(crate) async fn start_cluster(nodes: usize) -> Vec<Self> {
+        Self::start_cluster_with(nodes, NodeConfig::default().election_ticks).await
+    }
+
+    /// With so many ticks of patience for a silent leader.
+    pub(crate) async fn start_cluster_with(nodes: usize, election_ticks: usize) -> Vec<Self> {
         let mut members = Vec::new();
         for number in 1..=nodes {
             // A node binds its peer port itself; this one is free now and not handed out again soon.
             let peer = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
             members.push((format!("n{number}"), peer.to_string()));
         }
-        join_all((0..nodes).map(|at| Self::start_member(members.clone(), at))).await
+        let start = |at| Self::start_member(members.clone(), at, election_ticks);
+        join_all((0..nodes).map(start)).await
     }
 
-    async fn start_member(members: Vec<(String, String)>, at: usize) -> Self {
+    async fn start_member(
+        members: Vec<(String, String)>,
+        at: usize,
+        election_ticks: usize,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -49,6 +59,7 @@ impl Server {
             initial_cluster: members,
             engine: EngineKind::Memory,
             tick: Duration::from_millis(10),
+            election_ticks,
             log_segment_bytes: 1 << 20,
             ..NodeConfig::default()
         })
