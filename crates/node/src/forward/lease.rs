@@ -82,6 +82,7 @@ pub(crate) async fn answer_lease(
     body: &[u8],
 ) -> Result<Bytes, Fault> {
     let lease = LeaseId(read_i64(body, 0).ok_or_else(malformed)?);
+    shard.keys_only()?;
     if !shard.leadership().here {
         return Err(Code::NotLeader.into());
     }

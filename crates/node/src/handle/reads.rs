@@ -61,6 +61,7 @@ impl Handle {
         consistency: Consistency,
     ) -> Result<Answer<Vec<LeaseId>>, Fault> {
         let shard = self.ready_shard(keyspace).await?;
+        shard.keys_only()?;
         let age = read::confirm(&self.shared, &shard, consistency).await?;
         let body = shard.machine.read().leases().map(|(id, _)| id).collect();
         Ok(Answer { header: Header { age, ..self.header_of(&shard) }, body })

@@ -16,6 +16,7 @@ impl Handle {
     /// `KeyspaceNotFound`, `LimitReached`.
     pub fn watch(&self, keyspace: KeyspaceId) -> Result<(WatchControl, WatchMessages), Fault> {
         let shard = self.shard(keyspace)?;
+        shard.keys_only()?;
         self.shared.hub.open(shard.record.id)
     }
 

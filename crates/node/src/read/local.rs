@@ -19,6 +19,7 @@ pub(super) async fn serve(
     shard: &Arc<Shard>,
     query: Query,
 ) -> Result<Found, Fault> {
+    shard.keys_only()?;
     let (response, revision) = match query {
         Query::Range(request) => {
             let (range, revision) = range(shared, shard, &request).await?;

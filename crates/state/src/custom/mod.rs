@@ -52,6 +52,9 @@ pub trait StateMachine: Send + Sync + 'static {
     fn query(&self, question: Bytes, view: &View<'_>) -> Result<Bytes, ReadFailure>;
 }
 
+/// What whoever wants keys and values of such a keyspace is told.
+pub const CUSTOM_ONLY: &str = "this keyspace has a machine of its own, and no keys";
+
 /// Makes a machine from its records.
 pub type Open = dyn Fn(&View<'_>) -> Result<Box<dyn StateMachine>, ReadFailure> + Send + Sync;
 

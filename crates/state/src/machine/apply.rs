@@ -2,10 +2,10 @@
 
 use types::{Batch, Code, Entry, Fault, LeaseId, ReadFailure, Reader};
 
-use super::read::{CUSTOM_ONLY, retired};
+use super::read::retired;
 use super::{Effects, Kind, LeaseChange, Machine};
 use crate::command::{Command, Envelope};
-use crate::custom::Store;
+use crate::custom::{CUSTOM_ONLY, Store};
 use crate::response::{Outcome, Response};
 
 type Answer = Result<Response, Fault>;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use types::{Code, Fault, LeaseId, Reader};
 
 use super::{Kind, Machine};
-use crate::custom::View;
+use crate::custom::{CUSTOM_ONLY, View};
 use crate::error::FetchError;
 use crate::request::{RangeRequest, TxnRequest};
 use crate::response::Response;
@@ -12,8 +12,6 @@ use crate::space::Selection;
 
 /// The meta region is asked for keys.
 const NO_KEYS: &str = "the meta region keeps no keys of users";
-/// A custom keyspace is asked for keys.
-pub(super) const CUSTOM_ONLY: &str = "this keyspace has a machine of its own, and no keys";
 
 pub(super) fn retired() -> Fault {
     Fault::new(Code::Corrupt, "the state of this region was set aside")

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use types::{Code, KeyspaceId};
 
 use super::world::{Counter, GATES, Nodes, eventually, number, value};
-use crate::cluster::world::{put, until, within};
+use crate::cluster::world::{one, put, until, within};
 
 /// How far a keyspace is committed and not applied on the node asked.
 async fn unapplied(handle: &Handle, keyspace: KeyspaceId) -> (u64, u64) {
@@ -81,6 +81,14 @@ async fn machines_that_block_hold_up_neither_a_hundred_others_nor_their_own_hear
         .await;
     }
     write_all(&handles, keys, counters).await;
+    // Whoever takes one of them for keys and values is told so, and holds up nobody.
+    for handle in &handles {
+        let stale = node::Consistency::Stale;
+        let refused = handle.range(blocked[0], one("key"), stale).await.unwrap_err();
+        assert_eq!(refused.code, Code::Unsupported);
+        assert!(handle.leases(blocked[0], stale).await.is_err());
+        assert!(handle.watch(blocked[0]).is_err());
+    }
 
     // What piles up has a bound.
     let (leader_before, term) = leader(&nodes, blocked[0]).await;
