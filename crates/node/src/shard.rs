@@ -77,15 +77,6 @@ pub(crate) struct Shard {
     pub(crate) scavenging: AtomicBool,
     readers: Mutex<BTreeMap<u64, Vec<ReadReply>>>,
     tags: Mutex<Tags>,
-    /// Refuses what only keys and values have, without the machine: one of others may be busy for any
-    /// time.
-    pub(crate) fn keys_only(&self) -> Result<(), Fault> {
-        match self.custom {
-            None => Ok(()),
-            Some(_) => Err(Fault::new(Code::Unsupported, state::custom::CUSTOM_ONLY)),
-        }
-    }
-
     /// Why the region does not serve on this node any more.
     broken: OnceLock<String>,
     lease: Mutex<LeaderLease>,
@@ -135,6 +126,15 @@ impl Shard {
         // Outside the lock: whoever waited is told that nobody knows.
         let waiting = std::mem::take(&mut self.tags.lock().outstanding);
         drop(waiting);
+    }
+
+    /// Refuses what only keys and values have, without the machine: one of others may be busy for any
+    /// time.
+    pub(crate) fn keys_only(&self) -> Result<(), Fault> {
+        match self.custom {
+            None => Ok(()),
+            Some(_) => Err(Fault::new(Code::Unsupported, state::custom::CUSTOM_ONLY)),
+        }
     }
 
     /// Why the region does not serve on this node, if that is so.

@@ -258,7 +258,9 @@ async fn requests_under_way_at_a_stop_are_all_answered_soon() {
         let answers = within("the last answer", tasks.join_all()).await;
         assert!(start.elapsed() < Duration::from_secs(2), "after {:?}", start.elapsed());
         for (_, _, saw) in &answers {
-            assert_eq!(saw.as_ref().err().map(|fault| fault.code), Some(Code::ShuttingDown));
+            // One or the other may be done before the stop begins.
+            let refused = saw.as_ref().err().map(|fault| fault.code);
+            assert!(matches!(refused, None | Some(Code::ShuttingDown)), "{refused:?}");
         }
         drop(handle);
         cluster.start_again(at).await;
