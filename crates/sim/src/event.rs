@@ -63,6 +63,11 @@ pub(crate) enum Event {
     Nemesis,
     /// A fault ends.
     Heal(Fault),
+    /// A process dies, and again some more times.
+    Bounce {
+        node: usize,
+        left: u64,
+    },
     /// A watcher looks what there is.
     Watch {
         watcher: usize,
@@ -96,7 +101,8 @@ impl Event {
     }
 }
 
-/// What one node sends another.
+/// What one node sends another. `asker` is the run of the process that asks: for an oracle, the real
+/// ones do not say it.
 #[derive(Clone, Debug)]
 pub(crate) enum Packet {
     Raft {
@@ -104,17 +110,20 @@ pub(crate) enum Packet {
         bytes: Bytes,
     },
     Propose {
+        asker: u64,
         request: u64,
         region: RegionId,
         data: Bytes,
     },
     Renew {
+        asker: u64,
         request: u64,
         region: RegionId,
         lease: LeaseId,
     },
     /// A read at the leader, by its lease if it has one.
     Read {
+        asker: u64,
         request: u64,
         region: RegionId,
         range: RangeRequest,
@@ -124,6 +133,7 @@ pub(crate) enum Packet {
     },
     Sleep(region::Sleep),
     Reply {
+        asker: u64,
         request: u64,
         result: Result<Answer, Code>,
     },
@@ -172,6 +182,7 @@ pub(crate) enum Asked {
     },
     Node {
         node: NodeId,
+        asker: u64,
         request: u64,
     },
     /// The janitor, for leases it wants ended.

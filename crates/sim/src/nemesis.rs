@@ -40,7 +40,9 @@ pub(crate) fn strike(sky: &mut Sky, nodes: &mut [Node]) {
         79..84 => slow_disk(sky, &mut nodes[at]),
         84..88 => slow_applier(sky, &mut nodes[at]),
         88..91 => fail_sync(sky, &mut nodes[at]),
-        91..95 => pause(sky, &mut nodes[at]),
+        91..93 => pause(sky, &mut nodes[at]),
+        93..95 => nap(sky, nodes),
+        95..97 => bounce(sky, &mut nodes[at], 3 + at as u64),
         _ => transfer(sky, nodes),
     }
 }
@@ -88,6 +90,10 @@ fn duration(sky: &mut Sky) -> u64 {
 fn part(sky: &mut Sky) {
     let cuts = partition::draw(&mut sky.random, sky.settings.nodes, &mut sky.counts);
     let lasts = duration(sky);
+    cut(sky, cuts, lasts);
+}
+
+fn cut(sky: &mut Sky, cuts: partition::Cuts, lasts: u64) {
     for (from, to) in &cuts {
         sky.network.cut(*from, *to);
         sky.note(*from, "cut off from", [to.get(), lasts, 0, 0]);
@@ -184,6 +190,38 @@ fn pause(sky: &mut Sky, node: &mut Node) {
     node.paused_until = sky.now + duration;
 }
 
+/// A node that leads does not get to run for about as long as the others are patient: it finds
+/// questions and answers of before when it wakes, and maybe another leader.
+fn nap(sky: &mut Sky, nodes: &mut [Node]) {
+    let leads = |node: &&mut Node| {
+        let shards = node.running.as_ref().map(|running| running.shards.values());
+        shards.is_some_and(|mut shards| shards.any(|shard| shard.leadership.here))
+    };
+    let Some(node) = nodes.iter_mut().find(leads) else { return };
+    sky.counts.pauses += 1;
+    let lasts = sky.between(200_000, 500_000);
+    sky.note(node.id, "naps", [lasts, 0, 0, 0]);
+    node.paused_until = node.paused_until.max(sky.now + lasts);
+}
+
+/// A process dies and is back at once, several times: what was asked and answered in one of its lives
+/// comes in another.
+pub(crate) fn bounce(sky: &mut Sky, node: &mut Node, left: u64) {
+    if sky.calm || left == 0 {
+        return;
+    }
+    if node.running.is_some() {
+        node.crash(sky, Crash::Kill);
+        let delay = sky.between(300, 4_000);
+        sky.after(delay, Event::Restart { node: node.at(), life: node.life });
+    }
+    // Long enough to hear of a leader; and what is on its way takes its time.
+    sky.network.late_percent = 50;
+    let delay = sky.between(30_000, 160_000);
+    sky.after(delay, Event::Heal(Fault::Noise));
+    sky.after(delay, Event::Bounce { node: node.at(), left: left - 1 });
+}
+
 fn slow_applier(sky: &mut Sky, node: &mut Node) {
     sky.counts.slow_appliers += 1;
     let duration = duration(sky);
@@ -202,13 +240,22 @@ fn fail_sync(sky: &mut Sky, node: &mut Node) {
 /// Leadership is handed over, of a region that is led here to a node that is drawn.
 fn transfer(sky: &mut Sky, nodes: &mut [Node]) {
     let to = NodeId(1 + sky.random.below(sky.settings.nodes));
+    let mut leaders = Vec::new();
     for node in nodes {
         let life = node.life;
         node.step(sky, life, |running, sky| {
             let led = running.shards.iter().find(|(_, shard)| shard.leadership.here);
             let Some(region) = led.map(|(region, _)| *region) else { return };
             sky.note(to, "is to lead", [region.get(), 0, 0, 0]);
+            leaders.push(running.id());
             running.tell(sky, ToPoller::Transfer { region, to });
         });
+    }
+    // And who hands over does not hear from who takes over.
+    if sky.random.chance(40) {
+        let others = leaders.into_iter().filter(|leader| *leader != to);
+        let cuts: partition::Cuts = others.map(|leader| (to, leader)).collect();
+        let lasts = sky.between(50_000, 500_000);
+        cut(sky, cuts, lasts);
     }
 }

@@ -199,6 +199,7 @@ impl World {
                     self.add_clients(sky, region);
                 }
             }
+            Event::Bounce { node, left } => nemesis::bounce(sky, &mut nodes[node], left),
             Event::Watch { watcher } => self.watchers[watcher].look(sky, nodes, watcher),
             Event::Client { client, alarm } => self.clients[client].ring(sky, alarm),
             Event::Nemesis => nemesis::strike(sky, nodes),

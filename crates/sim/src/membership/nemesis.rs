@@ -1,7 +1,7 @@
 //! What goes wrong, and what the operator changes meanwhile.
 
 use consensus::{ConfChange, PeerChange, Replica};
-use types::PeerId;
+use types::{NodeId, PeerId};
 
 use super::node::Node;
 use super::stage::Stage;
@@ -174,6 +174,14 @@ pub(super) fn order(stage: &mut Stage, nodes: &mut [Node]) {
             PeerChange::Remove(third),
         ]),
         _ => {
+            let leaders: Vec<PeerId> =
+                nodes.iter_mut().filter(leads).map(|node| node.peer).collect();
+            // And who hands over does not hear from who takes over.
+            if stage.random.chance(40) {
+                let cuts = leaders.iter().map(|it| (NodeId(to.get()), NodeId(it.get())));
+                let lasts = stage.between(50_000, 500_000);
+                cut(stage, cuts.filter(|(one, other)| one != other).collect(), lasts);
+            }
             nodes.iter_mut().filter(leads).for_each(|node| node.transfer(stage, to));
             return;
         }

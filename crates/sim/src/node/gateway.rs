@@ -48,10 +48,15 @@ impl Running {
                 self.last_question += 1;
                 let number = self.last_question;
                 self.questions.insert(number, (client, attempt));
+                let asker = self.life;
                 let packet = match body {
-                    Body::Renew(lease) => Packet::Renew { request: number, region, lease },
-                    Body::Write { data, .. } => Packet::Propose { request: number, region, data },
-                    Body::LeaseRead(range) => Packet::Read { request: number, region, range },
+                    Body::Renew(lease) => Packet::Renew { asker, request: number, region, lease },
+                    Body::Write { data, .. } => {
+                        Packet::Propose { asker, request: number, region, data }
+                    }
+                    Body::LeaseRead(range) => {
+                        Packet::Read { asker, request: number, region, range }
+                    }
                     Body::Read(_) => return,
                 };
                 sky.send(self.node, leader, packet);
@@ -63,8 +68,8 @@ impl Running {
     pub(super) fn reply(&mut self, sky: &mut Sky, asked: Asked, result: Result<Answer, Code>) {
         match asked {
             Asked::Client { client, attempt } => sky.answer(client, attempt, result),
-            Asked::Node { node, request } => {
-                sky.send(self.node, node, Packet::Reply { request, result });
+            Asked::Node { node, asker, request } => {
+                sky.send(self.node, node, Packet::Reply { asker, request, result });
             }
             Asked::Expiry { region, expiry } => {
                 if let Err(code) = result {
@@ -84,6 +89,12 @@ impl Running {
         })
     }
 
+    fn answers_alone(&self, sky: &mut Sky, region: RegionId) {
+        let term = self.shards.get(&region).map_or(types::Term(0), |it| it.leadership.term);
+        let verdict = sky.oracles.elections.answers_alone(self.node, region, term);
+        sky.judge("lease safety", verdict);
+    }
+
     /// Reads as soon as all that is known to be committed is applied, if this node holds the lease;
     /// otherwise a quorum is asked first.
     pub(super) fn read_by_lease(
@@ -101,6 +112,7 @@ impl Running {
         let committed = Index(shard.committed);
         if self.holds_lease(sky, region) {
             sky.counts.lease_reads += 1;
+            self.answers_alone(sky, region);
             self.when_applied(sky, region, committed, reading);
         } else {
             self.tell(sky, ToPoller::Read { region, reading });
@@ -128,6 +140,7 @@ impl Running {
             && is_alone
             && let Some(left) = shard.leases.renew(now, lease)
         {
+            self.answers_alone(sky, region);
             self.reply(sky, asked, Ok(Answer::Renewed(left)));
             return;
         }

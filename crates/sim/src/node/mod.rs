@@ -226,6 +226,10 @@ impl Node {
 }
 
 impl Running {
+    pub(crate) fn id(&self) -> NodeId {
+        self.node
+    }
+
     /// This node's monotonic clock.
     fn clock(&self, sky: &Sky) -> Moment {
         let mut micros = u128::from(sky.now) * u128::from(self.rate) / 1_000_000;

@@ -215,20 +215,25 @@ impl Running {
                 }
                 Err(error) => sky.fail("wire format", format!("{error}")),
             },
-            Packet::Propose { request, region, data } => {
-                let asked = Asked::Node { node: from, request };
+            Packet::Propose { asker, request, region, data } => {
+                let asked = Asked::Node { node: from, asker, request };
                 self.tell(sky, ToPoller::Propose { region, data, asked });
             }
             Packet::Beat { incarnation } => self.heard(sky, from, incarnation),
             Packet::Sleep(word) => self.tell(sky, ToPoller::Sleep(from, word)),
-            Packet::Read { request, region, range } => {
-                self.read_by_lease(sky, region, range, Asked::Node { node: from, request });
+            Packet::Read { asker, request, region, range } => {
+                let asked = Asked::Node { node: from, asker, request };
+                self.read_by_lease(sky, region, range, asked);
             }
-            Packet::Renew { request, region, lease } => {
-                self.renew_here(sky, region, lease, Asked::Node { node: from, request });
+            Packet::Renew { asker, request, region, lease } => {
+                self.renew_here(sky, region, lease, Asked::Node { node: from, asker, request });
             }
-            Packet::Reply { request, result } => {
+            Packet::Reply { asker, request, result } => {
                 if let Some((client, attempt)) = self.questions.remove(&request) {
+                    if asker != self.life {
+                        let what = "the answer to a question of an earlier life was taken";
+                        sky.fail("answers", format!("node {}: {what}", self.node));
+                    }
                     sky.answer(client, attempt, result);
                 }
             }
