@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// The scenario; all of them if not given.
     #[arg(long)]
     scenario: Option<String>,
+    /// `text`, or `json`: an object per seed and one for all of them.
+    #[arg(long)]
+    output: Option<String>,
 }
 
 /// What to break on purpose.
@@ -53,6 +56,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     }
     if options.trace {
         arguments.push("--trace".into());
+    }
+    if let Some(output) = &options.output {
+        arguments.extend(["--output".into(), output.clone()]);
     }
     if let Some(scenario) = &options.scenario {
         arguments.extend(["--scenario".into(), scenario.clone()]);

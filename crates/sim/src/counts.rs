@@ -1,79 +1,96 @@
 //! What a run was made of, so that nobody takes an empty simulation for a clean one.
 
 macro_rules! counts {
-    ($($name:ident: $words:literal,)*) => {
+    ($($group:literal { $($name:ident: $words:literal,)* })*) => {
         /// Everything counted in one run or many.
         #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
         #[allow(missing_docs, reason = "the names say it")]
         pub struct Counts {
-            $(pub $name: u64,)*
+            $($(pub $name: u64,)*)*
         }
 
         impl Counts {
-            /// Every figure with its name.
+            /// Every figure with its name, by group.
             #[must_use]
-            pub fn named(&self) -> Vec<(&'static str, u64)> {
-                vec![$(($words, self.$name),)*]
+            pub fn groups(&self) -> Vec<(&'static str, Vec<(&'static str, u64)>)> {
+                vec![$(($group, vec![$(($words, self.$name),)*]),)*]
             }
 
             /// Adds another run's.
             pub fn add(&mut self, other: &Self) {
-                $(self.$name += other.$name;)*
+                $($(self.$name += other.$name;)*)*
             }
         }
     };
 }
 
 counts! {
-    events: "events",
-    packets: "packets",
-    packets_cut: "cut",
-    packets_dropped: "dropped",
-    packets_doubled: "doubled",
-    packets_late: "late",
-    answers_lost: "answers lost",
-    partitions: "partitions",
-    one_way_partitions: "one-way partitions",
-    bridges: "bridge partitions",
-    rings: "majority rings",
-    clock_jumps: "jumps of the wall clock",
-    kills: "kills",
-    power_cuts: "power cuts",
-    batches_lost: "engine batches lost",
-    failed_syncs: "failed syncs",
-    full_disks: "full disks",
-    read_only_disks: "disks turned read-only",
-    stops_for_disk: "stops for want of a disk",
-    slow_disks: "slow disks",
-    slow_appliers: "slow appliers",
-    pauses: "pauses",
-    transfers: "transfers asked",
-    conf_changes: "changes of peers proposed",
-    elections: "elections won",
-    entries_committed: "entries committed",
-    entries_applied: "entries applied",
-    sleeps: "groups fell asleep",
-    sleep_words: "words about sleep",
-    wakes: "replicas woken",
-    asleep_ticks: "ticks slept",
-    log_cuts: "log cuts",
-    snapshots_sent: "snapshots sent",
-    snapshots_broken: "snapshots broken off",
-    chunks_corrupted: "chunks of snapshots corrupted",
-    snapshots_installed: "snapshots installed",
-    snapshots_again: "snapshots installed at a start",
-    writes: "writes answered",
-    reads: "reads answered",
-    lease_reads: "lease reads",
-    unknown: "unknown outcomes",
-    refused: "refused",
-    retries: "retries",
-    watches: "watches opened",
-    watch_events: "events watched",
-    watches_compacted: "watches compacted away",
-    misrouted: "commands of an old map refused",
-    leases_expired: "leases expired",
-    histories: "histories checked",
-    history_ops: "operations in them",
-    undecided: "histories undecided",
+    "network faults" {
+        partitions: "partitions",
+        one_way_partitions: "one-way partitions",
+        bridges: "bridge partitions",
+        rings: "majority rings",
+        packets: "packets",
+        packets_cut: "cut",
+        packets_dropped: "dropped",
+        packets_doubled: "doubled",
+        packets_late: "late",
+        answers_lost: "answers lost",
+    }
+    "faults of nodes" {
+        kills: "kills",
+        power_cuts: "power cuts",
+        batches_lost: "engine batches lost",
+        failed_syncs: "failed syncs",
+        full_disks: "full disks",
+        read_only_disks: "disks turned read-only",
+        stops_for_disk: "stops for want of a disk",
+        slow_disks: "slow disks",
+        slow_appliers: "slow appliers",
+        pauses: "pauses",
+        clock_jumps: "jumps of the wall clock",
+        transfers: "transfers asked",
+        conf_changes: "changes of peers proposed",
+    }
+    "consensus" {
+        events: "events",
+        elections: "elections won",
+        entries_committed: "entries committed",
+        entries_applied: "entries applied",
+        sleeps: "groups fell asleep",
+        sleep_words: "words about sleep",
+        wakes: "replicas woken",
+        asleep_ticks: "ticks slept",
+        log_cuts: "log cuts",
+        snapshots_sent: "snapshots sent",
+        snapshots_broken: "snapshots broken off",
+        chunks_corrupted: "chunks of snapshots corrupted",
+        snapshots_installed: "snapshots installed",
+        snapshots_again: "snapshots installed at a start",
+    }
+    "clients" {
+        writes: "writes answered",
+        reads: "reads answered",
+        lease_reads: "lease reads",
+        unknown: "unknown outcomes",
+        refused: "refused",
+        retries: "retries",
+        misrouted: "commands of an old map refused",
+        leases_expired: "leases expired",
+        watches: "watches opened",
+        watch_events: "events watched",
+        watches_compacted: "watches compacted away",
+        puts: "puts answered",
+        deletes: "deletes answered",
+        swaps: "compare-and-swaps answered",
+        grants: "leases granted",
+        renewals: "leases renewed",
+        revocations: "leases revoked",
+        compactions: "compactions answered",
+    }
+    "histories" {
+        histories: "histories checked",
+        history_ops: "operations in them",
+        undecided: "histories undecided",
+    }
 }

@@ -20,12 +20,19 @@ pub(crate) struct Options {
     /// Print every line of every trace.
     #[arg(long)]
     trace: bool,
-    /// One JSON object per seed on standard output.
-    #[arg(long)]
-    json: bool,
+    /// Text, or one JSON object per seed and one for all of them at the end.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
     /// Break this on purpose.
     #[arg(long, value_parser = mutant)]
     mutant: Option<sim::Mutant>,
+}
+
+/// How it is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum Output {
+    Text,
+    Json,
 }
 
 fn scenario(name: &str) -> Result<Scenario, String> {
@@ -79,15 +86,15 @@ pub(crate) fn hunt(options: &Options) -> anyhow::Result<()> {
         show(options, plan, &report);
         if report.failure.is_some() {
             tell_failure(plan, &report);
-            tally.print();
+            tally.print(options.output);
             bail!("seed {seed} of {} failed", scenario.name());
         }
         if tally.told.elapsed() > Duration::from_secs(10) {
             tally.told = Instant::now();
-            eprintln!("{} runs, {:.0} simulated s per s", tally.runs, tally.speed());
+            eprintln!("{} runs, {:.0} simulated s per s of CPU", tally.runs, tally.speed());
         }
     }
-    tally.print();
+    tally.print(options.output);
     Ok(())
 }
 
@@ -97,22 +104,32 @@ fn show(options: &Options, plan: Plan, report: &Report) {
             println!("{line}");
         }
     }
-    if options.json {
-        let figures: Vec<String> = report
-            .counts
-            .named()
-            .into_iter()
-            .map(|(name, value)| format!("\"{}\":{value}", name.replace(' ', "_")))
-            .collect();
+    if options.output == Output::Json {
         println!(
             "{{\"seed\":{},\"scenario\":\"{}\",\"trace_hash\":\"{:016x}\",\"failed\":{},{}}}",
             plan.seed,
             plan.scenario.name(),
             report.trace_hash,
             report.failure.is_some(),
-            figures.join(",")
+            figures(&report.counts)
         );
     }
+}
+
+/// The counts as members of a JSON object.
+fn figures(counts: &Counts) -> String {
+    let all = counts.groups().into_iter().flat_map(|(_, figures)| figures);
+    let words: Vec<String> =
+        all.map(|(name, value)| format!("\"{}\":{value}", name.replace([' ', '-'], "_"))).collect();
+    words.join(",")
+}
+
+/// Seconds of CPU this process has used.
+#[allow(clippy::cast_precision_loss, reason = "a figure for people")]
+fn cpu_seconds() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/self/schedstat").ok()?;
+    let nanos: u64 = text.split_whitespace().next()?.parse().ok()?;
+    Some(nanos as f64 / 1e9)
 }
 
 fn tell_failure(plan: Plan, report: &Report) {
@@ -140,23 +157,34 @@ impl Tally {
         self.counts.add(&report.counts);
     }
 
+    /// Simulated seconds per second of CPU.
     #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
     fn speed(&self) -> f64 {
-        self.micros as f64 / 1e6 / self.began.elapsed().as_secs_f64().max(1e-3)
+        self.micros as f64 / 1e6 / self.cpu().max(1e-3)
     }
 
-    fn print(&self) {
-        let seconds = self.began.elapsed().as_secs_f64();
-        println!(
-            "{} runs in {seconds:.1} s, {} simulated s, {:.0} per s; trace of all: see --json",
-            self.runs,
-            self.micros / 1_000_000,
-            self.speed()
-        );
-        for line in self.counts.named().chunks(4) {
-            let words: Vec<String> =
-                line.iter().map(|(name, value)| format!("{name} {value}")).collect();
-            println!("  {}", words.join(", "));
+    fn cpu(&self) -> f64 {
+        cpu_seconds().unwrap_or_else(|| self.began.elapsed().as_secs_f64())
+    }
+
+    fn print(&self, output: Output) {
+        let (seconds, cpu) = (self.began.elapsed().as_secs_f64(), self.cpu());
+        let (runs, simulated, speed) = (self.runs, self.micros / 1_000_000, self.speed());
+        if output == Output::Json {
+            println!(
+                "{{\"runs\":{runs},\"seconds\":{seconds:.1},\"cpu_seconds\":{cpu:.1},\
+                 \"simulated_seconds\":{simulated},\"simulated_per_cpu_second\":{speed:.0},{}}}",
+                figures(&self.counts)
+            );
+            return;
+        }
+        println!("{runs} runs in {seconds:.1} s, {cpu:.1} s of CPU");
+        println!("{simulated} simulated s, {speed:.0} per s of CPU");
+        for (group, figures) in self.counts.groups() {
+            println!("{group}");
+            for (name, value) in figures {
+                println!("  {name:<34} {value:>12}");
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "sim", about = "Deterministic simulation of three nodes")]
+#[command(name = "sim", about = "Deterministic simulation of a cluster")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -19,13 +19,17 @@ pub(crate) struct Options {
 }
 
 /// What `--smoke` shows: each is found in seconds.
-const SMOKE: [&str; 6] = [
+const SMOKE: [&str; 10] = [
     "ack_before_sync",
     "forget_votes",
     "read_without_index",
     "cut_before_persist",
     "commit_covers_applied",
     "unique_reads",
+    "durable_conf_changes",
+    "epoch_unchecked",
+    "forget_jump",
+    "retry_sync",
 ];
 
 /// What no world shows, and why. Crate `consensus` has a test for each guard.

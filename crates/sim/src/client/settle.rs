@@ -13,10 +13,27 @@ pub(crate) fn number(value: &[u8]) -> Option<u64> {
     value.get(..8).and_then(|front| front.try_into().ok()).map(u64::from_be_bytes)
 }
 
+fn count(sky: &mut Sky, ask: &Ask) {
+    let counts = &mut sky.counts;
+    *match ask {
+        Ask::Register { action: Action::Put(_), .. } | Ask::LeasedPut { .. } => &mut counts.puts,
+        Ask::Register { action: Action::Delete, .. } => &mut counts.deletes,
+        Ask::Register { action: Action::Swap { .. }, .. } => &mut counts.swaps,
+        Ask::Grant { .. } => &mut counts.grants,
+        Ask::Renew { .. } => &mut counts.renewals,
+        Ask::Revoke { .. } => &mut counts.revocations,
+        Ask::Compact => &mut counts.compactions,
+        Ask::Register { action: Action::Get, .. } | Ask::Misrouted { .. } | Ask::Make { .. } => {
+            return;
+        }
+    } += 1;
+}
+
 impl Client {
     pub(super) fn take(&mut self, sky: &mut Sky, answer: Answer) {
         let Some(pending) = self.pending.take() else { return };
         self.answered += 1;
+        count(sky, &pending.ask);
         let region = self.region;
         let (revision, told) = match &answer {
             Answer::Found { revision, response } => {

@@ -36,8 +36,14 @@ fn the_same_seed_twice_gives_equal_traces_byte_for_byte() {
 
 #[test]
 fn one_group_survives_its_storms() {
-    let counts = runs(Scenario::SingleGroup, 1..6);
+    let counts = runs(Scenario::SingleGroup, 1..8);
     expect_storm(&counts);
+    assert!(counts.watch_events > 5_000 && counts.watches > 100, "{counts:?}");
+    assert!(
+        counts.full_disks + counts.read_only_disks > 0 && counts.stops_for_disk > 0,
+        "{counts:?}"
+    );
+    assert!(counts.misrouted > 50 && counts.lease_reads > 500, "{counts:?}");
     assert!(counts.leases_expired > 0 && counts.failed_syncs > 0, "{counts:?}");
 }
 
@@ -53,7 +59,15 @@ fn followers_that_fall_behind_a_short_log_get_snapshots() {
     let counts = runs(Scenario::Snapshots, 1..6);
     expect_storm(&counts);
     assert!(counts.log_cuts > 50 && counts.snapshots_installed > 3, "{counts:?}");
-    assert!(counts.snapshots_broken > 0, "{counts:?}");
+    assert!(counts.snapshots_broken > 0 && counts.chunks_corrupted > 0, "{counts:?}");
+    assert!(counts.watches_compacted > 0, "{counts:?}");
+}
+
+#[test]
+fn groups_that_sleep_wake_for_whoever_wants_something() {
+    let counts = runs(Scenario::Sleepers, 1..6);
+    assert!(counts.sleeps > 100 && counts.wakes > 300 && counts.asleep_ticks > 2_000, "{counts:?}");
+    assert!(counts.writes > 300 && counts.lease_reads > 20, "{counts:?}");
 }
 
 #[test]
