@@ -35,6 +35,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         cargo(&[&sim[..], &["run", "--seeds", &seeds]].concat())?;
         cargo(&[&sim[..], &["mutants", "--smoke"]].concat())
     })?;
+    step("real processes under faults", || {
+        let scenarios = ["--scenario", "kill-leader", "--scenario", "partition"];
+        crate::chaos::with(&[&scenarios[..], &["--seconds", "15"]].concat())
+    })?;
     if !options.no_compat {
         step("foreign clients", || compat(&CompatOptions { no_faults: false }))?;
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use crate::nemesis::Nemesis;
+use crate::nemesis::{Deck, Nemesis};
 use crate::options::{Options, Output, Scenario};
 use crate::place::Setting;
 use crate::random::Random;
@@ -108,7 +108,8 @@ async fn run(
     let until = Instant::now() + options.duration(scenario);
     let random = Random::new(options.seed ^ scenario as u64);
     let (servers, ledger) = (&mut trial.servers, &*trial.ledger);
-    Nemesis { servers, ledger, random, until }.run(scenario).await?;
+    let deck = Deck::default();
+    Nemesis { servers, ledger, random, until, deck }.run(scenario).await?;
     let load = load();
     let ledger = Arc::clone(&trial.ledger);
     let judged = trial.judge(folder).await?;

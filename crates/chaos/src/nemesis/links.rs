@@ -45,13 +45,25 @@ impl Cut {
     }
 }
 
+/// Every cut once, in an order of the seed, before any comes again.
+#[derive(Default)]
+pub(crate) struct Deck(Vec<Cut>);
+
 impl Nemesis<'_> {
+    fn next_cut(&mut self) -> Cut {
+        if self.deck.0.is_empty() {
+            self.deck.0.extend(Cut::ALL);
+        }
+        let at = usize::try_from(self.random.below(self.deck.0.len() as u64)).unwrap_or(0);
+        self.deck.0.swap_remove(at)
+    }
+
     /// One partition, from its beginning to its end.
     pub(super) async fn partition(&mut self) -> anyhow::Result<()> {
         self.rest(2_000, 4_000).await;
         let leader = self.leader().await;
         let follower = self.any_but(leader);
-        let cut = self.random.pick(&Cut::ALL).unwrap_or(Cut::LeaderOff);
+        let cut = self.next_cut();
         let at = match cut {
             Cut::FollowerOff | Cut::FollowerMute => follower,
             _ => leader,

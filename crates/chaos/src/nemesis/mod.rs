@@ -2,6 +2,8 @@
 
 mod links;
 
+pub(crate) use links::Deck;
+
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
@@ -24,6 +26,7 @@ pub(crate) struct Nemesis<'a> {
     pub(crate) random: Random,
     /// No fault begins after it.
     pub(crate) until: Instant,
+    pub(crate) deck: Deck,
 }
 
 impl Nemesis<'_> {

@@ -100,6 +100,9 @@ fn last_of_each(history: &[Event], state: &State, wrong: &mut Vec<String>) {
     for event in history {
         last.insert(event.key.as_str(), event);
     }
+    for key in state.keys().filter(|key| !last.contains_key(key.as_str())) {
+        wrong.push(format!("{key} is there, and no history tells how it came"));
+    }
     for (key, event) in last {
         let there = state.get(key).map(|kv| (kv.mod_revision, number_of(&kv.value)));
         let told = event.value.map(|value| (event.revision, Some(value)));

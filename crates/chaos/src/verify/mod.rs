@@ -4,6 +4,8 @@ mod copies;
 mod counters;
 mod events;
 mod histories;
+#[cfg(test)]
+mod tests;
 mod unique;
 
 use std::collections::BTreeMap;

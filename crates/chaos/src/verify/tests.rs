@@ -1,0 +1,103 @@
+//! A run that went well is judged well, and each lie is found: what finds nothing proves nothing.
+
+use client::KeyValue;
+
+use super::{State, counters, events, unique};
+use crate::ledger::{Ledger, Outcome};
+use crate::work::{COUNTERS, Event, UNIQUE, value_of};
+
+fn key(name: &str) -> String {
+    format!("{UNIQUE}{name}")
+}
+
+fn record(name: &str, value: u64, revision: i64) -> (String, KeyValue) {
+    let value = value_of(value).into();
+    let kv = KeyValue { value, mod_revision: revision, version: 1, ..KeyValue::default() };
+    (key(name), kv)
+}
+
+/// Two acknowledged writes, one unknown that was carried out, one refused that was not.
+fn run() -> (Ledger, State) {
+    let ledger = Ledger::new();
+    ledger.write(&key("a"), 1, Outcome::Acknowledged, 2);
+    ledger.write(&key("b"), 2, Outcome::Acknowledged, 3);
+    ledger.write(&key("c"), 3, Outcome::Unknown, 0);
+    ledger.write(&key("d"), 4, Outcome::Refused, 0);
+    (ledger, State::from([record("a", 1, 2), record("b", 2, 3), record("c", 3, 4)]))
+}
+
+#[test]
+fn lost_changed_repeated_and_refused_writes_are_found() {
+    let (ledger, good) = run();
+    let judge = |state: &State| {
+        let mut wrong = Vec::new();
+        let counted = unique::verify(&ledger, state, &mut wrong);
+        ([counted.missing, counted.wrong, counted.twice, counted.refused_found], wrong.len())
+    };
+    assert_eq!(judge(&good), ([0; 4], 0));
+    let mut lost = good.clone();
+    lost.remove(&key("a"));
+    assert_eq!(judge(&lost), ([1, 0, 0, 0], 1));
+    let mut changed = good.clone();
+    changed.extend([record("a", 9, 2)]);
+    assert_eq!(judge(&changed), ([0, 1, 0, 0], 1));
+    let mut repeated = good.clone();
+    repeated.entry(key("b")).and_modify(|kv| kv.version = 2);
+    assert_eq!(judge(&repeated), ([0, 0, 1, 0], 1));
+    let mut refused = good.clone();
+    refused.extend([record("d", 4, 5)]);
+    assert_eq!(judge(&refused), ([0, 0, 0, 1], 1));
+    let mut moved = good;
+    moved.extend([record("b", 2, 7)]);
+    assert_eq!(judge(&moved), ([0; 4], 1));
+}
+
+#[test]
+fn counters_may_be_off_by_unknown_additions_only() {
+    let ledger = Ledger::new();
+    let name = format!("{COUNTERS}0");
+    {
+        let mut counters = ledger.counters.lock();
+        let added = counters.entry(name.clone()).or_default();
+        (added.acknowledged, added.unknown) = (5, 1);
+    }
+    let off = |count: u64, version: i64| {
+        let value = value_of(count).into();
+        let kv = KeyValue { value, version, ..KeyValue::default() };
+        let state = State::from([(name.clone(), kv)]);
+        counters::verify(&ledger, &state, &mut Vec::new()).off
+    };
+    assert_eq!([off(5, 5), off(6, 6)], [0, 0]);
+    assert_eq!([off(4, 4), off(7, 7), off(5, 6)], [1, 1, 1]);
+}
+
+#[test]
+fn events_that_are_missing_repeated_out_of_order_or_invented_are_found() {
+    let (ledger, state) = run();
+    let event = |name: &str, value: u64, revision: i64| Event {
+        revision,
+        key: key(name),
+        value: Some(value),
+    };
+    let truth = vec![event("a", 1, 2), event("b", 2, 3), event("c", 3, 4)];
+    let judge = |told: Vec<Event>, replays: &[Vec<Event>]| {
+        let mut wrong = Vec::new();
+        let found = events::verify(&ledger, &[told], replays, &state, &mut wrong);
+        let figures = [found.missing, found.twice, found.out_of_order, found.invented];
+        (figures, found.writes_missing, wrong.len())
+    };
+    let whole = [truth.clone(), truth.clone()];
+    assert_eq!(judge(truth.clone(), &whole), ([0; 4], 0, 0));
+    assert_eq!(judge(truth[1..].to_vec(), &whole), ([1, 0, 0, 0], 0, 1));
+    let repeated = [&truth[..], &truth[2..]].concat();
+    assert_eq!(judge(repeated, &whole), ([0, 1, 0, 0], 0, 1));
+    let swapped = vec![truth[0].clone(), truth[2].clone(), truth[1].clone()];
+    assert_eq!(judge(swapped, &whole), ([0, 0, 1, 0], 0, 1));
+    let invented = [&truth[..], &[event("e", 9, 9)]].concat();
+    assert_eq!(judge(invented, &whole), ([0, 0, 0, 1], 0, 1));
+    // One node tells another history than the first.
+    assert_eq!(judge(truth.clone(), &[truth.clone(), truth[..2].to_vec()]), ([0; 4], 0, 1));
+    // No node tells of a write that was acknowledged; and so its key is there without a history.
+    let short = vec![truth[0].clone(), truth[2].clone()];
+    assert_eq!(judge(short.clone(), &[short.clone(), short]), ([0; 4], 1, 2));
+}
