@@ -11,7 +11,7 @@ use node::Handle;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::authority::Inspected;
 use crate::crowd::Crowd;
@@ -35,6 +35,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long requests under way may take to end once the server stops.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the same complaint stays unsaid.
+const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
 /// Pause after an error of accept, which is mostly a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -53,6 +55,7 @@ pub async fn serve_clients(
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
+    let mut complained = None;
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -72,7 +75,11 @@ pub async fn serve_clients(
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a client");
+                // Mostly as often as there are pauses, for as long as it lasts.
+                if complained.is_none_or(|at: Instant| at.elapsed() > COMPLAIN_AGAIN) {
+                    tracing::warn!(%error, "cannot accept clients");
+                    complained = Some(Instant::now());
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -86,7 +86,9 @@ impl Inbox for NodeInbox {
         traffic.received(from, lane, delivery.contents, length);
         if let Err(reason) = result {
             traffic.malformed(from);
-            tracing::warn!(%from, %reason, "a frame made no sense and was dropped");
+            if let Some(unsaid) = shared.say("frame") {
+                tracing::warn!(%from, %reason, unsaid, "a frame made no sense and was dropped");
+            }
         }
         for (poller, orders) in shared.pollers.iter().zip(delivery.orders) {
             if !orders.is_empty() {
@@ -97,7 +99,7 @@ impl Inbox for NodeInbox {
     }
 
     fn link(&self, peer: NodeId, up: bool) {
-        tracing::info!(%peer, up, "peer link");
+        tracing::debug!(%peer, up, "peer link");
         self.0.flight.note(Event::Link { node: peer.get(), there: up });
         if !up {
             self.0.fail_questions(peer);

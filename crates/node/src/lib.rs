@@ -43,6 +43,7 @@ mod network;
 mod node;
 mod observe;
 mod poller;
+mod rarely;
 mod read;
 mod region_state;
 mod region_watch;

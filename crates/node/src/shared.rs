@@ -25,6 +25,7 @@ use crate::machines::Machines;
 use crate::mailbox::Mailbox;
 use crate::meters::Meters;
 use crate::poller::ToPoller;
+use crate::rarely::Rarely;
 use crate::shard::Shard;
 use crate::space::Space;
 use crate::traffic::Lane;
@@ -65,6 +66,7 @@ pub(crate) struct Shared {
     pub(crate) space: Space,
     pub(crate) flight: Flight,
     pub(crate) meters: Meters,
+    rarely: Rarely,
     pub(crate) pollers: Vec<Mailbox<ToPoller>>,
     pub(crate) apply: Queues,
     /// Apply threads that were started for slow keyspaces.
@@ -142,6 +144,7 @@ impl Shared {
             space,
             flight,
             meters: Meters::default(),
+            rarely: Rarely::default(),
             pollers,
             apply: Queues::default(),
             relief: Mutex::default(),
@@ -181,6 +184,12 @@ impl Shared {
             return Err(Code::TooManyRequests);
         }
         Ok(())
+    }
+
+    /// Whether to log something now that may come again and again, and how often it did not get there
+    /// since the last time.
+    pub(crate) fn say(&self, subject: &'static str) -> Option<u64> {
+        self.rarely.say(self.clock.now(), subject)
     }
 
     /// Requests of clients that wait for a poller.

@@ -87,7 +87,9 @@ pub(crate) fn send(shared: &Arc<Shared>, to: NodeId, message: RegionMessage) {
                 shared.flight.note(Event::SnapshotSent { region, to, index });
             }
             Err(fault) => {
-                tracing::warn!(%region, %to, %fault, "the snapshot did not arrive");
+                if let Some(unsaid) = shared.say("snapshot") {
+                    tracing::warn!(%region, %to, %fault, unsaid, "a snapshot did not arrive");
+                }
                 shared.meters.snapshots_failed.add(1);
                 let (region, to, reason) = (region.get(), to.get(), fault.to_string());
                 shared.flight.note(Event::SnapshotFailed { region, to, reason });

@@ -95,7 +95,9 @@ impl Writer<'_> {
         self.shared.meters.syncs.add(micros);
         if took > SLOW {
             let ms = micros / 1000;
-            tracing::warn!(ms, "the disk was slow to sync the log");
+            if let Some(unsaid) = self.shared.say("slow sync") {
+                tracing::warn!(ms, unsaid, "the disk was slow to sync the log");
+            }
             self.shared.flight.note(Event::SlowSync { ms });
         }
     }

@@ -150,6 +150,21 @@ fn told(entry: &Entry) -> String {
             let up = entry.fields.get("there") == Some(&Value::Bool(true));
             format!("LINK     node {} {}", number("node"), if up { "up" } else { "down" })
         }
+        "leaders" => {
+            let leaders = entry.fields.get("by_leader").and_then(Value::as_object);
+            let leader = |(node, count): (&String, &Value)| match node.as_str() {
+                "0" => format!("nobody leads {count}"),
+                node => format!("node {node} leads {count}"),
+            };
+            let leaders: Vec<String> = leaders.into_iter().flatten().map(leader).collect();
+            format!("LEADERS  {} more changes: {}", number("regions"), leaders.join(", "))
+        }
+        "states" => {
+            let states = entry.fields.get("by_state").and_then(Value::as_object);
+            let states =
+                states.into_iter().flatten().map(|(state, count)| format!("{count} {state}"));
+            format!("REGIONS  {}", states.collect::<Vec<_>>().join(", "))
+        }
         "slow_sync" => format!("SLOW     a sync of the log took {} ms", number("ms")),
         "paused" => format!("PAUSED   the process did not run for {} ms", number("ms")),
         "read_only" => format!(
@@ -190,7 +205,9 @@ fn sample(entry: &Entry) -> String {
         let [pollers, writer, appliers, requests] = queues;
         line.push_str(&format!("  waiting {pollers}+{writer}+{appliers} requests {requests}"));
     }
-    for (name, what) in [("leaderless", "without leader"), ("refused", "refused")] {
+    for (name, what) in
+        [("leaderless", "without leader"), ("elections", "elections"), ("refused", "refused")]
+    {
         if number(name) > 0 {
             line.push_str(&format!("  {what} {}", number(name)));
         }

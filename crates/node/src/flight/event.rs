@@ -37,11 +37,6 @@ pub enum Event {
         regions: u64,
         by_leader: std::collections::BTreeMap<u64, u64>,
     },
-    /// A replica of this node stands for election.
-    Election {
-        region: u64,
-        term: u64,
-    },
     /// A region's replica here does not serve any more.
     Quarantine {
         region: u64,
@@ -79,10 +74,9 @@ pub enum Event {
         node: u64,
         there: bool,
     },
-    /// A region has no majority that answers, or has one again.
-    Quorum {
-        region: u64,
-        lost: bool,
+    /// What the regions here can do changed: how many are in which state.
+    States {
+        by_state: std::collections::BTreeMap<String, u64>,
     },
     /// The clock of the wall was set, by so much, or the machine slept.
     ClockJump {

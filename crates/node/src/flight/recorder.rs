@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -10,6 +11,7 @@ use std::path::Path;
 use super::files::Files;
 use super::sample::Sampler;
 use super::{Event, LeaderNews, Sample, line};
+use crate::region_state::StateKind;
 use crate::shared::Shared;
 
 /// Events that may wait to be written; more are dropped, and counted.
@@ -158,6 +160,8 @@ struct Pace {
     /// Wall and monotonic time at the last tick, in milliseconds.
     clocks: (u64, u64),
     sampler: Sampler,
+    /// How many regions are in which state, those that are active left out.
+    troubles: BTreeMap<String, u64>,
 }
 
 /// Records until [`Flight::end`]; the recorder's thread.
@@ -169,6 +173,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
         next: clock.now().after(EVERY),
         clocks: (clock.wall_millis(), milliseconds(clock.now())),
         sampler: Sampler::default(),
+        troubles: BTreeMap::new(),
     };
     let waiting = shared.flight.waiting.lock();
     let mut open = true;
@@ -220,6 +225,18 @@ fn tick(shared: &Shared, recorder: &mut Recorder, pace: &mut Pace) {
         tracing::info!(regions, ?by_leader, "leaders changed");
         add_now(shared, recorder, &Event::Leaders { regions, by_leader });
     }
+    let by_state = states(shared);
+    // That there is a region more is no news.
+    let odd = |states: &BTreeMap<String, u64>| {
+        let odd = states.iter().filter(|(state, _)| **state != StateKind::Active.name());
+        odd.map(|(state, count)| (state.clone(), *count)).collect::<BTreeMap<_, _>>()
+    };
+    let troubles = odd(&by_state);
+    if troubles != pace.troubles {
+        tell_states(&by_state);
+        add_now(shared, recorder, &Event::States { by_state });
+        pace.troubles = troubles;
+    }
     let records = shared.flight.dropped.swap(0, Ordering::Relaxed);
     if records > 0 {
         shared.meters.flight_dropped.add(records);
@@ -228,4 +245,31 @@ fn tick(shared: &Shared, recorder: &mut Recorder, pace: &mut Pace) {
     let sample = pace.sampler.take(shared);
     add_now(shared, recorder, &sample);
     *shared.flight.last.lock() = sample;
+}
+
+/// How many regions are in which state.
+fn states(shared: &Shared) -> BTreeMap<String, u64> {
+    let mut states = BTreeMap::new();
+    let shards = shared.shards();
+    let liveness = shared.live.liveness.lock();
+    for shard in shards.values() {
+        let kind = match shared.state_kind(&liveness, shard) {
+            // Too short to be told of.
+            StateKind::Transferring => StateKind::Active,
+            kind => kind,
+        };
+        *states.entry(kind.name().to_owned()).or_default() += 1;
+    }
+    states
+}
+
+fn tell_states(states: &BTreeMap<String, u64>) {
+    let text: Vec<String> =
+        states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let text = text.join(", ");
+    if states.keys().all(|state| state == StateKind::Active.name()) {
+        tracing::info!("regions here: {text}");
+    } else {
+        tracing::warn!("regions here: {text}");
+    }
 }

@@ -56,6 +56,8 @@ pub struct Sample {
     pub refused: u64,
     /// As above.
     pub reads: u64,
+    /// Times a region here stood for election.
+    pub elections: u64,
     /// Entries that were committed, over all regions.
     pub committed: u64,
     /// Entries that were applied.
@@ -79,6 +81,7 @@ pub(super) struct Sampler {
     refused: u64,
     reads: u64,
     applied: u64,
+    elections: u64,
 }
 
 /// The difference to `before`, which becomes `now`.
@@ -116,6 +119,7 @@ impl Sampler {
         sample.refused = since(&mut self.refused, meters.refused());
         let reads = meters.reads.iter().map(Counter::get).sum();
         sample.reads = since(&mut self.reads, reads);
+        sample.elections = since(&mut self.elections, meters.elections.get());
         sample.applied = since(&mut self.applied, meters.applied.get());
         sample
     }
