@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use proto::hiraeth::v1::node_client::NodeClient;
-use proto::hiraeth::v1::{NodeStatusRequest, NodeStatusResponse};
+use proto::etcdserverpb::StatusRequest;
+use proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
@@ -135,8 +135,7 @@ impl Watcher {
         }
         let mut newest = None;
         for member in members.iter().filter(|member| member.pid().is_some()) {
-            let Some(status) = ask(&member.client).await else { continue };
-            newest = newest.max(default_leader(&status));
+            newest = newest.max(default_leader(&member.client).await);
         }
         if let Some((term, leader)) = newest
             && self.leader < newest
@@ -159,18 +158,13 @@ impl Watcher {
     }
 }
 
-/// What a node knows, if it answers soon.
-async fn ask(client: &str) -> Option<NodeStatusResponse> {
+/// The term and the leader of keyspace `default` as a node knows them, if it answers soon. One region
+/// is asked about, however many there are.
+async fn default_leader(client: &str) -> Option<(u64, u64)> {
     let asking = async {
-        let mut node = NodeClient::connect(format!("http://{client}")).await.ok()?;
-        Some(node.status(NodeStatusRequest {}).await.ok()?.into_inner())
+        let mut node = MaintenanceClient::connect(format!("http://{client}")).await.ok()?;
+        Some(node.status(StatusRequest {}).await.ok()?.into_inner())
     };
-    tokio::time::timeout(LOOK, asking).await.ok().flatten()
-}
-
-/// The term and the leader of keyspace `default`.
-fn default_leader(status: &NodeStatusResponse) -> Option<(u64, u64)> {
-    let region =
-        status.regions.iter().find(|region| region.id == types::RegionId::DEFAULT.get())?;
-    (region.leader != 0).then_some((region.term, region.leader))
+    let status = tokio::time::timeout(LOOK, asking).await.ok().flatten()?;
+    (status.leader != 0).then_some((status.raft_term, status.leader))
 }

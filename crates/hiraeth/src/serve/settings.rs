@@ -66,6 +66,10 @@ pub(crate) struct Settings {
     /// two log segments and 128, but at most a quarter of the disk].
     #[arg(long, env = "HIRAETH_DISK_RESERVE_MIB", value_name = "MIB")]
     disk_reserve_mib: Option<u64>,
+    /// Seconds of rest after which a keyspace's replicas sleep until they are needed; 0 for never
+    /// [default: 3].
+    #[arg(long, env = "HIRAETH_HIBERNATE_AFTER_S", value_name = "S")]
+    hibernate_after_s: Option<u64>,
     /// What is logged: a level, or a filter such as `info,node=debug` [default: info].
     #[arg(long, env = "HIRAETH_LOG", value_name = "FILTER")]
     log: Option<String>,
@@ -139,6 +143,11 @@ impl Settings {
                 .log_keep_entries
                 .or(file.log_keep_entries)
                 .unwrap_or(defaults.log_keep_entries),
+            hibernate_after: match self.hibernate_after_s.or(file.hibernate_after_s) {
+                None => defaults.hibernate_after,
+                Some(0) => None,
+                Some(seconds) => Some(std::time::Duration::from_secs(seconds)),
+            },
             disk_reserve_bytes: self
                 .disk_reserve_mib
                 .or(file.disk_reserve_mib)
