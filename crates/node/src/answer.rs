@@ -60,12 +60,6 @@ pub enum Consistency {
     StaleWithin(Duration),
 }
 
-impl Consistency {
-    /// An older name.
-    #[allow(non_upper_case_globals, reason = "a variant's name until every caller has the new one")]
-    pub const Serializable: Self = Self::Stale;
-}
-
 /// What is left of a lease (etcd `LeaseTimeToLiveResponse`).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LeaseStatus {

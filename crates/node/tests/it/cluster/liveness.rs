@@ -25,6 +25,8 @@ async fn every_node_knows_who_is_there_and_who_is_back_as_another_run() {
     until("everybody alive", || async { states(&handle) == all }).await;
     let measured = || async { handle.nodes()[1..].iter().all(|node| node.round_trip.is_some()) };
     until("round trips", measured).await;
+    // Its last beat may be older than its second region.
+    until("both regions", || async { handle.nodes()[2].summary.regions == 2 }).await;
     let before = handle.nodes()[2].clone();
     assert!(before.hears_us && before.incarnation != 0);
     assert_eq!(before.summary.regions, 2);
