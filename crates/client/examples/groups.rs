@@ -164,9 +164,9 @@ async fn usage(settings: &Settings) -> Result<Usage, Error> {
     }
     for address in &settings.metrics {
         let text = metrics(address).await?;
-        usage.frames += sum(&text, "hiraeth_peer_frames_sent_total");
-        usage.messages += sum(&text, "hiraeth_peer_messages_sent_total");
-        usage.bytes += sum(&text, "hiraeth_peer_bytes_sent_total");
+        usage.frames += sum(&text, "hiraeth_peer_frames_total");
+        usage.messages += sum(&text, "hiraeth_peer_messages_total");
+        usage.bytes += sum(&text, "hiraeth_peer_bytes_total");
     }
     Ok(usage)
 }
@@ -182,11 +182,11 @@ async fn metrics(address: &str) -> Result<String, Error> {
     Ok(text)
 }
 
-/// All series of a metric together.
+/// All series of a metric about what was sent, together.
 fn sum(text: &str, name: &str) -> f64 {
     let values = text.lines().filter_map(|line| {
         let rest = line.strip_prefix(name)?;
-        let plain = rest.starts_with(['{', ' ']);
+        let plain = rest.starts_with('{') && rest.contains("way=\"sent\"");
         plain.then(|| rest.rsplit(' ').next()?.parse::<f64>().ok()).flatten()
     });
     values.sum()
