@@ -346,10 +346,13 @@ async fn hand_over(shared: &Arc<Shared>, shard: &Arc<Shard>, will_do: impl Fn(No
     shared.poller(region).push(ToPoller::Status { region, reply });
     let Ok(Some(status)) = status.await else { return };
     let candidates = status.peers.iter().filter_map(|peer| {
-        let is_candidate = peer.peer != status.peer && peer.recent_active && !peer.learner;
+        let is_candidate = peer.peer != status.peer && !peer.learner;
         let of_shard = shard.record.peers.iter();
         let (_, node) = of_shard.into_iter().find(|(id, _)| is_candidate && *id == peer.peer)?;
-        will_do(*node).then_some((peer.matched, *node))
+        // A leader that sleeps has forgotten whom it heard; all that were there then have everything.
+        let is_there = peer.recent_active
+            || (shard.is_asleep() && shared.live.liveness.lock().is_alive(*node));
+        (is_there && will_do(*node)).then_some((peer.matched, *node))
     });
     let node = candidates.max_by_key(|(matched, _)| *matched).map(|(_, node)| node);
     let Some(to) = node else { return };

@@ -81,6 +81,8 @@ pub(crate) enum ToPoller {
     },
     /// A word about sleep from a replica on another node.
     Sleep(NodeId, Sleep),
+    /// Somebody waits for a leader that does not answer: a replica that sleeps is to look for one.
+    Wake(RegionId),
     LinkDown(NodeId),
     /// A node was not heard for an election timeout, its link broke, or it was started anew.
     NodeLost(NodeId),
@@ -233,6 +235,7 @@ fn handle(
         }
         ToPoller::LinkDown(node) => host.unreachable(node),
         ToPoller::Sleep(from, word) => host.sleep(from, word),
+        ToPoller::Wake(region) => host.wake(region),
         ToPoller::NodeLost(node) => {
             host.node_lost(node);
             watch.look_at_all(shared);

@@ -295,6 +295,10 @@ impl Shard {
     pub(crate) fn when_applied(&self, index: Index, reply: ReadReply) {
         {
             let mut readers = self.readers.lock();
+            // Whoever sets it aside says so first and then lets go of those who wait.
+            if self.broken.get().is_some() {
+                return;
+            }
             if self.applied() < index {
                 readers.entry(index.get()).or_default().push(reply);
                 return;

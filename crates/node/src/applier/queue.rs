@@ -66,6 +66,8 @@ struct State {
     slow_turns_seen: u64,
     last_was_slow: bool,
     closed: bool,
+    /// A worker ended before its turn did: nobody takes anything any more.
+    abandoned: bool,
 }
 
 /// The queues of all regions. Without a bound of their own: see [`crate::mailbox::Mailbox`].
@@ -127,6 +129,9 @@ impl State {
     }
 
     fn next_turn(&mut self) -> Option<Turn> {
+        if self.abandoned {
+            return None;
+        }
         // One worker alone takes them in turns; of more, one is always left for the quick.
         let alternate = self.workers < 2 && self.last_was_slow && !self.quick.is_empty();
         self.last_was_slow = self.may_take_slow() && !alternate;
@@ -216,7 +221,7 @@ impl Queues {
                 self.wake_one(state);
                 return Some(turn);
             }
-            if state.closed && state.slow.is_empty() {
+            if state.abandoned || state.closed && state.slow.is_empty() {
                 // Whoever sleeps because of a slow region may go, too.
                 self.wake.notify_all();
                 return None;
@@ -268,6 +273,19 @@ impl Queues {
         let still = state.slow_turns == state.slow_turns_seen;
         state.slow_turns_seen = state.slow_turns;
         still && !state.slow.is_empty() && !state.may_take_slow() && state.workers < WORKERS
+    }
+
+    /// A worker ended in the middle of its turn: what it had never comes back, so that nothing is
+    /// taken any more, and the others end.
+    pub(super) fn abandon(&self) {
+        let regions = {
+            let mut state = self.state.lock();
+            (state.closed, state.abandoned) = (true, true);
+            std::mem::take(&mut state.regions)
+        };
+        // Outside the lock: who waits for an answer learns of the end.
+        drop(regions);
+        self.wake.notify_all();
     }
 
     /// Lets the workers finish what is queued and end.

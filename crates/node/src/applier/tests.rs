@@ -182,3 +182,22 @@ fn one_worker_alone_takes_slow_and_quick_in_turns() {
     }
     assert_eq!(order, [7, 2, 7, 2, 7, 2]);
 }
+
+#[test]
+fn a_worker_that_fails_with_a_slow_region_leaves_nobody_waiting() {
+    let queues = queues(2);
+    for region in [7, 8] {
+        queues.of(RegionId(region)).set_foreign();
+        push(&queues, region, commits(region, 1, 1));
+    }
+    let failed = queues.try_take();
+    assert_eq!(shape(failed.as_ref()), [(7, 1)]);
+    assert_eq!(shape(queues.try_take().as_ref()), [], "the other slow one waits for it");
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| queues.take().is_none());
+        queues.abandon();
+        assert!(waits.join().unwrap(), "it ends, and takes nothing more");
+    });
+    push(&queues, 9, commits(9, 1, 1));
+    assert!(queues.take().is_none());
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use types::RegionId;
 
-use super::queue::{Part, Turn};
+use super::queue::{Part, Queues, Turn};
 use super::{ToApplier, round, scavenge};
 use crate::node::spawn_guarded;
 use crate::shared::Shared;
@@ -17,12 +17,26 @@ pub(crate) fn run(shared: &Arc<Shared>) -> Result<env::Joined, Error> {
     let name = format!("applier-{}", shared.apply.enlist());
     let own = Arc::clone(shared);
     spawn_guarded(shared, name, move || {
+        let mut unfinished = Unfinished(Some(&own.apply));
         while let Some(turn) = own.apply.take() {
             if !take_turn(&own, turn) {
                 return;
             }
         }
+        unfinished.0 = None;
     })
+}
+
+/// A worker that fails or panics keeps its regions, and its place among those that have a slow one:
+/// the others would wait for it for ever.
+struct Unfinished<'a>(Option<&'a Queues>);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(queues) = self.0 {
+            queues.abandon();
+        }
+    }
 }
 
 /// Called every now and then: where slow regions hold on to every thread they may have, while others

@@ -9,6 +9,7 @@ use types::{Code, Fault};
 
 use super::wait::{SOON, explain};
 use super::{LOOK_AGAIN, REQUEST_TIMEOUT};
+use crate::poller::ToPoller;
 use crate::shard::{Leadership, Shard};
 use crate::shared::Shared;
 
@@ -41,6 +42,11 @@ pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
                 Err(fault) => {
                     unknown |= matches!(fault.code, Code::LeaderChanged | Code::Timeout);
                     last = fault.code;
+                    // Its leader may be gone, and nobody else may have a reason to notice.
+                    if shard.is_asleep() && !leader.here {
+                        let region = shard.record.id;
+                        shared.poller(region).push(ToPoller::Wake(region));
+                    }
                 }
             }
         }

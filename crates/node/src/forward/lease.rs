@@ -91,7 +91,9 @@ pub(crate) async fn answer_lease(
         Question::RenewLease => {
             let (reply, caught_up) = oneshot::channel();
             shard.when_caught_up(reply);
-            caught_up.await.map_err(|_| Code::ShuttingDown)??;
+            patiently(shared, REQUEST_TIMEOUT, caught_up)
+                .await?
+                .map_err(|_| Code::ShuttingDown)??;
             if let Some(renewed) = renew_now(shared, shard, body) {
                 return Ok(renewed);
             }

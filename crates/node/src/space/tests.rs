@@ -89,6 +89,8 @@ fn what_frees_room_goes_on_without_it() {
     assert!(needs(nested(TxnOp::Put(put))));
     assert!(needs(Command::LeaseGrant { id: LeaseId(1), ttl_seconds: 9 }));
     assert!(needs(Command::CreateKeyspace { name: "k".to_owned() }));
+    assert!(needs(Command::CreateMachine { name: "k".to_owned(), machine: "m".to_owned() }));
+    assert!(needs(Command::Execute { data: "x".into() }), "it may be anything");
     assert!(!needs(Command::Delete(delete())));
     assert!(!needs(nested(TxnOp::Delete(delete()))));
     assert!(!needs(Command::Compact { revision: Revision(3) }));

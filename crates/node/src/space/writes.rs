@@ -6,7 +6,12 @@ use state::request::TxnOp;
 /// counts: it is refused later for what it is.
 pub(crate) fn needs_room(data: &Bytes) -> bool {
     Envelope::decode(data.clone()).map_or(true, |envelope| match &envelope.command {
-        Command::Put(_) | Command::LeaseGrant { .. } | Command::CreateKeyspace { .. } => true,
+        Command::Put(_)
+        | Command::LeaseGrant { .. }
+        | Command::CreateKeyspace { .. }
+        | Command::CreateMachine { .. } => true,
+        // What a machine of others makes of it is not known here.
+        Command::Execute { .. } => true,
         Command::Txn(txn) => txn.success.iter().chain(&txn.failure).any(puts),
         // Also what is new here one day: the log has room for it, or there would be no reserve.
         _ => false,

@@ -49,7 +49,8 @@ impl<P, R> Host<P, R> {
         self.awake.len()
     }
 
-    fn rouse(&mut self, region: RegionId) {
+    /// Wakes a replica at once, if it sleeps: somebody waits for what its leader does not do.
+    pub fn wake(&mut self, region: RegionId) {
         if self.peers.get(&region).is_some_and(|peer| peer.is_asleep()) {
             self.guarded(region, |peer, around, out| {
                 peer.wake(None, around, out);
@@ -67,7 +68,7 @@ impl<P, R> Host<P, R> {
             // Some are awake by now; these are free.
             if self.peers.get(&region).is_some_and(|peer| peer.is_asleep()) {
                 left -= 1;
-                self.rouse(region);
+                self.wake(region);
             }
         }
         self.started = 0;

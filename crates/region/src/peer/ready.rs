@@ -48,7 +48,13 @@ impl<P, R> Peer<P, R> {
     ) -> Result<(), consensus::Error> {
         if let Some((role, leader, term)) = ready.role_change {
             self.rest.touch(around.ticks);
+            let led = self.role == Role::Leader;
             self.take_role(role, leader, term, out);
+            if led && role != Role::Leader && around.limits.hibernate_after_ticks.is_some() {
+                // Who sleeps under it and cannot be reached by the next leader would take this node's
+                // beats for the word of a leader.
+                self.take_leave(out);
+            }
         }
         if ready.wants_snapshot.is_some() {
             out.snapshots_wanted.push(self.record.id);

@@ -217,7 +217,7 @@ impl<P, R> Peer<P, R> {
         self.is_asleep() && self.replica.is_leader() && self.nodes.values().any(|at| *at == node)
     }
 
-    /// Tells the others to be awake: this replica is gone.
+    /// Tells the others to be awake: this replica is gone, or leads no more.
     pub(crate) fn take_leave(&self, out: &mut Output<P, R>) {
         for peer in self.nodes.keys().filter(|peer| **peer != self.replica.peer()) {
             self.say(*peer, SleepKind::Wake, (self.replica.last_index(), 0), out);

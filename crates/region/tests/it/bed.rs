@@ -73,6 +73,8 @@ pub(crate) struct Bed {
     pub(crate) nodes: Vec<Node>,
     net: VecDeque<(NodeId, NodeId, Packet)>,
     limits: HostLimits,
+    /// Two nodes that cannot reach each other, while both reach all others.
+    pub(crate) apart: Option<[NodeId; 2]>,
     /// Packets sent so far.
     pub(crate) sent: usize,
     /// Ticks so far, 100 ms each on every clock.
@@ -126,7 +128,14 @@ impl Bed {
 
     /// `count` nodes, each with a replica of as many regions as `groups` says, from `REGION` on.
     pub(crate) fn with(count: u64, groups: u64, limits: HostLimits) -> Self {
-        let mut bed = Self { nodes: Vec::new(), limits, net: VecDeque::new(), sent: 0, ticks: 0 };
+        let mut bed = Self {
+            nodes: Vec::new(),
+            limits,
+            net: VecDeque::new(),
+            sent: 0,
+            apart: None,
+            ticks: 0,
+        };
         for id in 1..=count {
             let mut node = Node {
                 host: Host::new(limits),
@@ -173,7 +182,9 @@ impl Bed {
             while let Some((from, to, packet)) = self.net.pop_front() {
                 self.sent += 1;
                 let at = to.get() as usize - 1;
-                if self.nodes[at].cut_off || self.nodes[from.get() as usize - 1].cut_off {
+                let apart =
+                    self.apart.is_some_and(|pair| pair.contains(&from) && pair.contains(&to));
+                if apart || self.nodes[at].cut_off || self.nodes[from.get() as usize - 1].cut_off {
                     continue;
                 }
                 match packet {

@@ -111,6 +111,36 @@ fn leadership_of_a_sleeping_group_can_be_handed_over() {
     assert_eq!(asleep(&bed, REGION), [true; 3]);
 }
 
+/// The next leader does not reach it, and the node of the one it sleeps under is there and beats.
+#[test]
+fn a_follower_does_not_sleep_on_under_a_leader_that_handed_over() {
+    let mut bed = sleeping();
+    bed.tick(50);
+    bed.apart = Some([NodeId(2), NodeId(3)]);
+    for (at, other) in [(1, 3), (2, 2)] {
+        bed.nodes[at].host.node_lost(NodeId(other));
+    }
+    bed.nodes[0].host.transfer(REGION, NodeId(2)).unwrap();
+    bed.run();
+    assert_eq!(leaders(&bed), [1]);
+    assert!(!is_asleep(&bed, 2, REGION), "it would take its copy for fresh for ever");
+    bed.tick(25);
+    let stats = bed.nodes[2].host.group_stats(REGION).unwrap();
+    assert_ne!(stats.leader_node, Some(NodeId(1)), "{stats:?}");
+}
+
+#[test]
+fn whoever_waits_in_vain_for_a_leader_has_the_group_look_for_another() {
+    let mut bed = sleeping();
+    bed.nodes[0].cut_off = true;
+    bed.tick(100);
+    assert_eq!(asleep(&bed, REGION), [true; 3], "nobody was told");
+    bed.nodes[1].host.wake(REGION);
+    bed.tick(45);
+    let leaders = leaders(&bed);
+    assert!(matches!(leaders[..], [0, 1 | 2]), "{leaders:?}");
+}
+
 #[test]
 fn when_the_leader_is_lost_the_others_elect_another_and_it_learns_of_it() {
     let mut bed = sleeping();

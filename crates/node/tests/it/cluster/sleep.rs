@@ -46,6 +46,23 @@ async fn idle_regions_cost_no_heartbeats_and_serve_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sleeping_regions_are_handed_over_by_a_node_that_stops() {
+    let cluster = Cluster::start(3, sleepy).await;
+    cluster.make_leader(0).await;
+    cluster.handle(1).propose(DEFAULT, put("key", "kept")).await.unwrap();
+    asleep(&cluster).await;
+    cluster.node(0).hand_over().await;
+    // While it is there, nobody else has a reason to stand.
+    let handle = cluster.handle(0);
+    let elsewhere = || async {
+        let leader = handle.status(DEFAULT).await.unwrap().body.leader;
+        leader.is_some_and(|leader| leader.get() != 1)
+    };
+    until("another leader", elsewhere).await;
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sleeping_region_whose_leader_dies_gets_another_one() {
     let mut cluster = Cluster::start(3, sleepy).await;
     cluster.make_leader(0).await;
