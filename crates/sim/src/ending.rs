@@ -16,8 +16,48 @@ pub(crate) const PROBE_AFTER: u64 = 4_000_000;
 const QUIET_WITHIN: u64 = 8_000_000;
 const LOOK_AGAIN: u64 = 250_000;
 
+/// Microseconds from the end of all faults until clients are stopped and a node ends, where one does.
+pub(crate) const KILL_AFTER: u64 = 1_600_000;
+
+/// Clients stop, groups fall asleep, and then the node that leads most of them ends.
+pub(crate) fn last_kill(sky: &mut Sky, world: &mut World) {
+    let was_quiet = world.clients.iter().all(|client| client.stopped);
+    for client in &mut world.clients {
+        client.stopped = true;
+    }
+    if !was_quiet {
+        sky.after(900_000, Event::LastKill);
+        return;
+    }
+    let leads = |node: &crate::node::Node| {
+        let shards = node.running.as_ref().map(|running| running.shards.values());
+        shards.map_or(0, |all| all.filter(|shard| shard.leadership.here).count())
+    };
+    if let Some(node) = world.nodes.iter_mut().max_by_key(|node| leads(node)) {
+        node.crash(sky, crate::node::Crash::Kill);
+    }
+}
+
+/// The others lead by now, and who ended comes back.
+fn come_back(sky: &mut Sky, world: &World) {
+    let Some(down) = world.nodes.iter().find(|node| node.running.is_none()) else { return };
+    for region in regions(world) {
+        let leads = |node: &crate::node::Node| {
+            let running = node.running.as_ref();
+            running.and_then(|it| it.shards.get(&region)).is_some_and(|it| it.leadership.here)
+        };
+        if !world.nodes.iter().any(leads) {
+            sky.fail("liveness", format!("nobody leads region {region} without {}", down.id));
+        }
+    }
+    sky.after(1_000, Event::Restart { node: down.at(), life: down.life });
+}
+
 /// Clients stop; each region is asked one last time over each node.
 pub(crate) fn probe(sky: &mut Sky, world: &mut World) {
+    if sky.settings.last_kill {
+        come_back(sky, world);
+    }
     for client in &mut world.clients {
         client.stopped = true;
     }

@@ -68,6 +68,8 @@ pub(crate) enum Event {
         node: usize,
         left: u64,
     },
+    /// The node that leads most ends for a while, while all is quiet.
+    LastKill,
     /// A watcher looks what there is.
     Watch {
         watcher: usize,

@@ -41,7 +41,8 @@ pub(crate) fn strike(sky: &mut Sky, nodes: &mut [Node]) {
         84..88 => slow_applier(sky, &mut nodes[at]),
         88..91 => fail_sync(sky, &mut nodes[at]),
         91..93 => pause(sky, &mut nodes[at]),
-        93..95 => nap(sky, nodes),
+        93 => nap(sky, nodes),
+        94 => deafen(sky, nodes),
         95..97 => bounce(sky, &mut nodes[at], 3 + at as u64),
         _ => transfer(sky, nodes),
     }
@@ -202,6 +203,22 @@ fn nap(sky: &mut Sky, nodes: &mut [Node]) {
     let lasts = sky.between(200_000, 500_000);
     sky.note(node.id, "naps", [lasts, 0, 0, 0]);
     node.paused_until = node.paused_until.max(sky.now + lasts);
+}
+
+/// A node does not hear one that leads, though that hears it, while clients only read: it asks for
+/// votes all the time, also when the group goes to sleep and wakes.
+fn deafen(sky: &mut Sky, nodes: &[Node]) {
+    let leads = |node: &&Node| {
+        let shards = node.running.as_ref().map(|running| running.shards.values());
+        shards.is_some_and(|mut shards| shards.any(|shard| shard.leadership.here))
+    };
+    let Some(leader) = nodes.iter().find(leads).map(|node| node.id) else { return };
+    let deaf = NodeId(1 + leader.get() % sky.settings.nodes);
+    sky.counts.one_way_partitions += 1;
+    let lasts = sky.between(800_000, 3_000_000);
+    sky.quiet_until = sky.now + lasts;
+    sky.note(deaf, "does not hear", [leader.get(), lasts, 0, 0]);
+    cut(sky, vec![(leader, deaf)], lasts);
 }
 
 /// A process dies and is back at once, several times: what was asked and answered in one of its lives

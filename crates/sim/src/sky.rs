@@ -1,6 +1,6 @@
 //! What every part of the simulated world shares: time, chance, the network, and who watches.
 
-use types::NodeId;
+use types::{NodeId, RegionId, Term};
 
 use crate::counts::Counts;
 use crate::disk::Random;
@@ -38,6 +38,10 @@ pub(crate) struct Sky {
     pub(crate) failure: Option<Failure>,
     /// Faults have stopped.
     pub(crate) calm: bool,
+    /// Until when clients only read.
+    pub(crate) quiet_until: u64,
+    /// Who leads, since this was last looked at.
+    pub(crate) elected: Vec<(RegionId, Term)>,
 }
 
 impl Sky {
@@ -61,6 +65,8 @@ impl Sky {
             counts: Counts::default(),
             failure: None,
             calm: false,
+            quiet_until: 0,
+            elected: Vec::new(),
         }
     }
 

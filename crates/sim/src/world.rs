@@ -75,6 +75,7 @@ pub fn run(plan: Plan) -> Report {
             if world.happen(&mut sky, event) {
                 return;
             }
+            world.check_leases(&mut sky);
         }
         sky.fail("liveness", "nothing is left to happen, or too much");
     }));
@@ -158,6 +159,23 @@ impl World {
         }
     }
 
+    /// Nobody is elected while another may think that it alone can lead.
+    fn check_leases(&self, sky: &mut Sky) {
+        for (region, term) in std::mem::take(&mut sky.elected) {
+            let running = self.nodes.iter().filter_map(|node| node.running.as_ref());
+            let older = running.filter(|running| {
+                let shard = running.shards.get(&region);
+                shard.is_some_and(|shard| shard.leadership.term < term)
+                    && running.holds_lease(sky, region)
+            });
+            let holders: Vec<NodeId> = older.map(crate::node::Running::id).collect();
+            if !holders.is_empty() {
+                let what = format!("region {region}: elected in {term} under a lease: {holders:?}");
+                sky.fail("lease safety", what);
+            }
+        }
+    }
+
     /// Lets one event happen; answers whether it was the last.
     fn happen(&mut self, sky: &mut Sky, event: Event) -> bool {
         let nodes = &mut self.nodes;
@@ -212,7 +230,11 @@ impl World {
             Event::Calm => {
                 nemesis::calm(sky, nodes);
                 sky.after(ending::PROBE_AFTER, Event::Probe);
+                if sky.settings.last_kill {
+                    sky.after(ending::KILL_AFTER, Event::LastKill);
+                }
             }
+            Event::LastKill => ending::last_kill(sky, self),
             Event::Probe => ending::probe(sky, self),
             Event::Settled => return ending::settled(sky, self),
         }

@@ -34,6 +34,9 @@ impl Client {
 
     /// `None` if there is nothing to do.
     pub(super) fn choose(&mut self, sky: &mut Sky) -> Option<Ask> {
+        if sky.now < sky.quiet_until && self.job != Job::Registers {
+            return None;
+        }
         match self.job {
             Job::Registers => Some(self.choose_register(sky)),
             Job::Counter => {
@@ -68,10 +71,11 @@ impl Client {
         let slot = sky.random.below(SLOTS);
         let key = sky.oracles.histories.key(self.region, slot);
         let new = sky.ticket();
-        if sky.random.chance(2) {
+        if sky.now >= sky.quiet_until && sky.random.chance(2) {
             return Ask::Misrouted { key };
         }
-        let action = match sky.random.below(100) {
+        let kind = if sky.now < sky.quiet_until { 0 } else { sky.random.below(100) };
+        let action = match kind {
             0..40 => Action::Get,
             40..75 => Action::Put(new),
             75..85 => Action::Delete,
@@ -108,7 +112,7 @@ impl Client {
             Ask::Register { key, action: Action::Get } => {
                 let range = KeyRange::single(key);
                 let request = RangeRequest { range, ..RangeRequest::default() };
-                let by_lease = sky.random.chance(35);
+                let by_lease = sky.now < sky.quiet_until || sky.random.chance(35);
                 let body = if by_lease { Body::LeaseRead(request) } else { Body::Read(request) };
                 return (body, None);
             }

@@ -81,7 +81,7 @@ impl Running {
     }
 
     /// Whether this node leads the region and nobody else can, by its lease.
-    fn holds_lease(&self, sky: &Sky, region: RegionId) -> bool {
+    pub(crate) fn holds_lease(&self, sky: &Sky, region: RegionId) -> bool {
         let now = self.clock(sky).0;
         self.shards.get(&region).is_some_and(|shard| {
             let Leadership { here, term, .. } = shard.leadership;

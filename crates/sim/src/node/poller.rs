@@ -201,6 +201,7 @@ impl Running {
         sky.judge("election safety", verdict);
         if self.set_leadership(role) {
             sky.counts.elections += 1;
+            sky.elected.push((role.region, role.term));
             self.push_apply(sky, ToApplier::Lead(role.region, role.term));
         }
     }

@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) lost_answers_percent: u64,
     pub(crate) broken_chunks_permille: u64,
     pub(crate) corrupted_chunks_permille: u64,
+    /// Whether a node dies in the calm after the storm, when groups sleep.
+    pub(crate) last_kill: bool,
     pub(crate) hibernate_after_ticks: Option<u64>,
     pub(crate) wakes_per_tick: usize,
 }
@@ -76,6 +78,7 @@ impl Default for Settings {
             lost_answers_percent: 2,
             broken_chunks_permille: 0,
             corrupted_chunks_permille: 15,
+            last_kill: false,
             hibernate_after_ticks: None,
             wakes_per_tick: 64,
         }
@@ -140,6 +143,7 @@ impl Scenario {
             settings.hibernate_after_ticks = Some(3 + random.below(25));
             settings.wakes_per_tick = 1 + usize::try_from(random.below(4)).unwrap_or(0);
         }
+        settings.last_kill = self == Self::Sleepers && random.chance(60);
         settings
     }
 
