@@ -42,13 +42,14 @@ pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
                 Err(fault) => {
                     unknown |= matches!(fault.code, Code::LeaderChanged | Code::Timeout);
                     last = fault.code;
-                    // Its leader may be gone, and nobody else may have a reason to notice.
-                    if shard.is_asleep() && !leader.here {
-                        let region = shard.record.id;
-                        shared.poller(region).push(ToPoller::Wake(region));
-                    }
                 }
             }
+        }
+        // Its leader may be gone, and nobody else may have a reason to notice; or it sleeps since the
+        // start of the node, until its turn comes.
+        if shard.is_asleep() && !leader.here {
+            let region = shard.record.id;
+            shared.poller(region).push(ToPoller::Wake(region));
         }
         if shared.has_ended() {
             return Err(Code::ShuttingDown.into());
