@@ -146,8 +146,9 @@ impl Ledger {
         self.count(kind, outcome);
         let text = error.to_string();
         // Addresses and ports differ from run to run; the first words do not.
-        let words: Vec<&str> = text.split([':', ';']).next().unwrap_or("").split(' ').collect();
-        let short = words.iter().take(8).copied().collect::<Vec<_>>().join(" ");
+        let is_told = text.starts_with("etcdserver: ") || text.starts_with("hiraeth: ");
+        let parts: Vec<&str> = text.split([':', ';']).take(1 + usize::from(is_told)).collect();
+        let short = parts.join(":");
         *self.errors.lock().entry(short).or_default() += 1;
         outcome
     }
