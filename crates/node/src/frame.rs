@@ -73,7 +73,7 @@ pub(crate) fn lane_of(kind: MessageKind) -> Lane {
 #[derive(Debug)]
 pub(crate) struct RaftItem {
     pub(crate) message: RegionMessage,
-    /// Its bytes.
+    /// What it takes up while it waits: its bytes on the wire and [`HELD_BYTES`].
     pub(crate) bytes: usize,
     /// Whether what it says to be committed is all that its sender knows to be. A heartbeat names no
     /// more than its receiver has acknowledged, which is less for one that is behind.
@@ -113,6 +113,9 @@ impl Item {
     }
 }
 
+/// What an item takes up in memory beside its bytes on the wire, about: a short heartbeat is ten bytes
+/// there, and what waits for a poller is bounded by what it takes up.
+pub(crate) const HELD_BYTES: usize = 256;
 /// A frame this long is full: others on the same link get a turn, and none comes near the transport's
 /// bound. One item may go over it.
 const FRAME_BYTES: usize = 1 << 20;
@@ -275,7 +278,8 @@ fn decode_item(frame: &mut Bytes) -> Result<Item, String> {
             let region = varint::get(frame).ok_or("a region that is no number")?;
             let message = Message::decode_compact(frame).map_err(|error| error.to_string())?;
             let region = RegionId(region);
-            let (bytes, is_current) = (before - frame.len(), tag == HEARTBEAT_CURRENT);
+            let bytes = before - frame.len() + HELD_BYTES;
+            let is_current = tag == HEARTBEAT_CURRENT;
             Ok(Item::Raft(RaftItem {
                 message: RegionMessage { region, message },
                 bytes,
@@ -285,7 +289,7 @@ fn decode_item(frame: &mut Bytes) -> Result<Item, String> {
         RAFT => {
             let region = RegionId(frame.try_get_u64().map_err(short)?);
             let bytes = get_bytes(frame)?;
-            let length = bytes.len();
+            let length = bytes.len() + HELD_BYTES;
             let message = Message::decode_shared(bytes).map_err(|error| error.to_string())?;
             let is_current = message.kind() != MessageKind::Heartbeat;
             let message = RegionMessage { region, message };

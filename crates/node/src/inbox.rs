@@ -8,7 +8,7 @@ use env::Inbox;
 use types::{Code, NodeId, RegionId};
 
 use crate::flight::Event;
-use crate::frame::{self, Frames, Item, Question, lane_of};
+use crate::frame::{self, Frames, HELD_BYTES, Item, Question, lane_of, lane_of_sleep};
 use crate::poller::{Asked, ToPoller};
 use crate::read;
 use crate::shared::Shared;
@@ -40,7 +40,13 @@ impl Delivery<'_> {
                 self.contents.beats += 1;
                 liveness::heard(shared, from, &beat);
             }
-            Item::Sleep(word) => self.order(word.region, ToPoller::Sleep(from, word)),
+            Item::Sleep(word) => {
+                if shared.take_raft(lane_of_sleep(word.kind), HELD_BYTES) {
+                    self.order(word.region, ToPoller::Sleep(from, word));
+                } else {
+                    self.contents.dropped += 1;
+                }
+            }
             Item::Raft(item) => {
                 let kind = item.message.message.kind();
                 self.contents.heartbeats += u64::from(is_heartbeat(kind));

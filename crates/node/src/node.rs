@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use env::{Joined, Spawn, ThreadSpawn};
 use futures::future::join_all;
+use futures::stream::{self, StreamExt};
 use parking_lot::Mutex;
 use storage::log::Log;
 use tokio::runtime::{Builder, Runtime};
@@ -33,6 +34,8 @@ use crate::{Error, applier, janitor, lifecycle, poller, snapshots, space, writer
 
 /// How long an orderly stop waits for another node to take over what this one leads.
 const HAND_OVER: Duration = Duration::from_secs(3);
+/// Regions given away at once while the node goes on serving.
+const HAND_OVERS_AT_ONCE: usize = 32;
 /// Threads of the links to other nodes.
 const LINK_THREADS: usize = 2;
 
@@ -335,7 +338,8 @@ pub(crate) async fn hand_over_to_room(shared: &Arc<Shared>) {
     let shards = shared.shards();
     let leading = shards.values().filter(|shard| shard.leadership().here);
     let has_room = |node| !shared.live.liveness.lock().is_read_only(node);
-    let all = join_all(leading.map(|shard| hand_over(shared, shard, has_room)));
+    let all = stream::iter(leading)
+        .for_each_concurrent(HAND_OVERS_AT_ONCE, |shard| hand_over(shared, shard, has_room));
     drop(tokio::time::timeout(HAND_OVER, all).await);
 }
 

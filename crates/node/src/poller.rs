@@ -13,7 +13,7 @@ use types::{Code, Index, NodeId, PeerId, RegionId, Term};
 
 use crate::applier::ToApplier;
 use crate::flight::Event;
-use crate::frame::{Frames, RaftItem, lane_of, lane_of_sleep};
+use crate::frame::{Frames, HELD_BYTES, RaftItem, lane_of, lane_of_sleep};
 use crate::liveness;
 use crate::region_watch::{self, RegionWatch};
 use crate::shard::ReadReply;
@@ -234,7 +234,10 @@ fn handle(
             host.read(region, reply);
         }
         ToPoller::LinkDown(node) => host.unreachable(node),
-        ToPoller::Sleep(from, word) => host.sleep(from, word),
+        ToPoller::Sleep(from, word) => {
+            shared.taken_raft(lane_of_sleep(word.kind), HELD_BYTES);
+            host.sleep(from, word);
+        }
         ToPoller::Wake(region) => host.wake(region),
         ToPoller::NodeLost(node) => {
             host.node_lost(node);

@@ -169,6 +169,11 @@ impl Shard {
         !self.renewing.load(Ordering::Relaxed) && !self.renewing.swap(true, Ordering::Relaxed)
     }
 
+    /// It could not be asked for: whoever comes next may.
+    pub(crate) fn ends_renewal(&self) {
+        self.renewing.store(false, Ordering::Relaxed);
+    }
+
     /// The leader spoke, or the node it lives on while the group sleeps, and nothing is known to be
     /// committed that is not in `told` or was told before.
     pub(crate) fn note_contact(&self, now: Moment, told: Index) {

@@ -183,6 +183,7 @@ impl<P, R> Host<P, R> {
         let mut result = Ok(());
         let kind = message.message.kind();
         if !self.peers.contains_key(&message.region)
+            && !self.quarantined.contains_key(&message.region)
             && matches!(kind, MessageKind::PreVote | MessageKind::Vote)
         {
             if self.ahead.len() == AHEAD {

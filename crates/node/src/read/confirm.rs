@@ -44,7 +44,12 @@ pub(crate) async fn by_lease(shared: &Shared, shard: &Shard) -> Result<(), Fault
 
 /// Has a round renew the lease before it ends, so that reads do not have to wait for one.
 fn renew(shared: &Shared, shard: &Shard) {
-    if shard.begins_renewal() && shared.admit().is_ok() {
+    if !shard.begins_renewal() {
+        return;
+    }
+    if shared.admit().is_err() {
+        shard.ends_renewal();
+    } else {
         let region = shard.record.id;
         let (reply, _) = oneshot::channel();
         shared.poller(region).push(ToPoller::Read { region, reply });

@@ -1,6 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::OptionFuture;
+
 use super::Room;
 use crate::flight::Event;
 use crate::shared::Shared;
@@ -8,14 +11,26 @@ use crate::shared::Shared;
 /// Between two looks at the disk. A disk that is written at full speed loses less than the reserve
 /// meanwhile.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// Between two attempts to give away what this node leads without room: one that fails costs its region
+/// its proposals for an election timeout.
+const HAND_OVER_AGAIN: Duration = Duration::from_secs(5);
 
 /// Looks at the disk for as long as the node runs.
 pub(crate) async fn watch(shared: Arc<Shared>) {
     let mut interval = tokio::time::interval(INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut blind = false;
+    let mut handing_over = None;
+    let mut not_before = shared.clock.now();
     loop {
-        interval.tick().await;
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = OptionFuture::from(handing_over.as_mut()).map(drop), if handing_over.is_some() => {
+                handing_over = None;
+                not_before = shared.clock.now().after(HAND_OVER_AGAIN);
+                continue;
+            }
+        }
         let looking = Arc::clone(&shared);
         let look = move || looking.space.look(looking.disk.as_ref());
         match tokio::task::spawn_blocking(look).await {
@@ -24,9 +39,10 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
                 if changed {
                     tell(&shared, room);
                 }
-                if room.read_only {
+                let is_due = handing_over.is_none() && shared.clock.now() >= not_before;
+                if room.read_only && is_due {
                     // One full disk must not stop the writes of a cluster that has room elsewhere.
-                    crate::node::hand_over_to_room(&shared).await;
+                    handing_over = Some(Box::pin(crate::node::hand_over_to_room(&shared)));
                 }
             }
             Ok(Err(error)) => {
