@@ -54,6 +54,16 @@ pub enum Error {
         /// The data directory.
         directory: std::path::PathBuf,
     },
+    /// A node that was in a cluster has no log.
+    #[error(
+        "this node was in its cluster already, but {} has no log: the directory `log` was removed or \
+         exchanged, and with it what this node promised the others. Put it back; or restore the whole \
+         data directory, or replace the member by one with an empty one", directory.display()
+    )]
+    PromisesGone {
+        /// The data directory.
+        directory: std::path::PathBuf,
+    },
     /// A region has state but no log.
     #[error(
         "region {region} was applied up to {applied}, but the log knows nothing of it: the directory \

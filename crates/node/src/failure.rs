@@ -89,7 +89,9 @@ impl crate::Error {
             Self::Log(_) | Self::Engine(_) | Self::Load { .. } | Self::Torn { .. } => {
                 Some(FailureKind::Disk)
             }
-            Self::LogGone { .. } | Self::HalfInstalled { .. } => Some(FailureKind::Disk),
+            Self::PromisesGone { .. } | Self::LogGone { .. } | Self::HalfInstalled { .. } => {
+                Some(FailureKind::Disk)
+            }
             Self::Thread(_) => Some(FailureKind::Bug),
             _ => None,
         }

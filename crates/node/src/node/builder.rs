@@ -148,7 +148,10 @@ impl NodeBuilder {
         };
         let wal = match log {
             Some(log) => log,
-            None => open_log(&config, &disk, rng.as_ref())?,
+            None => {
+                check_log_is_there(&config, disk.as_ref(), &identity)?;
+                open_log(&config, &disk, rng.as_ref())?
+            }
         };
         let engine = match engine {
             Some(engine) => engine,
@@ -195,6 +198,21 @@ fn listen(config: &NodeConfig) -> Result<Arc<dyn Network>, Error> {
         source,
     })?;
     Ok(Arc::new(GrpcNetwork::new(listener)))
+}
+
+/// A log has a file from the first start on, long before the node knows its cluster. Without one a
+/// node that once voted would start as one that never did.
+fn check_log_is_there(
+    config: &NodeConfig,
+    disk: &dyn Disk,
+    identity: &Identity,
+) -> Result<(), Error> {
+    let log = config.data_dir.join("log");
+    let is_there = disk.exists(&log) && disk.list(&log).is_ok_and(|files| !files.is_empty());
+    if is_there || identity.cluster().is_none() {
+        return Ok(());
+    }
+    Err(Error::PromisesGone { directory: config.data_dir.clone() })
 }
 
 fn open_log(

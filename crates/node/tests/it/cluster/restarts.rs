@@ -143,6 +143,15 @@ async fn a_directory_whose_parts_do_not_fit_is_refused_and_says_what_to_do() {
     fs::rename(&log, &whole_log).unwrap();
     let error = Node::start(cluster.configs[0].clone()).await.err().unwrap().to_string();
     assert!(error.contains("`log` was removed or exchanged"), "{error}");
+    // Also without the state, whose absence alone is no harm.
+    fs::rename(&state, &whole_state).unwrap();
+    let error = Node::start(cluster.configs[0].clone()).await.err().unwrap().to_string();
+    assert!(error.contains("`log` was removed or exchanged"), "{error}");
+    fs::rename(&whole_state, &state).unwrap();
+    // A log that is empty is not the one there was.
+    fs::create_dir(&log).unwrap();
+    let error = Node::start(cluster.configs[0].clone()).await.err().unwrap().to_string();
+    assert!(error.contains("`log` was removed or exchanged"), "{error}");
     fs::remove_dir_all(&log).unwrap();
     fs::rename(&whole_log, &log).unwrap();
 
