@@ -1,7 +1,7 @@
 //! Leases are safe: none ends before its time, counted from its grant or its last acknowledged
 //! renewal, on the fastest clock there is (`docs/architecture/simulation.md`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use types::{LeaseId, RegionId};
 
@@ -11,6 +11,9 @@ use crate::scenario::RATE_MAX;
 #[derive(Default)]
 pub(crate) struct Leases {
     until: BTreeMap<(RegionId, LeaseId), u64>,
+    /// Those whose owner asked for their end. Until that is answered it may come at any time, also
+    /// after a renewal.
+    given_up: BTreeSet<(RegionId, LeaseId)>,
     /// When each was known to be gone.
     gone: BTreeMap<(RegionId, LeaseId), u64>,
 }
@@ -18,6 +21,9 @@ pub(crate) struct Leases {
 impl Leases {
     /// A grant was applied for the first time, or a renewal was asked for at `from` and answered.
     pub(crate) fn alive(&mut self, region: RegionId, lease: LeaseId, from: u64, ttl_seconds: i64) {
+        if self.given_up.contains(&(region, lease)) {
+            return;
+        }
         let micros = u64::try_from(ttl_seconds).unwrap_or(0) * 1_000_000 * 1_000_000 / RATE_MAX;
         let until = self.until.entry((region, lease)).or_default();
         *until = (from + micros).max(*until);
@@ -25,7 +31,8 @@ impl Leases {
 
     /// Its owner is going to revoke it.
     pub(crate) fn give_up(&mut self, region: RegionId, lease: LeaseId) {
-        self.until.insert((region, lease), 0);
+        self.given_up.insert((region, lease));
+        self.until.remove(&(region, lease));
     }
 
     /// A renewal that was asked for at `from` was answered with success.
