@@ -27,6 +27,22 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs exactly one test of an integration test binary called `it`; one that does not exist, or fails,
+/// is an error.
+pub(crate) fn one_test(package: &str, name: &str) -> anyhow::Result<()> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["test", "--quiet", "--package", package, "--test", "it", "--", "--exact", name])
+        .current_dir(root())
+        .output()
+        .context("cargo cannot be started")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() || !text.contains("1 passed") {
+        bail!("{package} {name}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
 /// `cargo` with these arguments, as this toolchain has it.
 pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
     run(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), arguments)

@@ -1,6 +1,6 @@
 //! Hunts by simulation; the simulator itself is crate `sim`.
 
-use crate::run::cargo;
+use crate::run::{cargo, one_test};
 
 /// What to simulate.
 #[derive(clap::Args)]
@@ -39,6 +39,26 @@ pub(crate) struct MutantOptions {
     smoke: bool,
 }
 
+/// Rules that no seed of the simulator was seen to need, each with the test that is played with the rule
+/// and without it, and must fail without.
+const TOLD_STEP_BY_STEP: [(&str, &str, &str); 3] = [
+    (
+        "ordered_persists",
+        "consensus",
+        "rules::pitfall_2_an_older_write_does_not_acknowledge_a_rewritten_tail",
+    ),
+    (
+        "keep_promises",
+        "consensus",
+        "rules::rule_5_a_voter_keeps_its_promise_to_a_leader_it_was_made_to_forget",
+    ),
+    (
+        "wake_when_node_back",
+        "region",
+        "sleep::a_group_sleeps_without_a_lost_follower_and_wakes_when_it_is_back",
+    ),
+];
+
 const SIM: [&str; 6] = ["run", "--quiet", "--release", "--package", "sim", "--"];
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
@@ -75,5 +95,15 @@ pub(crate) fn mutants(options: &MutantOptions) -> anyhow::Result<()> {
     if options.smoke {
         arguments.push("--smoke".into());
     }
-    cargo(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    cargo(&arguments.iter().map(String::as_str).collect::<Vec<_>>())?;
+    if options.smoke {
+        return Ok(());
+    }
+    for (mutant, package, test) in TOLD_STEP_BY_STEP {
+        if options.mutant.as_deref().is_none_or(|only| only == mutant) {
+            one_test(package, test)?;
+            println!("{mutant:<26} {:<8} its own test: {package} {test}", "-");
+        }
+    }
+    Ok(())
 }
