@@ -109,6 +109,16 @@ fn gaps(faults: &[Fault], acknowledged: &[Duration], end: Duration) -> Vec<Durat
     faults.iter().zip(until).map(longest).collect()
 }
 
+/// The counts of a judge as people read them: what it counted, by the names they have in the JSON.
+fn plain(counted: &impl Serialize) -> String {
+    let fields = match serde_json::to_value(counted) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => return "?".to_owned(),
+    };
+    let words = fields.iter().map(|(name, count)| format!("{} {count}", name.replace('_', " ")));
+    words.collect::<Vec<_>>().join(", ")
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scenario, seed, place) = (self.scenario, self.seed, self.place);
@@ -134,11 +144,11 @@ impl fmt::Display for Report {
         }
         writeln!(f, "  every node served {} ms after the last fault", self.healthy_after_ms)?;
         let verified = &self.verified;
-        writeln!(f, "  unique keys  {:?}", verified.unique)?;
-        writeln!(f, "  counters     {:?}", verified.counters)?;
-        writeln!(f, "  histories    {:?}", verified.histories)?;
-        writeln!(f, "  watches      {:?}", verified.events)?;
-        writeln!(f, "  copies       {:?}", verified.copies)?;
+        writeln!(f, "  unique keys  {}", plain(&verified.unique))?;
+        writeln!(f, "  counters     {}", plain(&verified.counters))?;
+        writeln!(f, "  histories    {}", plain(&verified.histories))?;
+        writeln!(f, "  watches      {}", plain(&verified.events))?;
+        writeln!(f, "  copies       {}", plain(&verified.copies))?;
         writeln!(f, "  leases left to end and gone: {}", verified.leases_left)?;
         const SHOWN: usize = 20;
         for violation in verified.violations.iter().take(SHOWN) {
