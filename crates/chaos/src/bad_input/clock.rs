@@ -24,10 +24,11 @@ pub(super) async fn jump(case: &mut Case) -> anyhow::Result<()> {
         case.trial.servers.one(leader).order("clock", &seconds.to_string())?;
         sleep(LONG).await;
         case.goes_on(what).await;
+        case.says(leader, from, &["the clock of the wall jumped"]).await;
         // It loses a link, and tells of it at the time that it believes in: so the jump was real.
         let follower = case.follower().await?;
         case.trial.servers.kill(follower)?;
-        case.says(leader, from, &["peer link", &hour(seconds)?]).await;
+        case.says(leader, from, &["lost from sight", &hour(seconds)?]).await;
         case.trial.servers.start_one(follower)?;
         case.trial.servers.await_health().await?;
         case.trial.servers.one(leader).order("clock", "0")?;
