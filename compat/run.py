@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Proves a server by clients that nobody here wrote: etcdctl, Go's client, Rust's `etcd-client`.
+"""Proves a server by clients that nobody here wrote: etcdctl, Go's client, Rust's `etcd-client`,
+Python's `aetcd` and `etcd3gw`, Node's `etcd3`.
 
 run.py --server-binary target/release/hiraeth          three nodes of ours, all suites
 run.py --server-binary target/release/hiraeth --faults and the kill tests
@@ -20,17 +21,15 @@ import threading
 import time
 import zipfile
 
+import languages
 from cluster import ClusterError, Etcd, Hiraeth
 from faults.kill import KillTests
+from languages import Missing
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Each suite takes a fraction of this: what takes longer hangs.
 SUITE_SECONDS = 240
-SUITES = ("etcdctl", "go", "rust")
-
-
-class Missing(Exception):
-    """A tool that is neither there nor could be installed."""
+SUITES = ("etcdctl", "go", "rust", "python", "node")
 
 
 def tool(name, package):
@@ -88,12 +87,13 @@ def target():
     return folder
 
 
-def stream(command, folder, endpoints, show):
+def stream(command, folder, endpoints, show, environment=None):
     """Runs a suite, shows the lines that matter, and gives its exit code and whole output."""
+    environment = {**os.environ, "ENDPOINTS": endpoints, **(environment or {})}
     process = subprocess.Popen(
         command,
         cwd=folder,
-        env={**os.environ, "ENDPOINTS": endpoints, "CARGO_TARGET_DIR": str(target())},
+        env={**environment, "CARGO_TARGET_DIR": str(target())},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -134,13 +134,26 @@ def counted(code, passed, failed, output):
     return passed, failed
 
 
-def etcdctl_suite(options, endpoints):
-    command = [sys.executable, str(HERE / "etcdctl" / "run.py"), endpoints, options.etcdctl]
+def listed(command, folder, endpoints, environment=None):
+    """A suite that says a line for each check, and `N passed, N failed` at its end."""
     show = re.compile(r"^(FAILED|skipped|\d+ passed)")
-    code, out = stream(command, HERE / "etcdctl", endpoints, show)
+    code, out = stream(command, HERE / folder, endpoints, show, environment)
     total = re.search(r"^(\d+) passed, (\d+) failed", out, re.MULTILINE)
     passed, failed = map(int, total.groups()) if total else (0, 0)
     return counted(code, passed, failed, out)
+
+
+def etcdctl_suite(options, endpoints):
+    return listed([sys.executable, "run.py", endpoints, options.etcdctl], "etcdctl", endpoints)
+
+
+def python_suite(options, endpoints):
+    return listed([sys.executable, "run.py", endpoints], "python", endpoints, options.python)
+
+
+def node_suite(options, endpoints):
+    program, environment = options.node
+    return listed([program, "run.js", endpoints], "node", endpoints, environment)
 
 
 def go_suite(options, endpoints):
@@ -171,7 +184,7 @@ def rust_suite(options, endpoints):
 def prepare(options):
     """Finds or installs the tools, and builds, so that a run is only a run."""
     options.etcdctl = options.etcdctl or tool("etcdctl", "etcd-client")
-    options.go = options.cargo = None
+    options.go = options.cargo = options.python = options.node = None
     os.environ["ETCDCTL_API"] = "3"
     if "go" in options.suites or options.faults:
         options.go = go_tool()
@@ -187,11 +200,21 @@ def prepare(options):
         environment = {**os.environ, "CARGO_TARGET_DIR": str(target())}
         command = [options.cargo, "test", "--locked", "--no-run", "--quiet"]
         subprocess.run(command, cwd=HERE / "etcd-client", check=True, env=environment)
+    if "python" in options.suites:
+        options.python = languages.python(target())
+    if "node" in options.suites:
+        options.node = languages.node(target())
 
 
 def run_suites(options, endpoints):
     passed = failed = 0
-    suites = {"etcdctl": etcdctl_suite, "go": go_suite, "rust": rust_suite}
+    suites = {
+        "etcdctl": etcdctl_suite,
+        "go": go_suite,
+        "rust": rust_suite,
+        "python": python_suite,
+        "node": node_suite,
+    }
     for name in options.suites:
         print(f"-- {name}", flush=True)
         began = time.monotonic()
@@ -232,7 +255,7 @@ def parse():
     where.add_argument("--server-binary", help="hiraeth: three nodes of it are started")
     where.add_argument("--etcd-binary", help="the original: three nodes of it are started")
     parser.add_argument(
-        "--suites", default=",".join(SUITES), help="of etcdctl,go,rust; may be empty"
+        "--suites", default=",".join(SUITES), help="of these; may be empty"
     )
     parser.add_argument("--faults", action="store_true", help="the kill tests too")
     parser.add_argument(
