@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything about this repository that is not the product.
 
+mod bench;
 mod chaos;
 mod deny;
 mod run;
@@ -30,6 +31,8 @@ enum Task {
     Mutants(sim::MutantOptions),
     /// Real servers in real processes under faults.
     Chaos(chaos::Options),
+    /// Etcd and ours measured in turn, into docs/performance.md.
+    Bench(bench::Options),
     /// Real clients against real servers.
     Compat(test::CompatOptions),
 }
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Task::Sim(options) => sim::run(&options),
         Task::Mutants(options) => sim::mutants(&options),
         Task::Chaos(options) => chaos::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Compat(options) => test::compat(&options),
     }
 }

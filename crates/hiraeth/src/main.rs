@@ -1,6 +1,7 @@
 //! The `hiraeth` binary: a server, a cluster on one machine to try things, and the tools to use
 //! both.
 
+mod bench;
 mod cli;
 mod cluster;
 mod exit;
@@ -35,6 +36,7 @@ enum Command {
     Serve(serve::Settings),
     /// Run several servers on this machine, to try fail-over.
     Cluster(cluster::Options),
+    Bench(bench::Arguments),
     #[command(flatten)]
     Tool(cli::Command),
 }
@@ -45,6 +47,7 @@ fn main() -> std::process::ExitCode {
         None => serve::run(arguments.serve),
         Some(Command::Serve(settings)) => serve::run(settings),
         Some(Command::Cluster(options)) => cluster::run(&options),
+        Some(Command::Bench(arguments)) => return bench::launch(arguments),
         Some(Command::Tool(command)) => return cli::run(command, Arguments::command()),
     };
     exit::code(result)

@@ -7,7 +7,7 @@ use client::Error;
 use types::Code;
 
 /// The exit codes, for `--help`; the same as in `api`'s table of errors.
-pub(super) const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  failed in a way no other code names
@@ -22,7 +22,7 @@ Exit codes:
 
 /// How a command ended that did what it was asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Done {
+pub(crate) enum Done {
     /// As hoped for.
     Well,
     /// There is nothing of that name.
@@ -35,7 +35,7 @@ pub(super) enum Done {
 
 /// Arguments that are wrong in a way clap cannot see.
 #[derive(Debug)]
-pub(super) struct Usage(pub(super) String);
+pub(crate) struct Usage(pub(crate) String);
 
 impl std::fmt::Display for Usage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -46,7 +46,7 @@ impl std::fmt::Display for Usage {
 impl std::error::Error for Usage {}
 
 /// Tells what went wrong, if anything did, and answers the exit code.
-pub(super) fn code(result: anyhow::Result<Done>) -> ExitCode {
+pub(crate) fn code(result: anyhow::Result<Done>) -> ExitCode {
     let error = match result {
         Ok(Done::Well) => return ExitCode::SUCCESS,
         Ok(Done::NotFound) => return ExitCode::from(3),
@@ -76,7 +76,6 @@ fn broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn exit(error: &Error) -> u8 {
-    use tonic::Code as G;
     match error {
         Error::Server { code, .. } => api::error::of(*code).exit,
         Error::Compacted { .. } => api::error::of(Code::Compacted).exit,
@@ -85,16 +84,22 @@ fn exit(error: &Error) -> u8 {
         Error::Interrupted { .. } => 6,
         Error::TimedOut { outcome_unknown, .. } => 5 + u8::from(*outcome_unknown),
         Error::Malformed(_) => 8,
-        Error::Status { grpc, .. } => match grpc {
-            G::InvalidArgument | G::OutOfRange | G::Unimplemented => 2,
-            G::NotFound => 3,
-            G::FailedPrecondition | G::AlreadyExists => 4,
-            G::Unavailable => 5,
-            G::DeadlineExceeded | G::Cancelled | G::Unknown => 6,
-            G::ResourceExhausted => 7,
-            G::DataLoss | G::Internal => 8,
-            _ => 1,
-        },
+        Error::Status { grpc, .. } => grpc_exit(*grpc),
+        _ => 1,
+    }
+}
+
+/// The exit code of a server's word that says no more than gRPC does.
+pub(crate) fn grpc_exit(code: tonic::Code) -> u8 {
+    use tonic::Code as G;
+    match code {
+        G::InvalidArgument | G::OutOfRange | G::Unimplemented => 2,
+        G::NotFound => 3,
+        G::FailedPrecondition | G::AlreadyExists => 4,
+        G::Unavailable => 5,
+        G::DeadlineExceeded | G::Cancelled | G::Unknown => 6,
+        G::ResourceExhausted => 7,
+        G::DataLoss | G::Internal => 8,
         _ => 1,
     }
 }

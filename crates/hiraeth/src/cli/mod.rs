@@ -14,7 +14,6 @@ mod output;
 mod raft;
 mod remote;
 
-pub(crate) use remote::parse_time;
 mod size;
 mod status;
 mod table;
@@ -22,6 +21,12 @@ mod text;
 mod txn;
 mod wall;
 mod watch;
+
+pub(crate) use failure::{Done, EXIT_CODES, Usage, code, grpc_exit};
+pub(crate) use output::{Format, Out, line, out};
+pub(crate) use remote::parse_time;
+pub(crate) use size::bytes as bytes_text;
+pub(crate) use table::Table;
 
 use std::process::ExitCode;
 

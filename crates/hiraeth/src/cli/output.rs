@@ -8,7 +8,7 @@ use super::failure::Done;
 
 /// How results are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// For people: columns; keys and values that are not plain text are escaped.
     Table,
     /// For programs: one JSON value; commands that go on print one object per line.
@@ -16,15 +16,15 @@ pub(super) enum Format {
 }
 
 /// Standard output, buffered.
-pub(super) type Out = BufWriter<StdoutLock<'static>>;
+pub(crate) type Out = BufWriter<StdoutLock<'static>>;
 
 /// Standard output.
-pub(super) fn out() -> Out {
+pub(crate) fn out() -> Out {
     BufWriter::with_capacity(1 << 16, io::stdout().lock())
 }
 
 /// `value` on a line of its own, sent at once.
-pub(super) fn line(out: &mut Out, value: &impl Serialize) -> anyhow::Result<()> {
+pub(crate) fn line(out: &mut Out, value: &impl Serialize) -> anyhow::Result<()> {
     serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;
     out.write_all(b"\n")?;
     out.flush()?;

@@ -1,19 +1,19 @@
 use std::io::{self, Write};
 
 /// Rows under headings, each column as wide as its widest cell; the last one is not padded.
-pub(super) struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
     widths: Vec<usize>,
 }
 
 impl Table {
-    pub(super) fn new(headings: &[&str]) -> Self {
+    pub(crate) fn new(headings: &[&str]) -> Self {
         let mut table = Self { rows: Vec::new(), widths: vec![0; headings.len()] };
         table.row(headings.iter().map(|heading| (*heading).to_owned()));
         table
     }
 
-    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let row: Vec<String> = cells.into_iter().collect();
         for (width, cell) in self.widths.iter_mut().zip(&row) {
             *width = (*width).max(cell.chars().count());
@@ -22,7 +22,7 @@ impl Table {
     }
 
     /// Prints the rows and forgets them; what is printed later keeps the widths.
-    pub(super) fn print(&mut self, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn print(&mut self, out: &mut impl Write) -> io::Result<()> {
         for row in self.rows.drain(..) {
             for (at, (cell, width)) in row.iter().zip(&self.widths).enumerate() {
                 if at > 0 {

@@ -69,6 +69,11 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    /// Its process's number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
     pub(crate) fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();

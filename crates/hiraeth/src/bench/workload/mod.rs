@@ -1,0 +1,19 @@
+//! What can be asked: each module is one kind of load.
+
+mod calls;
+mod fill;
+mod keep_alive;
+mod kv;
+mod lock;
+mod range;
+mod txn;
+mod watch;
+
+pub(super) use calls::{Calls, Operation};
+pub(super) use fill::{Fill, requests};
+pub(super) use keep_alive::KeepAlive;
+pub(super) use kv::Mix;
+pub(super) use lock::Lock;
+pub(super) use range::Range;
+pub(super) use txn::Txn;
+pub(super) use watch::{Board, STAMP as STAMP_BYTES, Watchers, Writers};
