@@ -29,7 +29,7 @@ from languages import Missing
 HERE = pathlib.Path(__file__).resolve().parent
 # Each suite takes a fraction of this: what takes longer hangs.
 SUITE_SECONDS = 240
-SUITES = ("etcdctl", "go", "rust", "python", "node")
+SUITES = ("etcdctl", "go", "rust", "python", "node", "http")
 
 
 def tool(name, package):
@@ -156,10 +156,17 @@ def node_suite(options, endpoints):
     return listed([program, "run.js", endpoints], "node", endpoints, environment)
 
 
+def http_suite(options, endpoints):
+    original = ["--etcd"] if options.etcd_binary else []
+    return listed([sys.executable, "run.py", endpoints, *original], "http", endpoints)
+
+
 def go_suite(options, endpoints):
     command = [options.go, "test", "-count=1", "-v", "-timeout", f"{SUITE_SECONDS - 10}s", "."]
     show = re.compile(r"^--- FAIL|_test\.go:\d+:|^panic|^(ok|FAIL)\s")
-    code, out = stream(command, HERE / "go", endpoints, show)
+    # What etcd's own server has not is skipped there.
+    environment = {"ORIGINAL": "1"} if options.etcd_binary else {}
+    code, out = stream(command, HERE / "go", endpoints, show, environment)
     passed = len(re.findall(r"^--- PASS", out, re.MULTILINE))
     return counted(code, passed, len(re.findall(r"^--- FAIL", out, re.MULTILINE)), out)
 
@@ -214,6 +221,7 @@ def run_suites(options, endpoints):
         "rust": rust_suite,
         "python": python_suite,
         "node": node_suite,
+        "http": http_suite,
     }
     for name in options.suites:
         print(f"-- {name}", flush=True)

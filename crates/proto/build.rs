@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use prost::Message;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new("proto");
     let mut files = Vec::new();
@@ -11,6 +13,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     files.sort();
     println!("cargo::rerun-if-changed=proto");
     let descriptors = protox::compile(&files, [root])?;
+    let mut bare = descriptors.clone();
+    for file in &mut bare.file {
+        // Comments and places in files: nobody asks a running server for them.
+        file.source_code_info = None;
+    }
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("descriptors.bin"), bare.encode_to_vec())?;
     tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
     Ok(())
 }

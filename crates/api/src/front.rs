@@ -13,23 +13,30 @@ use proto::etcdserverpb::cluster_server::ClusterServer;
 use proto::etcdserverpb::kv_server::KvServer;
 use proto::etcdserverpb::lease_server::LeaseServer;
 use proto::etcdserverpb::maintenance_server::MaintenanceServer;
+use proto::grpc::health::v1::health_server::HealthServer;
 use proto::hiraeth::v1::keyspaces_server::KeyspacesServer;
 use proto::hiraeth::v1::node_server::NodeServer;
+use proto::v3electionpb::election_server::ElectionServer;
+use proto::v3lockpb::lock_server::LockServer;
 use tonic::Status;
 use tonic::codegen::Service;
 use types::limits;
 
+use crate::calls::{self, Call};
 use crate::etcd::{
-    AuthService, ClusterService, KvService, LeaseService, MaintenanceService, OVERHEAD_BYTES,
-    WatchService,
+    AuthService, ClusterService, ElectionService, KvService, LeaseService, LockService,
+    MaintenanceService, OVERHEAD_BYTES, WatchService,
 };
+use crate::guests::{Guest, Whole};
+use crate::health::HealthService;
 use crate::native::{KeyspacesService, NodeService};
+use crate::reflection::Reflection;
 
 type Answer = Result<Response<tonic::body::Body>, Infallible>;
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Bytes of the longest message that is read at all.
-const MESSAGE_BYTES: usize = limits::REQUEST_BYTES + OVERHEAD_BYTES;
+pub(crate) const MESSAGE_BYTES: usize = limits::REQUEST_BYTES + OVERHEAD_BYTES;
 
 /// Everything the client port serves, found by its path's first part: etcd's and our own gRPC
 /// services, and over HTTP what etcd has there ([`crate::http`]). Cheap to clone.
@@ -37,7 +44,11 @@ const MESSAGE_BYTES: usize = limits::REQUEST_BYTES + OVERHEAD_BYTES;
 /// It stands in for a general router because each request passes it: one comparison and no
 /// allocation of its own.
 #[derive(Clone)]
-pub struct Front(Arc<Services>);
+pub struct Front {
+    services: Arc<Services>,
+    /// Whose connection it is, if it is one.
+    guest: Option<Arc<Guest>>,
+}
 
 struct Services {
     kv: KvServer<KvService>,
@@ -46,8 +57,12 @@ struct Services {
     cluster: ClusterServer<ClusterService>,
     maintenance: MaintenanceServer<MaintenanceService>,
     auth: AuthServer<AuthService>,
+    lock: LockServer<LockService>,
+    election: ElectionServer<ElectionService>,
     keyspaces: KeyspacesServer<KeyspacesService>,
     node: NodeServer<NodeService>,
+    health: HealthServer<HealthService>,
+    reflection: Reflection,
     http: Router,
 }
 
@@ -57,17 +72,32 @@ impl Front {
     pub fn new(handle: &Handle) -> Self {
         let handle = || handle.clone();
         let http = crate::http::router(handle());
-        Self(Arc::new(Services {
+        let services = Services {
             kv: KvServer::new(KvService::new(handle())).max_decoding_message_size(MESSAGE_BYTES),
             watch: WatchService::new(handle()),
             lease: LeaseServer::new(LeaseService::new(handle())),
             cluster: ClusterServer::new(ClusterService::new(handle())),
             maintenance: MaintenanceServer::new(MaintenanceService::new(handle())),
             auth: AuthServer::new(AuthService::new(handle())),
+            lock: LockServer::new(LockService::new(handle())),
+            election: ElectionServer::new(ElectionService::new(handle())),
             keyspaces: KeyspacesServer::new(KeyspacesService::new(handle())),
             node: NodeServer::new(NodeService::new(handle())),
+            health: HealthServer::new(HealthService::new(handle())),
+            reflection: Reflection::new(),
             http,
-        }))
+        };
+        Self { services: Arc::new(services), guest: None }
+    }
+
+    /// The same door, for one client's connection.
+    pub(crate) fn of(&self, guest: Arc<Guest>) -> Self {
+        Self { services: Arc::clone(&self.services), guest: Some(guest) }
+    }
+
+    /// Whose connection it is.
+    pub(crate) fn guest(&self) -> Option<&Arc<Guest>> {
+        self.guest.as_ref()
     }
 
     /// Serves one request.
@@ -76,26 +106,57 @@ impl Front {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Error> + Send,
     {
-        let services = &self.0;
+        let call = match calls::start(request.uri().path(), self.guest()) {
+            Ok(call) => call,
+            Err(status) => return std::future::ready(Ok(status.into_http())).boxed(),
+        };
+        if call.is_open_ended() {
+            return self.route(call, request);
+        }
+        let whole = |body| tonic::body::Body::new(Whole::new(body, self.guest.clone()));
+        self.route(call, request.map(whole))
+    }
+
+    fn route<B>(&self, call: Call, request: Request<B>) -> BoxFuture<'static, Answer>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Error> + Send,
+    {
+        let services = &self.services;
         let service = request.uri().path().split('/').nth(1).unwrap_or_default();
-        match service {
-            "etcdserverpb.KV" => services.kv.clone().call(request).map(like_grpc_go).boxed(),
+        let answer = match service {
+            "etcdserverpb.KV" => {
+                let answer = services.kv.clone().call(request);
+                return answer
+                    .map(|answer| like_grpc_go(answer).map(|answer| call.answer(answer)))
+                    .boxed();
+            }
             "etcdserverpb.Watch" => services.watch.call(request),
             "etcdserverpb.Lease" => services.lease.clone().call(request),
             "etcdserverpb.Cluster" => services.cluster.clone().call(request),
             "etcdserverpb.Maintenance" => services.maintenance.clone().call(request),
             "etcdserverpb.Auth" => services.auth.clone().call(request),
+            "v3lockpb.Lock" => services.lock.clone().call(request),
+            "v3electionpb.Election" => services.election.clone().call(request),
             "hiraeth.v1.Keyspaces" => services.keyspaces.clone().call(request),
             "hiraeth.v1.Node" => services.node.clone().call(request),
+            "grpc.health.v1.Health" => services.health.clone().call(request),
+            "grpc.reflection.v1.ServerReflection" => services.reflection.v1(request),
+            "grpc.reflection.v1alpha.ServerReflection" => services.reflection.v1alpha(request),
             unknown if is_grpc(&request) => {
                 let status = Status::unimplemented(format!("unknown service {unknown}"));
                 std::future::ready(Ok(status.into_http())).boxed()
+            }
+            "v3" => {
+                let answer = crate::gateway::serve(self.clone(), request);
+                answer.map(|answer| Ok(answer.map(tonic::body::Body::new))).boxed()
             }
             _ => {
                 let answer = services.http.clone().call(request.map(axum::body::Body::new));
                 answer.map(|answer| answer.map(|it| it.map(tonic::body::Body::new))).boxed()
             }
-        }
+        };
+        answer.map(|answer| answer.map(|answer| call.answer(answer))).boxed()
     }
 }
 

@@ -2,15 +2,22 @@
 //! its answers and errors back; nothing is decided here.
 
 mod authority;
+mod calls;
 mod crowd;
 pub mod error;
 pub mod etcd;
 mod front;
+mod gateway;
+mod guests;
+mod health;
 pub mod http;
 mod metadata;
 mod metrics;
 pub mod native;
+mod ready;
+mod reflection;
 mod serve;
+mod services;
 mod stats;
 
 pub use front::Front;

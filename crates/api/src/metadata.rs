@@ -81,6 +81,13 @@ pub(crate) fn consistency(
     }
 }
 
+/// Takes out what says how fresh an answer may be: what is read becomes linearizable.
+pub(crate) fn forget_consistency(metadata: &mut MetadataMap) {
+    for name in [READ, MAX_STALE] {
+        metadata.remove(name);
+    }
+}
+
 fn unknown_mode(mode: &[u8]) -> Status {
     let mode = mode.escape_ascii();
     Status::invalid_argument(format!(

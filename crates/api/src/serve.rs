@@ -14,8 +14,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::authority::Inspected;
+use crate::calls::Counted;
 use crate::crowd::Crowd;
 use crate::front::Front;
+use crate::guests::{self, Guest, Watched};
 
 /// Connections served at once; more wait to be accepted.
 const CONNECTIONS: usize = 16_384;
@@ -99,7 +101,10 @@ async fn accept(
     permits: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
     let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, peer) = listener.accept().await?;
+    if permits.available_permits() == 0 {
+        guests::CONNECTIONS.about(&peer.to_string(), CONNECTIONS);
+    }
     // Answers are small and waited for.
     stream.set_nodelay(true)?;
     Ok((stream, permit))
@@ -127,10 +132,12 @@ async fn connection(
     front: Front,
     mut stopping: watch::Receiver<()>,
 ) {
+    let guest = Guest::of(&stream);
+    let front = front.of(Arc::clone(&guest));
     let crowd = Crowd::default();
     let counting = crowd.clone();
     let service = service_fn(move |request| counting.count(front.serve(request)));
-    let stream = TokioIo::new(Inspected::new(stream));
+    let stream = TokioIo::new(Inspected::new(Counted(Watched::new(stream, guest))));
     let mut connection = pin!(builder.serve_connection(stream, service));
     let served = tokio::select! {
         served = crowd.drive(connection.as_mut()) => served,
@@ -154,5 +161,7 @@ pub async fn serve_http(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    axum::serve(listener, crate::http::router(handle)).with_graceful_shutdown(shutdown).await
+    let gateway = crate::gateway::router(Front::new(&handle));
+    let router = crate::http::router(handle).merge(gateway);
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
 }

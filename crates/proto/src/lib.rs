@@ -4,6 +4,9 @@
 #[allow(clippy::allow_attributes_without_reason, reason = "generated code")]
 pub mod peer;
 
+/// Every file's descriptor, as an encoded `FileDescriptorSet`: for what reads messages by their names.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
 macro_rules! generated {
     ($(#[$doc:meta])* $name:ident, $package:literal) => {
         $(#[$doc])*
@@ -42,6 +45,17 @@ generated!(
     /// etcd's lock service.
     v3lockpb, "v3lockpb"
 );
+
+/// Whether a server, or one service of it, can do its work: gRPC's own protocol for that.
+pub mod grpc {
+    /// `grpc.health`.
+    pub mod health {
+        generated!(
+            /// `grpc.health.v1`.
+            v1, "grpc.health.v1"
+        );
+    }
+}
 
 /// Hiraeth's own protocols.
 pub mod hiraeth {

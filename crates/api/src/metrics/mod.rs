@@ -4,6 +4,7 @@
 //! series of their own up to [`REGIONS`]; the others are told together.
 
 mod etcd;
+mod grpc;
 mod node;
 mod regions;
 #[cfg(test)]
@@ -28,10 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) async fn exposition(handle: &Handle) -> String {
     let mut text = Text::default();
     let default = timeout(PATIENCE, handle.status(KeyspaceId::DEFAULT)).await;
-    etcd::write(&mut text, default.ok().and_then(Result::ok).as_ref());
+    let regions = handle.stats(None).await.unwrap_or_default();
+    etcd::write(&mut text, handle, default.ok().and_then(Result::ok).as_ref(), &regions);
+    grpc::write(&mut text);
     node::write(&mut text, handle);
-    if let Ok(regions) = handle.stats(None).await {
-        regions::write(&mut text, &regions, &handle.directory(), REGIONS);
-    }
+    regions::write(&mut text, &regions, &handle.directory(), REGIONS);
     text.finish()
 }

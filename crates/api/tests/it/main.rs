@@ -3,9 +3,13 @@
 
 mod authority;
 mod freshness;
+mod gateway;
+mod health;
 mod kv;
 mod leaderless;
 mod metrics;
+mod queue;
 mod raw;
 mod server;
 mod watch;
+mod web;

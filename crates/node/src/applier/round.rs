@@ -59,10 +59,13 @@ pub(super) fn apply(shared: &Arc<Shared>, parts: &mut [Part], alone: bool) -> bo
         }
     }
     shared.meters.apply_rounds.add(1);
+    let began = shared.clock.now();
     if let Err(error) = shared.engine.write(batch) {
         shared.fail_disk("the engine could not be written", &error);
         return false;
     }
+    let took = shared.clock.now().since(began);
+    shared.meters.commits.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     let mut done: Vec<Vec<(RegionId, Index)>> = vec![Vec::new(); shared.pollers.len()];
     for region in touched {
         publish(shared, region, &mut done);

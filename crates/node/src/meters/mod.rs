@@ -31,6 +31,12 @@ pub const READ_MODES: [&str; 4] = ["linearizable", "lease", "follower", "stale"]
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// Nothing counted yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
     /// Counts `by` more.
     pub fn add(&self, by: u64) {
         self.0.fetch_add(by, Ordering::Relaxed);
@@ -50,6 +56,8 @@ pub struct Meters {
     pub syncs: Histogram,
     /// Writes that went out with one sync of the log.
     pub batches: Histogram,
+    /// How long the engine took for batches of applied entries, in microseconds.
+    pub commits: Histogram,
     /// Bytes of entries given to the log.
     pub log_bytes: Counter,
     /// Commands of this node's clients that were carried out, whatever their outcome.
@@ -85,6 +93,7 @@ impl Default for Meters {
         Self {
             syncs: Histogram::new(SYNC_MICROS),
             batches: Histogram::new(BATCH_WRITES),
+            commits: Histogram::new(SYNC_MICROS),
             log_bytes: Counter::default(),
             proposed: Counter::default(),
             refused: std::array::from_fn(|_| Counter::default()),

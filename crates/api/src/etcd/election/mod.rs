@@ -1,0 +1,6 @@
+//! etcd's `Election`.
+
+mod observe;
+mod service;
+
+pub use service::ElectionService;

@@ -1,0 +1,5 @@
+//! etcd's `Lock`.
+
+mod service;
+
+pub use service::LockService;
