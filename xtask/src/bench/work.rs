@@ -28,7 +28,7 @@ impl Bench {
             self.load(cluster, &words).map(drop)
         };
         match group {
-            Group::Floor => self.load(cluster, &format!("put {COMMON} --total 200000")).map(drop),
+            Group::Floor => self.load(cluster, &format!("put {COMMON} --total 20000")).map(drop),
             Group::Small | Group::Large => fill(100_000),
             Group::Many | Group::One => fill(self.scale.many_keys),
         }

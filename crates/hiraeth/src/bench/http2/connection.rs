@@ -387,3 +387,120 @@ impl Connection {
 fn window_update(out: &mut Vec<u8>, stream: u32, more: u32) {
     frame::write(out, frame::WINDOW_UPDATE, 0, stream, &more.to_be_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Connection, Event};
+    use crate::bench::http2::frame::{self, HEAD, Head};
+
+    fn events(connection: &mut Connection, input: &[u8]) -> Vec<(usize, Result<Vec<u8>, u32>)> {
+        let (mut at, mut all) = (0, Vec::new());
+        while let Some(event) = connection.next(input, &mut at).unwrap() {
+            all.push(match event {
+                Event::Message { tag, bytes } => (tag, Ok(bytes.into_owned())),
+                Event::Closed { tag, status } => (tag, Err(status.code)),
+            });
+        }
+        assert_eq!(at, input.len(), "all of it was used");
+        all
+    }
+
+    /// The frames that were written, as kind, stream and length.
+    fn written(connection: &mut Connection) -> Vec<(u8, u32, usize)> {
+        let output = std::mem::take(connection.output());
+        let mut rest = output.strip_prefix(frame::PREFACE).unwrap_or(&output);
+        let mut all = Vec::new();
+        while let Some(head) = Head::read(rest) {
+            all.push((head.kind, head.stream, head.length));
+            rest = &rest[HEAD + head.length..];
+        }
+        all
+    }
+
+    #[test]
+    fn messages_of_many_streams_come_in_pieces_and_end_with_their_status() {
+        let mut connection = Connection::new("host:1");
+        let mut input = Vec::new();
+        frame::write(&mut input, frame::SETTINGS, 0, 0, &[]);
+        assert!(events(&mut connection, &input).is_empty() && connection.is_ready());
+        let (one, other) = (connection.open("/a", 10), connection.open("/b", 20));
+        assert_eq!((one, other), (1, 3));
+
+        let mut input = Vec::new();
+        frame::write(&mut input, frame::DATA, 0, 1, b"\0\0\0\0\x02ab\0\0\0\0\x03c");
+        frame::write(&mut input, frame::DATA, frame::PADDED, 3, b"\x02\0\0\0\0\0zz");
+        frame::write(&mut input, frame::DATA, 0, 1, b"de");
+        // `grpc-status` with a literal name: 0, and for the other stream 5.
+        let trailers = |status: u8| [&b"\x00\x0bgrpc-status\x01"[..], &[status]].concat();
+        let flags = frame::END_HEADERS | frame::END_STREAM;
+        frame::write(&mut input, frame::HEADERS, flags, 1, &trailers(b'0'));
+        let (first, rest) = (&trailers(b'5')[..4], &trailers(b'5')[4..]);
+        frame::write(&mut input, frame::HEADERS, frame::END_STREAM, 3, first);
+        frame::write(&mut input, frame::CONTINUATION, frame::END_HEADERS, 3, rest);
+        let told = events(&mut connection, &input);
+        let text = |text: &str| Ok(text.as_bytes().to_vec());
+        let wanted =
+            [(10, text("ab")), (20, text("")), (10, text("cde")), (10, Err(0)), (20, Err(5))];
+        assert_eq!(told, wanted);
+    }
+
+    #[test]
+    fn no_more_is_sent_than_the_server_takes() {
+        let mut connection = Connection::new("host:1");
+        written(&mut connection);
+        let stream = connection.open("/a", 0);
+        connection.send(stream, &vec![7; 100_000], true);
+        let data = |connection: &mut Connection| {
+            let frames = written(connection).into_iter();
+            frames.filter(|it| it.0 == frame::DATA).map(|it| it.2).collect::<Vec<_>>()
+        };
+        assert_eq!(data(&mut connection), [16_384, 16_384, 16_384, 16_383], "the first window");
+        let update = |stream, more: u32| {
+            let mut input = Vec::new();
+            frame::write(&mut input, frame::WINDOW_UPDATE, 0, stream, &more.to_be_bytes());
+            input
+        };
+        events(&mut connection, &update(0, 20_000));
+        assert_eq!(data(&mut connection), [0; 0], "the stream's window is used up");
+        events(&mut connection, &update(1, 1 << 20));
+        assert_eq!(data(&mut connection), [16_384, 3_616]);
+        // Another stream waits behind: the connection's window is one for all.
+        let other = connection.open("/b", 1);
+        connection.send(other, b"x", true);
+        events(&mut connection, &update(0, 1 << 20));
+        assert_eq!(data(&mut connection), [14_470, 6]);
+        connection.cancel(other);
+        assert_eq!(written(&mut connection), [(frame::RST_STREAM, other, 4)]);
+    }
+
+    proptest! {
+        /// Whatever a server sends, nothing panics, and nothing waits that was whole.
+        #[test]
+        fn any_bytes_are_events_or_an_error(
+            frames in prop::collection::vec(
+                (0_u8..11, any::<u8>(), 0_u32..6, prop::collection::vec(any::<u8>(), 0..40)),
+                0..30,
+            ),
+        ) {
+            let mut connection = Connection::new("host:1");
+            connection.open("/a", 0);
+            connection.open("/b", 1);
+            let mut input = Vec::new();
+            for (kind, flags, stream, payload) in &frames {
+                frame::write(&mut input, *kind, *flags, *stream, payload);
+            }
+            let mut at = 0;
+            let ended = loop {
+                match connection.next(&input, &mut at) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break true,
+                    Err(_) => break false,
+                }
+            };
+            prop_assert!(at <= input.len());
+            prop_assert!(!ended || at == input.len());
+        }
+    }
+}
