@@ -19,6 +19,7 @@ mod reflection;
 mod serve;
 mod services;
 mod stats;
+mod web;
 
 pub use front::Front;
 pub use serve::{serve_clients, serve_http};

@@ -155,13 +155,12 @@ async fn connection(
 /// Serves the HTTP port until `shutdown` ends.
 ///
 /// # Errors
-/// When the listener fails.
+/// None once it runs; the signature leaves room.
 pub async fn serve_http(
     handle: Handle,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let gateway = crate::gateway::router(Front::new(&handle));
-    let router = crate::http::router(handle).merge(gateway);
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+    crate::web::serve(Front::new(&handle), listener, shutdown).await;
+    Ok(())
 }

@@ -158,7 +158,10 @@ mod tests {
         message.merge(&answer.encode_to_vec()[..]).unwrap();
         let mut text = Vec::new();
         write(&message, &mut text).unwrap();
-        let expected = r#"{"header":{"cluster_id":"18446744073709551615"},"kvs":[{"key":"Zm9v","create_revision":"2","lease":"-3"}]}"#;
+        let expected = concat!(
+            r#"{"header":{"cluster_id":"18446744073709551615"},"#,
+            r#""kvs":[{"key":"Zm9v","create_revision":"2","lease":"-3"}]}"#
+        );
         assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 

@@ -12,4 +12,4 @@ mod routes;
 mod serve;
 
 pub(crate) use answer::error as error_answer;
-pub(crate) use serve::{JSON_BYTES, metadata, router, serve};
+pub(crate) use serve::{JSON_BYTES, metadata, serve};

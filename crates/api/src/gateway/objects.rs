@@ -97,7 +97,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..20)) {
+        fn nothing_is_lost(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..20),
+        ) {
             let (mut objects, mut out) = (Objects::default(), Vec::new());
             for chunk in &chunks {
                 objects.push(chunk);

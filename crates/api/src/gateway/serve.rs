@@ -1,8 +1,6 @@
 use std::convert::Infallible;
 
-use axum::Router;
 use axum::body::{Body, BodyDataStream, to_bytes};
-use axum::routing::any;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
 use hyper::body::Body as HttpBody;
@@ -28,11 +26,6 @@ pub(crate) const JSON_BYTES: usize = MESSAGE_BYTES / 3 * 4 + 64 * 1024;
 const METADATA_PREFIX: &str = "grpc-metadata-";
 /// Our own metadata are headers of the same names.
 const OWN_PREFIX: &str = "hiraeth-";
-
-/// The gateway of `front` for a port that has other paths as well.
-pub(crate) fn router(front: Front) -> Router {
-    Router::new().route("/v3/{*path}", any(move |request| serve(front.clone(), request)))
-}
 
 /// Serves a request below `/v3/`.
 pub(crate) async fn serve<B>(front: Front, request: Request<B>) -> Response<Body>

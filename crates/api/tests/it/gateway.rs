@@ -2,9 +2,11 @@
 //! only we promise, and what nobody should send.
 
 use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::server::Server;
-use crate::web::{Lines, ask, post};
+use crate::web::{Lines, ask, ask_at, post};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_the_same_door_with_the_same_metadata() {
@@ -135,4 +137,23 @@ async fn plain_keys_are_set_and_read_on_any_node() {
     while let Some(server) = cluster.pop() {
         server.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_http_port_is_the_same_door() {
+    let server = Server::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async { drop(stopped.await) };
+    let serving = tokio::spawn(api::serve_http(server.handle(), listener, shutdown));
+    let put = br#"{"key":"YQ==","value":"Yg=="}"#;
+    assert_eq!(ask_at(&address, "POST", "/v3/kv/put", "", put).await.status, 200);
+    let read = ask_at(&address, "GET", "/api/v1/get?key=a", "", b"").await;
+    assert_eq!((read.status, &read.body[..]), (200, &b"b"[..]));
+    assert_eq!(ask_at(&address, "GET", "/health", "", b"").await.status, 200);
+    assert_eq!(ask_at(&address, "GET", "/nothing", "", b"").await.status, 404);
+    drop(stop);
+    serving.await.unwrap().unwrap();
+    server.stop().await;
 }

@@ -4,6 +4,7 @@
 mod authority;
 mod freshness;
 mod gateway;
+mod guests;
 mod health;
 mod kv;
 mod leaderless;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use node::{EngineKind, Node, NodeConfig};
+use node::{EngineKind, Handle, Node, NodeConfig};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -73,6 +73,11 @@ impl Server {
         let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
         let channel = endpoint.connect().await.unwrap();
         Self { channel, address, node, stop, serving, _directory: directory }
+    }
+
+    /// The node behind it.
+    pub(crate) fn handle(&self) -> Handle {
+        self.node.handle()
     }
 
     pub(crate) async fn stop(self) {

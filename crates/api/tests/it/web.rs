@@ -28,7 +28,17 @@ pub(crate) async fn ask(
     head: &str,
     body: &[u8],
 ) -> Answer {
-    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    ask_at(&server.address, method, path, head, body).await
+}
+
+pub(crate) async fn ask_at(
+    address: &str,
+    method: &str,
+    path: &str,
+    head: &str,
+    body: &[u8],
+) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {length}\r\n{head}\r\n"

@@ -1,0 +1,94 @@
+//! The HTTP port: HTTP/1.1, the same door as the client port's, and the same bounds for who comes.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::front::Front;
+use crate::guests::{self, Guest, Watched};
+
+/// Connections served at once; more wait to be accepted.
+const CONNECTIONS: usize = 4_096;
+/// How long a request's head may take to come, also the next one's on a connection that is kept.
+const HEAD: Duration = Duration::from_secs(30);
+/// Bytes of a head, and of what is read ahead.
+const HEAD_BYTES: usize = 64 * 1024;
+/// How long requests under way may take to end once the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+/// Pause after an error of accept, which is mostly a lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until `shutdown` ends: then nothing new is accepted, and what is under way has five seconds.
+pub(crate) async fn serve(front: Front, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let (stop, stopping) = watch::channel(());
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = async {
+            let permit = Arc::clone(&permits).acquire_owned().await.map_err(io::Error::other)?;
+            let (stream, peer) = listener.accept().await?;
+            if permits.available_permits() == 0 {
+                guests::CONNECTIONS.about(&peer.to_string(), CONNECTIONS);
+            }
+            Ok::<_, io::Error>((stream, permit))
+        };
+        let accepted = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            // Ended connections are forgotten as they end, or they would pile up.
+            Some(_) = connections.join_next() => continue,
+            accepted = accepted => accepted,
+        };
+        match accepted {
+            Ok((stream, permit)) => {
+                let connection = connection(front.clone(), stream, stopping.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "cannot accept on the HTTP port");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    drop(stop);
+    let all = async { while connections.join_next().await.is_some() {} };
+    if timeout(GRACE, all).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+async fn connection(front: Front, stream: TcpStream, mut stopping: watch::Receiver<()>) {
+    let guest = Guest::of(&stream);
+    let front = front.of(Arc::clone(&guest));
+    let service = service_fn(move |request| front.serve(request));
+    let mut builder = Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
+    let stream = TokioIo::new(Watched::new(stream, guest));
+    let mut serving = pin!(builder.serve_connection(stream, service));
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        // Only ever "the sender is gone".
+        _ = stopping.changed() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection of the HTTP port broke");
+    }
+}
