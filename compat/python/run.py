@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Uses a cluster as Python programs do: by `aetcd`."""
+"""Uses a cluster as Python programs do: by `aetcd` over gRPC, by `etcd3gw` over JSON."""
 
 import argparse
 import os
 import sys
 
-import checks_grpc  # noqa: F401  it registers its checks
+import checks_gateway  # noqa: F401  each registers its checks
+import checks_grpc  # noqa: F401
 from harness import Nodes, run_all
 
 
