@@ -92,30 +92,46 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let peers = [Peer::Etcd(etcd.server), Peer::Hiraeth(ours.clone()), Peer::Floor(ours)];
     let rounds = if options.quick { 1 } else { options.rounds };
     let mut figures = Figures::default();
-    for round in 1..=rounds {
-        for group in Group::ALL {
-            let rows: Vec<&Row> = rows.iter().copied().filter(|row| row.group == group).collect();
-            let wanted = |peer: &&Peer| {
-                group.is_for(peer) && (matches!(peer, Peer::Hiraeth(_)) || !options.ours_only)
-            };
-            for peer in peers.iter().filter(wanted).filter(|_| !rows.is_empty()) {
-                let name = format!("round {round} of {rounds}: {}: {}", group.words(), peer.name());
-                step(&name, || bench.measure(group, &rows, peer, round, &mut figures))?;
-            }
-        }
-    }
+    let measured = bench.rounds(options, &rows, &peers, rounds, &mut figures);
     if let Some(path) = &options.json_file {
         std::fs::write(path, serde_json::to_vec_pretty(&figures)?)?;
     }
     let section = document::section(&figures, bench.scale)?;
-    if options.quick || options.ours_only || options.dry || !options.only.is_empty() {
+    let whole = measured.is_ok() && options.only.is_empty();
+    if !whole || options.quick || options.ours_only || options.dry {
         println!("\n{section}");
-        return Ok(());
+        return measured;
     }
     document::write(&section)
 }
 
 impl Bench {
+    /// Measures everything in turn; what was measured before something failed is in `figures`.
+    fn rounds(
+        &self,
+        options: &Options,
+        rows: &[&'static Row],
+        peers: &[Peer],
+        rounds: u32,
+        figures: &mut Figures,
+    ) -> anyhow::Result<()> {
+        for round in 1..=rounds {
+            for group in Group::ALL {
+                let rows: Vec<&Row> =
+                    rows.iter().copied().filter(|row| row.group == group).collect();
+                let wanted = |peer: &&Peer| {
+                    group.is_for(peer) && (matches!(peer, Peer::Hiraeth(_)) || !options.ours_only)
+                };
+                for peer in peers.iter().filter(wanted).filter(|_| !rows.is_empty()) {
+                    let name =
+                        format!("round {round} of {rounds}: {}: {}", group.words(), peer.name());
+                    step(&name, || self.measure(group, &rows, peer, round, figures))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn measure(
         &self,
         group: Group,

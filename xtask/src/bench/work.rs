@@ -24,7 +24,7 @@ impl Bench {
     /// Writes what a group's rows begin with.
     pub(super) fn prepare(&self, group: Group, cluster: &Cluster) -> anyhow::Result<()> {
         let fill = |keys: u64| {
-            let words = format!("fill --keys {keys} --clients 64 --connections 32 --timeout 60s");
+            let words = format!("fill --keys {keys} --clients 16 --connections 16 --timeout 60s");
             self.load(cluster, &words).map(drop)
         };
         match group {
@@ -120,7 +120,7 @@ impl Bench {
         let control = |words: &[&str]| {
             let output = Command::new(&self.etcdctl)
                 .env("ETCDCTL_API", "3")
-                .args(["--endpoints", &cluster.endpoints(), "--command-timeout", "60s"])
+                .args(["--endpoints", &cluster.endpoints(), "--command-timeout", "300s"])
                 .args(words)
                 .output()
                 .context("etcdctl cannot be started")?;
