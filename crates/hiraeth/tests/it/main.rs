@@ -10,6 +10,7 @@ mod disk;
 mod failover;
 mod flight;
 mod freshness;
+mod hostile;
 mod ports;
 mod program;
 mod sdk;

@@ -74,6 +74,13 @@ impl Server {
         self.process.as_ref().unwrap().id()
     }
 
+    /// MiB of memory it has now.
+    pub(crate) fn resident_mebibytes(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.pid())).unwrap();
+        let pages: u64 = text.split(' ').nth(1).unwrap().parse().unwrap();
+        (pages * 4_096) >> 20
+    }
+
     pub(crate) fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();
