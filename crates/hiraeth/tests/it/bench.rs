@@ -93,8 +93,7 @@ async fn a_bench_measures_the_processes_it_is_given_and_tells_what_fails() {
     assert!(ended.failed(1).contains("--pids"));
     let ended = tool("127.0.0.1:1", &["bench", "put", "--total", "1"]);
     assert!(ended.failed(5).contains("127.0.0.1:1"));
-    let ended =
-        tool(endpoint, &["bench", "put", "--keys", "10", "--key-size", "1", "--rate", "-1"]);
+    let ended = tool(endpoint, &["bench", "put", "--keys", "10", "--key-size", "1", "--rate", "0"]);
     assert!(ended.failed(2).contains("--rate"));
 
     // A server that dies is an error, not a quiet end.
