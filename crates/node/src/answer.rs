@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use state::alarms::Alarm;
 use types::{ClusterId, LeaseId, NodeId, Revision, Term};
 
 /// What every answer tells about the keyspace it comes from (etcd `ResponseHeader`).
@@ -109,4 +110,6 @@ pub struct ReplicaStatus {
     pub db_size_in_use: u64,
     /// The oldest revision still readable.
     pub compacted: Revision,
+    /// What is wrong: alarms that were raised, and nodes without room.
+    pub alarms: Vec<Alarm>,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use region::{ClockRules, HostLimits};
 use types::{Incarnation, PeerId, RegionId};
 
+use crate::compaction::AutoCompaction;
 use crate::lease::LeaseLimits;
 use crate::watch::WatchLimits;
 
@@ -69,6 +70,9 @@ pub struct NodeConfig {
     /// For how long nothing must go on in a region until its replicas go to sleep, and cost neither
     /// heartbeats nor ticks until somebody wants something of it; `None` for never.
     pub hibernate_after: Option<Duration>,
+    /// What history each keyspace is kept by the node that leads it; `None` for all of it, until a
+    /// client compacts.
+    pub auto_compaction: Option<AutoCompaction>,
     /// Bounds of the consensus drivers.
     pub host_limits: HostLimits,
     /// Bounds of watches.
@@ -101,6 +105,7 @@ impl Default for NodeConfig {
             disk_reserve_bytes: None,
             flight_file_bytes: 8 << 20,
             hibernate_after: Some(Duration::from_secs(3)),
+            auto_compaction: None,
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),

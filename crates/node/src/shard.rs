@@ -73,6 +73,8 @@ pub(crate) struct Shard {
     committed: AtomicU64,
     /// Whether this replica sleeps.
     asleep: AtomicBool,
+    /// Up to where physical compaction is done.
+    scavenged: watch::Sender<Revision>,
     /// Whether a step of physical compaction is queued.
     pub(crate) scavenging: AtomicBool,
     readers: Mutex<BTreeMap<u64, Vec<ReadReply>>>,
@@ -94,6 +96,7 @@ impl Shard {
     ) -> Self {
         let applied = machine.applied().index.get();
         let revisions = (machine.revision(), machine.compacted());
+        let scavenged = watch::Sender::new(machine.scavenged());
         Self {
             record,
             custom,
@@ -107,6 +110,7 @@ impl Shard {
             compacted: AtomicI64::new(revisions.1.get()),
             committed: AtomicU64::new(applied),
             asleep: AtomicBool::new(false),
+            scavenged,
             scavenging: AtomicBool::new(false),
             readers: Mutex::default(),
             tags: Mutex::default(),
@@ -238,6 +242,16 @@ impl Shard {
     pub(crate) fn note_revisions(&self, machine: &Machine) {
         self.revision.store(machine.revision().get(), Ordering::Release);
         self.compacted.store(machine.compacted().get(), Ordering::Release);
+    }
+
+    /// Physical compaction got on, or the state is another one; called with the machine held.
+    pub(crate) fn note_scavenged(&self, machine: &Machine) {
+        self.scavenged.send_if_modified(|at| std::mem::replace(at, machine.scavenged()) != *at);
+    }
+
+    /// Answers once what a compaction up to `revision` made unreachable is gone here.
+    pub(crate) async fn when_scavenged(&self, revision: Revision) {
+        drop(self.scavenged.subscribe().wait_for(|at| *at >= revision).await);
     }
 
     pub(crate) fn applied(&self) -> Index {

@@ -11,7 +11,7 @@ use region::PeerStart;
 use state::directory::Directory;
 use storage::engine::Engine;
 use storage::log::LogReader;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use types::{Code, Entry, Fault, Incarnation, Index, KeyspaceId, NodeId, RegionId, Term};
 
 use crate::applier::{Queues, RegionQueue};
@@ -19,6 +19,7 @@ use crate::config::NodeConfig;
 use crate::failure::Failure;
 use crate::flight::{Event, Flight};
 use crate::frame::Frames;
+use crate::handle::FROZEN;
 use crate::identity::{DirectoryLock, Identity, InitialCluster};
 use crate::live::Live;
 use crate::machines::Machines;
@@ -75,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) net: OnceLock<Arc<dyn Carrier>>,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) live: Live,
+    /// Bounds the keyspaces that are frozen at once.
+    pub(crate) frozen: Arc<Semaphore>,
     shards: RwLock<Arc<BTreeMap<RegionId, Arc<Shard>>>>,
     directory: watch::Sender<Arc<Directory>>,
     client_requests: AtomicUsize,
@@ -151,6 +154,7 @@ impl Shared {
             writer: Mailbox::default(),
             net: OnceLock::new(),
             runtime: tokio::runtime::Handle::current(),
+            frozen: Arc::new(Semaphore::new(FROZEN)),
             shards: RwLock::default(),
             directory: watch::Sender::new(Arc::default()),
             client_requests: AtomicUsize::new(0),

@@ -190,6 +190,7 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
         return Ok(());
     }
     shard.note_revisions(&machine);
+    shard.note_scavenged(&machine);
     let directory = machine.directory().cloned();
     let (index, revision) = (machine.applied().index, machine.revision());
     if machine.wants_scavenging() {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use types::{ClusterId, Epoch, LeaseId, Revision};
 
+use crate::alarms::Alarm;
 use crate::directory::NodeRecord;
 use crate::request::{DeleteRequest, PutRequest, TxnRequest};
 
@@ -19,6 +20,13 @@ pub enum Command {
     Compact {
         /// The oldest revision that stays readable.
         revision: Revision,
+    },
+    /// Raise an alarm, or put it down.
+    Alarm {
+        /// Which.
+        alarm: Alarm,
+        /// Whether it is to stand.
+        raise: bool,
     },
     /// Make a lease. The id is chosen before proposing, never 0.
     LeaseGrant {

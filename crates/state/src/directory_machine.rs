@@ -110,6 +110,7 @@ impl DirectoryMachine {
             | Command::Delete(_)
             | Command::Txn(_)
             | Command::Compact { .. }
+            | Command::Alarm { .. }
             | Command::LeaseGrant { .. }
             | Command::LeaseRevoke { .. }
             | Command::LeaseExpire { .. }

@@ -1,13 +1,16 @@
 //! The keys of a region's engine records; drawn in `docs/format.md`, section "State records".
 
 use bytes::Bytes;
-use types::{Index, LeaseId, RegionId, Revision};
+use types::{Index, LeaseId, NodeId, RegionId, Revision};
 
+use crate::alarms::{Alarm, AlarmKind};
 use crate::response::Position;
 
 /// Every version of every key.
 const RECORD: u8 = b'R';
 const LEASE: u8 = b'L';
+/// Alarms.
+const ALARM: u8 = b'N';
 const SESSIONS: u8 = b'S';
 const APPLIED: u8 = b'A';
 /// What a custom machine keeps.
@@ -76,6 +79,25 @@ pub(crate) fn leases(region: RegionId) -> (Bytes, Bytes) {
 pub(crate) fn lease_id(key: &[u8]) -> Option<LeaseId> {
     let rest = key.get(8..).and_then(|rest| rest.strip_prefix(&[LEASE]))?;
     Some(LeaseId(i64::from_be_bytes(rest.try_into().ok()?)))
+}
+
+pub(crate) fn alarm(region: RegionId, alarm: Alarm) -> Bytes {
+    let mut rest = [0; 9];
+    rest[0] = alarm.kind as u8;
+    rest[1..].copy_from_slice(&alarm.node.get().to_be_bytes());
+    tagged(region, ALARM, &rest)
+}
+
+pub(crate) fn alarms(region: RegionId) -> (Bytes, Bytes) {
+    tag_range(region, ALARM)
+}
+
+/// Which alarm a key names.
+pub(crate) fn alarm_of(key: &[u8]) -> Option<Alarm> {
+    let rest = key.get(8..).and_then(|rest| rest.strip_prefix(&[ALARM]))?;
+    let (kind, node) = rest.split_first()?;
+    let node = NodeId(u64::from_be_bytes(node.try_into().ok()?));
+    Some(Alarm { kind: AlarmKind::from_u8(*kind)?, node })
 }
 
 pub(crate) fn session(region: RegionId, batch: Index) -> Bytes {

@@ -2,6 +2,7 @@
 //! sessions, the meta region's directory, and the frame around machines of others. Pure: no clock, no
 //! randomness, no I/O but reads through [`types::Reader`] and writes into a [`types::Batch`].
 
+pub mod alarms;
 mod applied;
 mod check;
 mod codec;
@@ -12,6 +13,7 @@ mod directory_machine;
 mod error;
 pub mod history;
 mod index;
+pub mod kept;
 pub mod keys;
 mod leases;
 mod machine;

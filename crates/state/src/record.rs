@@ -108,6 +108,17 @@ impl Record {
         Ok((fields.key, head))
     }
 
+    /// Which version the record takes the place of, of the same life of its key.
+    pub(crate) fn overtakes(&self) -> Option<Position> {
+        if self.deleted || self.version > 1 { self.previous } else { None }
+    }
+
+    /// [`Self::overtakes`] of an encoded record.
+    pub(crate) fn decode_overtaken(bytes: &[u8]) -> Result<Option<Position>, CodecError> {
+        let Fields { deleted, version, previous, .. } = Fields::parse(bytes)?;
+        Ok(if deleted || version > 1 { previous } else { None })
+    }
+
     /// The record as clients see it; `None` for a tombstone.
     pub(crate) fn into_key_value(self, at: Position) -> Option<KeyValue> {
         (!self.deleted).then_some(KeyValue {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use types::{Fault, LeaseId, Revision};
 
+use crate::alarms::Alarm;
 use crate::directory::KeyspaceRecord;
 
 /// One key with its value, as etcd and Consul clients see it: one record shape for both.
@@ -61,6 +62,8 @@ pub enum Response {
         ttl_seconds: i64,
     },
     LeaseRevoked,
+    /// The alarm that was raised or put down, if it stands or stood.
+    Alarms(Vec<Alarm>),
     Keyspace(KeyspaceRecord),
     /// What a custom machine answered.
     Executed(Bytes),

@@ -113,9 +113,9 @@ impl Kv for KvService {
         request: Request<pb::CompactionRequest>,
     ) -> Result<Response<pb::CompactionResponse>, Status> {
         let keyspace = metadata::admit(&self.handle, request.metadata())?;
-        let revision = Revision(request.get_ref().revision);
+        let pb::CompactionRequest { revision, physical } = *request.get_ref();
         let Answer { header, body } =
-            self.handle.propose(keyspace, Command::Compact { revision }).await.map_err(fail)?;
+            self.handle.compact(keyspace, Revision(revision), physical).await.map_err(fail)?;
         let response = convert::compaction(convert::header(&header), &body);
         Ok(Response::new(response.ok_or_else(mismatch)?))
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use types::Batch;
 
@@ -9,8 +10,13 @@ use super::ToApplier;
 use crate::shard::Shard;
 use crate::shared::Shared;
 
-/// Records looked at in one step of physical compaction.
+/// Records looked at in one step of physical compaction. While it goes on, the region applies nothing.
 const RECORDS: usize = 512;
+/// How many times as long as a step took nothing is removed after it: so it takes a third of an
+/// applier's time, and leaves the engine room for what clients write.
+const REST: u32 = 2;
+/// A step's rest at most; a step that took long has waited for the disk, and so will the next.
+const REST_MAX: Duration = Duration::from_millis(200);
 
 /// Has the next step done, if it is not queued already.
 pub(crate) fn ask_scavenge(shared: &Shared, shard: &Shard) {
@@ -21,6 +27,7 @@ pub(crate) fn ask_scavenge(shared: &Shared, shard: &Shard) {
 
 /// One bounded step.
 pub(super) fn scavenge(shared: &Arc<Shared>, shard: &Arc<Shard>) -> Result<(), String> {
+    let began = shared.clock.now();
     // Cleared first: a compaction that is applied from here on asks again.
     shard.scavenging.store(false, Ordering::Relaxed);
     let mut batch = Batch::default();
@@ -31,9 +38,15 @@ pub(super) fn scavenge(shared: &Arc<Shared>, shard: &Arc<Shard>) -> Result<(), S
     machine.finish(&mut batch);
     shared.engine.write(batch).map_err(|error| error.to_string())?;
     machine.written();
+    shard.note_scavenged(&machine);
     drop(machine);
-    if more {
-        ask_scavenge(shared, shard);
+    if more && !shard.scavenging.swap(true, Ordering::Relaxed) {
+        let rest = (shared.clock.now().since(began) * REST).min(REST_MAX);
+        let (own, region) = (Arc::clone(shared), shard.record.id);
+        shared.runtime.spawn(async move {
+            tokio::time::sleep(rest).await;
+            own.applier(region).push(ToApplier::Scavenge);
+        });
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! The one door to a node, for every API and for programs that embed it.
 
+mod alarms;
 mod cluster;
 mod commands;
+mod compaction;
+mod frozen;
 mod lease;
 mod machine;
 mod reads;
@@ -9,6 +12,8 @@ mod stats;
 mod status;
 mod waits;
 
+pub(crate) use frozen::FROZEN;
+pub use frozen::Frozen;
 pub use stats::RegionStats;
 
 use std::sync::Arc;

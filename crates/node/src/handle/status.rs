@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use types::{Code, Fault, KeyspaceId, RegionId, Term};
 
-use super::Handle;
+use super::{Handle, alarms};
 use crate::answer::{Answer, Consistency, Header, Member, ReplicaStatus};
 use crate::poller::ToPoller;
 use crate::read;
@@ -84,6 +84,7 @@ impl Handle {
             db_size,
             db_size_in_use: db_size,
             compacted: shard.compacted(),
+            alarms: alarms::standing(&self.shared, shard),
         })
     }
 }

@@ -1,6 +1,5 @@
 use bytes::Bytes;
 use state::command::{Command, Envelope};
-use state::request::TxnOp;
 
 /// Whether an encoded command leaves more on the disk than it found there. What cannot be decoded
 /// counts: it is refused later for what it is.
@@ -12,16 +11,8 @@ pub(crate) fn needs_room(data: &Bytes) -> bool {
         | Command::CreateMachine { .. } => true,
         // What a machine of others makes of it is not known here.
         Command::Execute { .. } => true,
-        Command::Txn(txn) => txn.success.iter().chain(&txn.failure).any(puts),
+        Command::Txn(txn) => txn.has_puts(),
         // Also what is new here one day: the log has room for it, or there would be no reserve.
         _ => false,
     })
-}
-
-fn puts(operation: &TxnOp) -> bool {
-    match operation {
-        TxnOp::Put(_) => true,
-        TxnOp::Txn(txn) => txn.success.iter().chain(&txn.failure).any(puts),
-        TxnOp::Range(_) | TxnOp::Delete(_) => false,
-    }
 }

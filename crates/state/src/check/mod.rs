@@ -32,6 +32,7 @@ pub fn check(command: &Command) -> Result<(), Fault> {
         }
         Command::Execute { data } => check_size(data.len()),
         Command::Compact { .. }
+        | Command::Alarm { .. }
         | Command::LeaseGrant { .. }
         | Command::LeaseRevoke { .. }
         | Command::LeaseExpire { .. }
@@ -89,6 +90,18 @@ impl TxnRequest {
             TxnOp::Range(_) => false,
             TxnOp::Put(_) | TxnOp::Delete(_) => true,
             TxnOp::Txn(txn) => txn.has_writes(),
+        })
+    }
+}
+
+impl TxnRequest {
+    /// Whether any branch, nested ones included, can put.
+    #[must_use]
+    pub fn has_puts(&self) -> bool {
+        self.success.iter().chain(&self.failure).any(|operation| match operation {
+            TxnOp::Range(_) | TxnOp::Delete(_) => false,
+            TxnOp::Put(_) => true,
+            TxnOp::Txn(txn) => txn.has_puts(),
         })
     }
 }

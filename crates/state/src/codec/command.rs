@@ -5,7 +5,7 @@ use types::{ClusterId, Epoch};
 
 use super::VERSION;
 use super::primitives::{CodecError, Cursor, Writer};
-use super::records::{get_node, put_node};
+use super::records::{get_alarm, get_node, put_alarm, put_node};
 use super::request::{get_delete, get_put, get_txn, put_delete, put_put, put_txn};
 use crate::command::{Command, Envelope, SessionTag};
 
@@ -16,6 +16,7 @@ const COMPACT: u8 = 4;
 const LEASE_GRANT: u8 = 5;
 const LEASE_REVOKE: u8 = 6;
 const LEASE_EXPIRE: u8 = 7;
+const ALARM: u8 = 9;
 const INITIALIZE: u8 = 16;
 const REGISTER_NODE: u8 = 17;
 const CREATE_KEYSPACE: u8 = 18;
@@ -91,6 +92,11 @@ fn put_command(out: &mut Writer, command: &Command) {
             out.byte(COMPACT);
             out.revision(*revision);
         }
+        Command::Alarm { alarm, raise } => {
+            out.byte(ALARM);
+            put_alarm(out, *alarm);
+            out.flag(*raise);
+        }
         Command::LeaseGrant { id, ttl_seconds } => {
             out.byte(LEASE_GRANT);
             out.lease(*id);
@@ -141,6 +147,7 @@ fn get_command(from: &mut Cursor) -> Result<Command, CodecError> {
         DELETE => Command::Delete(get_delete(from)?),
         TXN => Command::Txn(get_txn(from, 1)?),
         COMPACT => Command::Compact { revision: from.revision()? },
+        ALARM => Command::Alarm { alarm: get_alarm(from)?, raise: from.flag()? },
         LEASE_GRANT => Command::LeaseGrant { id: from.lease()?, ttl_seconds: from.signed()? },
         LEASE_REVOKE => Command::LeaseRevoke { id: from.lease()? },
         LEASE_EXPIRE => Command::LeaseExpire { ids: from.list(Cursor::lease)? },

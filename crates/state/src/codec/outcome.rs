@@ -5,7 +5,7 @@ use types::{Code, Fault};
 
 use super::VERSION;
 use super::primitives::{CodecError, Cursor, Writer};
-use super::records::{get_keyspace, put_keyspace};
+use super::records::{get_alarm, get_keyspace, put_alarm, put_keyspace};
 use crate::response::{KeyValue, Outcome, RangeResponse, Response};
 
 impl Outcome {
@@ -118,6 +118,13 @@ fn put_response(out: &mut Writer, response: &Response) {
             out.signed(*ttl_seconds);
         }
         Response::LeaseRevoked => out.byte(6),
+        Response::Alarms(alarms) => {
+            out.byte(11);
+            out.number(alarms.len() as u64);
+            for alarm in alarms {
+                put_alarm(out, *alarm);
+            }
+        }
         Response::Keyspace(keyspace) => {
             out.byte(if keyspace.machine.is_some() { 9 } else { 7 });
             put_keyspace(out, keyspace);
@@ -153,6 +160,7 @@ fn get_response(from: &mut Cursor, depth: usize) -> Result<Response, CodecError>
         8 => Response::Done,
         9 => Response::Keyspace(get_keyspace(from, true)?),
         10 => Response::Executed(from.bytes()?),
+        11 => Response::Alarms(from.list(get_alarm)?),
         _ => return Err(from.error("an unknown answer")),
     })
 }

@@ -4,6 +4,7 @@ use types::{ConfState, Epoch, KeyspaceId, NodeId, PeerId, RegionId};
 
 use super::primitives::{CodecError, Cursor, Writer};
 use super::request::{get_range, put_range};
+use crate::alarms::{Alarm, AlarmKind};
 use crate::directory::{KeyspaceRecord, NodeRecord, RegionRecord};
 
 pub(crate) fn put_node(out: &mut Writer, node: &NodeRecord) {
@@ -100,4 +101,14 @@ pub(crate) fn get_configuration(from: &mut Cursor) -> Result<ConfState, CodecErr
         learners_next: from.list(peer)?,
         auto_leave: from.flag()?,
     })
+}
+
+pub(crate) fn put_alarm(out: &mut Writer, alarm: Alarm) {
+    out.byte(alarm.kind as u8);
+    out.number(alarm.node.get());
+}
+
+pub(crate) fn get_alarm(from: &mut Cursor) -> Result<Alarm, CodecError> {
+    let kind = AlarmKind::from_u8(from.byte()?).ok_or_else(|| from.error("an unknown alarm"))?;
+    Ok(Alarm { kind, node: NodeId(from.number()?) })
 }

@@ -4,6 +4,7 @@ use types::{
     ClusterId, Code, Epoch, Fault, KeyRange, KeyspaceId, LeaseId, NodeId, RegionId, Revision,
 };
 
+use crate::alarms::{Alarm, AlarmKind};
 use crate::command::{Command, Envelope, SessionTag};
 use crate::directory::{KeyspaceRecord, NodeRecord};
 use crate::request::{
@@ -107,6 +108,13 @@ fn node() -> impl Strategy<Value = NodeRecord> {
     )
 }
 
+fn alarm() -> impl Strategy<Value = Alarm> {
+    any::<(bool, u64)>().prop_map(|(space, node)| {
+        let kind = if space { AlarmKind::NoSpace } else { AlarmKind::Corrupt };
+        Alarm { kind, node: NodeId(node) }
+    })
+}
+
 fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         put().prop_map(Command::Put),
@@ -115,6 +123,7 @@ fn command() -> impl Strategy<Value = Command> {
         any::<i64>().prop_map(|r| Command::Compact { revision: Revision(r) }),
         any::<(i64, i64)>()
             .prop_map(|(id, ttl_seconds)| Command::LeaseGrant { id: LeaseId(id), ttl_seconds }),
+        (alarm(), any::<bool>()).prop_map(|(alarm, raise)| Command::Alarm { alarm, raise }),
         any::<i64>().prop_map(|id| Command::LeaseRevoke { id: LeaseId(id) }),
         any::<Vec<i64>>()
             .prop_map(|ids| Command::LeaseExpire { ids: ids.into_iter().map(LeaseId).collect() }),
@@ -167,6 +176,7 @@ fn response() -> impl Strategy<Value = Response> {
         any::<(i64, i64)>()
             .prop_map(|(id, ttl_seconds)| Response::LeaseGranted { id: LeaseId(id), ttl_seconds }),
         Just(Response::LeaseRevoked),
+        proptest::collection::vec(alarm(), 0..3).prop_map(Response::Alarms),
         (any::<u32>(), ".{0,8}", any::<u64>(), proptest::option::of(".{0,8}")).prop_map(
             |(id, name, region, machine)| {
                 let (id, region) = (KeyspaceId(id), RegionId(region));

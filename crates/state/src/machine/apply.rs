@@ -102,6 +102,9 @@ impl Machine {
             Kind::Retired => return Ok(Err(retired())),
         }
         let space = &mut self.space;
+        if let Err(code) = space.alarms().refuse(command) {
+            return Ok(Err(code.into()));
+        }
         match command {
             Command::Put(put) => space.change(reader, batch, &mut effects.events).put(put),
             Command::Delete(delete) => {
@@ -109,6 +112,7 @@ impl Machine {
             }
             Command::Txn(txn) => space.change(reader, batch, &mut effects.events).txn(txn),
             Command::Compact { revision } => Ok(space.compact(*revision)),
+            Command::Alarm { alarm, raise } => Ok(space.set_alarm(*alarm, *raise, batch)),
             Command::LeaseGrant { id, ttl_seconds } => {
                 let (id, ttl_seconds) = (*id, *ttl_seconds);
                 let result = space.grant(id, ttl_seconds, batch);

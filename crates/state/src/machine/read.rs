@@ -1,11 +1,13 @@
 //! Reading a region.
 
 use bytes::Bytes;
-use types::{Code, Fault, LeaseId, Reader};
+use types::{Code, Fault, LeaseId, Reader, Revision};
 
 use super::{Kind, Machine};
+use crate::alarms::Alarm;
 use crate::custom::{CUSTOM_ONLY, View};
 use crate::error::FetchError;
+use crate::kept::Kept;
 use crate::request::{RangeRequest, TxnRequest};
 use crate::response::Response;
 use crate::space::Selection;
@@ -35,6 +37,17 @@ impl Machine {
         self.space.leases().keys(id).cloned().collect()
     }
 
+    /// The alarms that stand, those of no room first.
+    pub fn alarms(&self) -> impl Iterator<Item = Alarm> {
+        self.space.alarms().iter()
+    }
+
+    /// What compaction up to this revision made unreachable is gone from the engine.
+    #[must_use]
+    pub fn scavenged(&self) -> Revision {
+        self.space.progress().scavenged
+    }
+
     /// The part of a range read that needs no engine. Fetch the rest without holding the machine.
     ///
     /// # Errors
@@ -51,6 +64,21 @@ impl Machine {
     pub fn read_txn(&self, txn: &TxnRequest, reader: &dyn Reader) -> Result<Response, FetchError> {
         self.check_key_space()?;
         self.space.read_txn(txn, reader)
+    }
+
+    /// What the region keeps, to be read whole from a view taken while this machine is held.
+    ///
+    /// # Errors
+    /// `Unsupported` where it keeps no keys of users.
+    pub fn kept(&self) -> Result<Kept, Fault> {
+        self.check_key_space()?;
+        let progress = *self.space.progress();
+        Ok(Kept {
+            region: self.region,
+            revision: progress.revision,
+            compacted: progress.compacted,
+            scavenged: progress.scavenged,
+        })
     }
 
     /// Bytes of memory the index of keys takes, the allocator's own left out.

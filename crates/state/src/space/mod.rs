@@ -6,8 +6,9 @@ mod select;
 mod txn;
 mod write;
 
-use types::{ReadFailure, Reader, RegionId, Revision};
+use types::{Batch, Fault, ReadFailure, Reader, RegionId, Revision};
 
+use crate::alarms::{Alarm, Alarms};
 use crate::applied::Progress;
 use crate::error::LoadError;
 use crate::index::KeyIndex;
@@ -15,7 +16,7 @@ use crate::keys;
 use crate::leases::Leases;
 use crate::overlay::{Overlay, Records};
 use crate::record::Record;
-use crate::response::Position;
+use crate::response::{Position, Response};
 pub use fetch::Selection;
 pub(crate) use write::event;
 
@@ -25,6 +26,7 @@ pub(crate) struct KeySpace {
     progress: Progress,
     index: KeyIndex,
     leases: Leases,
+    alarms: Alarms,
     overlay: Overlay,
     walk: Option<scavenge::Walk>,
 }
@@ -40,10 +42,12 @@ impl KeySpace {
             progress,
             index: KeyIndex::default(),
             leases: Leases::default(),
+            alarms: Alarms::default(),
             overlay: Overlay::default(),
             walk: None,
         };
         space.load_leases(reader)?;
+        space.load_alarms(reader)?;
         space.load_records(reader)?;
         for (key, head) in space.index.range(&types::KeyRange::all()) {
             if head.lease.get() != 0 {
@@ -61,6 +65,19 @@ impl KeySpace {
             match (id, ttl) {
                 (Some(id), Ok(ttl)) => self.leases.grant(id, ttl),
                 (id, ttl) => damaged = Some(format!("lease {id:?}: {ttl:?}")),
+            }
+            damaged.is_none()
+        })?;
+        damaged.map_or(Ok(()), |what| Err(LoadError::Damaged(what)))
+    }
+
+    fn load_alarms(&mut self, reader: &dyn Reader) -> Result<(), LoadError> {
+        let (start, end) = keys::alarms(self.region);
+        let mut damaged = None;
+        reader.scan(&start, &end, &mut |key, _| {
+            match keys::alarm_of(&key) {
+                Some(alarm) => self.alarms.load(alarm),
+                None => damaged = Some(format!("an alarm under the key {key:?}")),
             }
             damaged.is_none()
         })?;
@@ -91,6 +108,19 @@ impl KeySpace {
 
     pub(crate) fn leases(&self) -> &Leases {
         &self.leases
+    }
+
+    pub(crate) fn alarms(&self) -> &Alarms {
+        &self.alarms
+    }
+
+    pub(crate) fn set_alarm(
+        &mut self,
+        alarm: Alarm,
+        raise: bool,
+        batch: &mut Batch,
+    ) -> Result<Response, Fault> {
+        self.alarms.set(self.region, alarm, raise, batch)
     }
 
     pub(crate) fn index_memory(&self) -> usize {

@@ -82,8 +82,7 @@ impl KeySpace {
         target: Revision,
         batch: &mut Batch,
     ) {
-        let gone = if record.deleted || record.version > 1 { record.previous } else { None };
-        if let Some(previous) = gone
+        if let Some(previous) = record.overtakes()
             && at.revision > self.progress.scavenged
         {
             batch.delete(keys::record(self.region, previous));

@@ -1,8 +1,11 @@
 //! Random commands against the model, on three replicas that differ in all that must not matter: how
 //! entries are put into batches, when they restart, when they scavenge.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use state::command::{Command, SessionTag};
+use state::kept::Before;
 use state::request::{
     Compare, CompareResult, CompareTarget, DeleteRequest, PutRequest, RangeRequest, SortOrder,
     SortTarget, TxnOp, TxnRequest,
@@ -249,6 +252,46 @@ impl Trial {
             }
             self.look_at_leases(replica);
             self.look_at_history(replica);
+            self.look_at_what_is_kept(replica);
+        }
+    }
+
+    /// The same on every replica, whatever it has scavenged.
+    fn look_at_what_is_kept(&self, replica: &Replica) {
+        let (compacted, newest) = (self.model.compacted, self.model.revision());
+        let middle = Revision((compacted.get() + newest.get() + 1) / 2).max(Revision(1));
+        let versions = |until: Revision| {
+            let revisions = self.model.events.iter().enumerate();
+            let to = revisions.take(until.get() as usize + 1);
+            to.flat_map(|(at, it)| it.iter().map(move |event| (Revision(at as i64), event)))
+        };
+        for (before, until) in
+            [(Before::Readable, newest), (Before::Newest, newest), (Before::Newest, middle)]
+        {
+            // Of before the compaction only what is last, where it is looked for.
+            let shown = if before == Before::Readable { compacted } else { until };
+            let mut last = BTreeMap::new();
+            for (number, (_, (_, kv))) in versions(shown).enumerate() {
+                last.insert(kv.key.clone(), number);
+            }
+            let wanted = versions(until).enumerate().filter(|(number, (at, (kind, kv)))| {
+                let buried = *kind == EventKind::Delete;
+                let stays = before == Before::Readable && *at == compacted;
+                *at > compacted || if buried { stays } else { last.get(&kv.key) == Some(number) }
+            });
+            let wanted: Vec<_> = wanted
+                .map(|(_, (at, (kind, kv)))| {
+                    (at, kv.key.clone(), (*kind == EventKind::Put).then(|| kv.clone()))
+                })
+                .collect();
+            let mut found = Vec::new();
+            let kept = replica.machine.kept().unwrap();
+            let walk = kept.versions(&replica.engine, until, before, &mut |it| {
+                found.push((it.position.revision, it.key, it.kv));
+                true
+            });
+            walk.unwrap();
+            assert_eq!(found, wanted, "seed {}: {before:?} until {until}", self.seed);
         }
     }
 

@@ -5,10 +5,11 @@ use std::fmt::Write;
 use std::path::Path;
 
 use bytes::Bytes;
+use state::alarms::{Alarm, AlarmKind};
 use state::command::{Command, Envelope, SessionTag};
 use state::response::{Event, KeyValue, Outcome, Position, Response};
 use state::{Effects, FetchError, LeaseChange};
-use types::{Epoch, Fault, KeyRange, LeaseId, RegionId, Revision};
+use types::{Epoch, Fault, KeyRange, LeaseId, NodeId, RegionId, Revision};
 
 use crate::parse;
 use crate::replica::Replica;
@@ -291,6 +292,11 @@ fn change(text: &str) -> Command {
         "revoke" => Command::LeaseRevoke { id: LeaseId(number(1)) },
         "expire" => {
             Command::LeaseExpire { ids: (1..words.len()).map(|at| LeaseId(number(at))).collect() }
+        }
+        "alarm" | "disarm" => {
+            let kind = if words[1] == "space" { AlarmKind::NoSpace } else { AlarmKind::Corrupt };
+            let node = NodeId(number(2).unsigned_abs());
+            Command::Alarm { alarm: Alarm { kind, node }, raise: words[0] == "alarm" }
         }
         "keyspace" => Command::CreateKeyspace { name: words[1].to_owned() },
         other => panic!("command {other:?}"),
