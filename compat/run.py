@@ -22,6 +22,7 @@ import time
 import zipfile
 
 import languages
+import restore
 from cluster import ClusterError, Etcd, Hiraeth
 from faults.kill import KillTests
 from languages import Missing
@@ -29,7 +30,7 @@ from languages import Missing
 HERE = pathlib.Path(__file__).resolve().parent
 # Each suite takes a fraction of this: what takes longer hangs.
 SUITE_SECONDS = 240
-SUITES = ("etcdctl", "go", "rust", "python", "node", "http")
+SUITES = ("etcdctl", "go", "rust", "python", "node", "http", "restore")
 
 
 def tool(name, package):
@@ -188,6 +189,14 @@ def rust_suite(options, endpoints):
     return counted(code, sum(int(r[0]) for r in results), sum(int(r[1]) for r in results), out)
 
 
+def restore_suite(options, endpoints):
+    try:
+        return restore.run(endpoints, [options.etcdctl], target())
+    except restore.Wrong as error:
+        print(f"   {error}", flush=True)
+        return 0, 1
+
+
 def prepare(options):
     """Finds or installs the tools, and builds, so that a run is only a run."""
     options.etcdctl = options.etcdctl or tool("etcdctl", "etcd-client")
@@ -222,6 +231,7 @@ def run_suites(options, endpoints):
         "python": python_suite,
         "node": node_suite,
         "http": http_suite,
+        "restore": restore_suite,
     }
     for name in options.suites:
         print(f"-- {name}", flush=True)

@@ -124,6 +124,29 @@ class KillTests:
             print(f"   {how}: {(done.stdout + done.stderr).strip()[-1500:]}", flush=True)
             if done.returncode != 0:
                 raise Failure(f"{how} does not have what was acknowledged")
+        self.compare_hashes()
+
+    def compare_hashes(self):
+        """Every node keeps the same versions, however it came by them."""
+        revision = self.revision(self.cluster.nodes[0])
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        while True:
+            found = [self.hash(node, revision) for node in self.cluster.nodes]
+            if None not in found and len(set(found)) == 1:
+                print(f"   the hash of all three at revision {revision}: {found[0][0]}", flush=True)
+                return
+            if time.monotonic() > deadline:
+                raise Failure(f"the hashes at revision {revision} differ: {found}")
+            time.sleep(0.5)
+
+    def hash(self, node, revision):
+        """None while the node does not have the revision."""
+        args = ("-w", "json", "endpoint", "hashkv", f"--rev={revision}")
+        done = self.ctl(node, *args, check=False)
+        if done.returncode != 0:
+            return None
+        answer = json.loads(done.stdout)[0]["HashKV"]
+        return answer["hash"], answer.get("compact_revision")
 
     def ctl(self, node, *args, check=True):
         return subprocess.run(

@@ -1,5 +1,6 @@
 //! `hiraeth serve`: one node with its front doors.
 
+mod retention;
 mod run;
 mod settings;
 

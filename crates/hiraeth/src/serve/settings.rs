@@ -70,6 +70,12 @@ pub(crate) struct Settings {
     /// [default: 3].
     #[arg(long, env = "HIRAETH_HIBERNATE_AFTER_S", value_name = "S")]
     hibernate_after_s: Option<u64>,
+    /// How history is kept without a client's compaction: periodic or revision [default: periodic].
+    #[arg(long, env = "HIRAETH_AUTO_COMPACTION_MODE", value_name = "MODE")]
+    auto_compaction_mode: Option<String>,
+    /// For how long, a bare number being hours, or how many revisions; 0 keeps all [default: 0].
+    #[arg(long, env = "HIRAETH_AUTO_COMPACTION_RETENTION", value_name = "TIME|N")]
+    auto_compaction_retention: Option<String>,
     /// What is logged: a level, or a filter such as `info,node=debug` [default: info].
     #[arg(long, env = "HIRAETH_LOG", value_name = "FILTER")]
     log: Option<String>,
@@ -126,7 +132,10 @@ impl Settings {
         let engine = or(self.engine, file.engine, "fjall");
         let engine_memory = self.engine_memory_mib.or(file.engine_memory_mib);
         let tick = self.tick_ms.or(file.tick_ms).map(std::time::Duration::from_millis);
+        let mode = or(self.auto_compaction_mode, file.auto_compaction_mode, "periodic");
+        let kept = or(self.auto_compaction_retention, file.auto_compaction_retention, "0");
         let node = NodeConfig {
+            auto_compaction: super::retention::parse(&mode, &kept)?,
             // Messages name it, and are read elsewhere.
             data_dir: std::path::absolute(&data_dir).unwrap_or(data_dir),
             name,

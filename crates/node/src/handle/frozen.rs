@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use state::alarms::Alarm;
 use state::kept::{Before, Kept, Version};
 use state::{Applied, FetchError};
 use storage::engine::Snapshot;
@@ -25,6 +26,7 @@ pub struct Frozen {
     header: Header,
     kept: Kept,
     applied: Applied,
+    alarms: Vec<Alarm>,
     view: Box<dyn Snapshot>,
     shared: Arc<Shared>,
     _permit: OwnedSemaphorePermit,
@@ -50,6 +52,7 @@ impl Handle {
             header: self.header_at(&shard, machine.revision()),
             kept: machine.kept()?,
             applied: machine.applied().clone(),
+            alarms: machine.alarms().collect(),
             view: self.shared.engine.snapshot(),
             shared: Arc::clone(&self.shared),
             _permit: permit,
@@ -74,6 +77,12 @@ impl Frozen {
     #[must_use]
     pub fn applied(&self) -> &Applied {
         &self.applied
+    }
+
+    /// The alarms that were raised.
+    #[must_use]
+    pub fn alarms(&self) -> &[Alarm] {
+        &self.alarms
     }
 
     /// The revision that is meant by one that a client gave: 0 is the newest.

@@ -3,6 +3,7 @@
 mod catch_up;
 mod failover;
 mod half_installed;
+mod history;
 mod keyspaces;
 mod leases;
 mod limits;

@@ -1,10 +1,11 @@
 //! What is in the file: etcd 3.5's buckets, and what it keeps in each.
 
 use node::Frozen;
+use prost::Message;
 use state::kept::Before;
 use types::Fault;
 
-use super::super::stored;
+use super::super::{alarm, stored};
 use super::Surroundings;
 
 pub(in super::super) const KEYS: &[u8] = b"key";
@@ -39,8 +40,15 @@ pub(in super::super) fn write<I: Buckets>(
     around: &Surroundings,
     into: &mut I,
 ) -> Result<(), Failure<I::Stop>> {
+    into.bucket(b"alarm")?;
+    let mut alarms: Vec<Vec<u8>> =
+        frozen.alarms().iter().map(|it| alarm::member(it).encode_to_vec()).collect();
+    alarms.sort();
+    for member in &alarms {
+        into.entry(member, &[])?;
+    }
     // Those without entries as well: etcd expects some of them.
-    for name in ["alarm", "auth", "authRoles", "authUsers", "cluster"] {
+    for name in ["auth", "authRoles", "authUsers", "cluster"] {
         into.bucket(name.as_bytes())?;
     }
     into.bucket(KEYS)?;
