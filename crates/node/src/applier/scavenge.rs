@@ -42,10 +42,13 @@ pub(super) fn scavenge(shared: &Arc<Shared>, shard: &Arc<Shard>) -> Result<(), S
     drop(machine);
     if more && !shard.scavenging.swap(true, Ordering::Relaxed) {
         let rest = (shared.clock.now().since(began) * REST).min(REST_MAX);
-        let (own, region) = (Arc::clone(shared), shard.record.id);
+        // Not held on to: a node that stops does not wait for it.
+        let (node, region) = (Arc::downgrade(shared), shard.record.id);
         shared.runtime.spawn(async move {
             tokio::time::sleep(rest).await;
-            own.applier(region).push(ToApplier::Scavenge);
+            if let Some(shared) = node.upgrade() {
+                shared.applier(region).push(ToApplier::Scavenge);
+            }
         });
     }
     Ok(())
