@@ -225,5 +225,4 @@ fn after(position: Position) -> Position {
 }
 
 #[cfg(test)]
-#[path = "kept/tests.rs"]
 mod tests;
