@@ -44,7 +44,7 @@ async fn a_number_of_revisions_is_kept_whoever_leads() {
         }
         let target = Revision(newest.get() - KEEP as i64);
         for handle in cluster.handles() {
-            until("compaction", async || compacted(&handle).await == target).await;
+            until("compaction", || async { compacted(&handle).await == target }).await;
         }
         let all = kept(&cluster.handle(leader)).await;
         assert!((KEEP as usize..KEEP as usize + 8).contains(&all.len()), "{}", all.len());
