@@ -22,6 +22,7 @@ mod applier;
 mod compaction;
 mod config;
 mod contact;
+mod desk;
 mod error;
 mod failure;
 mod flight;
@@ -55,6 +56,7 @@ mod space;
 mod traffic;
 pub mod transport;
 mod varint;
+mod waiter;
 mod watch;
 mod writer;
 
@@ -62,6 +64,7 @@ pub use answer::{Age, Answer, Consistency, Header, LeaseStatus, Member, ReplicaS
 pub use compaction::AutoCompaction;
 pub use config::{EngineKind, NodeConfig};
 pub use consensus::{Flow, Role};
+pub use desk::{Desk, News, Orders, PendingRead, Pursuit, Stuck, Submission, Unsent};
 pub use env::RealDisk;
 pub use error::Error;
 pub use failure::{Failure, FailureKind};
