@@ -181,13 +181,13 @@ class Ctl:
         endpoints = [] if "--endpoints" in args else ["--endpoints", next(self._next)]
         return [self.path, *endpoints, *args]
 
-    def run(self, *args, stdin="", binary=False):
+    def run(self, *args, stdin="", binary=False, seconds=COMMAND_SECONDS):
         done = subprocess.run(
             self._command(args),
             env=self.environment,
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
-            timeout=COMMAND_SECONDS,
+            timeout=seconds,
         )
         out = done.stdout if binary else done.stdout.decode()
         return done.returncode, out, done.stderr.decode()

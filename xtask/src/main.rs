@@ -3,6 +3,7 @@
 mod bench;
 mod chaos;
 mod deny;
+mod fuzz;
 mod run;
 mod sim;
 mod test;
@@ -33,6 +34,8 @@ enum Task {
     Chaos(chaos::Options),
     /// Etcd and ours measured in turn, into docs/performance.md.
     Bench(bench::Options),
+    /// Requests no client should send, from seeds.
+    Fuzz(fuzz::Options),
     /// Real clients against real servers.
     Compat(test::CompatOptions),
 }
@@ -46,6 +49,7 @@ fn main() -> anyhow::Result<()> {
         Task::Mutants(options) => sim::mutants(&options),
         Task::Chaos(options) => chaos::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Compat(options) => test::compat(&options),
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::run::root;
 
 /// Crates and what they may use of ours; arrows point down only.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("types", &[]),
     ("env", &["types"]),
     ("consensus", &["types"]),
@@ -25,6 +25,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("check", &[]),
     ("sim", &["types", "env", "consensus", "state", "storage", "region", "node", "check"]),
     ("chaos", &["client", "proto", "types", "check"]),
+    ("fuzz", &["api", "node", "proto", "types"]),
 ];
 
 /// Crates that take time, randomness and I/O from outside.
