@@ -1,6 +1,7 @@
 """aetcd: keys, transactions, watches, leases, locks, members, maintenance."""
 
 import asyncio
+import io
 
 import aetcd
 from aetcd import rpc
@@ -224,6 +225,19 @@ async def members(nodes, p):
         equal(status.version.startswith("3."), True, status.version)
         equal(status.leader.id in {member.id for member in found}, True)
         equal(status.db_size > 0 and status.raft_index > 0 and status.raft_term > 0, True)
+
+
+@check("aetcd: defragment, hash, alarms, snapshot")
+async def maintenance(nodes, p):
+    async with connect(nodes) as client:
+        await client.put(f"{p}k".encode(), b"v" * 1000)
+        await client.defragment()
+        equal(isinstance(await client.hash(), int), True)
+        equal([alarm async for alarm in client.list_alarms()], [])
+        file = io.BytesIO()
+        await client.snapshot(file)
+        # The database, and its SHA-256 behind it.
+        equal(file.tell() > 4096 and file.tell() % 512 == 32, True, f"{file.tell()} bytes")
 
 
 @check("aetcd: errors")
