@@ -33,6 +33,9 @@ pub(in crate::etcd) struct Taken {
 impl Place {
     /// Goes to the end of the line, or back to the place that `lease` already has.
     ///
+    /// A client that goes away meanwhile may have its key in the line already: so this comes to its end
+    /// in any case, and a place that nobody wants any more is given up.
+    ///
     /// # Errors
     /// etcd's for a transaction that puts with a lease.
     pub(in crate::etcd) async fn take(
@@ -41,6 +44,11 @@ impl Place {
         value: Bytes,
         lease: i64,
     ) -> Result<Taken, Status> {
+        let joined = tokio::spawn(Self::join(door, line, value, lease)).await;
+        joined.unwrap_or_else(|error| Err(Status::internal(error.to_string())))
+    }
+
+    async fn join(door: Door, line: Line, value: Bytes, lease: i64) -> Result<Taken, Status> {
         let key = line.key(lease);
         // Twice is once: the second time finds its own key.
         let answer = door.txn_again(requests::join(&line, &key, value, lease)).await?;
