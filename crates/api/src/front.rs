@@ -27,6 +27,7 @@ use crate::etcd::{
     AuthService, ClusterService, ElectionService, KvService, LeaseService, LockService,
     MaintenanceService, OVERHEAD_BYTES, WatchService,
 };
+use crate::guard;
 use crate::guests::{Guest, Whole};
 use crate::health::HealthService;
 use crate::native::{KeyspacesService, NodeService};
@@ -51,6 +52,7 @@ pub struct Front {
 }
 
 struct Services {
+    handle: Handle,
     kv: KvServer<KvService>,
     watch: WatchService,
     lease: LeaseServer<LeaseService>,
@@ -73,6 +75,7 @@ impl Front {
         let handle = || handle.clone();
         let http = crate::http::router(handle());
         let services = Services {
+            handle: handle(),
             kv: KvServer::new(KvService::new(handle())).max_decoding_message_size(MESSAGE_BYTES),
             watch: WatchService::new(handle()),
             lease: LeaseServer::new(LeaseService::new(handle())),
@@ -133,8 +136,12 @@ impl Front {
             }
             "etcdserverpb.Watch" => services.watch.call(request),
             "etcdserverpb.Lease" => services.lease.clone().call(request),
-            "etcdserverpb.Cluster" => services.cluster.clone().call(request),
-            "etcdserverpb.Maintenance" => services.maintenance.clone().call(request),
+            "etcdserverpb.Cluster" => {
+                guard::for_root(&services.handle, services.cluster.clone(), request)
+            }
+            "etcdserverpb.Maintenance" => {
+                guard::for_root(&services.handle, services.maintenance.clone(), request)
+            }
             "etcdserverpb.Auth" => services.auth.clone().call(request),
             "v3lockpb.Lock" => services.lock.clone().call(request),
             "v3electionpb.Election" => services.election.clone().call(request),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use node::{Age, Consistency, Handle, Header};
+use node::{Age, Caller, Consistency, Credentials, Handle, Header};
+use state::auth::Demand;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::{Response, Status};
 use types::{Code, KeyspaceId};
@@ -19,6 +20,10 @@ const MAX_STALE: &str = "hiraeth-max-stale-millis";
 const STALE: &str = "hiraeth-stale-millis";
 /// The copy was not caught up since the node was started.
 const UNKNOWN_AGE: &str = "unknown";
+/// etcd's: who asks, by what `Authenticate` answered with.
+const TOKEN: &str = "token";
+/// The same, as the JSON gateway takes it.
+const AUTHORIZATION: &str = "authorization";
 /// etcd's: the request is to fail at once while no leader is known.
 const REQUIRE_LEADER: &str = "hasleader";
 
@@ -32,6 +37,51 @@ pub(crate) fn admit(handle: &Handle, metadata: &MetadataMap) -> Result<KeyspaceI
         return Err(error::status_of(Code::NoLeader));
     }
     Ok(keyspace)
+}
+
+/// What a request brings to prove who sent it.
+#[derive(Clone, Copy)]
+pub(crate) struct Proof<'a>(&'a MetadataMap);
+
+impl Credentials for Proof<'_> {
+    fn token(&self) -> Option<&str> {
+        let value = self.0.get(TOKEN).or_else(|| self.0.get(AUTHORIZATION))?;
+        // What is no text is no token of ours either.
+        Some(value.to_str().unwrap_or_default())
+    }
+}
+
+/// Who sent the request, to which keyspace: all that is asked of a node in a client's name is asked
+/// through it, so that it is held against the client's rights.
+///
+/// # Errors
+/// As for [`admit`].
+pub(crate) fn caller<'a>(
+    handle: &'a Handle,
+    metadata: &'a MetadataMap,
+) -> Result<Caller<'a, Proof<'a>>, Status> {
+    let keyspace = admit(handle, metadata)?;
+    Ok(handle.caller(keyspace, Proof(metadata)))
+}
+
+/// The keyspace a request is for, if who sent it may do `what` there: for what asks a node nothing in
+/// the client's name.
+///
+/// # Errors
+/// As for [`admit`]; that it may not.
+pub(crate) async fn permit(
+    handle: &Handle,
+    metadata: &MetadataMap,
+    what: Demand<'_>,
+) -> Result<KeyspaceId, Status> {
+    let caller = caller(handle, metadata)?;
+    caller.permit(what).await.map_err(|fault| error::status(&fault))?;
+    Ok(caller.keyspace())
+}
+
+/// For streams, which outlive the message that opened them.
+pub(crate) fn token(metadata: &MetadataMap) -> Option<Box<str>> {
+    Proof(metadata).token().map(Box::from)
 }
 
 /// Whether the request is to be served only while a leader is known.

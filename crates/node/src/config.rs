@@ -69,6 +69,8 @@ pub struct NodeConfig {
     /// For how long nothing must go on in a region until its replicas go to sleep, and cost neither
     /// heartbeats nor ticks until somebody wants something of it; `None` for never.
     pub hibernate_after: Option<Duration>,
+    /// For how long a token counts after its last use.
+    pub auth_token_life: Duration,
     /// Bounds of the consensus drivers.
     pub host_limits: HostLimits,
     /// Bounds of watches.
@@ -101,6 +103,7 @@ impl Default for NodeConfig {
             disk_reserve_bytes: None,
             flight_file_bytes: 8 << 20,
             hibernate_after: Some(Duration::from_secs(3)),
+            auth_token_life: Duration::from_secs(300),
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),
@@ -109,6 +112,11 @@ impl Default for NodeConfig {
 }
 
 impl NodeConfig {
+    /// How long nothing is heard of a leader, or of a node, until it is taken for lost.
+    pub(crate) fn election_timeout(&self) -> Duration {
+        self.tick.saturating_mul(u32::try_from(self.election_ticks).unwrap_or(u32::MAX))
+    }
+
     /// How far clocks are trusted.
     pub(crate) const fn clock_rules(&self) -> ClockRules {
         ClockRules::new(self.tick, self.election_ticks)

@@ -19,6 +19,7 @@
 
 mod answer;
 mod applier;
+mod auth;
 mod config;
 mod contact;
 mod error;
@@ -58,13 +59,16 @@ mod watch;
 mod writer;
 
 pub use answer::{Age, Answer, Consistency, Header, LeaseStatus, Member, ReplicaStatus};
+pub use auth::AuthChanges;
 pub use config::{EngineKind, NodeConfig};
 pub use consensus::{Flow, Role};
 pub use env::RealDisk;
 pub use error::Error;
 pub use failure::{Failure, FailureKind};
 pub use flight::{Damage, Entry, Event, Sample, Timeline, read as read_flight};
-pub use handle::{ClusterView, Handle, LedRegion, NodeView, RegionStats, ReplicaView};
+pub use handle::{
+    Caller, ClusterView, Credentials, Handle, LedRegion, NodeView, RegionStats, ReplicaView,
+};
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};
 pub use meters::{Counter, Histogram, Meters, Process, READ_MODES, Tally, file_descriptors};

@@ -30,7 +30,7 @@ use crate::shard::Shard;
 use crate::shared::Shared;
 use crate::snapshots::Receiver;
 use crate::transport::{Admission, PeerHello};
-use crate::{Error, applier, janitor, lifecycle, poller, snapshots, space, writer};
+use crate::{Error, applier, auth, janitor, lifecycle, poller, snapshots, space, writer};
 
 /// How long an orderly stop waits for another node to take over what this one leads.
 const HAND_OVER: Duration = Duration::from_secs(3);
@@ -113,6 +113,7 @@ impl Node {
             tokio::spawn(janitor::cut_logs(Arc::clone(shared))),
             tokio::spawn(janitor::register(Arc::clone(shared))),
             tokio::spawn(janitor::follow_members(Arc::clone(shared))),
+            tokio::spawn(auth::confirm_at_start(Arc::clone(shared))),
         ];
         Ok(())
     }

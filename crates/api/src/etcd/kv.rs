@@ -49,15 +49,13 @@ impl Kv for KvService {
         &self,
         request: Request<pb::RangeRequest>,
     ) -> Result<Response<pb::RangeResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
-        let consistency =
-            metadata::consistency(request.metadata(), request.get_ref().serializable)?;
-        let request = request.into_inner();
+        let (metadata, _, request) = request.into_parts();
+        let caller = metadata::caller(&self.handle, &metadata)?;
+        let consistency = metadata::consistency(&metadata, request.serializable)?;
         let mut range = convert::range(request).map_err(refuse)?;
         // Outside a transaction etcd takes any revision below 1 for the newest.
         range.revision = range.revision.max(Revision(0));
-        let Answer { header, body } =
-            self.handle.range(keyspace, range, consistency).await.map_err(fail)?;
+        let Answer { header, body } = caller.range(range, consistency).await.map_err(fail)?;
         let response = convert::range_response(convert::header(&header), body);
         Ok(metadata::answer(&header, response))
     }
@@ -66,13 +64,12 @@ impl Kv for KvService {
         &self,
         request: Request<pb::PutRequest>,
     ) -> Result<Response<pb::PutResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
-        let request = request.into_inner();
+        let (metadata, _, request) = request.into_parts();
+        let caller = metadata::caller(&self.handle, &metadata)?;
         let bytes = request.encoded_len();
         let put = convert::put(request).map_err(refuse)?;
         check_size(bytes)?;
-        let Answer { header, body } =
-            self.handle.propose(keyspace, Command::Put(put)).await.map_err(fail)?;
+        let Answer { header, body } = caller.propose(Command::Put(put)).await.map_err(fail)?;
         let response = convert::put_response(convert::header(&header), body);
         Ok(Response::new(response.ok_or_else(mismatch)?))
     }
@@ -81,12 +78,12 @@ impl Kv for KvService {
         &self,
         request: Request<pb::DeleteRangeRequest>,
     ) -> Result<Response<pb::DeleteRangeResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
-        let request = request.into_inner();
+        let (metadata, _, request) = request.into_parts();
+        let caller = metadata::caller(&self.handle, &metadata)?;
         let delete = convert::delete(&request).map_err(refuse)?;
         check_size(request.encoded_len())?;
         let Answer { header, body } =
-            self.handle.propose(keyspace, Command::Delete(delete)).await.map_err(fail)?;
+            caller.propose(Command::Delete(delete)).await.map_err(fail)?;
         let response = convert::delete_response(convert::header(&header), body);
         Ok(Response::new(response.ok_or_else(mismatch)?))
     }
@@ -95,15 +92,13 @@ impl Kv for KvService {
         &self,
         request: Request<pb::TxnRequest>,
     ) -> Result<Response<pb::TxnResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
-        let serializable = convert::is_serializable(request.get_ref());
-        let consistency = metadata::consistency(request.metadata(), serializable)?;
-        let request = request.into_inner();
+        let (metadata, _, request) = request.into_parts();
+        let caller = metadata::caller(&self.handle, &metadata)?;
+        let consistency = metadata::consistency(&metadata, convert::is_serializable(&request))?;
         let bytes = request.encoded_len();
         let txn = convert::txn(request).map_err(fail)?;
         check_size(bytes)?;
-        let Answer { header, body } =
-            self.handle.txn(keyspace, txn, consistency).await.map_err(fail)?;
+        let Answer { header, body } = caller.txn(txn, consistency).await.map_err(fail)?;
         let response = convert::txn_response(convert::header(&header), body);
         Ok(metadata::answer(&header, response.ok_or_else(mismatch)?))
     }
@@ -112,10 +107,10 @@ impl Kv for KvService {
         &self,
         request: Request<pb::CompactionRequest>,
     ) -> Result<Response<pb::CompactionResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let caller = metadata::caller(&self.handle, request.metadata())?;
         let revision = Revision(request.get_ref().revision);
         let Answer { header, body } =
-            self.handle.propose(keyspace, Command::Compact { revision }).await.map_err(fail)?;
+            caller.propose(Command::Compact { revision }).await.map_err(fail)?;
         let response = convert::compaction(convert::header(&header), &body);
         Ok(Response::new(response.ok_or_else(mismatch)?))
     }

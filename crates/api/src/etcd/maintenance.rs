@@ -3,6 +3,7 @@ use node::{Answer, Handle};
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::alarm_request::AlarmAction;
 use proto::etcdserverpb::maintenance_server::Maintenance;
+use state::auth::Demand;
 use tonic::{Request, Response, Status};
 
 use super::{CLUSTER_VERSION, VERSION, convert};
@@ -70,6 +71,10 @@ impl Maintenance for MaintenanceService {
         request: Request<pb::AlarmRequest>,
     ) -> Result<Response<pb::AlarmResponse>, Status> {
         let header = self.header(&request)?;
+        // Everybody may see them: whoever checks a node's health does.
+        if request.get_ref().action != i32::from(AlarmAction::Get) {
+            metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
+        }
         match AlarmAction::try_from(request.get_ref().action) {
             // No alarm can be raised yet, so none is active, and there is none to put down.
             Ok(AlarmAction::Get | AlarmAction::Deactivate) => {

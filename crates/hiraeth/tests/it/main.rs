@@ -16,4 +16,5 @@ mod sdk;
 mod server;
 mod single;
 mod three;
+mod users;
 mod watching;

@@ -43,7 +43,8 @@ fn heartbeat(region: u64) -> RegionMessage {
 fn one_frame_a_peer_carries_the_beat_and_the_heartbeats_in_few_bytes_each() {
     const REGIONS: u64 = 1_000;
     let mut frames = Frames::default();
-    let beat = Beat { incarnation: 9, sequence: 4, echo: None, summary: Summary::default() };
+    let beat =
+        Beat { incarnation: 9, sequence: 4, echo: None, summary: Summary::default(), auth: 0 };
     frames.beat(NodeId(2), &beat);
     for region in 1..=REGIONS {
         frames.raft(NodeId(2), &heartbeat(region), region % 2 == 0);

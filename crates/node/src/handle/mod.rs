@@ -1,5 +1,6 @@
 //! The one door to a node, for every API and for programs that embed it.
 
+mod caller;
 mod cluster;
 mod commands;
 mod lease;
@@ -21,6 +22,7 @@ use crate::forward;
 use crate::shard::Shard;
 use crate::shared::Shared;
 
+pub use caller::{Caller, Credentials};
 pub use cluster::{ClusterView, LedRegion, NodeView, ReplicaView};
 
 /// A running node; cheap to clone.

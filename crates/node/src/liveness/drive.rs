@@ -20,10 +20,11 @@ pub(crate) fn tick(shared: &Shared, frames: &mut Frames) {
     let mut liveness = shared.live.liveness.lock();
     liveness.set_peers(now, others(shared), &mut changes);
     if liveness.tick(now, &mut changes) {
-        for (to, beat) in liveness.beats(now, summary) {
+        for (to, beat) in liveness.beats(now, summary, shared.auth.word()) {
             frames.beat(to, &beat);
         }
     }
+    shared.auth.hear(now, liveness.auth_told(now));
     tell(shared, &changes);
 }
 
@@ -31,8 +32,32 @@ pub(crate) fn tick(shared: &Shared, frames: &mut Frames) {
 pub(crate) fn heard(shared: &Shared, from: NodeId, beat: &Beat) {
     let mut changes = Vec::new();
     let mut liveness = shared.live.liveness.lock();
-    liveness.heard(shared.clock.now(), from, beat, &mut changes);
+    let now = shared.clock.now();
+    liveness.heard(now, from, beat, &mut changes);
+    shared.auth.hear(now, liveness.auth_told(now));
     tell(shared, &changes);
+}
+
+/// Another node says what it knows of users and rights.
+pub(crate) fn heard_known(shared: &Shared, from: NodeId, auth: u64) {
+    let mut liveness = shared.live.liveness.lock();
+    liveness.knows(from, auth);
+    let now = shared.clock.now();
+    shared.auth.hear(now, liveness.auth_told(now));
+}
+
+/// Users or rights have changed here: whoever waits for every node to know is told at once. No beat
+/// is sent for it, since a beat also says that no region has anything to say.
+pub(crate) fn tell_known(shared: &Shared) {
+    let auth = shared.auth.word();
+    if auth == 0 {
+        return;
+    }
+    let mut frames = Frames::default();
+    for node in others(shared) {
+        frames.known(node, auth);
+    }
+    shared.send(&mut frames);
 }
 
 /// The link to another node broke.

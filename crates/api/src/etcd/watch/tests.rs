@@ -169,7 +169,7 @@ fn only_who_asked_gets_parts() {
     let mut answers = Answers::new(1_000);
     // The second creation fails; were it not counted, the third would get the second's wish.
     for fragment in [false, false, true] {
-        answers.asked(fragment);
+        answers.asked(fragment, KeyRange::all());
     }
     for id in [1, -1, 3] {
         let message = match id {
