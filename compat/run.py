@@ -202,6 +202,9 @@ def prepare(options):
     options.etcdctl = options.etcdctl or tool("etcdctl", "etcd-client")
     options.go = options.cargo = options.python = options.node = None
     os.environ["ETCDCTL_API"] = "3"
+    if options.server_binary:
+        # A check of the members starts one more.
+        os.environ["SERVER_BINARY"] = str(pathlib.Path(options.server_binary).resolve())
     if "go" in options.suites or options.faults:
         options.go = go_tool()
         writers = target() / "writers"

@@ -79,11 +79,31 @@ pub enum Code {
     Internal = 35,
     /// This node's copy is older than the reader takes.
     TooStale = 36,
+    /// Another member is reached under this peer URL.
+    PeerUrlExists = 37,
+    /// A member's peer URLs are none, or cannot be used.
+    BadMemberUrls = 38,
+    /// Too few voting members ever started for the change to keep a quorum.
+    NotEnoughStarted = 39,
+    /// Too few voting members are heard now for the change to keep a quorum.
+    Unhealthy = 40,
+    /// The learner lacks too much of what is committed to be given a vote.
+    LearnerNotReady = 41,
+    /// The member votes already.
+    MemberNotLearner = 42,
+    /// The cluster has as many learners as it may.
+    TooManyLearners = 43,
+    /// Leadership cannot go there: no such member, or one without a vote.
+    BadTransferee = 44,
+    /// Leadership did not move in time.
+    TransferTimedOut = 45,
+    /// The node was removed from the cluster for good.
+    MemberRemoved = 46,
 }
 
 impl Code {
     /// Every code there is, in number order.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 46] = [
         Self::InvalidArgument,
         Self::EmptyKey,
         Self::ValueProvided,
@@ -120,6 +140,16 @@ impl Code {
         Self::LimitReached,
         Self::Internal,
         Self::TooStale,
+        Self::PeerUrlExists,
+        Self::BadMemberUrls,
+        Self::NotEnoughStarted,
+        Self::Unhealthy,
+        Self::LearnerNotReady,
+        Self::MemberNotLearner,
+        Self::TooManyLearners,
+        Self::BadTransferee,
+        Self::TransferTimedOut,
+        Self::MemberRemoved,
     ];
 
     /// The code with this number, as peers and session records carry it.
@@ -174,6 +204,6 @@ mod tests {
             assert_eq!(Code::from_u8(*code as u8), Some(*code));
         }
         assert_eq!(Code::from_u8(0), None);
-        assert_eq!(Code::from_u8(37), None);
+        assert_eq!(Code::from_u8(47), None);
     }
 }

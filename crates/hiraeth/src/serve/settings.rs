@@ -45,6 +45,13 @@ pub(crate) struct Settings {
         value_delimiter = ','
     )]
     initial_cluster: Option<Vec<String>>,
+    /// Peer addresses of a cluster that is there, and to which this node was added (`member add`);
+    /// matters at the first start only.
+    #[arg(long, env = "HIRAETH_JOIN", value_name = "HOST:PORT,...", value_delimiter = ',')]
+    join: Option<Vec<String>>,
+    /// `existing` joins the cluster of the others in --initial-cluster, as etcd does [default: new].
+    #[arg(long, env = "HIRAETH_INITIAL_CLUSTER_STATE", value_enum)]
+    initial_cluster_state: Option<ClusterState>,
     /// How many nodes of a new cluster must be there before the first election [default: a
     /// majority].
     #[arg(long, env = "HIRAETH_QUORUM_COUNT", value_name = "N")]
@@ -82,6 +89,17 @@ pub(crate) struct Settings {
     /// How log lines look [default: text].
     #[arg(long, env = "HIRAETH_LOG_FORMAT", value_enum)]
     log_format: Option<LogFormat>,
+}
+
+/// Whether the cluster is to be formed or is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ClusterState {
+    /// It is formed by the nodes of the initial cluster.
+    #[default]
+    New,
+    /// It is there, and this node was added to it.
+    Existing,
 }
 
 /// Settings in force.
@@ -126,6 +144,21 @@ impl Settings {
                 members.iter().map(|member| parse_member(member)).collect::<Result<_, _>>()?
             }
         };
+        let mut join = self.join.or(file.join).unwrap_or_default();
+        let state = self.initial_cluster_state.or(file.initial_cluster_state).unwrap_or_default();
+        if state == ClusterState::Existing && join.is_empty() {
+            let others = initial_cluster.iter().filter(|(_, at)| *at != advertise_peer);
+            join = others.map(|(_, at)| at.clone()).collect();
+            if join.is_empty() {
+                bail!("--initial-cluster-state existing needs the members in --initial-cluster");
+            }
+        }
+        let initial_cluster = if join.is_empty() {
+            initial_cluster
+        } else {
+            // What it was formed of is long over.
+            vec![(name.clone(), advertise_peer.clone())]
+        };
         let defaults = NodeConfig::default();
         let data_dir = self.data_dir.or(file.data_dir);
         let data_dir = data_dir.unwrap_or_else(|| PathBuf::from("hiraeth-data"));
@@ -143,6 +176,7 @@ impl Settings {
             advertise_peer,
             advertise_client,
             initial_cluster,
+            join,
             quorum_count: self.quorum_count.or(file.quorum_count),
             engine: parse_engine(&engine)?,
             engine_memory_bytes: engine_memory

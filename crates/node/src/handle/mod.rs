@@ -7,9 +7,11 @@ mod compaction;
 mod frozen;
 mod lease;
 mod machine;
+mod members;
 mod reads;
 mod stats;
 mod status;
+mod transfer;
 mod waits;
 
 pub(crate) use frozen::FROZEN;
