@@ -79,11 +79,15 @@ pub enum Code {
     Internal = 35,
     /// This node's copy is older than the reader takes.
     TooStale = 36,
+    /// Leadership cannot go there: no such member, or one without a vote.
+    BadTransferee = 37,
+    /// Leadership did not move in time.
+    TransferTimedOut = 38,
 }
 
 impl Code {
     /// Every code there is, in number order.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::InvalidArgument,
         Self::EmptyKey,
         Self::ValueProvided,
@@ -120,6 +124,8 @@ impl Code {
         Self::LimitReached,
         Self::Internal,
         Self::TooStale,
+        Self::BadTransferee,
+        Self::TransferTimedOut,
     ];
 
     /// The code with this number, as peers and session records carry it.
@@ -174,6 +180,6 @@ mod tests {
             assert_eq!(Code::from_u8(*code as u8), Some(*code));
         }
         assert_eq!(Code::from_u8(0), None);
-        assert_eq!(Code::from_u8(37), None);
+        assert_eq!(Code::from_u8(39), None);
     }
 }
