@@ -51,6 +51,7 @@ pub struct Front {
 }
 
 struct Services {
+    handle: Handle,
     kv: KvServer<KvService>,
     watch: WatchService,
     lease: LeaseServer<LeaseService>,
@@ -73,6 +74,7 @@ impl Front {
         let handle = || handle.clone();
         let http = crate::http::router(handle());
         let services = Services {
+            handle: handle(),
             kv: KvServer::new(KvService::new(handle())).max_decoding_message_size(MESSAGE_BYTES),
             watch: WatchService::new(handle()),
             lease: LeaseServer::new(LeaseService::new(handle())),
@@ -98,6 +100,11 @@ impl Front {
     /// Whose connection it is.
     pub(crate) fn guest(&self) -> Option<&Arc<Guest>> {
         self.guest.as_ref()
+    }
+
+    /// The node behind the door.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.services.handle
     }
 
     /// Serves one request.

@@ -3,7 +3,7 @@
 
 mod authority;
 mod calls;
-mod crowd;
+mod connection;
 pub mod error;
 pub mod etcd;
 mod front;

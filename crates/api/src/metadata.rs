@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hyper::HeaderMap;
+use hyper::header::HeaderValue;
 use node::{Age, Consistency, Handle, Header};
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::{Response, Status};
@@ -109,11 +111,18 @@ fn millis_of(value: &MetadataValue<Ascii>) -> Result<u64, Status> {
 /// `body` as an answer that says how old it is.
 pub(crate) fn answer<T>(header: &Header, body: T) -> Response<T> {
     let mut response = Response::new(body);
+    *response.metadata_mut() = MetadataMap::from_headers(answered(header));
+    response
+}
+
+/// What is told beside an answer: how old it is, if it may be.
+pub(crate) fn answered(header: &Header) -> HeaderMap {
+    let mut told = HeaderMap::with_capacity(2);
     let age = match header.age {
-        None => return response,
-        Some(Age::Unknown) => MetadataValue::from_static(UNKNOWN_AGE),
+        None => return told,
+        Some(Age::Unknown) => HeaderValue::from_static(UNKNOWN_AGE),
         Some(Age::Known(age)) => u64::try_from(age.as_millis()).unwrap_or(u64::MAX).into(),
     };
-    response.metadata_mut().insert(STALE, age);
-    response
+    told.insert(STALE, age);
+    told
 }

@@ -4,37 +4,18 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use node::Handle;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::authority::Inspected;
-use crate::calls::Counted;
-use crate::crowd::Crowd;
+use crate::connection;
 use crate::front::Front;
-use crate::guests::{self, Guest, Watched};
+use crate::guests;
 
 /// Connections served at once; more wait to be accepted.
 const CONNECTIONS: usize = 16_384;
-/// Requests and streams under way at once on one connection. A Kubernetes API server or a load
-/// generator puts everything on one connection.
-const STREAMS: u32 = 16_384;
-/// Bytes a client may send ahead on one stream: the longest message, so that none is sent in turns.
-const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-/// Bytes a client may send ahead on one connection.
-const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
-/// Resets a client may have outstanding. Cancelled requests cost little here, and hyper's own bound
-/// of 20 would end the connections of clients that give up on many at once.
-const RESETS: usize = 1_024;
-/// A silent client is asked after this long whether it is there,
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// and its connection ended if it does not answer in this time.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long requests under way may take to end once the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long the same complaint stays unsaid.
@@ -53,7 +34,6 @@ pub async fn serve_clients(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let front = Front::new(&handle);
-    let builder = Arc::new(builder());
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -69,8 +49,7 @@ pub async fn serve_clients(
         };
         match accepted {
             Ok((stream, permit)) => {
-                let connection =
-                    connection(builder.clone(), stream, front.clone(), stopping.clone());
+                let connection = connection::serve(front.clone(), stream, stopping.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(permit);
@@ -108,48 +87,6 @@ async fn accept(
     // Answers are small and waited for.
     stream.set_nodelay(true)?;
     Ok((stream, permit))
-}
-
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(STREAMS)
-        .max_pending_accept_reset_streams(RESETS)
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
-    builder.http1().timer(TokioTimer::new());
-    builder
-}
-
-/// Serves one connection until its client leaves, or until `stopping` and its requests end.
-async fn connection(
-    builder: Arc<Builder<TokioExecutor>>,
-    stream: TcpStream,
-    front: Front,
-    mut stopping: watch::Receiver<()>,
-) {
-    let guest = Guest::of(&stream);
-    let front = front.of(Arc::clone(&guest));
-    let crowd = Crowd::default();
-    let counting = crowd.clone();
-    let service = service_fn(move |request| counting.count(front.serve(request)));
-    let stream = TokioIo::new(Inspected::new(Counted(Watched::new(stream, guest))));
-    let mut connection = pin!(builder.serve_connection(stream, service));
-    let served = tokio::select! {
-        served = crowd.drive(connection.as_mut()) => served,
-        // Only ever "the sender is gone".
-        _ = stopping.changed() => {
-            connection.as_mut().graceful_shutdown();
-            crowd.drive(connection).await
-        }
-    };
-    if let Err(error) = served {
-        tracing::debug!(%error, "a client's connection broke");
-    }
 }
 
 /// Serves the HTTP port until `shutdown` ends.

@@ -17,6 +17,8 @@ const BEAT: u8 = 4;
 const HEARTBEAT: u8 = 5;
 const SLEEP: u8 = 6;
 const HEARTBEAT_CURRENT: u8 = 7;
+const COMMAND: u8 = 8;
+const REFUSED: u8 = 9;
 
 /// What a node asks a region's leader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,6 +101,10 @@ pub(crate) enum Item {
     Request { id: u64, region: RegionId, question: Question, body: Bytes },
     /// To a request of ours.
     Reply { id: u64, result: Result<Bytes, Fault> },
+    /// A command for a region's leader that nobody waits for by itself; `sequence` is its number.
+    Command { region: RegionId, sequence: u64, data: Bytes },
+    /// Such a command of ours was not taken.
+    Refused { region: RegionId, sequence: u64, fault: Fault },
 }
 
 impl Item {
@@ -108,7 +114,7 @@ impl Item {
             Self::Sleep(word) => lane_of_sleep(word.kind),
             Self::Raft(item) => lane_of(item.message.message.kind()),
             Self::Request { question, .. } => question.lane(),
-            Self::Reply { .. } => Lane::Bulk,
+            Self::Reply { .. } | Self::Command { .. } | Self::Refused { .. } => Lane::Bulk,
         }
     }
 }
@@ -193,6 +199,25 @@ impl Frames {
         frame.put_u64(region.get());
         frame.put_u8(question as u8);
         put_bytes(frame, body);
+    }
+
+    /// A command that is answered only if it is refused.
+    pub(crate) fn command(&mut self, to: NodeId, region: RegionId, sequence: u64, data: &[u8]) {
+        let frame = &mut self.open(to, Lane::Bulk).bytes;
+        frame.put_u8(COMMAND);
+        varint::put(frame, region.get());
+        varint::put(frame, sequence);
+        put_bytes(frame, data);
+    }
+
+    /// A command of another node is not taken.
+    pub(crate) fn refused(&mut self, to: NodeId, region: RegionId, sequence: u64, fault: &Fault) {
+        let frame = &mut self.open(to, Lane::Bulk).bytes;
+        frame.put_u8(REFUSED);
+        varint::put(frame, region.get());
+        varint::put(frame, sequence);
+        frame.put_u8(fault.code as u8);
+        put_bytes(frame, fault.detail.as_bytes());
     }
 
     /// The answer to a question of another node.
@@ -307,16 +332,28 @@ fn decode_item(frame: &mut Bytes) -> Result<Item, String> {
             let id = frame.try_get_u64().map_err(short)?;
             let number = frame.try_get_u8().map_err(short)?;
             let body = get_bytes(frame)?;
-            let result = if number == 0 {
-                Ok(body)
-            } else {
-                let code = Code::from_u8(number).unwrap_or(Code::Internal);
-                Err(Fault::new(code, String::from_utf8_lossy(&body).into_owned()))
-            };
+            let result = if number == 0 { Ok(body) } else { Err(fault(number, &body)) };
             Ok(Item::Reply { id, result })
+        }
+        COMMAND => {
+            let region = RegionId(varint::get(frame).ok_or("a region that is no number")?);
+            let sequence = varint::get(frame).ok_or("a command without its number")?;
+            Ok(Item::Command { region, sequence, data: get_bytes(frame)? })
+        }
+        REFUSED => {
+            let region = RegionId(varint::get(frame).ok_or("a region that is no number")?);
+            let sequence = varint::get(frame).ok_or("a command without its number")?;
+            let number = frame.try_get_u8().map_err(short)?;
+            let fault = fault(number, &get_bytes(frame)?);
+            Ok(Item::Refused { region, sequence, fault })
         }
         tag => Err(format!("an item with unknown tag {tag}")),
     }
+}
+
+fn fault(code: u8, words: &[u8]) -> Fault {
+    let code = Code::from_u8(code).unwrap_or(Code::Internal);
+    Fault::new(code, String::from_utf8_lossy(words).into_owned())
 }
 
 fn decode_sleep(frame: &mut Bytes) -> Option<Sleep> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use consensus::MessageKind;
 use env::Inbox;
-use types::{Code, NodeId, RegionId};
+use types::{Code, Fault, NodeId, RegionId};
 
 use crate::flight::Event;
 use crate::frame::{self, Frames, HELD_BYTES, Item, Question, lane_of, lane_of_sleep};
@@ -58,12 +58,19 @@ impl Delivery<'_> {
             }
             Item::Request { id, region, question: Question::Propose, body } => {
                 let asked = Asked::There { node: from, request: id };
-                if shared.space.is_read_only() && needs_room(&body) {
-                    return self.replies.reply(from, id, Err(&shared.space.refusal()));
+                if let Err(fault) = self.propose(region, body, asked) {
+                    self.replies.reply(from, id, Err(&fault));
                 }
-                match shared.admit_bytes(body.len()) {
-                    Ok(()) => self.order(region, ToPoller::Propose { region, data: body, asked }),
-                    Err(code) => self.replies.reply(from, id, Err(&code.into())),
+            }
+            Item::Command { region, sequence, data } => {
+                let asked = Asked::TheirDesk { node: from, region, sequence };
+                if let Err(fault) = self.propose(region, data, asked) {
+                    self.replies.refused(from, region, sequence, &fault);
+                }
+            }
+            Item::Refused { region, sequence, fault } => {
+                if let Some(shard) = shared.shard(region) {
+                    shard.refused(sequence, forward::of_another_node(fault));
                 }
             }
             Item::Request { id, region, question, body } => {
@@ -71,6 +78,16 @@ impl Delivery<'_> {
             }
             Item::Reply { id, result } => shared.answer(from, id, result),
         }
+    }
+
+    fn propose(&mut self, region: RegionId, data: Bytes, asked: Asked) -> Result<(), Fault> {
+        let shared = self.shared;
+        if shared.space.is_read_only() && needs_room(&data) {
+            return Err(shared.space.refusal());
+        }
+        shared.admit_bytes(data.len())?;
+        self.order(region, ToPoller::Propose { region, data, asked });
+        Ok(())
     }
 
     fn order(&mut self, region: RegionId, order: ToPoller) {

@@ -12,14 +12,15 @@ use tokio::sync::oneshot;
 use types::{Code, Index, NodeId, PeerId, RegionId, Term};
 
 use crate::applier::ToApplier;
+use crate::desk::{News, Way};
 use crate::flight::Event;
 use crate::frame::{Frames, HELD_BYTES, RaftItem, lane_of, lane_of_sleep};
 use crate::liveness;
 use crate::region_watch::{self, RegionWatch};
-use crate::shard::ReadReply;
 use crate::shared::{NewPeer, Shared};
 use crate::snapshots;
 use crate::traffic::Lane;
+use crate::waiter::ReadReply;
 use crate::writer::ToWriter;
 
 /// Who waits for a proposal.
@@ -28,8 +29,12 @@ pub(crate) enum Asked {
     /// A request of a client of this node. Success is told by the applier, by the command's tag; this
     /// tells only that the proposal failed.
     Here(oneshot::Sender<Code>),
+    /// A request of a client of this node that no task waits for; told as the one above.
+    Desk(Way),
     /// A request forwarded by another node; it sees success when it applies the command itself.
     There { node: NodeId, request: u64 },
+    /// The same of one that no task waits for there.
+    TheirDesk { node: NodeId, region: RegionId, sequence: u64 },
 }
 
 /// What a poller is told.
@@ -335,7 +340,7 @@ fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: 
     for (region, index, reply) in output.reads.drain(..) {
         match shared.shard(region) {
             Some(shard) => shard.when_applied(index, reply),
-            None => drop(reply.send(Err(Code::RegionNotFound))),
+            None => reply.send(Err(Code::RegionNotFound)),
         }
     }
     for (region, reason) in &output.quarantined {
@@ -363,11 +368,15 @@ fn dispatch_failures(
             Asked::Here(reply) => {
                 let _ = reply.send(code);
             }
+            Asked::Desk(way) => way.desk.tell(way.ticket, News::Stuck(code.into())),
             Asked::There { node, request } => frames.reply(node, request, Err(&code.into())),
+            Asked::TheirDesk { node, region, sequence } => {
+                frames.refused(node, region, sequence, &code.into());
+            }
         }
     }
     for (reply, code) in output.failed_reads.drain(..) {
-        let _ = reply.send(Err(code));
+        reply.send(Err(code));
     }
     shared.send(frames);
 }

@@ -18,7 +18,9 @@ use types::{Code, Fault, Index, NodeId, Revision, Term};
 
 use crate::applier::Applied;
 use crate::contact::Contact;
+use crate::desk::{Done, News};
 use crate::lease::LeaseClock;
+use crate::waiter::{ReadReply, Waiter};
 
 /// Entries committed and not applied, from which on a copy takes a while to catch up.
 const FAR_BEHIND: u64 = 1_024;
@@ -42,14 +44,11 @@ pub(crate) struct ExportedState {
     pub(crate) at: Moment,
 }
 
-/// Tells whoever asked for a read that it may be served.
-pub(crate) type ReadReply = oneshot::Sender<Result<(), Code>>;
-
 /// The sequence numbers of the commands this node sends to one region.
 #[derive(Default)]
 struct Tags {
     last: u64,
-    outstanding: BTreeMap<u64, oneshot::Sender<Applied>>,
+    outstanding: BTreeMap<u64, Waiter>,
 }
 
 /// A region's replica, seen from outside its poller.
@@ -291,8 +290,7 @@ impl Shard {
             std::mem::replace(&mut *readers, later)
         };
         for reply in ready.into_values().flatten() {
-            // Nobody there any more: the request timed out.
-            let _ = reply.send(Ok(()));
+            reply.send(Ok(()));
         }
     }
 
@@ -309,7 +307,7 @@ impl Shard {
                 return;
             }
         }
-        let _ = reply.send(Ok(()));
+        reply.send(Ok(()));
     }
 
     /// Keeps the leader's deadlines in step with the leases; called with the machine locked.
@@ -333,6 +331,11 @@ impl Shard {
         client: u64,
     ) -> Result<(TagGuard, oneshot::Receiver<Applied>), Code> {
         let (sender, receiver) = oneshot::channel();
+        Ok((self.tag_for(client, Waiter::Task(sender))?, receiver))
+    }
+
+    /// [`Self::tag`] for whoever `waiter` is.
+    pub(crate) fn tag_for(self: &Arc<Self>, client: u64, waiter: Waiter) -> Result<TagGuard, Code> {
         let mut tags = self.tags.lock();
         // Half of what the state machine remembers, so that no outcome is forgotten while asked for.
         if tags.outstanding.len() >= types::limits::SESSION_OUTCOMES / 2 {
@@ -345,11 +348,32 @@ impl Shard {
         }
         tags.last += 1;
         let sequence = tags.last;
-        tags.outstanding.insert(sequence, sender);
+        tags.outstanding.insert(sequence, waiter);
         let acknowledged = tags.outstanding.first_key_value().map_or(0, |(oldest, _)| oldest - 1);
         let tag = SessionTag { client, sequence, acknowledged };
         drop(tags);
-        Ok((TagGuard { shard: Arc::clone(self), tag }, receiver))
+        Ok(TagGuard { shard: Arc::clone(self), tag, done: false })
+    }
+
+    /// Lets another one wait for a command; answers whether its outcome is still to come.
+    pub(crate) fn wait_instead(&self, sequence: u64, waiter: Waiter) -> bool {
+        match self.tags.lock().outstanding.get_mut(&sequence) {
+            Some(waiting) => {
+                *waiting = waiter;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The leader's node did not take a command that came through a desk.
+    pub(crate) fn refused(&self, sequence: u64, fault: Fault) {
+        let way = match self.tags.lock().outstanding.get(&sequence) {
+            Some(Waiter::Desk(way)) => way.clone(),
+            // Its task has asked again by itself, or is gone.
+            _ => return,
+        };
+        way.desk.tell(way.ticket, News::Stuck(fault));
     }
 
     /// Tells waiting clients their commands' outcomes.
@@ -366,9 +390,21 @@ impl Shard {
                 }
             }
         }
+        // Each desk once, when everything is there: its connection then writes all answers at once.
+        let mut desks = Vec::new();
         for (waiting, applied) in ready {
-            // Nobody there any more: the request timed out.
-            drop(waiting.send(applied));
+            match waiting {
+                // Nobody there any more: the request timed out.
+                Waiter::Task(waiting) => drop(waiting.send(applied)),
+                Waiter::Desk(way) => {
+                    if way.desk.put(way.ticket, News::Done(Done(applied))) {
+                        desks.push(way.desk);
+                    }
+                }
+            }
+        }
+        for desk in desks {
+            desk.wake();
         }
     }
 }
@@ -377,10 +413,20 @@ impl Shard {
 pub(crate) struct TagGuard {
     shard: Arc<Shard>,
     pub(crate) tag: SessionTag,
+    done: bool,
+}
+
+impl TagGuard {
+    /// The outcome was told, and with it the number was given up.
+    pub(crate) fn is_done(&mut self) {
+        self.done = true;
+    }
 }
 
 impl Drop for TagGuard {
     fn drop(&mut self) {
-        self.shard.tags.lock().outstanding.remove(&self.tag.sequence);
+        if !self.done {
+            self.shard.tags.lock().outstanding.remove(&self.tag.sequence);
+        }
     }
 }

@@ -28,6 +28,14 @@ pub struct PeerStart {
     pub log: Box<dyn LogReader>,
 }
 
+/// Bytes of commands that are proposed as one, about. Together they are refused when too much is
+/// uncommitted, and replicated as one message.
+const TOGETHER_BYTES: usize = 256 << 10;
+/// Rounds of commands on their way at once. What comes meanwhile waits for one of them, so that load
+/// makes rounds larger instead of more frequent: a round costs every node a write, a sync, messages
+/// and wake-ups, however many commands are in it.
+const ROUNDS: usize = 2;
+
 struct Proposal<P> {
     term: Term,
     index: Index,
@@ -39,6 +47,10 @@ pub struct Peer<P, R> {
     record: RegionRecord,
     nodes: BTreeMap<PeerId, NodeId>,
     replica: Replica,
+    /// Commands that were taken and are in no log yet: they go there together.
+    fresh: Vec<(Bytes, P)>,
+    /// The last entry of each round of commands that is not known to be committed.
+    rounds: VecDeque<Index>,
     proposals: VecDeque<Proposal<P>>,
     reads: ReadQueue<R>,
     applied: Index,
@@ -70,6 +82,8 @@ impl<P, R> Peer<P, R> {
             record: start.record,
             nodes,
             replica,
+            fresh: Vec::new(),
+            rounds: VecDeque::new(),
             proposals: VecDeque::new(),
             reads: ReadQueue::default(),
             applied,
@@ -170,18 +184,60 @@ impl<P, R> Peer<P, R> {
         let limits = around.limits;
         if self.unapplied() > limits.unapplied_entries
             || self.unapplied_bytes > limits.unapplied_bytes
-            || self.proposals.len() >= limits.proposals_per_region
+            || self.proposals.len() + self.fresh.len() >= limits.proposals_per_region
         {
             return Err((waiting, Code::TooManyRequests));
         }
-        match self.replica.propose(data) {
-            Ok((term, index)) => {
-                self.proposals.push_back(Proposal { term, index, waiting });
-                Ok(())
-            }
-            Err(consensus::Error::Dropped) => Err((waiting, Code::TooManyRequests)),
-            Err(_) => Err((waiting, Code::NotLeader)),
+        if data.is_empty() {
+            return Err((waiting, Code::InvalidArgument));
         }
+        self.fresh.push((data, waiting));
+        Ok(())
+    }
+
+    /// Puts what was taken into the log, unless enough is on its way.
+    fn propose_fresh(&mut self, out: &mut Output<P, R>) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        let committed = self.replica.commit_index();
+        while self.rounds.pop_front_if(|last| *last <= committed).is_some() {}
+        if self.rounds.len() < ROUNDS || !self.replica.is_leader() {
+            self.propose_all(out);
+        }
+    }
+
+    /// Puts what was taken into the log, as few messages as it fits into.
+    fn propose_all(&mut self, out: &mut Output<P, R>) {
+        let mut fresh = std::mem::take(&mut self.fresh).into_iter().peekable();
+        let mut last = None;
+        while fresh.peek().is_some() {
+            let (mut commands, mut waiting, mut bytes) = (Vec::new(), Vec::new(), 0);
+            while let Some((data, asked)) = fresh
+                .next_if(|(data, _)| commands.is_empty() || bytes + data.len() <= TOGETHER_BYTES)
+            {
+                bytes += data.len();
+                commands.push(data);
+                waiting.push(asked);
+            }
+            match self.replica.propose_all(commands) {
+                Ok((term, first)) => {
+                    let added = (first.get()..).map(Index).zip(waiting);
+                    self.proposals.extend(added.map(|(index, waiting)| Proposal {
+                        term,
+                        index,
+                        waiting,
+                    }));
+                    last = self.proposals.back().map(|proposal| proposal.index);
+                }
+                Err(error) => {
+                    let too_much = matches!(error, consensus::Error::Dropped);
+                    let code = if too_much { Code::TooManyRequests } else { Code::NotLeader };
+                    out.failed_proposals.extend(waiting.into_iter().map(|it| (it, code)));
+                }
+            }
+        }
+        self.rounds.extend(last);
     }
 
     pub(crate) fn read(
@@ -230,6 +286,8 @@ impl<P, R> Peer<P, R> {
         if self.replica.is_leader() {
             self.wake(None, around, out);
         }
+        // What came before goes before: during a transfer nothing is taken.
+        self.propose_all(out);
         self.replica.transfer_leadership(peer).map_err(|_| Code::NotLeader)?;
         self.rest.touch(around.ticks);
         if around.limits.guards.forfeit_at_transfer {

@@ -90,7 +90,8 @@ impl Call {
         response.map(|body| Body::new(Ending { body, call: Some(self) }))
     }
 
-    pub(super) fn ended(mut self, code: Code) {
+    /// It ended so.
+    pub(crate) fn ended(mut self, code: Code) {
         self.count(code);
     }
 

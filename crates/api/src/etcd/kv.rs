@@ -3,7 +3,9 @@ use prost::Message;
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::kv_server::Kv;
 use state::command::Command;
-use tonic::{Request, Response, Status};
+use state::request::{RangeRequest, TxnRequest};
+use state::response::{RangeResponse, Response};
+use tonic::Status;
 use types::{Code, Fault, Revision, limits};
 
 use super::convert;
@@ -43,80 +45,113 @@ fn mismatch() -> Status {
     fail(Fault::new(Code::Internal, "a command was answered with another one's answer"))
 }
 
+/// The range a client asks for, and whether any copy will do.
+pub(crate) fn range(request: pb::RangeRequest) -> Result<(RangeRequest, bool), Status> {
+    let serializable = request.serializable;
+    let mut range = convert::range(request).map_err(refuse)?;
+    // Outside a transaction etcd takes any revision below 1 for the newest.
+    range.revision = range.revision.max(Revision(0));
+    Ok((range, serializable))
+}
+
+pub(crate) fn put(request: pb::PutRequest) -> Result<Command, Status> {
+    let bytes = request.encoded_len();
+    let put = convert::put(request).map_err(refuse)?;
+    check_size(bytes)?;
+    Ok(Command::Put(put))
+}
+
+pub(crate) fn delete(request: pb::DeleteRangeRequest) -> Result<Command, Status> {
+    let delete = convert::delete(&request).map_err(refuse)?;
+    check_size(request.encoded_len())?;
+    Ok(Command::Delete(delete))
+}
+
+/// The transaction a client asks for, and whether any copy will do.
+pub(crate) fn txn(request: pb::TxnRequest) -> Result<(TxnRequest, bool), Status> {
+    let serializable = convert::is_serializable(&request);
+    let bytes = request.encoded_len();
+    let txn = convert::txn(request).map_err(fail)?;
+    check_size(bytes)?;
+    Ok((txn, serializable))
+}
+
+pub(crate) fn range_answer(answer: Answer<RangeResponse>) -> pb::RangeResponse {
+    convert::range_response(convert::header(&answer.header), answer.body)
+}
+
+pub(crate) fn put_answer(answer: Answer<Response>) -> Result<pb::PutResponse, Status> {
+    let response = convert::put_response(convert::header(&answer.header), answer.body);
+    response.ok_or_else(mismatch)
+}
+
+pub(crate) fn delete_answer(answer: Answer<Response>) -> Result<pb::DeleteRangeResponse, Status> {
+    let response = convert::delete_response(convert::header(&answer.header), answer.body);
+    response.ok_or_else(mismatch)
+}
+
+pub(crate) fn txn_answer(answer: Answer<Response>) -> Result<pb::TxnResponse, Status> {
+    let response = convert::txn_response(convert::header(&answer.header), answer.body);
+    response.ok_or_else(mismatch)
+}
+
 #[tonic::async_trait]
 impl Kv for KvService {
     async fn range(
         &self,
-        request: Request<pb::RangeRequest>,
-    ) -> Result<Response<pb::RangeResponse>, Status> {
+        request: tonic::Request<pb::RangeRequest>,
+    ) -> Result<tonic::Response<pb::RangeResponse>, Status> {
         let keyspace = metadata::admit(&self.handle, request.metadata())?;
-        let consistency =
-            metadata::consistency(request.metadata(), request.get_ref().serializable)?;
-        let request = request.into_inner();
-        let mut range = convert::range(request).map_err(refuse)?;
-        // Outside a transaction etcd takes any revision below 1 for the newest.
-        range.revision = range.revision.max(Revision(0));
-        let Answer { header, body } =
-            self.handle.range(keyspace, range, consistency).await.map_err(fail)?;
-        let response = convert::range_response(convert::header(&header), body);
-        Ok(metadata::answer(&header, response))
+        let (metadata, _, request) = request.into_parts();
+        let (range, serializable) = range(request)?;
+        let consistency = metadata::consistency(&metadata, serializable)?;
+        let answer = self.handle.range(keyspace, range, consistency).await.map_err(fail)?;
+        let header = answer.header;
+        Ok(metadata::answer(&header, range_answer(answer)))
     }
 
     async fn put(
         &self,
-        request: Request<pb::PutRequest>,
-    ) -> Result<Response<pb::PutResponse>, Status> {
+        request: tonic::Request<pb::PutRequest>,
+    ) -> Result<tonic::Response<pb::PutResponse>, Status> {
         let keyspace = metadata::admit(&self.handle, request.metadata())?;
-        let request = request.into_inner();
-        let bytes = request.encoded_len();
-        let put = convert::put(request).map_err(refuse)?;
-        check_size(bytes)?;
-        let Answer { header, body } =
-            self.handle.propose(keyspace, Command::Put(put)).await.map_err(fail)?;
-        let response = convert::put_response(convert::header(&header), body);
-        Ok(Response::new(response.ok_or_else(mismatch)?))
+        let command = put(request.into_inner())?;
+        let answer = self.handle.propose(keyspace, command).await.map_err(fail)?;
+        Ok(tonic::Response::new(put_answer(answer)?))
     }
 
     async fn delete_range(
         &self,
-        request: Request<pb::DeleteRangeRequest>,
-    ) -> Result<Response<pb::DeleteRangeResponse>, Status> {
+        request: tonic::Request<pb::DeleteRangeRequest>,
+    ) -> Result<tonic::Response<pb::DeleteRangeResponse>, Status> {
         let keyspace = metadata::admit(&self.handle, request.metadata())?;
-        let request = request.into_inner();
-        let delete = convert::delete(&request).map_err(refuse)?;
-        check_size(request.encoded_len())?;
-        let Answer { header, body } =
-            self.handle.propose(keyspace, Command::Delete(delete)).await.map_err(fail)?;
-        let response = convert::delete_response(convert::header(&header), body);
-        Ok(Response::new(response.ok_or_else(mismatch)?))
+        let command = delete(request.into_inner())?;
+        let answer = self.handle.propose(keyspace, command).await.map_err(fail)?;
+        Ok(tonic::Response::new(delete_answer(answer)?))
     }
 
     async fn txn(
         &self,
-        request: Request<pb::TxnRequest>,
-    ) -> Result<Response<pb::TxnResponse>, Status> {
+        request: tonic::Request<pb::TxnRequest>,
+    ) -> Result<tonic::Response<pb::TxnResponse>, Status> {
         let keyspace = metadata::admit(&self.handle, request.metadata())?;
-        let serializable = convert::is_serializable(request.get_ref());
-        let consistency = metadata::consistency(request.metadata(), serializable)?;
-        let request = request.into_inner();
-        let bytes = request.encoded_len();
-        let txn = convert::txn(request).map_err(fail)?;
-        check_size(bytes)?;
-        let Answer { header, body } =
-            self.handle.txn(keyspace, txn, consistency).await.map_err(fail)?;
-        let response = convert::txn_response(convert::header(&header), body);
-        Ok(metadata::answer(&header, response.ok_or_else(mismatch)?))
+        let (metadata, _, request) = request.into_parts();
+        let (txn, serializable) = txn(request)?;
+        let consistency = metadata::consistency(&metadata, serializable)?;
+        let answer = self.handle.txn(keyspace, txn, consistency).await.map_err(fail)?;
+        let header = answer.header;
+        Ok(metadata::answer(&header, txn_answer(answer)?))
     }
 
     async fn compact(
         &self,
-        request: Request<pb::CompactionRequest>,
-    ) -> Result<Response<pb::CompactionResponse>, Status> {
+        request: tonic::Request<pb::CompactionRequest>,
+    ) -> Result<tonic::Response<pb::CompactionResponse>, Status> {
         let keyspace = metadata::admit(&self.handle, request.metadata())?;
         let revision = Revision(request.get_ref().revision);
         let Answer { header, body } =
             self.handle.propose(keyspace, Command::Compact { revision }).await.map_err(fail)?;
         let response = convert::compaction(convert::header(&header), &body);
-        Ok(Response::new(response.ok_or_else(mismatch)?))
+        Ok(tonic::Response::new(response.ok_or_else(mismatch)?))
     }
 }

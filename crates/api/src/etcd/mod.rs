@@ -4,7 +4,7 @@ mod auth;
 mod cluster;
 pub mod convert;
 mod election;
-mod kv;
+pub(crate) mod kv;
 mod lease;
 mod lock;
 mod maintenance;

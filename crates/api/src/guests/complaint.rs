@@ -16,7 +16,7 @@ pub(super) static STREAMS: Complaint = Complaint::new(
     "a client wants more streams and waiting calls on one connection than it may have",
 );
 /// A request that was begun and does not come.
-pub(super) static HALF: Complaint =
+pub(crate) static HALF: Complaint =
     Complaint::new("a client sent part of a request and nothing more; the request is given up");
 /// A client that takes nothing.
 pub(super) static STALLED: Complaint =

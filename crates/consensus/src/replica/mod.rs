@@ -184,25 +184,41 @@ impl Replica {
         })
     }
 
-    /// Adds a command to the log and says where. It is committed when an entry of that term comes
-    /// out at that index; until then, and if it never does, its outcome is unknown.
+    /// [`Replica::propose_all`] of one command.
     ///
     /// # Errors
-    /// [`Error::NotLeader`], [`Error::TransferInProgress`], [`Error::EmptyProposal`], or
-    /// [`Error::Dropped`] when too much is uncommitted. The command is then in no log.
+    /// The same.
     pub fn propose(&mut self, data: Bytes) -> Result<(Term, Index), Error> {
+        self.propose_all([data])
+    }
+
+    /// Adds commands to the log, one behind the other, and says where the first one is. They travel
+    /// together: one message for all of them, where each alone would be a message of its own and an
+    /// answer to it. Each is committed when an entry of that term comes out at its index; until
+    /// then, and if it never does, its outcome is unknown.
+    ///
+    /// # Errors
+    /// [`Error::NotLeader`], [`Error::TransferInProgress`], [`Error::EmptyProposal`] for no command or
+    /// an empty one, or [`Error::Dropped`] when too much is uncommitted. All of them are in no log then.
+    pub fn propose_all(
+        &mut self,
+        commands: impl IntoIterator<Item = Bytes>,
+    ) -> Result<(Term, Index), Error> {
         self.run(|replica| {
             replica.can_propose()?;
-            if data.is_empty() {
+            let entry = |data| eraftpb::Entry { data, ..eraftpb::Entry::default() };
+            let entries: Vec<_> = commands.into_iter().map(entry).collect();
+            if entries.is_empty() || entries.iter().any(|entry| entry.data.is_empty()) {
                 return Err(Error::EmptyProposal);
             }
-            let entry = eraftpb::Entry { data, ..eraftpb::Entry::default() };
+            let count = entries.len() as u64;
             let mut message = eraftpb::Message::default();
             message.set_msg_type(eraftpb::MessageType::MsgPropose);
             message.from = replica.peer.get();
-            message.set_entries(vec![entry].into());
+            message.set_entries(entries.into());
             replica.raw.raft.step(message).map_err(|_| Error::Dropped)?;
-            Ok(replica.end())
+            let (term, last) = replica.end();
+            Ok((term, Index(last.get() + 1 - count)))
         })
     }
 

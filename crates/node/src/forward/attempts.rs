@@ -20,17 +20,16 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 const BACK_OFF: Duration = Duration::from_millis(30);
 
 /// Tries `attempt` with whoever leads until it answers something final, the time is up, or the node
-/// ends.
+/// ends. `unknown`: one that was made before got no answer, and may be carried out yet. Then no refusal
+/// of a later one is the answer: it would say that nothing was done.
 pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
     shared: &Shared,
     shard: &Arc<Shard>,
+    mut unknown: bool,
     mut attempt: impl FnMut(Leadership) -> F,
 ) -> Result<T, Fault> {
     let deadline = Instant::now() + REQUEST_TIMEOUT;
     let mut last = Code::NoLeader;
-    // Whether an attempt that got no answer may be carried out yet. Then no refusal of a later one
-    // is the answer: it would say that nothing was done.
-    let mut unknown = false;
     loop {
         shard.broken()?;
         let leader = shard.leadership();
@@ -116,6 +115,6 @@ async fn wait_for_leader(shared: &Shared, shard: &Shard, seen: Leadership, deadl
 
 /// Whether the same question may be put again: it was not carried out, or carries a number that
 /// keeps it from being carried out twice.
-const fn may_retry(code: Code) -> bool {
+pub(crate) const fn may_retry(code: Code) -> bool {
     matches!(code, Code::NotLeader | Code::NoLeader | Code::LeaderChanged | Code::Timeout)
 }

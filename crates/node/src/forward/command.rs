@@ -29,7 +29,21 @@ pub(crate) async fn propose(
     if data.len() > types::limits::REQUEST_BYTES + 4096 {
         return Err(Code::RequestTooLarge.into());
     }
-    let attempts = until_answered(shared, shard, |leader: Leadership| {
+    let answer = carry(shared, shard, data, outcome, false).await;
+    drop(guard);
+    answer
+}
+
+/// Brings an encoded command to its region's leader, as often as it takes, until its outcome comes.
+/// `unknown` as in [`until_answered`].
+pub(crate) async fn carry(
+    shared: &Arc<Shared>,
+    shard: &Arc<Shard>,
+    data: Bytes,
+    outcome: oneshot::Receiver<Applied>,
+    unknown: bool,
+) -> Result<Applied, Fault> {
+    let attempts = until_answered(shared, shard, unknown, |leader: Leadership| {
         let (shared, region, data) = (Arc::clone(shared), shard.record.id, data.clone());
         async move {
             if leader.here {
@@ -47,7 +61,6 @@ pub(crate) async fn propose(
         }),
         failed = attempts => Err(failed.err().unwrap_or_else(|| Code::Internal.into())),
     };
-    drop(guard);
     shared.meters.proposal(answer.as_ref().err().map(|fault: &Fault| fault.code));
     answer
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use tokio::sync::oneshot;
 use types::{Code, Fault, LeaseId};
 
 use super::REQUEST_TIMEOUT;
@@ -16,6 +15,7 @@ use crate::poller::ToPoller;
 use crate::read;
 use crate::shard::{Leadership, Shard};
 use crate::shared::Shared;
+use crate::waiter::ReadReply;
 
 /// Renews a lease on its region's leader; 0 for an unknown one.
 pub(crate) async fn renew_lease(
@@ -47,7 +47,7 @@ async fn ask_leader(
     question: Question,
     body: Bytes,
 ) -> Result<Bytes, Fault> {
-    until_answered(shared, shard, |leader: Leadership| {
+    until_answered(shared, shard, false, |leader: Leadership| {
         let (shared, shard, body) = (Arc::clone(shared), Arc::clone(shard), body.clone());
         async move {
             if leader.here {
@@ -89,7 +89,7 @@ pub(crate) async fn answer_lease(
     match question {
         Question::Propose | Question::Read | Question::VerifyLeader => Err(malformed()),
         Question::RenewLease => {
-            let (reply, caught_up) = oneshot::channel();
+            let (reply, caught_up) = ReadReply::task();
             shard.when_caught_up(reply);
             patiently(shared, REQUEST_TIMEOUT, caught_up)
                 .await?
@@ -121,7 +121,7 @@ pub(crate) async fn answer_lease(
 async fn renewal_round(shared: &Shared, shard: &Shard) -> Result<(), Fault> {
     shared.admit_renewal()?;
     let region = shard.record.id;
-    let (reply, receiver) = oneshot::channel();
+    let (reply, receiver) = ReadReply::task();
     shared.poller(region).push(ToPoller::Renew { region, reply });
     match patiently(shared, REQUEST_TIMEOUT, receiver).await? {
         Ok(result) => Ok(result?),

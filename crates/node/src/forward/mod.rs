@@ -9,10 +9,10 @@ mod wait;
 
 use std::time::Duration;
 
-pub(crate) use attempts::until_answered;
-pub(crate) use command::propose;
+pub(crate) use attempts::{may_retry, until_answered};
+pub(crate) use command::{carry, propose};
 pub(crate) use lease::{answer_lease, lease_status, renew_lease, renew_now};
-pub(crate) use question::{ask, malformed};
+pub(crate) use question::{ask, malformed, of_another_node};
 pub(crate) use wait::{explain, patiently};
 
 /// How long a request may take in all (etcd: 5 s plus two election timeouts).

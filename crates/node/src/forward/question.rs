@@ -33,7 +33,7 @@ pub(crate) async fn ask(
 }
 
 /// What another node's trouble is to this one's clients: somebody else will lead.
-fn of_another_node(fault: Fault) -> Fault {
+pub(crate) fn of_another_node(fault: Fault) -> Fault {
     match fault.code {
         Code::ShuttingDown | Code::Corrupt => Code::LeaderChanged.into(),
         Code::RegionNotFound => Code::NoLeader.into(),

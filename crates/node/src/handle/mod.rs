@@ -26,7 +26,7 @@ pub use cluster::{ClusterView, LedRegion, NodeView, ReplicaView};
 /// A running node; cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Handle {
@@ -82,7 +82,7 @@ impl Handle {
         self.shard(keyspace)
     }
 
-    fn shard(&self, keyspace: KeyspaceId) -> Result<Arc<Shard>, Fault> {
+    pub(crate) fn shard(&self, keyspace: KeyspaceId) -> Result<Arc<Shard>, Fault> {
         if let Some(reason) = self.shared.failed() {
             return Err(Fault::new(Code::ShuttingDown, reason));
         }
@@ -101,7 +101,7 @@ impl Handle {
         self.header_at(shard, shard.revision())
     }
 
-    fn header_at(&self, shard: &Shard, revision: Revision) -> Header {
+    pub(crate) fn header_at(&self, shard: &Shard, revision: Revision) -> Header {
         Header {
             cluster: self.shared.directory().cluster.unwrap_or_default(),
             member: self.shared.node(),

@@ -8,13 +8,14 @@ use crate::forward::{self, LOOK_AGAIN, REQUEST_TIMEOUT};
 use crate::poller::ToPoller;
 use crate::shard::Shard;
 use crate::shared::Shared;
+use crate::waiter::ReadReply;
 
 /// A quorum says how far the copy must be, and it gets there.
 pub(crate) async fn by_round(shared: &Shared, shard: &Shard) -> Result<(), Fault> {
     shared.admit()?;
     let region = shard.record.id;
     let since = shared.clock.now();
-    let (reply, receiver) = oneshot::channel();
+    let (reply, receiver) = ReadReply::task();
     shared.poller(region).push(ToPoller::Read { region, reply });
     wait(shared, shard, receiver).await?;
     // Whatever was acknowledged before is in the copy.
@@ -37,7 +38,7 @@ pub(crate) async fn by_lease(shared: &Shared, shard: &Shard) -> Result<(), Fault
     if shard.is_caught_up() {
         return Ok(());
     }
-    let (reply, receiver) = oneshot::channel();
+    let (reply, receiver) = ReadReply::task();
     shard.when_caught_up(reply);
     wait(shared, shard, receiver).await
 }
@@ -51,7 +52,7 @@ fn renew(shared: &Shared, shard: &Shard) {
         shard.ends_renewal();
     } else {
         let region = shard.record.id;
-        let (reply, _) = oneshot::channel();
+        let (reply, _) = ReadReply::task();
         shared.poller(region).push(ToPoller::Read { region, reply });
     }
 }

@@ -30,6 +30,35 @@ pub(super) async fn serve(
     Ok(Found { response, revision, term: shard.leadership().term, age: None })
 }
 
+/// A range of few records, from the copy as it is; `None` if it is one of many.
+pub(crate) fn range_now(
+    shared: &Shared,
+    shard: &Shard,
+    request: &RangeRequest,
+) -> Option<Result<(RangeResponse, Revision), Fault>> {
+    let (selection, view, revision) = {
+        let machine = shard.machine.read();
+        let selection = match machine.select(request) {
+            Ok(selection) if selection.len() > INLINE_RECORDS => return None,
+            Ok(selection) => selection,
+            Err(fault) => return Some(Err(fault)),
+        };
+        // A frozen view costs several times what one record does. Records stay where they are until
+        // they are compacted or a snapshot takes their place; then the view is taken after all.
+        let view = (selection.len() > 1).then(|| shared.engine.snapshot());
+        (selection, view, machine.revision())
+    };
+    let fetched = match view {
+        Some(view) => selection.fetch(view.as_ref()),
+        None => match selection.fetch(shared.engine.as_ref()) {
+            Ok(body) => Ok(body),
+            // Compacted in this moment: the way with a view will tell.
+            Err(_) => return None,
+        },
+    };
+    Some(fetched.map(|body| (body, revision)).map_err(|error| failed(shared, &error)))
+}
+
 async fn range(
     shared: &Shared,
     shard: &Shard,

@@ -22,7 +22,7 @@ use crate::shared::Shared;
 
 pub(crate) use confirm::{by_lease, by_round};
 pub(crate) use leader::{answer_read, answer_verify, verify};
-pub(crate) use local::failed;
+pub(crate) use local::{failed, range_now};
 
 /// What a read found.
 pub(crate) struct Found {
@@ -163,7 +163,7 @@ async fn stale(
 }
 
 /// How old this node's copy is now.
-fn age(shared: &Shared, shard: &Shard) -> Age {
+pub(crate) fn age(shared: &Shared, shard: &Shard) -> Age {
     let now = shared.clock.now();
     shared.live.note_quiet(shard);
     let Some(at) = shard.current_at(now) else { return Age::Unknown };

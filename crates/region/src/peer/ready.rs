@@ -13,10 +13,13 @@ impl<P, R> Peer<P, R> {
         around: &Around<'_>,
         out: &mut Output<P, R>,
     ) -> Result<(), consensus::Error> {
+        self.propose_fresh(out);
         self.ask_read_index(around);
         while self.replica.has_ready() {
             let Some(ready) = self.replica.ready() else { break };
             self.take_ready(ready, around, out)?;
+            // What it committed made room.
+            self.propose_fresh(out);
             self.ask_read_index(around);
         }
         let commit = self.replica.commit_index();
@@ -174,6 +177,9 @@ impl<P, R> Peer<P, R> {
         if term != self.term || leader != self.leader {
             self.reads.restart();
         }
+        if role != Role::Leader {
+            self.rounds.clear();
+        }
         (self.role, self.leader, self.term) = (role, leader, term);
         let leader = leader.and_then(|peer| self.nodes.get(&peer).copied());
         out.roles.push(RoleChange { region: self.record.id, role, leader, term });
@@ -188,6 +194,7 @@ impl<P, R> Peer<P, R> {
 
     /// Ends the replica: everybody who waits is told `code`.
     pub(crate) fn close(&mut self, code: Code, out: &mut Output<P, R>) {
+        out.failed_proposals.extend(self.fresh.drain(..).map(|(_, waiting)| (waiting, code)));
         out.failed_proposals.extend(self.proposals.drain(..).map(|it| (it.waiting, code)));
         out.failed_reads.extend(self.reads.drain().into_iter().map(|read| (read, code)));
     }

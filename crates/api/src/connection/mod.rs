@@ -1,0 +1,42 @@
+//! One client's connection, HTTP/2 or 1.
+//!
+//! Most requests of most clients are small reads and writes of keys. A task for each, with what a
+//! general server builds around it, costs more than all that the node does for it. So these are taken
+//! by the connection's own task: it decodes what has arrived, hands all of it to the node together,
+//! and writes the answers as they come, many at once ([`quick`]). Everything else goes to the
+//! services as ever, a task for each ([`stream`]).
+
+mod greeting;
+mod http1;
+mod http2;
+mod keep_alive;
+mod quick;
+mod send;
+mod stream;
+
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use self::greeting::{Greeting, greet};
+use crate::calls::Counted;
+use crate::front::Front;
+use crate::guests::{Guest, Watched};
+
+/// Serves one connection until its client leaves, or until `stopping` and its requests end.
+pub(crate) async fn serve(front: Front, stream: TcpStream, stopping: watch::Receiver<()>) {
+    let guest = Guest::of(&stream);
+    let front = front.of(Arc::clone(&guest));
+    let served = match greet(Counted(Watched::new(stream, guest))).await {
+        Ok(Greeting::Http2(stream)) => http2::serve(front, stream, stopping).await,
+        Ok(Greeting::Http1(stream)) => http1::serve(front, stream, stopping).await,
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a client's connection broke");
+    }
+}
+
+/// Why a connection ended before its time.
+type Broken = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,208 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use node::{Handle, News, Orders, PendingRead, Stuck, Submission, Unsent};
+use state::command::Command;
+use tokio::time::{Instant, Sleep, sleep};
+use types::{Fault, KeyspaceId};
+
+use super::call::{Kind, Read};
+use super::table::Table;
+use crate::connection::send::{Respond, send};
+use crate::error;
+
+/// How often what waits is looked at. What was there at the last look, too, takes long, and gets a
+/// task that finds out why.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// What waits for the node.
+pub(super) enum Pending {
+    Write(Write),
+    Reads { reads: Vec<(Read, Respond)>, pending: PendingRead, looked: bool },
+}
+
+/// A write under way.
+pub(super) struct Write {
+    kind: Kind,
+    submission: Submission,
+    respond: Respond,
+    looked: bool,
+}
+
+/// A write was handed over, or was not.
+pub(super) fn submitted(
+    handle: &Handle,
+    (kind, keyspace, respond): (Kind, KeyspaceId, Respond),
+    submitted: Result<Submission, Unsent<Command>>,
+    table: &mut Table<Pending>,
+    ticket: u64,
+) {
+    match submitted {
+        Ok(submission) => {
+            let write = Write { kind, submission, respond, looked: false };
+            table.put(ticket, Pending::Write(write));
+        }
+        Err(Unsent::Refused(fault)) => {
+            table.give_back(ticket);
+            send(respond, Err(error::status(&fault)));
+        }
+        Err(Unsent::NotNow(command)) => {
+            table.give_back(ticket);
+            let handle = handle.clone();
+            tokio::spawn(async move {
+                send(respond, kind.reply(handle.propose(keyspace, command).await));
+            });
+        }
+    }
+}
+
+/// Something became of what waits under `ticket`.
+pub(super) fn news(handle: &Handle, table: &mut Table<Pending>, ticket: u64, news: News) {
+    // Old tickets are of requests that tasks see through by now.
+    let Some(pending) = table.lift(ticket) else { return };
+    match (pending, news) {
+        (Pending::Write(write), News::Done(done)) => {
+            table.give_back(ticket);
+            send(write.respond, write.kind.reply(write.submission.answer(handle, done)));
+        }
+        (Pending::Reads { reads, pending, .. }, News::Ready) => {
+            table.give_back(ticket);
+            handle.ready_to_read(&pending);
+            for (read, respond) in reads {
+                read.answer(handle, respond);
+            }
+        }
+        (pending, News::Stuck(fault)) => stuck(handle, table, ticket, pending, Some(&fault)),
+        // News of the other kind: a bug of ours, which the next look mends.
+        (pending, _) => table.put(ticket, pending),
+    }
+}
+
+fn stuck(
+    handle: &Handle,
+    table: &mut Table<Pending>,
+    ticket: u64,
+    pending: Pending,
+    reason: Option<&Fault>,
+) {
+    match pending {
+        Pending::Reads { reads, .. } => {
+            table.give_back(ticket);
+            for (read, respond) in reads {
+                read.spawn(handle, respond);
+            }
+        }
+        Pending::Write(Write { kind, submission, respond, looked }) => {
+            match submission.stuck(reason) {
+                Stuck::OnDesk(submission) => {
+                    let write = Write { kind, submission, respond, looked };
+                    table.put(ticket, Pending::Write(write));
+                }
+                Stuck::Refused(fault) => {
+                    table.give_back(ticket);
+                    send(respond, Err(error::status(&fault)));
+                }
+                Stuck::Pursue(pursuit) => {
+                    table.give_back(ticket);
+                    let handle = handle.clone();
+                    tokio::spawn(async move {
+                        send(respond, kind.reply(handle.pursue(pursuit).await));
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Reads that will wait for one and the same.
+#[derive(Default)]
+pub(super) struct Reads(Vec<(Read, Respond)>);
+
+impl Reads {
+    pub(super) fn push(&mut self, read: Read, respond: Respond) {
+        self.0.push((read, respond));
+    }
+
+    /// Asks for what they wait for: once for those of a keyspace.
+    pub(super) fn submit(
+        &mut self,
+        handle: &Handle,
+        orders: &mut Orders,
+        table: &mut Table<Pending>,
+    ) {
+        while let Some((first, _)) = self.0.first() {
+            let keyspace = first.keyspace;
+            let reads = match self.0.iter().all(|(read, _)| read.keyspace == keyspace) {
+                true => std::mem::take(&mut self.0),
+                false => self.0.extract_if(.., |(read, _)| read.keyspace == keyspace).collect(),
+            };
+            let ticket = table.reserve();
+            match handle.submit_read(keyspace, orders, ticket) {
+                Ok(pending) => {
+                    table.put(ticket, Pending::Reads { reads, pending, looked: false });
+                }
+                Err(unsent) => {
+                    table.give_back(ticket);
+                    for (read, respond) in reads {
+                        match &unsent {
+                            Unsent::Refused(fault) => send(respond, Err(error::status(fault))),
+                            Unsent::NotNow(()) => read.spawn(handle, respond),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Looks every now and then for what does not get on.
+#[derive(Default)]
+pub(super) struct Sweep(Option<Pin<Box<Sleep>>>);
+
+impl Sweep {
+    /// Whether there is anything to look for.
+    pub(super) fn arm(&mut self, waiting: bool) {
+        if waiting && self.0.is_none() {
+            self.0 = Some(Box::pin(sleep(LOOK_AGAIN)));
+        }
+    }
+
+    /// Looks when it is time to; answers whether it was.
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        handle: &Handle,
+        table: &mut Table<Pending>,
+    ) -> bool {
+        let Some(timer) = &mut self.0 else { return false };
+        let mut looked = false;
+        while timer.as_mut().poll(context) == Poll::Ready(()) {
+            looked = true;
+            for ticket in table.tickets() {
+                look(handle, table, ticket);
+            }
+            if table.is_empty() {
+                // Armed again by whoever has something to look for.
+                self.0 = None;
+                break;
+            }
+            timer.as_mut().reset(Instant::now() + LOOK_AGAIN);
+        }
+        looked
+    }
+}
+
+fn look(handle: &Handle, table: &mut Table<Pending>, ticket: u64) {
+    let is_late = match table.get(ticket) {
+        None => return,
+        Some(Pending::Reads { looked, .. }) => std::mem::replace(looked, true),
+        Some(Pending::Write(write)) => {
+            std::mem::replace(&mut write.looked, true) || write.submission.is_astray()
+        }
+    };
+    if is_late && let Some(pending) = table.lift(ticket) {
+        stuck(handle, table, ticket, pending, None);
+    }
+}
