@@ -21,6 +21,17 @@ pub(crate) struct Head {
     pub(crate) reborn: bool,
 }
 
+/// A key's first eight bytes as a number, with zeros for those it has not: where two differ, the keys
+/// differ likewise. Comparing numbers costs a fraction of comparing bytes.
+pub(crate) fn prefix(key: &[u8]) -> u64 {
+    if let Some(first) = key.first_chunk() {
+        return u64::from_be_bytes(*first);
+    }
+    let mut padded = [0; 8];
+    padded[..key.len()].copy_from_slice(key);
+    u64::from_be_bytes(padded)
+}
+
 /// [`Head`] without its padding.
 #[derive(Clone, Copy)]
 struct Packed {
@@ -104,10 +115,12 @@ impl Block {
     }
 
     pub(crate) fn find(&self, key: &[u8]) -> Result<usize, usize> {
+        let wanted = prefix(key);
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = usize::midpoint(low, high);
-            match self.key(middle).cmp(key) {
+            let there = self.key(middle);
+            match prefix(there).cmp(&wanted).then_with(|| there.cmp(key)) {
                 std::cmp::Ordering::Equal => return Ok(middle),
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,

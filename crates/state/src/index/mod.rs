@@ -19,8 +19,17 @@ pub(crate) struct KeyIndex {
     blocks: Vec<Box<Block>>,
     /// The first key of each block: apart, so that finding a block touches none of the others.
     firsts: Vec<Box<[u8]>>,
+    /// The [`block::prefix`] of each of these: apart, because most searches read nothing else.
+    prefixes: Vec<u64>,
     /// How many keys of each block are not deleted: apart, because counting reads nothing else.
     live: Vec<u32>,
+}
+
+/// Where a key is, or would be. Good until the next change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spot {
+    block: usize,
+    at: Result<usize, usize>,
 }
 
 /// A place between two entries.
@@ -33,12 +42,26 @@ struct Place {
 impl KeyIndex {
     /// The block that holds `key` or would hold it.
     fn block_for(&self, key: &[u8]) -> usize {
-        self.firsts.partition_point(|first| **first <= *key).saturating_sub(1)
+        let prefix = block::prefix(key);
+        let below = self.prefixes.partition_point(|first| *first < prefix);
+        let alike = self.prefixes[below..].partition_point(|first| *first == prefix);
+        let first = &self.firsts[below..below + alike];
+        (below + first.partition_point(|first| **first <= *key)).saturating_sub(1)
+    }
+
+    pub(crate) fn spot(&self, key: &[u8]) -> Spot {
+        let block = self.block_for(key);
+        let at = self.blocks.get(block).map_or(Err(0), |block| block.find(key));
+        Spot { block, at }
+    }
+
+    pub(crate) fn head(&self, spot: Spot) -> Option<Head> {
+        let block = self.blocks.get(spot.block)?;
+        spot.at.ok().map(|at| block.head(at))
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<Head> {
-        let block = self.blocks.get(self.block_for(key))?;
-        block.find(key).ok().map(|at| block.head(at))
+        self.head(self.spot(key))
     }
 
     /// [`Self::get`], but nothing for a deleted key.
@@ -48,12 +71,21 @@ impl KeyIndex {
 
     /// Sets `key`'s newest version.
     pub(crate) fn set(&mut self, key: &[u8], head: Head) {
-        let at_block = self.block_for(key);
+        self.set_at(self.spot(key), key, head);
+    }
+
+    /// The same, where `spot` is the key's.
+    pub(crate) fn set_at(&mut self, spot: Spot, key: &[u8], head: Head) {
+        let at_block = spot.block;
         let Some(block) = self.blocks.get_mut(at_block) else {
             return self.insert_block(0, Block::of(key, head));
         };
-        match block.find(key) {
-            Ok(at) => block.set(at, head),
+        match spot.at {
+            Ok(at) => {
+                block.set(at, head);
+                self.live[at_block] = block.live();
+                return;
+            }
             Err(at) if block.has_room_for(key) => block.insert(at, key, head),
             // Keys that come in order, up or down, leave full blocks behind.
             Err(0) => return self.insert_block(at_block, Block::of(key, head)),
@@ -76,12 +108,14 @@ impl KeyIndex {
 
     fn insert_block(&mut self, at_block: usize, block: Block) {
         self.firsts.insert(at_block, block.key(0).into());
+        self.prefixes.insert(at_block, block::prefix(block.key(0)));
         self.live.insert(at_block, block.live());
         self.blocks.insert(at_block, Box::new(block));
     }
 
     fn remove_block(&mut self, at_block: usize) {
         self.firsts.remove(at_block);
+        self.prefixes.remove(at_block);
         self.live.remove(at_block);
         self.blocks.remove(at_block);
     }
@@ -92,6 +126,7 @@ impl KeyIndex {
         self.live[at_block] = block.live();
         if *block.key(0) != *self.firsts[at_block] {
             self.firsts[at_block] = block.key(0).into();
+            self.prefixes[at_block] = block::prefix(block.key(0));
         }
     }
 
@@ -167,5 +202,6 @@ impl KeyIndex {
             + self.firsts.iter().map(|first| first.len()).sum::<usize>()
             + self.firsts.capacity() * size_of::<Box<[u8]>>()
             + self.live.capacity() * size_of::<u32>()
+            + self.prefixes.capacity() * size_of::<u64>()
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use types::{Batch, Code, Fault, KeyRange, LeaseId, ReadFailure, Reader, Revision};
 
 use super::KeySpace;
-use crate::index::Head;
+use crate::index::{Head, Spot};
 use crate::keys;
 use crate::record::Record;
 use crate::request::{DeleteRequest, PutRequest};
@@ -77,7 +77,8 @@ impl Change<'_> {
     }
 
     pub(super) fn put_checked(&mut self, put: &PutRequest) -> Result<Response, ReadFailure> {
-        let head = self.space.index.get(&put.key);
+        let spot = self.space.index.spot(&put.key);
+        let head = self.space.index.head(spot);
         let live = head.filter(|head| !head.deleted);
         let before = match live {
             Some(head) if put.prev_kv || put.ignore_value => {
@@ -102,7 +103,7 @@ impl Change<'_> {
             previous: head.map(|head| head.position),
             ..Record::default()
         };
-        self.write(record, live);
+        self.write(spot, record, live);
         Ok(Response::Put { prev: before.filter(|_| put.prev_kv) })
     }
 
@@ -137,7 +138,7 @@ impl Change<'_> {
             previous: Some(head.position),
             ..Record::default()
         };
-        self.write(record, Some(head));
+        self.write(self.space.index.spot(&record.key), record, Some(head));
     }
 
     pub(crate) fn revoke(&mut self, id: LeaseId) -> Result<Response, Fault> {
@@ -153,8 +154,9 @@ impl Change<'_> {
         Ok(Response::LeaseRevoked)
     }
 
-    /// Writes one version; `before` is the version it takes the place of, if the key was there.
-    fn write(&mut self, record: Record, before: Option<Head>) {
+    /// Writes one version of the key at `spot`; `before` is the version it takes the place of, if the key
+    /// was there.
+    fn write(&mut self, spot: Spot, record: Record, before: Option<Head>) {
         let position = Position { revision: self.revision, sub: self.writes };
         self.writes += 1;
         // From the first write on, so that reads of the same transaction see this revision.
@@ -167,7 +169,7 @@ impl Change<'_> {
             deleted: record.deleted,
             reborn: record.reborn,
         };
-        self.space.index.set(&record.key, head);
+        self.space.index.set_at(spot, &record.key, head);
         let from = before.map_or(LeaseId(0), |head| head.lease);
         self.space.leases.attach(&record.key, from, record.lease);
         let encoded = record.encode();
