@@ -1,6 +1,10 @@
 //! Answers of gRPC calls, as they go into HTTP/2.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+
 use bytes::{BufMut, Bytes, BytesMut};
+use futures::future::{Either, select};
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use hyper::HeaderMap;
@@ -47,6 +51,21 @@ impl Respond {
     }
 }
 
+/// Has a task of its own wait for an answer and send it, unless the client gives it up before.
+pub(super) fn send_later(
+    mut respond: Respond,
+    answer: impl Future<Output = Result<Reply, Status>> + Send + 'static,
+) {
+    tokio::spawn(async move {
+        let given_up = poll_fn(|context| respond.respond.poll_reset(context));
+        let answer = match select(pin!(answer), given_up).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => return,
+        };
+        send(respond, answer);
+    });
+}
+
 /// Sends an answer, or why there is none. One that the client does not take yet waits for that in a
 /// task of its own. A client that is gone is nobody to tell.
 pub(super) fn send(respond: Respond, answer: Result<Reply, Status>) {
@@ -88,7 +107,7 @@ pub(super) async fn send_data(
     loop {
         stream.reserve_capacity(data.len());
         if stream.capacity() == 0 && !data.is_empty() {
-            let room = std::future::poll_fn(|context| {
+            let room = poll_fn(|context| {
                 if let std::task::Poll::Ready(reset) = stream.poll_reset(context) {
                     return std::task::Poll::Ready(Some(reset.and_then(|why| Err(why.into()))));
                 }

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use consensus::Message;
 use proptest::prelude::*;
 use region::{RegionMessage, Sleep, SleepKind};
-use types::{Index, NodeId, PeerId, RegionId, Term};
+use types::{Code, Fault, Index, NodeId, PeerId, RegionId, Term};
 
 use super::{FRAME_BYTES, Frame, Frames, Item, Question, decode};
 use crate::liveness::{Beat, Summary};
@@ -29,6 +29,25 @@ fn frames_stay_short_and_every_item_arrives_in_order() {
         .unwrap();
     }
     assert_eq!(next, [40, 40]);
+}
+
+#[test]
+fn commands_and_their_refusals_arrive() {
+    let mut frames = Frames::default();
+    let fault = Fault::new(Code::NoSpace, "full");
+    frames.command(NodeId(1), RegionId(300), 70_000, b"envelope");
+    frames.refused(NodeId(1), RegionId(300), 70_000, &fault);
+    let (_, frame) = frames.drain().next().unwrap();
+    let mut items = Vec::new();
+    decode(frame.bytes.into(), |item| items.push(item)).unwrap();
+    let [
+        Item::Command { region: RegionId(300), sequence: 70_000, data },
+        Item::Refused { region: RegionId(300), sequence: 70_000, fault: told },
+    ] = &items[..]
+    else {
+        panic!("{items:?}")
+    };
+    assert_eq!((data.as_ref(), told), (&b"envelope"[..], &fault));
 }
 
 /// A heartbeat as a leader far along sends it.

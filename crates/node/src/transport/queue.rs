@@ -17,8 +17,6 @@ pub(super) struct Queue {
     waiting: Mutex<Waiting>,
 }
 
-/// Bytes of frames that are put together, at most.
-const TOGETHER_BYTES: usize = 64 << 10;
 /// The urgent frames' share of a queue's bounds, on top of them: they are few and short.
 const URGENT_SHARE: usize = 4;
 
@@ -56,23 +54,8 @@ impl Lane {
 }
 
 impl Waiting {
-    /// What leaves next. Frames of one lane that wait together leave as one: a frame is a row of items,
-    /// and so is one row behind another.
     fn pop(&mut self) -> Option<Bytes> {
-        let lane = if self.urgent.frames.is_empty() { &mut self.bulk } else { &mut self.urgent };
-        let first = lane.pop()?;
-        let fits = |length: usize, next: &Bytes| length + next.len() <= TOGETHER_BYTES;
-        if !lane.frames.front().is_some_and(|next| fits(first.len(), next)) {
-            return Some(first);
-        }
-        let mut together = Vec::with_capacity(TOGETHER_BYTES.min(first.len() + lane.bytes));
-        together.extend_from_slice(&first);
-        while lane.frames.front().is_some_and(|next| fits(together.len(), next))
-            && let Some(next) = lane.pop()
-        {
-            together.extend_from_slice(&next);
-        }
-        Some(together.into())
+        self.urgent.pop().or_else(|| self.bulk.pop())
     }
 }
 
@@ -179,9 +162,9 @@ mod tests {
 
         queue.finish();
         assert_eq!(queue.push(frame(6, 1), false), Err(Refused));
-        let rest =
-            outgoing.by_ref().map(|frame| frame.payload.to_vec()).concat().now_or_never().unwrap();
-        assert_eq!(rest, [&[2; 40][..], &[3, 4]].concat());
+        let rest: Vec<_> =
+            outgoing.by_ref().map(|frame| frame.payload[0]).collect().now_or_never().unwrap();
+        assert_eq!(rest, [2, 3, 4]);
     }
 
     #[test]
@@ -194,9 +177,14 @@ mod tests {
         queue.push(frame(3, 100), true).unwrap();
         assert_eq!(queue.push(frame(4, 1), true), Err(Refused), "this lane is bounded, too");
         assert_eq!(queue.push(frame(5, 0), false), Err(Refused), "and is no way around the other");
-        let mut next = || outgoing.next().now_or_never().flatten().unwrap().payload;
-        assert_eq!(next(), [[2; 100], [3; 100]].concat(), "together, since they waited together");
-        assert!(next().iter().all(|byte| *byte == 1));
+        let first: Vec<_> = outgoing
+            .by_ref()
+            .take(3)
+            .map(|frame| frame.payload[0])
+            .collect()
+            .now_or_never()
+            .unwrap();
+        assert_eq!(first, [2, 3, 1]);
     }
 
     #[test]

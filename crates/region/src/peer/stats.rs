@@ -30,7 +30,7 @@ impl<P, R> Peer<P, R> {
             }),
             idle_ticks: self.rest.idle_ticks(ticks),
             hibernating: self.is_asleep(),
-            pending_proposals: self.proposals.len(),
+            pending_proposals: self.proposals.len() + self.fresh.len(),
             waiting_reads: self.reads.len(),
             transferee: status.transferee,
             peers: peers.collect(),

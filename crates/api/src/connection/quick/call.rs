@@ -11,7 +11,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use types::{Fault, KeyspaceId};
 
-use crate::connection::send::{Reply, Respond, send};
+use crate::connection::send::{Reply, Respond, send, send_later};
 use crate::etcd::kv;
 use crate::{error, metadata};
 
@@ -133,9 +133,8 @@ impl Read {
     /// Has a task of its own see it through from the start.
     pub(super) fn spawn(self, handle: &Handle, respond: Respond) {
         let handle = handle.clone();
-        tokio::spawn(async move {
-            let answer = handle.range(self.keyspace, self.request, self.consistency).await;
-            send(respond, reply(answer));
+        send_later(respond, async move {
+            reply(handle.range(self.keyspace, self.request, self.consistency).await)
         });
     }
 }

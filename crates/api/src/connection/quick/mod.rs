@@ -20,7 +20,7 @@ use self::arriving::{Arrived, Arriving};
 use self::call::{Call, Kind, Method};
 use self::pending::{Pending, Reads, Sweep};
 use self::table::Table;
-use super::send::{Respond, send};
+use super::send::{Respond, send, send_later};
 use crate::calls;
 use crate::front::Front;
 use crate::guests::{Guest, HALF};
@@ -146,9 +146,8 @@ impl Quick {
             }
             Call::ReadTxn { keyspace, request, consistency } => {
                 let handle = self.handle.clone();
-                tokio::spawn(async move {
-                    let answer = handle.txn(keyspace, request, consistency).await;
-                    send(respond, Kind::Txn.reply(answer));
+                send_later(respond, async move {
+                    Kind::Txn.reply(handle.txn(keyspace, request, consistency).await)
                 });
             }
             Call::Read(read) if read.is_linearizable() => self.reads.push(read, respond),

@@ -10,7 +10,7 @@ use types::{Fault, KeyspaceId};
 
 use super::call::{Kind, Read};
 use super::table::Table;
-use crate::connection::send::{Respond, send};
+use crate::connection::send::{Respond, send, send_later};
 use crate::error;
 
 /// How often what waits is looked at. What was there at the last look, too, takes long, and gets a
@@ -51,9 +51,7 @@ pub(super) fn submitted(
         Err(Unsent::NotNow(command)) => {
             table.give_back(ticket);
             let handle = handle.clone();
-            tokio::spawn(async move {
-                send(respond, kind.reply(handle.propose(keyspace, command).await));
-            });
+            send_later(respond, async move { kind.reply(handle.propose(keyspace, command).await) });
         }
     }
 }
@@ -107,9 +105,7 @@ fn stuck(
                 Stuck::Pursue(pursuit) => {
                     table.give_back(ticket);
                     let handle = handle.clone();
-                    tokio::spawn(async move {
-                        send(respond, kind.reply(handle.pursue(pursuit).await));
-                    });
+                    send_later(respond, async move { kind.reply(handle.pursue(pursuit).await) });
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Whole nodes in one process: real files, real sockets, real threads.
 
 mod catch_up;
+mod desk;
 mod failover;
 mod half_installed;
 mod keyspaces;
