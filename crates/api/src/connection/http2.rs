@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::Broken;
 use super::greeting::Greeted;
 use super::keep_alive::KeepAlive;
-use super::quick::{Quick, Taken};
+use super::quick::Quick;
 use super::stream;
 use crate::authority::Inspected;
 use crate::front::Front;
@@ -82,7 +82,7 @@ impl Driver {
         respond: SendResponse<Bytes>,
         context: &mut Context<'_>,
     ) {
-        if let Taken::Not(request, respond) = self.quick.take(request, respond, context) {
+        if let Some((request, respond)) = self.quick.take(request, respond, context) {
             let serving = stream::serve(self.front.clone(), request, respond);
             let place = Place::new(&self.streams);
             tokio::spawn(async move {

@@ -54,7 +54,7 @@ impl Handle {
         consistency: Consistency,
     ) -> Option<Result<Answer<RangeResponse>, Fault>> {
         if let Err(code) = state::check_range(request) {
-            return Some(Err(code.into()));
+            return Some(Err(code));
         }
         let shard = self.shard(keyspace).ok().filter(|shard| shard.keys_only().is_ok())?;
         let age = match consistency {

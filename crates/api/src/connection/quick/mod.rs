@@ -25,12 +25,6 @@ use crate::calls;
 use crate::front::Front;
 use crate::guests::{Guest, HALF};
 
-/// Whether a request was taken.
-pub(super) enum Taken {
-    Yes,
-    Not(Request<RecvStream>, SendResponse<Bytes>),
-}
-
 /// The requests of one connection.
 pub(super) struct Quick {
     handle: Handle,
@@ -62,19 +56,19 @@ impl Quick {
         }
     }
 
-    /// Takes a request, if it is one of a kind that needs no task.
+    /// Takes a request, if it is one of a kind that needs no task; answers with one that is not.
     pub(super) fn take(
         &mut self,
         request: Request<RecvStream>,
         mut respond: SendResponse<Bytes>,
         context: &mut Context<'_>,
-    ) -> Taken {
-        let Some(method) = Method::of(&request) else { return Taken::Not(request, respond) };
+    ) -> Option<(Request<RecvStream>, SendResponse<Bytes>)> {
+        let Some(method) = Method::of(&request) else { return Some((request, respond)) };
         let call = match calls::start(request.uri().path(), self.guest.as_ref()) {
             Ok(call) => call,
             Err(status) => {
                 drop(respond.send_response(status.into_http::<()>(), true));
-                return Taken::Yes;
+                return None;
             }
         };
         let respond = Respond::new(respond, call);
@@ -85,7 +79,7 @@ impl Quick {
             Poll::Ready(arrived) => self.arrived(arriving, arrived),
             Poll::Pending => self.arriving.push(arriving),
         }
-        Taken::Yes
+        None
     }
 
     /// Looks for what was missing of requests.
