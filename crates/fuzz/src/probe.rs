@@ -23,6 +23,9 @@ pub(crate) struct Probe {
     count: u64,
 }
 
+/// Alarms in a row that are taken back.
+const ALARMS: usize = 20;
+
 impl Probe {
     pub(crate) fn new(address: &str, key: String, token: Option<String>) -> Self {
         Self { connection: Connection::new(address), key, token, count: 0 }
@@ -44,12 +47,16 @@ impl Probe {
             vec![operation(Request::RequestPut(put)), operation(Request::RequestRange(range))];
         let txn = pb::TxnRequest { success, ..Default::default() };
         let began = Instant::now();
-        let answer: pb::TxnResponse = match self.ask("/etcdserverpb.KV/Txn", &txn).await {
-            Err(error) if error.to_string().contains(NO_SPACE) => {
-                self.disarm().await?;
-                self.ask("/etcdserverpb.KV/Txn", &txn).await?
+        let mut tries = 0;
+        let answer: pb::TxnResponse = loop {
+            match self.ask("/etcdserverpb.KV/Txn", &txn).await {
+                // The others may raise the next one at once.
+                Err(error) if tries < ALARMS && is_alarm(&format!("{error:#}")) => {
+                    tries += 1;
+                    self.disarm().await?;
+                }
+                answered => break answered?,
             }
-            answered => answered?,
         };
         let took = began.elapsed();
         ensure!(took < SLOW, "another client waited {took:?}");
@@ -85,6 +92,11 @@ impl Probe {
             self.connection.call(&unary(path, message, self.token.as_deref()), true).await?;
         read(&answer).with_context(|| path.to_owned())
     }
+}
+
+/// Whether it is what an alarm refuses. Damage that is real stays when the alarm is taken back.
+fn is_alarm(words: &str) -> bool {
+    words.contains(NO_SPACE) || words.contains("etcdserver: corrupt cluster")
 }
 
 fn unary(path: &str, message: &impl Message, token: Option<&str>) -> Call {
