@@ -8,6 +8,7 @@ import checks_errors  # noqa: F401  each registers its checks
 import checks_kv  # noqa: F401
 import checks_lease  # noqa: F401
 import checks_maintenance  # noqa: F401
+import checks_member  # noqa: F401
 import checks_tools  # noqa: F401
 import checks_txn  # noqa: F401
 import checks_watch  # noqa: F401

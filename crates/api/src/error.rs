@@ -95,6 +95,12 @@ pub const fn of(code: Code) -> Row {
         Code::Unsupported => row(G::Unimplemented, 501, 2, "hiraeth: not supported"),
         Code::LimitReached => row(G::ResourceExhausted, 429, 7, "hiraeth: a limit was reached"),
         Code::Internal => row(G::Internal, 500, 8, "hiraeth: internal error"),
+        Code::BadTransferee => {
+            row(G::FailedPrecondition, 409, 4, "etcdserver: bad leader transferee")
+        }
+        Code::TransferTimedOut => {
+            row(G::Unknown, 504, 5, "etcdserver: request timed out, leader transfer took too long")
+        }
         Code::TooStale => {
             row(G::Unavailable, 503, 5, "hiraeth: this node's copy is older than the request takes")
         }

@@ -4,7 +4,9 @@
 use types::Code;
 
 /// Words that are the whole message.
-const EXACT: [(&str, Code); 25] = [
+const EXACT: [(&str, Code); 27] = [
+    ("etcdserver: bad leader transferee", Code::BadTransferee),
+    ("etcdserver: request timed out, leader transfer took too long", Code::TransferTimedOut),
     ("etcdserver: key is not provided", Code::EmptyKey),
     ("etcdserver: value is provided", Code::ValueProvided),
     ("etcdserver: lease is provided", Code::LeaseProvided),

@@ -262,7 +262,8 @@ impl<P, R> Host<P, R> {
     /// Hands over leadership of `region` to its replica on node `to`.
     ///
     /// # Errors
-    /// `RegionNotFound`, `MemberNotFound`, `NotLeader`.
+    /// `RegionNotFound`; `NotLeader`; `MemberNotFound` for a node without a replica that votes, and
+    /// for the leader's own.
     pub fn transfer(&mut self, region: RegionId, to: NodeId) -> Result<(), Code> {
         let mut result = Err(Code::RegionNotFound);
         self.guarded(region, |peer, around, out| {

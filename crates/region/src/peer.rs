@@ -288,7 +288,10 @@ impl<P, R> Peer<P, R> {
         }
         // What came before goes before: during a transfer nothing is taken.
         self.propose_all(out);
-        self.replica.transfer_leadership(peer).map_err(|_| Code::NotLeader)?;
+        self.replica.transfer_leadership(peer).map_err(|error| match error {
+            consensus::Error::NoSuchPeer(_) => Code::MemberNotFound,
+            _ => Code::NotLeader,
+        })?;
         self.rest.touch(around.ticks);
         if around.limits.guards.forfeit_at_transfer {
             out.forfeited.push((self.record.id, self.replica.term(), Forfeit::Term));

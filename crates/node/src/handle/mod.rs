@@ -10,6 +10,7 @@ mod machine;
 mod reads;
 mod stats;
 mod status;
+mod transfer;
 mod waits;
 
 pub(crate) use frozen::FROZEN;

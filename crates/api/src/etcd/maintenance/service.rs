@@ -3,7 +3,7 @@ use proto::etcdserverpb as pb;
 use proto::etcdserverpb::maintenance_server::Maintenance;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
-use types::{Code, Fault, Revision};
+use types::{Code, Fault, NodeId, Revision};
 
 use super::snapshot::{self, SnapshotStream, Surroundings};
 use super::{alarm, downgrade, hash, status};
@@ -26,10 +26,6 @@ impl MaintenanceService {
         let keyspace = metadata::admit(&self.handle, metadata)?;
         self.handle.freeze(keyspace).await.map_err(fail)
     }
-}
-
-fn unserved<T>(what: &str) -> Result<T, Status> {
-    Err(Status::unimplemented(format!("hiraeth: {what} is not served yet")))
 }
 
 fn fail(fault: Fault) -> Status {
@@ -114,9 +110,12 @@ impl Maintenance for MaintenanceService {
 
     async fn move_leader(
         &self,
-        _: Request<pb::MoveLeaderRequest>,
+        request: Request<pb::MoveLeaderRequest>,
     ) -> Result<Response<pb::MoveLeaderResponse>, Status> {
-        unserved("MoveLeader")
+        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let to = NodeId(request.get_ref().target_id);
+        let header = self.handle.move_leader(keyspace, to).await.map_err(fail)?;
+        Ok(Response::new(pb::MoveLeaderResponse { header: Some(convert::header(&header)) }))
     }
 
     async fn downgrade(

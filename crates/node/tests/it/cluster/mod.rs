@@ -17,4 +17,5 @@ mod refused;
 mod renewals;
 mod restarts;
 mod sleep;
+mod transfer;
 pub(crate) mod world;
