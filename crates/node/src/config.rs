@@ -15,7 +15,7 @@ use crate::watch::WatchLimits;
 pub enum EngineKind {
     /// On disk.
     #[default]
-    Fjall,
+    Disk,
     /// In memory only, rebuilt at every start from the log, which is therefore never cut: for tests
     /// and for small states.
     Memory,
@@ -62,6 +62,9 @@ pub struct NodeConfig {
     /// Bytes of files from which on the log is made shorter: old files are emptied, and where more
     /// than half of it is still needed, the largest logs are cut whatever they hold.
     pub log_bytes: u64,
+    /// For how long entries that could be cut wait for the engine to make by itself durable what came
+    /// of them, until it is told to.
+    pub log_flush_after: Duration,
     /// Free bytes on the disk of `data_dir` below which the node takes no writes any more; `None`
     /// for two log segments and 128 MiB, but at most a quarter of the disk.
     pub disk_reserve_bytes: Option<u64>,
@@ -91,7 +94,7 @@ impl Default for NodeConfig {
             advertise_client: "127.0.0.1:2379".to_owned(),
             initial_cluster: Vec::new(),
             quorum_count: None,
-            engine: EngineKind::Fjall,
+            engine: EngineKind::Disk,
             engine_memory_bytes: 64 << 20,
             tick: Duration::from_millis(100),
             election_ticks: 10,
@@ -102,6 +105,7 @@ impl Default for NodeConfig {
             log_keep_entries: 5_000,
             log_region_bytes: 64 << 20,
             log_bytes: 512 << 20,
+            log_flush_after: Duration::from_secs(20),
             disk_reserve_bytes: None,
             flight_file_bytes: 8 << 20,
             hibernate_after: Some(Duration::from_secs(3)),

@@ -68,26 +68,31 @@ fn expire(shared: &Arc<Shared>, shard: &Arc<Shard>, ids: Vec<LeaseId>) {
 pub(crate) async fn cut_logs(shared: Arc<Shared>) {
     let mut interval = tokio::time::interval(LOG_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut waits_since = None;
     loop {
         interval.tick().await;
         for shard in shared.shards().values() {
             snapshots::forget_old(&shared, shard, EXPORT_AGE);
         }
-        let due = due_for_cut(&shared);
         // What an engine in memory holds is never durable: its log is all there is.
-        if due.is_empty() || shared.replays {
+        if shared.replays {
             continue;
         }
-        let persisting = Arc::clone(&shared);
-        let result = tokio::task::spawn_blocking(move || persisting.engine.persist()).await;
-        match result {
-            Ok(Ok(())) => {
-                for (region, to) in due {
-                    cut(&shared, region, to);
+        let (due, patience) = due_for_cut(&shared);
+        let looking = Arc::clone(&shared);
+        // It may read the disk.
+        let looked = tokio::task::spawn_blocking(move || cut_durable(&looking, due)).await;
+        match looked {
+            Ok(Ok(false)) => waits_since = None,
+            Ok(Ok(true)) => {
+                let now = shared.clock.now();
+                if now.since(*waits_since.get_or_insert(now)) >= patience {
+                    shared.engine.flush_soon();
+                    waits_since = None;
                 }
             }
             Ok(Err(error)) => {
-                shared.fail_disk("the engine could not be made durable", &error);
+                shared.fail_disk("the engine's durable state cannot be read", &error);
                 return;
             }
             Err(_) => return,
@@ -95,19 +100,39 @@ pub(crate) async fn cut_logs(shared: Arc<Shared>) {
     }
 }
 
-/// Which logs may go, and up to where, judged by what was applied before the engine is synced.
-fn due_for_cut(shared: &Shared) -> Vec<(RegionId, Index)> {
+/// Cuts the logs that are due as far as the engine has made durable what came of them; answers
+/// whether one of them waits for the engine.
+fn cut_durable(shared: &Shared, due: Vec<(RegionId, Index)>) -> Result<bool, state::LoadError> {
+    let mut waits = false;
+    if due.is_empty() {
+        return Ok(waits);
+    }
+    let durable = shared.engine.durable();
+    for (region, to) in due {
+        let applied = state::Applied::stored(region, &*durable)?.index;
+        waits |= applied < to;
+        cut(shared, region, to.min(applied));
+    }
+    Ok(waits)
+}
+
+/// Which logs may go, and up to where, judged by what is applied; and how long they may wait for the
+/// engine.
+fn due_for_cut(shared: &Shared) -> (Vec<(RegionId, Index)>, Duration) {
     let config = &shared.config;
     let regions = shared.wal.regions();
     let half = config.log_bytes / 2;
     let fair = half / (regions.len() as u64).max(1);
     let total: u64 = regions.iter().map(|status| status.bytes).sum();
-    let bytes = if total > half { fair } else { config.log_region_bytes };
+    let (bytes, patience) = match total > half {
+        true => (fair, Duration::ZERO),
+        false => (config.log_region_bytes, config.log_flush_after),
+    };
     let due = |status: &RegionStatus| {
         let applied = shared.shard(status.region)?.applied().get();
         let first = status.log.first.get();
         let held = (applied + 1).saturating_sub(first);
-        // In large pieces: the engine has to be synced for each.
+        // In large pieces: each is an entry in the log, too.
         let to = if held > 3 * config.log_keep_entries {
             applied - config.log_keep_entries
         } else if status.bytes > bytes.max(MIN_REGION_BYTES) && held > 0 {
@@ -117,10 +142,13 @@ fn due_for_cut(shared: &Shared) -> Vec<(RegionId, Index)> {
         };
         Some((status.region, Index(to.min(applied))))
     };
-    regions.iter().filter_map(due).collect()
+    (regions.iter().filter_map(due).collect(), patience)
 }
 
 fn cut(shared: &Shared, region: RegionId, to: Index) {
+    if shared.wal.region(region).is_none_or(|log| to < log.first) {
+        return;
+    }
     // It may be gone meanwhile, by a snapshot.
     let Ok(term) = shared.wal.term(region, to) else { return };
     tracing::debug!(%region, %to, "cutting the log");

@@ -75,6 +75,8 @@ pub(crate) fn directory_changed(shared: &Arc<Shared>, directory: Directory) {
             }
         }
     }
+    // It changes rarely, and a start that finds it has less to learn from the log.
+    shared.engine.flush_soon();
     // Told last: whoever sees a keyspace in it finds its region here.
     shared.set_directory(directory);
 }
@@ -159,6 +161,8 @@ fn bootstrap(
     let mut batch = Batch::default();
     machine.finish(&mut batch);
     shared.engine.write(batch)?;
+    // Not needed for safety: without it, a start after a crash needs the first members' names again.
+    shared.engine.flush_soon();
     machine.written();
     Ok(())
 }

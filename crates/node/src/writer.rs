@@ -29,6 +29,8 @@ const BATCH_BYTES: usize = 8 << 20;
 const SLOW: Duration = Duration::from_millis(500);
 /// After how much quiet the log is settled.
 const QUIET: Duration = Duration::from_secs(1);
+/// Between two pieces of what is prepared in quiet moments.
+const PREPARE: Duration = Duration::from_millis(100);
 
 struct Writer<'a> {
     shared: &'a Arc<Shared>,
@@ -51,11 +53,12 @@ pub(crate) fn run(shared: &Arc<Shared>, wal: Box<dyn Log>) {
 impl Writer<'_> {
     fn run(&mut self) -> Result<(), Error> {
         let mut tasks = Vec::new();
-        let (mut more, mut settled) = (false, false);
+        let (mut more, mut settled, mut prepared) = (false, false, false);
         loop {
             let patience = match (more, settled) {
                 (true, _) => Some(Duration::ZERO),
-                (false, true) => None,
+                (false, true) if prepared => None,
+                (false, true) => Some(PREPARE),
                 (false, false) => Some(QUIET),
             };
             let open = self.shared.writer.take(&mut tasks, patience);
@@ -84,6 +87,7 @@ impl Writer<'_> {
             if !open {
                 return Ok(());
             }
+            prepared = quiet && settled && !self.wal.prepare()?;
             more = self.wal.reclaim()?.more;
             settled = quiet && !more;
         }

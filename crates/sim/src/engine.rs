@@ -1,5 +1,5 @@
-//! An engine that keeps what a real one promises and not a batch more: all of it after the death of
-//! the process, a prefix of the batches after a power cut, everything up to the last `persist`.
+//! An engine that keeps what a real one promises and not a batch more: after a crash a prefix of the
+//! batches, with everything up to the last `persist` in it.
 
 use std::collections::VecDeque;
 
@@ -61,14 +61,9 @@ impl SimEngine {
         self.0.lock().at_risk.len()
     }
 
-    /// The process died, the machine did not.
-    pub(crate) fn kill_process(&self) {
-        let mut state = self.0.lock();
-        (state.fuse, state.off) = (None, false);
-    }
-
-    /// A power cut: some prefix of the batches since the last `persist` is left.
-    pub(crate) fn lose_power(&self, random: &mut Random) {
+    /// The process died, with or without the machine: some prefix of the batches since the last
+    /// `persist` is left.
+    pub(crate) fn crash(&self, random: &mut Random) {
         let mut state = self.0.lock();
         (state.fuse, state.off) = (None, false);
         let last = state.at_risk.len();
@@ -135,6 +130,19 @@ impl Engine for SimEngine {
         let count = state.at_risk.len();
         state.keep(count);
         Ok(())
+    }
+
+    /// At once: what is asked for here is rare.
+    fn flush_soon(&self) {
+        let mut state = self.0.lock();
+        if !state.off {
+            let count = state.at_risk.len();
+            state.keep(count);
+        }
+    }
+
+    fn durable(&self) -> Box<dyn Snapshot> {
+        self.0.lock().durable.snapshot()
     }
 
     fn snapshot(&self) -> Box<dyn Snapshot> {

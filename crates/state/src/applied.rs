@@ -1,11 +1,13 @@
 //! How far a region's log is applied, kept in the same batch as what it did.
 
 use bytes::Bytes;
-use types::{ConfState, Epoch, Index, Revision, Term};
+use types::{ConfState, Epoch, Index, Reader, RegionId, Revision, Term};
 
 use crate::codec::CodecError;
 use crate::codec::primitives::{Cursor, Writer};
 use crate::codec::records::{get_configuration, get_epoch, put_configuration, put_epoch};
+use crate::error::LoadError;
+use crate::keys;
 
 const VERSION: u8 = 1;
 
@@ -20,6 +22,27 @@ pub struct Applied {
     pub conf_state: ConfState,
     /// The shape's version.
     pub epoch: Epoch,
+}
+
+impl Applied {
+    /// What `reader` has of `region`; the beginning if it has nothing.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the record is damaged.
+    pub fn stored(region: RegionId, reader: &dyn Reader) -> Result<Self, LoadError> {
+        Ok(stored(region, reader)?.0)
+    }
+}
+
+pub(crate) fn stored(
+    region: RegionId,
+    reader: &dyn Reader,
+) -> Result<(Applied, Progress), LoadError> {
+    match reader.get(&keys::applied(region))? {
+        Some(bytes) => decode(bytes)
+            .map_err(|error| LoadError::Damaged(format!("the applied record: {error}"))),
+        None => Ok((Applied::default(), Progress::default())),
+    }
 }
 
 /// How far the key space has come.
@@ -52,7 +75,7 @@ pub(crate) fn encode(applied: &Applied, progress: &Progress) -> Bytes {
     out.finish()
 }
 
-pub(crate) fn decode(bytes: Bytes) -> Result<(Applied, Progress), CodecError> {
+fn decode(bytes: Bytes) -> Result<(Applied, Progress), CodecError> {
     let mut from = Cursor::new(bytes);
     if from.byte()? != VERSION {
         return Err(from.error("an applied record of an unknown version"));

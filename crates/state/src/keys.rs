@@ -30,6 +30,13 @@ pub fn region_range(region: RegionId) -> (Bytes, Bytes) {
     (Bytes::copy_from_slice(&start), end)
 }
 
+/// The length of the prefix that the versions of one region have in common, where `key` is of one:
+/// they are written in ascending order, each once.
+#[must_use]
+pub fn version_prefix(key: &[u8]) -> Option<usize> {
+    (key.get(8) == Some(&RECORD)).then_some(9)
+}
+
 fn tagged(region: RegionId, tag: u8, rest: &[u8]) -> Bytes {
     let mut key = Vec::with_capacity(9 + rest.len());
     key.extend_from_slice(&region.get().to_be_bytes());

@@ -49,7 +49,7 @@ pub(crate) struct Settings {
     /// majority].
     #[arg(long, env = "HIRAETH_QUORUM_COUNT", value_name = "N")]
     quorum_count: Option<usize>,
-    /// What keeps the state: fjall (on disk) or memory [default: fjall].
+    /// What keeps the state: disk or memory [default: disk].
     #[arg(long, env = "HIRAETH_ENGINE")]
     engine: Option<String>,
     /// Memory for the engine's caches and write buffers, in MiB [default: 64].
@@ -129,7 +129,7 @@ impl Settings {
         let defaults = NodeConfig::default();
         let data_dir = self.data_dir.or(file.data_dir);
         let data_dir = data_dir.unwrap_or_else(|| PathBuf::from("hiraeth-data"));
-        let engine = or(self.engine, file.engine, "fjall");
+        let engine = or(self.engine, file.engine, "disk");
         let engine_memory = self.engine_memory_mib.or(file.engine_memory_mib);
         let tick = self.tick_ms.or(file.tick_ms).map(std::time::Duration::from_millis);
         let mode = or(self.auto_compaction_mode, file.auto_compaction_mode, "periodic");
@@ -167,7 +167,7 @@ impl Settings {
             node,
             listen_client,
             listen_http,
-            log: or(self.log, file.log, "info,fjall=warn,lsm_tree=warn"),
+            log: or(self.log, file.log, "info,lsm_tree=warn"),
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
         })
     }
@@ -184,9 +184,9 @@ fn parse_member(member: &str) -> anyhow::Result<(String, String)> {
 
 fn parse_engine(engine: &str) -> anyhow::Result<EngineKind> {
     match engine {
-        "fjall" => Ok(EngineKind::Fjall),
+        "disk" => Ok(EngineKind::Disk),
         "memory" => Ok(EngineKind::Memory),
-        _ => bail!("--engine is fjall or memory, not {engine:?}"),
+        _ => bail!("--engine is disk or memory, not {engine:?}"),
     }
 }
 

@@ -71,9 +71,7 @@ impl Handle {
         self.shared.poller(region).push(ToPoller::Status { region, reply });
         let status = receiver.await.map_err(|_| Code::ShuttingDown)?.ok_or(Code::Corrupt)?;
         let engine = self.shared.engine.stats();
-        // Journals are preallocated: what they hold is what memory holds too.
-        let tables = engine.disk_bytes.saturating_sub(engine.journal_bytes);
-        let db_size = tables + engine.memtable_bytes;
+        let db_size = engine.disk_bytes + engine.overlay_bytes;
         Ok(ReplicaStatus {
             leader: shard.leadership().leader,
             first_index: self.shared.wal.region(region).unwrap_or_default().first.get(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use env::{Clock, Disk, MonotonicClock, OsRandom, RealDisk, Rng};
 use state::custom::StateMachine;
-use storage::engine::{Engine, FjallEngine, FjallOptions, MemoryEngine};
+use storage::engine::{DiskEngine, DiskOptions, Engine, MemoryEngine};
 use storage::log::Log;
 use storage::wal::{Wal, WalConfig};
 
@@ -246,12 +246,13 @@ fn check_promises(
 fn open_engine(config: &NodeConfig) -> Result<Arc<dyn Engine>, Error> {
     Ok(match config.engine {
         EngineKind::Memory => Arc::new(MemoryEngine::new()),
-        EngineKind::Fjall => {
-            let options = FjallOptions {
+        EngineKind::Disk => {
+            let options = DiskOptions {
                 memory_bytes: config.engine_memory_bytes,
-                ..FjallOptions::default()
+                family: state::keys::version_prefix,
+                ..DiskOptions::default()
             };
-            Arc::new(FjallEngine::open(&config.data_dir.join("state"), options)?)
+            Arc::new(DiskEngine::open(&config.data_dir.join("state"), options)?)
         }
     })
 }

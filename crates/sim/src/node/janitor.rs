@@ -1,5 +1,6 @@
 //! What `node::janitor` does from time to time.
 
+use state::Applied;
 use state::command::{Command, Envelope};
 use storage::engine::Engine;
 use types::{Code, Index, LeaseId, RegionId};
@@ -30,13 +31,22 @@ impl Running {
         if due.is_empty() {
             return;
         }
-        if sky.mutant != Some(Mutant::CutBeforePersist)
-            && let Err(error) = self.engine.persist()
-        {
-            self.broke(sky, "engine", format!("the engine could not be made durable: {error}"));
-            return;
-        }
+        let durable = self.engine.durable();
         for (region, to) in due {
+            let safe = match Applied::stored(region, &*durable) {
+                Ok(applied) => applied.index,
+                Err(error) => {
+                    self.broke(sky, "engine", format!("the durable state cannot be read: {error}"));
+                    return;
+                }
+            };
+            if safe < to {
+                self.engine.flush_soon();
+            }
+            let to = if sky.mutant == Some(Mutant::CutBeforePersist) { to } else { to.min(safe) };
+            if self.shard(region).is_none_or(|shard| to.get() < shard.log_first) {
+                continue;
+            }
             let Ok(entries) = self.log.entries(region, to, to.next(), 1) else { continue };
             let Some(term) = entries.first().map(|entry| entry.term) else { continue };
             if let Some(shard) = self.shard(region) {

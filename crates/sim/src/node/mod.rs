@@ -177,14 +177,14 @@ impl Node {
                 sky.counts.kills += 1;
                 sky.note(self.id, "killed", [0; 4]);
                 self.disk.kill_process();
-                self.engine.kill_process();
+                self.engine.crash(&mut sky.random);
             }
             Crash::Power => {
                 sky.counts.power_cuts += 1;
                 sky.note(self.id, "power cut", [self.engine.at_risk() as u64, 0, 0, 0]);
                 let before = self.engine.at_risk() as u64;
                 self.disk.restart(&mut sky.random);
-                self.engine.lose_power(&mut sky.random);
+                self.engine.crash(&mut sky.random);
                 sky.counts.batches_lost += before;
             }
         }

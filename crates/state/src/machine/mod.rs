@@ -120,11 +120,7 @@ impl Machine {
     }
 
     fn load_kind(region: RegionId, reader: &dyn Reader, kind: Kind) -> Result<Self, LoadError> {
-        let (applied, progress) = match reader.get(&keys::applied(region))? {
-            Some(bytes) => applied::decode(bytes)
-                .map_err(|error| LoadError::Damaged(format!("the applied record: {error}")))?,
-            None => (Applied::default(), Progress::default()),
-        };
+        let (applied, progress) = applied::stored(region, reader)?;
         let mut sessions = Sessions::default();
         let (start, end) = keys::sessions(region);
         let mut damaged = None;

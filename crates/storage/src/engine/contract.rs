@@ -2,7 +2,7 @@ use types::{Batch, Op, Reader};
 
 use super::Error;
 
-/// Bytes in an engine key; `fjall` stores the length in 16 bits.
+/// Bytes in an engine key; tables store the length in 16 bits.
 pub const KEY_BYTES_MAX: usize = 65_535;
 
 /// Bytes in an engine value. Far above what a request can carry (1.5 MiB), so that a record which
@@ -11,8 +11,8 @@ pub const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A frozen, consistent view: no batch is ever seen in part, and later writes do not show.
 ///
-/// It keeps the versions it sees from being collected, so it must not be held for ever; `fjall`
-/// also keeps its directory locked until the last one is dropped.
+/// It keeps the versions it sees from being collected, so it must not be held for ever; the engine on
+/// disk also keeps its directory locked until the last one is dropped.
 pub trait Snapshot: Reader + Send + Sync {}
 
 impl<T: Reader + Send + Sync> Snapshot for T {}
@@ -26,24 +26,33 @@ impl<T: Reader + Send + Sync> Snapshot for T {}
 /// fails with [`Error::Latched`] (reads with [`types::ReadFailure`]), because what is on the disk
 /// is no longer known. The process has to be restarted.
 pub trait Engine: Reader + Send + Sync + 'static {
-    /// Makes all changes of `batch` or none. When it answers, they survive the death of the
-    /// process, not a power cut. May wait for the disk when memory is full.
+    /// Makes all changes of `batch` or none. When it answers, readers see them; no crash is survived
+    /// yet. May wait for the disk when memory is full.
     ///
-    /// After a crash the engine holds a prefix of the batches that were written, never a gap.
+    /// After a crash the engine holds a prefix of the batches that were written, never a gap, and in
+    /// it everything up to the last [`Engine::persist`].
     ///
     /// # Errors
     /// [`Error::KeyLength`] and [`Error::ValueLength`] leave the engine unchanged and usable; all
     /// others latch it.
     fn write(&self, batch: Batch) -> Result<(), Error>;
 
-    /// When it answers, everything written before the call survives a power cut.
+    /// When it answers, everything written before the call survives a power cut. It waits for the
+    /// disk, and what it makes durable early costs merging later: for rare occasions. The engine
+    /// makes durable by itself what has become much.
     ///
     /// # Errors
     /// Any failure latches the engine; it must not be retried and acknowledged.
     fn persist(&self) -> Result<(), Error>;
 
+    /// Begins to do what [`Engine::persist`] does and does not wait for it. Failures latch the engine.
+    fn flush_soon(&self);
+
     /// A frozen view of what is written now. Cheap: nothing is copied.
     fn snapshot(&self) -> Box<dyn Snapshot>;
+
+    /// A frozen view of what a power cut would leave, or of a prefix of that. Cheap, too.
+    fn durable(&self) -> Box<dyn Snapshot>;
 
     /// Removes the records with `start <= key < end` in batches of bounded size. Not atomic as a
     /// whole: after a crash some are gone and some are not.
@@ -65,15 +74,13 @@ pub trait Engine: Reader + Send + Sync + 'static {
 /// What an engine holds now. All figures are in bytes unless the name says otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct EngineStats {
-    /// Disk used by tables and journals together.
+    /// Disk used by tables.
     pub disk_bytes: u64,
-    /// The part of `disk_bytes` in journals; a new journal is preallocated and counts in full.
-    pub journal_bytes: u64,
     /// Memory used by records not yet in a table and by the block cache. Indexes and filters that
     /// stay in memory are not counted.
     pub memory_bytes: u64,
     /// The part of `memory_bytes` in records not yet in a table.
-    pub memtable_bytes: u64,
+    pub overlay_bytes: u64,
     /// The part of `memory_bytes` in the block cache.
     pub cache_bytes: u64,
     /// Table files.
@@ -82,7 +89,7 @@ pub struct EngineStats {
     pub latched: bool,
 }
 
-/// Checks the lengths `fjall` would panic on, before anything is written.
+/// Checks the lengths that tables would panic on, before anything is written.
 pub(super) fn check_lengths(batch: &Batch) -> Result<(), Error> {
     for op in &batch.ops {
         let (key, value_len) = match op {

@@ -27,7 +27,7 @@ pub enum Error {
         doing: &'static str,
         /// What went wrong below.
         #[source]
-        source: ::fjall::Error,
+        source: lsm_tree::Error,
     },
     /// A read failed, and the engine is latched from now on.
     #[error(transparent)]
@@ -43,8 +43,8 @@ pub enum Error {
     },
     /// The directory has a format this build does not read.
     #[error(
-        "the engine directory {path} has {found}, this build reads version 3: \
-         it was written by another version of the engine, or its file `version` is damaged"
+        "the engine directory {path} has {found}, this build reads tables of version 3 and \
+         nothing else: it was written by another version of the engine"
     )]
     Format {
         /// The directory.
@@ -59,7 +59,7 @@ pub enum Error {
         path: PathBuf,
         /// What went wrong below.
         #[source]
-        source: ::fjall::Error,
+        source: lsm_tree::Error,
     },
     /// The file system refused something around the engine directory.
     #[error("cannot prepare the engine directory {path}")]

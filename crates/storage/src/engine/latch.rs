@@ -32,16 +32,21 @@ impl Latch {
     }
 
     /// Closes the latch for a failed write or sync.
-    pub(super) fn failed(&self, doing: &'static str, source: ::fjall::Error) -> Error {
+    pub(super) fn failed(&self, doing: &'static str, source: lsm_tree::Error) -> Error {
         self.close(format!("{doing}: {source:?}"));
         Error::Failed { doing, source }
     }
 
     /// Closes the latch for a failed read.
-    pub(super) fn failed_read(&self, source: &::fjall::Error) -> ReadFailure {
+    pub(super) fn failed_read(&self, source: &lsm_tree::Error) -> ReadFailure {
         let why = format!("{source:?}");
         self.close(format!("read: {why}"));
         ReadFailure(why)
+    }
+
+    /// Closes the latch for something that must not happen.
+    pub(super) fn broke(&self, what: &str) {
+        self.close(what.to_owned());
     }
 
     fn close(&self, why: String) {

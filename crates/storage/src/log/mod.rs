@@ -35,6 +35,15 @@ pub trait Log: Send + 'static {
     /// As for [`Self::sync`].
     fn settle(&mut self) -> Result<(), Error>;
 
+    /// Called when nothing happens for a while: does a bounded piece of the work that later writes
+    /// would have to do. Answers whether there is more.
+    ///
+    /// # Errors
+    /// As for [`Self::sync`].
+    fn prepare(&mut self) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     /// Gets room back, a bounded piece of work at a time; called after every sync, and again after
     /// another one while the answer says `more`.
     ///
@@ -93,6 +102,10 @@ impl Log for Wal {
 
     fn settle(&mut self) -> Result<(), Error> {
         Wal::settle(self)
+    }
+
+    fn prepare(&mut self) -> Result<bool, Error> {
+        Wal::prepare(self)
     }
 
     fn reclaim(&mut self) -> Result<Reclaimed, Error> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use env::RealDisk;
 use node::Node;
-use storage::engine::{Engine, EngineStats, Error, FjallEngine, FjallOptions, Snapshot};
+use storage::engine::{DiskEngine, DiskOptions, Engine, EngineStats, Error, Snapshot};
 use storage::snapshot::{self, SnapshotWriter};
 use types::{Batch, ReadFailure, Reader, RegionId};
 
@@ -15,7 +15,7 @@ use super::world::{Cluster, DEFAULT, own_state, put, until};
 
 /// The engine of a node that dies at a certain write.
 struct Dying {
-    engine: FjallEngine,
+    engine: DiskEngine,
     writes: AtomicUsize,
 }
 
@@ -46,8 +46,16 @@ impl Engine for Dying {
         self.engine.persist()
     }
 
+    fn flush_soon(&self) {
+        self.engine.flush_soon();
+    }
+
     fn snapshot(&self) -> Box<dyn Snapshot> {
         self.engine.snapshot()
+    }
+
+    fn durable(&self) -> Box<dyn Snapshot> {
+        self.engine.durable()
     }
 
     fn clear_range(&self, start: &[u8], end: &[u8]) -> Result<(), Error> {
@@ -61,7 +69,7 @@ impl Engine for Dying {
 
 /// Begins to install the region's own state as a snapshot, and dies.
 fn install_half(data: &Path, region: RegionId, index: u64) {
-    let engine = FjallEngine::open(&data.join("state"), FjallOptions::default()).unwrap();
+    let engine = DiskEngine::open(&data.join("state"), DiskOptions::default()).unwrap();
     let (start, end) = state::keys::region_range(region);
     let directory = data.join("snapshots");
     let name = format!("region-{region}-{index}");

@@ -78,6 +78,7 @@ impl Cluster {
                 initial_cluster: initial.clone(),
                 tick: TICK,
                 log_segment_bytes: 1 << 20,
+                log_flush_after: Duration::ZERO,
                 engine_memory_bytes: 8 << 20,
                 ..NodeConfig::default()
             };

@@ -1,5 +1,7 @@
 //! Who is behind must not keep everybody's log from getting shorter.
 
+use std::time::Duration;
+
 use node::{Consistency, NodeBuilder};
 use types::NodeId;
 
@@ -12,6 +14,7 @@ fn small_logs(_at: usize, builder: NodeBuilder) -> NodeBuilder {
         config.log_region_bytes = 512 << 10;
         config.log_bytes = 2 << 20;
         config.log_keep_entries = 20;
+        config.log_flush_after = Duration::ZERO;
     })
 }
 

@@ -1,5 +1,7 @@
 //! A program's own state machine: replicated, once, kept apart from the others, kept over restarts.
 
+use std::time::Duration;
+
 use node::{Consistency, Node, NodeBuilder};
 use types::{Code, KeyspaceId};
 
@@ -15,7 +17,10 @@ fn counters(_at: usize, builder: NodeBuilder) -> NodeBuilder {
 #[tokio::test(flavor = "multi_thread")]
 async fn counters_of_all_nodes_agree_over_restarts_snapshots_and_a_cluster_that_was_down() {
     let mut nodes = Nodes::start(3, |at, builder| {
-        counters(at, builder).configure(|config| config.log_keep_entries = 20)
+        counters(at, builder).configure(|config| {
+            config.log_keep_entries = 20;
+            config.log_flush_after = Duration::ZERO;
+        })
     })
     .await;
     let keyspace = nodes.handle(1).machine_keyspace("clicks", "counter").await.unwrap();

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use storage::engine::{Engine, FjallEngine, FjallOptions, MemoryEngine};
+use storage::engine::{DiskEngine, DiskOptions, Engine, MemoryEngine};
 use tempfile::TempDir;
 use types::Reader;
 
 pub(crate) trait Bed {
     type Engine: Engine;
-    /// Opens the engine; what was written before is there if `KEEPS`.
+    /// Opens the engine; what was persisted before is there if `KEEPS`.
     fn open(&self) -> Self::Engine;
     const KEEPS: bool;
 }
@@ -36,15 +36,20 @@ impl Disk {
     }
 }
 
-/// Little memory, so that tables, rotations and compactions happen in small tests.
-pub(crate) fn small() -> FjallOptions {
-    FjallOptions { memory_bytes: 8 << 20, ..FjallOptions::default() }
+/// Half of the keys are in families of 65,536 neighbours, in no order.
+fn family(key: &[u8]) -> Option<usize> {
+    (key.len() > 2 && key[key.len() - 1] % 2 == 0).then_some(2)
+}
+
+/// Little memory, so that flushes and compactions happen in small tests.
+pub(crate) fn small() -> DiskOptions {
+    DiskOptions { memory_bytes: 8 << 20, family, ..DiskOptions::default() }
 }
 
 impl Bed for Disk {
-    type Engine = FjallEngine;
-    fn open(&self) -> FjallEngine {
-        FjallEngine::open(self.path(), small()).unwrap()
+    type Engine = DiskEngine;
+    fn open(&self) -> DiskEngine {
+        DiskEngine::open(self.path(), small()).unwrap()
     }
     const KEEPS: bool = true;
 }

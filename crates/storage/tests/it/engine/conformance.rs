@@ -1,7 +1,7 @@
 //! What every engine promises, case by case.
 
 use bytes::Bytes;
-use storage::engine::{Engine, Error, KEY_BYTES_MAX};
+use storage::engine::{Engine, Error, KEY_BYTES_MAX, Snapshot};
 use types::{Batch, Reader as _};
 
 use super::bed::{Bed, Disk, Memory, records};
@@ -17,6 +17,7 @@ fn run<B: Bed>(bed: impl Fn() -> B) {
     clear_range_clears_the_range_only(&bed());
     batches_are_seen_whole(&bed());
     large_values(&bed());
+    durable_shows_what_was_persisted(&bed());
 }
 
 #[test]
@@ -25,7 +26,7 @@ fn memory_conforms() {
 }
 
 #[test]
-fn fjall_conforms() {
+fn disk_conforms() {
     run(Disk::new);
 }
 
@@ -231,4 +232,19 @@ fn large_values(bed: &impl Bed) {
         assert_eq!(view.get(&[at]).unwrap().unwrap(), vec![at; 1_500_000]);
     }
     assert_eq!(records(&*view, &[3], &[6]).len(), 3);
+}
+
+fn durable_shows_what_was_persisted(bed: &impl Bed) {
+    let engine = bed.open();
+    put(&engine, "a", "1");
+    engine.persist().unwrap();
+    put(&engine, "a", "2");
+    let first = engine.durable();
+    engine.flush_soon();
+    let is_new = |view: &dyn Snapshot| view.get(b"a").unwrap().unwrap() == "2";
+    while !is_new(&*engine.durable()) {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert!(!keeps(bed) || !is_new(&*first), "what is only in memory is not durable");
+    assert_eq!(engine.get(b"a").unwrap().unwrap(), "2");
 }

@@ -4,13 +4,15 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use storage::engine::{Engine as _, Error, FjallEngine};
+use storage::engine::{DiskEngine, Engine as _, Error};
 use types::{Batch, Reader as _};
 
 use super::bed::{Disk, Random, small};
 
 const DIRECTORY: &str = "STORAGE_TEST_CRASH_DIRECTORY";
 const COUNTER: &[u8] = b"counter";
+/// Batches after which the child persists.
+const PERSIST_EVERY: u64 = 40;
 
 /// Starts this test binary again, as the process that writes until it is killed.
 fn start(directory: &Path) -> Child {
@@ -26,10 +28,13 @@ fn start(directory: &Path) -> Child {
 #[test]
 fn child_that_writes() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
-    let engine = FjallEngine::open(Path::new(&directory), small()).unwrap();
+    let engine = DiskEngine::open(Path::new(&directory), small()).unwrap();
     let mut stdout = std::io::stdout().lock();
     for number in counter(&engine) + 1.. {
         engine.write(batch(number)).unwrap();
+        if number % PERSIST_EVERY == 0 {
+            engine.persist().unwrap();
+        }
         writeln!(stdout, "\nacked {number}").unwrap();
     }
 }
@@ -49,7 +54,7 @@ fn key(number: u64, sub: u64) -> Vec<u8> {
     [&b"record"[..], &number.to_be_bytes(), &sub.to_be_bytes()].concat()
 }
 
-fn counter(engine: &FjallEngine) -> u64 {
+fn counter(engine: &DiskEngine) -> u64 {
     let value = engine.get(COUNTER).unwrap();
     value.map_or(0, |value| u64::from_be_bytes(value.as_ref().try_into().unwrap()))
 }
@@ -81,17 +86,18 @@ fn kill_after(mut child: Child, acks: u64) -> u64 {
 }
 
 #[test]
-fn acknowledged_batches_survive_sigkill_whole() {
+fn a_prefix_with_all_that_was_persisted_survives_sigkill() {
     let disk = Disk::new();
     let mut random = Random(7);
     let mut acked = 0;
     for round in 0..6 {
-        let last = kill_after(start(disk.path()), 20 + random.below(300));
+        let last = kill_after(start(disk.path()), 2 * PERSIST_EVERY + random.below(300));
         assert!(last > acked, "round {round} wrote nothing");
-        acked = last;
-        let engine = FjallEngine::open(disk.path(), small()).unwrap();
+        let engine = DiskEngine::open(disk.path(), small()).unwrap();
         let written = counter(&engine);
-        assert!(written >= acked, "round {round}: acked {acked}, found {written}");
+        let persisted = last - last % PERSIST_EVERY;
+        assert!(written >= persisted, "round {round}: persisted {persisted}, found {written}");
+        acked = written;
         let mut expected = Batch::default();
         for number in 1..=written {
             expected.ops.extend(batch(number).ops);
@@ -114,10 +120,10 @@ fn a_directory_in_use_by_another_process_is_named() {
     let mut child = start(disk.path());
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while !lines.next().unwrap().unwrap().starts_with("acked") {}
-    let error = FjallEngine::open(disk.path(), small()).err().unwrap();
+    let error = DiskEngine::open(disk.path(), small()).err().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(matches!(error, Error::InUse { .. }), "{error:?}");
     assert!(error.to_string().contains("in use by another process"));
-    FjallEngine::open(disk.path(), small()).unwrap();
+    DiskEngine::open(disk.path(), small()).unwrap();
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use storage::engine::{
-    Engine, EngineStats, Error as EngineError, FjallEngine, FjallOptions, MemoryEngine, Snapshot,
+    DiskEngine, DiskOptions, Engine, EngineStats, Error as EngineError, MemoryEngine, Snapshot,
 };
 use storage::snapshot::{Error, SnapshotFile, clean, pending_installs};
 use types::{Batch, ReadFailure, Reader};
@@ -48,8 +48,16 @@ impl<E: Engine> Engine for Dies<E> {
         self.inner.persist()
     }
 
+    fn flush_soon(&self) {
+        self.inner.flush_soon();
+    }
+
     fn snapshot(&self) -> Box<dyn Snapshot> {
         self.inner.snapshot()
+    }
+
+    fn durable(&self) -> Box<dyn Snapshot> {
+        self.inner.durable()
     }
 
     /// In steps, so that the test can stop between them.
@@ -148,8 +156,8 @@ fn an_installation_in_memory_is_done_again_after_any_write() {
 #[test]
 fn an_installation_on_disk_is_done_again_after_any_write() {
     let open = |path: &Path| {
-        let options = FjallOptions { memory_bytes: 8 << 20, ..FjallOptions::default() };
-        Arc::new(FjallEngine::open(path, options).unwrap())
+        let options = DiskOptions { memory_bytes: 8 << 20, ..DiskOptions::default() };
+        Arc::new(DiskEngine::open(path, options).unwrap())
     };
     interrupted_everywhere(open, |engine, path| {
         drop(engine);

@@ -1,0 +1,120 @@
+//! The engine on disk: overlays in memory over sorted tables, and no journal. The raft log has what
+//! a crash takes from the overlays.
+
+mod open;
+mod options;
+mod overlays;
+mod pending;
+mod pin;
+mod record;
+mod split;
+mod stop;
+mod tables;
+mod view;
+mod worker;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use env::Joined;
+use parking_lot::Mutex;
+use types::{Batch, ReadFailure, Reader};
+
+use super::contract::{Engine, EngineStats, Snapshot, check_lengths, clear_range};
+use super::error::Error;
+use super::latch::Latch;
+use overlays::{Found, Overlays};
+use record::Record;
+use tables::Tables;
+use view::{View, get_from_tables};
+
+pub use options::{DiskOptions, Family};
+
+/// Records in memory until there are enough of them for a table. See `docs/architecture/storage.md`
+/// for how it is tuned and why.
+pub struct DiskEngine {
+    tables: Arc<Tables>,
+    overlays: Arc<Overlays>,
+    latch: Arc<Latch>,
+    workers: Mutex<Vec<Joined>>,
+}
+
+impl Reader for DiskEngine {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ReadFailure> {
+        self.latch.check_read()?;
+        match self.overlays.find(key) {
+            Found::Here(value) => Ok(value),
+            Found::Below(pin) => get_from_tables(&pin, key, &self.latch),
+        }
+    }
+
+    fn scan(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        visit: &mut dyn FnMut(Bytes, Bytes) -> bool,
+    ) -> Result<(), ReadFailure> {
+        self.view().scan(start, end, visit)
+    }
+}
+
+impl Engine for DiskEngine {
+    fn write(&self, batch: Batch) -> Result<(), Error> {
+        self.latch.check()?;
+        check_lengths(&batch)?;
+        self.overlays.put(Record::copied(&batch), &self.latch)
+    }
+
+    fn persist(&self) -> Result<(), Error> {
+        self.latch.check()?;
+        self.overlays.flush_all(&self.latch)
+    }
+
+    fn flush_soon(&self) {
+        self.overlays.flush_soon();
+    }
+
+    fn snapshot(&self) -> Box<dyn Snapshot> {
+        Box::new(self.view())
+    }
+
+    fn durable(&self) -> Box<dyn Snapshot> {
+        let pin = self.overlays.pin();
+        Box::new(View { overlays: Vec::new(), pin, latch: Arc::clone(&self.latch) })
+    }
+
+    fn clear_range(&self, start: &[u8], end: &[u8]) -> Result<(), Error> {
+        clear_range(self, start, end)
+    }
+
+    fn stats(&self) -> EngineStats {
+        let overlay_bytes = self.overlays.bytes();
+        let cache_bytes = self.tables.cache_bytes();
+        EngineStats {
+            disk_bytes: self.tables.disk_bytes(),
+            memory_bytes: overlay_bytes + cache_bytes,
+            overlay_bytes,
+            cache_bytes,
+            tables: self.tables.count(),
+            latched: self.latch.is_closed(),
+        }
+    }
+}
+
+impl DiskEngine {
+    fn view(&self) -> View {
+        let (overlays, pin) = self.overlays.freeze_view();
+        View { overlays, pin, latch: Arc::clone(&self.latch) }
+    }
+}
+
+impl Drop for DiskEngine {
+    /// What is not persisted is lost, as in a crash.
+    fn drop(&mut self) {
+        self.tables.stop();
+        self.overlays.stop();
+        for worker in self.workers.get_mut().drain(..) {
+            worker();
+        }
+    }
+}

@@ -1,0 +1,92 @@
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use env::{Disk as _, RealDisk};
+use parking_lot::Mutex;
+
+use super::overlays::Overlays;
+use super::pending;
+use super::stop::Stoppable;
+use super::tables::{Counters, Place, Tables, highest};
+use super::worker::Work;
+use super::{DiskEngine, DiskOptions};
+use crate::engine::error::Error;
+use crate::engine::latch::Latch;
+
+/// Locked by the process that has the directory open.
+const LOCK: &str = "lock";
+/// The two trees.
+const RUNS: &str = "runs";
+const REST: &str = "rest";
+/// Builds up to issue 3 kept a journal beside the tables; this is in their directories only.
+const OLD_LAYOUT: &str = "keyspaces";
+
+impl DiskEngine {
+    /// Opens the engine in `directory`, and makes it if there is none. It holds what was persisted,
+    /// and maybe some batches after it.
+    ///
+    /// # Errors
+    /// [`Error::InUse`], [`Error::Format`], [`Error::Open`] or [`Error::Directory`].
+    pub fn open(directory: &Path, options: DiskOptions) -> Result<Self, Error> {
+        let refused = |source| Error::Directory { path: directory.to_owned(), source };
+        let lock = prepare(directory).map_err(refused)?;
+        let lock = lock.ok_or_else(|| Error::InUse { path: directory.to_owned() })?;
+        if directory.join(OLD_LAYOUT).exists() {
+            let found = "a journal beside its tables".to_owned();
+            return Err(Error::Format { path: directory.to_owned(), found });
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let (counters, cache) = (Counters::default(), options.cache());
+        let open = |path: &Path| {
+            let config = options.tree(path, &counters, &cache);
+            let filter = Arc::new(Stoppable(Arc::clone(&stop)));
+            let opened = config.with_compaction_filter_factory(Some(filter)).open();
+            opened.map_err(|source| open_error(directory, source))
+        };
+        let runs_at = directory.join(RUNS);
+        let rest = open(&directory.join(REST))?;
+        pending::recover(directory, &runs_at, highest(&rest)).map_err(refused)?;
+        let runs = open(&runs_at)?;
+        RealDisk.sync_dir(directory).map_err(refused)?;
+        let place = Place { directory: directory.to_owned(), runs: runs_at, _lock: lock };
+        let tables =
+            Tables::new((runs, rest), options.family, counters.clone(), Arc::clone(&stop), place);
+        let overlays = Arc::new(Overlays::new(tables.pin(), options.overlay_bytes()));
+        let work = Work {
+            tables: Arc::clone(&tables),
+            overlays: Arc::clone(&overlays),
+            latch: Arc::new(Latch::default()),
+        };
+        let workers = Mutex::new(work.start().map_err(refused)?);
+        Ok(Self { tables, overlays, latch: work.latch, workers })
+    }
+}
+
+/// Makes the directory and locks it; `None` if another process has it.
+fn prepare(directory: &Path) -> io::Result<Option<File>> {
+    let disk = RealDisk;
+    disk.create_dir_all(directory)?;
+    if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        disk.sync_dir(parent)?;
+    }
+    let path = directory.join(LOCK);
+    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn open_error(directory: &Path, source: lsm_tree::Error) -> Error {
+    let path = directory.to_owned();
+    match source {
+        lsm_tree::Error::InvalidVersion(version) => {
+            Error::Format { path, found: format!("tables of version {version}") }
+        }
+        source => Error::Open { path, source },
+    }
+}

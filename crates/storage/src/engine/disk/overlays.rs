@@ -1,0 +1,229 @@
+//! What is not in tables yet, newest first: one overlay that is written to, and those on their way
+//! to disk.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use super::pin::Pin;
+use super::record::Record;
+use crate::engine::error::Error;
+use crate::engine::latch::Latch;
+use crate::engine::tree::Tree;
+
+/// Overlays on their way to disk; a writer that fills one more waits.
+const FROZEN_MAX: usize = 1;
+/// How long whoever waits may miss that the engine failed.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Batches in the order in which they were written, as the layers they make.
+pub(super) struct Overlays {
+    layers: RwLock<Layers>,
+    /// Tells that `layers` changed in a way that somebody waits for.
+    changed: Condvar,
+    /// Held between looking at `layers` and waiting for `changed`, so that no change is missed.
+    waiting: Mutex<()>,
+    /// Bytes of memory from which on an overlay goes to disk.
+    overlay_bytes: u64,
+}
+
+struct Layers {
+    active: Tree<Record>,
+    /// The oldest first.
+    frozen: VecDeque<Tree<Record>>,
+    /// Overlays frozen so far, and of those the ones in tables.
+    frozen_count: u64,
+    flushed_count: u64,
+    /// The tables, as they were when the last flush ended.
+    pin: Arc<Pin>,
+    /// Somebody asked for a flush while there was no room for another overlay on its way.
+    wanted: bool,
+    stopping: bool,
+}
+
+impl Layers {
+    fn freeze(&mut self) {
+        if !self.active.is_empty() {
+            self.frozen.push_back(mem::take(&mut self.active));
+            self.frozen_count += 1;
+        }
+    }
+
+    /// Moves on to the tables that `pin` shows, and answers the pin that is not needed. The workers come
+    /// in any order: never back to tables without an overlay that is gone.
+    fn advance(&mut self, pin: Arc<Pin>) -> Arc<Pin> {
+        if pin.is_before(&self.pin) { pin } else { mem::replace(&mut self.pin, pin) }
+    }
+
+    fn freeze_if_wanted(&mut self) {
+        if self.wanted && self.frozen.len() < FROZEN_MAX {
+            self.freeze();
+            self.wanted = false;
+        }
+    }
+}
+
+/// Where a key is to be looked for.
+pub(super) enum Found {
+    /// An overlay knows what is under the key.
+    Here(Option<Bytes>),
+    /// In the tables.
+    Below(Arc<Pin>),
+}
+
+impl Overlays {
+    pub(super) fn new(pin: Arc<Pin>, overlay_bytes: u64) -> Self {
+        let layers = Layers {
+            active: Tree::default(),
+            frozen: VecDeque::new(),
+            frozen_count: 0,
+            flushed_count: 0,
+            pin,
+            wanted: false,
+            stopping: false,
+        };
+        Self {
+            layers: RwLock::new(layers),
+            changed: Condvar::new(),
+            waiting: Mutex::new(()),
+            overlay_bytes,
+        }
+    }
+
+    /// Adds a batch. Waits while there is no room.
+    ///
+    /// # Errors
+    /// [`Error::Latched`], when the engine fails meanwhile.
+    pub(super) fn put(&self, records: Vec<Record>, latch: &Latch) -> Result<(), Error> {
+        loop {
+            let mut layers = self.layers.write();
+            if layers.active.bytes() < self.overlay_bytes || layers.frozen.len() < FROZEN_MAX {
+                for record in records {
+                    layers.active.put(record);
+                }
+                let is_full = layers.active.bytes() >= self.overlay_bytes;
+                if is_full && layers.frozen.len() < FROZEN_MAX {
+                    layers.freeze();
+                    drop(layers);
+                    self.tell();
+                }
+                return Ok(());
+            }
+            drop(layers);
+            latch.check()?;
+            self.wait(|layers| layers.frozen.len() >= FROZEN_MAX);
+        }
+    }
+
+    pub(super) fn find(&self, key: &[u8]) -> Found {
+        let layers = self.layers.read();
+        let found = layers.active.get(key);
+        match found.or_else(|| layers.frozen.iter().rev().find_map(|overlay| overlay.get(key))) {
+            Some(record) => Found::Here(record.value()),
+            None => Found::Below(Arc::clone(&layers.pin)),
+        }
+    }
+
+    /// All layers at one moment, the newest first, and the tables below them.
+    pub(super) fn freeze_view(&self) -> (Vec<Tree<Record>>, Arc<Pin>) {
+        let layers = self.layers.read();
+        let all = std::iter::once(&layers.active).chain(layers.frozen.iter().rev());
+        let overlays = all.filter(|overlay| !overlay.is_empty()).cloned().collect();
+        (overlays, Arc::clone(&layers.pin))
+    }
+
+    /// The tables alone.
+    pub(super) fn pin(&self) -> Arc<Pin> {
+        Arc::clone(&self.layers.read().pin)
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        let layers = self.layers.read();
+        layers.active.bytes() + layers.frozen.iter().map(Tree::bytes).sum::<u64>()
+    }
+
+    /// Sends what is here to disk, as soon as there is room on the way.
+    pub(super) fn flush_soon(&self) {
+        let mut layers = self.layers.write();
+        layers.wanted = true;
+        layers.freeze_if_wanted();
+        drop(layers);
+        self.tell();
+    }
+
+    /// Waits until all that was written before the call is in tables.
+    ///
+    /// # Errors
+    /// [`Error::Latched`], when the engine fails meanwhile.
+    pub(super) fn flush_all(&self, latch: &Latch) -> Result<(), Error> {
+        let mut layers = self.layers.write();
+        layers.freeze();
+        let wanted = layers.frozen_count;
+        drop(layers);
+        self.tell();
+        while self.layers.read().flushed_count < wanted {
+            latch.check()?;
+            self.wait(|layers| layers.flushed_count < wanted);
+        }
+        Ok(())
+    }
+
+    /// For the worker: the oldest overlay that is on its way; waits for one. `None` when the engine
+    /// is closed.
+    pub(super) fn next_to_flush(&self) -> Option<Tree<Record>> {
+        loop {
+            let layers = self.layers.read();
+            if layers.stopping {
+                return None;
+            }
+            if let Some(oldest) = layers.frozen.front() {
+                return Some(oldest.clone());
+            }
+            drop(layers);
+            self.wait(|layers| layers.frozen.is_empty() && !layers.stopping);
+        }
+    }
+
+    /// For the worker: the oldest overlay is in the tables that `pin` shows.
+    pub(super) fn flushed(&self, pin: Arc<Pin>) {
+        let mut layers = self.layers.write();
+        let old = layers.advance(pin);
+        let overlay = layers.frozen.pop_front();
+        layers.flushed_count += 1;
+        layers.freeze_if_wanted();
+        drop(layers);
+        self.tell();
+        // Not under the lock: many small allocations are freed.
+        drop((overlay, old));
+    }
+
+    /// For the worker: the same records are in other tables.
+    pub(super) fn compacted(&self, pin: Arc<Pin>) {
+        let old = self.layers.write().advance(pin);
+        drop(old);
+    }
+
+    pub(super) fn stop(&self) {
+        self.layers.write().stopping = true;
+        self.tell();
+    }
+
+    /// Wakes all that wait; also for those who wait for something outside, as a failure.
+    pub(super) fn tell(&self) {
+        let waiting = self.waiting.lock();
+        self.changed.notify_all();
+        drop(waiting);
+    }
+
+    /// Waits for a change, for a bounded time, if `still` holds.
+    fn wait(&self, still: impl Fn(&Layers) -> bool) {
+        let mut waiting = self.waiting.lock();
+        if still(&self.layers.read()) {
+            self.changed.wait_for(&mut waiting, LOOK_AGAIN);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Records on disk: sorted tables in two trees of `lsm-tree`, whose memtables are not used.
+//!
+//! One tree is for the families of records that are written in ascending order: their tables lie side
+//! by side, and are never merged as long as that is so. The other is for the rest, which is written
+//! over and over. If both were in one tree, each table would reach from the one kind to the other,
+//! all would overlap, and each record would be merged again and again.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lsm_tree::{
+    AbstractTree as _, AnyTree, InternalValue, SequenceNumberCounter, Table, ValueType,
+};
+use parking_lot::{Condvar, Mutex};
+
+use super::options::{DiskOptions, Family};
+use super::pending;
+use super::pin::Pin;
+use super::record::Record;
+use super::split::Split;
+use crate::engine::tree::Tree;
+
+/// Rows of tables in the tree of runs that lie over one another, from which on they are merged.
+const RUNS_OVERLAPPING: usize = 4;
+
+/// The tables and who reads them.
+pub(super) struct Tables {
+    pub(super) runs: AnyTree,
+    pub(super) rest: AnyTree,
+    pub(super) family: Family,
+    /// Where the next flush's number comes from, and what a reader that comes now may see is below;
+    /// both shared with the trees.
+    counters: Counters,
+    /// Numbers that are read at, and by how many.
+    pub(super) pins: Mutex<BTreeMap<u64, usize>>,
+    /// Held while versions of the tree of runs change, and until a flush is whole.
+    runs_change: Mutex<()>,
+    /// Ends a merge that runs.
+    stop: Arc<AtomicBool>,
+    /// Whether there were flushes since the compactor looked last.
+    flushed: Mutex<bool>,
+    look: Condvar,
+    place: Place,
+}
+
+/// Where the trees are.
+pub(super) struct Place {
+    pub(super) directory: PathBuf,
+    pub(super) runs: PathBuf,
+    /// Keeps other processes out.
+    pub(super) _lock: File,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Counters {
+    pub(super) written: SequenceNumberCounter,
+    pub(super) visible: SequenceNumberCounter,
+}
+
+impl Tables {
+    pub(super) fn new(
+        (runs, rest): (AnyTree, AnyTree),
+        family: Family,
+        counters: Counters,
+        stop: Arc<AtomicBool>,
+        place: Place,
+    ) -> Arc<Self> {
+        // They are not stored: they go on after the highest number in a table.
+        let next = highest(&runs).max(highest(&rest)) + 1;
+        counters.written.fetch_max(next);
+        counters.visible.fetch_max(next);
+        Arc::new(Self {
+            runs,
+            rest,
+            family,
+            counters,
+            pins: Mutex::default(),
+            runs_change: Mutex::default(),
+            stop,
+            // Maybe a merge was interrupted by the end of the process.
+            flushed: Mutex::new(true),
+            look: Condvar::new(),
+            place,
+        })
+    }
+
+    /// What can be read now, kept as it is until the pin is dropped.
+    pub(super) fn pin(self: &Arc<Self>) -> Arc<Pin> {
+        // Not in the middle of a flush.
+        let change = self.runs_change.lock();
+        let mut pins = self.pins.lock();
+        let at = self.counters.visible.get();
+        *pins.entry(at).or_default() += 1;
+        drop(pins);
+        drop(change);
+        Arc::new(Pin { tables: Arc::clone(self), at })
+    }
+
+    /// Writes `records` to tables and makes those durable, all or none. A pin from before shows none of
+    /// them, one from afterwards all.
+    pub(super) fn flush(&self, records: &Tree<Record>) -> lsm_tree::Result<()> {
+        let split = Split::new(records, self.family);
+        let number = self.counters.written.next();
+        let mut runs = Vec::new();
+        for run in &split.runs {
+            runs.extend(write(&self.runs, run, number)?);
+        }
+        let short = write(&self.runs, &split.short, number)?;
+        let rest = write(&self.rest, &split.rest, number)?;
+        let steps = [&runs, &short, &rest].into_iter().filter(|tables| !tables.is_empty()).count();
+        let change = self.runs_change.lock();
+        if steps > 1 {
+            pending::begin(&self.place.directory, &self.place.runs, number)?;
+        }
+        for (tree, tables) in [(&self.runs, &runs), (&self.runs, &short), (&self.rest, &rest)] {
+            if !tables.is_empty() {
+                // With 0 no version goes: it may be the one to go back to.
+                tree.register_tables(tables, None, None, &[], 0)?;
+            }
+        }
+        if steps > 1 {
+            pending::end(&self.place.directory)?;
+        }
+        self.forget_versions()?;
+        drop(change);
+        *self.flushed.lock() = true;
+        self.look.notify_one();
+        Ok(())
+    }
+
+    /// Lets go of the versions that nobody reads any more.
+    fn forget_versions(&self) -> lsm_tree::Result<()> {
+        let oldest = self.oldest_pin();
+        for tree in [&self.runs, &self.rest] {
+            tree.get_version_history_lock().maintenance(&tree.tree_config().path, oldest)?;
+        }
+        Ok(())
+    }
+
+    /// Does one step of what makes tables fewer, if there is one. Answers whether there was.
+    pub(super) fn compact(&self) -> lsm_tree::Result<bool> {
+        let change = self.runs_change.lock();
+        let runs = self.runs.l0_run_count() > RUNS_OVERLAPPING && self.compact_tree(&self.runs)?;
+        drop(change);
+        Ok(self.compact_tree(&self.rest)? || runs)
+    }
+
+    fn compact_tree(&self, tree: &AnyTree) -> lsm_tree::Result<bool> {
+        let before = tree.current_version().id();
+        match tree.compact(DiskOptions::compaction(), self.oldest_pin()) {
+            // Its input stays.
+            Err(_) if self.is_stopping() => Ok(false),
+            done => done.map(|()| tree.current_version().id() != before),
+        }
+    }
+
+    /// For the compactor: waits for a flush. Answers `false` at the end.
+    pub(super) fn wait_for_flush(&self) -> bool {
+        let mut flushed = self.flushed.lock();
+        while !*flushed && !self.is_stopping() {
+            self.look.wait(&mut flushed);
+        }
+        *flushed = false;
+        !self.is_stopping()
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Ends what runs and what waits.
+    pub(super) fn stop(&self) {
+        let flushed = self.flushed.lock();
+        self.stop.store(true, Ordering::Relaxed);
+        self.look.notify_one();
+        drop(flushed);
+    }
+
+    /// Rows of tables that lie over one another: a reader looks into each.
+    pub(super) fn overlapping(&self) -> usize {
+        self.runs.l0_run_count().max(self.rest.l0_run_count())
+    }
+
+    pub(super) fn disk_bytes(&self) -> u64 {
+        self.runs.disk_space() + self.rest.disk_space()
+    }
+
+    pub(super) fn cache_bytes(&self) -> u64 {
+        // Both trees have the same.
+        self.rest.tree_config().cache.size()
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        (self.runs.table_count() + self.rest.table_count()) as u64
+    }
+
+    fn oldest_pin(&self) -> u64 {
+        self.pins.lock().keys().next().copied().unwrap_or_default()
+    }
+}
+
+/// The highest number in a tree's tables.
+pub(super) fn highest(tree: &AnyTree) -> u64 {
+    tree.get_highest_persisted_seqno().unwrap_or_default()
+}
+
+/// Writes `records`, which are in order, to tables that nobody knows yet.
+fn write(tree: &AnyTree, records: &[&Record], number: u64) -> lsm_tree::Result<Vec<Table>> {
+    if records.is_empty() {
+        return Ok(Vec::new());
+    }
+    let items = records.iter().map(|record| {
+        let key = record.key_bytes();
+        Ok(match record.value() {
+            Some(value) => InternalValue::from_components(key, value, number, ValueType::Value),
+            None => InternalValue::new_tombstone(key, number),
+        })
+    });
+    Ok(tree.flush_to_tables(items)?.map_or_else(Vec::new, |(tables, _)| tables))
+}

@@ -1,0 +1,268 @@
+//! A B+ tree whose nodes are shared between its clones.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// Items in a leaf and children of a branch, at most.
+const FANOUT: usize = 64;
+/// Two neighbours that fit together in this many items become one node.
+const MERGE: usize = FANOUT / 2;
+
+/// What a [`Tree`] holds.
+pub(super) trait Item: Clone {
+    /// What it is ordered by; no two in a tree have the same.
+    fn key(&self) -> &[u8];
+    /// The key, to be kept by the tree.
+    fn bound(&self) -> Bytes;
+    /// The memory it takes, with its place in the tree, roughly, in bytes.
+    fn cost(&self) -> u64;
+}
+
+/// Items ordered by their keys; `clone` costs one reference count.
+#[derive(Clone)]
+pub(super) struct Tree<T> {
+    root: Option<Arc<Node<T>>>,
+    bytes: u64,
+}
+
+#[derive(Clone)]
+enum Node<T> {
+    Leaf(Vec<T>),
+    Branch(Vec<Child<T>>),
+}
+
+#[derive(Clone)]
+struct Child<T> {
+    /// No key below `node` is less than it, and every key of the child before is. The first child's
+    /// bound is not looked at.
+    low: Bytes,
+    node: Arc<Node<T>>,
+}
+
+impl<T> Default for Tree<T> {
+    fn default() -> Self {
+        Self { root: None, bytes: 0 }
+    }
+}
+
+impl<T: Item> Tree<T> {
+    /// The memory of all items, roughly.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.root.is_none()
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Option<&T> {
+        let mut node = self.root.as_deref()?;
+        loop {
+            match node {
+                Node::Branch(children) => node = &children.get(child_of(children, key))?.node,
+                Node::Leaf(items) => {
+                    let at = items.binary_search_by(|item| item.key().cmp(key)).ok()?;
+                    return items.get(at);
+                }
+            }
+        }
+    }
+
+    /// Adds `item` in the place of the one with its key.
+    pub(super) fn put(&mut self, item: T) {
+        let root = self.root.get_or_insert_with(|| Arc::new(Node::Leaf(Vec::new())));
+        self.bytes += item.cost();
+        let (replaced, split) = put(root, item);
+        self.bytes -= replaced.map_or(0, |old| old.cost());
+        if let Some(right) = split {
+            let left = Child { low: Bytes::new(), node: Arc::clone(root) };
+            *root = Arc::new(Node::Branch(vec![left, right]));
+        }
+    }
+
+    pub(super) fn delete(&mut self, key: &[u8]) {
+        // Looking first keeps shared nodes shared when there is nothing to delete.
+        let Some(item) = self.get(key) else { return };
+        self.bytes -= item.cost();
+        let Some(root) = &mut self.root else { return };
+        delete(root, key);
+        while let Node::Branch(children) = root.as_ref()
+            && let [only] = children.as_slice()
+        {
+            *root = Arc::clone(&only.node);
+        }
+        if root.len() == 0 {
+            self.root = None;
+        }
+    }
+
+    /// The items from the first whose key is not below `start` on, in order.
+    pub(super) fn from(&self, start: &[u8]) -> Items<'_, T> {
+        let mut items = Items { path: Vec::new(), leaf: [].iter() };
+        if let Some(root) = self.root.as_deref() {
+            items.descend(root, |children| child_of(children, start));
+            let before = items.leaf.as_slice().partition_point(|item| item.key() < start);
+            items.leaf = items.leaf.as_slice().get(before..).unwrap_or_default().iter();
+        }
+        items
+    }
+}
+
+/// Items in order.
+pub(super) struct Items<'tree, T> {
+    /// What is left of each branch on the way to `leaf`.
+    path: Vec<std::slice::Iter<'tree, Child<T>>>,
+    leaf: std::slice::Iter<'tree, T>,
+}
+
+impl<'tree, T> Items<'tree, T> {
+    fn descend(&mut self, mut node: &'tree Node<T>, choose: impl Fn(&[Child<T>]) -> usize) {
+        loop {
+            match node {
+                Node::Leaf(items) => {
+                    self.leaf = items.iter();
+                    return;
+                }
+                Node::Branch(children) => {
+                    let mut left = children.iter();
+                    let Some(child) = left.nth(choose(children)) else { return };
+                    self.path.push(left);
+                    node = &child.node;
+                }
+            }
+        }
+    }
+}
+
+impl<'tree, T> Iterator for Items<'tree, T> {
+    type Item = &'tree T;
+
+    fn next(&mut self) -> Option<&'tree T> {
+        loop {
+            if let Some(item) = self.leaf.next() {
+                return Some(item);
+            }
+            match self.path.last_mut()?.next() {
+                Some(child) => self.descend(&child.node, |_| 0),
+                None => drop(self.path.pop()),
+            }
+        }
+    }
+}
+
+impl<T: Item> Node<T> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Leaf(items) => items.len(),
+            Self::Branch(children) => children.len(),
+        }
+    }
+
+    /// Cuts an overfull node; `at_end` tells that the last item is the new one.
+    fn split(&mut self, at_end: bool) -> Option<Child<T>> {
+        if self.len() <= FANOUT {
+            return None;
+        }
+        // Keys that arrive in order would leave every node half full if it were cut in the middle.
+        let at = if at_end { FANOUT * 7 / 8 } else { FANOUT / 2 };
+        match self {
+            Self::Leaf(items) => {
+                let right = items.split_off(at);
+                let low = right.first()?.bound();
+                Some(Child { low, node: Arc::new(Self::Leaf(right)) })
+            }
+            Self::Branch(children) => {
+                let right = children.split_off(at);
+                let low = right.first()?.low.clone();
+                Some(Child { low, node: Arc::new(Self::Branch(right)) })
+            }
+        }
+    }
+
+    /// Takes over all of `right`, a node of the same height whose first bound is `low`.
+    fn absorb(&mut self, right: &Self, low: &Bytes) {
+        match (self, right) {
+            (Self::Leaf(mine), Self::Leaf(theirs)) => mine.extend(theirs.iter().cloned()),
+            (Self::Branch(mine), Self::Branch(theirs)) => {
+                let at = mine.len();
+                mine.extend(theirs.iter().cloned());
+                if let Some(first) = mine.get_mut(at) {
+                    first.low = low.clone();
+                }
+            }
+            _ => panic!("a branch has children of different heights"),
+        }
+    }
+}
+
+/// The position of the child whose range `key` lies in.
+fn child_of<T>(children: &[Child<T>], key: &[u8]) -> usize {
+    // Most keys are new and the highest.
+    match children.last() {
+        Some(last) if last.low.as_ref() <= key => children.len() - 1,
+        _ => children.partition_point(|child| child.low.as_ref() <= key).saturating_sub(1),
+    }
+}
+
+/// Answers the item that was replaced, and the right half if the node had to be cut.
+fn put<T: Item>(node: &mut Arc<Node<T>>, item: T) -> (Option<T>, Option<Child<T>>) {
+    let node = Arc::make_mut(node);
+    let (replaced, at_end) = match node {
+        Node::Leaf(items) if items.last().is_none_or(|last| last.key() < item.key()) => {
+            items.push(item);
+            (None, true)
+        }
+        Node::Leaf(items) => match items.binary_search_by(|other| other.key().cmp(item.key())) {
+            Ok(at) => (Some(std::mem::replace(&mut items[at], item)), false),
+            Err(at) => {
+                items.insert(at, item);
+                (None, false)
+            }
+        },
+        Node::Branch(children) => {
+            let at = child_of(children, item.key());
+            let (replaced, split) = put(&mut children[at].node, item);
+            if let Some(right) = split {
+                children.insert(at + 1, right);
+            }
+            (replaced, at + 2 == children.len())
+        }
+    };
+    let split = node.split(at_end);
+    (replaced, split)
+}
+
+fn delete<T: Item>(node: &mut Arc<Node<T>>, key: &[u8]) {
+    match Arc::make_mut(node) {
+        Node::Leaf(items) => {
+            if let Ok(at) = items.binary_search_by(|item| item.key().cmp(key)) {
+                items.remove(at);
+            }
+        }
+        Node::Branch(children) => {
+            let at = child_of(children, key);
+            delete(&mut children[at].node, key);
+            tidy(children, at);
+            if let [only] = children.as_slice()
+                && only.node.len() == 0
+            {
+                children.clear();
+            }
+        }
+    }
+}
+
+/// Joins the child at `at`, which lost an item, with a neighbour where both are small or one is
+/// empty.
+fn tidy<T: Item>(children: &mut Vec<Child<T>>, at: usize) {
+    for left in [at.saturating_sub(1), at] {
+        let Some([one, two]) = children.get_mut(left..left + 2) else { continue };
+        let (one_len, two_len) = (one.node.len(), two.node.len());
+        if one_len + two_len <= MERGE || one_len == 0 || two_len == 0 {
+            Arc::make_mut(&mut one.node).absorb(&two.node, &two.low);
+            children.remove(left + 1);
+            return;
+        }
+    }
+}
