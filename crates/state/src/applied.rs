@@ -75,7 +75,7 @@ pub(crate) fn encode(applied: &Applied, progress: &Progress) -> Bytes {
     out.finish()
 }
 
-fn decode(bytes: Bytes) -> Result<(Applied, Progress), CodecError> {
+pub(crate) fn decode(bytes: Bytes) -> Result<(Applied, Progress), CodecError> {
     let mut from = Cursor::new(bytes);
     if from.byte()? != VERSION {
         return Err(from.error("an applied record of an unknown version"));

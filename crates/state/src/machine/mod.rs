@@ -7,7 +7,7 @@ use types::{
     Batch, ConfState, Epoch, Index, LeaseId, ReadFailure, Reader, RegionId, Revision, Term,
 };
 
-use crate::applied::{self, Applied, Progress};
+use crate::applied::{self, Applied};
 use crate::command::SessionTag;
 use crate::custom::{Custom, Open, View};
 use crate::directory::Directory;

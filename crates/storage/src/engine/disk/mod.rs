@@ -8,6 +8,7 @@ mod pending;
 mod pin;
 mod record;
 mod split;
+mod steady;
 mod stop;
 mod tables;
 mod view;

@@ -21,6 +21,7 @@ use super::pending;
 use super::pin::Pin;
 use super::record::Record;
 use super::split::Split;
+use super::steady::Steady;
 use crate::engine::tree::Tree;
 
 /// Rows of tables in the tree of runs that lie over one another, from which on they are merged.
@@ -131,7 +132,15 @@ impl Tables {
         Ok(())
     }
 
-    /// Lets go of the versions that nobody reads any more.
+    /// Lets go of what was merged, if nobody reads it any more. Else the next flush does.
+    pub(super) fn forget_merged(&self) -> lsm_tree::Result<()> {
+        let change = self.runs_change.lock();
+        let forgotten = self.forget_versions();
+        drop(change);
+        forgotten
+    }
+
+    /// Lets go of the versions that nobody reads any more, and of the tables that only they had.
     fn forget_versions(&self) -> lsm_tree::Result<()> {
         let oldest = self.oldest_pin();
         for tree in [&self.runs, &self.rest] {
@@ -212,7 +221,11 @@ fn write(tree: &AnyTree, records: &[&Record], number: u64) -> lsm_tree::Result<V
     if records.is_empty() {
         return Ok(Vec::new());
     }
+    // Another thread may take this number for a table of its own; then that one is synced early.
+    let table = tree.tree_config().path.join("tables").join(tree.next_table_id().to_string());
+    let mut steady = Steady::new(table);
     let items = records.iter().map(|record| {
+        steady.wrote(record.len());
         let key = record.key_bytes();
         Ok(match record.value() {
             Some(value) => InternalValue::from_components(key, value, number, ValueType::Value),

@@ -57,8 +57,15 @@ impl Work {
         let _guard = Guard(self);
         while self.tables.wait_for_flush() {
             loop {
-                match self.tables.compact() {
-                    Ok(true) => self.overlays.compacted(self.tables.pin()),
+                let merged = self.tables.compact().and_then(|more| {
+                    if more {
+                        self.overlays.compacted(self.tables.pin());
+                        self.tables.forget_merged()?;
+                    }
+                    Ok(more)
+                });
+                match merged {
+                    Ok(true) => {}
                     Ok(false) => break,
                     Err(error) => {
                         self.latch.failed("compaction", error);

@@ -1,4 +1,4 @@
-//! Both engines keep one contract; `fjall` also keeps it through crashes and damage.
+//! Both engines keep one contract; `DiskEngine` also keeps it through crashes and damage.
 
 pub(crate) mod bed;
 mod conformance;
