@@ -126,6 +126,11 @@ fn interrupted_everywhere<E: Engine>(
         let dying = Dies { inner: Arc::clone(&engine), writes_left: AtomicU32::new(writes) };
         let done = file.install(&dying, &START, &END, finish(&file));
         drop(dying);
+        if done.is_err() {
+            // A crash leaves a prefix: this one ends with the last write. What was done is durable by
+            // itself.
+            engine.persist().unwrap();
+        }
         engine = again(engine, home.path());
         let pending = pending_installs(&*engine).unwrap();
         clean(&*folder.disk(), &folder.path(), &pending).unwrap();
