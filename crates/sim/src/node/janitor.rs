@@ -40,10 +40,14 @@ impl Running {
                     return;
                 }
             };
-            if safe < to {
-                self.engine.flush_soon();
-            }
-            let to = if sky.mutant == Some(Mutant::CutBeforePersist) { to } else { to.min(safe) };
+            let to = if sky.mutant == Some(Mutant::CutBeforePersist) {
+                to
+            } else {
+                if safe < to {
+                    self.engine.flush_soon();
+                }
+                to.min(safe)
+            };
             if self.shard(region).is_none_or(|shard| to.get() < shard.log_first) {
                 continue;
             }

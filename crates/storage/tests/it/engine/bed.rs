@@ -38,7 +38,7 @@ impl Disk {
 
 /// Half of the keys are in families of 65,536 neighbours, in no order.
 fn family(key: &[u8]) -> Option<usize> {
-    (key.len() > 2 && key[key.len() - 1] % 2 == 0).then_some(2)
+    (key.len() > 2 && key[key.len() - 1].is_multiple_of(2)).then_some(2)
 }
 
 /// Little memory, so that flushes and compactions happen in small tests.
