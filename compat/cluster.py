@@ -10,8 +10,10 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 
 NODES = 3
+CUT_WITHIN_SECONDS = 30
 HEALTHY_WITHIN_SECONDS = 60
 GRACE_SECONDS = 10
 
@@ -114,6 +116,13 @@ class Cluster:
         for node in self.nodes:
             self.start(node)
 
+    def log_ends(self, node):
+        """Where the logs of a node end; `wait_log_cut` takes it."""
+        return None
+
+    def wait_log_cut(self, node, ends):
+        """Until a node has cut a log beyond where another's ended, where that can be asked."""
+
     def stop_all(self):
         for node in self.nodes:
             if node.running():
@@ -154,6 +163,26 @@ class Hiraeth(Cluster):
             # A small log, so that a node that was away needs a snapshot.
             "--log-keep-entries", "1000",
         ]  # fmt: skip
+
+    def log_ends(self, node):
+        return self.region_numbers(node, "last_index")
+
+    def wait_log_cut(self, node, ends):
+        began = time.monotonic()
+        while True:
+            begins = self.region_numbers(node, "first_index")
+            if any(begins.get(region, 0) > end for region, end in ends.items()):
+                return
+            if time.monotonic() - began > CUT_WITHIN_SECONDS:
+                raise ClusterError(f"{node.name} holds its logs from {begins}, not beyond {ends}")
+            time.sleep(0.1)
+
+    @staticmethod
+    def region_numbers(node, name):
+        with urllib.request.urlopen(f"http://{node.http}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+        found = re.findall(rf'^hiraeth_region_{name}{{region="([^"]*)".*}} (\d+)$', text, re.M)
+        return {region: int(number) for region, number in found}
 
 
 class Etcd(Cluster):

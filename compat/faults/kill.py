@@ -83,10 +83,12 @@ class KillTests:
         self.ctl(node, "put", "compat/away", "before")
         old = self.revision(node)
         logged = len(node.log_text())
+        held = self.cluster.log_ends(node)
         node.kill()
         with Writing(self, "away", AWAY_SECONDS, writes=AWAY_WRITES) as writing:
             pass
         other = next(each for each in self.cluster.nodes if each is not node)
+        self.cluster.wait_log_cut(other, held)
         self.ctl(other, "compaction", str(self.revision(other)))
         self.cluster.start(node)
         took = self.cluster.wait_healthy(self.etcdctl, [node])

@@ -105,7 +105,7 @@ impl Default for NodeConfig {
             log_keep_entries: 5_000,
             log_region_bytes: 64 << 20,
             log_bytes: 512 << 20,
-            log_flush_after: Duration::from_secs(20),
+            log_flush_after: Duration::from_secs(3),
             disk_reserve_bytes: None,
             flight_file_bytes: 8 << 20,
             hibernate_after: Some(Duration::from_secs(3)),

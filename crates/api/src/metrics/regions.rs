@@ -13,11 +13,12 @@ use super::text::{
 /// A family of numbers of a region.
 type PerRegion = (&'static str, &'static str, fn(&GroupStats) -> u64);
 
-const FAMILIES: [PerRegion; 6] = [
+const FAMILIES: [PerRegion; 7] = [
     ("hiraeth_region_term", "The Raft term.", |it| it.term.get()),
     ("hiraeth_region_is_leader", "Whether the replica here leads.", |it| {
         u64::from(it.role == Role::Leader)
     }),
+    ("hiraeth_region_first_index", "The oldest index in the log.", |it| it.first.get()),
     ("hiraeth_region_last_index", "The newest index in the log.", |it| it.last.get()),
     ("hiraeth_region_commit_index", "The newest index known committed.", |it| it.commit.get()),
     ("hiraeth_region_applied_index", "The newest index applied.", |it| it.applied.get()),
