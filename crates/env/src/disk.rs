@@ -28,6 +28,13 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// As the operating system says; how much was written is then unknown.
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()>;
+    /// Writes `len` zeros at `offset`, where later writes are to find their space ready.
+    ///
+    /// # Errors
+    /// As for [`DiskFile::write_at`].
+    fn write_zeros(&self, offset: u64, len: usize) -> io::Result<()> {
+        self.write_at(offset, &vec![0; len])
+    }
     /// `fdatasync`: when it answers Ok, all written data survives a power cut.
     ///
     /// # Errors

@@ -31,6 +31,20 @@ impl DiskFile for RealFile {
         self.0.write_all_at(data, offset)
     }
 
+    /// Page by page: the page cache keeps together what was written at once (large folios; ext4 from Linux
+    /// 6.16), and takes all of it for written again whenever a later write changes a part.
+    fn write_zeros(&self, mut offset: u64, mut len: usize) -> io::Result<()> {
+        const PAGE: u64 = 4096;
+        static ZEROS: [u8; PAGE as usize] = [0; PAGE as usize];
+        while len > 0 {
+            let piece = ((PAGE - offset % PAGE) as usize).min(len);
+            self.0.write_all_at(ZEROS.get(..piece).unwrap_or_default(), offset)?;
+            offset += piece as u64;
+            len -= piece;
+        }
+        Ok(())
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
     }

@@ -21,8 +21,7 @@ use super::segment::{self, Segment};
 /// Bytes of buffer kept from one append to the next.
 const BUFFER_KEPT: usize = 8 << 20;
 /// Bytes of zeros written ahead in a segment that is new.
-const AHEAD: usize = 1 << 20;
-static ZEROS: [u8; AHEAD] = [0; AHEAD];
+const AHEAD: u64 = 1 << 20;
 
 /// The one writer of a node's log. See the module for what it promises.
 pub struct Wal {
@@ -178,9 +177,8 @@ impl Wal {
 
     /// Writes zeros from `from` on, where nothing was ever written.
     fn touch(&mut self, from: u64) -> Result<(), Error> {
-        let len = (self.active.len - from).min(AHEAD as u64);
-        let zeros = ZEROS.get(..usize::try_from(len).unwrap_or_default()).unwrap_or_default();
-        let result = self.active.file.write_at(from, zeros);
+        let len = (self.active.len - from).min(AHEAD);
+        let result = self.active.file.write_zeros(from, usize::try_from(len).unwrap_or_default());
         result.map_err(Error::io("write to", &self.active.path))?;
         self.touched = from + len;
         Ok(())
