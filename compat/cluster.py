@@ -49,6 +49,8 @@ class Node:
         self.data = pathlib.Path(directory) / name
         self.log = pathlib.Path(directory) / f"{name}.log"
         self.process = None
+        # The members, by name and URL, of the cluster that it joins.
+        self.joins = None
 
     @property
     def pid(self):
@@ -88,10 +90,15 @@ class Cluster:
     def __init__(self, binary, directory, first_port):
         self.binary = str(pathlib.Path(binary).resolve())
         self.directory = pathlib.Path(directory)
+        self.first_port = first_port
         ports = free_ports(first_port, NODES * 4)
         self.nodes = [
             Node(f"n{i + 1}", ports[i * 4 : i * 4 + 4], self.directory) for i in range(NODES)
         ]
+
+    def newcomer(self, name):
+        """A node that is not of the cluster yet."""
+        return Node(name, free_ports(self.first_port + NODES * 4, 4), self.directory)
 
     @property
     def endpoints(self):
@@ -154,12 +161,13 @@ class Hiraeth(Cluster):
         members = ",".join(f"{each.name}={each.peer}" for each in self.nodes)
         return [
             "serve",
+            "--initial-cluster-state", "existing" if node.joins else "new",
             "--name", node.name,
             "--data-dir", str(node.data),
             "--listen-client", node.client,
             "--listen-peer", node.peer,
             "--listen-http", node.http,
-            "--initial-cluster", members,
+            "--initial-cluster", node.joins or members,
             # A small log, so that a node that was away needs a snapshot.
             "--log-keep-entries", "1000",
         ]  # fmt: skip
@@ -199,8 +207,8 @@ class Etcd(Cluster):
             "--advertise-client-urls", f"http://{node.client}",
             "--listen-peer-urls", f"http://{node.peer}",
             "--initial-advertise-peer-urls", f"http://{node.peer}",
-            "--initial-cluster", members,
-            "--initial-cluster-state", "new",
+            "--initial-cluster", node.joins or members,
+            "--initial-cluster-state", "existing" if node.joins else "new",
             # Small, so that a node which missed more than the 5000 kept entries takes a snapshot.
             "--snapshot-count", "500",
         ]  # fmt: skip

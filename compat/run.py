@@ -25,6 +25,7 @@ import languages
 import restore
 from cluster import ClusterError, Etcd, Hiraeth
 from faults.kill import KillTests
+from faults.members import MemberKillTests
 from languages import Missing
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -202,6 +203,9 @@ def prepare(options):
     options.etcdctl = options.etcdctl or tool("etcdctl", "etcd-client")
     options.go = options.cargo = options.python = options.node = None
     os.environ["ETCDCTL_API"] = "3"
+    if options.server_binary:
+        # A check of the members starts one more.
+        os.environ["SERVER_BINARY"] = str(pathlib.Path(options.server_binary).resolve())
     if "go" in options.suites or options.faults:
         options.go = go_tool()
         writers = target() / "writers"
@@ -253,9 +257,10 @@ def run_on(cluster, options, directory):
         passed, failed = run_suites(options, cluster.endpoints)
         if options.faults:
             seconds = options.fault_seconds
-            tests = KillTests(cluster, options.writers, options.etcdctl, directory, seconds)
-            good, bad = tests.run()
-            passed, failed = passed + good, failed + bad
+            for kind in (KillTests, MemberKillTests):
+                tests = kind(cluster, options.writers, options.etcdctl, directory, seconds)
+                good, bad = tests.run()
+                passed, failed = passed + good, failed + bad
     except ClusterError as error:
         print(f"FAILED {error}", flush=True)
         failed += 1

@@ -54,3 +54,37 @@ func TestMoveLeader(t *testing.T) {
 		}
 	}
 }
+
+func TestMembersAreRefused(t *testing.T) {
+	client := all(t)
+	list, err := client.MemberList(limit(t))
+	must(t, err)
+	first, second := list.Members[0], list.Members[1]
+	_, err = client.MemberAdd(limit(t), second.PeerURLs)
+	is(t, err, rpctypes.ErrPeerURLExist)
+	_, err = client.MemberUpdate(limit(t), first.ID, second.PeerURLs)
+	is(t, err, rpctypes.ErrPeerURLExist)
+	_, err = client.MemberPromote(limit(t), first.ID)
+	is(t, err, rpctypes.ErrMemberNotLearner)
+	_, err = client.MemberRemove(limit(t), 0xabcdef)
+	is(t, err, rpctypes.ErrMemberNotFound)
+	_, err = client.MemberPromote(limit(t), 0xabcdef)
+	is(t, err, rpctypes.ErrMemberNotFound)
+}
+
+// A learner that never comes: it is in the list, does not count, and is removed again.
+func TestALearnerThatNeverComes(t *testing.T) {
+	client := all(t)
+	added, err := client.MemberAddAsLearner(limit(t), []string{"http://127.0.0.1:1"})
+	must(t, err)
+	equal(t, added.Member.IsLearner, true, "learner")
+	equal(t, len(added.Members), 4, "members")
+	_, err = client.MemberPromote(limit(t), added.Member.ID)
+	is(t, err, rpctypes.ErrMemberLearnerNotReady)
+	put(t, client, prefix(t)+"k", "v")
+	removed, err := client.MemberRemove(limit(t), added.Member.ID)
+	must(t, err)
+	equal(t, len(removed.Members), 3, "members")
+	_, err = client.MemberRemove(limit(t), added.Member.ID)
+	is(t, err, rpctypes.ErrMemberNotFound)
+}

@@ -104,6 +104,34 @@ pub const fn of(code: Code) -> Row {
         Code::TooStale => {
             row(G::Unavailable, 503, 5, "hiraeth: this node's copy is older than the request takes")
         }
+        Code::PeerUrlExists => {
+            row(G::FailedPrecondition, 409, 4, "etcdserver: Peer URLs already exists")
+        }
+        Code::BadMemberUrls => {
+            row(G::InvalidArgument, 400, 2, "etcdserver: given member URLs are invalid")
+        }
+        Code::NotEnoughStarted => row(
+            G::FailedPrecondition,
+            409,
+            4,
+            "etcdserver: re-configuration failed due to not enough started members",
+        ),
+        Code::Unhealthy => row(G::Unavailable, 503, 5, "etcdserver: unhealthy cluster"),
+        Code::LearnerNotReady => row(
+            G::FailedPrecondition,
+            409,
+            5,
+            "etcdserver: can only promote a learner member which is in sync with leader",
+        ),
+        Code::MemberNotLearner => {
+            row(G::FailedPrecondition, 409, 4, "etcdserver: can only promote a learner member")
+        }
+        Code::TooManyLearners => {
+            row(G::FailedPrecondition, 409, 7, "etcdserver: too many learner members in cluster")
+        }
+        Code::MemberRemoved => {
+            row(G::FailedPrecondition, 409, 4, "hiraeth: the node was removed from the cluster")
+        }
     }
 }
 

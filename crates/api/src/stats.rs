@@ -118,7 +118,7 @@ fn peer(peer: &GroupPeer) -> pb::PeerStats {
     };
     pb::PeerStats {
         peer: peer.peer.get(),
-        node: peer.node.map_or(0, NodeId::get),
+        node: peer.node.get(),
         matched: peer.matched.get(),
         next: peer.next.get(),
         commit: peer.commit.get(),

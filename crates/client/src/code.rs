@@ -4,7 +4,7 @@
 use types::Code;
 
 /// Words that are the whole message.
-const EXACT: [(&str, Code); 27] = [
+const EXACT: [(&str, Code); 34] = [
     ("etcdserver: bad leader transferee", Code::BadTransferee),
     ("etcdserver: request timed out, leader transfer took too long", Code::TransferTimedOut),
     ("etcdserver: key is not provided", Code::EmptyKey),
@@ -32,10 +32,23 @@ const EXACT: [(&str, Code); 27] = [
     ("etcdserver: server stopped", Code::ShuttingDown),
     ("etcdserver: corrupt cluster", Code::Corrupt),
     ("etcdserver: member not found", Code::MemberNotFound),
+    ("etcdserver: Peer URLs already exists", Code::PeerUrlExists),
+    ("etcdserver: given member URLs are invalid", Code::BadMemberUrls),
+    (
+        "etcdserver: re-configuration failed due to not enough started members",
+        Code::NotEnoughStarted,
+    ),
+    ("etcdserver: unhealthy cluster", Code::Unhealthy),
+    (
+        "etcdserver: can only promote a learner member which is in sync with leader",
+        Code::LearnerNotReady,
+    ),
+    ("etcdserver: can only promote a learner member", Code::MemberNotLearner),
+    ("etcdserver: too many learner members in cluster", Code::TooManyLearners),
 ];
 
 /// Words that details may follow.
-const PREFIX: [(&str, Code); 12] = [
+const PREFIX: [(&str, Code); 13] = [
     ("etcdserver: cluster ID mismatch", Code::ClusterMismatch),
     ("hiraeth: invalid request", Code::InvalidArgument),
     ("hiraeth: the region has changed", Code::EpochMismatch),
@@ -48,6 +61,7 @@ const PREFIX: [(&str, Code); 12] = [
     ("hiraeth: a limit was reached", Code::LimitReached),
     ("hiraeth: internal error", Code::Internal),
     ("hiraeth: this node's copy is older", Code::TooStale),
+    ("hiraeth: the node was removed from the cluster", Code::MemberRemoved),
 ];
 
 /// The code a server's message stands for; `None` for words this client does not know.

@@ -33,7 +33,7 @@ struct Arguments {
 enum Command {
     /// Run a server.
     #[command(after_help = exit::EXIT_CODES)]
-    Serve(serve::Settings),
+    Serve(Box<serve::Settings>),
     /// Run several servers on this machine, to try fail-over.
     Cluster(cluster::Options),
     Bench(bench::Arguments),
@@ -45,7 +45,7 @@ fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         None => serve::run(arguments.serve),
-        Some(Command::Serve(settings)) => serve::run(settings),
+        Some(Command::Serve(settings)) => serve::run(*settings),
         Some(Command::Cluster(options)) => cluster::run(&options),
         Some(Command::Bench(arguments)) => return bench::launch(arguments),
         Some(Command::Tool(command)) => return cli::run(command, Arguments::command()),

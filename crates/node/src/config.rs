@@ -36,7 +36,10 @@ pub struct NodeConfig {
     pub advertise_client: String,
     /// The nodes a new cluster starts with: name and peer address; matters at the first start only.
     pub initial_cluster: Vec<(String, String)>,
-    /// How many of them must be there before the first election; `None` for a majority.
+    /// Peer addresses of members of a cluster that is there and to which this node was added; matters at
+    /// the first start only. Empty for a node of a new cluster.
+    pub join: Vec<String>,
+    /// How many nodes of a new cluster must be there before the first election; `None` for a majority.
     pub quorum_count: Option<usize>,
     /// The engine.
     pub engine: EngineKind,
@@ -93,6 +96,7 @@ impl Default for NodeConfig {
             advertise_peer: "127.0.0.1:2380".to_owned(),
             advertise_client: "127.0.0.1:2379".to_owned(),
             initial_cluster: Vec::new(),
+            join: Vec::new(),
             quorum_count: None,
             engine: EngineKind::Disk,
             engine_memory_bytes: 64 << 20,

@@ -1,6 +1,6 @@
 //! Why a node cannot start or go on.
 
-use types::{Index, NodeId, RegionId};
+use types::{Index, RegionId};
 
 /// What a person has to deal with.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +11,9 @@ pub enum Error {
     /// The network.
     #[error(transparent)]
     Transport(#[from] crate::transport::Error),
+    /// The cluster does not take this node.
+    #[error("the cluster does not take this node: {0}")]
+    Refused(types::Fault),
     /// The log.
     #[error("the log cannot be opened: {0}")]
     Log(#[from] storage::wal::Error),
@@ -96,14 +99,6 @@ pub enum Error {
     /// A part of the start panicked.
     #[error("the start broke off: {0}; this is a bug, please report it")]
     Thread(String),
-    /// A region has no replica here.
-    #[error("region {region} has no replica on node {node}")]
-    NotMember {
-        /// The region.
-        region: RegionId,
-        /// This node.
-        node: NodeId,
-    },
     /// A thread could not be started, or a directory made.
     #[error("{what}: {source}")]
     Io {

@@ -93,6 +93,9 @@ impl crate::Error {
                 Some(FailureKind::Disk)
             }
             Self::Thread(_) => Some(FailureKind::Bug),
+            Self::Identity(crate::identity::Error::Removed { .. }) | Self::Refused(_) => {
+                Some(FailureKind::Refused)
+            }
             _ => None,
         }
     }

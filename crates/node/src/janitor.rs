@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use state::command::{Command, Envelope};
-use state::directory::{Directory, NodeRecord};
+use state::directory::{Directory, NodeRecord, Part, Phase};
 use storage::wal::RegionStatus;
 use types::{Code, Index, LeaseId, RegionId};
 
@@ -174,11 +174,18 @@ pub(crate) async fn register(shared: Arc<Shared>) {
         name: shared.config.name.clone(),
         peer_address: shared.config.advertise_peer.clone(),
         client_address: shared.config.advertise_client.clone(),
+        part: Part::Voter,
+        phase: Phase::Member,
     };
-    let is_known = |directory: &Arc<Directory>| directory.nodes.get(&record.id) == Some(&record);
+    let is_known = |directory: &Arc<Directory>| {
+        directory.nodes.get(&record.id).is_some_and(|known| {
+            // What it is to be is not its own to say.
+            *known == NodeRecord { part: known.part, phase: known.phase, ..record.clone() }
+        })
+    };
     while !is_known(&shared.directory()) {
         let Some(meta) = shared.shard(RegionId::META) else { return };
-        let command = Command::RegisterNode(record.clone());
+        let command = Command::RegisterNode(Box::new(record.clone()));
         let answer = forward::propose(&shared, &meta, command).await;
         if let Err(fault) = answer.and_then(|applied| applied.outcome.result) {
             if matches!(fault.code, Code::MemberNotFound | Code::ClusterMismatch) {
@@ -197,7 +204,8 @@ pub(crate) async fn follow_members(shared: Arc<Shared>) {
     loop {
         let peers: Vec<_> = {
             let directory = directory.borrow_and_update();
-            directory.nodes.values().map(|node| (node.id, node.peer_address.clone())).collect()
+            let there = directory.nodes.values().filter(|node| node.phase != Phase::Joining);
+            there.map(|node| (node.id, node.peer_address.clone())).collect()
         };
         if let Some(net) = shared.net.get()
             && !peers.is_empty()

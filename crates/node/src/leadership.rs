@@ -5,7 +5,7 @@ use std::sync::Arc;
 use consensus::Role;
 use region::RoleChange;
 use state::command::{Command, Envelope};
-use state::directory::NodeRecord;
+use state::directory::{NodeRecord, Part, Phase};
 use tokio::sync::oneshot;
 use types::{ClusterId, Code, LeaseId, NodeId, RegionId, Term};
 
@@ -37,6 +37,7 @@ pub(crate) fn changed(shared: &Arc<Shared>, shard: &Arc<Shard>, change: &RoleCha
         // the heartbeats of every region leave from this thread.
         let region = change.region;
         shared.applier(region).push(ToApplier::Lead(change.term));
+        shared.live.regroup.notify_one();
     }
 }
 
@@ -102,6 +103,8 @@ fn initial_nodes(shared: &Shared) -> Vec<NodeRecord> {
             name: name.clone(),
             peer_address,
             client_address: String::new(),
+            part: Part::Voter,
+            phase: Phase::Member,
         })
         .collect()
 }

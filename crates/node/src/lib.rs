@@ -40,6 +40,7 @@ mod live;
 mod liveness;
 mod machines;
 mod mailbox;
+mod membership;
 mod meters;
 mod network;
 mod node;
@@ -80,6 +81,7 @@ pub use region::{GroupPeer, GroupStats};
 pub use region_state::{RegionState, StateKind};
 pub use space::{Room, Space};
 pub use state::custom::{StateMachine, Store, View};
+pub use state::directory::{Part, Phase};
 pub use traffic::{Lane, LaneTraffic, PeerTraffic};
 pub use transport::memory::MemoryNet;
 pub use watch::{

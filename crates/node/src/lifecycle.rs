@@ -5,7 +5,7 @@ use std::sync::Arc;
 use state::Machine;
 use state::directory::{Directory, RegionRecord};
 use storage::wal::RegionLog;
-use types::{Batch, ConfState, Index, PeerId, RegionId};
+use types::{Batch, ConfState, Epoch, HardState, Index, KeyspaceId, PeerId, RegionId, Term};
 
 use crate::applier::ask_scavenge;
 use crate::lease::LeaseClock;
@@ -15,20 +15,18 @@ use crate::shard::Shard;
 use crate::shared::{RegionLogReader, Shared};
 use crate::{Error, machines, writer};
 
-/// The meta region as every node of the initial cluster makes it.
-pub(crate) fn initial_meta_record(shared: &Shared) -> RegionRecord {
-    RegionRecord {
-        id: RegionId::META,
-        keyspace: types::KeyspaceId(0),
-        range: types::KeyRange::all(),
-        epoch: types::Epoch { version: 1, conf_ver: 1 },
-        peers: shared
-            .initial
-            .peers()
-            .into_iter()
-            .map(|(node, _)| (PeerId(node.get()), node))
-            .collect(),
+/// The shape of a region before the first entry of its log.
+const FIRST: Epoch = Epoch { version: 1, conf_ver: 1 };
+
+/// The meta region as a node knows it that knows nothing yet: alike on every node of the initial cluster;
+/// with nothing but a place for it on one that joins later.
+pub(crate) fn first_meta_record(shared: &Shared) -> RegionRecord {
+    if shared.identity.has_joined() {
+        let own = RegionRecord::born(RegionId::META, KeyspaceId(0), [shared.node()]);
+        return RegionRecord { first: Vec::new(), ..own };
     }
+    let nodes = shared.initial.peers().into_iter().map(|(node, _)| node);
+    RegionRecord::born(RegionId::META, KeyspaceId(0), nodes)
 }
 
 /// Starts the regions that are on this node's disk, the meta region last: as soon as it runs, its
@@ -40,7 +38,9 @@ pub(crate) fn start_stored(shared: &Arc<Shared>) -> Result<(), Error> {
     let meta = machines::load(shared, RegionId::META, None)?;
     let directory = meta.machine.directory().cloned().unwrap_or_default();
     for record in directory.regions.values() {
-        if record.id != RegionId::META && lives_here(shared, record) {
+        // The directory is told late of a replica that is here: its log is older than the word.
+        let may_live_here = lives_here(shared, record) || shared.wal.region(record.id).is_some();
+        if record.id != RegionId::META && may_live_here {
             start_region(shared, record.clone(), kind_of(&directory, record))?;
         }
     }
@@ -54,11 +54,11 @@ fn stored_meta_record(shared: &Shared, directory: &Directory) -> Result<RegionRe
         return Ok(stored.clone());
     }
     // The engine lost what it was told last, and the log tells it again; but who the first members
-    // were is in neither.
-    if shared.initial.hash() != shared.identity.bootstrap() {
+    // were is in neither. A node that joined later waits for its first snapshot.
+    if !shared.identity.has_joined() && shared.initial.hash() != shared.identity.bootstrap() {
         return Err(Error::InitialCluster);
     }
-    Ok(initial_meta_record(shared))
+    Ok(first_meta_record(shared))
 }
 
 /// The meta region's applier saw the directory change.
@@ -81,9 +81,18 @@ pub(crate) fn directory_changed(shared: &Arc<Shared>, directory: Directory) {
     shared.set_directory(directory);
 }
 
-/// Whether the region has a replica on this node.
+/// Whether the region has a replica on this node, as the directory knows it.
 pub(crate) fn lives_here(shared: &Shared, record: &RegionRecord) -> bool {
-    record.peers.iter().any(|(_, node)| *node == shared.node())
+    record.peer_on(shared.node()).is_some()
+}
+
+/// This node's replica of a region: what the region's own log says counts more than the directory. `None`
+/// where both know of none, as for one that was removed.
+fn own_peer(shared: &Shared, record: &RegionRecord, machine: &Machine) -> Option<PeerId> {
+    let conf = &machine.applied().conf_state;
+    let mut known = conf.voters.iter().chain(&conf.learners).chain(&conf.voters_outgoing);
+    let own = known.find(|peer| peer.node() == shared.node()).copied();
+    own.or_else(|| record.peer_on(shared.node()))
 }
 
 /// What kind of machine carries out a region's commands, if it is one of others.
@@ -101,9 +110,6 @@ pub(crate) fn start_region(
     let region = record.id;
     let log = shared.wal.region(region);
     let log = log.as_ref();
-    let node = shared.node();
-    let peer = record.peers.iter().find(|(_, at)| *at == node).map(|(peer, _)| *peer);
-    let peer = peer.ok_or_else(|| Error::NotMember { region, node })?;
     let Loaded { mut machine, unusable } = machines::load(shared, region, kind.as_deref())?;
     let leases = LeaseClock::new(shared.config.lease_limits);
     if let Some(reason) = unusable {
@@ -113,13 +119,17 @@ pub(crate) fn start_region(
         shared.add_shard(shard);
         return Ok(());
     }
+    let Some(peer) = own_peer(shared, &record, &machine) else {
+        tracing::info!(%region, "the region has no replica on this node any more");
+        return Ok(());
+    };
     if log.is_none() && machine.applied().index > Index(1) {
         return Err(Error::LogGone { region, applied: machine.applied().index });
     }
-    if machine.applied().conf_state.voters.is_empty() {
-        let voters = record.peers.iter().map(|(peer, _)| *peer).collect();
-        let configuration = ConfState { voters, ..ConfState::default() };
-        bootstrap(shared, &mut machine, configuration, record.epoch)?;
+    // One that came later is in no first configuration: it begins with nothing, and gets a snapshot.
+    if machine.applied().conf_state.voters.is_empty() && record.first.contains(&peer) {
+        let configuration = ConfState { voters: record.first.clone(), ..ConfState::default() };
+        bootstrap(shared, &mut machine, configuration, FIRST)?;
     }
     let start = consensus_start(&machine, log, region)?;
     if log.is_none() {
@@ -142,8 +152,8 @@ pub(crate) fn start_region(
     }
     let config = shared.config.consensus(region, peer, shared.incarnation);
     let log = Box::new(RegionLogReader { region, wal: Arc::clone(&shared.wal) });
-    let campaign = stands_at_once(shared, &record, start.fresh);
-    let start = region::PeerStart { record, config, start, log };
+    let campaign = stands_at_once(shared, &record, peer, &start);
+    let start = region::PeerStart { region, config, start, log };
     shared.poller(region).push(ToPoller::Create(Box::new(start), campaign));
     Ok(())
 }
@@ -154,7 +164,7 @@ fn bootstrap(
     shared: &Shared,
     machine: &mut Machine,
     configuration: ConfState,
-    epoch: types::Epoch,
+    epoch: Epoch,
 ) -> Result<(), Error> {
     let start = consensus::Start::bootstrap(configuration.clone());
     machine.apply_conf(start.applied, start.last_term, configuration, epoch);
@@ -169,15 +179,24 @@ fn bootstrap(
 
 /// Whether this node need not wait whether somebody else leads: where it is alone, and where
 /// everybody starts from nothing and one is expected to go first.
-fn stands_at_once(shared: &Shared, record: &RegionRecord, fresh: bool) -> bool {
-    if record.peers.len() == 1 {
+fn stands_at_once(
+    shared: &Shared,
+    record: &RegionRecord,
+    peer: PeerId,
+    start: &consensus::Start,
+) -> bool {
+    let voters = &start.conf_state.voters;
+    if !voters.contains(&peer) {
+        return false;
+    }
+    if voters.len() == 1 {
         return true;
     }
     let first = match shared.shard(RegionId::META) {
         Some(meta) if record.id != RegionId::META => meta.leadership().here,
-        _ => record.peers.iter().map(|(_, node)| *node).min() == Some(shared.node()),
+        _ => voters.iter().map(|peer| peer.node()).min() == Some(shared.node()),
     };
-    fresh && first
+    start.fresh && first
 }
 
 fn consensus_start(
@@ -187,6 +206,16 @@ fn consensus_start(
 ) -> Result<consensus::Start, Error> {
     let applied = machine.applied();
     let start = match log {
+        None if applied.index == Index(0) => consensus::Start {
+            hard_state: HardState::default(),
+            conf_state: ConfState::default(),
+            first: Index(1),
+            prev_term: Term(0),
+            last: Index(0),
+            last_term: Term(0),
+            applied: Index(0),
+            fresh: true,
+        },
         None => consensus::Start::bootstrap(applied.conf_state.clone()),
         Some(log) => consensus::Start {
             hard_state: log.hard_state.unwrap_or_default(),

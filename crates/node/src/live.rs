@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use env::Moment;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use types::{Incarnation, Index, RegionId, Term};
 
 use crate::config::NodeConfig;
@@ -19,6 +20,9 @@ pub(crate) struct Live {
     pub(crate) health: Health,
     pub(crate) traffic: Traffic,
     pub(crate) observatory: Arc<Observatory>,
+    /// Told when regions may not be as the directory wants them, or the directory does not know them as
+    /// they are.
+    pub(crate) regroup: Notify,
     /// Transfers of leadership that were begun here: in which term, and when they are given up.
     transfers: Mutex<BTreeMap<RegionId, (Term, Moment)>>,
     /// After how long a transfer that leads to nothing is given up: Raft's election timeout.
@@ -34,6 +38,7 @@ impl Live {
             health: Health::default(),
             traffic: Traffic::default(),
             observatory: Arc::default(),
+            regroup: Notify::new(),
             transfers: Mutex::default(),
             transfer_for: config.tick.saturating_mul(ticks),
         }
@@ -48,7 +53,7 @@ impl Live {
         let leadership = shard.leadership();
         let liveness = self.liveness.lock();
         if leadership.here {
-            for (_, node) in &shard.record.peers {
+            for node in &shard.group().voters {
                 if let Some(at) = liveness.quiet_at(*node) {
                     shard.note_follower(at, *node);
                 }

@@ -1,6 +1,7 @@
 //! Putting a node together, and taking it down again.
 
 mod builder;
+mod joining;
 #[cfg(test)]
 mod tests;
 
@@ -8,9 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use env::{Joined, Spawn, ThreadSpawn};
-use futures::future::join_all;
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
 use futures::stream::{self, StreamExt};
 use parking_lot::Mutex;
+use state::command::Command;
+use state::directory::Phase;
+use state::response::Response;
 use storage::log::Log;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -29,8 +34,11 @@ use crate::poller::ToPoller;
 use crate::shard::Shard;
 use crate::shared::Shared;
 use crate::snapshots::Receiver;
-use crate::transport::{Admission, PeerHello};
-use crate::{Error, applier, compaction, janitor, lifecycle, poller, snapshots, space, writer};
+use crate::transport::{Admission, Applicant, PeerHello, Welcome};
+use crate::{
+    Error, applier, compaction, forward, janitor, lifecycle, membership, poller, snapshots, space,
+    writer,
+};
 
 /// How long an orderly stop waits for another node to take over what this one leads.
 const HAND_OVER: Duration = Duration::from_secs(3);
@@ -114,6 +122,7 @@ impl Node {
             tokio::spawn(compaction::keep(Arc::clone(shared))),
             tokio::spawn(janitor::register(Arc::clone(shared))),
             tokio::spawn(janitor::follow_members(Arc::clone(shared))),
+            tokio::spawn(membership::drive(Arc::clone(shared))),
         ];
         Ok(())
     }
@@ -288,15 +297,16 @@ fn start_meta_if_new(shared: &Arc<Shared>) -> Result<(), Error> {
     if shared.shard(RegionId::META).is_some() {
         return Ok(());
     }
-    lifecycle::start_region(shared, lifecycle::initial_meta_record(shared), None)
+    lifecycle::start_region(shared, lifecycle::first_meta_record(shared), None)
 }
 
 async fn connect(shared: Arc<Shared>, network: Arc<dyn Network>) -> Result<(), Error> {
     let directory = shared.directory();
     let peers = if directory.nodes.is_empty() {
-        shared.initial.peers()
+        shared.first_peers()
     } else {
-        directory.nodes.values().map(|node| (node.id, node.peer_address.clone())).collect()
+        let there = directory.nodes.values().filter(|node| node.phase != Phase::Joining);
+        there.map(|node| (node.id, node.peer_address.clone())).collect()
     };
     let connected = network.connect(Joining {
         identity: Arc::clone(&shared.identity),
@@ -324,7 +334,12 @@ impl Admission for DirectoryAdmission {
         if directory.cluster.is_none() {
             return Ok(());
         }
-        match directory.nodes.get(&hello.node) {
+        if directory.removed.contains(&hello.node) {
+            let text = format!("{hello} was removed from this cluster");
+            return Err(Fault::new(types::Code::MemberRemoved, text));
+        }
+        let known = directory.nodes.get(&hello.node);
+        match known.filter(|known| known.phase != Phase::Joining) {
             Some(known) => hello.check_identity(known.identity),
             None => Err(Fault::new(
                 types::Code::MemberNotFound,
@@ -332,6 +347,33 @@ impl Admission for DirectoryAdmission {
             )),
         }
     }
+
+    fn introduce(&self, applicant: Applicant) -> BoxFuture<'static, Result<Welcome, Fault>> {
+        introduce(Arc::clone(&self.0), applicant).boxed()
+    }
+
+    fn dismissed(&self, why: &Fault) {
+        membership::told_dismissed(&self.0, why);
+    }
+}
+
+/// A node that was added has come: the directory takes note of it.
+async fn introduce(shared: Arc<Shared>, applicant: Applicant) -> Result<Welcome, Fault> {
+    let meta = shared.shard(RegionId::META).ok_or(types::Code::NoLeader)?;
+    let Applicant { identity, name, peer_address, client_address } = applicant;
+    let command = Command::IntroduceNode { peer_address, identity, name, client_address };
+    let applied = forward::propose(&shared, &meta, command).await?;
+    let Response::Node(node) = applied.outcome.result? else {
+        return Err(Fault::new(types::Code::Internal, "a node was asked for"));
+    };
+    let directory = shared.directory();
+    let members = directory.nodes.values();
+    let members = members.filter(|it| it.phase == Phase::Member && it.id != node.id);
+    Ok(Welcome {
+        node: node.id,
+        cluster: directory.cluster.unwrap_or_default(),
+        members: members.map(|it| (it.id, it.peer_address.clone())).collect(),
+    })
 }
 
 /// Gives the regions this node leads to nodes that have room for writes, where there are such.
@@ -352,12 +394,11 @@ async fn hand_over(shared: &Arc<Shared>, shard: &Arc<Shard>, will_do: impl Fn(No
     let Ok(Some(status)) = status.await else { return };
     let candidates = status.peers.iter().filter_map(|peer| {
         let is_candidate = peer.peer != status.peer && !peer.learner;
-        let of_shard = shard.record.peers.iter();
-        let (_, node) = of_shard.into_iter().find(|(id, _)| is_candidate && *id == peer.peer)?;
+        let node = peer.peer.node();
         // A leader that sleeps has forgotten whom it heard; all that were there then have everything.
-        let is_there = peer.recent_active
-            || (shard.is_asleep() && shared.live.liveness.lock().is_alive(*node));
-        (is_there && will_do(*node)).then_some((peer.matched, *node))
+        let is_there =
+            peer.recent_active || (shard.is_asleep() && shared.live.liveness.lock().is_alive(node));
+        (is_candidate && is_there && will_do(node)).then_some((peer.matched, node))
     });
     let node = candidates.max_by_key(|(matched, _)| *matched).map(|(_, node)| node);
     let Some(to) = node else { return };

@@ -1,13 +1,14 @@
 //! The thread that runs the consensus of its share of the regions.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use consensus::{MessageKind, SnapshotMeta, Status};
 use env::Moment;
-use region::{GroupStats, Host, Output, RegionMessage, Sleep};
+use region::{GroupStats, Host, Output, RegionMessage, Sleep, Step};
+use state::directory::Part;
 use tokio::sync::oneshot;
 use types::{Code, Index, NodeId, PeerId, RegionId, Term};
 
@@ -69,6 +70,11 @@ pub(crate) enum ToPoller {
         region: RegionId,
         to: NodeId,
         reply: oneshot::Sender<Result<(), Code>>,
+    },
+    /// A step towards the replicas the region is to have, if it is led here.
+    Reconcile {
+        region: RegionId,
+        wanted: Arc<BTreeMap<NodeId, Part>>,
     },
     /// What operators want to know of one region, or of all.
     Stats {
@@ -181,7 +187,7 @@ fn handle(
 ) -> bool {
     match item {
         ToPoller::Create(start, campaign) => {
-            let region = start.record.id;
+            let region = start.region;
             if let Err(error) = host.create(*start) {
                 tracing::error!(%region, %error, "a replica could not start");
             } else if campaign {
@@ -219,14 +225,18 @@ fn handle(
         ToPoller::Compact { region, to, term } => host.compact(region, to, term),
         ToPoller::Transfer { region, to, reply } => {
             let begun = host.transfer(region, to);
-            if begun.is_ok()
-                && let Some(shard) = shared.shard(region)
-            {
-                let (term, now) = (shard.leadership().term, shared.clock.now());
-                watch.transfer(shared, region, shared.live.transfer_begun(region, term, now));
+            if begun.is_ok() {
+                transfer_begun(shared, watch, region);
             }
             let _ = reply.send(begun);
         }
+        ToPoller::Reconcile { region, wanted } => match host.reconcile(region, &wanted) {
+            None => {}
+            Some(Step::Transfer(_)) => transfer_begun(shared, watch, region),
+            Some(Step::Change(change)) => {
+                tracing::debug!(%region, ?change, "a region's replicas are to change");
+            }
+        },
         ToPoller::Stats { region, reply } => {
             let wanted = host.regions().filter(|it| region.is_none_or(|region| region == *it));
             drop(reply.send(wanted.filter_map(|it| host.group_stats(it)).collect()));
@@ -256,6 +266,12 @@ fn handle(
         ToPoller::Stop => return true,
     }
     false
+}
+
+fn transfer_begun(shared: &Shared, watch: &mut RegionWatch, region: RegionId) {
+    let Some(shard) = shared.shard(region) else { return };
+    let (term, now) = (shard.leadership().term, shared.clock.now());
+    watch.transfer(shared, region, shared.live.transfer_begun(region, term, now));
 }
 
 /// A leader that speaks, and whoever answers one, tells how fresh this replica's copy is. A message

@@ -81,9 +81,9 @@ impl Shared {
         if shard.broken().is_err() {
             return StateKind::Broken;
         }
-        let voters = &shard.record.peers;
-        let own = self.node();
-        let heard = voters.iter().filter(|(_, node)| *node == own || liveness.is_alive(*node));
+        let group = shard.group();
+        let (voters, own) = (&group.voters, self.node());
+        let heard = voters.iter().filter(|node| **node == own || liveness.is_alive(**node));
         if heard.count() <= voters.len() / 2 {
             return StateKind::NoQuorum;
         }
@@ -112,12 +112,12 @@ impl Shared {
     }
 
     fn no_quorum(&self, shard: &Shard) -> Option<NoQuorum> {
-        let voters = &shard.record.peers;
-        let own = self.node();
+        let group = shard.group();
+        let (voters, own) = (&group.voters, self.node());
         let mut lost: Vec<(Duration, Duration, NodeId)> = {
             let liveness = self.live.liveness.lock();
             let now = self.clock.now();
-            let others = voters.iter().map(|(_, node)| *node).filter(|node| *node != own);
+            let others = voters.iter().copied().filter(|node| *node != own);
             let lost = others.filter_map(|node| {
                 liveness.lost_for(now, node).map(|(since, silent)| (since, silent, node))
             });

@@ -14,7 +14,7 @@ use state::directory::RegionRecord;
 use state::{LeaseChange, Machine};
 use storage::engine::Snapshot;
 use tokio::sync::{Semaphore, oneshot, watch};
-use types::{Code, Fault, Index, NodeId, Revision, Term};
+use types::{Code, ConfState, Epoch, Fault, Index, NodeId, Revision, Term};
 
 use crate::applier::Applied;
 use crate::contact::Contact;
@@ -44,6 +44,28 @@ pub(crate) struct ExportedState {
     pub(crate) at: Moment,
 }
 
+/// Where a region's replicas are, as of the last change that was applied here.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) conf: ConfState,
+    pub(crate) epoch: Epoch,
+    /// The nodes of those that vote.
+    pub(crate) voters: Vec<NodeId>,
+}
+
+impl Group {
+    fn of(machine: &Machine) -> Self {
+        let applied = machine.applied();
+        let voters = applied.conf_state.voters.iter().map(|peer| peer.node()).collect();
+        Self { conf: applied.conf_state.clone(), epoch: applied.epoch, voters }
+    }
+
+    /// The nodes of all replicas, those without a vote as well.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.voters.iter().copied().chain(self.conf.learners.iter().map(|peer| peer.node()))
+    }
+}
+
 /// The sequence numbers of the commands this node sends to one region.
 #[derive(Default)]
 struct Tags {
@@ -63,6 +85,7 @@ pub(crate) struct Shard {
     pub(crate) leases: Mutex<LeaseClock>,
     /// Waits for the message that announces it; then it is the sender's.
     pub(crate) exported: Mutex<Option<ExportedState>>,
+    group: RwLock<Arc<Group>>,
     leadership: watch::Sender<Leadership>,
     applied: AtomicU64,
     /// The machine's newest and oldest readable revision, for those who must not wait for it.
@@ -99,6 +122,7 @@ impl Shard {
         Self {
             record,
             custom,
+            group: RwLock::new(Arc::new(Group::of(&machine))),
             queries: Arc::new(Semaphore::new(QUERIES)),
             machine: Arc::new(RwLock::new(machine)),
             leases: Mutex::new(leases),
@@ -129,6 +153,18 @@ impl Shard {
         // Outside the lock: whoever waited is told that nobody knows.
         let waiting = std::mem::take(&mut self.tags.lock().outstanding);
         drop(waiting);
+    }
+
+    /// Where the replicas are.
+    pub(crate) fn group(&self) -> Arc<Group> {
+        Arc::clone(&self.group.read())
+    }
+
+    /// The replicas changed; called with the machine held.
+    pub(crate) fn note_group(&self, machine: &Machine) {
+        *self.group.write() = Arc::new(Group::of(machine));
+        // Who answered before may not count any more.
+        self.contact.lock().forget_followers();
     }
 
     /// Refuses what only keys and values have, without the machine: one of others may be busy for any
@@ -187,8 +223,13 @@ impl Shard {
     /// This replica leads and `node` answered it.
     pub(crate) fn note_follower(&self, now: Moment, node: NodeId) {
         let told = Index(self.committed.load(Ordering::Acquire));
-        let voters = self.record.peers.len();
-        self.contact.lock().follower_answered(now, node, voters, told, self.applied());
+        let voters = {
+            let group = self.group.read();
+            group.voters.contains(&node).then_some(group.voters.len())
+        };
+        if let Some(voters) = voters {
+            self.contact.lock().follower_answered(now, node, voters, told, self.applied());
+        }
     }
 
     /// Everything that was acknowledged anywhere before `since` is applied here.
@@ -198,7 +239,7 @@ impl Shard {
 
     /// The newest moment at which this replica was known to be caught up with a leader it heard.
     pub(crate) fn current_at(&self, now: Moment) -> Option<Moment> {
-        if self.record.peers.len() == 1 && self.leadership().here && self.is_caught_up() {
+        if self.group().voters.len() == 1 && self.leadership().here && self.is_caught_up() {
             return Some(now);
         }
         self.contact.lock().current(self.applied())

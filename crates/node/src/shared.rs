@@ -173,6 +173,14 @@ impl Shared {
         self.identity.node()
     }
 
+    /// The other nodes as far as they are known without the directory.
+    pub(crate) fn first_peers(&self) -> Vec<(NodeId, String)> {
+        match self.identity.has_joined() {
+            true => self.identity.members().to_vec(),
+            false => self.initial.peers(),
+        }
+    }
+
     pub(crate) fn poller(&self, region: RegionId) -> &Mailbox<ToPoller> {
         &self.pollers[slot(region, self.pollers.len())]
     }
@@ -290,7 +298,8 @@ impl Shared {
             Some(record) => record.region,
             None => return Err(Code::KeyspaceNotFound.into()),
         };
-        self.shard(region).ok_or_else(|| {
+        // One that was added here has nothing to tell before the first snapshot is in place.
+        self.shard(region).filter(|shard| shard.applied().get() > 0).ok_or_else(|| {
             Fault::new(Code::RegionNotFound, format!("region {region} is not on this node yet"))
         })
     }

@@ -191,6 +191,7 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
     }
     shard.note_revisions(&machine);
     shard.note_scavenged(&machine);
+    crate::membership::peers_changed(shared, &shard, &machine);
     let directory = machine.directory().cloned();
     let (index, revision) = (machine.applied().index, machine.revision());
     if machine.wants_scavenging() {

@@ -9,10 +9,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use consensus::{MessageKind, SnapshotMeta};
+use state::directory::Part;
 use types::{Code, Index, NodeId, PeerId, RegionId, Term};
 
 use crate::peer::{Around, Peer, PeerStart};
-use crate::{GroupStats, HostGuards, Output, RegionMessage};
+use crate::{GroupStats, HostGuards, Output, RegionMessage, Step};
 
 /// A host's bounds.
 #[derive(Clone, Copy, Debug)]
@@ -109,7 +110,7 @@ impl<P, R> Host<P, R> {
     /// # Errors
     /// When what was found on disk contradicts itself.
     pub fn create(&mut self, start: PeerStart) -> Result<(), consensus::Error> {
-        let region = start.record.id;
+        let region = start.region;
         if let Entry::Vacant(vacant) = self.peers.entry(region) {
             let peer = vacant.insert(Box::new(Peer::new(start, self.ticks)?));
             self.dirty.insert(region);
@@ -271,6 +272,18 @@ impl<P, R> Host<P, R> {
             Ok(())
         });
         result
+    }
+
+    /// Takes one step towards a replica on each of the nodes `wanted` and on no other, if the replica
+    /// here leads and a step can be taken now; answers which. To be called again when it was taken, and
+    /// from time to time.
+    pub fn reconcile(&mut self, region: RegionId, wanted: &BTreeMap<NodeId, Part>) -> Option<Step> {
+        let mut step = None;
+        self.guarded(region, |peer, around, out| {
+            step = peer.reconcile(wanted, around, out);
+            Ok(())
+        });
+        step
     }
 
     /// Starts an election of `region` now.

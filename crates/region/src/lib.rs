@@ -5,6 +5,7 @@
 mod guards;
 mod host;
 mod lease;
+mod membership;
 mod message;
 mod output;
 mod peer;
@@ -15,6 +16,7 @@ mod stats;
 pub use guards::HostGuards;
 pub use host::{Host, HostLimits};
 pub use lease::{ClockRules, Forfeit, LeaderLease};
+pub use membership::{Step, is_settled, next_step};
 pub use message::RegionMessage;
 pub use output::{Committed, Install, LogWrite, Output, RoleChange};
 pub use peer::{Peer, PeerStart};

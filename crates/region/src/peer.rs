@@ -8,18 +8,19 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use consensus::{LogReader, Message, MessageKind, Replica, Role, SnapshotMeta};
-use state::directory::RegionRecord;
-use types::{Code, HardState, Index, NodeId, PeerId, Term};
+use state::directory::Part;
+use types::{Code, HardState, Index, NodeId, PeerId, RegionId, Term};
 
 pub(crate) use self::sleep::Around;
 use self::sleep::Rest;
+use crate::membership::{Step, is_settled, next_step};
 use crate::reads::ReadQueue;
 use crate::{Forfeit, LogWrite, Output};
 
 /// What a replica needs to start.
 pub struct PeerStart {
-    /// The region, with the node of each peer.
-    pub record: RegionRecord,
+    /// The region.
+    pub region: RegionId,
     /// Bounds and timing of the consensus core.
     pub config: consensus::Config,
     /// What was found on disk.
@@ -44,8 +45,7 @@ struct Proposal<P> {
 
 /// A replica on this node.
 pub struct Peer<P, R> {
-    record: RegionRecord,
-    nodes: BTreeMap<PeerId, NodeId>,
+    region: RegionId,
     replica: Replica,
     /// Commands that were taken and are in no log yet: they go there together.
     fresh: Vec<(Bytes, P)>,
@@ -76,11 +76,9 @@ impl<P, R> Peer<P, R> {
         let mut rest = Rest::new(&start.config);
         rest.touch(ticks);
         let replica = Replica::new(start.config, start.start, start.log)?;
-        let nodes = start.record.peers.iter().copied().collect();
         let term = replica.term();
         Ok(Self {
-            record: start.record,
-            nodes,
+            region: start.region,
             replica,
             fresh: Vec::new(),
             rounds: VecDeque::new(),
@@ -106,12 +104,6 @@ impl<P, R> Peer<P, R> {
     #[must_use]
     pub fn status(&self) -> consensus::Status {
         self.replica.status()
-    }
-
-    /// The region as this replica knows it.
-    #[must_use]
-    pub fn record(&self) -> &RegionRecord {
-        &self.record
     }
 
     /// Entries handed out to be applied and not reported as applied yet.
@@ -140,7 +132,8 @@ impl<P, R> Peer<P, R> {
         }
     }
 
-    /// Takes a message that came from `from`; one whose sender is no peer on that node is dropped.
+    /// Takes a message that came from `from`; one whose sender does not live there is dropped. It need
+    /// not be a peer this replica knows of: it may have become one since.
     pub(crate) fn step(
         &mut self,
         from: NodeId,
@@ -148,7 +141,7 @@ impl<P, R> Peer<P, R> {
         around: &Around<'_>,
         out: &mut Output<P, R>,
     ) -> Result<(), consensus::Error> {
-        if self.nodes.get(&message.from()) != Some(&from) {
+        if message.from().node() != from {
             return Err(consensus::Error::Refused {
                 from: message.from(),
                 why: "it does not live on the node that sent this",
@@ -264,7 +257,7 @@ impl<P, R> Peer<P, R> {
         assert!(
             index <= self.committed,
             "region {}: applied {index} was never handed out (handed out up to {})",
-            self.record.id,
+            self.region,
             self.committed
         );
         self.applied = self.applied.max(index);
@@ -281,8 +274,7 @@ impl<P, R> Peer<P, R> {
         around: &Around<'_>,
         out: &mut Output<P, R>,
     ) -> Result<(), Code> {
-        let peer = self.nodes.iter().find(|(_, node)| **node == to).map(|(peer, _)| *peer);
-        let peer = peer.ok_or(Code::MemberNotFound)?;
+        let peer = self.peers_on(to).first().copied().ok_or(Code::MemberNotFound)?;
         if self.replica.is_leader() {
             self.wake(None, around, out);
         }
@@ -294,9 +286,48 @@ impl<P, R> Peer<P, R> {
         })?;
         self.rest.touch(around.ticks);
         if around.limits.guards.forfeit_at_transfer {
-            out.forfeited.push((self.record.id, self.replica.term(), Forfeit::Term));
+            out.forfeited.push((self.region, self.replica.term(), Forfeit::Term));
         }
         Ok(())
+    }
+
+    /// The peers this replica goes by.
+    fn peers(&self) -> Vec<PeerId> {
+        let conf = self.replica.configuration();
+        let mut peers = conf.voters;
+        peers.extend(conf.learners);
+        peers.extend(conf.voters_outgoing);
+        peers.sort_unstable();
+        peers.dedup();
+        peers
+    }
+
+    fn peers_on(&self, node: NodeId) -> Vec<PeerId> {
+        self.peers().into_iter().filter(|peer| peer.node() == node).collect()
+    }
+
+    /// Takes one step towards what the region's replicas are to be, if this one leads and a step can be
+    /// taken now; answers which.
+    pub(crate) fn reconcile(
+        &mut self,
+        wanted: &BTreeMap<NodeId, Part>,
+        around: &Around<'_>,
+        out: &mut Output<P, R>,
+    ) -> Option<Step> {
+        if !self.replica.is_leader() || is_settled(&self.replica.configuration(), wanted) {
+            return None;
+        }
+        // Asleep it hears nobody, and could not tell who is there.
+        self.wake(None, around, out);
+        self.rest.touch(around.ticks);
+        let step = next_step(&self.replica.status(), wanted)?;
+        let done = match &step {
+            Step::Change(change) => {
+                self.replica.propose_conf_change(change.clone(), Bytes::new()).is_ok()
+            }
+            Step::Transfer(to) => self.transfer(to.node(), around, out).is_ok(),
+        };
+        done.then_some(step)
     }
 
     pub(crate) fn campaign(&mut self) {
@@ -307,8 +338,8 @@ impl<P, R> Peer<P, R> {
     }
 
     pub(crate) fn unreachable(&mut self, node: NodeId) {
-        for (peer, _) in self.nodes.iter().filter(|(_, at)| **at == node) {
-            self.replica.report_unreachable(*peer);
+        for peer in self.peers_on(node) {
+            self.replica.report_unreachable(peer);
         }
     }
 
@@ -329,7 +360,7 @@ impl<P, R> Peer<P, R> {
         }
         self.replica.compact(to);
         out.writes.push(LogWrite {
-            region: self.record.id,
+            region: self.region,
             number: None,
             hard_state: None,
             entries: Vec::new(),

@@ -9,7 +9,7 @@ pub struct GroupPeer {
     /// Who.
     pub peer: PeerId,
     /// Where it lives.
-    pub node: Option<NodeId>,
+    pub node: NodeId,
     /// Known to be durable there up to here.
     pub matched: Index,
     /// Sent next.
@@ -74,7 +74,7 @@ pub struct GroupStats {
 }
 
 impl GroupPeer {
-    pub(crate) fn new(status: &consensus::PeerStatus, node: Option<NodeId>) -> Self {
+    pub(crate) fn new(status: &consensus::PeerStatus, node: NodeId) -> Self {
         Self {
             peer: status.peer,
             node,

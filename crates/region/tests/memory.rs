@@ -3,26 +3,13 @@
 
 use consensus::{LogFailure, LogReader};
 use region::{Host, HostLimits, PeerStart};
-use state::directory::RegionRecord;
-use types::{
-    ConfState, Entry, Epoch, Incarnation, Index, KeyRange, KeyspaceId, NodeId, PeerId, RegionId,
-};
+use types::{ConfState, Entry, Incarnation, Index, NodeId, PeerId, RegionId};
 
 struct Empty;
 
 impl LogReader for Empty {
     fn entries(&self, _: Index, _: Index, _: u64) -> Result<Vec<Entry>, LogFailure> {
         Ok(Vec::new())
-    }
-}
-
-fn record(id: RegionId) -> RegionRecord {
-    RegionRecord {
-        id,
-        keyspace: KeyspaceId(1),
-        range: KeyRange::all(),
-        epoch: Epoch { version: 1, conf_ver: 1 },
-        peers: vec![(PeerId(10), NodeId(1))],
     }
 }
 
@@ -43,13 +30,13 @@ fn a_sleeping_group_is_small() {
         ..HostLimits::default()
     });
     for id in 1..=GROUPS as u64 {
-        let record = record(RegionId(id));
-        let voters = vec![PeerId(10)];
+        let (region, peer) = (RegionId(id), PeerId::on(NodeId(1), 0));
+        let voters = vec![peer];
         let start = consensus::Start::bootstrap(ConfState { voters, ..ConfState::default() });
-        let config = consensus::Config::new(RegionId(id), PeerId(10), 1, Incarnation(1));
+        let config = consensus::Config::new(region, peer, 1, Incarnation(1));
         let log = Box::new(Empty);
-        host.create(PeerStart { record, config, start, log }).unwrap();
-        host.campaign(RegionId(id));
+        host.create(PeerStart { region, config, start, log }).unwrap();
+        host.campaign(region);
     }
     for _ in 0..4 {
         let output = host.poll();

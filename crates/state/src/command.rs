@@ -1,10 +1,10 @@
 //! What goes through the log.
 
 use bytes::Bytes;
-use types::{ClusterId, Epoch, LeaseId, Revision};
+use types::{ClusterId, Epoch, LeaseId, NodeId, PeerId, RegionId, Revision};
 
 use crate::alarms::Alarm;
-use crate::directory::NodeRecord;
+use crate::directory::{NodeRecord, Part};
 use crate::request::{DeleteRequest, PutRequest, TxnRequest};
 
 /// A change of a region's state.
@@ -57,7 +57,54 @@ pub enum Command {
     },
     /// Meta region: a node was met; records its identity and addresses. Refused with
     /// `ClusterMismatch` when the record already has another identity.
-    RegisterNode(NodeRecord),
+    RegisterNode(Box<NodeRecord>),
+    /// Meta region: a node is going to join; it is known by its address until it comes.
+    AddNode {
+        /// Where peers will reach it, `host:port`.
+        peer_address: String,
+        /// What it is to become.
+        part: Part,
+    },
+    /// Meta region: a node that was added has come.
+    IntroduceNode {
+        /// The address it was added with.
+        peer_address: String,
+        /// Its data directory's identity.
+        identity: u128,
+        /// Its name.
+        name: String,
+        /// Where clients reach it; may be empty.
+        client_address: String,
+    },
+    /// Meta region: a learner is to vote.
+    PromoteNode {
+        /// Which.
+        node: NodeId,
+    },
+    /// Meta region: a node is to leave, for good.
+    RemoveNode {
+        /// Which.
+        node: NodeId,
+    },
+    /// Meta region: a node is reached elsewhere.
+    UpdateNode {
+        /// Which.
+        node: NodeId,
+        /// Where, `host:port`.
+        peer_address: String,
+    },
+    /// Meta region: what a region's leader says its replicas are. Older news than what is known is
+    /// passed over.
+    RecordPeers {
+        /// The region.
+        region: RegionId,
+        /// Its shape's version, whose `conf_ver` every change of the replicas raises.
+        epoch: Epoch,
+        /// The replicas.
+        peers: Vec<PeerId>,
+        /// Those of them that do not vote.
+        learners: Vec<PeerId>,
+    },
     /// Meta region: make an ordered keyspace with a region of its own on every node.
     CreateKeyspace {
         /// Its name.

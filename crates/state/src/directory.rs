@@ -1,8 +1,29 @@
 //! What the meta region knows: the cluster, its nodes, its keyspaces, its regions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use types::{ClusterId, Epoch, KeyRange, KeyspaceId, NodeId, PeerId, RegionId};
+
+/// How far a node is with being part of the cluster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Phase {
+    /// It was added and has not come yet: nobody knows its data directory, and no region is on it.
+    Joining,
+    /// It is part of the cluster.
+    #[default]
+    Member,
+    /// It was removed; its replicas go one after the other, and then its record.
+    Leaving,
+}
+
+/// What a node's replicas are to become.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Part {
+    /// They receive and do not vote.
+    Learner,
+    /// They vote, once they caught up.
+    Voter,
+}
 
 /// A server of the cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,6 +39,18 @@ pub struct NodeRecord {
     pub peer_address: String,
     /// Where clients reach it, `host:port`; empty until the node told it.
     pub client_address: String,
+    /// What its replicas are to become.
+    pub part: Part,
+    /// How far it is with that.
+    pub phase: Phase,
+}
+
+impl NodeRecord {
+    /// Whether it counts for majorities, now or as soon as it caught up.
+    #[must_use]
+    pub fn votes(&self) -> bool {
+        self.part == Part::Voter && self.phase != Phase::Leaving
+    }
 }
 
 /// A keyspace.
@@ -44,8 +77,45 @@ pub struct RegionRecord {
     pub range: KeyRange,
     /// Its shape's version.
     pub epoch: Epoch,
-    /// Its replicas and where they live.
+    /// Its replicas and where they live, as its leader told last.
     pub peers: Vec<(PeerId, NodeId)>,
+    /// Those of them that do not vote.
+    pub learners: Vec<PeerId>,
+    /// The replicas it was born with: theirs is the configuration before the first entry of its log.
+    pub first: Vec<PeerId>,
+}
+
+impl RegionRecord {
+    /// A new region with a voting replica on each of `nodes`.
+    #[must_use]
+    pub fn born(
+        id: RegionId,
+        keyspace: KeyspaceId,
+        nodes: impl IntoIterator<Item = NodeId>,
+    ) -> Self {
+        let peers: Vec<_> = nodes.into_iter().map(|node| (PeerId::on(node, 0), node)).collect();
+        Self {
+            id,
+            keyspace,
+            range: KeyRange::all(),
+            epoch: Epoch { version: 1, conf_ver: 1 },
+            first: peers.iter().map(|(peer, _)| *peer).collect(),
+            peers,
+            learners: Vec::new(),
+        }
+    }
+
+    /// The replica on `node`, if there is one.
+    #[must_use]
+    pub fn peer_on(&self, node: NodeId) -> Option<PeerId> {
+        self.peers.iter().find(|(_, at)| *at == node).map(|(peer, _)| *peer)
+    }
+
+    /// Whether the replica votes.
+    #[must_use]
+    pub fn votes(&self, peer: PeerId) -> bool {
+        !self.learners.contains(&peer) && self.peers.iter().any(|(known, _)| *known == peer)
+    }
 }
 
 /// Everything the meta region holds.
@@ -55,6 +125,8 @@ pub struct Directory {
     pub cluster: Option<ClusterId>,
     /// The servers.
     pub nodes: BTreeMap<NodeId, NodeRecord>,
+    /// Servers that were removed. Their numbers are not used again, and nobody listens to them.
+    pub removed: BTreeSet<NodeId>,
     /// The keyspaces.
     pub keyspaces: BTreeMap<KeyspaceId, KeyspaceRecord>,
     /// The regions, the meta region itself among them.
@@ -66,5 +138,59 @@ impl Directory {
     #[must_use]
     pub fn keyspace_named(&self, name: &str) -> Option<&KeyspaceRecord> {
         self.keyspaces.values().find(|keyspace| keyspace.name == name)
+    }
+
+    /// On which nodes a region's replicas are to be, and as what: on all of them. The meta region comes
+    /// first to a node that joins, because it tells it of the others, and goes last from one that
+    /// leaves.
+    #[must_use]
+    pub fn wanted(&self, region: RegionId) -> BTreeMap<NodeId, Part> {
+        let meta = self.regions.get(&RegionId::META);
+        let is_wanted = |node: &NodeRecord| match (node.phase, region) {
+            (Phase::Joining, _) => false,
+            (Phase::Member, RegionId::META) => true,
+            (Phase::Member, _) => meta.is_some_and(|meta| meta.peer_on(node.id).is_some()),
+            (Phase::Leaving, RegionId::META) => self.is_home(node.id, |of| of != RegionId::META),
+            (Phase::Leaving, _) => false,
+        };
+        let nodes = self.nodes.values().filter(|node| is_wanted(node));
+        nodes.map(|node| (node.id, node.part)).collect()
+    }
+
+    /// How many voters there are or will be, and how many of them came at least once.
+    fn voters(&self, counts: impl Fn(&NodeRecord) -> bool) -> (usize, usize) {
+        let voters = self.nodes.values().filter(|node| node.votes() && counts(node));
+        voters.fold((0, 0), |(all, started), node| {
+            (all + 1, started + usize::from(node.identity != 0))
+        })
+    }
+
+    /// etcd's rule: beside a voter that has not come yet there is still a majority that has. The second
+    /// node of a cluster is the exception.
+    #[must_use]
+    pub fn bears_another_voter(&self) -> bool {
+        let (voters, started) = self.voters(|_| true);
+        (voters, started) == (1, 1) || started > voters.div_ceil(2)
+    }
+
+    /// The same, for a learner that is to vote.
+    #[must_use]
+    pub fn bears_promotion(&self) -> bool {
+        let (voters, started) = self.voters(|_| true);
+        started >= voters.div_ceil(2)
+    }
+
+    /// Whether a majority of those that would be left has come at least once. A learner is no loss.
+    #[must_use]
+    pub fn bears_loss_of(&self, node: NodeId) -> bool {
+        let votes = self.nodes.get(&node).is_some_and(|node| node.part == Part::Voter);
+        let (voters, started) = self.voters(|other| other.id != node);
+        !votes || (voters > 0 && started > voters / 2)
+    }
+
+    /// Whether a region that `counts` has a replica on the node.
+    pub(crate) fn is_home(&self, node: NodeId, counts: impl Fn(RegionId) -> bool) -> bool {
+        let mut regions = self.regions.values().filter(|region| counts(region.id));
+        regions.any(|region| region.peer_on(node).is_some())
     }
 }

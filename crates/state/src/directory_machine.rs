@@ -1,9 +1,10 @@
 //! The meta region's share of the state machine: it keeps the directory.
 
+mod nodes;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use types::{
-    Batch, ClusterId, Code, Epoch, Fault, KeyRange, KeyspaceId, NodeId, PeerId, ReadFailure,
-    Reader, RegionId, limits,
+    Batch, ClusterId, Code, Fault, KeyspaceId, NodeId, ReadFailure, Reader, RegionId, limits,
 };
 
 use crate::codec::primitives::{CodecError, Cursor, Writer};
@@ -20,6 +21,8 @@ const CLUSTER: u8 = b'c';
 const NODE: u8 = b'n';
 const KEYSPACE: u8 = b'k';
 const REGION: u8 = b'r';
+/// A node that was removed.
+const REMOVED: u8 = b'x';
 /// A keyspace with a custom machine.
 const MACHINE: u8 = b'm';
 
@@ -29,6 +32,7 @@ pub(crate) struct DirectoryMachine {
     directory: Directory,
     last_keyspace: u32,
     last_region: u64,
+    last_node: u64,
 }
 
 /// Why the directory's records cannot be loaded.
@@ -44,8 +48,9 @@ pub(crate) enum Error {
 
 impl DirectoryMachine {
     pub(crate) fn load(region: RegionId, reader: &dyn Reader) -> Result<Self, Error> {
+        let directory = Directory::default();
         let mut machine =
-            Self { region, directory: Directory::default(), last_keyspace: 0, last_region: 0 };
+            Self { region, directory, last_keyspace: 0, last_region: 0, last_node: 0 };
         let start = key(region, 0, 0);
         let mut end = BytesMut::from(start.as_ref());
         end.truncate(8);
@@ -75,7 +80,9 @@ impl DirectoryMachine {
                 self.directory.cluster = Some(ClusterId(from.wide()?));
                 self.last_keyspace = from.small()?;
                 self.last_region = from.number()?;
+                self.last_node = from.number()?;
             }
+            REMOVED => drop(self.directory.removed.insert(NodeId(from.number()?))),
             NODE => {
                 let node = get_node(&mut from)?;
                 self.directory.nodes.insert(node.id, node);
@@ -102,6 +109,18 @@ impl DirectoryMachine {
         let result = match command {
             Command::Initialize { cluster, nodes } => Ok(self.initialize(*cluster, nodes, batch)),
             Command::RegisterNode(node) => self.register(node, batch),
+            Command::AddNode { peer_address, part } => self.add_node(peer_address, *part, batch),
+            Command::IntroduceNode { peer_address, identity, name, client_address } => {
+                self.introduce(peer_address, *identity, name, client_address, batch)
+            }
+            Command::PromoteNode { node } => self.promote_node(*node, batch),
+            Command::RemoveNode { node } => self.remove_node(*node, batch),
+            Command::UpdateNode { node, peer_address } => {
+                self.update_node(*node, peer_address, batch)
+            }
+            Command::RecordPeers { region, epoch, peers, learners } => {
+                Ok(self.record_peers(*region, *epoch, peers, learners, batch))
+            }
             Command::CreateKeyspace { name } => self.create_keyspace(name, None, batch),
             Command::CreateMachine { name, machine } => {
                 self.create_keyspace(name, Some(machine), batch)
@@ -137,37 +156,12 @@ impl DirectoryMachine {
         for node in nodes {
             self.put_node(node.clone(), batch);
         }
-        let ids: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
-        self.put_region(new_region(RegionId::META, KeyspaceId(0), &ids), batch);
+        self.last_node = nodes.iter().map(|node| node.id.get()).max().unwrap_or(0);
+        let ids = nodes.iter().map(|node| node.id);
+        self.put_region(RegionRecord::born(RegionId::META, KeyspaceId(0), ids), batch);
         self.last_region = RegionId::META.get();
         self.add_keyspace("default", None, batch);
         (Response::Done, true)
-    }
-
-    fn register(
-        &mut self,
-        node: &NodeRecord,
-        batch: &mut Batch,
-    ) -> Result<(Response, bool), Fault> {
-        let known = self.directory.nodes.get(&node.id).ok_or_else(|| {
-            let detail = format!("node {} ({}) is not part of this cluster", node.id, node.name);
-            Fault::new(Code::MemberNotFound, detail)
-        })?;
-        if known.identity != 0 && known.identity != node.identity {
-            return Err(Fault::new(
-                Code::ClusterMismatch,
-                format!(
-                    "node {} ({}) was here before with another data directory, so what it had \
-                     promised is lost; remove the member and add it again",
-                    node.id, known.name
-                ),
-            ));
-        }
-        if known == node {
-            return Ok((Response::Done, false));
-        }
-        self.put_node(node.clone(), batch);
-        Ok((Response::Done, true))
     }
 
     fn create_keyspace(
@@ -180,9 +174,7 @@ impl DirectoryMachine {
         if let Some(machine) = machine {
             crate::check::check_keyspace_name(machine)?;
         }
-        if self.directory.cluster.is_none() {
-            return Err(Fault::new(Code::Unsupported, "the cluster is not initialized yet"));
-        }
+        self.must_be_formed()?;
         if self.directory.keyspace_named(name).is_some() {
             return Err(Fault::new(Code::KeyspaceExists, name));
         }
@@ -207,8 +199,10 @@ impl DirectoryMachine {
             region: RegionId(self.last_region),
             machine: machine.cloned(),
         };
-        let nodes: Vec<NodeId> = self.directory.nodes.keys().copied().collect();
-        self.put_region(new_region(keyspace.region, keyspace.id, &nodes), batch);
+        self.put_region(
+            RegionRecord::born(keyspace.region, keyspace.id, self.where_to_be_born()),
+            batch,
+        );
         let mut out = Writer::default();
         put_keyspace(&mut out, &keyspace);
         let kind = if keyspace.machine.is_some() { MACHINE } else { KEYSPACE };
@@ -224,6 +218,7 @@ impl DirectoryMachine {
         out.wide(cluster.0);
         out.number(u64::from(self.last_keyspace));
         out.number(self.last_region);
+        out.number(self.last_node);
         batch.put(key(self.region, CLUSTER, 0), out.finish());
     }
 
@@ -239,17 +234,6 @@ impl DirectoryMachine {
         put_region(&mut out, &region);
         batch.put(key(self.region, REGION, region.id.get()), out.finish());
         self.directory.regions.insert(region.id, region);
-    }
-}
-
-/// A region with a replica on every node; the peer ids of first replicas are the nodes' own numbers.
-fn new_region(id: RegionId, keyspace: KeyspaceId, nodes: &[NodeId]) -> RegionRecord {
-    RegionRecord {
-        id,
-        keyspace,
-        range: KeyRange::all(),
-        epoch: Epoch { version: 1, conf_ver: 1 },
-        peers: nodes.iter().map(|node| (PeerId(node.get()), *node)).collect(),
     }
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use types::{Fault, LeaseId, Revision};
 
 use crate::alarms::Alarm;
-use crate::directory::KeyspaceRecord;
+use crate::directory::{KeyspaceRecord, NodeRecord};
 
 /// One key with its value, as etcd and Consul clients see it: one record shape for both.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -65,6 +65,7 @@ pub enum Response {
     /// The alarm that was raised or put down, if it stands or stood.
     Alarms(Vec<Alarm>),
     Keyspace(KeyspaceRecord),
+    Node(NodeRecord),
     /// What a custom machine answered.
     Executed(Bytes),
     Done,

@@ -83,11 +83,27 @@ pub enum Code {
     BadTransferee = 60,
     /// Leadership did not move in time.
     TransferTimedOut = 61,
+    /// Another member is reached under this peer URL.
+    PeerUrlExists = 62,
+    /// A member's peer URLs are none, or cannot be used.
+    BadMemberUrls = 63,
+    /// Too few voting members ever started for the change to keep a quorum.
+    NotEnoughStarted = 64,
+    /// Too few voting members are heard now for the change to keep a quorum.
+    Unhealthy = 65,
+    /// The learner lacks too much of what is committed to be given a vote.
+    LearnerNotReady = 66,
+    /// The member votes already.
+    MemberNotLearner = 67,
+    /// The cluster has as many learners as it may.
+    TooManyLearners = 68,
+    /// The node was removed from the cluster for good.
+    MemberRemoved = 69,
 }
 
 impl Code {
     /// Every code there is, in number order.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 46] = [
         Self::InvalidArgument,
         Self::EmptyKey,
         Self::ValueProvided,
@@ -126,6 +142,14 @@ impl Code {
         Self::TooStale,
         Self::BadTransferee,
         Self::TransferTimedOut,
+        Self::PeerUrlExists,
+        Self::BadMemberUrls,
+        Self::NotEnoughStarted,
+        Self::Unhealthy,
+        Self::LearnerNotReady,
+        Self::MemberNotLearner,
+        Self::TooManyLearners,
+        Self::MemberRemoved,
     ];
 
     /// The code with this number, as peers and session records carry it.

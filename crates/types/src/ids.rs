@@ -31,7 +31,8 @@ macro_rules! id {
 }
 
 id!(
-    /// One server of the cluster. Handed out by the cluster, kept on its disk, never reused; never 0.
+    /// One server of the cluster. Handed out by the cluster, kept on its disk, never reused; never 0,
+    /// and below 2^32.
     NodeId(u64)
 );
 id!(
@@ -78,6 +79,24 @@ impl RegionId {
 impl KeyspaceId {
     /// The keyspace requests go to that name none.
     pub const DEFAULT: Self = Self(1);
+}
+
+/// Bits of a [`PeerId`] that name the node.
+const NODE_BITS: u32 = 32;
+
+impl PeerId {
+    /// A region's replica on `node`. `earlier` counts the replicas the region had on that node before,
+    /// so that a number is never used twice; regions that never moved have 0.
+    #[must_use]
+    pub const fn on(node: NodeId, earlier: u32) -> Self {
+        Self(((earlier as u64) << NODE_BITS) | node.0)
+    }
+
+    /// Where the replica lives: it is part of its number, so that everybody who meets it knows.
+    #[must_use]
+    pub const fn node(self) -> NodeId {
+        NodeId(self.0 & ((1 << NODE_BITS) - 1))
+    }
 }
 
 impl Index {

@@ -16,6 +16,12 @@ pub const UNAPPLIED_ENTRIES: u64 = 5_000;
 pub const KEYSPACES: usize = 10_000;
 /// Bytes in a keyspace's name.
 pub const KEYSPACE_NAME_BYTES: usize = 128;
+/// Nodes in a cluster, those that join or leave included.
+pub const NODES: usize = 64;
+/// Learners among them. etcd has 1; more are of use as copies to read from.
+pub const LEARNERS: usize = 4;
+/// Bytes of a node's name, and of an address of it.
+pub const NODE_TEXT_BYTES: usize = 512;
 /// Bytes in a key.
 pub const KEY_BYTES: usize = 65_536;
 /// Outcomes kept per client session for retries.

@@ -45,6 +45,13 @@ pub(crate) struct Settings {
         value_delimiter = ','
     )]
     initial_cluster: Option<Vec<String>>,
+    /// Peer addresses of a cluster that is there, and to which this node was added (`member add`);
+    /// matters at the first start only.
+    #[arg(long, env = "HIRAETH_JOIN", value_name = "HOST:PORT,...", value_delimiter = ',')]
+    join: Option<Vec<String>>,
+    /// `existing` joins the cluster of the others in --initial-cluster, as etcd does [default: new].
+    #[arg(long, env = "HIRAETH_INITIAL_CLUSTER_STATE", value_enum)]
+    initial_cluster_state: Option<ClusterState>,
     /// How many nodes of a new cluster must be there before the first election [default: a
     /// majority].
     #[arg(long, env = "HIRAETH_QUORUM_COUNT", value_name = "N")]
@@ -82,6 +89,17 @@ pub(crate) struct Settings {
     /// How log lines look [default: text].
     #[arg(long, env = "HIRAETH_LOG_FORMAT", value_enum)]
     log_format: Option<LogFormat>,
+}
+
+/// Whether the cluster is to be formed or is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ClusterState {
+    /// It is formed by the nodes of the initial cluster.
+    #[default]
+    New,
+    /// It is there, and this node was added to it.
+    Existing,
 }
 
 /// Settings in force.
@@ -126,6 +144,23 @@ impl Settings {
                 members.iter().map(|member| parse_member(member)).collect::<Result<_, _>>()?
             }
         };
+        let join = self.join.or(file.join).unwrap_or_default();
+        let mut join =
+            join.iter().map(|peer| parse_peer(peer)).collect::<anyhow::Result<Vec<_>>>()?;
+        let state = self.initial_cluster_state.or(file.initial_cluster_state).unwrap_or_default();
+        if state == ClusterState::Existing && join.is_empty() {
+            let others = initial_cluster.iter().filter(|(_, at)| *at != advertise_peer);
+            join = others.map(|(_, at)| at.clone()).collect();
+            if join.is_empty() {
+                bail!("--initial-cluster-state existing needs the members in --initial-cluster");
+            }
+        }
+        let initial_cluster = if join.is_empty() {
+            initial_cluster
+        } else {
+            // What it was formed of is long over.
+            vec![(name.clone(), advertise_peer.clone())]
+        };
         let defaults = NodeConfig::default();
         let data_dir = self.data_dir.or(file.data_dir);
         let data_dir = data_dir.unwrap_or_else(|| PathBuf::from("hiraeth-data"));
@@ -143,6 +178,7 @@ impl Settings {
             advertise_peer,
             advertise_client,
             initial_cluster,
+            join,
             quorum_count: self.quorum_count.or(file.quorum_count),
             engine: parse_engine(&engine)?,
             engine_memory_bytes: engine_memory
@@ -175,11 +211,18 @@ impl Settings {
 
 fn parse_member(member: &str) -> anyhow::Result<(String, String)> {
     match member.split_once('=') {
-        Some((name, address)) if !name.is_empty() && address.contains(':') => {
-            Ok((name.to_owned(), address.to_owned()))
-        }
+        Some((name, address)) if !name.is_empty() => Ok((name.to_owned(), parse_peer(address)?)),
         _ => bail!("--initial-cluster takes name=host:port,...; {member:?} is not that"),
     }
+}
+
+/// A peer's address, which etcdctl and etcd's settings write as a URL.
+fn parse_peer(address: &str) -> anyhow::Result<String> {
+    let bare = address.strip_prefix("http://").unwrap_or(address).trim_end_matches('/');
+    if !bare.contains(':') || bare.contains('/') {
+        bail!("{address:?} is no peer's host:port; links between nodes are not encrypted");
+    }
+    Ok(bare.to_owned())
 }
 
 fn parse_engine(engine: &str) -> anyhow::Result<EngineKind> {
@@ -192,7 +235,7 @@ fn parse_engine(engine: &str) -> anyhow::Result<EngineKind> {
 
 #[cfg(test)]
 mod tests {
-    use super::Settings;
+    use super::{ClusterState, Settings};
 
     #[test]
     fn the_file_lies_beneath_the_flags_and_unknown_settings_are_errors() {
@@ -208,6 +251,24 @@ mod tests {
         std::fs::write(&path, "nam = \"a\"\n").unwrap();
         let given = Settings { config: Some(path), ..Settings::default() };
         assert!(given.resolve().is_err_and(|error| format!("{error:#}").contains("nam")));
+    }
+
+    #[test]
+    fn what_etcdctl_prints_for_a_new_member_makes_it_join_the_others() {
+        let members = ["a=http://10.0.0.1:2380", "d=http://10.0.0.4:2380/"].map(String::from);
+        let given = Settings {
+            name: Some("d".into()),
+            advertise_peer: Some("10.0.0.4:2380".into()),
+            initial_cluster: Some(members.to_vec()),
+            initial_cluster_state: Some(ClusterState::Existing),
+            ..Settings::default()
+        };
+        let node = given.resolve().unwrap().node;
+        assert_eq!(node.join, ["10.0.0.1:2380"]);
+        assert_eq!(node.initial_cluster, [("d".into(), "10.0.0.4:2380".into())]);
+        let encrypted = Some(vec!["https://10.0.0.1:2380".to_owned()]);
+        let given = Settings { join: encrypted, ..Settings::default() };
+        assert!(given.resolve().is_err_and(|error| error.to_string().contains("not encrypted")));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::queue::Part;
 use super::{Applied, ask_scavenge};
 use crate::lifecycle;
 use crate::machines::panic_text;
+use crate::membership;
 use crate::poller::{Asked, ToPoller};
 use crate::shard::Shard;
 use crate::shared::Shared;
@@ -34,6 +35,7 @@ struct Touched {
     /// Outcomes of commands that clients of this node wait for, by sequence.
     outcomes: Vec<(u64, Applied)>,
     directory_changed: bool,
+    peers_changed: bool,
 }
 
 /// When to stop.
@@ -144,6 +146,7 @@ fn touch(shared: &Shared, region: RegionId) -> Option<Touched> {
         events: Vec::new(),
         outcomes: Vec::new(),
         directory_changed: false,
+        peers_changed: false,
     })
 }
 
@@ -195,8 +198,8 @@ fn apply_entry(
         let Some((_, configuration)) = of_entry.cloned() else {
             unreachable!("region {id}: no configuration for entry {}", entry.index)
         };
-        let epoch = region.machine.applied().epoch;
-        region.machine.apply_conf(entry.index, entry.term, configuration, epoch);
+        region.machine.change_peers(entry.index, entry.term, configuration);
+        region.peers_changed = true;
         return Ok(());
     }
     let effects = region.machine.apply(entry, shared.engine.as_ref(), batch)?;
@@ -219,6 +222,9 @@ fn publish(shared: &Arc<Shared>, mut region: Touched, done: &mut [Vec<(RegionId,
     let directory = region.directory_changed.then(|| region.machine.directory().cloned()).flatten();
     let revision = region.machine.revision();
     let wants_scavenging = region.machine.wants_scavenging();
+    if region.peers_changed {
+        membership::peers_changed(shared, &region.shard, &region.machine);
+    }
     drop(region.machine);
     let id = region.shard.record.id;
     if revision > region.revision_before {

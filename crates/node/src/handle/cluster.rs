@@ -55,8 +55,10 @@ pub struct LedRegion {
 /// A replica as its leader knows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReplicaView {
-    /// Where it lives; `None` for one that the region's record does not name.
-    pub node: Option<NodeId>,
+    /// Where it lives.
+    pub node: NodeId,
+    /// Whether it does not vote.
+    pub learner: bool,
     /// Durable there up to here.
     pub matched: Index,
     /// Sent next.
@@ -100,8 +102,8 @@ impl Handle {
     /// As [`Handle::stats`].
     pub async fn cluster_view(&self) -> Result<ClusterView, Fault> {
         let nodes = self.nodes();
-        let alive = |node: Option<NodeId>| {
-            let known = nodes.iter().find(|known| Some(known.node) == node);
+        let alive = |node: NodeId| {
+            let known = nodes.iter().find(|known| known.node == node);
             known.is_some_and(|known| known.state != NodeState::Lost)
         };
         let groups = self.stats(None).await?.into_iter().filter_map(|region| region.group);
@@ -141,11 +143,12 @@ impl Handle {
     }
 }
 
-fn led(group: &GroupStats, is_alive: &impl Fn(Option<NodeId>) -> bool) -> LedRegion {
+fn led(group: &GroupStats, is_alive: &impl Fn(NodeId) -> bool) -> LedRegion {
     let replicas = group.peers.iter().map(|peer| {
         let lag = group.commit.get().saturating_sub(peer.matched.get());
         ReplicaView {
             node: peer.node,
+            learner: peer.learner,
             matched: peer.matched,
             next: peer.next,
             lag,

@@ -7,6 +7,7 @@ mod compaction;
 mod frozen;
 mod lease;
 mod machine;
+mod members;
 mod reads;
 mod stats;
 mod status;

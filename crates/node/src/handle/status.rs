@@ -6,37 +6,11 @@ use tokio::sync::oneshot;
 use types::{Code, Fault, KeyspaceId, RegionId, Term};
 
 use super::{Handle, alarms};
-use crate::answer::{Answer, Consistency, Header, Member, ReplicaStatus};
+use crate::answer::{Answer, ReplicaStatus};
 use crate::poller::ToPoller;
-use crate::read;
 use crate::shard::Shard;
 
 impl Handle {
-    /// The members of the cluster, read from this node's copy in any case: `Follower` is
-    /// `Linearizable` here, and so is `Lease` unless this node leads.
-    ///
-    /// # Errors
-    /// No leader, timeout.
-    pub async fn members(&self, consistency: Consistency) -> Result<Answer<Vec<Member>>, Fault> {
-        let meta = self.shared.shard(RegionId::META).ok_or(Code::NoLeader)?;
-        let age = read::confirm(&self.shared, &meta, consistency).await?;
-        let directory = self.shared.directory();
-        let url = |address: &String| format!("http://{address}");
-        let member = |node: &state::directory::NodeRecord| Member {
-            id: node.id,
-            name: node.name.clone(),
-            peer_urls: vec![url(&node.peer_address)],
-            client_urls: Some(&node.client_address)
-                .filter(|address| !address.is_empty())
-                .map(url)
-                .into_iter()
-                .collect(),
-            is_learner: false,
-        };
-        let body = directory.nodes.values().map(member).collect();
-        Ok(Answer { header: Header { age, ..self.header_of(&meta) }, body })
-    }
-
     /// This node's replica of a keyspace.
     ///
     /// # Errors
@@ -78,7 +52,7 @@ impl Handle {
             last_index: status.last.get(),
             commit_index: status.hard_state.commit.get(),
             applied_index: shard.applied().get(),
-            is_learner: false,
+            is_learner: status.conf_state.learners.contains(&status.peer),
             db_size,
             db_size_in_use: db_size,
             compacted: shard.compacted(),

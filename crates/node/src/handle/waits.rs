@@ -1,5 +1,7 @@
 //! What a caller can wait for: leaders, changes, the node's end.
 
+use std::time::Duration;
+
 use types::{Fault, KeyspaceId};
 
 use super::Handle;
@@ -8,6 +10,9 @@ use crate::flight::Sample;
 use crate::meters::Meters;
 use crate::space::Room;
 use crate::watch::{WatchControl, WatchMessages};
+
+/// Between two looks whether a region is here by now.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Handle {
     /// Opens a set of watches on a keyspace.
@@ -40,7 +45,8 @@ impl Handle {
                 drop(shard.watch_leadership().wait_for(|now| now.leader.is_some()).await);
                 return;
             }
-            if directory.changed().await.is_err() {
+            // Its first snapshot changes no directory.
+            if let Ok(Err(_)) = tokio::time::timeout(LOOK_AGAIN, directory.changed()).await {
                 return;
             }
         }

@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use types::ClusterId;
+use types::{ClusterId, NodeId};
 
 /// Why a data directory cannot be used; each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +88,28 @@ pub enum Error {
         name: String,
         /// The names that are in it.
         members: String,
+    },
+    /// The node waits to be let into a cluster.
+    #[error(
+        "data directory {} is of a node that was about to join a cluster: start it with --join, or \
+         empty the directory",
+        dir.display()
+    )]
+    NotJoined {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The node was removed from its cluster.
+    #[error(
+        "node {node} was removed from its cluster, and {} is of no use any more: to have this server in \
+         the cluster again, add it as a new member and start it with an empty data directory",
+        dir.display()
+    )]
+    Removed {
+        /// The data directory.
+        dir: PathBuf,
+        /// The number it had.
+        node: NodeId,
     },
     /// The initial cluster makes no sense.
     #[error("the initial cluster cannot be used: {0}")]

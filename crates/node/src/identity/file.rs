@@ -22,6 +22,10 @@ pub(super) struct Contents {
     pub(super) identity: u128,
     pub(super) bootstrap: u128,
     pub(super) cluster: Option<ClusterId>,
+    /// Who was a member when this node joined; empty for one that the cluster was formed with.
+    pub(super) members: Vec<(NodeId, String)>,
+    /// Whether the cluster removed this node.
+    pub(super) removed: bool,
 }
 
 /// What the file says, as it is written.
@@ -34,6 +38,10 @@ struct Written {
     identity: String,
     bootstrap: String,
     cluster: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    members: Vec<(u64, String)>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    removed: bool,
     checksum: String,
 }
 
@@ -46,6 +54,8 @@ impl Written {
             identity: hex(contents.identity),
             bootstrap: hex(contents.bootstrap),
             cluster: contents.cluster.map(|cluster| hex(cluster.0)),
+            members: contents.members.iter().map(|(node, at)| (node.get(), at.clone())).collect(),
+            removed: contents.removed,
             checksum: String::new(),
         };
         written.checksum = written.sum();
@@ -53,8 +63,14 @@ impl Written {
     }
 
     fn sum(&self) -> String {
-        let Self { version, name, node, identity, bootstrap, cluster, checksum: _ } = self;
-        let text = format!("{version}\n{name}\n{node}\n{identity}\n{bootstrap}\n{cluster:?}");
+        let Self { version, name, node, identity, bootstrap, cluster, .. } = self;
+        let mut text = format!("{version}\n{name}\n{node}\n{identity}\n{bootstrap}\n{cluster:?}");
+        for (node, address) in &self.members {
+            text.push_str(&format!("\n{node}={address}"));
+        }
+        if self.removed {
+            text.push_str("\nremoved");
+        }
         hex(fnv1a(text.as_bytes()))
     }
 
@@ -62,7 +78,8 @@ impl Written {
         if self.checksum != self.sum() {
             return Err("its checksum does not match; it is not to be edited by hand".into());
         }
-        if self.node == 0 {
+        // A node that waits to be let in has no number yet.
+        if self.node == 0 && self.cluster.is_some() {
             return Err("node 0 cannot be".into());
         }
         Ok(Contents {
@@ -71,6 +88,8 @@ impl Written {
             cluster: self.cluster.as_deref().map(number).transpose()?.map(ClusterId),
             name: self.name,
             node: NodeId(self.node),
+            members: self.members.into_iter().map(|(node, at)| (NodeId(node), at)).collect(),
+            removed: self.removed,
         })
     }
 }

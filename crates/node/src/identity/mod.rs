@@ -12,4 +12,4 @@ mod tests;
 pub use cluster::InitialCluster;
 pub use error::Error;
 pub use lock::DirectoryLock;
-pub use record::Identity;
+pub use record::{Application, Identity};

@@ -23,6 +23,7 @@ pub struct Identity {
     node: NodeId,
     identity: u128,
     bootstrap: u128,
+    members: Vec<(NodeId, String)>,
 }
 
 impl Identity {
@@ -40,6 +41,12 @@ impl Identity {
         rng: &dyn Rng,
     ) -> Result<Self, Error> {
         let contents = match file::read(&*disk, dir)? {
+            Some(contents) if contents.removed => {
+                return Err(Error::Removed { dir: dir.to_owned(), node: contents.node });
+            }
+            Some(contents) if contents.node.get() == 0 => {
+                return Err(Error::NotJoined { dir: dir.to_owned() });
+            }
             Some(contents) if contents.name == name => contents,
             Some(Contents { name: found, .. }) => {
                 let (dir, asked) = (dir.to_owned(), name.to_owned());
@@ -49,7 +56,33 @@ impl Identity {
         };
         let Contents { node, identity, bootstrap, .. } = contents;
         let (name, dir) = (contents.name.clone(), dir.to_owned());
-        Ok(Self { disk, dir, contents: Mutex::new(contents), name, node, identity, bootstrap })
+        let members = contents.members.clone();
+        let contents = Mutex::new(contents);
+        Ok(Self { disk, dir, contents, name, node, identity, bootstrap, members })
+    }
+
+    /// Who was a member when this node joined a cluster; empty for one that it was formed with.
+    #[must_use]
+    pub fn members(&self) -> &[(NodeId, String)] {
+        &self.members
+    }
+
+    /// Whether this node came to a cluster that was there.
+    #[must_use]
+    pub fn has_joined(&self) -> bool {
+        !self.members.is_empty()
+    }
+
+    /// Remembers, durably, that the cluster removed this node: it is not to run again.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn set_removed(&self) -> Result<(), Error> {
+        let mut contents = self.contents.lock();
+        let next = Contents { removed: true, ..contents.clone() };
+        file::write(&*self.disk, &self.dir, &next)?;
+        *contents = next;
+        Ok(())
     }
 
     /// The node's name.
@@ -104,6 +137,97 @@ impl Identity {
     }
 }
 
+/// A node's first steps to a cluster that is there.
+pub struct Application {
+    /// The data directory's own random number, kept from the first attempt on.
+    pub identity: u128,
+    name: String,
+}
+
+impl Application {
+    /// Looks whether the directory still needs to join; `None` when it is of a cluster already. What
+    /// this node will be known by is durable when this answers. Hold the [`super::DirectoryLock`].
+    ///
+    /// # Errors
+    /// As [`Identity::load_or_create`].
+    pub fn begin(
+        disk: &dyn Disk,
+        dir: &Path,
+        name: &str,
+        rng: &dyn Rng,
+    ) -> Result<Option<Self>, Error> {
+        let contents = match file::read(disk, dir)? {
+            Some(contents) if contents.node.get() != 0 => return Ok(None),
+            Some(contents) if contents.name == name => contents,
+            Some(Contents { name: found, .. }) => {
+                return Err(Error::Name { dir: dir.to_owned(), found, asked: name.to_owned() });
+            }
+            None => {
+                must_be_empty(disk, dir)?;
+                let contents = Contents {
+                    name: name.to_owned(),
+                    node: NodeId(0),
+                    identity: draw(rng),
+                    bootstrap: 0,
+                    cluster: None,
+                    members: Vec::new(),
+                    removed: false,
+                };
+                file::write(disk, dir, &contents)?;
+                contents
+            }
+        };
+        Ok(Some(Self { identity: contents.identity, name: contents.name }))
+    }
+
+    /// The cluster took this node: from here on the directory is that node's.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn accept(
+        self,
+        disk: &dyn Disk,
+        dir: &Path,
+        node: NodeId,
+        cluster: ClusterId,
+        members: Vec<(NodeId, String)>,
+    ) -> Result<(), Error> {
+        let contents = Contents {
+            name: self.name,
+            node,
+            identity: self.identity,
+            bootstrap: 0,
+            cluster: Some(cluster),
+            members,
+            removed: false,
+        };
+        file::write(disk, dir, &contents)
+    }
+}
+
+fn must_be_empty(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
+    disk.create_dir_all(dir).map_err(Error::io(dir))?;
+    let entries = disk.list(dir).map_err(Error::io(dir))?;
+    let harmless = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        HARMLESS.contains(&&*name) || name.starts_with('.') || name.ends_with(".log")
+    };
+    match entries.iter().all(harmless) {
+        true => Ok(()),
+        false => Err(Error::Lost { dir: dir.to_owned() }),
+    }
+}
+
+/// 0 stands for "never met" in the directory of the cluster.
+fn draw(rng: &dyn Rng) -> u128 {
+    loop {
+        let drawn = u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
+        if drawn != 0 {
+            return drawn;
+        }
+    }
+}
+
 fn create(
     disk: &dyn Disk,
     dir: &Path,
@@ -111,29 +235,21 @@ fn create(
     name: &str,
     rng: &dyn Rng,
 ) -> Result<Contents, Error> {
-    disk.create_dir_all(dir).map_err(Error::io(dir))?;
-    let entries = disk.list(dir).map_err(Error::io(dir))?;
-    let harmless = |path: &PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        HARMLESS.contains(&&*name) || name.starts_with('.') || name.ends_with(".log")
-    };
-    if !entries.iter().all(harmless) {
-        return Err(Error::Lost { dir: dir.to_owned() });
-    }
+    must_be_empty(disk, dir)?;
     let Some(node) = initial.node(name) else {
         let members = initial.members().iter().map(|(name, _)| name.as_str());
         let members = members.collect::<Vec<_>>().join(", ");
         return Err(Error::NotInitial { name: name.to_owned(), members });
     };
-    let identity = loop {
-        // 0 stands for "never met" in the directory of the cluster.
-        let drawn = u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
-        if drawn != 0 {
-            break drawn;
-        }
+    let contents = Contents {
+        name: name.to_owned(),
+        node,
+        identity: draw(rng),
+        bootstrap: initial.hash(),
+        cluster: None,
+        members: Vec::new(),
+        removed: false,
     };
-    let bootstrap = initial.hash();
-    let contents = Contents { name: name.to_owned(), node, identity, bootstrap, cluster: None };
     file::write(disk, dir, &contents)?;
     Ok(contents)
 }

@@ -1,6 +1,7 @@
 //! Liveness on the node's threads: the first poller ticks it and sends the beats, the links' threads
 //! bring those of the others.
 
+use state::directory::Phase;
 use types::NodeId;
 
 use super::beat::{Beat, Summary};
@@ -67,10 +68,11 @@ fn others(shared: &Shared) -> Vec<NodeId> {
     let directory = shared.directory();
     let own = shared.node();
     if directory.nodes.is_empty() {
-        let initial = shared.initial.peers().into_iter().map(|(node, _)| node);
-        return initial.filter(|node| *node != own).collect();
+        let first = shared.first_peers().into_iter().map(|(node, _)| node);
+        return first.filter(|node| *node != own).collect();
     }
-    directory.nodes.keys().copied().filter(|node| *node != own).collect()
+    let there = directory.nodes.values().filter(|node| node.phase != Phase::Joining);
+    there.map(|node| node.id).filter(|node| *node != own).collect()
 }
 
 /// This node in a few words.

@@ -9,8 +9,9 @@ use state::custom::StateMachine;
 use storage::engine::{DiskEngine, DiskOptions, Engine, MemoryEngine};
 use storage::log::Log;
 use storage::wal::{Wal, WalConfig};
+use types::{Code, Fault};
 
-use super::Node;
+use super::{Node, joining};
 use crate::Error;
 use crate::config::{EngineKind, NodeConfig};
 use crate::history::NodeHistory;
@@ -117,11 +118,23 @@ impl NodeBuilder {
     /// # Errors
     /// As for [`Node::start`].
     pub async fn start(self) -> Result<Node, Error> {
-        Node::run(self.prepare()?).await
+        let lock = DirectoryLock::acquire(&self.config.data_dir)?;
+        if !self.config.join.is_empty() {
+            if self.embedded {
+                let text = "a node inside a program cannot join a cluster later";
+                return Err(Error::Refused(Fault::new(Code::Unsupported, text)));
+            }
+            let make_log = || {
+                let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+                open_log(&self.config, &disk, &OsRandom).map(drop)
+            };
+            joining::join(&self.config, &RealDisk, &OsRandom, make_log).await?;
+        }
+        Node::run(self.prepare(lock)?).await
     }
 
     /// What can be done before anything runs.
-    fn prepare(self) -> Result<Prepared, Error> {
+    fn prepare(self, lock: DirectoryLock) -> Result<Prepared, Error> {
         let Self { mut config, machines, network, embedded, engine, log, clock } = self;
         if embedded {
             let (name, address) = member(config.name.clone());
@@ -132,7 +145,6 @@ impl NodeBuilder {
         }
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let rng: Arc<dyn Rng> = Arc::new(OsRandom);
-        let lock = DirectoryLock::acquire(&config.data_dir)?;
         let initial = InitialCluster::new(config.initial_cluster.clone())?;
         let identity = Identity::load_or_create(
             Arc::clone(&disk),

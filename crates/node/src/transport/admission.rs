@@ -1,6 +1,9 @@
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use types::{Code, Fault};
 
 use super::hello::PeerHello;
+use super::join::{Applicant, Welcome};
 
 /// What this node knows about the members beyond a handshake's own rules; asked at every handshake,
 /// from many threads, and more than once per link. It must not block.
@@ -11,6 +14,19 @@ pub trait Admission: Send + Sync {
     /// `Corrupt` when the member is known with another identity ([`PeerHello::check_identity`]):
     /// its data is gone. `MemberNotFound` when it is not a member. Any other code keeps it off too.
     fn admit(&self, hello: &PeerHello) -> Result<(), Fault>;
+
+    /// A node that was added asks for its place.
+    ///
+    /// # Errors
+    /// `MemberNotFound` when it was not added (yet); `ClusterMismatch` when somebody else came in its
+    /// place. Any other code means that it may ask again.
+    fn introduce(&self, applicant: Applicant) -> BoxFuture<'static, Result<Welcome, Fault>> {
+        let text = format!("{} cannot be let in here", applicant.name);
+        async move { Err(Fault::new(Code::Unsupported, text)) }.boxed()
+    }
+
+    /// A member of this node's own cluster says that it was removed for good.
+    fn dismissed(&self, _why: &Fault) {}
 }
 
 /// The rules that need no knowledge of the members: whether `own` and `other` can be of one cluster.

@@ -139,7 +139,7 @@ fn weigh(core: &Core, name: &str, answered: Answered) -> Result<Option<ClusterId
         core.warnings.warn(&format!("refused by {by}"), &detail);
         return Err(match fault.code {
             Code::Corrupt => Verdict::Fatal(Error::DataGone { name: own, by, detail }),
-            Code::MemberNotFound if hello.bootstrapped => {
+            Code::MemberNotFound | Code::MemberRemoved if hello.bootstrapped => {
                 Verdict::Fatal(Error::NotMember { name: own, by, detail })
             }
             _ => Verdict::Wait(format!("it refuses: {detail}")),

@@ -75,6 +75,9 @@ pub(super) async fn greet(
     let Answered { hello: other, refusal } = hello(core, &mut client, None).await?;
     let judged = core.judge(&other);
     if let Some(fault) = refusal {
+        if other.cluster == core.identity.cluster() {
+            core.note_refusal(&fault);
+        }
         return Err(Fault::new(fault.code, format!("refused by {other}: {fault}")));
     }
     let judged = judged.and_then(|()| {

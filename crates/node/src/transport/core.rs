@@ -34,6 +34,8 @@ pub(super) struct Core {
     pub(super) driver: RwLock<Option<Arc<Driver>>>,
     pub(super) snapshots_out: Arc<Semaphore>,
     pub(super) snapshots_in: Arc<Semaphore>,
+    /// Bounds the nodes that are let in at once.
+    pub(super) joining: Semaphore,
     pub(super) peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
     pub(super) warnings: Warnings,
     pub(super) stopping: watch::Sender<bool>,
@@ -79,6 +81,15 @@ impl Core {
                 format!("node {node} is not a member that {} knows of", self.identity.name());
             Fault::new(Code::MemberNotFound, detail)
         })
+    }
+
+    /// What a peer refused this node with. That it was removed is for the driver to know.
+    pub(super) fn note_refusal(&self, fault: &Fault) {
+        if fault.code == Code::MemberRemoved
+            && let Ok(driver) = self.driver()
+        {
+            driver.admission.dismissed(fault);
+        }
     }
 
     /// Remembers why there is no link to a node.

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 use tonic::Request;
@@ -37,6 +38,35 @@ pub(super) async fn keep(core: Arc<Core>, peer: Arc<Peer>) {
             () = peer.removed() => return,
             () = core.stopped() => return,
             () = sleep(backoff.pause(&*core.rng)) => {}
+        }
+    }
+}
+
+/// How often a node that is to be dialled asks why it is not.
+const ASK_AGAIN: Duration = Duration::from_secs(3);
+
+/// A peer of a lower number dials this node. While it does not, it is asked from time to time whether it
+/// would: who was removed from the cluster is not dialled any more, and has to learn why.
+pub(super) async fn wait(core: Arc<Core>, peer: Arc<Peer>) {
+    loop {
+        tokio::select! {
+            biased;
+            () = peer.removed() => return,
+            () = core.stopped() => return,
+            () = sleep(ASK_AGAIN) => {}
+        }
+        if peer.is_up() {
+            continue;
+        }
+        let address = peer.address();
+        let asked = async {
+            let mut client = call::connect(&core, &address).await?;
+            call::hello(&core, &mut client, None).await
+        };
+        if let Ok(call::Answered { hello, refusal: Some(fault) }) = asked.await
+            && hello.cluster == core.identity.cluster()
+        {
+            core.note_refusal(&fault);
         }
     }
 }

@@ -14,7 +14,7 @@ pub const PROTOCOL: u32 = 1;
 /// Where a hello travels beside a stream.
 const METADATA: &str = "hiraeth-hello-bin";
 /// Bytes of a name or an address.
-const TEXT_BYTES: usize = 512;
+pub(super) const TEXT_BYTES: usize = 512;
 
 /// A node as it introduces itself.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -86,6 +86,11 @@ impl Peer {
         self.hello.lock().clone()
     }
 
+    /// Whether the link is up.
+    pub(super) fn is_up(&self) -> bool {
+        self.queue.read().is_some()
+    }
+
     /// Ends the link; a new one may follow.
     pub(super) fn end(&self) {
         self.newest.send_modify(|newest| newest.link += 1);

@@ -9,6 +9,7 @@ use types::{Code, Fault};
 
 use super::core::Core;
 use super::hello::{PeerHello, fault, refusal, status};
+use super::join::{self, Applicant};
 use super::link;
 use super::queue::{Outgoing, Queue};
 use super::receive;
@@ -69,6 +70,21 @@ impl PeerRpc for Service {
             Response::new(outgoing.map(Ok as fn(wire::Frame) -> Result<wire::Frame, Status>));
         self.core.hello().attach(response.metadata_mut());
         Ok(response)
+    }
+
+    async fn join(
+        &self,
+        request: Request<wire::JoinRequest>,
+    ) -> Result<Response<wire::JoinResponse>, Status> {
+        let answer = async {
+            let applicant = Applicant::from_wire(request.into_inner())?;
+            let permit = self.core.joining.try_acquire();
+            let _permit = permit.map_err(|_| {
+                Fault::new(Code::TooManyRequests, "others are being let in, ask again")
+            })?;
+            self.core.driver()?.admission.introduce(applicant).await
+        };
+        Ok(Response::new(join::response(answer.await)))
     }
 
     async fn snapshot(

@@ -27,6 +27,9 @@ use crate::identity::Identity;
 /// How long queued frames may take to go out at a shutdown.
 const FAREWELL: Duration = Duration::from_millis(250);
 
+/// Nodes that are let in at once.
+const JOINING: usize = 4;
+
 /// What a transport needs to know.
 pub struct TransportConfig {
     /// Who this node is.
@@ -70,6 +73,7 @@ impl Transport {
             client_address: config.client_address,
             snapshots_out: Arc::new(Semaphore::new(config.limits.snapshots_out)),
             snapshots_in: Arc::new(Semaphore::new(config.limits.snapshots_in)),
+            joining: Semaphore::new(JOINING),
             limits: config.limits,
             rng: config.rng,
             driver: RwLock::new(Some(Arc::new(Driver { admission, inbox, snapshots }))),
@@ -129,6 +133,8 @@ impl Carrier for Transport {
             known.insert(node, peer.clone());
             if own < node {
                 self.core.spawn(dial::keep(self.core.clone(), peer));
+            } else {
+                self.core.spawn(dial::wait(self.core.clone(), peer));
             }
         }
     }

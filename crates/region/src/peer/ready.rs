@@ -25,7 +25,7 @@ impl<P, R> Peer<P, R> {
         let commit = self.replica.commit_index();
         if commit > self.told_commit {
             self.told_commit = commit;
-            out.commits.push((self.record.id, commit));
+            out.commits.push((self.region, commit));
         }
         match self.replica.failure() {
             Some(failure) => Err(failure),
@@ -60,14 +60,14 @@ impl<P, R> Peer<P, R> {
             }
         }
         if ready.wants_snapshot.is_some() {
-            out.snapshots_wanted.push(self.record.id);
+            out.snapshots_wanted.push(self.region);
         }
         for context in ready.reads_failed {
             self.reads.retry(context);
         }
         for (context, index) in ready.reads {
             let Some(answered) = self.reads.confirm(context) else { continue };
-            let region = self.record.id;
+            let region = self.region;
             out.reads.extend(answered.reads.into_iter().map(|read| (region, index, read)));
             if let Some((term, began)) = answered.led
                 && self.role == Role::Leader
@@ -97,7 +97,7 @@ impl<P, R> Peer<P, R> {
         } else {
             self.last_write = ready.number;
             out.writes.push(LogWrite {
-                region: self.record.id,
+                region: self.region,
                 number: Some(ready.number),
                 hard_state,
                 entries: ready.entries,
@@ -110,7 +110,7 @@ impl<P, R> Peer<P, R> {
         if let Some(meta) = ready.snapshot {
             self.committed = self.committed.max(meta.index);
             self.drop_proposals_up_to(meta.index, out);
-            out.installs.push(Install { region: self.record.id, meta });
+            out.installs.push(Install { region: self.region, meta });
         }
         self.take_committed(ready.committed, out)
     }
@@ -152,7 +152,7 @@ impl<P, R> Peer<P, R> {
             }
         }
         out.committed.push(Committed {
-            region: self.record.id,
+            region: self.region,
             term: self.term,
             entries,
             waiting,
@@ -181,8 +181,8 @@ impl<P, R> Peer<P, R> {
             self.rounds.clear();
         }
         (self.role, self.leader, self.term) = (role, leader, term);
-        let leader = leader.and_then(|peer| self.nodes.get(&peer).copied());
-        out.roles.push(RoleChange { region: self.record.id, role, leader, term });
+        let leader = leader.map(PeerId::node);
+        out.roles.push(RoleChange { region: self.region, role, leader, term });
     }
 
     fn drop_proposals_up_to(&mut self, index: Index, out: &mut Output<P, R>) {
@@ -201,9 +201,7 @@ impl<P, R> Peer<P, R> {
 
     fn route(&self, messages: Vec<Message>, to: &mut Vec<(NodeId, RegionMessage)>) {
         for message in messages {
-            if let Some(node) = self.nodes.get(&message.to()) {
-                to.push((*node, RegionMessage { region: self.record.id, message }));
-            }
+            to.push((message.to().node(), RegionMessage { region: self.region, message }));
         }
     }
 }

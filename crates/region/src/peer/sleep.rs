@@ -137,7 +137,7 @@ impl<P, R> Peer<P, R> {
         around: &Around<'_>,
         out: &mut Output<P, R>,
     ) {
-        if self.nodes.get(&word.from) != Some(&from) || word.to != self.replica.peer() {
+        if word.from.node() != from || word.to != self.replica.peer() {
             return;
         }
         let asking = self.rest.asking.as_mut().filter(|asking| {
@@ -182,9 +182,8 @@ impl<P, R> Peer<P, R> {
         self.rest.touch(around.ticks);
         self.rest.queued = false;
         let leader = self.replica.leader();
-        let at = leader.and_then(|leader| self.nodes.get(&leader));
         let is_lost = std::mem::take(&mut self.rest.leader_lost)
-            || at.is_some_and(|node| around.lost.contains(node));
+            || leader.is_some_and(|leader| around.lost.contains(&leader.node()));
         self.replica.wake(around.ticks - since, is_lost);
         if !around.limits.guards.woken_keeps_promise {
             self.replica.break_promise();
@@ -204,23 +203,22 @@ impl<P, R> Peer<P, R> {
             return false;
         }
         if self.replica.is_leader() {
-            return !self
-                .is_quorum(|peer| self.nodes.get(&peer).is_some_and(|node| !lost.contains(node)));
+            return !self.is_quorum(|peer| !lost.contains(&peer.node()));
         }
-        let leader = self.replica.leader().and_then(|leader| self.nodes.get(&leader));
-        self.rest.leader_lost |= leader == Some(&node);
-        leader == Some(&node)
+        let leader = self.replica.leader().map(PeerId::node);
+        self.rest.leader_lost |= leader == Some(node);
+        leader == Some(node)
     }
 
     /// The node is back: whether that is a reason to wake.
     pub(crate) fn minds_return(&self, node: NodeId) -> bool {
-        self.is_asleep() && self.replica.is_leader() && self.nodes.values().any(|at| *at == node)
+        self.is_asleep() && self.replica.is_leader() && !self.peers_on(node).is_empty()
     }
 
     /// Tells the others to be awake: this replica is gone, or leads no more.
     pub(crate) fn take_leave(&self, out: &mut Output<P, R>) {
-        for peer in self.nodes.keys().filter(|peer| **peer != self.replica.peer()) {
-            self.say(*peer, SleepKind::Wake, (self.replica.last_index(), 0), out);
+        for peer in self.peers().into_iter().filter(|peer| *peer != self.replica.peer()) {
+            self.say(peer, SleepKind::Wake, (self.replica.last_index(), 0), out);
         }
     }
 
@@ -251,9 +249,7 @@ impl<P, R> Peer<P, R> {
         }
         let own = self.replica.peer();
         let others = conf.voters.iter().chain(&conf.learners).copied().filter(|peer| *peer != own);
-        let present: Vec<PeerId> = others
-            .filter(|peer| self.nodes.get(peer).is_none_or(|node| !lost.contains(node)))
-            .collect();
+        let present: Vec<PeerId> = others.filter(|peer| !lost.contains(&peer.node())).collect();
         let all_level = present.iter().all(|peer| self.replica.is_level(*peer));
         let is_quorum = self.is_quorum(|peer| peer == own || present.contains(&peer));
         (all_level && is_quorum).then_some(present)
@@ -276,15 +272,14 @@ impl<P, R> Peer<P, R> {
         self.reads.shrink();
         if self.replica.is_leader() {
             let forfeit = Forfeit::RoundsUpTo(around.now);
-            out.forfeited.push((self.record.id, self.replica.term(), forfeit));
+            out.forfeited.push((self.region, self.replica.term(), forfeit));
         }
     }
 
     fn say(&self, to: PeerId, kind: SleepKind, about: (Index, u32), out: &mut Output<P, R>) {
-        let Some(node) = self.nodes.get(&to) else { return };
         let (index, attempt) = about;
         let word = Sleep {
-            region: self.record.id,
+            region: self.region,
             from: self.replica.peer(),
             to,
             term: self.replica.term(),
@@ -292,6 +287,6 @@ impl<P, R> Peer<P, R> {
             attempt,
             kind,
         };
-        out.sleep.push((*node, word));
+        out.sleep.push((to.node(), word));
     }
 }

@@ -1,6 +1,6 @@
 //! A replica as an operator sees it.
 
-use types::{Index, NodeId, PeerId};
+use types::{Index, PeerId};
 
 use super::{Peer, Proposal};
 use crate::{GroupPeer, GroupStats};
@@ -8,8 +8,7 @@ use crate::{GroupPeer, GroupStats};
 impl<P, R> Peer<P, R> {
     pub(crate) fn stats(&self, ticks: u64) -> GroupStats {
         let status = self.replica.status();
-        let node = |peer: PeerId| self.nodes.get(&peer).copied();
-        let peers = status.peers.iter().map(|peer| GroupPeer::new(peer, node(peer.peer)));
+        let peers = status.peers.iter().map(|peer| GroupPeer::new(peer, peer.peer.node()));
         GroupStats {
             region: status.region,
             peer: status.peer,
@@ -17,7 +16,7 @@ impl<P, R> Peer<P, R> {
             term: status.hard_state.term,
             vote: status.hard_state.vote,
             leader: status.leader,
-            leader_node: status.leader.and_then(node),
+            leader_node: status.leader.map(PeerId::node),
             first: status.first,
             last: status.last,
             persisted: status.persisted,
@@ -42,8 +41,7 @@ impl<P, R> Peer<P, R> {
     fn memory_bytes(&self) -> usize {
         let waiting = self.proposals.capacity() * size_of::<Proposal<P>>()
             + self.reads.len() * size_of::<R>()
-            + self.handed.capacity() * size_of::<(Index, usize)>()
-            + self.nodes.len() * 4 * size_of::<(PeerId, NodeId)>();
+            + self.handed.capacity() * size_of::<(Index, usize)>();
         size_of::<Self>() + self.replica.memory_bytes() + waiting + self.unapplied_bytes
     }
 }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use consensus::{Config, LogFailure, LogReader, Role, Start};
+use consensus::{Config, LogFailure, LogReader, Role, SnapshotMeta, Start};
 use core::time::Duration;
 
 use region::{Host, HostLimits, LeaderLease, LogWrite, Output, PeerStart, RegionMessage, Sleep};
 use state::directory::RegionRecord;
 use types::{
-    Code, ConfState, Entry, Epoch, Incarnation, Index, KeyRange, KeyspaceId, NodeId, PeerId,
+    Code, ConfState, Entry, EntryKind, HardState, Incarnation, Index, KeyspaceId, NodeId, PeerId,
     RegionId, Term,
 };
 
@@ -81,14 +81,14 @@ pub(crate) struct Bed {
     pub(crate) ticks: u64,
 }
 
+/// The number of a replica on node `id`, which had some of the region before.
+pub(crate) fn peer(id: u64) -> PeerId {
+    PeerId::on(NodeId(id), 7)
+}
+
 pub(crate) fn record(region: RegionId, nodes: u64) -> RegionRecord {
-    RegionRecord {
-        id: region,
-        keyspace: KeyspaceId(1),
-        range: KeyRange::all(),
-        epoch: Epoch { version: 1, conf_ver: 1 },
-        peers: (1..=nodes).map(|id| (PeerId(id * 10), NodeId(id))).collect(),
-    }
+    let peers = (1..=nodes).map(|id| (peer(id), NodeId(id))).collect();
+    RegionRecord { peers, ..RegionRecord::born(region, KeyspaceId(1), []) }
 }
 
 fn bootstrap(record: &RegionRecord) -> Start {
@@ -117,7 +117,7 @@ impl Bed {
             };
             let config = Config::new(*region, status.peer, at as u64 + 1, Incarnation(99));
             let log = Box::new(log.clone());
-            node.host.create(PeerStart { record, config, start, log }).unwrap();
+            node.host.create(PeerStart { region: *region, config, start, log }).unwrap();
         }
     }
 
@@ -148,17 +148,48 @@ impl Bed {
                 cut_off: false,
             };
             for region in (0..groups).map(|group| RegionId(REGION.0 + group)) {
-                let config = Config::new(region, PeerId(id * 10), id, Incarnation(id));
+                let config = Config::new(region, peer(id), id, Incarnation(id));
                 let log = Log::default();
                 node.logs.insert(region, log.clone());
                 let record = record(region, count);
                 let start = bootstrap(&record);
-                node.host.create(PeerStart { record, config, start, log: Box::new(log) }).unwrap();
+                node.host.create(PeerStart { region, config, start, log: Box::new(log) }).unwrap();
             }
             bed.nodes.push(node);
         }
         bed.run();
         bed
+    }
+
+    /// One more node, with an empty replica of the first region that is in no configuration yet.
+    pub(crate) fn newcomer(&mut self) {
+        let id = self.nodes.len() as u64 + 1;
+        let mut node = Node {
+            host: Host::new(self.limits),
+            logs: BTreeMap::new(),
+            told: Told::default(),
+            held_writes: Vec::new(),
+            hold_writes: false,
+            held_applied: Vec::new(),
+            hold_applied: false,
+            cut_off: false,
+        };
+        let log = Log::default();
+        node.logs.insert(REGION, log.clone());
+        let config = Config::new(REGION, PeerId::on(NodeId(id), 0), id, Incarnation(id));
+        let nothing = Start {
+            hard_state: HardState::default(),
+            conf_state: ConfState::default(),
+            first: Index(1),
+            prev_term: Term(0),
+            last: Index(0),
+            last_term: Term(0),
+            applied: Index(0),
+            fresh: true,
+        };
+        let start = PeerStart { region: REGION, config, start: nothing, log: Box::new(log) };
+        node.host.create(start).unwrap();
+        self.nodes.push(node);
     }
 
     /// Nodes of which the first leads both regions.
@@ -188,7 +219,19 @@ impl Bed {
                     continue;
                 }
                 match packet {
-                    Packet::Raft(message) => self.nodes[at].host.step(from, message).unwrap(),
+                    Packet::Raft(message) => {
+                        let snapshot = message.message.is_snapshot();
+                        let (region, peer) = (message.region, message.message.to());
+                        match self.nodes[at].host.step(from, message) {
+                            // A late answer of one that is no peer any more.
+                            Ok(()) | Err(consensus::Error::NoSuchPeer(_)) => {}
+                            Err(error) => panic!("{error}"),
+                        }
+                        if snapshot {
+                            let sender = from.get() as usize - 1;
+                            self.nodes[sender].host.snapshot_sent(region, peer, true);
+                        }
+                    }
                     Packet::Sleep(word) => self.nodes[at].host.sleep(from, word),
                 }
             }
@@ -246,10 +289,24 @@ impl Bed {
             for entry in committed.entries {
                 node.told.answered.extend(waiting.get(&entry.index));
                 node.held_applied.push((committed.region, entry.index));
-                if !entry.data.is_empty() {
+                if entry.kind == EntryKind::Normal && !entry.data.is_empty() {
                     node.told.committed.push((committed.region, entry.data));
                 }
             }
+        }
+        for install in output.installs {
+            node.held_applied.push((install.region, install.meta.index));
+        }
+        for region in output.snapshots_wanted {
+            // Nobody asks for one but at rest here, where everything is applied.
+            let status = node.host.peer(region).unwrap().status();
+            let meta = SnapshotMeta {
+                index: status.applied,
+                term: status.last_term,
+                conf_state: status.conf_state,
+                data: Bytes::new(),
+            };
+            node.host.provide_snapshot(region, meta);
         }
         node.told.failed.extend(output.failed_proposals);
         node.told.reads.extend(output.reads.into_iter().map(|(_, index, read)| (read, index)));

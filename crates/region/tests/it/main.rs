@@ -3,6 +3,7 @@
 
 mod bed;
 mod lease;
+mod membership;
 mod memory;
 mod pressure;
 mod proposals;

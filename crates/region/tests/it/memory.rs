@@ -39,7 +39,7 @@ fn statistics_say_what_goes_on() {
     assert_eq!(leader.ticks_since_leader, Some(0));
     let peers: Vec<_> =
         leader.peers.iter().map(|it| (it.node, it.matched == leader.last)).collect();
-    let all = [1, 2, 3].map(|id| Some(NodeId(id)));
+    let all = [1, 2, 3].map(NodeId);
     assert_eq!(peers, [(all[0], true), (all[1], true), (all[2], false)]);
     let cut = bed.nodes[2].host.group_stats(REGION).unwrap();
     assert_eq!((cut.ticks_since_leader, cut.leader_node), (Some(4), Some(NodeId(1))));

@@ -11,7 +11,7 @@ use consensus::{Config, LogFailure, LogReader, Role, Start};
 use region::{ClockRules, Forfeit, Host, HostLimits, LeaderLease, LogWrite, PeerStart};
 use types::{ConfState, Entry, HardState, Incarnation, Index, NodeId, PeerId, RegionId, Term};
 
-use crate::bed::{Packet, record};
+use crate::bed::{Packet, peer, record};
 
 pub(crate) const REGIONS: [RegionId; 2] = [RegionId(7), RegionId(8)];
 /// Microseconds of a tick.
@@ -105,7 +105,7 @@ type Verdict = Result<(), String>;
 impl World {
     pub(crate) fn new(seed: u64, count: usize, limits: HostLimits) -> Self {
         let mut dice = Dice(seed);
-        let voters: Vec<PeerId> = (1..=count as u64).map(|id| PeerId(id * 10)).collect();
+        let voters: Vec<PeerId> = (1..=count as u64).map(peer).collect();
         let conf_state = ConfState { voters, ..ConfState::default() };
         let first = Start::bootstrap(conf_state);
         let nodes = (0..count).map(|_| Machine {
@@ -188,11 +188,11 @@ impl World {
                 fresh: node.life == 1,
                 ..fresh
             };
-            let peer = PeerId((at as u64 + 1) * 10);
+            let peer = peer(at as u64 + 1);
             let incarnation = Incarnation(node.life * 10 + at as u64);
             let config = Config::new(*region, peer, incarnation.0, incarnation);
             let log = Box::new(Log(Arc::clone(&disk.entries)));
-            host.create(PeerStart { record, config, start, log }).unwrap();
+            host.create(PeerStart { region: *region, config, start, log }).unwrap();
         }
         node.host = Some(host);
         node.next_tick = clock + TICK;

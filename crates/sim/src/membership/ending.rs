@@ -48,6 +48,9 @@ fn unrest(stage: &Stage, nodes: &[Node]) -> Option<String> {
     if !engine.conf.voters_outgoing.is_empty() {
         return Some(format!("still between two configurations: {:?}", engine.conf));
     }
+    if stage.wanted.as_ref().is_some_and(|wanted| !region::is_settled(&engine.conf, wanted)) {
+        return Some(format!("wanted is {:?}, and there is {:?}", stage.wanted, engine.conf));
+    }
     if engine.applied < stage.oracles.last() {
         return Some(format!("{} applied {} only", leader.peer, engine.applied));
     }

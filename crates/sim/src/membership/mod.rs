@@ -2,6 +2,7 @@
 //! a log of its own that a crash may leave at any write. Runs many times as fast as a whole node.
 
 mod disk;
+mod drive;
 mod ending;
 mod lease;
 mod nemesis;

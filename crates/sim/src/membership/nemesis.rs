@@ -5,7 +5,7 @@ use types::{NodeId, PeerId};
 
 use super::node::Node;
 use super::stage::Stage;
-use super::{Event, PEERS, plot};
+use super::{Event, PEERS, drive, plot};
 use crate::partition;
 
 /// A fault that ends.
@@ -138,8 +138,28 @@ pub(super) fn calm(stage: &mut Stage, nodes: &mut [Node]) {
     }
 }
 
+fn leads_at(now: u64) -> impl Fn(&&mut Node) -> bool {
+    move |node| node.paused_until <= now && node.replica.as_ref().is_some_and(Replica::is_leader)
+}
+
+/// Whoever leads is to hand over.
+pub(super) fn hand_over(stage: &mut Stage, nodes: &mut [Node], to: PeerId) {
+    let leads = leads_at(stage.now);
+    let leaders: Vec<PeerId> = nodes.iter_mut().filter(&leads).map(|node| node.peer).collect();
+    // And who hands over does not hear from who takes over.
+    if stage.random.chance(40) {
+        let cuts = leaders.iter().map(|it| (NodeId(to.get()), NodeId(it.get())));
+        let lasts = stage.between(50_000, 500_000);
+        cut(stage, cuts.filter(|(one, other)| one != other).collect(), lasts);
+    }
+    nodes.iter_mut().filter(&leads).for_each(|node| node.transfer(stage, to));
+}
+
 /// The operator changes the peers, or hands leadership over.
 pub(super) fn order(stage: &mut Stage, nodes: &mut [Node]) {
+    if stage.wanted.is_some() {
+        return drive::order(stage, nodes);
+    }
     if stage.calm {
         return;
     }
@@ -150,12 +170,10 @@ pub(super) fn order(stage: &mut Stage, nodes: &mut [Node]) {
     }
     let at = any(stage);
     let now = stage.now;
-    let leads = |node: &&mut Node| {
-        node.paused_until <= now && node.replica.as_ref().is_some_and(Replica::is_leader)
-    };
+    let leads = leads_at(now);
     let mut to = PeerId(1 + stage.random.below(PEERS));
     if stage.crowded
-        && let Some(node) = nodes.iter_mut().find(leads)
+        && let Some(node) = nodes.iter_mut().find(&leads)
     {
         let voters = &node.disk.engine.conf.voters;
         to = (1..=PEERS).map(PeerId).find(|peer| !voters.contains(peer)).unwrap_or(to);
@@ -174,15 +192,7 @@ pub(super) fn order(stage: &mut Stage, nodes: &mut [Node]) {
             PeerChange::Remove(third),
         ]),
         _ => {
-            let leaders: Vec<PeerId> =
-                nodes.iter_mut().filter(leads).map(|node| node.peer).collect();
-            // And who hands over does not hear from who takes over.
-            if stage.random.chance(40) {
-                let cuts = leaders.iter().map(|it| (NodeId(to.get()), NodeId(it.get())));
-                let lasts = stage.between(50_000, 500_000);
-                cut(stage, cuts.filter(|(one, other)| one != other).collect(), lasts);
-            }
-            nodes.iter_mut().filter(leads).for_each(|node| node.transfer(stage, to));
+            hand_over(stage, nodes, to);
             return;
         }
     };

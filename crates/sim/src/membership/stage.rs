@@ -6,6 +6,7 @@ use bytes::Bytes;
 use consensus::Message;
 use types::{Entry, Index, NodeId, PeerId, Term};
 
+use super::drive::{self, Wanted};
 use super::plot::Plot;
 use super::{Event, Oracles};
 use crate::counts::Counts;
@@ -39,6 +40,8 @@ pub(super) struct Stage {
     pub(super) quiet_until: u64,
     /// The operator wants many voters.
     pub(super) crowded: bool,
+    /// Where replicas are to be, if leaders bring them there.
+    pub(super) wanted: Option<Wanted>,
     /// Commands by who proposed them and where.
     pub(super) proposed: BTreeMap<(PeerId, Index), Term>,
     /// The last entry whose proposer was told that it is committed.
@@ -47,11 +50,13 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new(seed: u64, mutant: Option<Mutant>, trace: Trace) -> Self {
+        let mut random = Random::new(seed);
         Self {
             now: 0,
             queue: Queue::default(),
             sequence: 0,
-            random: Random::new(seed),
+            wanted: drive::first(seed, &mut random),
+            random,
             mutant,
             network: Network::default(),
             oracles: Oracles::default(),

@@ -160,8 +160,7 @@ impl Running {
             if entry.kind == EntryKind::ConfChange {
                 if let Some((_, configuration)) = configurations.find(|(at, _)| *at == entry.index)
                 {
-                    let epoch = shard.machine.applied().epoch;
-                    shard.machine.apply_conf(entry.index, entry.term, configuration, epoch);
+                    shard.machine.change_peers(entry.index, entry.term, configuration);
                 }
                 continue;
             }

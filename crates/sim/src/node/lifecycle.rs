@@ -8,12 +8,11 @@ use consensus::Guards;
 use region::{ClockRules, Host, HostGuards, HostLimits, LogWrite, PeerStart};
 use state::Machine;
 use state::command::{Command, Envelope};
-use state::directory::{Directory, NodeRecord, RegionRecord};
+use state::directory::{Directory, NodeRecord, Part, Phase, RegionRecord};
 use storage::engine::Engine;
 use storage::wal::{RegionLog, Wal, WalConfig, WalReader};
 use types::{
-    Batch, ClusterId, ConfState, Entry, Epoch, Incarnation, Index, KeyRange, KeyspaceId, NodeId,
-    PeerId, RegionId,
+    Batch, ClusterId, ConfState, Entry, Incarnation, Index, KeyspaceId, NodeId, PeerId, RegionId,
 };
 
 use super::applier::ToApplier;
@@ -30,13 +29,8 @@ const ELECTION_TICKS: usize = 10;
 
 /// A region with a replica on every node, peer id = node id.
 pub(crate) fn record(region: RegionId, nodes: u64) -> RegionRecord {
-    RegionRecord {
-        id: region,
-        keyspace: KeyspaceId(u32::try_from(region.get()).unwrap_or(1) - 1),
-        range: KeyRange::all(),
-        epoch: Epoch { version: 1, conf_ver: 1 },
-        peers: (1..=nodes).map(|id| (PeerId(id), NodeId(id))).collect(),
-    }
+    let keyspace = KeyspaceId(u32::try_from(region.get()).unwrap_or(1) - 1);
+    RegionRecord::born(region, keyspace, (1..=nodes).map(NodeId))
 }
 
 struct RegionLogReader {
@@ -287,7 +281,7 @@ impl Running {
         let config = config(sky, region, peer, self.incarnation);
         let reader = Box::new(RegionLogReader { region, wal: self.log.clone() });
         let campaign = start.fresh && self.stands_first(&record);
-        let start = PeerStart { record, config, start, log: reader };
+        let start = PeerStart { region, config, start, log: reader };
         self.tell(sky, ToPoller::Create(Box::new(start), campaign));
         Ok(())
     }
@@ -309,6 +303,8 @@ pub(super) fn initialize(running: &mut Running, sky: &mut Sky) {
             name: format!("n{id}"),
             peer_address: format!("127.0.0.1:{id}"),
             client_address: String::new(),
+            part: Part::Voter,
+            phase: Phase::Member,
         })
         .collect();
     let cluster = ClusterId(u128::from(sky.random.next() | 1));

@@ -67,7 +67,7 @@ impl Running {
         let host = &mut self.host;
         match item {
             ToPoller::Create(start, campaign) => {
-                let region = start.record.id;
+                let region = start.region;
                 match host.create(*start) {
                     Err(error) => sky.fail("start", format!("region {region}: {error}")),
                     Ok(()) if campaign => host.campaign(region),

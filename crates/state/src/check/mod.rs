@@ -30,6 +30,9 @@ pub fn check(command: &Command) -> Result<(), Fault> {
             check_keyspace_name(name)?;
             check_keyspace_name(machine)
         }
+        Command::AddNode { peer_address, .. } | Command::UpdateNode { peer_address, .. } => {
+            check_address(peer_address)
+        }
         Command::Execute { data } => check_size(data.len()),
         Command::Compact { .. }
         | Command::Alarm { .. }
@@ -37,8 +40,24 @@ pub fn check(command: &Command) -> Result<(), Fault> {
         | Command::LeaseRevoke { .. }
         | Command::LeaseExpire { .. }
         | Command::Initialize { .. }
-        | Command::RegisterNode(_) => Ok(()),
+        | Command::RegisterNode(_)
+        | Command::IntroduceNode { .. }
+        | Command::PromoteNode { .. }
+        | Command::RemoveNode { .. }
+        | Command::RecordPeers { .. } => Ok(()),
     }
+}
+
+/// Whether a node may be said to be reached there.
+pub(crate) fn check_address(address: &str) -> Result<(), Fault> {
+    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    let is_one = port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0))
+        && address.len() <= limits::NODE_TEXT_BYTES
+        && !address.chars().any(|c| c.is_control() || c.is_whitespace() || c == '/');
+    if is_one {
+        return Ok(());
+    }
+    Err(Fault::new(Code::BadMemberUrls, format!("{address:?} is no host:port")))
 }
 
 /// Whether a range may be read.

@@ -1,11 +1,14 @@
 //! Envelopes, as log entries carry them.
 
 use bytes::Bytes;
-use types::{ClusterId, Epoch};
+use types::{ClusterId, Epoch, NodeId, RegionId};
 
 use super::VERSION;
 use super::primitives::{CodecError, Cursor, Writer};
-use super::records::{get_alarm, get_node, put_alarm, put_node};
+use super::records::{
+    get_alarm, get_epoch, get_node, get_part, get_peer, put_alarm, put_epoch, put_node, put_part,
+    put_peers,
+};
 use super::request::{get_delete, get_put, get_txn, put_delete, put_put, put_txn};
 use crate::command::{Command, Envelope, SessionTag};
 
@@ -21,6 +24,12 @@ const INITIALIZE: u8 = 16;
 const REGISTER_NODE: u8 = 17;
 const CREATE_KEYSPACE: u8 = 18;
 const CREATE_MACHINE: u8 = 19;
+const ADD_NODE: u8 = 21;
+const INTRODUCE_NODE: u8 = 22;
+const PROMOTE_NODE: u8 = 23;
+const REMOVE_NODE: u8 = 24;
+const UPDATE_NODE: u8 = 25;
+const RECORD_PEERS: u8 = 26;
 const EXECUTE: u8 = 32;
 
 impl Envelope {
@@ -125,6 +134,12 @@ fn put_command(out: &mut Writer, command: &Command) {
             out.byte(REGISTER_NODE);
             put_node(out, node);
         }
+        Command::AddNode { .. }
+        | Command::IntroduceNode { .. }
+        | Command::PromoteNode { .. }
+        | Command::RemoveNode { .. }
+        | Command::UpdateNode { .. }
+        | Command::RecordPeers { .. } => put_membership(out, command),
         Command::CreateKeyspace { name } => {
             out.byte(CREATE_KEYSPACE);
             out.bytes(name.as_bytes());
@@ -141,6 +156,44 @@ fn put_command(out: &mut Writer, command: &Command) {
     }
 }
 
+fn put_membership(out: &mut Writer, command: &Command) {
+    match command {
+        Command::AddNode { peer_address, part } => {
+            out.byte(ADD_NODE);
+            out.bytes(peer_address.as_bytes());
+            put_part(out, *part);
+        }
+        Command::IntroduceNode { peer_address, identity, name, client_address } => {
+            out.byte(INTRODUCE_NODE);
+            out.bytes(peer_address.as_bytes());
+            out.wide(*identity);
+            out.bytes(name.as_bytes());
+            out.bytes(client_address.as_bytes());
+        }
+        Command::PromoteNode { node } => {
+            out.byte(PROMOTE_NODE);
+            out.number(node.get());
+        }
+        Command::RemoveNode { node } => {
+            out.byte(REMOVE_NODE);
+            out.number(node.get());
+        }
+        Command::UpdateNode { node, peer_address } => {
+            out.byte(UPDATE_NODE);
+            out.number(node.get());
+            out.bytes(peer_address.as_bytes());
+        }
+        Command::RecordPeers { region, epoch, peers, learners } => {
+            out.byte(RECORD_PEERS);
+            out.number(region.get());
+            put_epoch(out, *epoch);
+            put_peers(out, peers);
+            put_peers(out, learners);
+        }
+        _ => {}
+    }
+}
+
 fn get_command(from: &mut Cursor) -> Result<Command, CodecError> {
     Ok(match from.byte()? {
         PUT => Command::Put(get_put(from)?),
@@ -154,7 +207,25 @@ fn get_command(from: &mut Cursor) -> Result<Command, CodecError> {
         INITIALIZE => {
             Command::Initialize { cluster: ClusterId(from.wide()?), nodes: from.list(get_node)? }
         }
-        REGISTER_NODE => Command::RegisterNode(get_node(from)?),
+        REGISTER_NODE => Command::RegisterNode(Box::new(get_node(from)?)),
+        ADD_NODE => Command::AddNode { peer_address: from.text()?, part: get_part(from)? },
+        INTRODUCE_NODE => Command::IntroduceNode {
+            peer_address: from.text()?,
+            identity: from.wide()?,
+            name: from.text()?,
+            client_address: from.text()?,
+        },
+        PROMOTE_NODE => Command::PromoteNode { node: NodeId(from.number()?) },
+        REMOVE_NODE => Command::RemoveNode { node: NodeId(from.number()?) },
+        UPDATE_NODE => {
+            Command::UpdateNode { node: NodeId(from.number()?), peer_address: from.text()? }
+        }
+        RECORD_PEERS => Command::RecordPeers {
+            region: RegionId(from.number()?),
+            epoch: get_epoch(from)?,
+            peers: from.list(get_peer)?,
+            learners: from.list(get_peer)?,
+        },
         CREATE_KEYSPACE => Command::CreateKeyspace { name: from.text()? },
         CREATE_MACHINE => Command::CreateMachine { name: from.text()?, machine: from.text()? },
         EXECUTE => Command::Execute { data: from.bytes()? },

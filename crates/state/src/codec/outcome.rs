@@ -5,7 +5,7 @@ use types::{Code, Fault};
 
 use super::VERSION;
 use super::primitives::{CodecError, Cursor, Writer};
-use super::records::{get_alarm, get_keyspace, put_alarm, put_keyspace};
+use super::records::{get_alarm, get_keyspace, get_node, put_alarm, put_keyspace, put_node};
 use crate::response::{KeyValue, Outcome, RangeResponse, Response};
 
 impl Outcome {
@@ -129,6 +129,10 @@ fn put_response(out: &mut Writer, response: &Response) {
             out.byte(if keyspace.machine.is_some() { 9 } else { 7 });
             put_keyspace(out, keyspace);
         }
+        Response::Node(node) => {
+            out.byte(12);
+            put_node(out, node);
+        }
         Response::Executed(answer) => {
             out.byte(10);
             out.bytes(answer);
@@ -161,6 +165,7 @@ fn get_response(from: &mut Cursor, depth: usize) -> Result<Response, CodecError>
         9 => Response::Keyspace(get_keyspace(from, true)?),
         10 => Response::Executed(from.bytes()?),
         11 => Response::Alarms(from.list(get_alarm)?),
+        12 => Response::Node(get_node(from)?),
         _ => return Err(from.error("an unknown answer")),
     })
 }

@@ -5,7 +5,7 @@ use types::{ConfState, Epoch, KeyspaceId, NodeId, PeerId, RegionId};
 use super::primitives::{CodecError, Cursor, Writer};
 use super::request::{get_range, put_range};
 use crate::alarms::{Alarm, AlarmKind};
-use crate::directory::{KeyspaceRecord, NodeRecord, RegionRecord};
+use crate::directory::{KeyspaceRecord, NodeRecord, Part, Phase, RegionRecord};
 
 pub(crate) fn put_node(out: &mut Writer, node: &NodeRecord) {
     out.number(node.id.get());
@@ -13,6 +13,31 @@ pub(crate) fn put_node(out: &mut Writer, node: &NodeRecord) {
     out.bytes(node.name.as_bytes());
     out.bytes(node.peer_address.as_bytes());
     out.bytes(node.client_address.as_bytes());
+    put_part(out, node.part);
+    out.byte(match node.phase {
+        Phase::Joining => 0,
+        Phase::Member => 1,
+        Phase::Leaving => 2,
+    });
+}
+
+pub(crate) fn put_part(out: &mut Writer, part: Part) {
+    out.flag(part == Part::Voter);
+}
+
+pub(crate) fn get_part(from: &mut Cursor) -> Result<Part, CodecError> {
+    Ok(if from.flag()? { Part::Voter } else { Part::Learner })
+}
+
+pub(crate) fn put_peers(out: &mut Writer, peers: &[PeerId]) {
+    out.number(peers.len() as u64);
+    for peer in peers {
+        out.number(peer.get());
+    }
+}
+
+pub(crate) fn get_peer(from: &mut Cursor) -> Result<PeerId, CodecError> {
+    Ok(PeerId(from.number()?))
 }
 
 pub(crate) fn get_node(from: &mut Cursor) -> Result<NodeRecord, CodecError> {
@@ -22,6 +47,13 @@ pub(crate) fn get_node(from: &mut Cursor) -> Result<NodeRecord, CodecError> {
         name: from.text()?,
         peer_address: from.text()?,
         client_address: from.text()?,
+        part: get_part(from)?,
+        phase: match from.byte()? {
+            0 => Phase::Joining,
+            1 => Phase::Member,
+            2 => Phase::Leaving,
+            _ => return Err(from.error("a node in an unknown phase")),
+        },
     })
 }
 
@@ -55,6 +87,8 @@ pub(crate) fn put_region(out: &mut Writer, region: &RegionRecord) {
         out.number(peer.get());
         out.number(node.get());
     }
+    put_peers(out, &region.learners);
+    put_peers(out, &region.first);
 }
 
 pub(crate) fn get_region(from: &mut Cursor) -> Result<RegionRecord, CodecError> {
@@ -64,6 +98,8 @@ pub(crate) fn get_region(from: &mut Cursor) -> Result<RegionRecord, CodecError> 
         range: get_range(from)?,
         epoch: get_epoch(from)?,
         peers: from.list(|from| Ok((PeerId(from.number()?), NodeId(from.number()?))))?,
+        learners: from.list(get_peer)?,
+        first: from.list(get_peer)?,
     })
 }
 
@@ -84,21 +120,17 @@ pub(crate) fn put_configuration(out: &mut Writer, configuration: &ConfState) {
         &configuration.learners_next,
     ];
     for peers in lists {
-        out.number(peers.len() as u64);
-        for peer in peers {
-            out.number(peer.get());
-        }
+        put_peers(out, peers);
     }
     out.flag(configuration.auto_leave);
 }
 
 pub(crate) fn get_configuration(from: &mut Cursor) -> Result<ConfState, CodecError> {
-    let peer = |from: &mut Cursor| Ok(PeerId(from.number()?));
     Ok(ConfState {
-        voters: from.list(peer)?,
-        learners: from.list(peer)?,
-        voters_outgoing: from.list(peer)?,
-        learners_next: from.list(peer)?,
+        voters: from.list(get_peer)?,
+        learners: from.list(get_peer)?,
+        voters_outgoing: from.list(get_peer)?,
+        learners_next: from.list(get_peer)?,
         auto_leave: from.flag()?,
     })
 }

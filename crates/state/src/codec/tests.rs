@@ -1,12 +1,13 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use types::{
-    ClusterId, Code, Epoch, Fault, KeyRange, KeyspaceId, LeaseId, NodeId, RegionId, Revision,
+    ClusterId, Code, Epoch, Fault, KeyRange, KeyspaceId, LeaseId, NodeId, PeerId, RegionId,
+    Revision,
 };
 
 use crate::alarms::{Alarm, AlarmKind};
 use crate::command::{Command, Envelope, SessionTag};
-use crate::directory::{KeyspaceRecord, NodeRecord};
+use crate::directory::{KeyspaceRecord, NodeRecord, Part, Phase};
 use crate::request::{
     Compare, CompareResult, CompareTarget, DeleteRequest, PutRequest, Query, RangeRequest,
     SortOrder, SortTarget, TxnOp, TxnRequest,
@@ -97,13 +98,15 @@ fn query() -> impl Strategy<Value = Query> {
 }
 
 fn node() -> impl Strategy<Value = NodeRecord> {
-    (any::<u64>(), any::<u128>(), ".{0,8}", ".{0,8}", ".{0,8}").prop_map(
-        |(id, identity, name, peer_address, client_address)| NodeRecord {
+    (any::<u64>(), any::<u128>(), ".{0,8}", ".{0,8}", ".{0,8}", part(), 0_usize..3).prop_map(
+        |(id, identity, name, peer_address, client_address, part, phase)| NodeRecord {
             id: NodeId(id),
             identity,
             name,
             peer_address,
             client_address,
+            part,
+            phase: [Phase::Joining, Phase::Member, Phase::Leaving][phase],
         },
     )
 }
@@ -113,6 +116,36 @@ fn alarm() -> impl Strategy<Value = Alarm> {
         let kind = if space { AlarmKind::NoSpace } else { AlarmKind::Corrupt };
         Alarm { kind, node: NodeId(node) }
     })
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    prop_oneof![Just(Part::Learner), Just(Part::Voter)]
+}
+
+fn membership() -> impl Strategy<Value = Command> {
+    let peers = || any::<Vec<u64>>().prop_map(|all| all.into_iter().map(PeerId).collect());
+    prop_oneof![
+        (".{0,9}", part()).prop_map(|(peer_address, part)| Command::AddNode { peer_address, part }),
+        (".{0,9}", any::<u128>(), ".{0,9}", ".{0,9}").prop_map(
+            |(peer_address, identity, name, client_address)| Command::IntroduceNode {
+                peer_address,
+                identity,
+                name,
+                client_address,
+            }
+        ),
+        any::<u64>().prop_map(|node| Command::PromoteNode { node: NodeId(node) }),
+        any::<u64>().prop_map(|node| Command::RemoveNode { node: NodeId(node) }),
+        (any::<u64>(), ".{0,9}").prop_map(|(node, peer_address)| Command::UpdateNode {
+            node: NodeId(node),
+            peer_address,
+        }),
+        (any::<[u64; 3]>(), peers(), peers()).prop_map(|(numbers, peers, learners)| {
+            let [region, version, conf_ver] = numbers;
+            let epoch = Epoch { version, conf_ver };
+            Command::RecordPeers { region: RegionId(region), epoch, peers, learners }
+        }),
+    ]
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -129,7 +162,8 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|ids| Command::LeaseExpire { ids: ids.into_iter().map(LeaseId).collect() }),
         (any::<u128>(), proptest::collection::vec(node(), 0..4))
             .prop_map(|(id, nodes)| Command::Initialize { cluster: ClusterId(id), nodes }),
-        node().prop_map(Command::RegisterNode),
+        node().prop_map(|node| Command::RegisterNode(Box::new(node))),
+        membership(),
         ".{0,20}".prop_map(|name| Command::CreateKeyspace { name }),
         (".{0,20}", ".{0,9}").prop_map(|(name, machine)| Command::CreateMachine { name, machine }),
         bytes().prop_map(|data| Command::Execute { data }),
@@ -184,6 +218,7 @@ fn response() -> impl Strategy<Value = Response> {
             }
         ),
         bytes().prop_map(Response::Executed),
+        node().prop_map(Response::Node),
         Just(Response::Done),
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {

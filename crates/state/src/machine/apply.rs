@@ -134,6 +134,12 @@ impl Machine {
             }
             Command::Initialize { .. }
             | Command::RegisterNode(_)
+            | Command::AddNode { .. }
+            | Command::IntroduceNode { .. }
+            | Command::PromoteNode { .. }
+            | Command::RemoveNode { .. }
+            | Command::UpdateNode { .. }
+            | Command::RecordPeers { .. }
             | Command::CreateKeyspace { .. }
             | Command::CreateMachine { .. } => {
                 Ok(Err(Fault::new(Code::Unsupported, "only the meta region keeps a directory")))

@@ -153,11 +153,19 @@ impl Machine {
         self.changed = true;
     }
 
-    /// Applies a change of the region's peers.
+    /// Takes a region's peers and shape as they are at an index.
     pub fn apply_conf(&mut self, index: Index, term: Term, conf_state: ConfState, epoch: Epoch) {
         self.advance(index, term);
         self.applied.conf_state = conf_state;
         self.applied.epoch = epoch;
+    }
+
+    /// Applies an entry that changes the region's peers; `conf_state` is what they are from here on. The
+    /// shape's version tells every change; one that was refused by all replicas alike is none.
+    pub fn change_peers(&mut self, index: Index, term: Term, conf_state: ConfState) {
+        let mut epoch = self.applied.epoch;
+        epoch.conf_ver += u64::from(conf_state != self.applied.conf_state);
+        self.apply_conf(index, term, conf_state, epoch);
     }
 
     fn advance(&mut self, index: Index, term: Term) {

@@ -1,10 +1,10 @@
 //! The meta region: a directory instead of keys.
 
 use state::command::{Command, SessionTag};
-use state::directory::NodeRecord;
+use state::directory::{NodeRecord, Part, Phase};
 use state::request::{PutRequest, RangeRequest, TxnRequest};
 use state::response::Response;
-use types::{ClusterId, Code, KeyspaceId, NodeId, RegionId, Revision};
+use types::{ClusterId, Code, Epoch, KeyspaceId, NodeId, PeerId, RegionId, Revision};
 
 use crate::replica::Replica;
 
@@ -17,6 +17,8 @@ fn the_directory_goes_through_the_same_machine() {
         name: "one".to_owned(),
         peer_address: "127.0.0.1:1".to_owned(),
         client_address: String::new(),
+        part: Part::Voter,
+        phase: Phase::Member,
     };
     let first = meta.apply(None, Command::Initialize { cluster: ClusterId(9), nodes: vec![node] });
     assert!(first.directory_changed && first.outcome.result == Ok(Response::Done));
@@ -44,4 +46,142 @@ fn the_directory_goes_through_the_same_machine() {
     let read = meta.machine.select(&RangeRequest::default());
     assert_eq!(read.unwrap_err().code, Code::Unsupported);
     assert!(meta.machine.read_txn(&TxnRequest::default(), &meta.engine).is_err());
+}
+
+fn named(id: u64) -> NodeRecord {
+    NodeRecord {
+        id: NodeId(id),
+        identity: u128::from(id),
+        name: format!("n{id}"),
+        peer_address: format!("h:{id}"),
+        client_address: String::new(),
+        part: Part::Voter,
+        phase: Phase::Member,
+    }
+}
+
+/// A cluster of `count` nodes that all came.
+fn formed(count: u64) -> Replica {
+    let mut meta = Replica::new(RegionId::META);
+    let nodes = (1..=count).map(named).collect();
+    meta.apply(None, Command::Initialize { cluster: ClusterId(9), nodes });
+    meta
+}
+
+fn add(meta: &mut Replica, port: u64, part: Part) -> Result<NodeId, Code> {
+    let command = Command::AddNode { peer_address: format!("h:{port}"), part };
+    match meta.apply(None, command).outcome.result {
+        Ok(Response::Node(node)) => Ok(node.id),
+        Ok(other) => panic!("{other:?}"),
+        Err(fault) => Err(fault.code),
+    }
+}
+
+fn introduce(meta: &mut Replica, port: u64, identity: u128) -> Result<NodeId, Code> {
+    let command = Command::IntroduceNode {
+        peer_address: format!("h:{port}"),
+        identity,
+        name: format!("n{port}"),
+        client_address: String::new(),
+    };
+    match meta.apply(None, command).outcome.result {
+        Ok(Response::Node(node)) => Ok(node.id),
+        Ok(other) => panic!("{other:?}"),
+        Err(fault) => Err(fault.code),
+    }
+}
+
+fn code(meta: &mut Replica, command: Command) -> Option<Code> {
+    meta.apply(None, command).outcome.result.err().map(|fault| fault.code)
+}
+
+fn record(meta: &mut Replica, region: RegionId, conf_ver: u64, nodes: &[u64], learners: &[u64]) {
+    let peers = |all: &[u64]| all.iter().map(|id| PeerId::on(NodeId(*id), 0)).collect();
+    let epoch = Epoch { version: 1, conf_ver };
+    let command =
+        Command::RecordPeers { region, epoch, peers: peers(nodes), learners: peers(learners) };
+    assert_eq!(code(meta, command), None);
+}
+
+#[test]
+fn a_node_is_added_comes_gets_replicas_and_leaves_for_good() {
+    let mut meta = formed(3);
+    let id = add(&mut meta, 4, Part::Voter).unwrap();
+    assert_eq!(id, NodeId(4));
+    let wanted = |meta: &Replica, region| meta.machine.directory().unwrap().wanted(region);
+    // Nobody waits for one that has not come.
+    assert_eq!(wanted(&meta, RegionId::META).len(), 3);
+    assert_eq!(introduce(&mut meta, 5, 77), Err(Code::MemberNotFound));
+    assert_eq!(introduce(&mut meta, 4, 77), Ok(id));
+    assert_eq!(introduce(&mut meta, 4, 77), Ok(id), "it did not hear the answer");
+    assert_eq!(introduce(&mut meta, 4, 78), Err(Code::ClusterMismatch));
+    // The meta region goes first.
+    assert_eq!(wanted(&meta, RegionId::META).get(&id), Some(&Part::Voter));
+    assert_eq!(wanted(&meta, RegionId::DEFAULT).len(), 3);
+    record(&mut meta, RegionId::META, 2, &[1, 2, 3, 4], &[4]);
+    assert_eq!(wanted(&meta, RegionId::DEFAULT).len(), 4);
+
+    // A region is born where the meta region votes.
+    let made = meta.apply(None, Command::CreateKeyspace { name: "young".into() });
+    let Ok(Response::Keyspace(young)) = made.outcome.result else { panic!() };
+    assert_eq!(meta.machine.directory().unwrap().regions[&young.region].peers.len(), 3);
+
+    record(&mut meta, RegionId::META, 3, &[1, 2, 3, 4], &[]);
+    record(&mut meta, RegionId::DEFAULT, 2, &[1, 2, 3, 4], &[]);
+    record(&mut meta, RegionId::DEFAULT, 2, &[9], &[]);
+    let known = meta.machine.directory().unwrap().regions[&RegionId::DEFAULT].clone();
+    assert_eq!(known.peers.len(), 4, "old news are passed over");
+
+    meta.apply(None, Command::RemoveNode { node: id });
+    assert_eq!(wanted(&meta, RegionId::DEFAULT).get(&id), None);
+    assert_eq!(wanted(&meta, RegionId::META).get(&id), Some(&Part::Voter), "it goes last");
+    record(&mut meta, RegionId::DEFAULT, 3, &[1, 2, 3], &[]);
+    assert_eq!(wanted(&meta, RegionId::META).get(&id), None);
+    record(&mut meta, RegionId::META, 4, &[1, 2, 3], &[]);
+    meta.write();
+    meta.restart();
+    let directory = meta.machine.directory().unwrap();
+    assert!(!directory.nodes.contains_key(&id) && directory.removed.contains(&id));
+    assert_eq!(code(&mut meta, Command::RemoveNode { node: id }), Some(Code::MemberNotFound));
+    assert_eq!(
+        code(&mut meta, Command::RegisterNode(Box::new(named(4)))),
+        Some(Code::MemberNotFound)
+    );
+    assert_eq!(add(&mut meta, 4, Part::Voter), Ok(NodeId(5)), "numbers are not used again");
+}
+
+#[test]
+fn members_are_refused_as_etcd_refuses_them() {
+    let mut meta = formed(1);
+    let node = NodeId(1);
+    assert_eq!(code(&mut meta, Command::RemoveNode { node }), Some(Code::NotEnoughStarted));
+    assert_eq!(code(&mut meta, Command::PromoteNode { node }), Some(Code::MemberNotLearner));
+    let nobody = Command::PromoteNode { node: NodeId(8) };
+    assert_eq!(code(&mut meta, nobody), Some(Code::MemberNotFound));
+    assert_eq!(add(&mut meta, 1, Part::Voter), Err(Code::PeerUrlExists));
+    // A second node may be added; with it missing, a third may not.
+    assert_eq!(add(&mut meta, 2, Part::Voter), Ok(NodeId(2)));
+    assert_eq!(add(&mut meta, 3, Part::Voter), Err(Code::NotEnoughStarted));
+    for at in 0..types::limits::LEARNERS as u64 {
+        assert_eq!(add(&mut meta, 10 + at, Part::Learner), Ok(NodeId(3 + at)));
+    }
+    assert_eq!(add(&mut meta, 20, Part::Learner), Err(Code::TooManyLearners));
+    let early = Command::PromoteNode { node: NodeId(3) };
+    assert_eq!(code(&mut meta, early.clone()), Some(Code::LearnerNotReady));
+    assert_eq!(introduce(&mut meta, 10, 5), Ok(NodeId(3)));
+    assert_eq!(code(&mut meta, early.clone()), None);
+    assert_eq!(code(&mut meta, early), Some(Code::MemberNotLearner));
+
+    let update = |node: u64, address: &str| Command::UpdateNode {
+        node: NodeId(node),
+        peer_address: address.to_owned(),
+    };
+    assert_eq!(code(&mut meta, update(2, "h:1")), Some(Code::PeerUrlExists));
+    assert_eq!(code(&mut meta, update(99, "h:7")), Some(Code::MemberNotFound));
+    assert_eq!(code(&mut meta, update(2, "nonsense")), Some(Code::BadMemberUrls));
+    assert_eq!(code(&mut meta, update(2, "h:7")), None);
+    // One that never came leaves no trace but its number.
+    assert_eq!(code(&mut meta, Command::RemoveNode { node: NodeId(2) }), None);
+    let directory = meta.machine.directory().unwrap();
+    assert!(directory.removed.contains(&NodeId(2)) && !directory.nodes.contains_key(&NodeId(2)));
 }

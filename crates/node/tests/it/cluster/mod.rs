@@ -9,6 +9,7 @@ mod keyspaces;
 mod leases;
 mod limits;
 mod liveness;
+mod members;
 mod observers;
 mod proxy;
 mod read_modes;

@@ -26,7 +26,7 @@ pub(crate) struct Cluster {
     pub(crate) configs: Vec<NodeConfig>,
     nodes: Vec<Option<Node>>,
     pub(crate) proxies: Vec<Proxy>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// A port that is free now.
@@ -87,7 +87,23 @@ impl Cluster {
         });
         let configs: Vec<NodeConfig> = configs.collect();
         let nodes = (0..count).map(|_| None).collect();
-        Self { configs, nodes, proxies: Vec::new(), _directory: directory }
+        Self { configs, nodes, proxies: Vec::new(), directory }
+    }
+
+    /// One more node, which is to join the others; answers its place. It is not started.
+    pub(crate) fn newcomer(&mut self) -> usize {
+        let at = self.configs.len();
+        let address = free_port().to_string();
+        let mut config = self.configs[0].clone();
+        config.name = format!("n{}", at + 1);
+        config.data_dir = self.directory.path().join(&config.name);
+        config.join = self.configs.iter().map(|config| config.advertise_peer.clone()).collect();
+        config.initial_cluster = vec![(config.name.clone(), address.clone())];
+        config.listen_peer.clone_from(&address);
+        config.advertise_peer = address;
+        self.configs.push(config);
+        self.nodes.push(None);
+        at
     }
 
     pub(crate) async fn start_all(&mut self) {
@@ -141,6 +157,11 @@ impl Cluster {
         };
         let node = within("a start", start).await;
         within("a leader", node.handle().ready(DEFAULT)).await;
+        self.nodes[at] = Some(node);
+    }
+
+    /// Takes a node that was started elsewhere.
+    pub(crate) fn put_back(&mut self, at: usize, node: Node) {
         self.nodes[at] = Some(node);
     }
 

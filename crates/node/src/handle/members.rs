@@ -1,0 +1,197 @@
+//! The cluster's members: who they are, and how they change.
+
+use std::time::Duration;
+
+use state::command::Command;
+use state::directory::{Directory, NodeRecord, Part, Phase};
+use state::response::Response;
+use tokio::time::timeout;
+use types::{Code, Fault, NodeId, RegionId};
+
+use super::Handle;
+use crate::answer::{Answer, Consistency, Member};
+use crate::{forward, read};
+
+/// How long a removal waits until the member's replicas are gone; they go on leaving after that.
+const LEAVE: Duration = Duration::from_secs(5);
+/// Entries a learner may lack anywhere to be given a vote.
+const IN_SYNC: u64 = 1_000;
+const SCHEME: &str = "http://";
+
+impl Handle {
+    /// The members of the cluster, read from this node's copy in any case: `Follower` is
+    /// `Linearizable` here, and so is `Lease` unless this node leads. One that was removed is not among
+    /// them, even while its replicas are still going.
+    ///
+    /// # Errors
+    /// No leader, timeout.
+    pub async fn members(&self, consistency: Consistency) -> Result<Answer<Vec<Member>>, Fault> {
+        let meta = self.shared.shard(RegionId::META).ok_or(Code::NoLeader)?;
+        let age = read::confirm(&self.shared, &meta, consistency).await?;
+        let mut answer = self.known_members()?;
+        answer.header.age = age;
+        Ok(answer)
+    }
+
+    /// Adds a member, which is then to be started with this cluster to join. Its replicas receive first;
+    /// with `Part::Voter` they get their vote as soon as they caught up, so that nothing ever waits for
+    /// one that is not there yet. Answers the new member, and all.
+    ///
+    /// # Errors
+    /// `BadMemberUrls`, `PeerUrlExists`, `TooManyLearners`, `NotEnoughStarted`, `LimitReached`;
+    /// `Unhealthy` while a voter is not heard; as [`Self::propose`].
+    pub async fn add_member(
+        &self,
+        peer_urls: &[String],
+        part: Part,
+    ) -> Result<(Member, Answer<Vec<Member>>), Fault> {
+        let peer_address = address(peer_urls)?;
+        let directory = self.shared.directory();
+        if part == Part::Voter && !directory.bears_another_voter() {
+            return Err(Code::NotEnoughStarted.into());
+        }
+        let silent: Vec<NodeId> = voters(&directory).filter(|node| !self.is_heard(*node)).collect();
+        if !silent.is_empty() {
+            let text = format!("not every voting member is heard: {silent:?}");
+            return Err(Fault::new(Code::Unhealthy, text));
+        }
+        match self.change_members(Command::AddNode { peer_address, part }).await? {
+            Response::Node(node) => Ok((member(&node), self.known_members()?)),
+            _ => Err(Fault::new(Code::Internal, "a node was asked for")),
+        }
+    }
+
+    /// Has a learner vote. It is one that lacks little; where it still lacks something its replicas
+    /// catch up before they vote.
+    ///
+    /// # Errors
+    /// `MemberNotFound`, `MemberNotLearner`, `LearnerNotReady`, `NotEnoughStarted`; as
+    /// [`Self::propose`].
+    pub async fn promote_member(&self, node: NodeId) -> Result<Answer<Vec<Member>>, Fault> {
+        let directory = self.shared.directory();
+        if directory.nodes.get(&node).is_some_and(|known| known.part == Part::Learner) {
+            self.must_be_in_sync(&directory, node).await?;
+        }
+        self.change_members(Command::PromoteNode { node }).await?;
+        self.known_members()
+    }
+
+    /// Removes a member for good. From then on it is in no list; its replicas go one after the other,
+    /// leadership first, which this waits for, but not for long.
+    ///
+    /// # Errors
+    /// `MemberNotFound`; `NotEnoughStarted` and `Unhealthy` where those that stay would be no majority;
+    /// as [`Self::propose`].
+    pub async fn remove_member(&self, node: NodeId) -> Result<Answer<Vec<Member>>, Fault> {
+        let directory = self.shared.directory();
+        if !directory.bears_loss_of(node) {
+            return Err(Code::NotEnoughStarted.into());
+        }
+        if directory.nodes.get(&node).is_some_and(|known| known.part == Part::Voter) {
+            let stay: Vec<NodeId> = voters(&directory).filter(|other| *other != node).collect();
+            let heard = stay.iter().filter(|node| self.is_heard(**node)).count();
+            if heard <= stay.len() / 2 {
+                let text = format!("only {heard} of the {} others that vote are heard", stay.len());
+                return Err(Fault::new(Code::Unhealthy, text));
+            }
+        }
+        self.change_members(Command::RemoveNode { node }).await?;
+        // Its own end is not for itself to wait for.
+        if node != self.shared.node() {
+            let mut directory = self.shared.watch_directory();
+            let gone = directory.wait_for(|directory| !directory.nodes.contains_key(&node));
+            drop(timeout(LEAVE, gone).await);
+        }
+        self.known_members()
+    }
+
+    /// Says that a member is reached elsewhere. The others dial it there from now on; what the member
+    /// itself is told at its next start counts more.
+    ///
+    /// # Errors
+    /// `MemberNotFound`, `BadMemberUrls`, `PeerUrlExists`; as [`Self::propose`].
+    pub async fn update_member(
+        &self,
+        node: NodeId,
+        peer_urls: &[String],
+    ) -> Result<Answer<Vec<Member>>, Fault> {
+        let peer_address = address(peer_urls)?;
+        self.change_members(Command::UpdateNode { node, peer_address }).await?;
+        self.known_members()
+    }
+
+    async fn change_members(&self, command: Command) -> Result<Response, Fault> {
+        state::check(&command)?;
+        let meta = self.shared.shard(RegionId::META).ok_or(Code::NoLeader)?;
+        let applied = forward::propose(&self.shared, &meta, command).await?;
+        applied.outcome.result
+    }
+
+    fn known_members(&self) -> Result<Answer<Vec<Member>>, Fault> {
+        let meta = self.shared.shard(RegionId::META).ok_or(Code::NoLeader)?;
+        // What was applied is told a moment later than who waits for it is answered.
+        let body = {
+            let machine = meta.machine.read();
+            let nodes =
+                machine.directory().into_iter().flat_map(|directory| directory.nodes.values());
+            nodes.filter(|node| node.phase != Phase::Leaving).map(member).collect()
+        };
+        Ok(Answer { header: self.header_of(&meta), body })
+    }
+
+    fn is_heard(&self, node: NodeId) -> bool {
+        node == self.shared.node() || self.shared.live.liveness.lock().is_alive(node)
+    }
+
+    /// A learner is ready when every region has a replica there that is heard and lacks little, as far as
+    /// its own node and the leaders here can tell.
+    async fn must_be_in_sync(&self, directory: &Directory, node: NodeId) -> Result<(), Fault> {
+        let not_ready = |why: String| Err(Fault::new(Code::LearnerNotReady, why));
+        let missing = directory.regions.values().find(|region| region.peer_on(node).is_none());
+        if let Some(region) = missing {
+            return not_ready(format!("region {} has no replica there yet", region.id));
+        }
+        let seen = self.nodes().into_iter().find(|seen| seen.node == node);
+        if !seen.is_some_and(|seen| self.is_heard(node) && seen.summary.lag <= IN_SYNC) {
+            return not_ready("it is not heard, or has much to apply".to_owned());
+        }
+        for led in self.cluster_view().await?.leads {
+            let replica = led.replicas.iter().find(|replica| replica.node == node);
+            if replica.is_none_or(|replica| replica.lag > IN_SYNC) {
+                return not_ready(format!("it lacks much of region {}", led.region));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn voters(directory: &Directory) -> impl Iterator<Item = NodeId> + '_ {
+    directory.nodes.values().filter(|node| node.votes()).map(|node| node.id)
+}
+
+fn member(node: &NodeRecord) -> Member {
+    let url = |address: &String| format!("{SCHEME}{address}");
+    Member {
+        id: node.id,
+        name: node.name.clone(),
+        peer_urls: vec![url(&node.peer_address)],
+        client_urls: Some(&node.client_address)
+            .filter(|address| !address.is_empty())
+            .map(url)
+            .into_iter()
+            .collect(),
+        is_learner: node.part == Part::Learner,
+    }
+}
+
+/// The one address in a member's peer URLs.
+fn address(urls: &[String]) -> Result<String, Fault> {
+    let bad = |why: String| Fault::new(Code::BadMemberUrls, why);
+    let [url] = urls else {
+        return Err(bad(format!("a member has one peer URL, not {}", urls.len())));
+    };
+    let address = url.strip_prefix(SCHEME).ok_or_else(|| {
+        bad(format!("{url:?} is not http://host:port; links between nodes are not encrypted"))
+    })?;
+    Ok(address.trim_end_matches('/').to_owned())
+}

@@ -1,0 +1,130 @@
+//! Regions follow the directory: whoever leads one takes it step by step to the replicas it is to have, and
+//! tells the directory of those it has. What the next step is, `region::next_step` decides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use state::Machine;
+use state::command::Command;
+use tokio::time::{sleep, timeout};
+use types::{Fault, NodeId, RegionId};
+
+use crate::failure::Failure;
+use crate::forward;
+use crate::poller::ToPoller;
+use crate::shard::Shard;
+use crate::shared::Shared;
+
+/// Until the next look at regions that are not as they are to be, if nothing happens before.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// So that what changes together is looked at together.
+const TOGETHER: Duration = Duration::from_millis(5);
+/// Regions whose replicas are told to the directory at once.
+const REPORTS: usize = 32;
+/// How long one of that may take; it is told again at the next look.
+const REPORT: Duration = Duration::from_secs(2);
+
+/// Runs as long as the node: looks whenever the directory, a leader or a region's replicas changed, and
+/// every now and then while something is left to do.
+pub(crate) async fn drive(shared: Arc<Shared>) {
+    let mut directory = shared.watch_directory();
+    loop {
+        let is_busy = look(&shared).await;
+        tokio::select! {
+            changed = directory.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+            () = shared.live.regroup.notified() => {}
+            () = sleep(LOOK_AGAIN), if is_busy => {}
+        }
+        sleep(TOGETHER).await;
+    }
+}
+
+/// Has a step taken in each region led here that needs one; answers whether there are such.
+async fn look(shared: &Arc<Shared>) -> bool {
+    let directory = shared.directory();
+    if directory.cluster.is_none() {
+        return false;
+    }
+    let meta = Arc::new(directory.wanted(RegionId::META));
+    let others = Arc::new(directory.wanted(RegionId::DEFAULT));
+    let (mut is_busy, mut untold) = (false, Vec::new());
+    for (region, shard) in shared.shards().iter().filter(|(_, shard)| shard.leadership().here) {
+        let group = shard.group();
+        let wanted = if *region == RegionId::META { &meta } else { &others };
+        if !region::is_settled(&group.conf, wanted) {
+            is_busy = true;
+            let (region, wanted) = (*region, Arc::clone(wanted));
+            shared.poller(region).push(ToPoller::Reconcile { region, wanted });
+        }
+        let told = directory.regions.get(region).map(|record| record.epoch.conf_ver);
+        if told.is_some_and(|told| told < group.epoch.conf_ver) {
+            is_busy = true;
+            untold.push(Arc::clone(shard));
+        }
+    }
+    stream::iter(untold).for_each_concurrent(REPORTS, |shard| tell(shared, shard)).await;
+    is_busy
+}
+
+/// Tells the directory what a region's replicas are.
+async fn tell(shared: &Arc<Shared>, shard: Arc<Shard>) {
+    let Some(meta) = shared.shard(RegionId::META) else { return };
+    let group = shard.group();
+    let mut peers = group.conf.voters.clone();
+    peers.extend(&group.conf.learners);
+    peers.extend(group.conf.voters_outgoing.iter().filter(|it| !group.conf.voters.contains(it)));
+    let command = Command::RecordPeers {
+        region: shard.record.id,
+        epoch: group.epoch,
+        peers,
+        learners: group.conf.learners.clone(),
+    };
+    if let Ok(Err(fault)) = timeout(REPORT, forward::propose(shared, &meta, command)).await {
+        tracing::debug!(region = %shard.record.id, %fault, "the directory was not told");
+    }
+}
+
+/// A region's replicas are others from here on; called on its applier, once the engine has it.
+pub(crate) fn peers_changed(shared: &Arc<Shared>, shard: &Arc<Shard>, machine: &Machine) {
+    shard.note_group(machine);
+    let group = shard.group();
+    let region = shard.record.id;
+    let learners: Vec<NodeId> = group.conf.learners.iter().map(|peer| peer.node()).collect();
+    tracing::debug!(%region, voters = ?group.voters, ?learners, "a region's replicas changed");
+    shared.live.regroup.notify_one();
+    // The meta region goes last from a node.
+    if region == RegionId::META && !group.nodes().any(|node| node == shared.node()) {
+        dismissed(shared, "the meta region has no replica here any more");
+    }
+}
+
+/// The cluster has removed this node, for good: it stops, and is not to start again.
+pub(crate) fn dismissed(shared: &Arc<Shared>, why: &str) {
+    let own = Arc::clone(shared);
+    let why = why.to_owned();
+    shared.runtime.spawn_blocking(move || {
+        if own.has_ended() {
+            return;
+        }
+        if let Err(error) = own.identity.set_removed() {
+            tracing::error!(%error, "that this node was removed could not be kept");
+        }
+        own.fail(Failure::refused(format!(
+            "node {} was removed from the cluster ({why}). Its data directory {} is of no use any more: \
+             to have this server in the cluster again, add it as a new member and start it with an \
+             empty one",
+            own.node(),
+            own.config.data_dir.display()
+        )));
+    });
+}
+
+/// Somebody who is a member says so.
+pub(crate) fn told_dismissed(shared: &Arc<Shared>, fault: &Fault) {
+    dismissed(shared, &fault.to_string());
+}

@@ -1,0 +1,136 @@
+//! From the replicas a region has to those it is to have, one safe step after the other. Pure: what to do
+//! follows from what the leader knows.
+//!
+//! A replica is added as a learner, gets its vote when it has caught up, and so never makes a majority
+//! larger than it can help to reach. One is removed only while those that stay are a majority of
+//! themselves without it. One change is under way at a time; the next begins when it is applied.
+
+use std::collections::BTreeMap;
+
+use consensus::{ConfChange, Flow, PeerStatus, Role, Status};
+use state::directory::Part;
+use types::{ConfState, NodeId, PeerId};
+
+/// Entries a replica may lack of what is committed to count as caught up.
+const MARGIN: u64 = 1_000;
+
+/// What is to be done next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Propose this.
+    Change(ConfChange),
+    /// Hand leadership over: the leader itself is to go, and nobody removes itself.
+    Transfer(PeerId),
+}
+
+/// Whether a region's replicas are as they are to be.
+#[must_use]
+pub fn is_settled(conf: &ConfState, wanted: &BTreeMap<NodeId, Part>) -> bool {
+    let matches = |peers: &[PeerId], part: Part| {
+        peers.iter().all(|peer| wanted.get(&peer.node()) == Some(&part))
+    };
+    conf.voters_outgoing.is_empty()
+        && conf.voters.len() + conf.learners.len() == wanted.len()
+        && matches(&conf.voters, Part::Voter)
+        && matches(&conf.learners, Part::Learner)
+}
+
+/// The next step of the leader whose status this is; `None` where there is nothing to do, or nothing that
+/// can be done yet.
+#[must_use]
+pub fn next_step(status: &Status, wanted: &BTreeMap<NodeId, Part>) -> Option<Step> {
+    let conf = &status.conf_state;
+    let is_busy = status.pending_conf
+        || status.transferee.is_some()
+        || !conf.voters_outgoing.is_empty()
+        || !conf.learners_next.is_empty();
+    // A list without a voter is no wish but a mistake: nobody would be left.
+    if status.role != Role::Leader || is_busy || !wanted.values().any(|part| *part == Part::Voter) {
+        return None;
+    }
+    let group = Group { status, wanted };
+    group.add().or_else(|| group.promote()).or_else(|| group.remove()).or_else(|| group.hand_over())
+}
+
+struct Group<'a> {
+    status: &'a Status,
+    wanted: &'a BTreeMap<NodeId, Part>,
+}
+
+impl Group<'_> {
+    fn part(&self, peer: PeerId) -> Option<Part> {
+        self.wanted.get(&peer.node()).copied()
+    }
+
+    fn add(&self) -> Option<Step> {
+        let conf = &self.status.conf_state;
+        let is_there =
+            |node: NodeId| conf.voters.iter().chain(&conf.learners).any(|peer| peer.node() == node);
+        let missing = self.wanted.keys().find(|node| !is_there(**node))?;
+        Some(Step::Change(ConfChange::add_learner(PeerId::on(*missing, 0))))
+    }
+
+    fn promote(&self) -> Option<Step> {
+        let learners = self.status.conf_state.learners.iter();
+        let mut due = learners.filter(|peer| self.part(**peer) == Some(Part::Voter));
+        let peer = due.find(|peer| self.is_current(**peer))?;
+        Some(Step::Change(ConfChange::add_voter(*peer)))
+    }
+
+    fn remove(&self) -> Option<Step> {
+        let conf = &self.status.conf_state;
+        if let Some(peer) = conf.learners.iter().find(|peer| self.part(**peer).is_none()) {
+            return Some(Step::Change(ConfChange::remove(*peer)));
+        }
+        let own = self.status.peer;
+        let mut surplus = conf.voters.iter().filter(|peer| {
+            **peer != own && self.part(**peer) != Some(Part::Voter) && self.bears_loss_of(**peer)
+        });
+        let peer = surplus.next()?;
+        let change = match self.part(*peer) {
+            Some(_) => ConfChange::add_learner(*peer),
+            None => ConfChange::remove(*peer),
+        };
+        Some(Step::Change(change))
+    }
+
+    fn hand_over(&self) -> Option<Step> {
+        let own = self.status.peer;
+        if self.part(own) == Some(Part::Voter) {
+            return None;
+        }
+        let voters = self.status.conf_state.voters.iter().copied();
+        let heirs = voters.filter(|peer| {
+            *peer != own && self.part(*peer) == Some(Part::Voter) && self.is_current(*peer)
+        });
+        let known = heirs.filter_map(|peer| self.progress(peer));
+        known.max_by_key(|known| known.matched).map(|known| Step::Transfer(known.peer))
+    }
+
+    /// Whether those that stay can go on without the voter.
+    fn bears_loss_of(&self, peer: PeerId) -> bool {
+        let stay = self.status.conf_state.voters.iter().filter(|other| **other != peer);
+        let (all, current) = stay.fold((0, 0), |(all, current), other| {
+            (all + 1, current + usize::from(self.is_current(*other)))
+        });
+        current * 2 > all
+    }
+
+    fn progress(&self, peer: PeerId) -> Option<&PeerStatus> {
+        self.status.peers.iter().find(|known| known.peer == peer)
+    }
+
+    /// Whether the replica is there, and has about everything.
+    fn is_current(&self, peer: PeerId) -> bool {
+        if peer == self.status.peer {
+            return true;
+        }
+        self.progress(peer).is_some_and(|known| {
+            let enough = known.matched.get() + MARGIN >= self.status.hard_state.commit.get();
+            // One that has everything is sent nothing: it is probed until somebody writes, however long
+            // that takes.
+            let flows = known.flow == Flow::Replicate || known.matched >= self.status.last;
+            known.recent_active && flows && enough
+        })
+    }
+}
