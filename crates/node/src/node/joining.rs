@@ -29,6 +29,7 @@ pub(super) async fn join(
 ) -> Result<(), Error> {
     let dir: &Path = &config.data_dir;
     let Some(application) = Application::begin(disk, dir, &config.name, rng)? else {
+        tracing::info!("this data directory is of a cluster already: where to join means nothing");
         return Ok(());
     };
     let applicant = Applicant {

@@ -94,7 +94,10 @@ impl DirectoryMachine {
             if known.identity == identity && known.phase != Phase::Leaving {
                 return Ok((Response::Node(known.clone()), false));
             }
-            let detail = format!("the member at {address} has come already, with other data");
+            let detail = format!(
+                "the member at {address} has come already, with another data directory; if that is \
+                 lost, remove the member and add it again"
+            );
             return Err(Fault::new(Code::ClusterMismatch, detail));
         }
         if nodes.values().any(|node| node.name == name) {

@@ -91,6 +91,22 @@ fn a_silent_node_and_what_to_do_about_it_are_named() {
     assert!(screen.contains("unreachable  12 s ago") && screen.contains("n1,n2,n3?"), "{screen}");
 }
 
+#[test]
+fn a_member_that_has_not_come_is_told_how() {
+    let added = NodeInfo { id: 4, peer_address: "10.0.0.4:2380".to_owned(), ..NodeInfo::default() };
+    let told = |id| {
+        let regions = vec![region(1, 1, "active"), region(2, 1, "active")];
+        let mut answer = answer(id, [0; 3], regions);
+        answer.nodes.push(added.clone());
+        answer
+    };
+    let report = Report::new(&views((1..=3).map(told).collect()));
+    assert_eq!((report.state, report.warnings.len()), (Condition::Degraded, 1));
+    let warning = &report.warnings[0];
+    assert!(warning.starts_with("node 4 was added and has not come yet: "), "{warning}");
+    assert!(warning.contains("--advertise-peer 10.0.0.4:2380 and --join"), "{warning}");
+}
+
 /// The one that is cut off thinks there is no quorum, in a higher term; the two others know better.
 #[test]
 fn who_is_cut_off_does_not_speak_for_the_cluster() {

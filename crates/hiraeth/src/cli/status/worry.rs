@@ -62,6 +62,13 @@ fn quorum(report: &Report, lost: usize, troubles: &mut Vec<String>) {
 
 fn node(node: &Node, views: &Views, troubles: &mut Vec<String>) {
     let (id, name) = (node.id, &node.name);
+    if name.is_empty() {
+        troubles.push(format!(
+            "node {id} was added and has not come yet: start it with an empty directory,              --advertise-peer {} and --join, or remove the member",
+            node.peer_address
+        ));
+        return;
+    }
     if !node.reachable {
         let why = node.error.as_deref().unwrap_or("no answer");
         let others = !views.answers.is_empty();
