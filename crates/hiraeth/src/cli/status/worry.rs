@@ -64,7 +64,8 @@ fn node(node: &Node, views: &Views, troubles: &mut Vec<String>) {
     let (id, name) = (node.id, &node.name);
     if name.is_empty() {
         troubles.push(format!(
-            "node {id} was added and has not come yet: start it with an empty directory,              --advertise-peer {} and --join, or remove the member",
+            "node {id} was added and has not come yet: start it with an empty directory, \
+             --advertise-peer {} and --join, or remove the member",
             node.peer_address
         ));
         return;
