@@ -1,7 +1,6 @@
 //! The front doors of a node. They translate what clients say into requests to [`node::Handle`], and
 //! its answers and errors back; nothing is decided here.
 
-mod authority;
 mod calls;
 mod connection;
 pub mod error;

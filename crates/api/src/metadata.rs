@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use hyper::HeaderMap;
-use hyper::header::HeaderValue;
 use node::{Age, Consistency, Handle, Header};
-use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Response, Status};
 use types::{Code, KeyspaceId};
 
@@ -24,11 +22,29 @@ const UNKNOWN_AGE: &str = "unknown";
 /// etcd's: the request is to fail at once while no leader is known.
 const REQUIRE_LEADER: &str = "hasleader";
 
+/// What a request says beside its message.
+pub(crate) trait Said {
+    /// The first value of this name.
+    fn said(&self, name: &str) -> Option<&[u8]>;
+}
+
+impl Said for MetadataMap {
+    fn said(&self, name: &str) -> Option<&[u8]> {
+        self.get(name).map(MetadataValue::as_bytes)
+    }
+}
+
+impl Said for http2::RequestHead {
+    fn said(&self, name: &str) -> Option<&[u8]> {
+        self.get(name)
+    }
+}
+
 /// The keyspace a request is for, once what the client requires is met.
 ///
 /// # Errors
 /// `NotFound` for an unknown keyspace, `Unavailable` when a leader is required and none is known.
-pub(crate) fn admit(handle: &Handle, metadata: &MetadataMap) -> Result<KeyspaceId, Status> {
+pub(crate) fn admit(handle: &Handle, metadata: &impl Said) -> Result<KeyspaceId, Status> {
     let keyspace = keyspace(handle, metadata)?;
     if requires_leader(metadata) && !handle.has_leader(keyspace) {
         return Err(error::status_of(Code::NoLeader));
@@ -37,15 +53,16 @@ pub(crate) fn admit(handle: &Handle, metadata: &MetadataMap) -> Result<KeyspaceI
 }
 
 /// Whether the request is to be served only while a leader is known.
-pub(crate) fn requires_leader(metadata: &MetadataMap) -> bool {
-    metadata.get(REQUIRE_LEADER).is_some_and(|value| value.as_bytes() == b"true")
+pub(crate) fn requires_leader(metadata: &impl Said) -> bool {
+    metadata.said(REQUIRE_LEADER) == Some(b"true")
 }
 
-fn keyspace(handle: &Handle, metadata: &MetadataMap) -> Result<KeyspaceId, Status> {
-    let Some(value) = metadata.get(KEYSPACE) else {
+fn keyspace(handle: &Handle, metadata: &impl Said) -> Result<KeyspaceId, Status> {
+    let Some(value) = metadata.said(KEYSPACE) else {
         return handle.keyspace(None).map_err(|fault| error::status(&fault));
     };
-    let name = value.to_str().map_err(|_| {
+    let text = std::str::from_utf8(value).ok().filter(|text| text.is_ascii());
+    let name = text.ok_or_else(|| {
         Status::invalid_argument("hiraeth: the metadata `hiraeth-keyspace` is not plain text")
     })?;
     handle.keyspace(Some(name)).map_err(|fault| match fault.code {
@@ -62,11 +79,8 @@ fn not_found(name: &str) -> String {
 ///
 /// # Errors
 /// `InvalidArgument` for a mode or an age that is none.
-pub(crate) fn consistency(
-    metadata: &MetadataMap,
-    serializable: bool,
-) -> Result<Consistency, Status> {
-    let mode = match metadata.get(READ).map(MetadataValue::as_bytes) {
+pub(crate) fn consistency(metadata: &impl Said, serializable: bool) -> Result<Consistency, Status> {
+    let mode = match metadata.said(READ) {
         None if serializable => Consistency::Stale,
         None | Some(b"linearizable") => Consistency::Linearizable,
         Some(b"lease") => Consistency::Lease,
@@ -74,7 +88,7 @@ pub(crate) fn consistency(
         Some(b"stale") => Consistency::Stale,
         Some(other) => return Err(unknown_mode(other)),
     };
-    match metadata.get(MAX_STALE) {
+    match metadata.said(MAX_STALE) {
         Some(millis) if mode == Consistency::Stale => {
             millis_of(millis).map(|millis| Consistency::StaleWithin(Duration::from_millis(millis)))
         }
@@ -98,12 +112,13 @@ fn unknown_mode(mode: &[u8]) -> Status {
     ))
 }
 
-fn millis_of(value: &MetadataValue<Ascii>) -> Result<u64, Status> {
-    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+fn millis_of(value: &[u8]) -> Result<u64, Status> {
+    let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
     number.ok_or_else(|| {
+        let value = value.escape_ascii();
         Status::invalid_argument(format!(
             "hiraeth: invalid request: the metadata `{MAX_STALE}` is a number of milliseconds, and \
-             {value:?} is not"
+             \"{value}\" is not"
         ))
     })
 }
@@ -111,18 +126,20 @@ fn millis_of(value: &MetadataValue<Ascii>) -> Result<u64, Status> {
 /// `body` as an answer that says how old it is.
 pub(crate) fn answer<T>(header: &Header, body: T) -> Response<T> {
     let mut response = Response::new(body);
-    *response.metadata_mut() = MetadataMap::from_headers(answered(header));
+    if let Some((name, value)) = told(header) {
+        // A number or a word, so it is always one.
+        if let Ok(value) = value.parse() {
+            response.metadata_mut().insert(name, value);
+        }
+    }
     response
 }
 
 /// What is told beside an answer: how old it is, if it may be.
-pub(crate) fn answered(header: &Header) -> HeaderMap {
-    let mut told = HeaderMap::with_capacity(2);
-    let age = match header.age {
-        None => return told,
-        Some(Age::Unknown) => HeaderValue::from_static(UNKNOWN_AGE),
-        Some(Age::Known(age)) => u64::try_from(age.as_millis()).unwrap_or(u64::MAX).into(),
+pub(crate) fn told(header: &Header) -> Option<(&'static str, String)> {
+    let age = match header.age? {
+        Age::Unknown => UNKNOWN_AGE.to_owned(),
+        Age::Known(age) => age.as_millis().to_string(),
     };
-    told.insert(STALE, age);
-    told
+    Some((STALE, age))
 }

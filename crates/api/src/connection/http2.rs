@@ -1,38 +1,43 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use h2::RecvStream;
-use h2::server::{Builder, Connection, SendResponse};
-use hyper::Request;
+use bytes::{Buf, BytesMut};
+use http2::{Connection, Event, Limits, RequestHead, StreamKey};
+use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 use super::Broken;
 use super::greeting::Greeted;
 use super::keep_alive::KeepAlive;
 use super::quick::Quick;
-use super::stream;
-use crate::authority::Inspected;
+use super::stream::{self, Inbound, Incoming};
+use super::wire::Wire;
 use crate::front::Front;
 
-/// Requests and streams under way at once on one connection. A Kubernetes API server or a load
-/// generator puts everything on one connection.
-const STREAMS: u32 = 16_384;
-/// Bytes a client may send ahead on one stream: the longest message, so that none is sent in turns.
-const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-/// Bytes a client may send ahead on one connection.
-const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
-/// Resets a client may have outstanding. Cancelled requests cost little here, and `h2`'s own bound
-/// of 20 would end the connections of clients that give up on many at once.
-const RESETS: usize = 1_024;
-/// Bytes of headers of one request, counted as HPACK does. Tokens are the longest of them.
-const HEADER_BYTES: u32 = 16 * 1024;
-/// How long the settings may take to be exchanged.
-const HANDSHAKE: std::time::Duration = std::time::Duration::from_secs(30);
+const LIMITS: Limits = Limits {
+    // A Kubernetes API server or a load generator puts everything on one connection.
+    streams: 16_384,
+    // The longest message, so that none is sent in turns.
+    stream_window: 2 * 1024 * 1024,
+    connection_window: 8 * 1024 * 1024,
+    // Tokens are the longest headers.
+    header_bytes: 16 * 1024,
+    // Clients may ask as often as they like whether we are there; this is more than they can use.
+    control_frames: 50_000,
+    // Requests given up cost little here; a client may give up on all it has at once.
+    resets: 4_096,
+};
+/// Bytes of room made for what is read next,
+const READ_BYTES: usize = 64 * 1024;
+/// once there is less than this.
+const ROOM_BYTES: usize = 8 * 1024;
+/// Reads in one turn, so that what came is worked on now and then.
+const READS: usize = 8;
+/// Bytes of output kept room for between writes.
+const KEPT_BYTES: usize = 64 * 1024;
 
 /// Serves a client of HTTP/2.
 pub(super) async fn serve(
@@ -40,65 +45,165 @@ pub(super) async fn serve(
     stream: Greeted,
     mut stopping: watch::Receiver<()>,
 ) -> Result<(), Broken> {
-    let mut builder = Builder::new();
-    builder
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(HEADER_BYTES)
-        .max_pending_accept_reset_streams(RESETS);
-    let mut http2 = timeout(HANDSHAKE, builder.handshake(Inspected::new(stream))).await??;
     let driver = Driver {
-        keep_alive: KeepAlive::new(http2.ping_pong()),
-        http2,
+        stream,
+        input: BytesMut::new(),
+        wire: Wire::new(Connection::new(LIMITS)),
+        keep_alive: KeepAlive::new(),
         quick: Quick::new(&front),
         front,
-        streams: Arc::default(),
+        since: Instant::now(),
+        seconds: 0,
         stepped_back: false,
     };
     let mut driver = pin!(driver);
     tokio::select! {
         served = driver.as_mut() => return served,
         // Only ever "the sender is gone".
-        _ = stopping.changed() => driver.http2.graceful_shutdown(),
+        _ = stopping.changed() => driver.wire.http2.leave(),
     }
     driver.await
 }
 
 struct Driver {
-    http2: Connection<Inspected<Greeted>, Bytes>,
+    stream: Greeted,
+    input: BytesMut,
+    wire: Wire,
     keep_alive: KeepAlive,
     front: Front,
     quick: Quick,
-    /// Calls that have a task of their own.
-    streams: Arc<AtomicUsize>,
+    since: Instant,
+    /// Seconds since then that the connection was told of.
+    seconds: u64,
     stepped_back: bool,
 }
 
-impl Driver {
-    fn take(
-        &mut self,
-        request: Request<RecvStream>,
-        respond: SendResponse<Bytes>,
-        context: &mut Context<'_>,
-    ) {
-        if let Some((request, respond)) = self.quick.take(request, respond, context) {
-            let serving = stream::serve(self.front.clone(), request, respond);
-            let place = Place::new(&self.streams);
-            tokio::spawn(async move {
-                serving.await;
-                drop(place);
-            });
-        }
-    }
+/// What reading came to.
+#[derive(PartialEq, Eq)]
+enum Read {
+    /// There is no more for now.
+    All,
+    /// There may be more.
+    Some,
+    /// The client has closed.
+    End,
+}
 
+impl Driver {
     /// Whether to let the tasks that are ready now go first, so that one write takes what they leave.
     /// A task that ends wakes its connection's, and tokio runs the task woken last next: left alone,
     /// a busy connection so writes every answer by itself, and these system calls cost more than
     /// anything else.
     fn steps_back(&mut self) -> bool {
-        self.stepped_back = !self.stepped_back && self.streams.load(Ordering::Relaxed) > 0;
+        self.stepped_back = !self.stepped_back && self.wire.has_tasks();
         self.stepped_back
+    }
+
+    /// Reads and takes up what came.
+    fn read(&mut self, context: &mut Context<'_>) -> Result<Read, Broken> {
+        let seconds = self.since.elapsed().as_secs();
+        if seconds > self.seconds {
+            let passed = u32::try_from(seconds - self.seconds).unwrap_or(u32::MAX);
+            self.wire.http2.seconds_passed(passed);
+            self.seconds = seconds;
+        }
+        for _ in 0..READS {
+            while let Some(event) = self.wire.http2.next(&mut self.input)? {
+                self.take(event);
+                if self.wire.is_full() {
+                    return Ok(Read::Some);
+                }
+            }
+            if self.input.capacity() - self.input.len() < ROOM_BYTES {
+                self.input.reserve(READ_BYTES);
+            }
+            match pin!(self.stream.read_buf(&mut self.input)).poll(context)? {
+                Poll::Pending => return Ok(Read::All),
+                Poll::Ready(0) => return Ok(Read::End),
+                Poll::Ready(_) => {}
+            }
+        }
+        Ok(Read::Some)
+    }
+
+    fn take(&mut self, event: Event) {
+        let Self { wire, quick, .. } = self;
+        match event {
+            Event::Request { stream, head, ends } => self.begin(stream, &head, ends),
+            Event::Data { stream, bytes, ends } => match wire.inbound(stream) {
+                Some(inbound) => inbound.push(bytes, ends),
+                None => quick.data(wire, stream, bytes, ends),
+            },
+            Event::Trailers { stream, fields } => match wire.inbound(stream) {
+                Some(inbound) => inbound.end(stream::headers(&fields)),
+                None => quick.end(wire, stream),
+            },
+            Event::Reset { stream, .. } => {
+                wire.close(stream);
+                quick.give_up(stream);
+            }
+            Event::Capacity { stream } => wire.go_on(stream),
+            Event::Pong => self.keep_alive.answered(),
+        }
+    }
+
+    fn begin(&mut self, stream: StreamKey, head: &Arc<RequestHead>, ends: bool) {
+        let Self { wire, quick, .. } = self;
+        if quick.take(wire, stream, head, ends) {
+            return;
+        }
+        let inbound = Arc::new(Inbound::default());
+        if ends {
+            inbound.end(None);
+        }
+        let incoming = Incoming { stream, inbound: inbound.clone(), mail: wire.mail.clone() };
+        let Some(request) = stream::request(head, incoming) else {
+            const BAD_REQUEST: u16 = 400;
+            return wire.refuse(stream, BAD_REQUEST);
+        };
+        let (front, mail) = (self.front.clone(), wire.mail.clone());
+        let serving = stream::serve(front, request, mail, inbound.clone(), stream);
+        wire.run(stream, Some(inbound), serving);
+    }
+
+    /// Writes what there is to write; ready once that is all.
+    fn write(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        let output = self.wire.http2.output();
+        while !output.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(context, output)? {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(0) => return Poll::Ready(Err("the client takes nothing more".into())),
+                Poll::Ready(bytes) => output.advance(bytes),
+            }
+        }
+        if output.capacity() > 4 * KEPT_BYTES {
+            *output = BytesMut::with_capacity(KEPT_BYTES);
+        }
+        output.reserve(KEPT_BYTES / 4);
+        Poll::Ready(Ok(()))
+    }
+
+    fn turn(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        let mut read = Read::Some;
+        if !self.wire.is_full() {
+            self.wire.take_mail(context);
+            self.wire.take_turns();
+            self.quick.answer(&mut self.wire, context);
+            read = self.read(context)?;
+            self.quick.look(&mut self.wire, context);
+            self.quick.send(&mut self.wire);
+        }
+        self.keep_alive.poll(context, &mut self.wire.http2)?;
+        // One that takes nothing wakes us when it does.
+        let Poll::Ready(written) = self.write(context) else { return Poll::Pending };
+        written?;
+        if read == Read::End || self.wire.http2.is_over() {
+            return Poll::Ready(Ok(()));
+        }
+        if read == Read::Some || self.wire.has_turns() {
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 }
 
@@ -112,34 +217,14 @@ impl Future for Driver {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        this.quick.answer(context);
-        loop {
-            match this.http2.poll_accept(context) {
-                Poll::Ready(Some(Ok((request, respond)))) => this.take(request, respond, context),
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.into())),
-                Poll::Ready(None) => return Poll::Ready(Ok(())),
-                Poll::Pending => break,
-            }
+        let turn = this.turn(context);
+        if let Poll::Ready(Err(_)) = &turn {
+            // Why it ends, as far as the client takes it.
+            let _ = this.write(context);
         }
-        this.quick.read_on(context);
-        this.quick.send();
-        this.keep_alive.poll(context)?;
-        Poll::Pending
-    }
-}
-
-/// A call under way.
-struct Place(Arc<AtomicUsize>);
-
-impl Place {
-    fn new(streams: &Arc<AtomicUsize>) -> Self {
-        streams.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(streams))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        if turn.is_ready() {
+            let _ = Pin::new(&mut this.stream).poll_shutdown(context);
+        }
+        turn
     }
 }

@@ -10,9 +10,11 @@ mod greeting;
 mod http1;
 mod http2;
 mod keep_alive;
+mod mail;
 mod quick;
 mod send;
 mod stream;
+mod wire;
 
 use std::sync::Arc;
 
@@ -28,13 +30,14 @@ use crate::guests::{Guest, Watched};
 pub(crate) async fn serve(front: Front, stream: TcpStream, stopping: watch::Receiver<()>) {
     let guest = Guest::of(&stream);
     let front = front.of(Arc::clone(&guest));
+    let client = Arc::clone(&guest);
     let served = match greet(Counted(Watched::new(stream, guest))).await {
         Ok(Greeting::Http2(stream)) => http2::serve(front, stream, stopping).await,
         Ok(Greeting::Http1(stream)) => http1::serve(front, stream, stopping).await,
         Err(error) => Err(error.into()),
     };
     if let Err(error) = served {
-        tracing::debug!(%error, "a client's connection broke");
+        tracing::debug!(%error, client = client.address(), "a client's connection broke");
     }
 }
 

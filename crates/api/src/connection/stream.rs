@@ -1,113 +1,204 @@
 //! Calls that have a task of their own, and the services behind them.
 
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
-use futures::future::{Either, poll_fn, select};
-use h2::server::SendResponse;
-use h2::{Reason, RecvStream};
-use hyper::body::{Body, Frame, SizeHint};
-use hyper::{HeaderMap, Request};
+use bytes::{Bytes, BytesMut};
+use http2::{Fields, Reason, RequestHead, StreamKey};
+use hyper::body::{Body, Frame};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Uri, Version};
+use parking_lot::Mutex;
 
-use super::send::send_data;
+use super::mail::{Letter, Mail};
 use crate::front::Front;
 
-/// Has the services answer a request, until the client is gone or gives it up.
+/// Bytes of answers under way to the connection's task, from which on a task waits.
+const AHEAD_BYTES: usize = 64 * 1024;
+/// Data in smaller pieces is put together, or a client's single bytes would take up far more than its
+/// window says.
+const PIECE_BYTES: usize = 4 * 1024;
+
+/// The request as services take it; `None` if it cannot be one.
+pub(super) fn request(head: &RequestHead, body: Incoming) -> Option<Request<Incoming>> {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::from_bytes(&head.method).ok()?;
+    *request.uri_mut() = Uri::from_maybe_shared(head.path.clone()).ok()?;
+    *request.version_mut() = Version::HTTP_2;
+    *request.headers_mut() = headers(&head.fields)?;
+    Some(request)
+}
+
+/// Fields as services take them.
+pub(super) fn headers(fields: &Fields) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::with_capacity(fields.len());
+    for (name, value) in fields {
+        let name = HeaderName::from_bytes(name).ok()?;
+        headers.append(name, HeaderValue::from_maybe_shared(value.clone()).ok()?);
+    }
+    Some(headers)
+}
+
+/// Has the services answer a request. Ended from outside when the client gives it up.
 pub(super) async fn serve(
     front: Front,
-    request: Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
+    request: Request<Incoming>,
+    mail: Arc<Mail>,
+    inbound: Arc<Inbound>,
+    stream: StreamKey,
 ) {
-    let answer = front.serve(request.map(|data| Incoming { data, ended: false }));
-    let given_up = poll_fn(|context| respond.poll_reset(context));
-    let Either::Left((Ok(answer), _)) = select(answer, given_up).await else { return };
+    let say = |letter| mail.post(stream, letter);
+    let Ok(answer) = front.serve(request).await;
     let (parts, mut body) = answer.into_parts();
-    let response = hyper::Response::from_parts(parts, ());
-    let ends = body.is_end_stream();
-    let Ok(mut stream) = respond.send_response(response, ends) else { return };
-    if ends {
-        return;
-    }
-    loop {
-        let frame = poll_fn(|context| {
-            if stream.poll_reset(context).is_ready() {
-                return Poll::Ready(None);
-            }
-            Pin::new(&mut body).poll_frame(context).map(Some)
-        });
-        let sent = match frame.await {
-            None => return,
-            Some(None) => return drop(stream.send_data(Bytes::new(), true)),
-            Some(Some(Err(_))) => return stream.send_reset(Reason::INTERNAL_ERROR),
-            Some(Some(Ok(frame))) => send_frame(&mut stream, frame, body.is_end_stream()).await,
+    let mut ends = body.is_end_stream();
+    say(Letter::Headers(parts.status.as_u16(), parts.headers, ends));
+    while !ends {
+        let letter = match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            None => Letter::Data(Bytes::new(), true),
+            Some(Err(_)) => Letter::Reset(Reason::INTERNAL_ERROR),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => {
+                    inbound.room(data.len()).await;
+                    say(Letter::Data(data, body.is_end_stream()));
+                    ends = body.is_end_stream();
+                    continue;
+                }
+                Err(frame) => Letter::Trailers(frame.into_trailers().unwrap_or_default()),
+            },
         };
-        match sent {
-            Ok(false) => {}
-            // It is over, or the client is gone.
-            Ok(true) | Err(_) => return,
-        }
+        ends = true;
+        say(letter);
     }
 }
 
-/// Sends one frame of a body; answers whether that was the end.
-async fn send_frame(
-    stream: &mut h2::SendStream<Bytes>,
-    frame: Frame<Bytes>,
-    is_last: bool,
-) -> Result<bool, h2::Error> {
-    match frame.into_data() {
-        Ok(data) => {
-            let rest = send_data(stream, data).await?;
-            stream.send_data(rest, is_last)?;
-            Ok(is_last)
+/// What passes between the connection's task and a stream's, beside letters.
+#[derive(Default)]
+pub(super) struct Inbound(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// What came and was not taken; at most the stream's window.
+    pieces: std::collections::VecDeque<Bytes>,
+    small: BytesMut,
+    trailers: Option<HeaderMap>,
+    ended: bool,
+    reader: Option<Waker>,
+    /// Bytes of answers posted and not taken.
+    ahead: usize,
+    writer: Option<Waker>,
+}
+
+impl Inbound {
+    pub(super) fn push(&self, bytes: Bytes, ends: bool) {
+        self.change(|state| {
+            if bytes.len() < PIECE_BYTES && !(ends && state.small.is_empty()) {
+                state.small.extend_from_slice(&bytes);
+            } else {
+                state.flush();
+                state.pieces.extend((!bytes.is_empty()).then_some(bytes));
+            }
+            if state.small.len() >= PIECE_BYTES {
+                state.flush();
+            }
+            state.ended = ends;
+        });
+    }
+
+    pub(super) fn end(&self, trailers: Option<HeaderMap>) {
+        self.change(|state| {
+            state.trailers = trailers;
+            state.ended = true;
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let reader = {
+            let mut state = self.0.lock();
+            change(&mut state);
+            state.reader.take()
+        };
+        if let Some(reader) = reader {
+            reader.wake();
         }
-        Err(frame) => {
-            stream.send_trailers(frame.into_trailers().unwrap_or_default())?;
-            Ok(true)
+    }
+
+    /// So many bytes of the stream's answers were taken.
+    pub(super) fn taken(&self, bytes: usize) {
+        let writer = {
+            let mut state = self.0.lock();
+            state.ahead = state.ahead.saturating_sub(bytes);
+            if state.ahead < AHEAD_BYTES { state.writer.take() } else { None }
+        };
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+    }
+
+    /// Waits until so many bytes more may be posted: as long as many are not taken.
+    async fn room(&self, bytes: usize) {
+        poll_fn(|context| {
+            let mut state = self.0.lock();
+            if state.ahead >= AHEAD_BYTES {
+                state.writer = Some(context.waker().clone());
+                return Poll::Pending;
+            }
+            state.ahead += bytes;
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+impl State {
+    fn flush(&mut self) {
+        if !self.small.is_empty() {
+            self.pieces.push_back(self.small.split().freeze());
         }
     }
 }
 
 /// What a client sends with a request.
-struct Incoming {
-    data: RecvStream,
-    /// Whether all data has come; then come trailers, if any.
-    ended: bool,
+pub(super) struct Incoming {
+    pub(super) stream: StreamKey,
+    pub(super) inbound: Arc<Inbound>,
+    pub(super) mail: Arc<Mail>,
 }
 
 impl Body for Incoming {
     type Data = Bytes;
-    type Error = h2::Error;
+    type Error = Infallible;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        if !self.ended {
-            match ready!(self.data.poll_data(context)) {
-                Some(Ok(bytes)) => {
-                    let length = bytes.len();
-                    self.data.flow_control().release_capacity(length)?;
-                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
-                }
-                // A client that has its answer may cancel what it did not say any more.
-                Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => {
-                    return Poll::Ready(None);
-                }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => self.ended = true,
-            }
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let mut state = self.inbound.0.lock();
+        if state.pieces.is_empty() {
+            state.flush();
         }
-        let trailers: Option<HeaderMap> = ready!(self.data.poll_trailers(context))?;
-        Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+        if let Some(bytes) = state.pieces.pop_front() {
+            let ended = state.ended;
+            drop(state);
+            // After the end, the windows are the connection's own affair.
+            if !ended {
+                self.mail.post(self.stream, Letter::Used(bytes.len()));
+            }
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        if state.ended {
+            return Poll::Ready(
+                state.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
+            );
+        }
+        state.reader = Some(context.waker().clone());
+        Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {
-        self.data.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::default()
+        let state = self.inbound.0.lock();
+        state.ended && state.pieces.is_empty() && state.small.is_empty() && state.trailers.is_none()
     }
 }

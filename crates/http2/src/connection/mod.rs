@@ -5,6 +5,8 @@ mod control;
 mod receive;
 mod request;
 mod send;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,77 +1,61 @@
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use h2::RecvStream;
+use http2::{RequestHead, StreamKey};
 use tokio::time::Instant;
 use tonic::Status;
-use tonic::metadata::MetadataMap;
 
 use super::call::Method;
-use crate::connection::send::Respond;
+use crate::calls;
+use crate::connection::send::PREFIX_BYTES;
 use crate::front::MESSAGE_BYTES;
-
-/// Compression flag and length.
-const PREFIX_BYTES: usize = 5;
 
 /// How long a whole request may take to come. The longest has 2 MiB.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request whose message is on its way.
 pub(super) struct Arriving {
+    pub(super) stream: StreamKey,
     pub(super) method: Method,
-    pub(super) metadata: MetadataMap,
-    pub(super) respond: Respond,
-    data: RecvStream,
-    since: Instant,
+    pub(super) head: Arc<RequestHead>,
+    pub(super) call: calls::Call,
+    /// Since when it is waited for, once that was looked at.
+    since: Option<Instant>,
     /// What has come, if that was in more than one piece.
     so_far: BytesMut,
 }
 
-/// How a request's message came.
-pub(super) enum Arrived {
-    Whole(Bytes),
-    Bad(Status),
-    Gone,
-}
-
 impl Arriving {
     pub(super) fn new(
+        stream: StreamKey,
         method: Method,
-        metadata: MetadataMap,
-        data: RecvStream,
-        respond: Respond,
+        head: &Arc<RequestHead>,
+        call: calls::Call,
     ) -> Self {
-        Self { method, metadata, respond, data, since: Instant::now(), so_far: BytesMut::new() }
+        let (head, so_far) = (Arc::clone(head), BytesMut::new());
+        Self { stream, method, head, call, since: None, so_far }
     }
 
-    /// Whether its client has taken too long over it.
-    pub(super) fn is_late(&self) -> bool {
-        self.since.elapsed() > PATIENCE
+    /// Whether its client has taken too long over it. To be asked every now and then.
+    pub(super) fn is_late(&mut self) -> bool {
+        self.since.get_or_insert_with(Instant::now).elapsed() > PATIENCE
     }
 
-    /// Takes what has come; ready once that is all.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Arrived> {
-        loop {
-            let bytes = match self.data.poll_data(context) {
-                Poll::Ready(Some(Ok(bytes))) => bytes,
-                Poll::Ready(Some(Err(_))) => return Poll::Ready(Arrived::Gone),
-                Poll::Ready(None) => {
-                    return Poll::Ready(unframe(std::mem::take(&mut self.so_far).freeze()));
-                }
-                Poll::Pending => return Poll::Pending,
-            };
-            if self.data.flow_control().release_capacity(bytes.len()).is_err() {
-                return Poll::Ready(Arrived::Gone);
-            }
-            // The common case: it is all there, and is not copied.
-            if self.so_far.is_empty() && self.data.is_end_stream() {
-                return Poll::Ready(unframe(bytes));
-            }
-            self.so_far.extend_from_slice(&bytes);
-            if self.so_far.len() > PREFIX_BYTES + MESSAGE_BYTES {
-                return Poll::Ready(Arrived::Bad(too_long()));
-            }
+    /// Takes what has come; ready once that is all, with the message.
+    pub(super) fn push(&mut self, bytes: Bytes, ends: bool) -> Poll<Result<Bytes, Status>> {
+        // The common case: it is all there, and is not copied.
+        if self.so_far.is_empty() && ends {
+            return Poll::Ready(unframe(bytes));
+        }
+        self.so_far.extend_from_slice(&bytes);
+        if self.so_far.len() > PREFIX_BYTES + MESSAGE_BYTES {
+            return Poll::Ready(Err(too_long()));
+        }
+        match ends {
+            true => Poll::Ready(unframe(std::mem::take(&mut self.so_far).freeze())),
+            false => Poll::Pending,
         }
     }
 }
@@ -82,24 +66,24 @@ fn too_long() -> Status {
 }
 
 /// Takes the one message out of a request's data.
-fn unframe(mut data: Bytes) -> Arrived {
-    let bad = |words: &str| Arrived::Bad(Status::internal(words));
+fn unframe(mut data: Bytes) -> Result<Bytes, Status> {
+    let bad = |words: &str| Err(Status::internal(words));
     if data.len() < PREFIX_BYTES {
         return bad("hiraeth: the request ends before its message begins");
     }
     let flag = data.get_u8();
     let length = data.get_u32() as usize;
     if length > MESSAGE_BYTES {
-        return Arrived::Bad(too_long());
+        return Err(too_long());
     }
     if flag != 0 {
         let words = "hiraeth: messages cannot be compressed; call without a grpc-encoding";
-        return Arrived::Bad(Status::unimplemented(words));
+        return Err(Status::unimplemented(words));
     }
     match data.len() {
         // Nothing may follow the one message of a request.
         more if more > length => bad("hiraeth: the request has more than one message"),
         less if less < length => bad("hiraeth: the request ends in the middle of its message"),
-        _ => Arrived::Whole(data),
+        _ => Ok(data),
     }
 }

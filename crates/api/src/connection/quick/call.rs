@@ -1,17 +1,15 @@
 use bytes::Bytes;
-use h2::RecvStream;
-use hyper::header::CONTENT_TYPE;
-use hyper::{HeaderMap, Request};
+use http2::RequestHead;
 use node::{Answer, Consistency, Handle};
 use prost::Message;
 use state::command::Command;
 use state::request::{RangeRequest, TxnRequest};
 use state::response::{RangeResponse, Response};
-use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use types::{Fault, KeyspaceId};
 
 use crate::connection::send::{Reply, Respond, send, send_later};
+use crate::connection::wire::Wire;
 use crate::etcd::kv;
 use crate::{error, metadata};
 
@@ -26,22 +24,26 @@ pub(super) enum Method {
 
 impl Method {
     /// Which one a request is for, if it is one of these and nothing about it is unusual.
-    pub(super) fn of(request: &Request<RecvStream>) -> Option<Self> {
-        let method = match request.uri().path() {
-            "/etcdserverpb.KV/Range" => Self::Range,
-            "/etcdserverpb.KV/Put" => Self::Put,
-            "/etcdserverpb.KV/DeleteRange" => Self::DeleteRange,
-            "/etcdserverpb.KV/Txn" => Self::Txn,
-            _ => return None,
-        };
-        let headers = request.headers();
-        let is_grpc = headers.get(CONTENT_TYPE).is_some_and(|kind| {
-            matches!(kind.as_bytes(), b"application/grpc" | b"application/grpc+proto")
-        });
-        let is_usual = is_grpc
-            && request.method() == hyper::Method::POST
-            && !headers.contains_key("grpc-encoding");
+    pub(super) fn of(head: &RequestHead) -> Option<Self> {
+        const ALL: [Method; 4] = [Method::Range, Method::Put, Method::Txn, Method::DeleteRange];
+        let is_it = |method: &Self| head.path == method.path().as_bytes();
+        let method = ALL.into_iter().find(is_it)?;
+        let is_usual = head.method == &b"POST"[..]
+            && matches!(
+                head.get("content-type"),
+                Some(b"application/grpc" | b"application/grpc+proto")
+            )
+            && head.get("grpc-encoding").is_none();
         is_usual.then_some(method)
+    }
+
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Range => "/etcdserverpb.KV/Range",
+            Self::Put => "/etcdserverpb.KV/Put",
+            Self::DeleteRange => "/etcdserverpb.KV/DeleteRange",
+            Self::Txn => "/etcdserverpb.KV/Txn",
+        }
     }
 }
 
@@ -56,7 +58,7 @@ impl Call {
     pub(super) fn decode(
         handle: &Handle,
         method: Method,
-        metadata: &MetadataMap,
+        metadata: &RequestHead,
         message: Bytes,
     ) -> Result<Self, Status> {
         let keyspace = metadata::admit(handle, metadata)?;
@@ -97,13 +99,12 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) fn reply(self, answer: Result<Answer<Response>, Fault>) -> Result<Reply, Status> {
         let answer = answer.map_err(|fault| error::status(&fault))?;
-        let metadata = HeaderMap::with_capacity(1);
         Ok(match self {
-            Self::Put => Reply::new(&kv::put_answer(answer)?, metadata),
-            Self::Delete => Reply::new(&kv::delete_answer(answer)?, metadata),
+            Self::Put => Reply::Put(kv::put_answer(answer)?),
+            Self::Delete => Reply::Delete(kv::delete_answer(answer)?),
             Self::Txn => {
-                let metadata = metadata::answered(&answer.header);
-                Reply::new(&kv::txn_answer(answer)?, metadata)
+                let told = metadata::told(&answer.header);
+                Reply::Txn(kv::txn_answer(answer)?, told)
             }
         })
     }
@@ -123,17 +124,17 @@ impl Read {
     }
 
     /// Answers it, as what it waited for has come, if it had to wait for anything.
-    pub(super) fn answer(self, handle: &Handle, respond: Respond) {
+    pub(super) fn answer(self, wire: &mut Wire, handle: &Handle, respond: Respond) {
         match handle.range_here(self.keyspace, &self.request, self.consistency) {
-            Some(answer) => send(respond, reply(answer)),
-            None => self.spawn(handle, respond),
+            Some(answer) => send(wire, respond, reply(answer)),
+            None => self.spawn(wire, handle, respond),
         }
     }
 
     /// Has a task of its own see it through from the start.
-    pub(super) fn spawn(self, handle: &Handle, respond: Respond) {
+    pub(super) fn spawn(self, wire: &mut Wire, handle: &Handle, respond: Respond) {
         let handle = handle.clone();
-        send_later(respond, async move {
+        send_later(wire, respond, async move {
             reply(handle.range(self.keyspace, self.request, self.consistency).await)
         });
     }
@@ -141,6 +142,6 @@ impl Read {
 
 fn reply(answer: Result<Answer<RangeResponse>, Fault>) -> Result<Reply, Status> {
     let answer = answer.map_err(|fault| error::status(&fault))?;
-    let metadata = metadata::answered(&answer.header);
-    Ok(Reply::new(&kv::range_answer(answer), metadata))
+    let told = metadata::told(&answer.header);
+    Ok(Reply::Range(kv::range_answer(answer), told))
 }

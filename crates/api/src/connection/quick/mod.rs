@@ -9,18 +9,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use h2::RecvStream;
-use h2::server::SendResponse;
-use hyper::Request;
+use http2::{RequestHead, StreamKey};
 use node::{Desk, Handle, News, Orders};
 use tonic::Status;
-use tonic::metadata::MetadataMap;
 
-use self::arriving::{Arrived, Arriving};
+use self::arriving::Arriving;
 use self::call::{Call, Kind, Method};
 use self::pending::{Pending, Reads, Sweep};
 use self::table::Table;
 use super::send::{Respond, send, send_later};
+use super::wire::Wire;
 use crate::calls;
 use crate::front::Front;
 use crate::guests::{Guest, HALF};
@@ -31,8 +29,9 @@ pub(super) struct Quick {
     guest: Option<Arc<Guest>>,
     desk: Arc<Desk>,
     orders: Orders,
-    /// Whose message has not come whole.
-    arriving: Vec<Arriving>,
+    /// Whose message has not come whole, by the stream's place.
+    arriving: Vec<Option<Arriving>>,
+    halves: usize,
     /// Linearizable reads that came since the last look.
     reads: Reads,
     pending: Table<Pending>,
@@ -49,6 +48,7 @@ impl Quick {
             orders: Orders::new(Arc::clone(&desk)),
             desk,
             arriving: Vec::new(),
+            halves: 0,
             reads: Reads::default(),
             pending: Table::default(),
             news: Vec::new(),
@@ -56,81 +56,95 @@ impl Quick {
         }
     }
 
-    /// Takes a request, if it is one of a kind that needs no task; answers with one that is not.
+    /// Takes a request, if it is one of a kind that needs no task; says whether it was.
     pub(super) fn take(
         &mut self,
-        request: Request<RecvStream>,
-        mut respond: SendResponse<Bytes>,
-        context: &mut Context<'_>,
-    ) -> Option<(Request<RecvStream>, SendResponse<Bytes>)> {
-        let Some(method) = Method::of(&request) else { return Some((request, respond)) };
-        let call = match calls::start(request.uri().path(), self.guest.as_ref()) {
+        wire: &mut Wire,
+        stream: StreamKey,
+        head: &Arc<RequestHead>,
+        ends: bool,
+    ) -> bool {
+        let Some(method) = Method::of(head) else { return false };
+        let call = match calls::start(method.path(), self.guest.as_ref()) {
             Ok(call) => call,
             Err(status) => {
-                drop(respond.send_response(status.into_http::<()>(), true));
-                return None;
+                wire.status(stream, status);
+                return true;
             }
         };
-        let respond = Respond::new(respond, call);
-        let (parts, data) = request.into_parts();
-        let metadata = MetadataMap::from_headers(parts.headers);
-        let mut arriving = Arriving::new(method, metadata, data, respond);
-        match arriving.poll(context) {
-            Poll::Ready(arrived) => self.arrived(arriving, arrived),
-            Poll::Pending => self.arriving.push(arriving),
+        if self.arriving.len() <= stream.place() {
+            self.arriving.resize_with(stream.place() + 1, || None);
         }
-        None
+        let arriving = Arriving::new(stream, method, head, call);
+        if self.arriving[stream.place()].replace(arriving).is_none() {
+            self.halves += 1;
+        }
+        if ends {
+            self.end(wire, stream);
+        }
+        true
     }
 
-    /// Looks for what was missing of requests.
-    pub(super) fn read_on(&mut self, context: &mut Context<'_>) {
-        let mut at = 0;
-        while let Some(arriving) = self.arriving.get_mut(at) {
-            match arriving.poll(context) {
-                Poll::Ready(arrived) => {
-                    let arriving = self.arriving.swap_remove(at);
-                    self.arrived(arriving, arrived);
-                }
-                Poll::Pending => at += 1,
-            }
+    /// Data of a request that was taken.
+    pub(super) fn data(&mut self, wire: &mut Wire, stream: StreamKey, bytes: Bytes, ends: bool) {
+        wire.http2.used(stream, bytes.len());
+        let Some(place) = self.arriving.get_mut(stream.place()) else { return };
+        let Some(arriving) = place.as_mut().filter(|it| it.stream == stream) else { return };
+        let Poll::Ready(message) = arriving.push(bytes, ends) else { return };
+        let Some(Arriving { method, head, call, .. }) = place.take() else { return };
+        self.halves -= 1;
+        let respond = Respond::new(stream, call);
+        let decoded = message.and_then(|it| Call::decode(&self.handle, method, &*head, it));
+        match decoded {
+            Ok(call) => self.begin(wire, call, respond),
+            Err(status) => send(wire, respond, Err(status)),
         }
-        if self.sweep.poll(context, &self.handle, &mut self.pending) {
-            self.give_up_halves();
+    }
+
+    /// A request ended without more data.
+    pub(super) fn end(&mut self, wire: &mut Wire, stream: StreamKey) {
+        self.data(wire, stream, Bytes::new(), true);
+    }
+
+    /// The client gave up on a request.
+    pub(super) fn give_up(&mut self, stream: StreamKey) {
+        let Some(place) = self.arriving.get_mut(stream.place()) else { return };
+        if place.take_if(|arriving| arriving.stream == stream).is_some() {
+            self.halves -= 1;
+        }
+    }
+
+    /// Looks now and then for what does not get on.
+    pub(super) fn look(&mut self, wire: &mut Wire, context: &mut Context<'_>) {
+        if self.sweep.poll(wire, context, &self.handle, &mut self.pending) {
+            self.give_up_halves(wire);
         }
     }
 
     /// Who sends part of a request and nothing more is not waited for.
-    fn give_up_halves(&mut self) {
-        for half in self.arriving.extract_if(.., |arriving| arriving.is_late()) {
+    fn give_up_halves(&mut self, wire: &mut Wire) {
+        if self.halves == 0 {
+            return;
+        }
+        for place in &mut self.arriving {
+            let Some(half) = place.take_if(|arriving| arriving.is_late()) else { continue };
+            self.halves -= 1;
             if let Some(guest) = &self.guest {
                 HALF.about(guest.address(), 1);
             }
             let words = "hiraeth: the request did not come to its end";
-            send(half.respond, Err(Status::deadline_exceeded(words)));
+            let respond = Respond::new(half.stream, half.call);
+            send(wire, respond, Err(Status::deadline_exceeded(words)));
         }
     }
 
-    fn arrived(&mut self, arriving: Arriving, arrived: Arrived) {
-        match arrived {
-            Arrived::Whole(message) => {
-                let Arriving { method, metadata, respond, .. } = arriving;
-                match Call::decode(&self.handle, method, &metadata, message) {
-                    Ok(call) => self.begin(call, respond),
-                    Err(status) => send(respond, Err(status)),
-                }
-            }
-            Arrived::Bad(status) => send(arriving.respond, Err(status)),
-            // The client is gone, or gave it up.
-            Arrived::Gone => {}
-        }
-    }
-
-    fn begin(&mut self, call: Call, respond: Respond) {
+    fn begin(&mut self, wire: &mut Wire, call: Call, respond: Respond) {
         match call {
             Call::Write { kind, keyspace, command } => {
                 let ticket = self.pending.reserve();
                 let submitted = self.handle.submit(keyspace, command, &mut self.orders, ticket);
                 pending::submitted(
+                    wire,
                     &self.handle,
                     (kind, keyspace, respond),
                     submitted,
@@ -140,28 +154,28 @@ impl Quick {
             }
             Call::ReadTxn { keyspace, request, consistency } => {
                 let handle = self.handle.clone();
-                send_later(respond, async move {
+                send_later(wire, respond, async move {
                     Kind::Txn.reply(handle.txn(keyspace, request, consistency).await)
                 });
             }
             Call::Read(read) if read.is_linearizable() => self.reads.push(read, respond),
-            Call::Read(read) => read.answer(&self.handle, respond),
+            Call::Read(read) => read.answer(wire, &self.handle, respond),
         }
     }
 
     /// Hands over everything that has come.
-    pub(super) fn send(&mut self) {
-        self.reads.submit(&self.handle, &mut self.orders, &mut self.pending);
+    pub(super) fn send(&mut self, wire: &mut Wire) {
+        self.reads.submit(wire, &self.handle, &mut self.orders, &mut self.pending);
         self.handle.send(&mut self.orders);
-        self.sweep.arm(!self.pending.is_empty() || !self.arriving.is_empty());
+        self.sweep.arm(!self.pending.is_empty() || self.halves > 0);
     }
 
     /// Writes the answers that there are.
-    pub(super) fn answer(&mut self, context: &mut Context<'_>) {
+    pub(super) fn answer(&mut self, wire: &mut Wire, context: &mut Context<'_>) {
         // A second look registers the waker, and finds what came meanwhile.
         while self.desk.poll(context, &mut self.news).is_ready() {
             for (ticket, news) in self.news.drain(..) {
-                pending::news(&self.handle, &mut self.pending, ticket, news);
+                pending::news(wire, &self.handle, &mut self.pending, ticket, news);
             }
         }
     }

@@ -11,6 +11,7 @@ use types::{Fault, KeyspaceId};
 use super::call::{Kind, Read};
 use super::table::Table;
 use crate::connection::send::{Respond, send, send_later};
+use crate::connection::wire::Wire;
 use crate::error;
 
 /// How often what waits is looked at. What was there at the last look, too, takes long, and gets a
@@ -33,6 +34,7 @@ pub(super) struct Write {
 
 /// A write was handed over, or was not.
 pub(super) fn submitted(
+    wire: &mut Wire,
     handle: &Handle,
     (kind, keyspace, respond): (Kind, KeyspaceId, Respond),
     submitted: Result<Submission, Unsent<Command>>,
@@ -46,39 +48,48 @@ pub(super) fn submitted(
         }
         Err(Unsent::Refused(fault)) => {
             table.give_back(ticket);
-            send(respond, Err(error::status(&fault)));
+            send(wire, respond, Err(error::status(&fault)));
         }
         Err(Unsent::NotNow(command)) => {
             table.give_back(ticket);
             let handle = handle.clone();
-            send_later(respond, async move { kind.reply(handle.propose(keyspace, command).await) });
+            send_later(wire, respond, async move {
+                kind.reply(handle.propose(keyspace, command).await)
+            });
         }
     }
 }
 
 /// Something became of what waits under `ticket`.
-pub(super) fn news(handle: &Handle, table: &mut Table<Pending>, ticket: u64, news: News) {
+pub(super) fn news(
+    wire: &mut Wire,
+    handle: &Handle,
+    table: &mut Table<Pending>,
+    ticket: u64,
+    news: News,
+) {
     // Old tickets are of requests that tasks see through by now.
     let Some(pending) = table.lift(ticket) else { return };
     match (pending, news) {
         (Pending::Write(write), News::Done(done)) => {
             table.give_back(ticket);
-            send(write.respond, write.kind.reply(write.submission.answer(handle, done)));
+            send(wire, write.respond, write.kind.reply(write.submission.answer(handle, done)));
         }
         (Pending::Reads { reads, pending, .. }, News::Ready) => {
             table.give_back(ticket);
             handle.ready_to_read(&pending);
             for (read, respond) in reads {
-                read.answer(handle, respond);
+                read.answer(wire, handle, respond);
             }
         }
-        (pending, News::Stuck(fault)) => stuck(handle, table, ticket, pending, Some(&fault)),
+        (pending, News::Stuck(fault)) => stuck(wire, handle, table, ticket, pending, Some(&fault)),
         // News of the other kind: a bug of ours, which the next look mends.
         (pending, _) => table.put(ticket, pending),
     }
 }
 
 fn stuck(
+    wire: &mut Wire,
     handle: &Handle,
     table: &mut Table<Pending>,
     ticket: u64,
@@ -89,7 +100,7 @@ fn stuck(
         Pending::Reads { reads, .. } => {
             table.give_back(ticket);
             for (read, respond) in reads {
-                read.spawn(handle, respond);
+                read.spawn(wire, handle, respond);
             }
         }
         Pending::Write(Write { kind, submission, respond, looked }) => {
@@ -100,12 +111,16 @@ fn stuck(
                 }
                 Stuck::Refused(fault) => {
                     table.give_back(ticket);
-                    send(respond, Err(error::status(&fault)));
+                    send(wire, respond, Err(error::status(&fault)));
                 }
                 Stuck::Pursue(pursuit) => {
                     table.give_back(ticket);
                     let handle = handle.clone();
-                    send_later(respond, async move { kind.reply(handle.pursue(pursuit).await) });
+                    send_later(
+                        wire,
+                        respond,
+                        async move { kind.reply(handle.pursue(pursuit).await) },
+                    );
                 }
             }
         }
@@ -124,6 +139,7 @@ impl Reads {
     /// Asks for what they wait for: once for those of a keyspace.
     pub(super) fn submit(
         &mut self,
+        wire: &mut Wire,
         handle: &Handle,
         orders: &mut Orders,
         table: &mut Table<Pending>,
@@ -143,8 +159,10 @@ impl Reads {
                     table.give_back(ticket);
                     for (read, respond) in reads {
                         match &unsent {
-                            Unsent::Refused(fault) => send(respond, Err(error::status(fault))),
-                            Unsent::NotNow(()) => read.spawn(handle, respond),
+                            Unsent::Refused(fault) => {
+                                send(wire, respond, Err(error::status(fault)))
+                            }
+                            Unsent::NotNow(()) => read.spawn(wire, handle, respond),
                         }
                     }
                 }
@@ -168,6 +186,7 @@ impl Sweep {
     /// Looks when it is time to; answers whether it was.
     pub(super) fn poll(
         &mut self,
+        wire: &mut Wire,
         context: &mut Context<'_>,
         handle: &Handle,
         table: &mut Table<Pending>,
@@ -177,7 +196,7 @@ impl Sweep {
         while timer.as_mut().poll(context) == Poll::Ready(()) {
             looked = true;
             for ticket in table.tickets() {
-                look(handle, table, ticket);
+                look(wire, handle, table, ticket);
             }
             if table.is_empty() {
                 // Armed again by whoever has something to look for.
@@ -190,7 +209,7 @@ impl Sweep {
     }
 }
 
-fn look(handle: &Handle, table: &mut Table<Pending>, ticket: u64) {
+fn look(wire: &mut Wire, handle: &Handle, table: &mut Table<Pending>, ticket: u64) {
     let is_late = match table.get(ticket) {
         None => return,
         Some(Pending::Reads { looked, .. }) => std::mem::replace(looked, true),
@@ -199,6 +218,6 @@ fn look(handle: &Handle, table: &mut Table<Pending>, ticket: u64) {
         }
     };
     if is_late && let Some(pending) = table.lift(ticket) {
-        stuck(handle, table, ticket, pending, None);
+        stuck(wire, handle, table, ticket, pending, None);
     }
 }
