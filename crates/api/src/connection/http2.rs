@@ -20,8 +20,8 @@ use crate::front::Front;
 const LIMITS: Limits = Limits {
     // A Kubernetes API server or a load generator puts everything on one connection.
     streams: 16_384,
-    // The longest message, so that none is sent in turns.
-    stream_window: 2 * 1024 * 1024,
+    // More than the longest message, which is not counted as used before it is whole.
+    stream_window: 2 * 1024 * 1024 + 64 * 1024,
     connection_window: 8 * 1024 * 1024,
     // Tokens are the longest headers.
     header_bytes: 16 * 1024,
@@ -31,12 +31,12 @@ const LIMITS: Limits = Limits {
     resets: 4_096,
 };
 /// Bytes of room made for what is read next,
-const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 16 * 1024;
 /// once there is less than this.
-const ROOM_BYTES: usize = 8 * 1024;
+const ROOM_BYTES: usize = 4 * 1024;
 /// Reads in one turn, so that what came is worked on now and then.
 const READS: usize = 8;
-/// Bytes of output kept room for between writes.
+/// Bytes of room for output that are kept between writes.
 const KEPT_BYTES: usize = 64 * 1024;
 
 /// Serves a client of HTTP/2.
@@ -176,10 +176,9 @@ impl Driver {
                 Poll::Ready(bytes) => output.advance(bytes),
             }
         }
-        if output.capacity() > 4 * KEPT_BYTES {
-            *output = BytesMut::with_capacity(KEPT_BYTES);
+        if output.capacity() > KEPT_BYTES {
+            *output = BytesMut::new();
         }
-        output.reserve(KEPT_BYTES / 4);
         Poll::Ready(Ok(()))
     }
 

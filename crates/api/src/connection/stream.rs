@@ -180,12 +180,8 @@ impl Body for Incoming {
             state.flush();
         }
         if let Some(bytes) = state.pieces.pop_front() {
-            let ended = state.ended;
             drop(state);
-            // After the end, the windows are the connection's own affair.
-            if !ended {
-                self.mail.post(self.stream, Letter::Used(bytes.len()));
-            }
+            self.mail.post(self.stream, Letter::Used(bytes.len()));
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
         if state.ended {

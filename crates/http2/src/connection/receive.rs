@@ -1,6 +1,6 @@
 use bytes::{Buf, BytesMut};
 
-use super::{Connection, Event, Stage};
+use super::{Connection, Event, Leaving, Stage};
 use crate::error::{ConnectionError, Reason};
 use crate::frame::{HEAD_BYTES, Head, flag, kind, unpadded};
 use crate::limits::FRAME_BYTES;
@@ -158,9 +158,10 @@ impl Connection {
         }
     }
 
-    /// Whether a stream's number was not used yet, or cannot be.
+    /// Whether a stream's number was not used yet, or cannot be. Once we have left, requests that
+    /// were on the way are not looked at, nor is what belongs to them.
     pub(super) fn is_idle(&self, stream: u32) -> bool {
-        stream > self.last || stream % 2 == 0
+        stream % 2 == 0 || stream > self.last && self.leaving != Leaving::Now
     }
 
     /// The next stream that may send of those that wait for the connection's window.

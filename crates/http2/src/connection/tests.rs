@@ -275,7 +275,9 @@ fn who_leaves_answers_what_was_on_the_way() {
         panic!()
     };
     frame(&mut input, kind::PING, flag::ACK, 0, b"hiraeth!");
-    request(&mut input, 3, true);
+    // Too late, and not looked at any more.
+    request(&mut input, 3, false);
+    frame(&mut input, kind::DATA, flag::END_STREAM, 3, b"late");
     assert_eq!(events(&mut connection, &mut input), Ok(vec![]));
     assert!(!connection.is_over());
     connection.headers::<&str>(stream, 200, &[], true);

@@ -87,12 +87,13 @@ impl Quick {
 
     /// Data of a request that was taken.
     pub(super) fn data(&mut self, wire: &mut Wire, stream: StreamKey, bytes: Bytes, ends: bool) {
-        wire.http2.used(stream, bytes.len());
         let Some(place) = self.arriving.get_mut(stream.place()) else { return };
         let Some(arriving) = place.as_mut().filter(|it| it.stream == stream) else { return };
         let Poll::Ready(message) = arriving.push(bytes, ends) else { return };
         let Some(Arriving { method, head, call, .. }) = place.take() else { return };
         self.halves -= 1;
+        // Not before: what has come of requests that are not whole is bounded by the windows.
+        wire.http2.used(stream, usize::MAX);
         let respond = Respond::new(stream, call);
         let decoded = message.and_then(|it| Call::decode(&self.handle, method, &*head, it));
         match decoded {
