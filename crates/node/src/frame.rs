@@ -27,7 +27,7 @@ pub(crate) enum Question {
     /// Bring a command through the log; the body is an encoded envelope. Answered only if that
     /// fails: the asking node sees success when it applies the command itself.
     Propose = 1,
-    /// Renew a lease; the body is its id.
+    /// Renew leases; the body is their ids, the answer the seconds each lives, 0 for an unknown one.
     RenewLease = 2,
     /// What is left of a lease; the body is its id and whether keys are wanted.
     LeaseStatus = 3,

@@ -1,3 +1,6 @@
+use std::collections::VecDeque;
+
+use futures::FutureExt;
 use futures::stream::{self, BoxStream, StreamExt};
 use node::{Answer, Handle};
 use proto::etcdserverpb as pb;
@@ -31,29 +34,56 @@ fn mismatch() -> Status {
     fail(Fault::new(Code::Internal, "a command was answered with another one's answer"))
 }
 
-/// One client's renewals, answered in their order.
+/// One client's renewals, answered in their order. Those that came meanwhile are renewed together.
 struct KeepAlive {
     handle: Handle,
     keyspace: KeyspaceId,
     requests: Streaming<pb::LeaseKeepAliveRequest>,
+    /// Whether the client said all it wants to say.
+    ended: bool,
+    asked: Vec<LeaseId>,
+    ready: VecDeque<pb::LeaseKeepAliveResponse>,
 }
 
 impl KeepAlive {
     async fn next(&mut self) -> Option<Result<pb::LeaseKeepAliveResponse, Status>> {
-        let request = match self.requests.message().await {
-            Ok(Some(request)) => request,
+        if let Some(response) = self.ready.pop_front() {
+            return Some(Ok(response));
+        }
+        if self.ended {
+            return None;
+        }
+        match self.requests.message().await {
+            Ok(Some(request)) => self.asked.push(LeaseId(request.id)),
             // The client is done, or gone: there is nobody to tell.
             Ok(None) | Err(_) => return None,
-        };
-        let renewed = self.handle.lease_keep_alive(self.keyspace, LeaseId(request.id)).await;
-        Some(match renewed {
-            Ok(Answer { header, body }) => Ok(pb::LeaseKeepAliveResponse {
-                header: Some(convert::header(&header)),
-                id: request.id,
-                ttl: body,
-            }),
-            Err(fault) => Err(fail(fault)),
-        })
+        }
+        while self.asked.len() < Handle::RENEWALS_TOGETHER
+            && let Some(more) = self.requests.message().now_or_never()
+        {
+            match more {
+                Ok(Some(request)) => self.asked.push(LeaseId(request.id)),
+                Ok(None) | Err(_) => {
+                    self.ended = true;
+                    break;
+                }
+            }
+        }
+        let renewed = self.handle.lease_keep_alives(self.keyspace, &self.asked).await;
+        let asked = self.asked.drain(..);
+        match renewed {
+            Ok(Answer { header, body }) => {
+                let header = Some(convert::header(&header));
+                let response = |(id, ttl): (LeaseId, i64)| pb::LeaseKeepAliveResponse {
+                    header,
+                    id: id.get(),
+                    ttl,
+                };
+                self.ready.extend(asked.zip(body).map(response));
+                self.ready.pop_front().map(Ok)
+            }
+            Err(fault) => Some(Err(fail(fault))),
+        }
     }
 }
 
@@ -97,6 +127,9 @@ impl Lease for LeaseService {
             handle: self.handle.clone(),
             keyspace,
             requests: request.into_inner(),
+            ended: false,
+            asked: Vec::new(),
+            ready: VecDeque::new(),
         });
         // An error is the stream's last word.
         let answers = stream::unfold(start, |state| async {

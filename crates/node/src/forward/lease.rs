@@ -17,15 +17,25 @@ use crate::shard::{Leadership, Shard};
 use crate::shared::Shared;
 use crate::waiter::ReadReply;
 
-/// Renews a lease on its region's leader; 0 for an unknown one.
-pub(crate) async fn renew_lease(
+/// Leases that one question renews at most: what it asks for is held up by the others in it.
+pub(crate) const RENEWALS_TOGETHER: usize = 256;
+/// Bytes of a lease's id, and of an answer about one.
+const WORD: usize = 8;
+
+/// Renews leases on their region's leader, all with one question; answers the seconds each lives, in the
+/// order of `leases`, 0 for an unknown one. At most [`RENEWALS_TOGETHER`].
+pub(crate) async fn renew_leases(
     shared: &Arc<Shared>,
     shard: &Arc<Shard>,
-    lease: LeaseId,
-) -> Result<i64, Fault> {
-    let body = Bytes::copy_from_slice(&lease.get().to_be_bytes());
-    let answer = ask_leader(shared, shard, Question::RenewLease, body).await?;
-    read_i64(&answer, 0).ok_or_else(malformed)
+    leases: &[LeaseId],
+) -> Result<Vec<i64>, Fault> {
+    let mut body = BytesMut::with_capacity(leases.len() * WORD);
+    leases.iter().for_each(|lease| body.put_i64(lease.get()));
+    let answer = ask_leader(shared, shard, Question::RenewLease, body.freeze()).await?;
+    match words(&answer) {
+        Some(seconds) if answer.len() == leases.len() * WORD => Ok(seconds.collect()),
+        _ => Err(malformed()),
+    }
 }
 
 /// What is left of a lease, by the leader's clock.
@@ -60,17 +70,21 @@ async fn ask_leader(
     .await
 }
 
-/// Renews a lease at once, if nothing has to be waited for: this node leads, a quorum said so a
-/// moment ago, it has applied all it knows, and has the lease. A leader that was paused finds the
-/// moment long ago.
+/// Renews leases at once, if nothing has to be waited for: this node leads, a quorum said so a moment
+/// ago, it has applied all it knows, and has the leases. A leader that was paused finds the moment long
+/// ago. If one of them is unknown here, some may be renewed and there is no answer.
 pub(crate) fn renew_now(shared: &Shared, shard: &Shard, body: &[u8]) -> Option<Bytes> {
-    let lease = LeaseId(read_i64(body, 0)?);
+    let asked = words(body)?;
     let now = shared.clock.now();
     if shard.lease_left(now, &shared.config.clock_rules()).is_none() || !shard.is_caught_up() {
         return None;
     }
-    let left = shard.leases.lock().renew(now, lease)?;
-    Some(Bytes::copy_from_slice(&left.to_be_bytes()))
+    let mut answer = BytesMut::with_capacity(body.len());
+    let mut leases = shard.leases.lock();
+    for lease in asked {
+        answer.put_i64(leases.renew(now, LeaseId(lease))?);
+    }
+    Some(answer.freeze())
 }
 
 /// Answers a question about a lease; this node must lead. A lease that somebody was told is revoked
@@ -81,7 +95,6 @@ pub(crate) async fn answer_lease(
     question: Question,
     body: &[u8],
 ) -> Result<Bytes, Fault> {
-    let lease = LeaseId(read_i64(body, 0).ok_or_else(malformed)?);
     shard.keys_only()?;
     if !shard.leadership().here {
         return Err(Code::NotLeader.into());
@@ -89,6 +102,7 @@ pub(crate) async fn answer_lease(
     match question {
         Question::Propose | Question::Read | Question::VerifyLeader => Err(malformed()),
         Question::RenewLease => {
+            let asked = words(body).ok_or_else(malformed)?;
             let (reply, caught_up) = ReadReply::task();
             shard.when_caught_up(reply);
             patiently(shared, REQUEST_TIMEOUT, caught_up)
@@ -100,16 +114,16 @@ pub(crate) async fn answer_lease(
             // Unknown, or this leader is too new to know: a quorum tells how far it must be.
             renewal_round(shared, shard).await?;
             let now = shared.clock.now();
-            let left = {
-                let mut leases = shard.leases.lock();
-                if !leases.leads() || !shard.leadership().here {
-                    return Err(Code::NotLeader.into());
-                }
-                leases.renew(now, lease).unwrap_or(0)
-            };
-            Ok(Bytes::copy_from_slice(&left.to_be_bytes()))
+            let mut answer = BytesMut::with_capacity(body.len());
+            let mut leases = shard.leases.lock();
+            if !leases.leads() || !shard.leadership().here {
+                return Err(Code::NotLeader.into());
+            }
+            asked.for_each(|lease| answer.put_i64(leases.renew(now, LeaseId(lease)).unwrap_or(0)));
+            Ok(answer.freeze())
         }
         Question::LeaseStatus => {
+            let lease = LeaseId(read_i64(body, 0).ok_or_else(malformed)?);
             read::by_round(shared, shard).await?;
             lease_status_here(shared, shard, lease, body.get(8) == Some(&1))
         }
@@ -174,4 +188,27 @@ fn decode_status(id: LeaseId, mut body: Bytes) -> Option<LeaseStatus> {
 
 fn read_i64(bytes: &[u8], at: usize) -> Option<i64> {
     Some(i64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+/// The numbers a body is made of; `None` if it is not, or of more than one question may have.
+fn words(body: &[u8]) -> Option<impl Iterator<Item = i64> + '_> {
+    let (words, rest) = body.as_chunks::<WORD>();
+    let fits = rest.is_empty() && (1..=RENEWALS_TOGETHER).contains(&words.len());
+    fits.then(|| words.iter().map(|word| i64::from_be_bytes(*word)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RENEWALS_TOGETHER, WORD, words};
+
+    #[test]
+    fn a_body_is_whole_numbers_and_not_too_many() {
+        let read = |body: &[u8]| words(body).map(Iterator::collect::<Vec<i64>>);
+        assert_eq!(read(&[0, 0, 0, 0, 0, 0, 0, 5]), Some(vec![5]));
+        assert_eq!(read(&[255; 16]), Some(vec![-1, -1]));
+        assert_eq!(read(&[]), None);
+        assert_eq!(read(&[0; 12]), None);
+        assert!(read(&[0; RENEWALS_TOGETHER * WORD]).is_some());
+        assert_eq!(read(&[0; RENEWALS_TOGETHER * WORD + WORD]), None);
+    }
 }

@@ -31,6 +31,7 @@ impl Encoder for WatchCodec {
 
     fn encode(&mut self, frame: Frame, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
         buffer.reserve(frame.encoded_len());
+        buffer.put_slice(&frame.header);
         frame
             .head
             .encode(buffer)

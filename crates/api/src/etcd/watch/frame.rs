@@ -8,10 +8,16 @@ use super::super::convert;
 /// The number of the field `events` in `WatchResponse`.
 const EVENTS_FIELD: u32 = 11;
 
-/// A `WatchResponse` on its way: everything but the events, and the events as they are on the wire.
-/// Fields of a protobuf message may follow each other in any order, so the two are simply joined.
+/// The number of the field `header` in `WatchResponse`.
+const HEADER_FIELD: u32 = 1;
+
+/// A `WatchResponse` on its way: what is its own, and the header and the events, as they are on the wire,
+/// which it may share with many. Fields of a protobuf message may follow each other in any order, so
+/// they are simply joined.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Frame {
+    /// The field `header`; empty if it is in `head`.
+    pub(super) header: Bytes,
     pub(super) head: pb::WatchResponse,
     pub(super) events: Bytes,
 }
@@ -19,12 +25,19 @@ pub(super) struct Frame {
 impl Frame {
     /// A response without events.
     pub(super) fn bare(head: pb::WatchResponse) -> Self {
-        Self { head, events: Bytes::new() }
+        Self { header: Bytes::new(), head, events: Bytes::new() }
     }
 
     pub(super) fn encoded_len(&self) -> usize {
-        self.head.encoded_len() + self.events.len()
+        self.header.len() + self.head.encoded_len() + self.events.len()
     }
+}
+
+/// The field `header` as it is on the wire.
+pub(super) fn encode_header(header: &pb::ResponseHeader) -> Bytes {
+    let mut buffer = BytesMut::new();
+    prost::encoding::message::encode(HEADER_FIELD, header, &mut buffer);
+    buffer.freeze()
 }
 
 /// The field `events` as it is on the wire, from tag to last byte.
@@ -47,13 +60,14 @@ pub(super) fn split(head: &pb::WatchResponse, events: &Bytes, limit: usize) -> V
     while end < events.len() {
         let next = end + first_event(&events[end..]);
         if end > start && next - start >= room {
-            frames.push(Frame { head: head.clone(), events: events.slice(start..end) });
+            let events = events.slice(start..end);
+            frames.push(Frame { header: Bytes::new(), head: head.clone(), events });
             start = end;
         }
         end = next;
     }
     let last = pb::WatchResponse { fragment: false, ..head };
-    frames.push(Frame { head: last, events: events.slice(start..) });
+    frames.push(Frame { header: Bytes::new(), head: last, events: events.slice(start..) });
     frames
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending};
 use futures::stream::{self, BoxStream, StreamExt};
-use node::{Handle, WatchControl, WatchMessages};
+use node::{Handle, WatchControl, WatchMessage, WatchMessages};
 use proto::etcdserverpb as pb;
 use tokio::time::sleep;
 use tonic::{Status, Streaming};
@@ -17,6 +17,9 @@ use crate::etcd::convert;
 /// So long a stream that requires a leader lives without one. Opening it anew costs clients much, and
 /// an election is over soon; etcd, too, waits for three election timeouts.
 const LEADER_GRACE: Duration = Duration::from_secs(3);
+
+/// Messages turned into responses at once: what is sent together is woken for once.
+const TOGETHER: usize = 256;
 
 /// One client's watch stream.
 pub(super) struct Stream {
@@ -74,9 +77,7 @@ impl Stream {
             }
             tokio::select! {
                 message = self.messages.next() => match message {
-                    Some(message) => {
-                        self.answers.message(&self.handle.header(self.keyspace), message);
-                    }
+                    Some(message) => self.tell(message),
                     None => return Some(Err(error::status_of(Code::ShuttingDown))),
                 },
                 request = request(&mut self.requests) => match request {
@@ -89,6 +90,17 @@ impl Stream {
                     return Some(Err(error::status_of(Code::NoLeader)));
                 }
             }
+        }
+    }
+
+    /// Makes responses of a message and of those that wait behind it.
+    fn tell(&mut self, first: WatchMessage) {
+        let header = self.handle.header(self.keyspace);
+        self.answers.message(&header, first);
+        while self.answers.ready.len() < TOGETHER
+            && let Some(message) = self.messages.ready()
+        {
+            self.answers.message(&header, message);
         }
     }
 

@@ -18,7 +18,7 @@ fn create(create: pb::WatchCreateRequest) -> Order {
 
 /// The frame as a client reads it.
 fn read(frame: &Frame) -> pb::WatchResponse {
-    let mut bytes = frame.head.encode_to_vec();
+    let mut bytes = [&frame.header[..], &frame.head.encode_to_vec()].concat();
     bytes.extend_from_slice(&frame.events);
     assert_eq!(bytes.len(), frame.encoded_len());
     pb::WatchResponse::decode(Bytes::from(bytes)).unwrap()
@@ -158,6 +158,26 @@ fn a_watchs_life_is_told_in_etcds_words() {
     );
 }
 
+/// The encoded header is kept from message to message; each must still have its own.
+#[test]
+fn events_have_the_header_of_their_own_revision() {
+    let event = WatchEvent {
+        kind: EventKind::Put,
+        kv: KeyValue { key: "k".into(), ..KeyValue::default() },
+        prev_kv: None,
+    };
+    let events = encode(&[event]);
+    let mut answers = Answers::new(1_000);
+    for (revision, id) in [(0, 1), (5, 1), (5, 2), (6, 0), (5, 3)] {
+        answers.events(wire(revision).header.unwrap(), id, events.clone());
+    }
+    let told = answers.ready.iter().map(read);
+    let told: Vec<_> = told.map(|it| (it.header.unwrap(), it.watch_id, it.events.len())).collect();
+    let header = |revision| wire(revision).header.unwrap();
+    let wanted = [(0, 1), (5, 1), (5, 2), (6, 0), (5, 3)].map(|(at, id)| (header(at), id, 1));
+    assert_eq!(told, wanted);
+}
+
 #[test]
 fn only_who_asked_gets_parts() {
     let event = |value: usize| WatchEvent {
@@ -184,8 +204,10 @@ fn only_who_asked_gets_parts() {
         answers.message(&header(), message);
     }
     answers.ready.clear();
-    answers.events(pb::WatchResponse { watch_id: 1, ..wire(5) }, events.clone());
-    answers.events(pb::WatchResponse { watch_id: 3, ..wire(5) }, events);
+    let now = wire(5).header.unwrap();
+    answers.events(now, 1, events.clone());
+    answers.events(now, 3, events);
+    assert!(answers.ready.iter().map(read).all(|response| response.header == Some(now)));
     let told: Vec<_> = answers
         .ready
         .iter()

@@ -71,13 +71,16 @@ pub(super) struct Answers {
     asked: VecDeque<bool>,
     /// The watches whose responses may be split.
     split: BTreeSet<i64>,
+    /// The header of the last events, and its form on the wire: that of all watches' events of one batch.
+    last: (pb::ResponseHeader, Bytes),
     /// What is to be sent next.
     pub(super) ready: VecDeque<Frame>,
 }
 
 impl Answers {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, asked: VecDeque::new(), split: BTreeSet::new(), ready: VecDeque::new() }
+        let last = Default::default();
+        Self { limit, asked: VecDeque::new(), split: BTreeSet::new(), last, ready: VecDeque::new() }
     }
 
     /// A creation is under way.
@@ -91,10 +94,15 @@ impl Answers {
     }
 
     /// A response with events, in parts if it is large and the watch allows it.
-    pub(super) fn events(&mut self, head: pb::WatchResponse, events: Bytes) {
-        let frame = Frame { head, events };
-        if frame.encoded_len() >= self.limit && self.split.contains(&frame.head.watch_id) {
-            self.ready.extend(frame::split(&frame.head, &frame.events, self.limit));
+    pub(super) fn events(&mut self, header: pb::ResponseHeader, watch_id: i64, events: Bytes) {
+        if self.last.0 != header || self.last.1.is_empty() {
+            self.last = (header, frame::encode_header(&header));
+        }
+        let head = pb::WatchResponse { watch_id, ..Default::default() };
+        let frame = Frame { header: self.last.1.clone(), head, events };
+        if frame.encoded_len() >= self.limit && self.split.contains(&watch_id) {
+            let head = pb::WatchResponse { header: Some(header), ..frame.head };
+            self.ready.extend(frame::split(&head, &frame.events, self.limit));
         } else {
             self.ready.push_back(frame);
         }
@@ -116,12 +124,7 @@ impl Answers {
                 }));
             }
             WatchMessage::Events { id, revision, events } => {
-                let head = pb::WatchResponse {
-                    header: Some(header(revision)),
-                    watch_id: id,
-                    ..Default::default()
-                };
-                self.events(head, events.encoded(frame::encode));
+                self.events(header(revision), id, events.encoded(frame::encode));
             }
             WatchMessage::Progress { id, revision } => {
                 self.ready.push_back(Frame::bare(pb::WatchResponse {

@@ -49,3 +49,21 @@ async fn no_flood_of_one_region_keeps_renewals_of_any_from_counting() {
     until("everybody alive", alive).await;
     cluster.stop_all().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_renewed_together_are_answered_one_by_one() {
+    let cluster = Cluster::start(3, |_| ()).await;
+    let (one, other) = (grant(&cluster, 0, DEFAULT).await, grant(&cluster, 1, DEFAULT).await);
+    let nobody = LeaseId(77);
+    for handle in cluster.handles() {
+        let renew = async |leases: &[LeaseId]| {
+            within("renewals", handle.lease_keep_alives(DEFAULT, leases)).await.unwrap().body
+        };
+        assert_eq!(renew(&[one, other]).await, [60, 60]);
+        assert_eq!(renew(&[nobody, one, nobody, other, one]).await, [0, 60, 0, 60, 60]);
+        assert_eq!(renew(&[]).await, [0; 0]);
+        let many = vec![other; node::Handle::RENEWALS_TOGETHER + 1];
+        assert_eq!(renew(&many).await, [60; node::Handle::RENEWALS_TOGETHER]);
+    }
+    cluster.stop_all().await;
+}
