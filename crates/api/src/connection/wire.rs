@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use bytes::{Buf, Bytes};
-use http2::{Connection, Reason, Sent, StreamKey};
+use http2::{Connection, Sent, StreamKey};
 use hyper::HeaderMap;
 use prost::Message;
 use tokio::task::AbortHandle;
@@ -285,12 +285,6 @@ impl Wire {
     /// Answers with an HTTP status alone.
     pub(super) fn refuse(&mut self, stream: StreamKey, status: u16) {
         self.http2.headers::<&str>(stream, status, &[], true);
-    }
-
-    /// The stream cannot go on.
-    pub(super) fn reset(&mut self, stream: StreamKey, reason: Reason) {
-        self.http2.reset(stream, reason);
-        self.close(stream);
     }
 }
 
