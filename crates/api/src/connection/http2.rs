@@ -48,7 +48,7 @@ pub(super) async fn serve(
     let driver = Driver {
         stream,
         input: BytesMut::new(),
-        wire: Wire::new(Connection::new(LIMITS)),
+        wire: Wire::new(Connection::new(LIMITS), front.guest().cloned()),
         keep_alive: KeepAlive::new(),
         quick: Quick::new(&front),
         front,

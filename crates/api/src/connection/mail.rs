@@ -7,6 +7,7 @@ use hyper::HeaderMap;
 use parking_lot::Mutex;
 use tonic::Status;
 
+use super::ahead::Ahead;
 use super::send::Reply;
 use crate::calls::Call;
 
@@ -25,15 +26,30 @@ pub(super) enum Letter {
 }
 
 /// What the tasks of a connection's streams have to say to it. No task says more than a bounded number
-/// of bytes before it was heard ([`super::stream::Inbound::room`]).
-#[derive(Default)]
+/// of bytes before it was heard ([`super::stream::Inbound::has_room`]), nor do all together ([`Ahead`]).
 pub(super) struct Mail {
+    pub(super) ahead: Ahead,
     letters: Mutex<Vec<(StreamKey, Letter)>>,
     waker: AtomicWaker,
 }
 
+impl Letter {
+    /// Bytes of data in it.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Data(data, _) => data.len(),
+            _ => 0,
+        }
+    }
+}
+
 impl Mail {
+    pub(super) fn new(ahead: Ahead) -> Self {
+        Self { ahead, letters: Mutex::default(), waker: AtomicWaker::new() }
+    }
+
     pub(super) fn post(&self, stream: StreamKey, letter: Letter) {
+        self.ahead.add(letter.bytes());
         let is_first = {
             let mut letters = self.letters.lock();
             letters.push((stream, letter));

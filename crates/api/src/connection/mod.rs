@@ -6,6 +6,7 @@
 //! and writes the answers as they come, many at once ([`quick`]). Everything else goes to the
 //! services as ever, a task for each ([`stream`]).
 
+mod ahead;
 mod greeting;
 mod http1;
 mod http2;
@@ -18,13 +19,14 @@ mod wire;
 
 use std::sync::Arc;
 
+use ::http2::ConnectionError;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use self::greeting::{Greeting, greet};
 use crate::calls::Counted;
 use crate::front::Front;
-use crate::guests::{Guest, Watched};
+use crate::guests::{BROKEN, Guest, Watched};
 
 /// Serves one connection until its client leaves, or until `stopping` and its requests end.
 pub(crate) async fn serve(front: Front, stream: TcpStream, stopping: watch::Receiver<()>) {
@@ -37,6 +39,9 @@ pub(crate) async fn serve(front: Front, stream: TcpStream, stopping: watch::Rece
         Err(error) => Err(error.into()),
     };
     if let Err(error) = served {
+        if error.is::<ConnectionError>() {
+            BROKEN.about(client.address(), 1);
+        }
         tracing::debug!(%error, client = client.address(), "a client's connection broke");
     }
 }

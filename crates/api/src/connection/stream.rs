@@ -56,12 +56,17 @@ pub(super) async fn serve(
     let mut ends = body.is_end_stream();
     say(Letter::Headers(parts.status.as_u16(), parts.headers, ends));
     while !ends {
-        let letter = match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let next =
+            poll_fn(|context| match inbound.has_room(context) && mail.ahead.has_room(context) {
+                true => Pin::new(&mut body).poll_frame(context),
+                false => Poll::Pending,
+            });
+        let letter = match next.await {
             None => Letter::Data(Bytes::new(), true),
             Some(Err(_)) => Letter::Reset(Reason::INTERNAL_ERROR),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
-                    inbound.room(data.len()).await;
+                    inbound.add(data.len());
                     say(Letter::Data(data, body.is_end_stream()));
                     ends = body.is_end_stream();
                     continue;
@@ -137,18 +142,19 @@ impl Inbound {
         }
     }
 
-    /// Waits until so many bytes more may be posted: as long as many are not taken.
-    async fn room(&self, bytes: usize) {
-        poll_fn(|context| {
-            let mut state = self.0.lock();
-            if state.ahead >= AHEAD_BYTES {
-                state.writer = Some(context.waker().clone());
-                return Poll::Pending;
-            }
-            state.ahead += bytes;
-            Poll::Ready(())
-        })
-        .await;
+    /// Whether more may be posted; if not, the task is woken when it may: nothing is made of which it is
+    /// known that it would wait.
+    fn has_room(&self, context: &Context<'_>) -> bool {
+        let mut state = self.0.lock();
+        let is_full = state.ahead >= AHEAD_BYTES;
+        if is_full {
+            state.writer = Some(context.waker().clone());
+        }
+        !is_full
+    }
+
+    fn add(&self, bytes: usize) {
+        self.0.lock().ahead += bytes;
     }
 }
 

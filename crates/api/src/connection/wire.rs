@@ -8,18 +8,17 @@ use prost::Message;
 use tokio::task::AbortHandle;
 use tonic::Status;
 
+use super::ahead::Ahead;
 use super::mail::{Letter, Mail};
 use super::send::{Reply, Respond, send};
 use super::stream::Inbound;
+use crate::guests::Guest;
 
 /// Bytes that wait to be written, from which on nothing more is read or answered. A client that reads
 /// nothing gets no further.
 const OUTPUT_BYTES: usize = 256 * 1024;
 /// Bytes taken of one stream before another may have its turn.
 const TURN_BYTES: usize = 64 * 1024;
-/// Bytes of answers without a task that wait for the client's windows, from which on requests are
-/// refused.
-const HELD_BYTES: usize = 64 * 1024 * 1024;
 
 /// A connection, and what its streams have to send that it did not take yet.
 pub(super) struct Wire {
@@ -30,7 +29,6 @@ pub(super) struct Wire {
     /// Streams that go on once more of the output is written.
     turns: Vec<StreamKey>,
     tasks: usize,
-    held: usize,
 }
 
 /// What there is of a stream beside the connection's own.
@@ -40,27 +38,20 @@ struct Lane {
     letters: std::collections::VecDeque<Letter>,
     inbound: Option<Arc<Inbound>>,
     task: Option<AbortHandle>,
-    held: usize,
     in_turns: bool,
 }
 
 impl Lane {
     fn new(stream: StreamKey) -> Self {
         let letters = std::collections::VecDeque::new();
-        Self { stream, letters, inbound: None, task: None, held: 0, in_turns: false }
+        Self { stream, letters, inbound: None, task: None, in_turns: false }
     }
 }
 
 impl Wire {
-    pub(super) fn new(http2: Connection) -> Self {
-        Self {
-            http2,
-            mail: Arc::default(),
-            lanes: Vec::new(),
-            turns: Vec::new(),
-            tasks: 0,
-            held: 0,
-        }
+    pub(super) fn new(http2: Connection, guest: Option<Arc<Guest>>) -> Self {
+        let mail = Arc::new(Mail::new(Ahead::new(guest)));
+        Self { http2, mail, lanes: Vec::new(), turns: Vec::new(), tasks: 0 }
     }
 
     /// Whether what waits to be written must be written before anything else.
@@ -121,8 +112,7 @@ impl Wire {
             return;
         }
         let Some(lane) = self.lanes.get_mut(stream.place()).and_then(Option::take) else { return };
-        self.held -= lane.held;
-        self.http2.refuse_requests(self.held > HELD_BYTES);
+        self.forget(lane.letters.iter().map(Letter::bytes).sum());
         if let Some(task) = lane.task {
             self.tasks -= 1;
             task.abort();
@@ -140,7 +130,11 @@ impl Wire {
                     send(self, Respond::new(stream, call), *answer);
                 }
                 letter => {
-                    let Some(lane) = self.lane(stream) else { continue };
+                    let bytes = letter.bytes();
+                    let Some(lane) = self.lane(stream) else {
+                        self.forget(bytes);
+                        continue;
+                    };
                     lane.letters.push_back(letter);
                     if lane.letters.len() == 1 {
                         self.go_on(stream);
@@ -229,14 +223,16 @@ impl Wire {
     }
 
     fn taken(&mut self, stream: StreamKey, bytes: usize) {
-        let Some(lane) = self.lane(stream) else { return };
-        if let Some(inbound) = &lane.inbound {
-            return inbound.taken(bytes);
+        self.forget(bytes);
+        if let Some(inbound) = self.lane(stream).and_then(|lane| lane.inbound.as_ref()) {
+            inbound.taken(bytes);
         }
-        let held = lane.held.min(bytes);
-        lane.held -= held;
-        self.held -= held;
-        self.http2.refuse_requests(self.held > HELD_BYTES);
+    }
+
+    /// So many bytes of answers wait no more.
+    fn forget(&mut self, bytes: usize) {
+        self.mail.ahead.remove(bytes);
+        self.http2.refuse_requests(self.mail.ahead.is_too_much());
     }
 
     /// Answers a call with one message and what is told beside it.
@@ -267,10 +263,9 @@ impl Wire {
         let mut all = vec![("content-type", "application/grpc")];
         all.extend_from_slice(fields);
         self.http2.headers(stream, 200, &all, false);
-        self.held += reply.len();
-        self.http2.refuse_requests(self.held > HELD_BYTES);
+        self.mail.ahead.add(reply.len());
+        self.http2.refuse_requests(self.mail.ahead.is_too_much());
         let lane = self.open(stream);
-        lane.held = reply.len();
         lane.letters.push_back(Letter::Data(reply, false));
         lane.letters.push_back(Letter::Trailers(super::send::ok()));
         self.go_on(stream);

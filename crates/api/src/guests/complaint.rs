@@ -22,6 +22,14 @@ pub(crate) static HALF: Complaint =
 pub(super) static STALLED: Complaint =
     Complaint::new("a client does not read what it is sent; its connection is ended");
 
+/// Who does not keep to the protocol of the connection.
+pub(crate) static BROKEN: Complaint =
+    Complaint::new("a client does not keep to HTTP/2; its connection is ended");
+/// Whose answers wait for windows that it does not open.
+pub(crate) static UNREAD: Complaint = Complaint::new(
+    "a client opens no windows for what it asked for (count: bytes); its streams wait, then new requests are refused",
+);
+
 /// One thing that clients do too much of.
 pub(crate) struct Complaint {
     what: &'static str,

@@ -41,6 +41,12 @@ async fn a_client_whose_authority_is_a_url_is_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn etcdctl_asks_every_member_for_its_status() {
     let mut cluster = Server::start_cluster(3).await;
+    // Until then it asks fewer.
+    let handle = cluster[0].handle();
+    while handle.directory().nodes.len() < cluster.len() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    drop(handle);
     let endpoint = cluster[0].address.clone();
     let run = move || {
         let arguments = ["--endpoints", &endpoint, "endpoint", "status", "--cluster"];
