@@ -1,4 +1,5 @@
 //! The crate `h2` as the client, over a pipe.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::collections::BTreeMap;
 

@@ -27,7 +27,7 @@ pub(crate) static BROKEN: Complaint =
     Complaint::new("a client does not keep to HTTP/2; its connection is ended");
 /// Whose answers wait for windows that it does not open.
 pub(crate) static UNREAD: Complaint = Complaint::new(
-    "a client opens no windows for what it asked for (count: bytes); its streams wait, then new requests are refused",
+    "a client opens no windows for so many bytes of answers; its streams wait, then requests are refused",
 );
 
 /// One thing that clients do too much of.

@@ -74,7 +74,7 @@ impl Connection {
             }
             return self.budget.control(1);
         }
-        if payload.len() % 6 != 0 {
+        if !payload.len().is_multiple_of(6) {
             return Err(ConnectionError::size("SETTINGS cut short"));
         }
         let streams = self.streams.len() / STREAMS_FOR_ONE;

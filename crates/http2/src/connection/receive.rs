@@ -161,7 +161,7 @@ impl Connection {
     /// Whether a stream's number was not used yet, or cannot be. Once we have left, requests that
     /// were on the way are not looked at, nor is what belongs to them.
     pub(super) fn is_idle(&self, stream: u32) -> bool {
-        stream % 2 == 0 || stream > self.last && self.leaving != Leaving::Now
+        stream.is_multiple_of(2) || stream > self.last && self.leaving != Leaving::Now
     }
 
     /// The next stream that may send of those that wait for the connection's window.

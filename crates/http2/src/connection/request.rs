@@ -28,7 +28,7 @@ impl Connection {
             range.start += PRIORITY_BYTES;
         }
         let block = payload.get(range).ok_or(ConnectionError::size("HEADERS cut short"))?;
-        if head.stream % 2 == 0 {
+        if head.stream.is_multiple_of(2) {
             return Err(ConnectionError::protocol("a client's streams have odd numbers"));
         }
         let ends = head.has(flag::END_STREAM);

@@ -28,7 +28,7 @@ impl Method {
         const ALL: [Method; 4] = [Method::Range, Method::Put, Method::Txn, Method::DeleteRange];
         let is_it = |method: &Self| head.path == method.path().as_bytes();
         let method = ALL.into_iter().find(is_it)?;
-        let is_usual = head.method == &b"POST"[..]
+        let is_usual = head.method == b"POST"[..]
             && matches!(
                 head.get("content-type"),
                 Some(b"application/grpc" | b"application/grpc+proto")

@@ -95,7 +95,7 @@ impl Quick {
         // Not before: what has come of requests that are not whole is bounded by the windows.
         wire.http2.used(stream, usize::MAX);
         let respond = Respond::new(stream, call);
-        let decoded = message.and_then(|it| Call::decode(&self.handle, method, &*head, it));
+        let decoded = message.and_then(|it| Call::decode(&self.handle, method, &head, it));
         match decoded {
             Ok(call) => self.begin(wire, call, respond),
             Err(status) => send(wire, respond, Err(status)),
