@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -7,6 +8,19 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 use types::KeyspaceId;
+
+/// Somewhere to listen. A node binds its peer port itself, so this one must stay free for a while: no
+/// system hands out ports of this range by itself.
+async fn free_address() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let at = std::process::id() * 64 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let address = format!("127.0.0.1:{}", 11_000 + at % 9_000);
+        if TcpListener::bind(&address).await.is_ok() {
+            return address;
+        }
+    }
+}
 
 /// A node that serves clients.
 pub(crate) struct Server {
@@ -33,9 +47,7 @@ impl Server {
     pub(crate) async fn start_cluster_with(nodes: usize, election_ticks: usize) -> Vec<Self> {
         let mut members = Vec::new();
         for number in 1..=nodes {
-            // A node binds its peer port itself; this one is free now and not handed out again soon.
-            let peer = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-            members.push((format!("n{number}"), peer.to_string()));
+            members.push((format!("n{number}"), free_address().await));
         }
         let start = |at| Self::start_member(members.clone(), at, election_ticks);
         join_all((0..nodes).map(start)).await
