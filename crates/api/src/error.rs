@@ -104,6 +104,54 @@ pub const fn of(code: Code) -> Row {
         Code::TooStale => {
             row(G::Unavailable, 503, 5, "hiraeth: this node's copy is older than the request takes")
         }
+        Code::PermissionDenied => row(G::PermissionDenied, 403, 4, "etcdserver: permission denied"),
+        Code::UserEmpty => row(G::InvalidArgument, 400, 2, "etcdserver: user name is empty"),
+        Code::UserExists => {
+            row(G::FailedPrecondition, 409, 4, "etcdserver: user name already exists")
+        }
+        Code::UserNotFound => row(G::FailedPrecondition, 404, 3, "etcdserver: user name not found"),
+        Code::RoleEmpty => row(G::InvalidArgument, 400, 2, "etcdserver: role name is empty"),
+        Code::RoleExists => {
+            row(G::FailedPrecondition, 409, 4, "etcdserver: role name already exists")
+        }
+        Code::RoleNotFound => row(G::FailedPrecondition, 404, 3, "etcdserver: role name not found"),
+        Code::RoleNotGranted => {
+            row(G::FailedPrecondition, 409, 4, "etcdserver: role is not granted to the user")
+        }
+        Code::PermissionNotGiven => {
+            row(G::InvalidArgument, 400, 2, "etcdserver: permission not given")
+        }
+        Code::PermissionNotGranted => {
+            row(G::FailedPrecondition, 409, 4, "etcdserver: permission is not granted to the role")
+        }
+        Code::AuthFailed => row(
+            G::InvalidArgument,
+            401,
+            4,
+            "etcdserver: authentication failed, invalid user ID or password",
+        ),
+        Code::AuthNotEnabled => {
+            row(G::FailedPrecondition, 409, 4, "etcdserver: authentication is not enabled")
+        }
+        Code::NoPasswordUser => row(
+            G::Unknown,
+            401,
+            4,
+            "auth: authentication failed, password was given for no password user",
+        ),
+        Code::InvalidAuthToken => row(G::Unauthenticated, 401, 4, "etcdserver: invalid auth token"),
+        Code::InvalidAuthManagement => {
+            row(G::InvalidArgument, 409, 4, "etcdserver: invalid auth management")
+        }
+        Code::RootUserMissing => {
+            row(G::FailedPrecondition, 409, 4, "etcdserver: root user does not exist")
+        }
+        Code::RootRoleMissing => {
+            row(G::FailedPrecondition, 409, 4, "etcdserver: root user does not have root role")
+        }
+        Code::AuthRevisionOld => {
+            row(G::InvalidArgument, 409, 5, "etcdserver: revision of auth store is old")
+        }
         Code::PeerUrlExists => {
             row(G::FailedPrecondition, 409, 4, "etcdserver: Peer URLs already exists")
         }

@@ -27,6 +27,7 @@ use crate::etcd::{
     AuthService, ClusterService, ElectionService, KvService, LeaseService, LockService,
     MaintenanceService, OVERHEAD_BYTES, WatchService,
 };
+use crate::guard;
 use crate::guests::{Guest, Whole};
 use crate::health::HealthService;
 use crate::native::{KeyspacesService, NodeService};
@@ -140,8 +141,12 @@ impl Front {
             }
             "etcdserverpb.Watch" => services.watch.call(request),
             "etcdserverpb.Lease" => services.lease.clone().call(request),
-            "etcdserverpb.Cluster" => services.cluster.clone().call(request),
-            "etcdserverpb.Maintenance" => services.maintenance.clone().call(request),
+            "etcdserverpb.Cluster" => {
+                guard::for_root(&services.handle, services.cluster.clone(), request)
+            }
+            "etcdserverpb.Maintenance" => {
+                guard::for_root(&services.handle, services.maintenance.clone(), request)
+            }
             "etcdserverpb.Auth" => services.auth.clone().call(request),
             "v3lockpb.Lock" => services.lock.clone().call(request),
             "v3electionpb.Election" => services.election.clone().call(request),

@@ -7,6 +7,7 @@ pub mod error;
 pub mod etcd;
 mod front;
 mod gateway;
+mod guard;
 mod guests;
 mod health;
 pub mod http;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use node::{Age, Consistency, Handle, Header};
+use node::{Age, Caller, Consistency, Credentials, Handle, Header};
+use state::auth::Demand;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Response, Status};
 use types::{Code, KeyspaceId};
@@ -19,6 +20,10 @@ const MAX_STALE: &str = "hiraeth-max-stale-millis";
 const STALE: &str = "hiraeth-stale-millis";
 /// The copy was not caught up since the node was started.
 const UNKNOWN_AGE: &str = "unknown";
+/// etcd's: who asks, by what `Authenticate` answered with.
+const TOKEN: &str = "token";
+/// The same, as the JSON gateway takes it.
+const AUTHORIZATION: &str = "authorization";
 /// etcd's: the request is to fail at once while no leader is known.
 const REQUIRE_LEADER: &str = "hasleader";
 
@@ -50,6 +55,61 @@ pub(crate) fn admit(handle: &Handle, metadata: &impl Said) -> Result<KeyspaceId,
         return Err(error::status_of(Code::NoLeader));
     }
     Ok(keyspace)
+}
+
+/// What a request brings to prove who sent it.
+#[derive(Clone, Copy)]
+pub(crate) struct Proof<'a, S>(&'a S);
+
+impl<'a, S: Said> Proof<'a, S> {
+    pub(crate) fn of(metadata: &'a S) -> Self {
+        Self(metadata)
+    }
+
+    fn text(&self) -> Option<&'a str> {
+        let value = self.0.said(TOKEN).or_else(|| self.0.said(AUTHORIZATION))?;
+        // What is no text is no token of ours either.
+        Some(std::str::from_utf8(value).unwrap_or_default())
+    }
+}
+
+impl<S: Said + Send + Sync> Credentials for Proof<'_, S> {
+    fn token(&self) -> Option<&str> {
+        self.text()
+    }
+}
+
+/// Who sent the request, to which keyspace: all that is asked of a node in a client's name is asked
+/// through it, so that it is held against the client's rights.
+///
+/// # Errors
+/// As for [`admit`].
+pub(crate) fn caller<'a>(
+    handle: &'a Handle,
+    metadata: &'a MetadataMap,
+) -> Result<Caller<'a, Proof<'a, MetadataMap>>, Status> {
+    let keyspace = admit(handle, metadata)?;
+    Ok(handle.caller(keyspace, Proof::of(metadata)))
+}
+
+/// The keyspace a request is for, if who sent it may do `what` there: for what asks a node nothing in
+/// the client's name.
+///
+/// # Errors
+/// As for [`admit`]; that it may not.
+pub(crate) async fn permit(
+    handle: &Handle,
+    metadata: &MetadataMap,
+    what: Demand<'_>,
+) -> Result<KeyspaceId, Status> {
+    let caller = caller(handle, metadata)?;
+    caller.permit(what).await.map_err(|fault| error::status(&fault))?;
+    Ok(caller.keyspace())
+}
+
+/// For streams, which outlive the message that opened them.
+pub(crate) fn token(metadata: &impl Said) -> Option<Box<str>> {
+    Proof::of(metadata).text().map(Box::from)
 }
 
 /// Whether the request is to be served only while a leader is known.

@@ -4,6 +4,7 @@ use node::{Handle, ReplicaStatus};
 use proto::hiraeth::v1 as pb;
 use proto::hiraeth::v1::keyspaces_server::Keyspaces;
 use proto::hiraeth::v1::node_server::Node;
+use state::auth::Demand;
 use state::directory::{Directory, KeyspaceRecord, NodeRecord, RegionRecord};
 use tonic::{Request, Response, Status};
 use types::{Code, Fault, NodeId, RegionId};
@@ -37,17 +38,18 @@ impl Keyspaces for KeyspacesService {
         &self,
         request: Request<pb::CreateKeyspaceRequest>,
     ) -> Result<Response<pb::CreateKeyspaceResponse>, Status> {
-        let name = &request.get_ref().name;
-        let record =
-            self.handle.create_keyspace(name).await.map_err(|fault| error::status(&fault))?;
+        let caller = metadata::caller(&self.handle, request.metadata())?;
+        let record = caller.create_keyspace(&request.get_ref().name).await;
+        let record = record.map_err(|fault| error::status(&fault))?;
         let keyspace = Some(keyspace(&record));
         Ok(Response::new(pb::CreateKeyspaceResponse { keyspace }))
     }
 
     async fn list(
         &self,
-        _: Request<pb::ListKeyspacesRequest>,
+        request: Request<pb::ListKeyspacesRequest>,
     ) -> Result<Response<pb::ListKeyspacesResponse>, Status> {
+        metadata::permit(&self.handle, request.metadata(), Demand::Anyone).await?;
         let keyspaces = keyspaces(&self.handle.directory());
         Ok(Response::new(pb::ListKeyspacesResponse { keyspaces }))
     }
@@ -164,7 +166,7 @@ impl Node for NodeService {
         &self,
         request: Request<pb::BarrierRequest>,
     ) -> Result<Response<pb::BarrierResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let keyspace = metadata::permit(&self.handle, request.metadata(), Demand::Anyone).await?;
         let answer = self.handle.barrier(keyspace).await.map_err(|fault| error::status(&fault))?;
         Ok(Response::new(pb::BarrierResponse {
             term: answer.header.term.get(),
@@ -177,7 +179,7 @@ impl Node for NodeService {
         &self,
         request: Request<pb::VerifyLeaderRequest>,
     ) -> Result<Response<pb::VerifyLeaderResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let keyspace = metadata::permit(&self.handle, request.metadata(), Demand::Anyone).await?;
         let answer =
             self.handle.verify_leader(keyspace).await.map_err(|fault| error::status(&fault))?;
         let (leader, term) = (answer.body.get(), answer.header.term.get());

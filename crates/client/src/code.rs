@@ -4,7 +4,7 @@
 use types::Code;
 
 /// Words that are the whole message.
-const EXACT: [(&str, Code); 34] = [
+const EXACT: [(&str, Code); 52] = [
     ("etcdserver: bad leader transferee", Code::BadTransferee),
     ("etcdserver: request timed out, leader transfer took too long", Code::TransferTimedOut),
     ("etcdserver: key is not provided", Code::EmptyKey),
@@ -32,6 +32,24 @@ const EXACT: [(&str, Code); 34] = [
     ("etcdserver: server stopped", Code::ShuttingDown),
     ("etcdserver: corrupt cluster", Code::Corrupt),
     ("etcdserver: member not found", Code::MemberNotFound),
+    ("etcdserver: permission denied", Code::PermissionDenied),
+    ("etcdserver: user name is empty", Code::UserEmpty),
+    ("etcdserver: user name already exists", Code::UserExists),
+    ("etcdserver: user name not found", Code::UserNotFound),
+    ("etcdserver: role name is empty", Code::RoleEmpty),
+    ("etcdserver: role name already exists", Code::RoleExists),
+    ("etcdserver: role name not found", Code::RoleNotFound),
+    ("etcdserver: role is not granted to the user", Code::RoleNotGranted),
+    ("etcdserver: permission not given", Code::PermissionNotGiven),
+    ("etcdserver: permission is not granted to the role", Code::PermissionNotGranted),
+    ("etcdserver: authentication failed, invalid user ID or password", Code::AuthFailed),
+    ("etcdserver: authentication is not enabled", Code::AuthNotEnabled),
+    ("auth: authentication failed, password was given for no password user", Code::NoPasswordUser),
+    ("etcdserver: invalid auth token", Code::InvalidAuthToken),
+    ("etcdserver: invalid auth management", Code::InvalidAuthManagement),
+    ("etcdserver: root user does not exist", Code::RootUserMissing),
+    ("etcdserver: root user does not have root role", Code::RootRoleMissing),
+    ("etcdserver: revision of auth store is old", Code::AuthRevisionOld),
     ("etcdserver: Peer URLs already exists", Code::PeerUrlExists),
     ("etcdserver: given member URLs are invalid", Code::BadMemberUrls),
     (

@@ -79,6 +79,8 @@ pub struct NodeConfig {
     /// What history each keyspace is kept by the node that leads it; `None` for all of it, until a
     /// client compacts.
     pub auto_compaction: Option<AutoCompaction>,
+    /// For how long a token counts after its last use.
+    pub auth_token_life: Duration,
     /// Bounds of the consensus drivers.
     pub host_limits: HostLimits,
     /// Bounds of watches.
@@ -114,6 +116,7 @@ impl Default for NodeConfig {
             flight_file_bytes: 8 << 20,
             hibernate_after: Some(Duration::from_secs(3)),
             auto_compaction: None,
+            auth_token_life: Duration::from_secs(300),
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),
@@ -122,6 +125,11 @@ impl Default for NodeConfig {
 }
 
 impl NodeConfig {
+    /// How long nothing is heard of a leader, or of a node, until it is taken for lost.
+    pub(crate) fn election_timeout(&self) -> Duration {
+        self.tick.saturating_mul(u32::try_from(self.election_ticks).unwrap_or(u32::MAX))
+    }
+
     /// How far clocks are trusted.
     pub(crate) const fn clock_rules(&self) -> ClockRules {
         ClockRules::new(self.tick, self.election_ticks)

@@ -19,6 +19,7 @@ const SLEEP: u8 = 6;
 const HEARTBEAT_CURRENT: u8 = 7;
 const COMMAND: u8 = 8;
 const REFUSED: u8 = 9;
+const KNOWN: u8 = 10;
 
 /// What a node asks a region's leader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,6 +94,8 @@ pub(crate) fn lane_of_sleep(kind: SleepKind) -> Lane {
 pub(crate) enum Item {
     /// A sign of life of the node itself.
     Beat(Beat),
+    /// The newest change of users and rights that the node knows.
+    Known(u64),
     /// For a replica, about going to sleep.
     Sleep(Sleep),
     /// For a replica.
@@ -110,7 +113,7 @@ pub(crate) enum Item {
 impl Item {
     pub(crate) fn lane(&self) -> Lane {
         match self {
-            Self::Beat(_) => Lane::Urgent,
+            Self::Beat(_) | Self::Known(_) => Lane::Urgent,
             Self::Sleep(word) => lane_of_sleep(word.kind),
             Self::Raft(item) => lane_of(item.message.message.kind()),
             Self::Request { question, .. } => question.lane(),
@@ -148,6 +151,12 @@ impl Frames {
         frame.bytes.put_u8(0);
         beat.encode_into(&mut frame.bytes);
         frame.bytes[at] = u8::try_from(frame.bytes.len() - at - 1).unwrap_or(u8::MAX);
+    }
+
+    pub(crate) fn known(&mut self, to: NodeId, auth: u64) {
+        let frame = &mut self.open(to, Lane::Urgent).bytes;
+        frame.put_u8(KNOWN);
+        varint::put(frame, auth);
     }
 
     pub(crate) fn sleep(&mut self, to: NodeId, word: &Sleep) {
@@ -297,6 +306,7 @@ fn decode_item(frame: &mut Bytes) -> Result<Item, String> {
             let beat = Beat::decode(frame.split_to(len)).ok_or("a beat that makes no sense")?;
             Ok(Item::Beat(beat))
         }
+        KNOWN => Ok(Item::Known(varint::get(frame).ok_or("a change that is no number")?)),
         SLEEP => Ok(Item::Sleep(decode_sleep(frame).ok_or("a word about sleep without sense")?)),
         tag @ (HEARTBEAT | HEARTBEAT_CURRENT) => {
             let before = frame.len();

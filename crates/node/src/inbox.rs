@@ -40,6 +40,7 @@ impl Delivery<'_> {
                 self.contents.beats += 1;
                 liveness::heard(shared, from, &beat);
             }
+            Item::Known(auth) => liveness::heard_known(shared, from, auth),
             Item::Sleep(word) => {
                 if shared.take_raft(lane_of_sleep(word.kind), HELD_BYTES) {
                     self.order(word.region, ToPoller::Sleep(from, word));

@@ -19,6 +19,7 @@
 
 mod answer;
 mod applier;
+mod auth;
 mod compaction;
 mod config;
 mod contact;
@@ -62,6 +63,7 @@ mod watch;
 mod writer;
 
 pub use answer::{Age, Answer, Consistency, Header, LeaseStatus, Member, ReplicaStatus};
+pub use auth::AuthChanges;
 pub use compaction::AutoCompaction;
 pub use config::{EngineKind, NodeConfig};
 pub use consensus::{Flow, Role};
@@ -70,7 +72,10 @@ pub use env::RealDisk;
 pub use error::Error;
 pub use failure::{Failure, FailureKind};
 pub use flight::{Damage, Entry, Event, Sample, Timeline, read as read_flight};
-pub use handle::{ClusterView, Frozen, Handle, LedRegion, NodeView, RegionStats, ReplicaView};
+pub use handle::{
+    Caller, ClusterView, Credentials, Frozen, Handle, LedRegion, NodeView, RegionStats,
+    ReplicaView, Verdict,
+};
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};
 pub use meters::{Counter, Histogram, Meters, Process, READ_MODES, Tally, file_descriptors};

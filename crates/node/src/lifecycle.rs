@@ -139,6 +139,7 @@ pub(crate) fn start_region(
     if region == RegionId::META
         && let Some(directory) = machine.directory()
     {
+        shared.auth.learn(shared.clock.now(), &directory.auth);
         shared.set_directory(directory.clone());
     }
     let wants_scavenging = machine.wants_scavenging();

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use types::{Code, Entry, Fault, Incarnation, Index, KeyspaceId, NodeId, RegionId, Term};
 
 use crate::applier::{Queues, RegionQueue};
+use crate::auth::{Gate, Passwords, Tokens};
 use crate::config::NodeConfig;
 use crate::failure::Failure;
 use crate::flight::{Event, Flight};
@@ -78,6 +79,9 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
     /// Bounds the keyspaces that are frozen at once.
     pub(crate) frozen: Arc<Semaphore>,
+    pub(crate) auth: Gate,
+    pub(crate) tokens: Tokens,
+    pub(crate) passwords: Passwords,
     shards: RwLock<Arc<BTreeMap<RegionId, Arc<Shard>>>>,
     directory: watch::Sender<Arc<Directory>>,
     client_requests: AtomicUsize,
@@ -132,6 +136,9 @@ impl Shared {
         let flight = Flight::new(Arc::clone(&parts.clock));
         Self {
             live: Live::new(&parts.config, incarnation, parts.clock.now()),
+            auth: Gate::new(parts.config.election_timeout()),
+            tokens: Tokens::new(parts.config.auth_token_life),
+            passwords: Passwords::new(&parts.rng),
             incarnation,
             config: parts.config,
             identity: parts.identity,

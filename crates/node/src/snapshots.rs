@@ -200,6 +200,11 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
     drop(machine);
     assert_eq!(index, install.meta.index, "region {region}: the snapshot holds another index");
     shared.hub.jump(region, revision);
+    if let Some(directory) = &directory
+        && shared.auth.learn(shared.clock.now(), &directory.auth)
+    {
+        crate::liveness::tell_known(shared);
+    }
     shard.publish(index);
     sweep(shared, region, Index(index.get() - 1));
     if let Some(directory) = directory {

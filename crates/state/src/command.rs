@@ -1,9 +1,10 @@
 //! What goes through the log.
 
 use bytes::Bytes;
-use types::{ClusterId, Epoch, LeaseId, NodeId, PeerId, RegionId, Revision};
+use types::{ClusterId, Epoch, KeyRange, LeaseId, NodeId, PeerId, RegionId, Revision};
 
 use crate::alarms::Alarm;
+use crate::auth::AuthCommand;
 use crate::directory::{NodeRecord, Part};
 use crate::request::{DeleteRequest, PutRequest, TxnRequest};
 
@@ -45,6 +46,14 @@ pub enum Command {
     LeaseExpire {
         /// Their ids.
         ids: Vec<LeaseId>,
+    },
+    /// A put, a transaction or a `LeaseRevoke`, carried out only if every key that lives by then with
+    /// a lease it touches lies in one of the ranges; else `PermissionDenied`.
+    Limited {
+        /// Where who asks for it may write, in order and apart.
+        ranges: Vec<KeyRange>,
+        /// What is asked for.
+        command: Box<Command>,
     },
     /// Meta region: the first command of a cluster. Later ones are passed over, so that every
     /// candidate for first leader may propose its own.
@@ -117,6 +126,8 @@ pub enum Command {
         /// What nodes know the kind of machine by.
         machine: String,
     },
+    /// Meta region: change users and roles.
+    Auth(AuthCommand),
     /// For the custom machine of the keyspace.
     Execute {
         /// What only the machine understands.

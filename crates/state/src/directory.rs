@@ -1,8 +1,11 @@
 //! What the meta region knows: the cluster, its nodes, its keyspaces, its regions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use types::{ClusterId, Epoch, KeyRange, KeyspaceId, NodeId, PeerId, RegionId};
+
+use crate::auth::Auth;
 
 /// How far a node is with being part of the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -131,6 +134,8 @@ pub struct Directory {
     pub keyspaces: BTreeMap<KeyspaceId, KeyspaceRecord>,
     /// The regions, the meta region itself among them.
     pub regions: BTreeMap<RegionId, RegionRecord>,
+    /// The users, and what they may do.
+    pub auth: Arc<Auth>,
 }
 
 impl Directory {

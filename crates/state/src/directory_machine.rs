@@ -2,11 +2,15 @@
 
 mod nodes;
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use types::{
     Batch, ClusterId, Code, Fault, KeyspaceId, NodeId, ReadFailure, Reader, RegionId, limits,
 };
 
+use crate::auth::AuthCommand;
+use crate::codec::auth::{get_role, get_switch, get_user, put_role, put_switch, put_user};
 use crate::codec::primitives::{CodecError, Cursor, Writer};
 use crate::codec::records::{
     get_keyspace, get_node, get_region, put_keyspace, put_node, put_region,
@@ -25,6 +29,10 @@ const REGION: u8 = b'r';
 const REMOVED: u8 = b'x';
 /// A keyspace with a custom machine.
 const MACHINE: u8 = b'm';
+/// Whether auth is on.
+const SWITCH: u8 = b'a';
+const USER: u8 = b'u';
+const ROLE: u8 = b'o';
 
 /// The directory, with what is needed to change it.
 pub(crate) struct DirectoryMachine {
@@ -95,6 +103,15 @@ impl DirectoryMachine {
                 let region = get_region(&mut from)?;
                 self.directory.regions.insert(region.id, region);
             }
+            SWITCH => get_switch(&mut from, Arc::make_mut(&mut self.directory.auth))?,
+            USER => {
+                let (name, user) = get_user(&mut from)?;
+                Arc::make_mut(&mut self.directory.auth).users.insert(name, user);
+            }
+            ROLE => {
+                let (name, role) = get_role(&mut from)?;
+                Arc::make_mut(&mut self.directory.auth).roles.insert(name, role);
+            }
             _ => return Err(from.error("a directory record of unknown kind")),
         }
         from.end()
@@ -125,6 +142,7 @@ impl DirectoryMachine {
             Command::CreateMachine { name, machine } => {
                 self.create_keyspace(name, Some(machine), batch)
             }
+            Command::Auth(command) => self.change_auth(command, batch),
             Command::Put(_)
             | Command::Delete(_)
             | Command::Txn(_)
@@ -133,6 +151,7 @@ impl DirectoryMachine {
             | Command::LeaseGrant { .. }
             | Command::LeaseRevoke { .. }
             | Command::LeaseExpire { .. }
+            | Command::Limited { .. }
             | Command::Execute { .. } => {
                 Err(Fault::new(Code::Unsupported, "the meta region keeps no keys of users"))
             }
@@ -212,6 +231,33 @@ impl DirectoryMachine {
         keyspace
     }
 
+    fn change_auth(
+        &mut self,
+        command: &AuthCommand,
+        batch: &mut Batch,
+    ) -> Result<(Response, bool), Fault> {
+        let auth = Arc::make_mut(&mut self.directory.auth);
+        let change = auth.apply(command)?;
+        if !change.any {
+            return Ok((Response::Done, false));
+        }
+        let named = |kind, name: &str| named_key(self.region, kind, name);
+        for name in &change.users {
+            match auth.users.get(name) {
+                Some(user) => batch.put(named(USER, name), put_user(name, user)),
+                None => batch.delete(named(USER, name)),
+            }
+        }
+        for name in &change.roles {
+            match auth.roles.get(name) {
+                Some(role) => batch.put(named(ROLE, name), put_role(name, role)),
+                None => batch.delete(named(ROLE, name)),
+            }
+        }
+        batch.put(key(self.region, SWITCH, 0), put_switch(auth));
+        Ok((Response::Done, true))
+    }
+
     fn put_cluster(&self, batch: &mut Batch) {
         let Some(cluster) = self.directory.cluster else { return };
         let mut out = Writer::default();
@@ -243,5 +289,14 @@ fn key(region: RegionId, kind: u8, id: u64) -> Bytes {
     key.put_u8(TAG);
     key.put_u8(kind);
     key.put_u64(id);
+    key.freeze()
+}
+
+fn named_key(region: RegionId, kind: u8, name: &str) -> Bytes {
+    let mut key = BytesMut::with_capacity(10 + name.len());
+    key.put_u64(region.get());
+    key.put_u8(TAG);
+    key.put_u8(kind);
+    key.put_slice(name.as_bytes());
     key.freeze()
 }

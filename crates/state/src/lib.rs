@@ -1,9 +1,11 @@
 //! The deterministic state machine of a region: etcd's multi-version key space, leases, client
-//! sessions, the meta region's directory, and the frame around machines of others. Pure: no clock, no
-//! randomness, no I/O but reads through [`types::Reader`] and writes into a [`types::Batch`].
+//! sessions, the meta region's directory with users and roles, and the frame around machines of
+//! others. Pure: no clock, no randomness, no I/O but reads through [`types::Reader`] and writes into
+//! a [`types::Batch`].
 
 pub mod alarms;
 mod applied;
+pub mod auth;
 mod check;
 mod codec;
 pub mod command;

@@ -79,6 +79,42 @@ pub enum Code {
     Internal = 35,
     /// This node's copy is older than the reader takes.
     TooStale = 36,
+    /// The user may not do this.
+    PermissionDenied = 37,
+    /// Nobody asks, where somebody must; or a user's name is empty.
+    UserEmpty = 38,
+    /// The user's name is taken.
+    UserExists = 39,
+    /// No such user.
+    UserNotFound = 40,
+    /// A role's name is empty.
+    RoleEmpty = 41,
+    /// The role's name is taken.
+    RoleExists = 42,
+    /// No such role.
+    RoleNotFound = 43,
+    /// The user does not have the role.
+    RoleNotGranted = 44,
+    /// A permission was to be granted, and none was named.
+    PermissionNotGiven = 45,
+    /// The role does not have the permission.
+    PermissionNotGranted = 46,
+    /// No such user, or another password.
+    AuthFailed = 47,
+    /// There is nothing to authenticate for.
+    AuthNotEnabled = 48,
+    /// A password was given for a user that can have none.
+    NoPasswordUser = 49,
+    /// The token was not made here, or does not count any more.
+    InvalidAuthToken = 50,
+    /// A change of users and roles that would lock everybody out, or makes no sense.
+    InvalidAuthManagement = 51,
+    /// Auth cannot be on without a user `root`,
+    RootUserMissing = 52,
+    /// or with one that is not root.
+    RootRoleMissing = 53,
+    /// What was known of users and roles has changed on the way.
+    AuthRevisionOld = 54,
     /// Leadership cannot go there: no such member, or one without a vote.
     BadTransferee = 60,
     /// Leadership did not move in time.
@@ -103,7 +139,7 @@ pub enum Code {
 
 impl Code {
     /// Every code there is, in number order.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 64] = [
         Self::InvalidArgument,
         Self::EmptyKey,
         Self::ValueProvided,
@@ -140,6 +176,24 @@ impl Code {
         Self::LimitReached,
         Self::Internal,
         Self::TooStale,
+        Self::PermissionDenied,
+        Self::UserEmpty,
+        Self::UserExists,
+        Self::UserNotFound,
+        Self::RoleEmpty,
+        Self::RoleExists,
+        Self::RoleNotFound,
+        Self::RoleNotGranted,
+        Self::PermissionNotGiven,
+        Self::PermissionNotGranted,
+        Self::AuthFailed,
+        Self::AuthNotEnabled,
+        Self::NoPasswordUser,
+        Self::InvalidAuthToken,
+        Self::InvalidAuthManagement,
+        Self::RootUserMissing,
+        Self::RootRoleMissing,
+        Self::AuthRevisionOld,
         Self::BadTransferee,
         Self::TransferTimedOut,
         Self::PeerUrlExists,

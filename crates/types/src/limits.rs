@@ -24,6 +24,16 @@ pub const LEARNERS: usize = 4;
 pub const NODE_TEXT_BYTES: usize = 512;
 /// Bytes in a key.
 pub const KEY_BYTES: usize = 65_536;
+/// Users in a cluster.
+pub const AUTH_USERS: usize = 10_000;
+/// Roles in a cluster.
+pub const AUTH_ROLES: usize = 10_000;
+/// Roles one user has.
+pub const AUTH_USER_ROLES: usize = 256;
+/// Permissions one role has.
+pub const AUTH_ROLE_PERMISSIONS: usize = 1_024;
+/// Bytes in the name of a user or a role.
+pub const AUTH_NAME_BYTES: usize = 256;
 /// Outcomes kept per client session for retries.
 pub const SESSION_OUTCOMES: usize = 4_096;
 /// Client sessions kept per region; the one unused the longest goes first.

@@ -2,6 +2,7 @@ use node::{Answer, Handle};
 use prost::Message;
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::kv_server::Kv;
+use state::auth::Demand;
 use state::command::Command;
 use state::request::{RangeRequest, TxnRequest};
 use state::response::{RangeResponse, Response};
@@ -101,11 +102,11 @@ impl Kv for KvService {
         &self,
         request: tonic::Request<pb::RangeRequest>,
     ) -> Result<tonic::Response<pb::RangeResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
         let (metadata, _, request) = request.into_parts();
+        let caller = metadata::caller(&self.handle, &metadata)?;
         let (range, serializable) = range(request)?;
         let consistency = metadata::consistency(&metadata, serializable)?;
-        let answer = self.handle.range(keyspace, range, consistency).await.map_err(fail)?;
+        let answer = caller.range(range, consistency).await.map_err(fail)?;
         let header = answer.header;
         Ok(metadata::answer(&header, range_answer(answer)))
     }
@@ -114,9 +115,9 @@ impl Kv for KvService {
         &self,
         request: tonic::Request<pb::PutRequest>,
     ) -> Result<tonic::Response<pb::PutResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
-        let command = put(request.into_inner())?;
-        let answer = self.handle.propose(keyspace, command).await.map_err(fail)?;
+        let (metadata, _, request) = request.into_parts();
+        let caller = metadata::caller(&self.handle, &metadata)?;
+        let answer = caller.propose(put(request)?).await.map_err(fail)?;
         Ok(tonic::Response::new(put_answer(answer)?))
     }
 
@@ -124,9 +125,9 @@ impl Kv for KvService {
         &self,
         request: tonic::Request<pb::DeleteRangeRequest>,
     ) -> Result<tonic::Response<pb::DeleteRangeResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
-        let command = delete(request.into_inner())?;
-        let answer = self.handle.propose(keyspace, command).await.map_err(fail)?;
+        let (metadata, _, request) = request.into_parts();
+        let caller = metadata::caller(&self.handle, &metadata)?;
+        let answer = caller.propose(delete(request)?).await.map_err(fail)?;
         Ok(tonic::Response::new(delete_answer(answer)?))
     }
 
@@ -134,11 +135,11 @@ impl Kv for KvService {
         &self,
         request: tonic::Request<pb::TxnRequest>,
     ) -> Result<tonic::Response<pb::TxnResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
         let (metadata, _, request) = request.into_parts();
+        let caller = metadata::caller(&self.handle, &metadata)?;
         let (txn, serializable) = txn(request)?;
         let consistency = metadata::consistency(&metadata, serializable)?;
-        let answer = self.handle.txn(keyspace, txn, consistency).await.map_err(fail)?;
+        let answer = caller.txn(txn, consistency).await.map_err(fail)?;
         let header = answer.header;
         Ok(metadata::answer(&header, txn_answer(answer)?))
     }
@@ -147,10 +148,13 @@ impl Kv for KvService {
         &self,
         request: tonic::Request<pb::CompactionRequest>,
     ) -> Result<tonic::Response<pb::CompactionResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let caller = metadata::caller(&self.handle, request.metadata())?;
         let pb::CompactionRequest { revision, physical } = *request.get_ref();
+        let revision = Revision(revision);
+        let command = Command::Compact { revision };
+        caller.permit(Demand::Command(&command)).await.map_err(fail)?;
         let Answer { header, body } =
-            self.handle.compact(keyspace, Revision(revision), physical).await.map_err(fail)?;
+            self.handle.compact(caller.keyspace(), revision, physical).await.map_err(fail)?;
         let response = convert::compaction(convert::header(&header), &body);
         Ok(tonic::Response::new(response.ok_or_else(mismatch)?))
     }

@@ -5,6 +5,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use node::{Answer, Handle};
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::lease_server::Lease;
+use state::auth::Demand;
 use state::command::Command;
 use state::response::Response as Outcome;
 use tonic::{Request, Response, Status, Streaming};
@@ -38,6 +39,7 @@ fn mismatch() -> Status {
 struct KeepAlive {
     handle: Handle,
     keyspace: KeyspaceId,
+    token: Option<Box<str>>,
     requests: Streaming<pb::LeaseKeepAliveRequest>,
     /// Whether the client said all it wants to say.
     ended: bool,
@@ -69,7 +71,8 @@ impl KeepAlive {
                 }
             }
         }
-        let renewed = self.handle.lease_keep_alives(self.keyspace, &self.asked).await;
+        let caller = self.handle.caller(self.keyspace, &self.token);
+        let renewed = caller.lease_keep_alives(&self.asked).await;
         let asked = self.asked.drain(..);
         match renewed {
             Ok(Answer { header, body }) => {
@@ -93,10 +96,10 @@ impl Lease for LeaseService {
         &self,
         request: Request<pb::LeaseGrantRequest>,
     ) -> Result<Response<pb::LeaseGrantResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
-        let request = request.into_inner();
+        let (metadata, _, request) = request.into_parts();
+        let caller = metadata::caller(&self.handle, &metadata)?;
         let grant = Command::LeaseGrant { id: LeaseId(request.id), ttl_seconds: request.ttl };
-        let Answer { header, body } = self.handle.propose(keyspace, grant).await.map_err(fail)?;
+        let Answer { header, body } = caller.propose(grant).await.map_err(fail)?;
         let Outcome::LeaseGranted { id, ttl_seconds } = body else { return Err(mismatch()) };
         Ok(Response::new(pb::LeaseGrantResponse {
             header: Some(convert::header(&header)),
@@ -110,9 +113,9 @@ impl Lease for LeaseService {
         &self,
         request: Request<pb::LeaseRevokeRequest>,
     ) -> Result<Response<pb::LeaseRevokeResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let caller = metadata::caller(&self.handle, request.metadata())?;
         let revoke = Command::LeaseRevoke { id: LeaseId(request.get_ref().id) };
-        let Answer { header, .. } = self.handle.propose(keyspace, revoke).await.map_err(fail)?;
+        let Answer { header, .. } = caller.propose(revoke).await.map_err(fail)?;
         Ok(Response::new(pb::LeaseRevokeResponse { header: Some(convert::header(&header)) }))
     }
 
@@ -122,10 +125,12 @@ impl Lease for LeaseService {
         &self,
         request: Request<Streaming<pb::LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let caller = metadata::caller(&self.handle, request.metadata())?;
+        caller.permit_alone(Demand::Anyone).await.map_err(fail)?;
         let start = Some(KeepAlive {
             handle: self.handle.clone(),
-            keyspace,
+            keyspace: caller.keyspace(),
+            token: metadata::token(request.metadata()),
             requests: request.into_inner(),
             ended: false,
             asked: Vec::new(),
@@ -145,13 +150,10 @@ impl Lease for LeaseService {
         &self,
         request: Request<pb::LeaseTimeToLiveRequest>,
     ) -> Result<Response<pb::LeaseTimeToLiveResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
-        let request = request.into_inner();
-        let Answer { header, body } = self
-            .handle
-            .lease_time_to_live(keyspace, LeaseId(request.id), request.keys)
-            .await
-            .map_err(fail)?;
+        let (metadata, _, request) = request.into_parts();
+        let caller = metadata::caller(&self.handle, &metadata)?;
+        let left = caller.lease_time_to_live(LeaseId(request.id), request.keys).await;
+        let Answer { header, body } = left.map_err(fail)?;
         Ok(Response::new(pb::LeaseTimeToLiveResponse {
             header: Some(convert::header(&header)),
             id: body.id.get(),
@@ -165,10 +167,9 @@ impl Lease for LeaseService {
         &self,
         request: Request<pb::LeaseLeasesRequest>,
     ) -> Result<Response<pb::LeaseLeasesResponse>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let caller = metadata::caller(&self.handle, request.metadata())?;
         let consistency = metadata::consistency(request.metadata(), false)?;
-        let Answer { header, body } =
-            self.handle.leases(keyspace, consistency).await.map_err(fail)?;
+        let Answer { header, body } = caller.leases(consistency).await.map_err(fail)?;
         let response = pb::LeaseLeasesResponse {
             header: Some(convert::header(&header)),
             leases: body.into_iter().map(|id| pb::LeaseStatus { id: id.get() }).collect(),

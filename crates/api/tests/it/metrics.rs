@@ -53,7 +53,8 @@ async fn every_series_is_announced_and_their_number_is_bounded() {
     let series = parsed(&scrape(&server).await);
     let of = |name: &str| series.keys().filter(|it| it.starts_with(name)).count();
     assert_eq!(of("hiraeth_region_term{"), 100);
-    assert!(series.len() < 1_000, "{} series", series.len());
+    // Whatever other tests of this process called: the most are methods times codes.
+    assert!(series.len() < 2_000, "{} series", series.len());
     let at = |name: &str| series.get(name).copied().unwrap_or_else(|| panic!("{name} is missing"));
     assert!((at("hiraeth_regions{state=\"active\"}") - 122.0).abs() < 0.5);
     assert!(at("hiraeth_proposals_total{outcome=\"applied\"}") >= 121.0);

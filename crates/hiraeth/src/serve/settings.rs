@@ -83,6 +83,9 @@ pub(crate) struct Settings {
     /// For how long, a bare number being hours, or how many revisions; 0 keeps all [default: 0].
     #[arg(long, env = "HIRAETH_AUTO_COMPACTION_RETENTION", value_name = "TIME|N")]
     auto_compaction_retention: Option<String>,
+    /// Seconds that a token counts after its last use [default: 300].
+    #[arg(long, env = "HIRAETH_AUTH_TOKEN_TTL_S", value_name = "S")]
+    auth_token_ttl_s: Option<u64>,
     /// What is logged: a level, or a filter such as `info,node=debug` [default: info].
     #[arg(long, env = "HIRAETH_LOG", value_name = "FILTER")]
     log: Option<String>,
@@ -192,6 +195,10 @@ impl Settings {
                 None => defaults.hibernate_after,
                 Some(0) => None,
                 Some(seconds) => Some(std::time::Duration::from_secs(seconds)),
+            },
+            auth_token_life: match self.auth_token_ttl_s.or(file.auth_token_ttl_s) {
+                None | Some(0) => defaults.auth_token_life,
+                Some(seconds) => std::time::Duration::from_secs(seconds),
             },
             disk_reserve_bytes: self
                 .disk_reserve_mib

@@ -17,4 +17,5 @@ mod sdk;
 mod server;
 mod single;
 mod three;
+mod users;
 mod watching;

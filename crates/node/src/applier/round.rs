@@ -14,6 +14,7 @@ use types::{Batch, EntryKind, Index, ReadFailure, RegionId, Revision};
 use super::queue::Part;
 use super::{Applied, ask_scavenge};
 use crate::lifecycle;
+use crate::liveness;
 use crate::machines::panic_text;
 use crate::membership;
 use crate::poller::{Asked, ToPoller};
@@ -229,6 +230,11 @@ fn publish(shared: &Arc<Shared>, mut region: Touched, done: &mut [Vec<(RegionId,
     let id = region.shard.record.id;
     if revision > region.revision_before {
         shared.hub.publish(id, revision, &region.events);
+    }
+    if let Some(directory) = &directory
+        && shared.auth.learn(shared.clock.now(), &directory.auth)
+    {
+        liveness::tell_known(shared);
     }
     region.shard.publish(region.last);
     region.shard.complete(region.outcomes);

@@ -1,6 +1,7 @@
 //! The one door to a node, for every API and for programs that embed it.
 
 mod alarms;
+mod caller;
 mod cluster;
 mod commands;
 mod compaction;
@@ -28,6 +29,7 @@ use crate::forward;
 use crate::shard::Shard;
 use crate::shared::Shared;
 
+pub use caller::{Caller, Credentials, Verdict};
 pub use cluster::{ClusterView, LedRegion, NodeView, ReplicaView};
 
 /// A running node; cheap to clone.

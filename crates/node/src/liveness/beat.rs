@@ -40,6 +40,8 @@ pub(crate) struct Beat {
     pub(crate) sequence: u64,
     pub(crate) echo: Option<Echo>,
     pub(crate) summary: Summary,
+    /// The newest change of users and rights the sender knows, from 1; 0 if it cannot tell.
+    pub(crate) auth: u64,
 }
 
 const ECHO: u64 = 1;
@@ -60,7 +62,7 @@ impl Beat {
         }
         let numbers = [flags, self.incarnation, self.sequence];
         let echo = self.echo.map(|echo| [echo.incarnation, echo.sequence, echo.held_micros]);
-        let summary = [summary.regions, summary.led, summary.lag];
+        let summary = [summary.regions, summary.led, summary.lag, self.auth];
         for number in numbers.into_iter().chain(echo.into_iter().flatten()).chain(summary) {
             varint::put(out, number);
         }
@@ -76,7 +78,7 @@ impl Beat {
         } else {
             Some(Echo { incarnation: next()?, sequence: next()?, held_micros: next()? })
         };
-        let (regions, led, lag) = (next()?, next()?, next()?);
+        let (regions, led, lag, auth) = (next()?, next()?, next()?, next()?);
         if sequence == 0 {
             return None;
         }
@@ -88,7 +90,7 @@ impl Beat {
             read_only: flags & READ_ONLY != 0,
             stopping: flags & STOPPING != 0,
         };
-        Some(Self { incarnation, sequence, echo, summary })
+        Some(Self { incarnation, sequence, echo, summary, auth })
     }
 }
 
@@ -103,16 +105,16 @@ mod tests {
         let disk = prop_oneof![Just(DiskState::Free), Just(DiskState::Low), Just(DiskState::Full)];
         let numbers = (any::<u64>(), 1..u64::MAX, any::<u64>(), any::<u64>(), any::<u64>());
         let echo = prop::option::of((any::<u64>(), any::<u64>(), any::<u64>()));
-        (numbers, echo, disk, any::<(bool, bool)>()).prop_map(|(numbers, echo, disk, flags)| {
+        (numbers, echo, disk, any::<(bool, bool, u64)>()).prop_map(|(numbers, echo, disk, rest)| {
             let (incarnation, sequence, regions, led, lag) = numbers;
             let echo = echo.map(|(incarnation, sequence, held_micros)| Echo {
                 incarnation,
                 sequence,
                 held_micros,
             });
-            let (read_only, stopping) = flags;
+            let (read_only, stopping, auth) = rest;
             let summary = Summary { regions, led, lag, disk, read_only, stopping };
-            Beat { incarnation, sequence, echo, summary }
+            Beat { incarnation, sequence, echo, summary, auth }
         })
     }
 

@@ -21,10 +21,11 @@ pub(crate) fn tick(shared: &Shared, frames: &mut Frames) {
     let mut liveness = shared.live.liveness.lock();
     liveness.set_peers(now, others(shared), &mut changes);
     if liveness.tick(now, &mut changes) {
-        for (to, beat) in liveness.beats(now, summary) {
+        for (to, beat) in liveness.beats(now, summary, shared.auth.word()) {
             frames.beat(to, &beat);
         }
     }
+    shared.auth.hear(now, liveness.auth_told(now));
     tell(shared, &changes);
 }
 
@@ -32,8 +33,43 @@ pub(crate) fn tick(shared: &Shared, frames: &mut Frames) {
 pub(crate) fn heard(shared: &Shared, from: NodeId, beat: &Beat) {
     let mut changes = Vec::new();
     let mut liveness = shared.live.liveness.lock();
-    liveness.heard(shared.clock.now(), from, beat, &mut changes);
+    let now = shared.clock.now();
+    liveness.heard(now, from, beat, &mut changes);
+    shared.auth.hear(now, liveness.auth_told(now));
     tell(shared, &changes);
+}
+
+/// Another node says what it knows of users and rights.
+pub(crate) fn heard_known(shared: &Shared, from: NodeId, auth: u64) {
+    let mut liveness = shared.live.liveness.lock();
+    liveness.knows(from, auth);
+    let now = shared.clock.now();
+    shared.auth.hear(now, liveness.auth_told(now));
+}
+
+/// How many of the members that there are now know a change of users and rights, and how many of them
+/// there are, this node left out.
+pub(crate) fn auth_known(shared: &Shared, change: u64) -> (usize, usize) {
+    let mut changes = Vec::new();
+    let mut liveness = shared.live.liveness.lock();
+    // Members that came since the last tick count, too.
+    liveness.set_peers(shared.clock.now(), others(shared), &mut changes);
+    tell(shared, &changes);
+    liveness.auth_known(change)
+}
+
+/// Users or rights have changed here: whoever waits for every node to know is told at once. No beat
+/// is sent for it, since a beat also says that no region has anything to say.
+pub(crate) fn tell_known(shared: &Shared) {
+    let auth = shared.auth.word();
+    if auth == 0 {
+        return;
+    }
+    let mut frames = Frames::default();
+    for node in others(shared) {
+        frames.known(node, auth);
+    }
+    shared.send(&mut frames);
 }
 
 /// The link to another node broke.

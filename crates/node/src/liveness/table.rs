@@ -8,6 +8,7 @@ use env::Moment;
 use types::NodeId;
 
 use super::beat::{Beat, Echo, Summary};
+use crate::auth::Told;
 
 /// Beats whose time of leaving is remembered, for the round trip.
 const REMEMBERED: usize = 64;
@@ -63,6 +64,10 @@ struct Peer {
     heard: Option<Heard>,
     round_trip: Option<Duration>,
     hears_us: bool,
+    /// The newest change of users and rights it ever said to know.
+    auth: u64,
+    /// When this node sent the newest of its beats that the peer answered while it could tell.
+    answered: Option<Moment>,
 }
 
 struct Heard {
@@ -84,6 +89,9 @@ pub(crate) struct Liveness {
     sequence: u64,
     sent: VecDeque<(u64, Moment)>,
     peers: BTreeMap<NodeId, Peer>,
+    /// The newest change of users and rights told by nodes that this one does not count as members
+    /// yet, or any more: they may know of members that this node has not heard of.
+    strangers_auth: u64,
     started: Moment,
 }
 
@@ -103,6 +111,7 @@ impl Liveness {
             sequence: 0,
             sent: VecDeque::new(),
             peers: BTreeMap::new(),
+            strangers_auth: 0,
             started: now,
         }
     }
@@ -143,7 +152,12 @@ impl Liveness {
     }
 
     /// The next beat to every peer.
-    pub(crate) fn beats(&mut self, now: Moment, summary: Summary) -> Vec<(NodeId, Beat)> {
+    pub(crate) fn beats(
+        &mut self,
+        now: Moment,
+        summary: Summary,
+        auth: u64,
+    ) -> Vec<(NodeId, Beat)> {
         self.sequence += 1;
         self.sent.push_back((self.sequence, now));
         if self.sent.len() > REMEMBERED {
@@ -156,7 +170,7 @@ impl Liveness {
                 held_micros: u64::try_from(now.since(heard.at).as_micros()).unwrap_or(u64::MAX),
             });
             let (incarnation, sequence) = (self.incarnation, self.sequence);
-            (*node, Beat { incarnation, sequence, echo, summary })
+            (*node, Beat { incarnation, sequence, echo, summary, auth })
         };
         self.peers.iter().map(beat).collect()
     }
@@ -169,7 +183,10 @@ impl Liveness {
         beat: &Beat,
         changes: &mut Vec<Change>,
     ) {
-        let Some(peer) = self.peers.get_mut(&from) else { return };
+        let Some(peer) = self.peers.get_mut(&from) else {
+            self.strangers_auth = self.strangers_auth.max(beat.auth);
+            return;
+        };
         if let Some(before) = &peer.heard {
             if before.incarnation == beat.incarnation && before.sequence >= beat.sequence {
                 return;
@@ -192,7 +209,11 @@ impl Liveness {
                 None => measured,
                 Some(before) => (before * 7 + measured) / 8,
             });
+            if beat.auth > 0 {
+                peer.answered = peer.answered.max(Some(at));
+            }
         }
+        peer.auth = peer.auth.max(beat.auth);
         peer.silent_ticks = 0;
         let before = peer.heard.as_ref().filter(|_| !peer.lost).map(|heard| heard.at);
         peer.heard = Some(Heard {
@@ -206,6 +227,33 @@ impl Liveness {
             (peer.lost, peer.since) = (false, now);
             changes.push(Change::Back(from));
         }
+    }
+
+    /// A node said, between its beats, what it knows of users and rights.
+    pub(crate) fn knows(&mut self, from: NodeId, auth: u64) {
+        let known = self.peers.get_mut(&from).map(|peer| &mut peer.auth);
+        let known = known.unwrap_or(&mut self.strangers_auth);
+        *known = auth.max(*known);
+    }
+
+    /// How many of the others know a change of users and rights, and how many there are.
+    pub(crate) fn auth_known(&self, change: u64) -> (usize, usize) {
+        let know = self.peers.values().filter(|peer| peer.auth >= change);
+        (know.count(), self.peers.len())
+    }
+
+    /// What was told of users and rights.
+    pub(crate) fn auth_told(&self, now: Moment) -> Told {
+        let newest = self.peers.values().map(|peer| peer.auth).max().unwrap_or(0);
+        let newest = newest.max(self.strangers_auth);
+        let mut answered: Vec<_> = self.peers.values().map(|peer| peer.answered).collect();
+        answered.sort_unstable();
+        // With this node, a majority; the oldest of the newest answers counts.
+        let majority = match self.peers.len().div_ceil(2) {
+            0 => Some(now),
+            others => answered[answered.len() - others],
+        };
+        Told { newest, majority }
     }
 
     /// The link to a node broke: what was under way is lost, and the node may be, too.
@@ -299,6 +347,8 @@ impl Peer {
             heard: None,
             round_trip: None,
             hears_us: false,
+            auth: 0,
+            answered: None,
         }
     }
 

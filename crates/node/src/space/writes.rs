@@ -4,7 +4,11 @@ use state::command::{Command, Envelope};
 /// Whether an encoded command leaves more on the disk than it found there. What cannot be decoded
 /// counts: it is refused later for what it is.
 pub(crate) fn needs_room(data: &Bytes) -> bool {
-    Envelope::decode(data.clone()).map_or(true, |envelope| match &envelope.command {
+    Envelope::decode(data.clone()).map_or(true, |envelope| leaves_more(&envelope.command))
+}
+
+fn leaves_more(command: &Command) -> bool {
+    match command {
         Command::Put(_)
         | Command::LeaseGrant { .. }
         | Command::CreateKeyspace { .. }
@@ -12,7 +16,8 @@ pub(crate) fn needs_room(data: &Bytes) -> bool {
         // What a machine of others makes of it is not known here.
         Command::Execute { .. } => true,
         Command::Txn(txn) => txn.has_puts(),
+        Command::Limited { command, .. } => leaves_more(command),
         // Also what is new here one day: the log has room for it, or there would be no reserve.
         _ => false,
-    })
+    }
 }

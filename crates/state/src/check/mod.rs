@@ -1,12 +1,13 @@
 //! What is refused before it reaches the log. The rules and their order are those of etcd 3.5's
 //! request checks, since clients match on the answers.
 
+mod auth;
 mod intervals;
 
 #[cfg(test)]
 mod tests;
 
-use types::{Code, Fault, limits};
+use types::{Code, Fault, KeyRange, limits};
 
 use crate::command::Command;
 use crate::request::{
@@ -34,6 +35,11 @@ pub fn check(command: &Command) -> Result<(), Fault> {
             check_address(peer_address)
         }
         Command::Execute { data } => check_size(data.len()),
+        Command::Limited { ranges, command } => {
+            check_size(ranges.iter().map(range_bytes).sum())?;
+            check(command)
+        }
+        Command::Auth(command) => auth::check(command),
         Command::Compact { .. }
         | Command::Alarm { .. }
         | Command::LeaseGrant { .. }
@@ -123,6 +129,10 @@ impl TxnRequest {
             TxnOp::Txn(txn) => txn.has_puts(),
         })
     }
+}
+
+fn range_bytes(range: &KeyRange) -> usize {
+    range.start.len() + range.end.as_ref().map_or(0, bytes::Bytes::len)
 }
 
 fn check_put(put: &PutRequest) -> Result<(), Fault> {

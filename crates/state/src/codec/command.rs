@@ -4,12 +4,16 @@ use bytes::Bytes;
 use types::{ClusterId, Epoch, NodeId, RegionId};
 
 use super::VERSION;
+use super::auth::{get_auth, put_auth};
 use super::primitives::{CodecError, Cursor, Writer};
 use super::records::{
     get_alarm, get_epoch, get_node, get_part, get_peer, put_alarm, put_epoch, put_node, put_part,
     put_peers,
 };
-use super::request::{get_delete, get_put, get_txn, put_delete, put_put, put_txn};
+use super::request::{
+    get_delete, get_put, get_range, get_txn, put_delete, put_put, put_range, put_txn,
+};
+use crate::auth::may_be_limited;
 use crate::command::{Command, Envelope, SessionTag};
 
 const PUT: u8 = 1;
@@ -20,10 +24,12 @@ const LEASE_GRANT: u8 = 5;
 const LEASE_REVOKE: u8 = 6;
 const LEASE_EXPIRE: u8 = 7;
 const ALARM: u8 = 9;
+const LIMITED: u8 = 8;
 const INITIALIZE: u8 = 16;
 const REGISTER_NODE: u8 = 17;
 const CREATE_KEYSPACE: u8 = 18;
 const CREATE_MACHINE: u8 = 19;
+const AUTH: u8 = 20;
 const ADD_NODE: u8 = 21;
 const INTRODUCE_NODE: u8 = 22;
 const PROMOTE_NODE: u8 = 23;
@@ -79,6 +85,7 @@ fn payload(command: &Command) -> usize {
     match command {
         Command::Put(put) => put.key.len() + put.value.len(),
         Command::Execute { data } => data.len(),
+        Command::Limited { command, .. } => 64 + payload(command),
         _ => 64,
     }
 }
@@ -122,6 +129,14 @@ fn put_command(out: &mut Writer, command: &Command) {
                 out.lease(*id);
             }
         }
+        Command::Limited { ranges, command } => {
+            out.byte(LIMITED);
+            out.number(ranges.len() as u64);
+            for range in ranges {
+                put_range(out, range);
+            }
+            put_command(out, command);
+        }
         Command::Initialize { cluster, nodes } => {
             out.byte(INITIALIZE);
             out.wide(cluster.0);
@@ -148,6 +163,10 @@ fn put_command(out: &mut Writer, command: &Command) {
             out.byte(CREATE_MACHINE);
             out.bytes(name.as_bytes());
             out.bytes(machine.as_bytes());
+        }
+        Command::Auth(command) => {
+            out.byte(AUTH);
+            put_auth(out, command);
         }
         Command::Execute { data } => {
             out.byte(EXECUTE);
@@ -204,6 +223,20 @@ fn get_command(from: &mut Cursor) -> Result<Command, CodecError> {
         LEASE_GRANT => Command::LeaseGrant { id: from.lease()?, ttl_seconds: from.signed()? },
         LEASE_REVOKE => Command::LeaseRevoke { id: from.lease()? },
         LEASE_EXPIRE => Command::LeaseExpire { ids: from.list(Cursor::lease)? },
+        LIMITED => {
+            let ranges = from.list(get_range)?;
+            // Nothing else is limited, itself included: so this is as deep as it gets.
+            let command = match from.byte()? {
+                PUT => Command::Put(get_put(from)?),
+                TXN => Command::Txn(get_txn(from, 1)?),
+                LEASE_REVOKE => Command::LeaseRevoke { id: from.lease()? },
+                _ => return Err(from.error("a limited command of another kind")),
+            };
+            if !may_be_limited(&command) {
+                return Err(from.error("a limited command that touches no lease"));
+            }
+            Command::Limited { ranges, command: Box::new(command) }
+        }
         INITIALIZE => {
             Command::Initialize { cluster: ClusterId(from.wide()?), nodes: from.list(get_node)? }
         }
@@ -228,6 +261,7 @@ fn get_command(from: &mut Cursor) -> Result<Command, CodecError> {
         },
         CREATE_KEYSPACE => Command::CreateKeyspace { name: from.text()? },
         CREATE_MACHINE => Command::CreateMachine { name: from.text()?, machine: from.text()? },
+        AUTH => Command::Auth(get_auth(from)?),
         EXECUTE => Command::Execute { data: from.bytes()? },
         _ => return Err(from.error("an unknown command")),
     })

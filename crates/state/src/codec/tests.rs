@@ -6,6 +6,7 @@ use types::{
 };
 
 use crate::alarms::{Alarm, AlarmKind};
+use crate::auth::{AuthCommand, Permission, PermissionKind, Secret};
 use crate::command::{Command, Envelope, SessionTag};
 use crate::directory::{KeyspaceRecord, NodeRecord, Part, Phase};
 use crate::request::{
@@ -148,8 +149,50 @@ fn membership() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn permission() -> impl Strategy<Value = Permission> {
+    (any::<u32>(), range(), 0_u8..3).prop_map(|(keyspace, range, kind)| Permission {
+        keyspace: KeyspaceId(keyspace),
+        range,
+        kind: PermissionKind::from_u8(kind).unwrap(),
+    })
+}
+
+fn auth() -> impl Strategy<Value = AuthCommand> {
+    let secret = || bytes().prop_map(Secret);
+    let name = || ".{0,8}";
+    prop_oneof![
+        secret().prop_map(|key| AuthCommand::Enable { key }),
+        Just(AuthCommand::Disable),
+        (name(), proptest::option::of(secret()))
+            .prop_map(|(name, password)| AuthCommand::AddUser { name, password }),
+        name().prop_map(|name| AuthCommand::DeleteUser { name }),
+        (name(), secret()).prop_map(|(name, password)| AuthCommand::SetPassword { name, password }),
+        (name(), name()).prop_map(|(user, role)| AuthCommand::GrantRole { user, role }),
+        (name(), name()).prop_map(|(user, role)| AuthCommand::RevokeRole { user, role }),
+        name().prop_map(|name| AuthCommand::AddRole { name }),
+        name().prop_map(|name| AuthCommand::DeleteRole { name }),
+        (name(), permission())
+            .prop_map(|(role, permission)| AuthCommand::GrantPermission { role, permission }),
+        (name(), permission()).prop_map(|(role, Permission { keyspace, range, .. })| {
+            AuthCommand::RevokePermission { role, keyspace, range }
+        }),
+    ]
+}
+
+fn limited() -> impl Strategy<Value = Command> {
+    let command = prop_oneof![
+        (put(), 1..i64::MAX)
+            .prop_map(|(put, id)| Command::Put(PutRequest { lease: LeaseId(id), ..put })),
+        (1..i64::MAX).prop_map(|id| Command::LeaseRevoke { id: LeaseId(id) }),
+    ];
+    (proptest::collection::vec(range(), 0..3), command)
+        .prop_map(|(ranges, command)| Command::Limited { ranges, command: Box::new(command) })
+}
+
 fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
+        limited(),
+        auth().prop_map(Command::Auth),
         put().prop_map(Command::Put),
         delete().prop_map(Command::Delete),
         txn().prop_map(Command::Txn),

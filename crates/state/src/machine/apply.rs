@@ -1,9 +1,10 @@
 //! Applying entries of the log.
 
-use types::{Batch, Code, Entry, Fault, LeaseId, ReadFailure, Reader};
+use types::{Batch, Code, Entry, Fault, KeyRange, LeaseId, ReadFailure, Reader};
 
 use super::read::retired;
 use super::{Effects, Kind, LeaseChange, Machine};
+use crate::auth::leases_of;
 use crate::command::{Command, Envelope};
 use crate::custom::{CUSTOM_ONLY, Store};
 use crate::response::{Outcome, Response};
@@ -122,6 +123,12 @@ impl Machine {
                 Ok(result)
             }
             Command::LeaseRevoke { id } => Ok(self.revoke(*id, reader, batch, effects)),
+            Command::Limited { ranges, command } => {
+                if !self.leases_within(command, ranges) {
+                    return Ok(Err(Code::PermissionDenied.into()));
+                }
+                self.carry_out(command, reader, batch, effects)
+            }
             Command::LeaseExpire { ids } => {
                 for id in ids {
                     // Revoked meanwhile, or named twice: nothing is left to do.
@@ -141,10 +148,18 @@ impl Machine {
             | Command::UpdateNode { .. }
             | Command::RecordPeers { .. }
             | Command::CreateKeyspace { .. }
-            | Command::CreateMachine { .. } => {
+            | Command::CreateMachine { .. }
+            | Command::Auth(_) => {
                 Ok(Err(Fault::new(Code::Unsupported, "only the meta region keeps a directory")))
             }
         }
+    }
+
+    /// Whether every key that lives with a lease the command touches is in one of the ranges.
+    fn leases_within(&self, command: &Command, ranges: &[KeyRange]) -> bool {
+        let leases = leases_of(command);
+        let mut keys = leases.iter().flat_map(|lease| self.space.leases().keys(*lease));
+        keys.all(|key| ranges.iter().any(|range| range.contains(key)))
     }
 
     fn revoke(

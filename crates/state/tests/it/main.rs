@@ -9,3 +9,4 @@ mod random;
 mod replica;
 mod sessions;
 mod transcript;
+mod users;

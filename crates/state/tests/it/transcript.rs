@@ -13,6 +13,7 @@ use types::{Epoch, Fault, KeyRange, LeaseId, NodeId, RegionId, Revision};
 
 use crate::parse;
 use crate::replica::Replica;
+use crate::users;
 
 #[test]
 fn transcripts() {
@@ -95,6 +96,19 @@ impl Script {
             "raw" => {
                 let effects = self.replica.apply_data(Bytes::from(rest[0].to_owned()));
                 self.effects(&effects);
+            }
+            "meta" => self.replica = Replica::new(RegionId::META),
+            "users" => {
+                let directory = self.replica.machine.directory().unwrap();
+                for line in users::show(directory) {
+                    self.say(line);
+                }
+            }
+            "may" => {
+                let command = change(text.splitn(4, ' ').nth(3).unwrap());
+                let directory = self.replica.machine.directory().unwrap();
+                let answer = users::may(directory, rest[0], rest[1].parse().unwrap(), &command);
+                self.say(answer);
             }
             "noop" => {
                 let effects = self.replica.apply_data(Bytes::new());
@@ -298,6 +312,12 @@ fn change(text: &str) -> Command {
             let node = NodeId(number(2).unsigned_abs());
             Command::Alarm { alarm: Alarm { kind, node }, raise: words[0] == "alarm" }
         }
+        "within" => {
+            let (range, command) = text.strip_prefix("within ").unwrap().split_once(' ').unwrap();
+            let command = Box::new(change(command));
+            Command::Limited { ranges: vec![parse::range(range).0], command }
+        }
+        "auth" => Command::Auth(users::command(&words[1..])),
         "keyspace" => Command::CreateKeyspace { name: words[1].to_owned() },
         other => panic!("command {other:?}"),
     }

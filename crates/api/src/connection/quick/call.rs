@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use http2::RequestHead;
-use node::{Answer, Consistency, Handle};
+use node::{Answer, Consistency, Handle, Verdict};
 use prost::Message;
 use state::command::Command;
 use state::request::{RangeRequest, TxnRequest};
@@ -81,6 +81,65 @@ impl Call {
                 }
             }
         })
+    }
+}
+
+/// Whether a call may begin.
+pub(super) enum Admitted {
+    Begin(Call),
+    Refuse(Status),
+    /// To be carried out by itself, in the name of who brought this token.
+    Later(Call, Option<Box<str>>),
+}
+
+impl Call {
+    /// Holds it against the rights of who asks for it. While auth is off, that is one look at a flag.
+    pub(super) fn admit(self, handle: &Handle, metadata: &RequestHead) -> Admitted {
+        if handle.auth_is_off() {
+            return Admitted::Begin(self);
+        }
+        let caller = |keyspace| handle.caller(keyspace, metadata::Proof::of(metadata));
+        let refuse = |fault| Admitted::Refuse(error::status(&fault));
+        let later = |call| Admitted::Later(call, metadata::token(metadata));
+        match self {
+            Self::Write { kind, keyspace, command } => {
+                let write = |command| Self::Write { kind, keyspace, command };
+                match caller(keyspace).command_now(command) {
+                    Verdict::Granted(command) => Admitted::Begin(write(command)),
+                    Verdict::Refused(fault) => refuse(fault),
+                    Verdict::NotNow(command) => later(write(command)),
+                }
+            }
+            Self::Read(Read { keyspace, request, consistency }) => {
+                let read = |request| Self::Read(Read { keyspace, request, consistency });
+                match caller(keyspace).range_now(request, consistency) {
+                    Verdict::Granted(request) => Admitted::Begin(read(request)),
+                    Verdict::Refused(fault) => refuse(fault),
+                    Verdict::NotNow(request) => later(read(request)),
+                }
+            }
+            // It gets a task of its own in any case.
+            Self::ReadTxn { .. } => later(self),
+        }
+    }
+
+    /// Has it carried out in the name of who brought `token`, from the start.
+    pub(super) async fn carry_out(
+        self,
+        handle: &Handle,
+        token: Option<Box<str>>,
+    ) -> Result<Reply, Status> {
+        match self {
+            Self::Write { kind, keyspace, command } => {
+                kind.reply(handle.caller(keyspace, token).propose(command).await)
+            }
+            Self::Read(Read { keyspace, request, consistency }) => {
+                reply(handle.caller(keyspace, token).range(request, consistency).await)
+            }
+            Self::ReadTxn { keyspace, request, consistency } => {
+                Kind::Txn.reply(handle.caller(keyspace, token).txn(request, consistency).await)
+            }
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use node::{Desk, Handle, News, Orders};
 use tonic::Status;
 
 use self::arriving::Arriving;
-use self::call::{Call, Kind, Method};
+use self::call::{Admitted, Call, Kind, Method};
 use self::pending::{Pending, Reads, Sweep};
 use self::table::Table;
 use super::send::{Respond, send, send_later};
@@ -97,7 +97,7 @@ impl Quick {
         let respond = Respond::new(stream, call);
         let decoded = message.and_then(|it| Call::decode(&self.handle, method, &head, it));
         match decoded {
-            Ok(call) => self.begin(wire, call, respond),
+            Ok(call) => self.admit(wire, call, &head, respond),
             Err(status) => send(wire, respond, Err(status)),
         }
     }
@@ -136,6 +136,17 @@ impl Quick {
             let words = "hiraeth: the request did not come to its end";
             let respond = Respond::new(half.stream, half.call);
             send(wire, respond, Err(Status::deadline_exceeded(words)));
+        }
+    }
+
+    fn admit(&mut self, wire: &mut Wire, call: Call, head: &RequestHead, respond: Respond) {
+        match call.admit(&self.handle, head) {
+            Admitted::Begin(call) => self.begin(wire, call, respond),
+            Admitted::Refuse(status) => send(wire, respond, Err(status)),
+            Admitted::Later(call, token) => {
+                let handle = self.handle.clone();
+                send_later(wire, respond, async move { call.carry_out(&handle, token).await });
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use futures::stream::{self, BoxStream, StreamExt};
-use node::{WatchControl, WatchEvent, WatchMessage, WatchMessages};
+use node::{AuthChanges, WatchControl, WatchEvent, WatchMessage, WatchMessages};
 use proto::mvccpb::KeyValue;
 use proto::v3electionpb::LeaderResponse;
 use state::response::EventKind;
@@ -22,6 +22,8 @@ pub(super) struct Observing {
     /// The revision at which to look for a leader; 0 for the newest.
     look_at: i64,
     following: Option<Following>,
+    /// Users or rights have changed, and with them whether it may be told.
+    changes: AuthChanges,
 }
 
 struct Following {
@@ -44,7 +46,7 @@ enum Step {
 
 impl Observing {
     pub(super) fn new(door: Door, line: Line) -> Self {
-        Self { door, line, look_at: 0, following: None }
+        Self { changes: door.auth_changes(), door, line, look_at: 0, following: None }
     }
 
     pub(super) fn responses(self) -> BoxStream<'static, Result<LeaderResponse, Status>> {
@@ -62,7 +64,14 @@ impl Observing {
         loop {
             let step = match &mut self.following {
                 None => self.look().await?,
-                Some(following) => following.step(&self.door).await?,
+                Some(following) => tokio::select! {
+                    biased;
+                    () = self.changes.next() => {
+                        self.door.may_still_read(&whole(&self.line))?;
+                        Step::Nothing
+                    }
+                    step = following.step(&self.door) => step?,
+                },
             };
             match step {
                 Step::Tell(answer) => return Ok(answer),
@@ -90,10 +99,7 @@ impl Observing {
         let leader = first_kv(answer);
         let range = match &leader {
             Some(kv) => KeyRange::single(&kv.key),
-            None => {
-                let whole = self.line.whole();
-                KeyRange::from_etcd(&whole.key, &whole.range_end)
-            }
+            None => whole(&self.line),
         };
         let (control, messages) = self.door.watch([range], revision + 1)?;
         self.following = Some(Following {
@@ -104,6 +110,11 @@ impl Observing {
         });
         Ok(leader.map_or(Step::Nothing, |kv| Step::Tell(told(&self.door, revision, kv))))
     }
+}
+
+fn whole(line: &Line) -> KeyRange {
+    let whole = line.whole();
+    KeyRange::from_etcd(&whole.key, &whole.range_end)
 }
 
 impl Following {

@@ -1,10 +1,11 @@
 use std::future::Future;
 use std::time::Duration;
 
-use node::{Handle, WatchControl, WatchCreate, WatchMessages};
+use node::{AuthChanges, Handle, WatchControl, WatchCreate, WatchMessages};
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::kv_server::Kv;
 use proto::etcdserverpb::lease_server::Lease;
+use state::auth::Demand;
 use tokio::time::timeout;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Extensions, Request, Status};
@@ -106,6 +107,20 @@ impl Door {
             opened.0.create(create).map_err(|fault| error::status(&fault))?;
         }
         Ok(opened)
+    }
+
+    /// Changes after which [`Self::may_still_read`] is to be asked again.
+    pub(in crate::etcd) fn auth_changes(&self) -> AuthChanges {
+        self.handle.auth_changes()
+    }
+
+    /// Whether the client, which could read `range` before, still may.
+    ///
+    /// # Errors
+    /// That it may not.
+    pub(in crate::etcd) fn may_still_read(&self, range: &KeyRange) -> Result<(), Status> {
+        let caller = self.handle.caller(self.keyspace, metadata::Proof::of(&self.metadata));
+        caller.permit_still(Demand::Range(range)).map_err(|fault| error::status(&fault))
     }
 
     /// The header of an answer about `revision`.

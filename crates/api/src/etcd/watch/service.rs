@@ -63,10 +63,15 @@ impl WatchService {
     ) -> Result<Response<BoxStream<'static, Result<Frame, Status>>>, Status> {
         let keyspace = metadata::admit(&self.handle, request.metadata())?;
         let requires_leader = metadata::requires_leader(request.metadata());
+        let token = metadata::token(request.metadata());
         let requests = request.into_inner();
-        let stream =
-            Stream::new(self.handle.clone(), keyspace, requests, requires_leader, MESSAGE_BYTES)
-                .map_err(|fault| error::status(&fault))?;
+        let stream = Stream::new(
+            (self.handle.clone(), keyspace, token),
+            requests,
+            requires_leader,
+            MESSAGE_BYTES,
+        )
+        .map_err(|fault| error::status(&fault))?;
         Ok(Response::new(stream.responses()))
     }
 }

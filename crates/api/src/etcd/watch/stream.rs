@@ -3,8 +3,9 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending};
 use futures::stream::{self, BoxStream, StreamExt};
-use node::{Handle, WatchControl, WatchMessage, WatchMessages};
+use node::{AuthChanges, Handle, WatchControl, WatchCreate, WatchMessage, WatchMessages};
 use proto::etcdserverpb as pb;
+use state::auth::Demand;
 use tokio::time::sleep;
 use tonic::{Status, Streaming};
 use types::{Code, Fault, KeyspaceId};
@@ -25,6 +26,9 @@ const TOGETHER: usize = 256;
 pub(super) struct Stream {
     handle: Handle,
     keyspace: KeyspaceId,
+    token: Option<Box<str>>,
+    /// Users or rights have changed, and with them what may be watched.
+    changes: AuthChanges,
     /// `None` once the client has said all it wants; its watches go on.
     requests: Option<Streaming<pb::WatchRequest>>,
     control: WatchControl,
@@ -36,8 +40,7 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(
-        handle: Handle,
-        keyspace: KeyspaceId,
+        (handle, keyspace, token): (Handle, KeyspaceId, Option<Box<str>>),
         requests: Streaming<pb::WatchRequest>,
         requires_leader: bool,
         fragment_bytes: usize,
@@ -48,8 +51,10 @@ impl Stream {
             false => pending().boxed(),
         };
         Ok(Self {
+            changes: handle.auth_changes(),
             handle,
             keyspace,
+            token,
             requests: Some(requests),
             control,
             messages,
@@ -80,12 +85,13 @@ impl Stream {
                     Some(message) => self.tell(message),
                     None => return Some(Err(error::status_of(Code::ShuttingDown))),
                 },
-                request = request(&mut self.requests) => match request {
-                    Ok(Some(request)) => self.obey(order(request)),
+                request = request(&mut self.requests), if !self.answers.holds_a_refusal() => match request {
+                    Ok(Some(request)) => self.obey(order(request)).await,
                     Ok(None) => self.requests = None,
                     // The client is gone: there is nobody to tell.
                     Err(_) => return None,
                 },
+                () = self.changes.next() => self.review(),
                 () = &mut self.leaderless => {
                     return Some(Err(error::status_of(Code::NoLeader)));
                 }
@@ -102,15 +108,15 @@ impl Stream {
         {
             self.answers.message(&header, message);
         }
+        if self.answers.wants_review() {
+            self.review();
+        }
     }
 
-    fn obey(&mut self, order: Order) {
+    async fn obey(&mut self, order: Order) {
         let refused = match order {
-            Order::Create { watch, fragment } => match self.control.create(watch) {
-                Ok(()) => {
-                    self.answers.asked(fragment);
-                    return;
-                }
+            Order::Create { watch, fragment } => match self.create(watch, fragment).await {
+                Ok(()) => return,
                 Err(fault) => fault,
             },
             Order::Refuse(code) => code.into(),
@@ -122,6 +128,27 @@ impl Stream {
         };
         let header = convert::header(&self.handle.header(self.keyspace));
         self.answers.refuse(header, &refused);
+    }
+
+    async fn create(&mut self, watch: WatchCreate, fragment: bool) -> Result<(), Fault> {
+        let range = watch.range.clone();
+        self.handle.caller(self.keyspace, &self.token).permit_watch(&range).await?;
+        self.control.create(watch)?;
+        self.answers.asked(fragment, range);
+        Ok(())
+    }
+
+    /// Ends the watches of what may not be read any more.
+    fn review(&mut self) {
+        let caller = self.handle.caller(self.keyspace, &self.token);
+        self.answers.review(|id, range| {
+            let may = caller.permit_still(Demand::Range(range));
+            if may.is_err() {
+                // It comes back as a message; see `obey`.
+                drop(self.control.cancel(id));
+            }
+            may
+        });
     }
 }
 

@@ -179,6 +179,25 @@ fn events_have_the_header_of_their_own_revision() {
 }
 
 #[test]
+fn what_is_refused_at_once_is_told_in_its_turn() {
+    let mut answers = Answers::new(1_000);
+    let refuse = |answers: &mut Answers| {
+        answers.refuse(convert::header(&header()), &Code::PermissionDenied.into());
+    };
+    refuse(&mut answers);
+    answers.asked(false, KeyRange::all());
+    answers.asked(false, KeyRange::all());
+    refuse(&mut answers);
+    assert!(answers.holds_a_refusal());
+    for id in [1, 2] {
+        answers.message(&header(), WatchMessage::Created { id, revision: Revision(5) });
+    }
+    assert!(!answers.holds_a_refusal());
+    let told = answers.ready.iter().map(|frame| (frame.head.watch_id, frame.head.canceled));
+    assert_eq!(told.collect::<Vec<_>>(), [(-1, true), (1, false), (2, false), (-1, true)]);
+}
+
+#[test]
 fn only_who_asked_gets_parts() {
     let event = |value: usize| WatchEvent {
         kind: EventKind::Put,
@@ -189,7 +208,7 @@ fn only_who_asked_gets_parts() {
     let mut answers = Answers::new(1_000);
     // The second creation fails; were it not counted, the third would get the second's wish.
     for fragment in [false, false, true] {
-        answers.asked(fragment);
+        answers.asked(fragment, KeyRange::all());
     }
     for id in [1, -1, 3] {
         let message = match id {

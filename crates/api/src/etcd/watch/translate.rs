@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use node::{Header, WatchCreate, WatchMessage};
@@ -62,15 +62,30 @@ fn create_order(create: pb::WatchCreateRequest) -> Order {
     Order::Create { watch, fragment: create.fragment }
 }
 
+/// What a watch was asked for with.
+struct Asked {
+    /// Whether its responses may be split.
+    split: bool,
+    range: KeyRange,
+    /// Why it is being ended, if that is not for the client to know by itself.
+    denied: Option<Fault>,
+    /// Refusals of what was asked for after it, while its own answer is to come: clients know what an
+    /// answer is for by its place in the row.
+    behind: Vec<Frame>,
+}
+
 /// One stream's watches, as far as answering them needs to know.
 pub(super) struct Answers {
     /// Bytes from which on a response is split, for those who want it.
     limit: usize,
-    /// Whether those creations allow splitting that are not answered yet, oldest first: they are
-    /// answered in order.
-    asked: VecDeque<bool>,
-    /// The watches whose responses may be split.
-    split: BTreeSet<i64>,
+    /// The creations that are not answered yet, oldest first: they are answered in order.
+    asked: VecDeque<Asked>,
+    /// The watches.
+    watches: BTreeMap<i64, Asked>,
+    /// Creations that were under way at the last review, and are to be looked at once they are made.
+    unreviewed: usize,
+    /// Whether one of those was made.
+    wants_review: bool,
     /// The header of the last events, and its form on the wire: that of all watches' events of one batch.
     last: (pb::ResponseHeader, Bytes),
     /// What is to be sent next.
@@ -79,18 +94,62 @@ pub(super) struct Answers {
 
 impl Answers {
     pub(super) fn new(limit: usize) -> Self {
-        let last = Default::default();
-        Self { limit, asked: VecDeque::new(), split: BTreeSet::new(), last, ready: VecDeque::new() }
+        Self {
+            limit,
+            asked: VecDeque::new(),
+            watches: BTreeMap::new(),
+            unreviewed: 0,
+            wants_review: false,
+            last: Default::default(),
+            ready: VecDeque::new(),
+        }
     }
 
     /// A creation is under way.
-    pub(super) fn asked(&mut self, fragment: bool) {
-        self.asked.push_back(fragment);
+    pub(super) fn asked(&mut self, split: bool, range: KeyRange) {
+        self.asked.push_back(Asked { split, range, denied: None, behind: Vec::new() });
+    }
+
+    /// Asks of every watch whether it may go on, and keeps why it may not until its end is told.
+    pub(super) fn review(&mut self, mut may: impl FnMut(i64, &KeyRange) -> Result<(), Fault>) {
+        for (id, watch) in &mut self.watches {
+            if watch.denied.is_none() {
+                watch.denied = may(*id, &watch.range).err();
+            }
+        }
+        self.unreviewed = self.asked.len();
+    }
+
+    /// Whether a watch was made that a review came too early for.
+    pub(super) fn wants_review(&mut self) -> bool {
+        std::mem::take(&mut self.wants_review)
+    }
+
+    /// The oldest creation is answered.
+    fn answered(&mut self) -> Option<Asked> {
+        if self.unreviewed > 0 {
+            self.unreviewed -= 1;
+            self.wants_review = true;
+        }
+        self.asked.pop_front()
     }
 
     /// A watch is not made, without having been asked for.
     pub(super) fn refuse(&mut self, header: pb::ResponseHeader, fault: &Fault) {
-        self.ready.push_back(Frame::bare(not_made(header, fault)));
+        let frame = Frame::bare(not_made(header, fault));
+        match self.asked.back_mut() {
+            Some(last) => last.behind.push(frame),
+            None => self.ready.push_back(frame),
+        }
+    }
+
+    /// Whether a refusal waits for its turn: nothing more is to be asked for until it is told.
+    pub(super) fn holds_a_refusal(&self) -> bool {
+        self.asked.back().is_some_and(|last| !last.behind.is_empty())
+    }
+
+    fn may_split(&self, id: i64) -> bool {
+        self.watches.get(&id).is_some_and(|watch| watch.split)
     }
 
     /// A response with events, in parts if it is large and the watch allows it.
@@ -100,7 +159,7 @@ impl Answers {
         }
         let head = pb::WatchResponse { watch_id, ..Default::default() };
         let frame = Frame { header: self.last.1.clone(), head, events };
-        if frame.encoded_len() >= self.limit && self.split.contains(&watch_id) {
+        if frame.encoded_len() >= self.limit && self.may_split(watch_id) {
             let head = pb::WatchResponse { header: Some(header), ..frame.head };
             self.ready.extend(frame::split(&head, &frame.events, self.limit));
         } else {
@@ -113,15 +172,16 @@ impl Answers {
         let header = |revision| convert::header(&Header { revision, ..*header });
         match message {
             WatchMessage::Created { id, revision } => {
-                if self.asked.pop_front().unwrap_or(false) {
-                    self.split.insert(id);
-                }
                 self.ready.push_back(Frame::bare(pb::WatchResponse {
                     header: Some(header(revision)),
                     watch_id: id,
                     created: true,
                     ..Default::default()
                 }));
+                if let Some(mut asked) = self.answered() {
+                    self.ready.extend(std::mem::take(&mut asked.behind));
+                    self.watches.insert(id, asked);
+                }
             }
             WatchMessage::Events { id, revision, events } => {
                 self.events(header(revision), id, events.encoded(frame::encode));
@@ -134,20 +194,21 @@ impl Answers {
                 }));
             }
             WatchMessage::Canceled { id: NO_WATCH, revision, fault, .. } => {
-                self.asked.pop_front();
                 let fault = fault.unwrap_or_else(|| Code::Internal.into());
-                self.refuse(header(revision), &fault);
+                self.ready.push_back(Frame::bare(not_made(header(revision), &fault)));
+                let behind = self.answered().map(|asked| asked.behind).unwrap_or_default();
+                self.ready.extend(behind);
             }
             WatchMessage::Canceled { id, revision, compacted, fault } => {
-                self.split.remove(&id);
+                let denied = self.watches.remove(&id).and_then(|watch| watch.denied);
                 self.ready.push_back(Frame::bare(pb::WatchResponse {
                     header: Some(header(revision)),
                     watch_id: id,
                     canceled: true,
                     compact_revision: compacted.get(),
                     // etcd gives the compacted revision and no words.
-                    cancel_reason: match fault {
-                        Some(fault) if compacted == Revision(0) => error::message(&fault),
+                    cancel_reason: match denied.or(fault) {
+                        Some(fault) if compacted == Revision(0) => reason(&fault),
                         _ => String::new(),
                     },
                     ..Default::default()
@@ -163,7 +224,19 @@ fn not_made(header: pb::ResponseHeader, fault: &Fault) -> pb::WatchResponse {
         watch_id: NO_WATCH,
         created: true,
         canceled: true,
-        cancel_reason: error::message(fault),
+        cancel_reason: reason(fault),
         ..Default::default()
+    }
+}
+
+/// Why a watch ends. etcd tells what has to do with users as Go prints a status, and clients look for
+/// these very words to log in again.
+fn reason(fault: &Fault) -> String {
+    let message = error::message(fault);
+    match fault.code {
+        Code::PermissionDenied | Code::InvalidAuthToken | Code::UserEmpty => {
+            format!("rpc error: code = {:?} desc = {message}", error::of(fault.code).grpc)
+        }
+        _ => message,
     }
 }

@@ -41,7 +41,7 @@ impl Pair {
             let mut changes = Vec::new();
             let due = self.nodes[at].tick(now, &mut changes);
             let beats =
-                if due { self.nodes[at].beats(now, Summary::default()) } else { Vec::new() };
+                if due { self.nodes[at].beats(now, Summary::default(), 0) } else { Vec::new() };
             if at == 0 {
                 self.changes.append(&mut changes);
             }
@@ -122,7 +122,8 @@ fn another_run_and_a_broken_link_are_told_as_lost_then_back() {
     assert_eq!(pair.changes, [Change::Lost(OTHER, "its link broke")]);
     pair.changes.clear();
     // What comes late or twice through an old link is no news.
-    let old = Beat { incarnation: 33, sequence: 1, echo: None, summary: Summary::default() };
+    let old =
+        Beat { incarnation: 33, sequence: 1, echo: None, summary: Summary::default(), auth: 0 };
     pair.nodes[0].heard(now, OTHER, &old, &mut pair.changes);
     assert!(!pair.nodes[0].is_alive(OTHER));
     pair.tick([true; 2], [true; 2]);
@@ -152,7 +153,8 @@ fn the_round_trip_leaves_out_how_long_the_echo_was_held() {
 #[test]
 fn nobody_is_heard_but_members() {
     let mut pair = Pair::new();
-    let beat = Beat { incarnation: 1, sequence: 1, echo: None, summary: Summary::default() };
+    let beat =
+        Beat { incarnation: 1, sequence: 1, echo: None, summary: Summary::default(), auth: 0 };
     pair.nodes[0].heard(pair.now, NodeId(9), &beat, &mut pair.changes);
     assert!(pair.nodes[0].view(pair.now).iter().all(|node| node.node == OTHER));
     let now = pair.now;

@@ -1,0 +1,85 @@
+//! Users over restarts of real servers: what was acknowledged while a node was away holds on it from
+//! its first answer on, and tokens outlive the process that gave them.
+
+use std::time::Duration;
+
+use proto::etcdserverpb as pb;
+use proto::etcdserverpb::auth_client::AuthClient;
+use proto::etcdserverpb::kv_client::KvClient;
+use tonic::metadata::MetadataValue;
+use tonic::transport::Channel;
+use tonic::{Code, Request};
+
+use crate::program::DEADLINE;
+use crate::server::{Server, Three};
+
+async fn channel(server: &Server) -> Channel {
+    let endpoint = Channel::from_shared(format!("http://{}", server.client)).unwrap();
+    let connected = async {
+        loop {
+            match endpoint.connect().await {
+                Ok(channel) => return channel,
+                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, connected).await.unwrap()
+}
+
+fn put(token: Option<&str>) -> Request<pb::PutRequest> {
+    let mut put = Request::new(pb::PutRequest { key: "k".into(), ..Default::default() });
+    if let Some(token) = token {
+        put.metadata_mut().insert("token", MetadataValue::try_from(token).unwrap());
+    }
+    put
+}
+
+/// Asks until it is answered otherwise than that there is nobody to ask.
+async fn settled(channel: &Channel, token: Option<&str>) -> Result<(), tonic::Status> {
+    let answered = async {
+        loop {
+            match KvClient::new(channel.clone()).put(put(token)).await {
+                Err(status) if status.code() == Code::Unavailable => {}
+                answer => return answer.map(drop),
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, answered).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_away_lets_nobody_in_by_what_it_knew() {
+    let mut three = Three::start().await;
+    let first = channel(&three.servers[0]).await;
+    let mut auth = AuthClient::new(first.clone());
+    let (name, password) = ("root".to_owned(), "secret".to_owned());
+    let add = pb::AuthUserAddRequest { name, password, ..Default::default() };
+    auth.user_add(add).await.unwrap();
+    let (user, role) = ("root".to_owned(), "root".to_owned());
+    auth.user_grant_role(pb::AuthUserGrantRoleRequest { user, role }).await.unwrap();
+    three.servers[2].kill();
+    // It is not there to be asked, and that holds up nobody for long.
+    auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
+    let (name, password) = ("root".to_owned(), "secret".to_owned());
+    let login = auth.authenticate(pb::AuthenticateRequest { name, password }).await.unwrap();
+    let token = login.into_inner().token;
+
+    three.start_one(2);
+    let third = channel(&three.servers[2]).await;
+    let refused = settled(&third, None).await.unwrap_err();
+    assert_eq!(refused.message(), "etcdserver: user name is empty");
+    settled(&third, Some(&token)).await.unwrap();
+
+    // All of them anew: the token is as good as before, and so is what it needs.
+    for at in 0..3 {
+        three.servers[at].stop();
+    }
+    (0..3).for_each(|at| three.start_one(at));
+    for server in &three.servers {
+        let channel = channel(server).await;
+        settled(&channel, Some(&token)).await.unwrap();
+        let refused = settled(&channel, None).await.unwrap_err();
+        assert_eq!(refused.message(), "etcdserver: user name is empty");
+        assert!(!server.log().contains("secret"), "a clear password in a log");
+    }
+}

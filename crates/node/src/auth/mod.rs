@@ -1,0 +1,17 @@
+//! Users and their rights on this node: whether its copy of them may be gone by, tokens, passwords.
+//! `docs/architecture/auth.md` has the argument.
+
+mod change;
+mod gate;
+mod listen;
+mod password;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use change::{change, confirm_at_start, random_key};
+pub(crate) use gate::{Gate, Told};
+pub use listen::AuthChanges;
+pub(crate) use password::Passwords;
+pub(crate) use token::{Ended, Tokens};

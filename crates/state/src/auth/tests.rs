@@ -1,0 +1,195 @@
+//! `authorize` against the plainest model there is: one bit for each key and kind, over all keys of a
+//! small key space.
+
+use bytes::Bytes;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use types::{Code, KeyRange, KeyspaceId, LeaseId};
+
+use super::cover::{covers, merged};
+use super::{Auth, AuthCommand, Demand, Permission, PermissionKind, Principal, Secret};
+use crate::command::Command;
+use crate::request::{
+    Compare, CompareResult, CompareTarget, DeleteRequest, PutRequest, Query, RangeRequest, TxnOp,
+    TxnRequest,
+};
+
+/// Keys `\1` to `\8`, and one after all of them that stands for "to the end".
+const KEYS: u8 = 9;
+
+fn key(number: u8) -> Bytes {
+    vec![number].into()
+}
+
+fn range() -> impl Strategy<Value = KeyRange> {
+    prop_oneof![
+        (1..KEYS).prop_map(|at| KeyRange::single(&key(at))),
+        (1..KEYS).prop_map(|at| KeyRange { start: key(at), end: None }),
+        (1..KEYS, 1..KEYS).prop_map(|(a, b)| KeyRange { start: key(a), end: Some(key(b)) }),
+    ]
+}
+
+/// Every key that tells ranges like these apart: each, what comes right after it, and one beyond.
+fn all_keys() -> impl Iterator<Item = Bytes> {
+    (1..=KEYS).flat_map(|at| [vec![at].into(), vec![at, 0].into(), vec![at, 0, 0].into()])
+}
+
+fn permission() -> impl Strategy<Value = Permission> {
+    (1_u32..3, range(), 0_u8..3).prop_map(|(keyspace, range, kind)| Permission {
+        keyspace: KeyspaceId(keyspace),
+        range,
+        kind: PermissionKind::from_u8(kind).unwrap(),
+    })
+}
+
+fn put() -> impl Strategy<Value = PutRequest> {
+    (1..KEYS, any::<bool>(), 0_i64..2).prop_map(|(at, prev_kv, lease)| PutRequest {
+        key: key(at),
+        prev_kv,
+        lease: LeaseId(lease),
+        ..PutRequest::default()
+    })
+}
+
+fn delete() -> impl Strategy<Value = DeleteRequest> {
+    (range(), any::<bool>()).prop_map(|(range, prev_kv)| DeleteRequest { range, prev_kv })
+}
+
+fn txn() -> impl Strategy<Value = TxnRequest> {
+    let compare = (range(), any::<bool>()).prop_map(|(range, single)| Compare {
+        range,
+        single,
+        result: CompareResult::Equal,
+        target: CompareTarget::Version(0),
+    });
+    let leaf = prop_oneof![
+        put().prop_map(TxnOp::Put),
+        delete().prop_map(TxnOp::Delete),
+        range().prop_map(|range| TxnOp::Range(RangeRequest { range, ..RangeRequest::default() })),
+    ];
+    let operation = leaf.prop_recursive(2, 6, 2, |inner| {
+        (vec(inner.clone(), 0..2), vec(inner, 0..2)).prop_map(|(success, failure)| {
+            TxnOp::Txn(TxnRequest { compare: Vec::new(), success, failure })
+        })
+    });
+    (vec(compare, 0..2), vec(operation.clone(), 0..2), vec(operation, 0..2))
+        .prop_map(|(compare, success, failure)| TxnRequest { compare, success, failure })
+}
+
+/// What is needed of which keys.
+fn needs_of_txn(txn: &TxnRequest, needs: &mut Vec<(KeyRange, PermissionKind)>) {
+    needs.extend(txn.compare.iter().map(|it| (it.range.clone(), PermissionKind::Read)));
+    for operation in txn.success.iter().chain(&txn.failure) {
+        match operation {
+            TxnOp::Range(range) => needs.push((range.range.clone(), PermissionKind::Read)),
+            TxnOp::Put(put) => needs_of_put(put, needs),
+            TxnOp::Delete(delete) => needs_of_delete(delete, needs),
+            TxnOp::Txn(txn) => needs_of_txn(txn, needs),
+        }
+    }
+}
+
+fn needs_of_put(put: &PutRequest, needs: &mut Vec<(KeyRange, PermissionKind)>) {
+    let read = put.prev_kv.then_some(PermissionKind::Read);
+    let kinds = [PermissionKind::Write].into_iter().chain(read);
+    needs.extend(kinds.map(|kind| (KeyRange::single(&put.key), kind)));
+}
+
+fn needs_of_delete(delete: &DeleteRequest, needs: &mut Vec<(KeyRange, PermissionKind)>) {
+    let read = delete.prev_kv.then_some(PermissionKind::Read);
+    let kinds = [PermissionKind::Write].into_iter().chain(read);
+    needs.extend(kinds.map(|kind| (delete.range.clone(), kind)));
+}
+
+fn auth_of(roles: &[Vec<Permission>]) -> Auth {
+    let mut auth = Auth::default();
+    let mut apply = |command| auth.apply(&command).map(drop).unwrap();
+    let secret = || Secret(Bytes::new());
+    for name in ["root", "bob"] {
+        apply(AuthCommand::AddUser { name: name.to_owned(), password: Some(secret()) });
+    }
+    apply(AuthCommand::GrantRole { user: "root".to_owned(), role: "root".to_owned() });
+    for (at, permissions) in roles.iter().enumerate() {
+        let role = format!("role{at}");
+        apply(AuthCommand::AddRole { name: role.clone() });
+        apply(AuthCommand::GrantRole { user: "bob".to_owned(), role: role.clone() });
+        for permission in permissions {
+            if !permission.range.is_empty() {
+                let (role, permission) = (role.clone(), permission.clone());
+                apply(AuthCommand::GrantPermission { role, permission });
+            }
+        }
+    }
+    apply(AuthCommand::Enable { key: secret() });
+    auth
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 2_048, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_user_may_do_what_it_may_do_with_every_single_key(
+        roles in vec(vec(permission(), 0..4), 0..3),
+        range in range(), put in put(), delete in delete(), txn in txn(),
+    ) {
+        let auth = auth_of(&roles);
+        // A later permission of a role takes the place of an earlier one for the same range.
+        let granted: Vec<&Permission> =
+            auth.roles.values().flat_map(|role| &role.permissions).collect();
+        let has = |key: &[u8], kind: PermissionKind| granted.iter().any(|it| {
+            it.keyspace == KeyspaceId(1) && it.kind.allows(kind) && it.range.contains(key)
+        });
+        let model = |needs: &[(KeyRange, PermissionKind)]| {
+            needs.iter().all(|(range, kind)| {
+                all_keys().filter(|key| range.contains(key)).all(|key| has(&key, *kind))
+            })
+        };
+        let bob = Some(Principal { user: "bob" });
+        fn asks(auth: &Auth, what: Demand<'_>) -> Result<(), Code> {
+            auth.authorize(Some(Principal { user: "bob" }), KeyspaceId(1), what)
+        }
+        let says = |may| if may { Ok(()) } else { Err(Code::PermissionDenied) };
+
+        let mut needs = vec![(range.clone(), PermissionKind::Read)];
+        prop_assert_eq!(asks(&auth, Demand::Range(&range)), says(model(&needs)));
+        let request = RangeRequest { range, ..RangeRequest::default() };
+        prop_assert_eq!(asks(&auth, Demand::Query(&Query::Range(request))), says(model(&needs)));
+        needs.clear();
+        needs_of_put(&put, &mut needs);
+        prop_assert_eq!(asks(&auth, Demand::Command(&Command::Put(put))), says(model(&needs)));
+        needs.clear();
+        needs_of_delete(&delete, &mut needs);
+        prop_assert_eq!(asks(&auth, Demand::Command(&Command::Delete(delete))), says(model(&needs)));
+        needs.clear();
+        needs_of_txn(&txn, &mut needs);
+        prop_assert_eq!(asks(&auth, Demand::Txn(&txn)), says(model(&needs)));
+        let command = Command::Txn(txn);
+        prop_assert_eq!(asks(&auth, Demand::Command(&command)), says(model(&needs)));
+
+        // What is looked at when it is applied are exactly the keys it may write.
+        if let Command::Limited { ranges, .. } = auth.limit(bob, KeyspaceId(1), command) {
+            for key in all_keys() {
+                let within = ranges.iter().any(|range| range.contains(&key));
+                prop_assert_eq!(within, has(&key, PermissionKind::Write), "{:?}", key);
+            }
+        }
+        prop_assert_eq!(auth.authorize(None, KeyspaceId(1), Demand::Anyone), Err(Code::UserEmpty));
+        let root = Some(Principal { user: "root" });
+        prop_assert_eq!(auth.authorize(root, KeyspaceId(3), Demand::Root), Ok(()));
+    }
+
+    #[test]
+    fn merged_ranges_have_the_same_keys(ranges in vec(range(), 0..6), wanted in range()) {
+        let whole = merged(ranges.iter().filter(|it| !it.is_empty()).cloned().collect());
+        for key in all_keys() {
+            let before = ranges.iter().any(|range| range.contains(&key));
+            prop_assert_eq!(whole.iter().any(|range| range.contains(&key)), before);
+        }
+        let mut pairs = whole.windows(2);
+        let apart = pairs.all(|it| it[0].end.as_ref().is_some_and(|end| *end < it[1].start));
+        prop_assert!(apart, "{:?}", whole);
+        prop_assert_eq!(covers(whole.iter(), &wanted), covers(ranges.iter(), &wanted));
+    }
+}

@@ -1,0 +1,21 @@
+//! Users and roles. What etcd has a word for is refused when the command is applied, as it does; here
+//! are bounds of our own.
+
+use types::{Code, Fault, limits};
+
+use crate::auth::AuthCommand;
+
+pub(super) fn check(command: &AuthCommand) -> Result<(), Fault> {
+    let (_, user, role) = command.describe();
+    for name in [user, role] {
+        if name.len() > limits::AUTH_NAME_BYTES {
+            let most = limits::AUTH_NAME_BYTES;
+            let detail = format!("the name of a user or role has at most {most} bytes");
+            return Err(Fault::new(Code::InvalidArgument, detail));
+        }
+    }
+    if let AuthCommand::GrantPermission { permission, .. } = command {
+        super::check_size(super::range_bytes(&permission.range))?;
+    }
+    Ok(())
+}
