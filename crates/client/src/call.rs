@@ -9,6 +9,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 use types::Code;
 
+use crate::login::token_of;
 use crate::{Age, Client, Error, Read};
 
 /// Bytes of an answer at most: what gRPC can frame. Ranges without a limit have large answers.
@@ -122,6 +123,7 @@ impl Client {
         let all = u32::try_from(self.shared.endpoints.len()).unwrap_or(u32::MAX);
         let deadline = Instant::now() + options.timeout;
         let mut attempts = Attempts::default();
+        let mut logged_in_anew = false;
         loop {
             let (place, endpoint, channel) = self.shared.endpoints.current();
             let until = match repeat {
@@ -129,10 +131,17 @@ impl Client {
                 Repeat::Always if all > 1 => deadline.min(Instant::now() + options.timeout / 3),
                 _ => deadline,
             };
-            let mut request = self.request(message.clone());
-            read.say(request.metadata_mut());
-            let sent = send(channel, request);
-            let error = match timeout_at(until, sent).await {
+            let (mut asked, mut token) = (false, None);
+            let sent = async {
+                let mut request = self.named(&channel, message.clone()).await?;
+                read.say(request.metadata_mut());
+                (asked, token) = (true, token_of(&request));
+                send(channel, request).await
+            };
+            let outcome = timeout_at(until, sent).await;
+            // Before it was asked for, nothing was done.
+            let repeat = if asked { repeat } else { Repeat::Always };
+            let error = match outcome {
                 Ok(Ok(answer)) => {
                     let age = Age::told(answer.metadata());
                     return Ok((answer.into_inner(), age));
@@ -144,6 +153,10 @@ impl Client {
                     last: None,
                 },
             };
+            if !logged_in_anew && self.logs_in_anew(&error, token.as_ref()).await {
+                logged_in_anew = true;
+                continue;
+            }
             if again(Repeat::Always, &error) {
                 self.shared.endpoints.leave(place);
             }

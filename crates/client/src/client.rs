@@ -4,6 +4,7 @@ use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 
 use crate::endpoints::Endpoints;
+use crate::login::Login;
 use crate::{Error, Options};
 
 /// A connection to a cluster, over whichever of its endpoints answers. Cheap to clone; all clones
@@ -17,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) options: Options,
     keyspace: Option<MetadataValue<Ascii>>,
+    pub(crate) login: Option<Arc<Login>>,
 }
 
 impl Client {
@@ -48,7 +50,8 @@ impl Client {
         let endpoints = Endpoints::new(endpoints.into_iter().map(Into::into).collect())?;
         let endpoints = Arc::new(endpoints);
         let keyspace = keyspace_header(options.keyspace.as_deref())?;
-        Ok(Self { shared: Arc::new(Shared { endpoints, options, keyspace }) })
+        let login = options.user.clone().map(|user| Arc::new(Login::new(user)));
+        Ok(Self { shared: Arc::new(Shared { endpoints, options, keyspace, login }) })
     }
 
     /// The same servers over the same connections, with every request for keyspace `name`.
@@ -60,7 +63,8 @@ impl Client {
         let options = Options { keyspace: Some(name.into()), ..self.shared.options.clone() };
         let keyspace = keyspace_header(options.keyspace.as_deref())?;
         let endpoints = Arc::clone(&self.shared.endpoints);
-        Ok(Self { shared: Arc::new(Shared { endpoints, options, keyspace }) })
+        let login = self.shared.login.clone();
+        Ok(Self { shared: Arc::new(Shared { endpoints, options, keyspace, login }) })
     }
 
     /// The addresses given, in their order.

@@ -119,7 +119,9 @@ impl Error {
 
     /// The reason a server gives for ending a watch.
     pub(crate) fn of_reason(reason: &str) -> Self {
-        Self::from_words(&Status::unknown(reason))
+        // What has to do with users comes as Go prints a status: `rpc error: code = C desc = words`.
+        let words = reason.split_once(" desc = ").map_or(reason, |(_, words)| words);
+        Self::from_words(&Status::unknown(words))
     }
 }
 

@@ -90,7 +90,11 @@ impl Client {
     /// As [`Self::node_status`]; no leader; an unknown keyspace.
     pub async fn barrier(&self, address: &str) -> Result<BarrierResponse, Error> {
         let channel = endpoints::lazy(address)?;
-        self.once(address, service(channel).barrier(self.request(BarrierRequest {}))).await
+        let asked = async {
+            let request = self.named(&channel, BarrierRequest {}).await?;
+            service(channel).barrier(request).await
+        };
+        self.once(address, asked).await
     }
 
     /// Who leads this client's keyspace, and in which term, as a quorum confirms now.

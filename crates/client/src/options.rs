@@ -1,10 +1,14 @@
 use std::time::Duration;
 
+use crate::User;
+
 /// How a [`crate::Client`] behaves.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The keyspace of every request; `None` for `default`.
     pub keyspace: Option<String>,
+    /// Who asks; needed where the cluster knows users, and of no effect where it does not.
+    pub user: Option<User>,
     /// How long one request may take in all, attempts elsewhere included. The server's own limit is
     /// 7 s; with less the client gives up first.
     pub timeout: Duration,
@@ -15,6 +19,6 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { keyspace: None, timeout: Duration::from_secs(10), rounds: 0 }
+        Self { keyspace: None, user: None, timeout: Duration::from_secs(10), rounds: 0 }
     }
 }

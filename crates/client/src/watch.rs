@@ -17,6 +17,7 @@ use types::Code;
 use bytes::Bytes;
 
 use crate::call::{ANSWER_BYTES, back_off};
+use crate::login::{Token, token_of};
 use crate::{Client, Error, Span, kv};
 
 /// What to watch.
@@ -113,6 +114,10 @@ pub struct Watcher {
     connection: Option<Connection>,
     /// Failures since the last answer.
     failures: u32,
+    /// What it was last asked for with, if it was asked for in a user's name.
+    token: Option<Token>,
+    /// Whether that was a new one, because the one before was not taken.
+    logged_in_anew: bool,
 }
 
 struct Connection {
@@ -130,8 +135,14 @@ impl Client {
     /// An unknown keyspace; an empty span; no answer. That the first revision wanted is compacted is
     /// told by [`Watcher::next`].
     pub async fn watch(&self, watch: Watch) -> Result<Watcher, Error> {
-        let mut watcher =
-            Watcher { client: self.clone(), request: watch.0, connection: None, failures: 0 };
+        let mut watcher = Watcher {
+            client: self.clone(),
+            request: watch.0,
+            connection: None,
+            failures: 0,
+            token: None,
+            logged_in_anew: false,
+        };
         let options = &self.shared.options;
         let all = u32::try_from(self.shared.endpoints.len()).unwrap_or(u32::MAX);
         let deadline = Instant::now() + options.timeout;
@@ -140,6 +151,9 @@ impl Client {
                 Ok(()) => return Ok(watcher),
                 Err(error) => error,
             };
+            if watcher.logs_in_anew(&error).await {
+                continue;
+            }
             let round = watcher.failures / all;
             let enough = options.rounds > 0 && round >= options.rounds;
             if enough || !passes(&error) || Instant::now() >= deadline {
@@ -182,9 +196,19 @@ impl Watcher {
                 Ok(Some(changes)) => return Ok(changes),
                 Ok(None) => {}
                 Err(error) if passes(&error) => self.rest().await,
+                Err(error) if self.logs_in_anew(&error).await => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether it is to be asked for once more, because only the token was wrong.
+    async fn logs_in_anew(&mut self, error: &Error) -> bool {
+        if self.logged_in_anew {
+            return false;
+        }
+        self.logged_in_anew = self.client.logs_in_anew(error, self.token.as_ref()).await;
+        self.logged_in_anew
     }
 
     /// As a stream; its first error is its end.
@@ -214,6 +238,7 @@ impl Watcher {
             self.leave();
         } else {
             self.failures = 0;
+            self.logged_in_anew = false;
         }
         told
     }
@@ -279,7 +304,7 @@ impl Watcher {
     }
 
     async fn open(
-        &self,
+        &mut self,
         place: usize,
         endpoint: &str,
         channel: tonic::transport::Channel,
@@ -290,11 +315,13 @@ impl Watcher {
         };
         // There is room for one, and its receiver is here.
         drop(requests.try_send(create));
-        let mut request = self.client.request(ReceiverStream::new(receiver));
+        let failed = |status| Error::of_call(endpoint, &status);
+        let orders = ReceiverStream::new(receiver);
+        let mut request = self.client.named(&channel, orders).await.map_err(failed)?;
+        self.token = token_of(&request);
         // A server cut off from the others is left for one that hears of changes.
         request.metadata_mut().insert("hasleader", MetadataValue::from_static("true"));
         let mut service = WatchClient::new(channel).max_decoding_message_size(ANSWER_BYTES);
-        let failed = |status| Error::of_call(endpoint, &status);
         let mut responses = service.watch(request).await.map_err(failed)?.into_inner();
         match responses.message().await.map_err(failed)? {
             Some(first) => {

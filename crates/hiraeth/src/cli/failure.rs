@@ -130,6 +130,13 @@ fn hint(error: &Error) -> Option<String> {
 
 fn hint_of(code: Code) -> Option<&'static str> {
     Some(match code {
+        Code::UserEmpty => "this cluster knows users: say who asks with --user NAME:PASSWORD",
+        Code::AuthFailed => {
+            "--user or HIRAETH_USER says who asks, HIRAETH_PASSWORD may have the password"
+        }
+        Code::PermissionDenied => {
+            "the user has no role that allows it; `etcdctl role grant-permission` gives one"
+        }
         Code::EmptyKey => "name a key; `hiraeth kv scan` reads many",
         Code::KeyNotFound => "what is to be kept must be there; put the key as a whole first",
         Code::DuplicateKey => "write each key once in a transaction",

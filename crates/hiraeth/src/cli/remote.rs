@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use client::{Client, Options};
+use client::{Client, Options, User};
 
+use super::failure::Usage;
 use super::output::Format;
 
 /// Failed attempts at all endpoints, after which a person rather wants to know.
@@ -26,6 +27,26 @@ pub(super) struct Remote {
     /// The keyspace [default: default].
     #[arg(long, env = "HIRAETH_KEYSPACE", value_name = "NAME", global = true)]
     keyspace: Option<String>,
+    /// Who asks, where the cluster knows users. A password given here can be seen by whoever lists
+    /// processes; one in the environment cannot.
+    #[arg(
+        long,
+        env = "HIRAETH_USER",
+        value_name = "NAME[:PASSWORD]",
+        value_parser = parse_user,
+        hide_env_values = true,
+        global = true
+    )]
+    user: Option<Named>,
+    /// The password of `--user`.
+    #[arg(
+        long,
+        env = "HIRAETH_PASSWORD",
+        value_name = "PASSWORD",
+        hide_env_values = true,
+        global = true
+    )]
+    password: Option<String>,
     /// How to show results.
     #[arg(long, value_enum, default_value = "table", global = true)]
     pub(super) output: Format,
@@ -35,8 +56,26 @@ pub(super) struct Remote {
 }
 
 impl Remote {
+    /// How to ask what everybody may.
     pub(super) fn options(&self) -> Options {
-        Options { keyspace: self.keyspace.clone(), timeout: self.timeout, rounds: ROUNDS }
+        let keyspace = self.keyspace.clone();
+        Options { keyspace, user: None, timeout: self.timeout, rounds: ROUNDS }
+    }
+
+    fn user(&self) -> Result<Option<User>, Usage> {
+        let Some(Named { name, password }) = self.user.clone() else {
+            return match &self.password {
+                None => Ok(None),
+                Some(_) => Err(Usage("whose password is it? --user says who asks".to_owned())),
+            };
+        };
+        let password = password.or_else(|| self.password.clone()).ok_or_else(|| {
+            Usage(format!(
+                "the password of {name:?} is missing: say --user {name}:PASSWORD, or put it into \
+                 HIRAETH_PASSWORD"
+            ))
+        })?;
+        Ok(Some(User { name, password }))
     }
 
     /// The keyspace that was given.
@@ -45,9 +84,29 @@ impl Remote {
     }
 
     /// A client that connects with the first request.
-    pub(super) fn client(&self) -> Result<Client, client::Error> {
-        Client::lazy(self.endpoints.iter().map(String::as_str), self.options())
+    pub(super) fn client(&self) -> anyhow::Result<Client> {
+        let options = Options { user: self.user()?, ..self.options() };
+        Ok(Client::lazy(self.endpoints.iter().map(String::as_str), options)?)
     }
+}
+
+/// A user as the command line names it.
+#[derive(Clone)]
+struct Named {
+    name: String,
+    password: Option<String>,
+}
+
+/// The first colon ends the name, as with etcdctl.
+fn parse_user(text: &str) -> Result<Named, String> {
+    let (name, password) = match text.split_once(':') {
+        Some((name, password)) => (name, Some(password.to_owned())),
+        None => (text, None),
+    };
+    if name.is_empty() {
+        return Err("say NAME or NAME:PASSWORD".to_owned());
+    }
+    Ok(Named { name: name.to_owned(), password })
 }
 
 pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
@@ -69,7 +128,15 @@ pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
 mod tests {
     use std::time::Duration;
 
-    use super::parse_time;
+    use super::{parse_time, parse_user};
+
+    #[test]
+    fn a_password_may_have_colons_in_it() {
+        let user = parse_user("bob:a:b").map(|user| (user.name, user.password));
+        assert_eq!(user, Ok(("bob".to_owned(), Some("a:b".to_owned()))));
+        assert!(parse_user("bob").is_ok_and(|user| user.password.is_none()));
+        assert!(parse_user(":secret").is_err() && parse_user("").is_err());
+    }
 
     #[test]
     fn times_have_units() {
