@@ -170,6 +170,8 @@ class Hiraeth(Cluster):
             "--initial-cluster", node.joins or members,
             # A small log, so that a node that was away needs a snapshot.
             "--log-keep-entries", "1000",
+            # Shorter than the shipped tests of `etcd-client` wait for a token to end.
+            "--auth-token-ttl-s", "3",
         ]  # fmt: skip
 
     def log_ends(self, node):
@@ -211,6 +213,7 @@ class Etcd(Cluster):
             "--initial-cluster-state", "existing" if node.joins else "new",
             # Small, so that a node which missed more than the 5000 kept entries takes a snapshot.
             "--snapshot-count", "500",
+            "--auth-token-ttl", "3",
         ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ import zipfile
 
 import languages
 import restore
+import users
 from cluster import ClusterError, Etcd, Hiraeth
 from faults.kill import KillTests
 from faults.members import MemberKillTests
@@ -185,7 +186,8 @@ def rust_suite(options, endpoints):
     show = re.compile(
         r"^test .*(FAILED|ignored)|panicked at|^error|^test result.* [1-9]\d* (pass|fail)ed"
     )
-    code, out = stream(command, HERE / "etcd-client", endpoints, show)
+    with users.root(options.etcdctl, endpoints, "rootpwd"):
+        code, out = stream(command, HERE / "etcd-client", endpoints, show)
     results = re.findall(r"^test result: .*?(\d+) passed; (\d+) failed", out, re.MULTILINE)
     return counted(code, sum(int(r[0]) for r in results), sum(int(r[1]) for r in results), out)
 

@@ -13,6 +13,7 @@ import checks_tools  # noqa: F401
 import checks_txn  # noqa: F401
 import checks_watch  # noqa: F401
 import checks_cluster  # noqa: F401  isort: skip  it compares what the others left
+import checks_auth  # noqa: F401  isort: skip  nobody else gets in while it runs
 from harness import Ctl, run_all
 
 

@@ -4,6 +4,8 @@
 
 require('./checks_keys');
 require('./checks_recipes');
+// While it is on, others would be refused.
+require('./checks_auth');
 const { runAll } = require('./harness');
 
 const [endpoints, only = ''] = process.argv.slice(2);

@@ -7,6 +7,7 @@ import sys
 
 import checks_gateway  # noqa: F401  each registers its checks
 import checks_grpc  # noqa: F401
+import checks_auth  # noqa: F401  isort: skip  while it is on, others would be refused
 from harness import Nodes, run_all
 
 
