@@ -26,8 +26,8 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Setting`] for an endpoint or keyspace name that cannot be one;
-    /// [`Error::Unreachable`] or [`Error::TimedOut`] when no endpoint answers in time. Whether the
-    /// keyspace exists shows with the first request.
+    /// [`Error::Unreachable`] or [`Error::TimedOut`] when no endpoint answers in time; that
+    /// [`Options::user`] cannot log in. Whether the keyspace exists shows with the first request.
     pub async fn connect<I>(endpoints: I, options: Options) -> Result<Self, Error>
     where
         I: IntoIterator,

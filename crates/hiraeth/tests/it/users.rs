@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use client::{Client, Error, Options, Put, User, Watch};
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::auth_client::AuthClient;
 use proto::etcdserverpb::kv_client::KvClient;
@@ -10,7 +11,7 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
 
-use crate::program::DEADLINE;
+use crate::program::{DEADLINE, tool};
 use crate::server::{Server, Three};
 
 async fn channel(server: &Server) -> Channel {
@@ -47,16 +48,20 @@ async fn settled(channel: &Channel, token: Option<&str>) -> Result<(), tonic::St
     tokio::time::timeout(DEADLINE, answered).await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_was_away_lets_nobody_in_by_what_it_knew() {
-    let mut three = Three::start().await;
-    let first = channel(&three.servers[0]).await;
-    let mut auth = AuthClient::new(first.clone());
+async fn add_root(auth: &mut AuthClient<Channel>) {
     let (name, password) = ("root".to_owned(), "secret".to_owned());
     let add = pb::AuthUserAddRequest { name, password, ..Default::default() };
     auth.user_add(add).await.unwrap();
     let (user, role) = ("root".to_owned(), "root".to_owned());
     auth.user_grant_role(pb::AuthUserGrantRoleRequest { user, role }).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_away_lets_nobody_in_by_what_it_knew() {
+    let mut three = Three::start().await;
+    let first = channel(&three.servers[0]).await;
+    let mut auth = AuthClient::new(first.clone());
+    add_root(&mut auth).await;
     three.servers[2].kill();
     // It is not there to be asked, and that holds up nobody for long.
     auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
@@ -82,4 +87,48 @@ async fn a_node_that_was_away_lets_nobody_in_by_what_it_knew() {
         assert_eq!(refused.message(), "etcdserver: user name is empty");
         assert!(!server.log().contains("secret"), "a clear password in a log");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_logs_in_and_again_and_the_tool_says_what_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::new(directory.path(), "users");
+    server.start(&["--auth-token-ttl-s", "1"]);
+    server.serves().await;
+    let connect = |user: Option<(&str, &str)>| {
+        let user = user
+            .map(|(name, password)| User { name: name.to_owned(), password: password.to_owned() });
+        Client::connect([server.client.clone()], Options { user, ..Options::default() })
+    };
+    // Nobody's name is asked for yet, and a client that has one is none the worse for it.
+    let root = connect(Some(("root", "secret"))).await.unwrap();
+    root.put(Put::new("k", "1")).await.unwrap();
+    let mut watcher = root.watch(Watch::key("k")).await.unwrap();
+    let mut auth = AuthClient::new(channel(&server).await);
+    add_root(&mut auth).await;
+    auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
+
+    // The watch that was opened without a name is opened anew with it.
+    root.put(Put::new("k", "2")).await.unwrap();
+    let told = tokio::time::timeout(DEADLINE, watcher.next()).await.unwrap().unwrap();
+    assert_eq!(told.changes[0].kv.value, "2");
+    // Longer than a token lives that nobody uses.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    root.put(Put::new("k", "3")).await.unwrap();
+    for wrong in [None, Some(("root", "other")), Some(("nobody", "secret"))] {
+        let refused = match connect(wrong).await {
+            Ok(nobody) => nobody.get("k").await.unwrap_err(),
+            Err(error) => error,
+        };
+        let code = if wrong.is_some() { types::Code::AuthFailed } else { types::Code::UserEmpty };
+        assert!(matches!(&refused, Error::Server { code: told, .. } if *told == code), "{refused}");
+    }
+
+    let get = |user: &[&str]| tool(&server.client, &[&["kv", "get", "k"], user].concat());
+    assert!(get(&["--user", "root:secret"]).well().contains('3'));
+    assert!(get(&["--user", "root", "--password", "secret"]).well().contains('3'));
+    assert!(get(&[]).failed(2).contains("say who asks with --user NAME:PASSWORD"));
+    assert!(get(&["--user", "root"]).failed(2).contains("the password of \"root\" is missing"));
+    assert!(get(&["--password", "secret"]).failed(2).contains("--user says who asks"));
+    assert!(get(&["--user", "root:other"]).failed(4).contains("authentication failed"));
 }
