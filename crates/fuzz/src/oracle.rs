@@ -20,11 +20,19 @@ const WAIT: [&str; 9] = [
 
 /// Words that are not in the table of codes, with what they begin with: those of gRPC itself, which no
 /// client compares.
-const TRANSPORT: [(i32, &str); 16] = [
+const TRANSPORT: [(i32, &str); 22] = [
     // Of Lock and Election, where etcd has no codes.
     (2, "mutex: session is expired"),
     (2, "election: "),
     (2, "\"leader\" field must be provided"),
+    (2, "hiraeth: the metadata"),
+    // The fuzzer raises this alarm itself.
+    (15, "etcdserver: corrupt cluster"),
+    (3, "etcdserver: invalid downgrade target version"),
+    (3, "etcdserver: wrong downgrade target version format"),
+    (9, "etcdserver: no inflight downgrade job"),
+    // Of calls that the connection sees through.
+    (13, "hiraeth: the request "),
     (4, "hiraeth: the request did not come to its end"),
     (5, "unknown service"),
     (9, "etcdserver: authentication is not enabled"),
@@ -110,7 +118,7 @@ fn known(code: i32, message: &str) -> bool {
 fn plain(answer: &Answer) -> Result<(), String> {
     match answer.status {
         200..=499 | 501 | 503 | 504 => Ok(()),
-        500 if is_unknown_as_json(&answer.body) => Ok(()),
+        500 if is_known_as_json(&answer.body) => Ok(()),
         status => {
             let body = String::from_utf8_lossy(&answer.body);
             Err(format!("HTTP status {status}: {}", body.chars().take(300).collect::<String>()))
@@ -118,8 +126,10 @@ fn plain(answer: &Answer) -> Result<(), String> {
     }
 }
 
-/// Whether the gateway tells a status without a code, as those of Lock and Election are.
-fn is_unknown_as_json(body: &[u8]) -> bool {
+/// Whether the gateway tells a status without a code, as those of Lock and Election are, or the loss of
+/// data of which the fuzzer's own alarm speaks.
+fn is_known_as_json(body: &[u8]) -> bool {
     let Ok(told) = serde_json::from_slice::<serde_json::Value>(body) else { return false };
-    told["code"] == 2 && told["message"].as_str().is_some_and(|words| known(2, words))
+    let words = told["message"].as_str().unwrap_or_default();
+    [2, 15].into_iter().any(|code| told["code"] == code && known(code, words))
 }

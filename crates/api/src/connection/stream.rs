@@ -51,9 +51,11 @@ pub(super) async fn serve(
     stream: StreamKey,
 ) {
     let say = |letter| mail.post(stream, letter);
+    let is_head = request.method() == Method::HEAD;
     let Ok(answer) = front.serve(request).await;
     let (parts, mut body) = answer.into_parts();
-    let mut ends = body.is_end_stream();
+    // Only hyper's own connections leave out what a HEAD must not have.
+    let mut ends = is_head || body.is_end_stream();
     say(Letter::Headers(parts.status.as_u16(), parts.headers, ends));
     while !ends {
         let next =

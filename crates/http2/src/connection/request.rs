@@ -48,8 +48,8 @@ impl Connection {
         let Some(mut gathered) = self.gathered.take() else { return Ok(None) };
         gathered.block.extend_from_slice(payload);
         gathered.frames += 1;
-        // Coded, it may be longer than what it means, but not by that much.
-        let most = self.limits.header_bytes as usize * 2;
+        // One that is too long has to be read to be refused by itself, or all other requests would end with it.
+        let most = self.limits.header_bytes as usize * 16;
         if gathered.frames > BLOCK_FRAMES || gathered.block.len() > most {
             return Err(ConnectionError::calm("a header block without end"));
         }
