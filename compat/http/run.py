@@ -480,6 +480,21 @@ def health_and_version(api):
         equal(name.encode() in body, True, name)
 
 
+@check
+def alarms_are_in_the_health(api):
+    def alarm(action):
+        return api.post("/v3/maintenance/alarm", {"action": action, "alarm": "NOSPACE"})
+
+    equal(alarm("ACTIVATE")[0], 200)
+    try:
+        status, body, _ = api.raw("GET", "/health")
+        equal((status, json.loads(body)), (503, {"health": "false", "reason": "ALARM NOSPACE"}))
+        equal(api.raw("GET", "/health?exclude=NOSPACE")[0], 200)
+    finally:
+        equal(alarm("DEACTIVATE")[0], 200)
+    equal(api.raw("GET", "/health")[0], 200)
+
+
 @ours
 def live_and_ready(api):
     for path in ("/livez", "/readyz", "/livez/serializable_read", "/readyz/linearizable_read"):
