@@ -48,7 +48,7 @@ impl Connection {
         let Some(mut gathered) = self.gathered.take() else { return Ok(None) };
         gathered.block.extend_from_slice(payload);
         gathered.frames += 1;
-        // One that is too long has to be read to be refused by itself, or all other requests would end with it.
+        // One that is too long is read all the same, to be refused by itself: all others would end with it.
         let most = self.limits.header_bytes as usize * 16;
         if gathered.frames > BLOCK_FRAMES || gathered.block.len() > most {
             return Err(ConnectionError::calm("a header block without end"));
