@@ -126,7 +126,8 @@ fn readers_never_see_what_was_not_written() {
                     let (reader, stop) = (log.reader(), &stop);
                     scope.spawn(move || {
                         let mut read = 0;
-                        while !stop.load(Ordering::Relaxed) {
+                        // A thread may begin when all is written; then it reads what is left.
+                        while !stop.load(Ordering::Relaxed) || read == 0 {
                             let held = reader.region(REGION).unwrap();
                             match reader.entries(REGION, held.first, held.last.next(), 20_000) {
                                 Ok(found) => {
