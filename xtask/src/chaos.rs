@@ -1,6 +1,6 @@
 //! Real servers under faults; the program itself is crate `chaos`.
 
-use crate::run::{cargo, release};
+use crate::run::{self, cargo, release};
 
 /// What to do to the servers. What follows is told to crate `chaos`.
 #[derive(clap::Args)]
@@ -19,7 +19,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 /// Builds the server, and runs crate `chaos` with these arguments.
 pub(crate) fn with(arguments: &[&str]) -> anyhow::Result<()> {
     cargo(&["build", "--quiet", "--release", "--package", "hiraeth"])?;
+    cargo(&["build", "--quiet", "--release", "--package", "chaos"])?;
+    play(arguments)
+}
+
+/// With what was built.
+pub(crate) fn play(arguments: &[&str]) -> anyhow::Result<()> {
     let binary = release("hiraeth");
-    let chaos = ["run", "--quiet", "--release", "--package", "chaos", "--", "--binary", &binary];
-    cargo(&[&chaos[..], arguments].concat())
+    run::run(&release("chaos"), &[&["--binary", &binary], arguments].concat())
 }

@@ -1,7 +1,7 @@
 //! What must pass before anything lands.
 
-use crate::run::{self, cargo, root, step};
-use crate::{deny, tidy};
+use crate::run::{self, cargo, step};
+use crate::{chaos, deny, tidy};
 
 /// How much of it.
 #[derive(clap::Args)]
@@ -30,18 +30,22 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     step("lints", || cargo(&clippy))?;
     step("tests", || cargo(&["test", "--workspace", "--quiet"]))?;
     step("requests no client should send", || crate::fuzz::with(&["--seconds", "20"]))?;
-    let seeds = options.seeds.to_string();
+    // Together: for each of them alone Cargo would build what they share once more.
+    let together = ["--package", "sim", "--package", "chaos", "--package", "hiraeth"];
+    step("release builds", || {
+        cargo(&[&["build", "--quiet", "--release"], &together[..]].concat())
+    })?;
+    let (sim, seeds) = (run::release("sim"), options.seeds.to_string());
     step("simulation", || {
-        let sim = ["run", "--quiet", "--release", "--package", "sim", "--"];
-        cargo(&[&sim[..], &["run", "--seeds", &seeds]].concat())?;
-        cargo(&[&sim[..], &["mutants", "--smoke"]].concat())
+        run::run(&sim, &["run", "--seeds", &seeds])?;
+        run::run(&sim, &["mutants", "--smoke"])
     })?;
     step("real processes under faults", || {
         let scenarios = ["--scenario", "kill-leader", "--scenario", "partition"];
-        crate::chaos::with(&[&scenarios[..], &["--seconds", "15"]].concat())
+        chaos::play(&[&scenarios[..], &["--seconds", "15"]].concat())
     })?;
     if !options.no_compat {
-        step("foreign clients", || compat(&CompatOptions { no_faults: false }))?;
+        step("foreign clients", || clients(&CompatOptions { no_faults: false }))?;
     }
     println!("\nall steps passed");
     Ok(())
@@ -49,9 +53,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 pub(crate) fn compat(options: &CompatOptions) -> anyhow::Result<()> {
     cargo(&["build", "--release", "--package", "hiraeth"])?;
-    let target =
-        std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root().join("target"), Into::into);
-    let binary = target.join("release/hiraeth").display().to_string();
+    clients(options)
+}
+
+/// Of the server as it was built.
+fn clients(options: &CompatOptions) -> anyhow::Result<()> {
+    let binary = run::release("hiraeth");
     let mut arguments = vec!["compat/run.py", "--server-binary", &binary];
     if !options.no_faults {
         arguments.push("--faults");

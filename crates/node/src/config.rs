@@ -58,7 +58,8 @@ pub struct NodeConfig {
     pub appliers: usize,
     /// Bytes of one log segment.
     pub log_segment_bytes: u64,
-    /// Applied entries kept in each region's log for replicas that are a little behind.
+    /// Applied entries kept in each region's log for replicas that are a little behind: some seconds of a
+    /// region that is busy. One that needs a snapshot instead falls further behind while it takes it.
     pub log_keep_entries: u64,
     /// Bytes of entries a region's log may hold before it is cut whatever their number.
     pub log_region_bytes: u64,
@@ -108,7 +109,7 @@ impl Default for NodeConfig {
             pollers: 1,
             appliers: 2,
             log_segment_bytes: 64 << 20,
-            log_keep_entries: 5_000,
+            log_keep_entries: 100_000,
             log_region_bytes: 64 << 20,
             log_bytes: 512 << 20,
             log_flush_after: Duration::from_secs(3),
