@@ -90,8 +90,11 @@ class KillTests:
         node.kill()
         with Writing(self, "away", AWAY_SECONDS, writes=AWAY_WRITES) as writing:
             pass
-        other = next(each for each in self.cluster.nodes if each is not node)
-        self.cluster.wait_log_cut(other, held)
+        others = [each for each in self.cluster.nodes if each is not node]
+        # Whichever of them leads must have nothing left that the node could be served from.
+        for other in others:
+            self.cluster.wait_log_cut(other, held)
+        other = others[0]
         self.ctl(other, "compaction", str(self.revision(other)))
         self.cluster.start(node)
         took = self.cluster.wait_healthy(self.etcdctl, [node])

@@ -1,17 +1,23 @@
 //! Services that are root's: whatever a method of them does and whoever adds one, it is asked for here.
 
 use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use hyper::body::{Body, Frame};
 use hyper::{Request, Response};
 use node::Handle;
 use state::auth::Demand;
 use tonic::codegen::Service;
 use tonic::metadata::MetadataMap;
+use types::KeyspaceId;
 
-use crate::metadata;
+use crate::{error, metadata};
 
+type Error = Box<dyn std::error::Error + Send + Sync>;
 type Answer = Result<Response<tonic::body::Body>, Infallible>;
 
 /// Methods that everybody may call, or that ask by themselves because it depends on the message.
@@ -29,15 +35,21 @@ pub(crate) fn for_root<S, B>(
 ) -> BoxFuture<'static, Answer>
 where
     S: Service<
-            Request<B>,
+            Request<Held<B>>,
             Response = Response<tonic::body::Body>,
             Error = Infallible,
             Future = BoxFuture<'static, Answer>,
         > + Send
         + 'static,
-    B: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Error>,
 {
-    if handle.auth_is_off() || NOT_ROOTS.contains(&request.uri().path()) {
+    let asks_nothing = NOT_ROOTS.contains(&request.uri().path());
+    let is_off = handle.auth_is_off();
+    let token = metadata::token(request.headers());
+    let held_against = (!asks_nothing).then(|| (handle.clone(), token));
+    let request = request.map(|body| Held { body: Box::pin(body), held_against });
+    if is_off || asks_nothing {
         return service.call(request);
     }
     let handle = handle.clone();
@@ -50,4 +62,34 @@ where
         }
     }
     .boxed()
+}
+
+/// The body of a request. What it says can come much later than its head, when its sender has not the
+/// rights any more that let the head in.
+pub(crate) struct Held<B> {
+    body: Pin<Box<B>>,
+    held_against: Option<(Handle, Option<Box<str>>)>,
+}
+
+impl<B> Body for Held<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Error>,
+{
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = ready!(self.body.as_mut().poll_frame(context));
+        if let Some((handle, token)) = &self.held_against {
+            let sender = handle.caller(KeyspaceId::DEFAULT, token);
+            if let Err(fault) = sender.permit_still(Demand::Root) {
+                return Poll::Ready(Some(Err(error::status(&fault).into())));
+            }
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
 }

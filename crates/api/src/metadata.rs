@@ -39,6 +39,12 @@ impl Said for MetadataMap {
     }
 }
 
+impl Said for hyper::HeaderMap {
+    fn said(&self, name: &str) -> Option<&[u8]> {
+        self.get(name).map(hyper::header::HeaderValue::as_bytes)
+    }
+}
+
 impl Said for http2::RequestHead {
     fn said(&self, name: &str) -> Option<&[u8]> {
         self.get(name)

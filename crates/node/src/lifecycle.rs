@@ -5,7 +5,7 @@ use std::sync::Arc;
 use state::Machine;
 use state::directory::{Directory, RegionRecord};
 use storage::wal::RegionLog;
-use types::{Batch, ConfState, Epoch, HardState, Index, KeyspaceId, PeerId, RegionId, Term};
+use types::{Batch, ConfState, Epoch, Index, KeyspaceId, PeerId, RegionId};
 
 use crate::applier::ask_scavenge;
 use crate::lease::LeaseClock;
@@ -207,16 +207,7 @@ fn consensus_start(
 ) -> Result<consensus::Start, Error> {
     let applied = machine.applied();
     let start = match log {
-        None if applied.index == Index(0) => consensus::Start {
-            hard_state: HardState::default(),
-            conf_state: ConfState::default(),
-            first: Index(1),
-            prev_term: Term(0),
-            last: Index(0),
-            last_term: Term(0),
-            applied: Index(0),
-            fresh: true,
-        },
+        None if applied.index == Index(0) => consensus::Start::default(),
         None => consensus::Start::bootstrap(applied.conf_state.clone()),
         Some(log) => consensus::Start {
             hard_state: log.hard_state.unwrap_or_default(),

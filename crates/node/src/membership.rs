@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt};
 use state::Machine;
 use state::command::Command;
+use state::directory::Phase;
 use tokio::time::{sleep, timeout};
 use types::{Fault, NodeId, RegionId};
 
@@ -56,12 +57,14 @@ async fn look(shared: &Arc<Shared>) -> bool {
     for (region, shard) in shared.shards().iter().filter(|(_, shard)| shard.leadership().here) {
         let group = shard.group();
         let wanted = if *region == RegionId::META { &meta } else { &others };
-        if !region::is_settled(&group.conf, wanted) {
-            is_busy = true;
-            let (region, wanted) = (*region, Arc::clone(wanted));
-            shared.poller(region).push(ToPoller::Reconcile { region, wanted });
-        }
         let told = directory.regions.get(region).map(|record| record.epoch.conf_ver);
+        // A directory that has not heard of these replicas may be older than the wish that led to them,
+        // and would have them taken back.
+        if told == Some(group.epoch.conf_ver) && !region::is_settled(&group.conf, wanted) {
+            is_busy = true;
+            let (region, wanted, from) = (*region, Arc::clone(wanted), group.conf.clone());
+            shared.poller(region).push(ToPoller::Reconcile { region, from, wanted });
+        }
         if told.is_some_and(|told| told < group.epoch.conf_ver) {
             is_busy = true;
             untold.push(Arc::clone(shard));
@@ -97,9 +100,19 @@ pub(crate) fn peers_changed(shared: &Arc<Shared>, shard: &Arc<Shard>, machine: &
     let learners: Vec<NodeId> = group.conf.learners.iter().map(|peer| peer.node()).collect();
     tracing::debug!(%region, voters = ?group.voters, ?learners, "a region's replicas changed");
     shared.live.regroup.notify_one();
-    // The meta region goes last from a node.
-    if region == RegionId::META && !group.nodes().any(|node| node == shared.node()) {
-        dismissed(shared, "the meta region has no replica here any more");
+    // The meta region goes last from a node. Its directory says whether that was meant: to be dismissed is
+    // for good.
+    let own = shared.node();
+    let is_leaving = machine.directory().is_some_and(|directory| {
+        let record = directory.nodes.get(&own);
+        directory.removed.contains(&own) || record.is_some_and(|it| it.phase == Phase::Leaving)
+    });
+    if region == RegionId::META && !group.nodes().any(|node| node == own) {
+        if is_leaving {
+            dismissed(shared, "the meta region has no replica here any more");
+        } else {
+            tracing::error!("the meta region has no replica here, but this node is a member");
+        }
     }
 }
 

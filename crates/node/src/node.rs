@@ -362,17 +362,25 @@ impl Admission for DirectoryAdmission {
 async fn introduce(shared: Arc<Shared>, applicant: Applicant) -> Result<Welcome, Fault> {
     let meta = shared.shard(RegionId::META).ok_or(types::Code::NoLeader)?;
     let Applicant { identity, name, peer_address, client_address } = applicant;
+    // It asks again and again: nothing goes into the log for somebody whom nobody added. Where this node does
+    // not know of that yet, the next question finds it.
+    if !shared.directory().nodes.values().any(|it| it.peer_address == peer_address) {
+        let detail = format!("no member was added with the peer address {peer_address}");
+        return Err(Fault::new(types::Code::MemberNotFound, detail));
+    }
     let command = Command::IntroduceNode { peer_address, identity, name, client_address };
     let applied = forward::propose(&shared, &meta, command).await?;
     let Response::Node(node) = applied.outcome.result? else {
         return Err(Fault::new(types::Code::Internal, "a node was asked for"));
     };
-    let directory = shared.directory();
+    // What was applied is told to others a moment later than to who waits for it.
+    let machine = meta.machine.read();
+    let directory = machine.directory().ok_or(types::Code::NoLeader)?;
     let members = directory.nodes.values();
     let members = members.filter(|it| it.phase == Phase::Member && it.id != node.id);
     Ok(Welcome {
         node: node.id,
-        cluster: directory.cluster.unwrap_or_default(),
+        cluster: directory.cluster.ok_or(types::Code::NoLeader)?,
         members: members.map(|it| (it.id, it.peer_address.clone())).collect(),
     })
 }

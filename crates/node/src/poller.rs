@@ -10,7 +10,7 @@ use env::Moment;
 use region::{GroupStats, Host, Output, RegionMessage, Sleep, Step};
 use state::directory::Part;
 use tokio::sync::oneshot;
-use types::{Code, Index, NodeId, PeerId, RegionId, Term};
+use types::{Code, ConfState, Index, NodeId, PeerId, RegionId, Term};
 
 use crate::applier::ToApplier;
 use crate::desk::{News, Way};
@@ -71,9 +71,10 @@ pub(crate) enum ToPoller {
         to: NodeId,
         reply: oneshot::Sender<Result<(), Code>>,
     },
-    /// A step towards the replicas the region is to have, if it is led here.
+    /// A step from the replicas the region has towards those it is to have, if it is led here.
     Reconcile {
         region: RegionId,
+        from: ConfState,
         wanted: Arc<BTreeMap<NodeId, Part>>,
     },
     /// What operators want to know of one region, or of all.
@@ -230,13 +231,15 @@ fn handle(
             }
             let _ = reply.send(begun);
         }
-        ToPoller::Reconcile { region, wanted } => match host.reconcile(region, &wanted) {
-            None => {}
-            Some(Step::Transfer(_)) => transfer_begun(shared, watch, region),
-            Some(Step::Change(change)) => {
-                tracing::debug!(%region, ?change, "a region's replicas are to change");
+        ToPoller::Reconcile { region, from, wanted } => {
+            match host.reconcile(region, &from, &wanted) {
+                None => {}
+                Some(Step::Transfer(_)) => transfer_begun(shared, watch, region),
+                Some(Step::Change(change)) => {
+                    tracing::debug!(%region, ?change, "a region's replicas are to change");
+                }
             }
-        },
+        }
         ToPoller::Stats { region, reply } => {
             let wanted = host.regions().filter(|it| region.is_none_or(|region| region == *it));
             drop(reply.send(wanted.filter_map(|it| host.group_stats(it)).collect()));

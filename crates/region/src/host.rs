@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use consensus::{MessageKind, SnapshotMeta};
 use state::directory::Part;
-use types::{Code, Index, NodeId, PeerId, RegionId, Term};
+use types::{Code, ConfState, Index, NodeId, PeerId, RegionId, Term};
 
 use crate::peer::{Around, Peer, PeerStart};
 use crate::{GroupStats, HostGuards, Output, RegionMessage, Step};
@@ -275,12 +275,18 @@ impl<P, R> Host<P, R> {
     }
 
     /// Takes one step towards a replica on each of the nodes `wanted` and on no other, if the replica
-    /// here leads and a step can be taken now; answers which. To be called again when it was taken, and
+    /// here leads, its replicas still are those of `from`, for which that was wanted, and a step can be
+    /// taken now; answers which. To be called again when it was taken, and
     /// from time to time.
-    pub fn reconcile(&mut self, region: RegionId, wanted: &BTreeMap<NodeId, Part>) -> Option<Step> {
+    pub fn reconcile(
+        &mut self,
+        region: RegionId,
+        from: &ConfState,
+        wanted: &BTreeMap<NodeId, Part>,
+    ) -> Option<Step> {
         let mut step = None;
         self.guarded(region, |peer, around, out| {
-            step = peer.reconcile(wanted, around, out);
+            step = peer.reconcile(from, wanted, around, out);
             Ok(())
         });
         step

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use consensus::{LogReader, Message, MessageKind, Replica, Role, SnapshotMeta};
 use state::directory::Part;
-use types::{Code, HardState, Index, NodeId, PeerId, RegionId, Term};
+use types::{Code, ConfState, HardState, Index, NodeId, PeerId, RegionId, Term};
 
 pub(crate) use self::sleep::Around;
 use self::sleep::Rest;
@@ -310,11 +310,13 @@ impl<P, R> Peer<P, R> {
     /// taken now; answers which.
     pub(crate) fn reconcile(
         &mut self,
+        from: &ConfState,
         wanted: &BTreeMap<NodeId, Part>,
         around: &Around<'_>,
         out: &mut Output<P, R>,
     ) -> Option<Step> {
-        if !self.replica.is_leader() || is_settled(&self.replica.configuration(), wanted) {
+        let has = self.replica.configuration();
+        if !self.replica.is_leader() || has != *from || is_settled(&has, wanted) {
             return None;
         }
         // Asleep it hears nobody, and could not tell who is there.

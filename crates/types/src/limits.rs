@@ -32,6 +32,10 @@ pub const AUTH_ROLES: usize = 10_000;
 pub const AUTH_USER_ROLES: usize = 256;
 /// Permissions one role has.
 pub const AUTH_ROLE_PERMISSIONS: usize = 1_024;
+/// Bytes of the permissions of a role, which is one record: their keys, and some for each.
+pub const AUTH_ROLE_BYTES: usize = 4 << 20;
+/// The same of all roles together; every node has them in memory.
+pub const AUTH_ROLES_BYTES: usize = 64 << 20;
 /// Bytes in the name of a user or a role.
 pub const AUTH_NAME_BYTES: usize = 256;
 /// Outcomes kept per client session for retries.

@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 
+use http2::StreamKey;
 use parking_lot::Mutex;
 
 use crate::guests::{Guest, UNREAD};
@@ -17,7 +19,8 @@ const REFUSED_BYTES: usize = 64 * 1024 * 1024;
 pub(super) struct Ahead {
     guest: Option<Arc<Guest>>,
     bytes: AtomicUsize,
-    waiting: Mutex<Vec<Waker>>,
+    /// By their streams' places: no more than there are streams, whoever comes and goes.
+    waiting: Mutex<BTreeMap<usize, Waker>>,
 }
 
 impl Ahead {
@@ -42,12 +45,12 @@ impl Ahead {
         let before = self.bytes.fetch_sub(bytes, Ordering::SeqCst);
         if before >= STREAMS_WAIT_BYTES && before - bytes < STREAMS_WAIT_BYTES {
             let waiting = std::mem::take(&mut *self.waiting.lock());
-            waiting.into_iter().for_each(Waker::wake);
+            waiting.into_values().for_each(Waker::wake);
         }
     }
 
     /// Whether a stream may make more; if not, it is woken when it may.
-    pub(super) fn has_room(&self, context: &Context<'_>) -> bool {
+    pub(super) fn has_room(&self, stream: StreamKey, context: &Context<'_>) -> bool {
         if self.bytes.load(Ordering::SeqCst) < STREAMS_WAIT_BYTES {
             return true;
         }
@@ -56,7 +59,7 @@ impl Ahead {
         if self.bytes.load(Ordering::SeqCst) < STREAMS_WAIT_BYTES {
             return true;
         }
-        waiting.push(context.waker().clone());
+        waiting.insert(stream.place(), context.waker().clone());
         false
     }
 

@@ -189,8 +189,8 @@ impl Driver {
             self.wire.take_turns();
             self.quick.answer(&mut self.wire, context);
             read = self.read(context)?;
-            self.quick.look(&mut self.wire, context);
             self.quick.send(&mut self.wire);
+            self.quick.look(&mut self.wire, context);
         }
         self.keep_alive.poll(context, &mut self.wire.http2)?;
         // One that takes nothing wakes us when it does.

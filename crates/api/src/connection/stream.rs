@@ -58,11 +58,12 @@ pub(super) async fn serve(
     let mut ends = is_head || body.is_end_stream();
     say(Letter::Headers(parts.status.as_u16(), parts.headers, ends));
     while !ends {
-        let next =
-            poll_fn(|context| match inbound.has_room(context) && mail.ahead.has_room(context) {
+        let next = poll_fn(|context| {
+            match inbound.has_room(context) && mail.ahead.has_room(stream, context) {
                 true => Pin::new(&mut body).poll_frame(context),
                 false => Poll::Pending,
-            });
+            }
+        });
         let letter = match next.await {
             None => Letter::Data(Bytes::new(), true),
             Some(Err(_)) => Letter::Reset(Reason::INTERNAL_ERROR),

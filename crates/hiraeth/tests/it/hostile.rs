@@ -206,6 +206,18 @@ async fn requests_whose_second_half_never_comes() {
         open.push(stream);
     }
     scene.holds().await;
+    // They are given up 30 s later, though these connections say nothing more.
+    let given_up = async {
+        while !scene
+            .single
+            .server
+            .log()
+            .contains("a client sent part of a request and nothing more")
+        {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(45), given_up).await.unwrap();
     drop(open);
     scene.ends_well();
 }

@@ -112,8 +112,13 @@ async fn the_client_logs_in_and_again_and_the_tool_says_what_is_missing() {
     root.put(Put::new("k", "2")).await.unwrap();
     let told = tokio::time::timeout(DEADLINE, watcher.next()).await.unwrap().unwrap();
     assert_eq!(told.changes[0].kv.value, "2");
-    // Longer than a token lives that nobody uses.
+    // Longer than a token lives that nobody uses: the client's, and this one, which shows that it is over.
+    let (name, password) = ("root".to_owned(), "secret".to_owned());
+    let login = auth.authenticate(pb::AuthenticateRequest { name, password }).await.unwrap();
+    let unused = login.into_inner().token;
     tokio::time::sleep(Duration::from_secs(2)).await;
+    let ended = settled(&channel(&server).await, Some(&unused)).await.unwrap_err();
+    assert_eq!(ended.message(), "etcdserver: invalid auth token");
     root.put(Put::new("k", "3")).await.unwrap();
     for wrong in [None, Some(("root", "other")), Some(("nobody", "secret"))] {
         let refused = match connect(wrong).await {

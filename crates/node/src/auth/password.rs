@@ -28,8 +28,6 @@ const LANES: u32 = 1;
 /// Bounds of what a record may ask for: it comes from the log, but a node must not die of it.
 const MEMORY_KIB_MOST: u32 = 1 << 20;
 const PASSES_MOST: u32 = 64;
-/// Passwords hashed at once, each in [`MEMORY_KIB`] of memory and on a thread that may block.
-const AT_ONCE: usize = 2;
 /// Those that wait besides; the next is told `TooManyRequests`.
 const WAITING: usize = 256;
 /// Bytes of a password.
@@ -38,6 +36,20 @@ const PASSWORD_BYTES: usize = 1_024;
 const REMEMBERED: usize = 4_096;
 
 type Digest = [u8; 32];
+
+/// Passwords hashed at once, each in [`MEMORY_KIB`] of memory and on a thread that may block: on half of
+/// the cores, since whoever connects may ask for it.
+fn at_once() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+}
+
+fn short(password: &str) -> Result<(), Fault> {
+    if password.len() <= PASSWORD_BYTES {
+        return Ok(());
+    }
+    let detail = format!("a password has at most {PASSWORD_BYTES} bytes");
+    Err(Fault::new(Code::InvalidArgument, detail))
+}
 
 /// Hashes passwords and checks them.
 pub(crate) struct Passwords {
@@ -59,7 +71,7 @@ impl Passwords {
             salts: Arc::clone(rng),
             good: Mutex::default(),
             waiting: Semaphore::new(WAITING),
-            working: Arc::new(Semaphore::new(AT_ONCE)),
+            working: Arc::new(Semaphore::new(at_once())),
         }
     }
 
@@ -94,6 +106,7 @@ impl Passwords {
         hash: &Secret,
         password: &str,
     ) -> Result<bool, Fault> {
+        short(password)?;
         let known = self.digest(user, since, hash, password);
         if known.is_some_and(|known| self.good.lock().contains(&known)) {
             return Ok(true);
@@ -126,10 +139,7 @@ impl Passwords {
         password: &str,
         work: impl FnOnce(&[u8]) -> T + Send + 'static,
     ) -> Result<T, Fault> {
-        if password.len() > PASSWORD_BYTES {
-            let detail = format!("a password has at most {PASSWORD_BYTES} bytes");
-            return Err(Fault::new(Code::InvalidArgument, detail));
-        }
+        short(password)?;
         let _waiting = self.waiting.try_acquire().map_err(|_| Code::TooManyRequests)?;
         let permit = Arc::clone(&self.working).acquire_owned().await;
         let permit = permit.map_err(|_| Code::ShuttingDown)?;

@@ -286,6 +286,7 @@ fn a_token_ends_with_time_with_its_user_and_with_the_key() {
     assert_eq!(read(&tokens, &auth, 360), invalid);
     assert_eq!(read(&other, &auth, 600), Ok("bob".to_owned()), "use makes it live longer");
     assert_eq!(read(&other, &auth, 900), invalid, "not used for as long as it lives");
+    assert_eq!(read(&other, &auth, 901), invalid, "and to ask again does not bring it back");
     let late = tokens.read(&auth, &token, (now(360), HOUR + 360_000), Ended::Take);
     assert_eq!(late, Ok("bob".to_owned()));
     assert_eq!(read(&tokens, &auth_with(1, 8), 1), invalid, "another password");

@@ -27,6 +27,8 @@ const MOST: usize = 512;
 /// early.
 const TOLERATED_PART: u32 = 5;
 const TOLERANCE: Duration = Duration::from_secs(60);
+/// How often the remembered ones that have ended are looked for at most.
+const SWEEP_AGAIN: Duration = Duration::from_secs(1);
 /// Tokens whose last use is remembered on this node.
 const REMEMBERED: usize = 65_536;
 
@@ -44,7 +46,14 @@ pub(crate) enum Ended {
 pub(crate) struct Tokens {
     life: Duration,
     /// When tokens were last used here, by their seals.
-    used: Mutex<BTreeMap<[u8; SEAL], Moment>>,
+    used: Mutex<Used>,
+}
+
+#[derive(Default)]
+struct Used {
+    last: BTreeMap<[u8; SEAL], Moment>,
+    /// When those that had ended were last looked for.
+    swept: Option<Moment>,
 }
 
 impl Tokens {
@@ -115,20 +124,26 @@ impl Tokens {
         }
     }
 
-    /// As with etcd's, use makes a token live longer: here on the nodes where it is used.
+    /// As with etcd's, use makes a token live longer: here on the nodes where it is used. One that has
+    /// ended stays so.
     fn use_it(&self, seal: [u8; SEAL], fresh: bool, now: Moment) -> bool {
         let mut used = self.used.lock();
-        if let Some(last) = used.get_mut(&seal) {
+        if let Some(last) = used.last.get_mut(&seal) {
             let lives = fresh || now.since(*last) < self.life;
-            *last = now;
+            if lives {
+                *last = now;
+            }
             return lives;
         }
         if fresh {
-            if used.len() >= REMEMBERED {
-                used.retain(|_, last| now.since(*last) < self.life);
+            // They are looked through under a lock that all requests take.
+            let is_due = used.swept.is_none_or(|swept| now.since(swept) >= SWEEP_AGAIN);
+            if used.last.len() >= REMEMBERED && is_due {
+                used.swept = Some(now);
+                used.last.retain(|_, last| now.since(*last) < self.life);
             }
-            if used.len() < REMEMBERED {
-                used.insert(seal, now);
+            if used.last.len() < REMEMBERED {
+                used.last.insert(seal, now);
             }
         }
         fresh

@@ -99,6 +99,16 @@ pub enum Error {
         /// The data directory.
         dir: PathBuf,
     },
+    /// The node waits for a cluster to be formed.
+    #[error(
+        "data directory {} is of a node that was to form a cluster and never did: start it with \
+         --initial-cluster and without --join, or empty the directory to join another",
+        dir.display()
+    )]
+    NotFormed {
+        /// The data directory.
+        dir: PathBuf,
+    },
     /// The node was removed from its cluster.
     #[error(
         "node {node} was removed from its cluster, and {} is of no use any more: to have this server in \

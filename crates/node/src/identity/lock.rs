@@ -1,6 +1,7 @@
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 
+use env::{Disk as _, RealDisk};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -19,7 +20,7 @@ impl DirectoryLock {
     /// # Errors
     /// [`Error::Locked`] when another process has it; [`Error::Io`].
     pub fn acquire(dir: &Path) -> Result<Self, Error> {
-        std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
+        RealDisk.create_dir_all(dir).map_err(Error::io(dir))?;
         let path = dir.join("LOCK");
         let file = OpenOptions::new()
             .create(true)

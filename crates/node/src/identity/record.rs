@@ -157,6 +157,9 @@ impl Application {
         rng: &dyn Rng,
     ) -> Result<Option<Self>, Error> {
         let contents = match file::read(disk, dir)? {
+            Some(contents) if contents.node.get() != 0 && contents.cluster.is_none() => {
+                return Err(Error::NotFormed { dir: dir.to_owned() });
+            }
             Some(contents) if contents.node.get() != 0 => return Ok(None),
             Some(contents) if contents.name == name => contents,
             Some(Contents { name: found, .. }) => {

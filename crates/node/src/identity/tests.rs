@@ -4,7 +4,7 @@ use std::sync::Arc;
 use env::{OsRandom, RealDisk};
 use types::{ClusterId, NodeId};
 
-use super::{DirectoryLock, Error, Identity, InitialCluster};
+use super::{Application, DirectoryLock, Error, Identity, InitialCluster};
 
 fn three() -> InitialCluster {
     let member = |name: &str, port: u16| (name.to_owned(), format!("127.0.0.1:{port}"));
@@ -98,4 +98,15 @@ fn an_initial_cluster_names_each_node_once() {
     let moved = InitialCluster::new(vec![pair("n1", "127.0.0.1:1"), pair("n2", "127.0.0.1:9")]);
     assert_ne!(three().hash(), moved.unwrap().hash());
     assert_eq!(three().peers()[1], (NodeId(2), "127.0.0.1:2".to_owned()));
+}
+
+#[test]
+fn a_directory_that_waits_to_form_a_cluster_joins_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let begin = || Application::begin(&RealDisk, dir.path(), "n2", &OsRandom);
+    let mine = open(dir.path(), "n2").unwrap();
+    let error = begin().map(|_| ()).unwrap_err();
+    assert!(matches!(error, Error::NotFormed { .. }), "{error}");
+    mine.set_cluster(ClusterId(77)).unwrap();
+    assert!(begin().unwrap().is_none(), "it is of a cluster already");
 }

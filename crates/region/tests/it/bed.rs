@@ -10,8 +10,8 @@ use core::time::Duration;
 use region::{Host, HostLimits, LeaderLease, LogWrite, Output, PeerStart, RegionMessage, Sleep};
 use state::directory::RegionRecord;
 use types::{
-    Code, ConfState, Entry, EntryKind, HardState, Incarnation, Index, KeyspaceId, NodeId, PeerId,
-    RegionId, Term,
+    Code, ConfState, Entry, EntryKind, Incarnation, Index, KeyspaceId, NodeId, PeerId, RegionId,
+    Term,
 };
 
 pub(crate) const REGION: RegionId = RegionId(7);
@@ -177,17 +177,8 @@ impl Bed {
         let log = Log::default();
         node.logs.insert(REGION, log.clone());
         let config = Config::new(REGION, PeerId::on(NodeId(id), 0), id, Incarnation(id));
-        let nothing = Start {
-            hard_state: HardState::default(),
-            conf_state: ConfState::default(),
-            first: Index(1),
-            prev_term: Term(0),
-            last: Index(0),
-            last_term: Term(0),
-            applied: Index(0),
-            fresh: true,
-        };
-        let start = PeerStart { region: REGION, config, start: nothing, log: Box::new(log) };
+        let start =
+            PeerStart { region: REGION, config, start: Start::default(), log: Box::new(log) };
         node.host.create(start).unwrap();
         self.nodes.push(node);
     }

@@ -195,7 +195,15 @@ fn on(nodes: &[u64]) -> BTreeMap<NodeId, Part> {
 fn reconcile(bed: &mut Bed, wanted: &BTreeMap<NodeId, Part>) {
     for _ in 0..400 {
         for at in 0..bed.nodes.len() {
-            bed.nodes[at].host.reconcile(REGION, wanted);
+            let host = &mut bed.nodes[at].host;
+            let Some(peer) = host.peer(REGION) else { continue };
+            let from = peer.status().conf_state;
+            assert_eq!(
+                host.reconcile(REGION, &ConfState::default(), wanted),
+                None,
+                "of another time"
+            );
+            host.reconcile(REGION, &from, wanted);
         }
         bed.run();
         bed.tick(1);

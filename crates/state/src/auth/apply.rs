@@ -179,12 +179,20 @@ impl Auth {
         if !is_valid(&permission.range) {
             return Err(Code::InvalidAuthManagement.into());
         }
+        let all: usize = self.roles.values().map(Role::bytes).sum();
         let role = self.roles.get_mut(name).ok_or(Code::RoleNotFound)?;
         match role.find(permission.keyspace, &permission.range) {
             Ok(at) => role.permissions[at] = permission.clone(),
             Err(at) => {
-                let count = role.permissions.len();
+                let (count, more) = (role.permissions.len(), permission.bytes() - 1);
                 bounded(count, limits::AUTH_ROLE_PERMISSIONS, "permissions of a role")?;
+                let what = "bytes of the permissions of a role";
+                bounded(role.bytes() + more, limits::AUTH_ROLE_BYTES, what)?;
+                bounded(
+                    all + more,
+                    limits::AUTH_ROLES_BYTES,
+                    "bytes of the permissions of all roles",
+                )?;
                 role.permissions.insert(at, permission.clone());
             }
         }

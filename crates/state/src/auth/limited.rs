@@ -22,6 +22,8 @@ pub(crate) fn leases_of(command: &Command) -> Vec<LeaseId> {
         _ => {}
     }
     leases.retain(|lease| lease.get() != 0);
+    leases.sort_unstable();
+    leases.dedup();
     leases
 }
 

@@ -75,6 +75,14 @@ pub struct Permission {
     pub kind: PermissionKind,
 }
 
+impl Permission {
+    /// About what it takes up, in memory and in its role's record.
+    pub(super) fn bytes(&self) -> usize {
+        const BESIDE_KEYS: usize = 64;
+        BESIDE_KEYS + self.range.start.len() + self.range.end.as_ref().map_or(0, Bytes::len)
+    }
+}
+
 /// A role.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Role {
@@ -84,6 +92,10 @@ pub struct Role {
 }
 
 impl Role {
+    pub(super) fn bytes(&self) -> usize {
+        self.permissions.iter().map(Permission::bytes).sum()
+    }
+
     /// Where the permission for exactly this range is, or belongs.
     pub(super) fn find(&self, keyspace: KeyspaceId, range: &KeyRange) -> Result<usize, usize> {
         let order =

@@ -124,6 +124,26 @@ fn auth_of(roles: &[Vec<Permission>]) -> Auth {
     auth
 }
 
+#[test]
+fn the_permissions_of_a_role_are_bounded_in_bytes_too() {
+    let mut auth = auth_of(&[vec![]]);
+    let mut grant = |at: u8| {
+        let mut start = vec![7; types::limits::KEY_BYTES];
+        start[0] = at;
+        let range = KeyRange::single(&Bytes::from(start));
+        let permission = Permission { keyspace: KeyspaceId(1), range, kind: PermissionKind::Read };
+        auth.apply(&AuthCommand::GrantPermission { role: "role0".to_owned(), permission })
+    };
+    let taken = (1..=255).take_while(|at| grant(*at).is_ok()).count();
+    // Each is the key and what comes right after it.
+    let most = types::limits::AUTH_ROLE_BYTES / (2 * types::limits::KEY_BYTES);
+    assert!((most - 1..=most).contains(&taken), "{taken} of {most}");
+    let fault = grant(255).map(drop).unwrap_err();
+    assert_eq!(fault.code, Code::LimitReached);
+    assert!(fault.detail.contains("bytes of the permissions of a role"), "{}", fault.detail);
+    grant(1).map(drop).expect("what takes another's place needs no room");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 2_048, failure_persistence: None, ..ProptestConfig::default()

@@ -15,7 +15,13 @@ pub(super) fn check(command: &AuthCommand) -> Result<(), Fault> {
         }
     }
     if let AuthCommand::GrantPermission { permission, .. } = command {
-        super::check_size(super::range_bytes(&permission.range))?;
+        let range = &permission.range;
+        let longest = range.start.len().max(range.end.as_ref().map_or(0, |end| end.len()));
+        if longest > limits::KEY_BYTES {
+            let detail =
+                format!("a key of {longest} bytes; at most {} are allowed", limits::KEY_BYTES);
+            return Err(Fault::new(Code::InvalidArgument, detail));
+        }
     }
     Ok(())
 }

@@ -194,15 +194,17 @@ impl DirectoryMachine {
         }
     }
 
-    /// Where a new region's replicas vote from the beginning: where those of the meta region do.
+    /// Where a new region's replicas vote from the beginning: where those of the meta region do, but for
+    /// nodes that leave. If all of them leave, it begins there all the same, and moves with the others.
     pub(super) fn where_to_be_born(&self) -> Vec<NodeId> {
         let directory = &self.directory;
         let Some(meta) = directory.regions.get(&RegionId::META) else { return Vec::new() };
-        let voters = meta.peers.iter().filter(|(peer, _)| meta.votes(*peer));
+        let voters = meta.peers.iter().filter(|(peer, _)| meta.votes(*peer)).map(|(_, node)| *node);
         let stays = |node: &NodeId| {
             directory.nodes.get(node).is_none_or(|node| node.phase != Phase::Leaving)
         };
-        voters.map(|(_, node)| *node).filter(stays).collect()
+        let (stay, leave): (Vec<_>, Vec<_>) = voters.partition(stays);
+        if stay.is_empty() { leave } else { stay }
     }
 
     pub(super) fn must_be_formed(&self) -> Result<(), Fault> {

@@ -185,3 +185,15 @@ fn members_are_refused_as_etcd_refuses_them() {
     let directory = meta.machine.directory().unwrap();
     assert!(directory.removed.contains(&NodeId(2)) && !directory.nodes.contains_key(&NodeId(2)));
 }
+
+#[test]
+fn a_keyspace_is_born_somewhere_although_all_voters_leave() {
+    let mut meta = formed(1);
+    assert_eq!(add(&mut meta, 2, Part::Voter), Ok(NodeId(2)));
+    assert_eq!(introduce(&mut meta, 2, 77), Ok(NodeId(2)));
+    assert_eq!(code(&mut meta, Command::RemoveNode { node: NodeId(1) }), None);
+    let made = meta.apply(None, Command::CreateKeyspace { name: "young".into() });
+    let Ok(Response::Keyspace(young)) = made.outcome.result else { panic!("{made:?}") };
+    let born = &meta.machine.directory().unwrap().regions[&young.region];
+    assert!(!born.peers.is_empty(), "{born:?}");
+}

@@ -115,9 +115,11 @@ impl Quick {
         }
     }
 
-    /// Looks now and then for what does not get on.
+    /// Looks now and then for what does not get on. To be called when all that came was taken up, or
+    /// what came last would wait for the next event to be looked at.
     pub(super) fn look(&mut self, wire: &mut Wire, context: &mut Context<'_>) {
-        if self.sweep.poll(wire, context, &self.handle, &mut self.pending) {
+        while self.sweep.is_due(!self.pending.is_empty() || self.halves > 0, context) {
+            pending::look_at_all(wire, &self.handle, &mut self.pending);
             self.give_up_halves(wire);
         }
     }
@@ -179,7 +181,6 @@ impl Quick {
     pub(super) fn send(&mut self, wire: &mut Wire) {
         self.reads.submit(wire, &self.handle, &mut self.orders, &mut self.pending);
         self.handle.send(&mut self.orders);
-        self.sweep.arm(!self.pending.is_empty() || self.halves > 0);
     }
 
     /// Writes the answers that there are.

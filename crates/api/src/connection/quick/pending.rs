@@ -1,6 +1,6 @@
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
 use node::{Handle, News, Orders, PendingRead, Stuck, Submission, Unsent};
@@ -171,41 +171,33 @@ impl Reads {
     }
 }
 
-/// Looks every now and then for what does not get on.
+/// Says every now and then that it is time to look.
 #[derive(Default)]
 pub(super) struct Sweep(Option<Pin<Box<Sleep>>>);
 
 impl Sweep {
-    /// Whether there is anything to look for.
-    pub(super) fn arm(&mut self, waiting: bool) {
+    /// Whether it is time to look for what waits. If something does, this wakes the task when it is.
+    pub(super) fn is_due(&mut self, waiting: bool, context: &mut Context<'_>) -> bool {
         if waiting && self.0.is_none() {
             self.0 = Some(Box::pin(sleep(LOOK_AGAIN)));
         }
-    }
-
-    /// Looks when it is time to; answers whether it was.
-    pub(super) fn poll(
-        &mut self,
-        wire: &mut Wire,
-        context: &mut Context<'_>,
-        handle: &Handle,
-        table: &mut Table<Pending>,
-    ) -> bool {
         let Some(timer) = &mut self.0 else { return false };
-        let mut looked = false;
-        while timer.as_mut().poll(context) == Poll::Ready(()) {
-            looked = true;
-            for ticket in table.tickets() {
-                look(wire, handle, table, ticket);
-            }
-            if table.is_empty() {
-                // Armed again by whoever has something to look for.
-                self.0 = None;
-                break;
-            }
-            timer.as_mut().reset(Instant::now() + LOOK_AGAIN);
+        if timer.as_mut().poll(context).is_pending() {
+            return false;
         }
-        looked
+        if waiting {
+            timer.as_mut().reset(Instant::now() + LOOK_AGAIN);
+        } else {
+            self.0 = None;
+        }
+        waiting
+    }
+}
+
+/// Looks for what does not get on.
+pub(super) fn look_at_all(wire: &mut Wire, handle: &Handle, table: &mut Table<Pending>) {
+    for ticket in table.tickets() {
+        look(wire, handle, table, ticket);
     }
 }
 
@@ -219,5 +211,25 @@ fn look(wire: &mut Wire, handle: &Handle, table: &mut Table<Pending>, ticket: u6
     };
     if is_late && let Some(pending) = table.lift(ticket) {
         stuck(wire, handle, table, ticket, pending, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use super::Sweep;
+
+    #[tokio::test]
+    async fn what_begins_to_wait_is_looked_at_again_and_again_whatever_else_happens() {
+        let (mut sweep, mut looks) = (Sweep::default(), 0);
+        poll_fn(|context| {
+            while sweep.is_due(looks < 3, context) {
+                looks += 1;
+            }
+            if looks == 3 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }

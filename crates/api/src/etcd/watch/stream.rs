@@ -34,6 +34,8 @@ pub(super) struct Stream {
     control: WatchControl,
     messages: WatchMessages,
     answers: Answers,
+    /// Why the stream ends, if it does before its client or its node.
+    over: Option<Fault>,
     /// Ends when the leader is lost; never, if the client does not care.
     leaderless: BoxFuture<'static, ()>,
 }
@@ -59,6 +61,7 @@ impl Stream {
             control,
             messages,
             answers: Answers::new(fragment_bytes),
+            over: None,
             leaderless,
         })
     }
@@ -79,6 +82,9 @@ impl Stream {
         loop {
             if let Some(frame) = self.answers.ready.pop_front() {
                 return Some(Ok(frame));
+            }
+            if let Some(fault) = self.over.take() {
+                return Some(Err(error::status(&fault)));
             }
             tokio::select! {
                 message = self.messages.next() => match message {
@@ -101,6 +107,10 @@ impl Stream {
 
     /// Makes responses of a message and of those that wait behind it.
     fn tell(&mut self, first: WatchMessage) {
+        // What rights have changed before these events goes before them.
+        if !self.handle.auth_is_off() && self.changes.next().now_or_never().is_some() {
+            self.review();
+        }
         let header = self.handle.header(self.keyspace);
         self.answers.message(&header, first);
         while self.answers.ready.len() < TOGETHER
@@ -143,9 +153,12 @@ impl Stream {
         let caller = self.handle.caller(self.keyspace, &self.token);
         self.answers.review(|id, range| {
             let may = caller.permit_still(Demand::Range(range));
-            if may.is_err() {
-                // It comes back as a message; see `obey`.
-                drop(self.control.cancel(id));
+            // It comes back as a message. A client that reads so few of them that no more are taken would
+            // not learn that its watches are over: then all of them are.
+            if let Err(fault) = &may
+                && self.control.cancel(id).is_err()
+            {
+                self.over = Some(fault.clone());
             }
             may
         });

@@ -158,6 +158,29 @@ fn a_watchs_life_is_told_in_etcds_words() {
     );
 }
 
+#[test]
+fn a_watch_that_was_denied_is_told_its_end_and_nothing_else() {
+    let mut answers = Answers::new(1_000);
+    let header = Header { term: Term(1), ..Header::default() };
+    let events = |answers: &mut Answers, id| {
+        answers.events(wire(5).header.unwrap(), id, Bytes::from_static(b"\x5a\x00"));
+        answers.ready.drain(..).count()
+    };
+    for id in [1, 2] {
+        answers.asked(false, KeyRange::single(&Bytes::from_static(b"k")));
+        answers.message(&header, WatchMessage::Created { id, revision: Revision(1) });
+    }
+    answers.ready.clear();
+    answers.review(|id, _| if id == 1 { Err(Code::PermissionDenied.into()) } else { Ok(()) });
+    assert_eq!((events(&mut answers, 1), events(&mut answers, 2)), (0, 1));
+    let (revision, compacted) = (Revision(5), Revision(0));
+    let end = WatchMessage::Canceled { id: 1, revision, compacted, fault: None };
+    answers.message(&header, end);
+    let end = read(&answers.ready.pop_front().unwrap());
+    assert!(end.canceled && end.cancel_reason.contains("permission denied"), "{end:?}");
+    assert_eq!(events(&mut answers, 1), 1, "another watch of the same number");
+}
+
 /// The encoded header is kept from message to message; each must still have its own.
 #[test]
 fn events_have_the_header_of_their_own_revision() {

@@ -82,6 +82,8 @@ pub(super) struct Answers {
     asked: VecDeque<Asked>,
     /// The watches.
     watches: BTreeMap<i64, Asked>,
+    /// How many of them are denied, and not ended yet.
+    denied: usize,
     /// Creations that were under way at the last review, and are to be looked at once they are made.
     unreviewed: usize,
     /// Whether one of those was made.
@@ -98,6 +100,7 @@ impl Answers {
             limit,
             asked: VecDeque::new(),
             watches: BTreeMap::new(),
+            denied: 0,
             unreviewed: 0,
             wants_review: false,
             last: Default::default(),
@@ -110,11 +113,13 @@ impl Answers {
         self.asked.push_back(Asked { split, range, denied: None, behind: Vec::new() });
     }
 
-    /// Asks of every watch whether it may go on, and keeps why it may not until its end is told.
+    /// Asks of every watch whether it may go on, and keeps why it may not until its end is told. Until
+    /// then it is told nothing more.
     pub(super) fn review(&mut self, mut may: impl FnMut(i64, &KeyRange) -> Result<(), Fault>) {
         for (id, watch) in &mut self.watches {
             if watch.denied.is_none() {
                 watch.denied = may(*id, &watch.range).err();
+                self.denied += usize::from(watch.denied.is_some());
             }
         }
         self.unreviewed = self.asked.len();
@@ -154,6 +159,10 @@ impl Answers {
 
     /// A response with events, in parts if it is large and the watch allows it.
     pub(super) fn events(&mut self, header: pb::ResponseHeader, watch_id: i64, events: Bytes) {
+        let is_denied = |watch: &Asked| watch.denied.is_some();
+        if self.denied > 0 && self.watches.get(&watch_id).is_some_and(is_denied) {
+            return;
+        }
         if self.last.0 != header || self.last.1.is_empty() {
             self.last = (header, frame::encode_header(&header));
         }
@@ -201,6 +210,7 @@ impl Answers {
             }
             WatchMessage::Canceled { id, revision, compacted, fault } => {
                 let denied = self.watches.remove(&id).and_then(|watch| watch.denied);
+                self.denied -= usize::from(denied.is_some());
                 self.ready.push_back(Frame::bare(pb::WatchResponse {
                     header: Some(header(revision)),
                     watch_id: id,
