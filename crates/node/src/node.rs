@@ -120,6 +120,7 @@ impl Node {
             tokio::spawn(janitor::expire_leases(Arc::clone(shared))),
             tokio::spawn(janitor::cut_logs(Arc::clone(shared))),
             tokio::spawn(compaction::keep(Arc::clone(shared))),
+            tokio::spawn(compaction::sweep(Arc::clone(shared))),
             tokio::spawn(janitor::register(Arc::clone(shared))),
             tokio::spawn(janitor::follow_members(Arc::clone(shared))),
             tokio::spawn(membership::drive(Arc::clone(shared))),

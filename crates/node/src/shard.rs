@@ -97,6 +97,8 @@ pub(crate) struct Shard {
     asleep: AtomicBool,
     /// Up to where physical compaction is done.
     scavenged: watch::Sender<Revision>,
+    /// Up to where somebody waits for that.
+    physical: AtomicI64,
     /// Whether a step of physical compaction is queued.
     pub(crate) scavenging: AtomicBool,
     readers: Mutex<BTreeMap<u64, Vec<ReadReply>>>,
@@ -134,6 +136,7 @@ impl Shard {
             committed: AtomicU64::new(applied),
             asleep: AtomicBool::new(false),
             scavenged,
+            physical: AtomicI64::new(0),
             scavenging: AtomicBool::new(false),
             readers: Mutex::default(),
             tags: Mutex::default(),
@@ -287,6 +290,15 @@ impl Shard {
     /// Physical compaction got on, or the state is another one; called with the machine held.
     pub(crate) fn note_scavenged(&self, machine: &Machine) {
         self.scavenged.send_if_modified(|at| std::mem::replace(at, machine.scavenged()) != *at);
+    }
+
+    /// Somebody waits until what a compaction up to `revision` made unreachable is gone.
+    pub(crate) fn want_physical(&self, revision: Revision) {
+        self.physical.fetch_max(revision.get(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn wants_physical(&self) -> bool {
+        self.physical.load(Ordering::Relaxed) > self.scavenged.borrow().get()
     }
 
     /// Answers once what a compaction up to `revision` made unreachable is gone here.

@@ -16,6 +16,7 @@ use types::{Code, Entry, Fault, Incarnation, Index, KeyspaceId, NodeId, RegionId
 
 use crate::applier::{Queues, RegionQueue};
 use crate::auth::{Gate, Passwords, Tokens};
+use crate::compaction::Due;
 use crate::config::NodeConfig;
 use crate::failure::Failure;
 use crate::flight::{Event, Flight};
@@ -77,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) net: OnceLock<Arc<dyn Carrier>>,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) live: Live,
+    /// Keyspaces with much to be removed from the engine.
+    pub(crate) sweeps: Due,
     /// Bounds the keyspaces that are frozen at once.
     pub(crate) frozen: Arc<Semaphore>,
     pub(crate) auth: Gate,
@@ -161,6 +164,7 @@ impl Shared {
             writer: Mailbox::default(),
             net: OnceLock::new(),
             runtime: tokio::runtime::Handle::current(),
+            sweeps: Due::default(),
             frozen: Arc::new(Semaphore::new(FROZEN)),
             shards: RwLock::default(),
             directory: watch::Sender::new(Arc::default()),

@@ -62,6 +62,7 @@ counts! {
         wakes: "replicas woken",
         asleep_ticks: "ticks slept",
         log_cuts: "log cuts",
+        sweeps: "sweeps",
         snapshots_sent: "snapshots sent",
         snapshots_broken: "snapshots broken off",
         chunks_corrupted: "chunks of snapshots corrupted",

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use storage::engine::{Engine, EngineStats, Error, MemoryEngine, Snapshot};
-use types::{Batch, ReadFailure, Reader};
+use types::{Batch, Garbage, ReadFailure, Reader};
 
 use crate::disk::Random;
 
@@ -28,6 +28,18 @@ struct State {
 }
 
 impl State {
+    /// One more write, if the power is still on.
+    fn spend(&mut self) -> Result<(), Error> {
+        if self.off || self.fuse == Some(0) {
+            self.off = true;
+            return Err(Error::Latched("the power goes off".to_owned()));
+        }
+        if let Some(fuse) = &mut self.fuse {
+            *fuse -= 1;
+        }
+        Ok(())
+    }
+
     /// Makes the first `count` of the batches at risk durable.
     fn keep(&mut self, count: usize) {
         for batch in self.at_risk.drain(..count) {
@@ -106,13 +118,7 @@ impl Reader for SimEngine {
 impl Engine for SimEngine {
     fn write(&self, batch: Batch) -> Result<(), Error> {
         let mut state = self.0.lock();
-        if state.off || state.fuse == Some(0) {
-            state.off = true;
-            return Err(Error::Latched("the power goes off".to_owned()));
-        }
-        if let Some(fuse) = &mut state.fuse {
-            *fuse -= 1;
-        }
+        state.spend()?;
         state.live.write(batch.clone())?;
         state.at_risk.push_back(batch);
         if state.at_risk.len() > AT_RISK {
@@ -160,6 +166,27 @@ impl Engine for SimEngine {
                 return Ok(());
             }
             self.write(batch)?;
+        }
+    }
+
+    /// As the engine on disk: at once and for good, piece by piece.
+    fn sweep(&self, start: &[u8], end: &[u8], garbage: &dyn Garbage) -> Result<bool, Error> {
+        let mut from = start.to_vec();
+        loop {
+            let mut batch = Batch::default();
+            while batch.len() < CLEAR_KEYS
+                && let Some(key) = garbage.next(&from).filter(|key| **key < *end)
+            {
+                from = [&key[..], &[0]].concat();
+                batch.delete(key);
+            }
+            if batch.is_empty() {
+                return Ok(true);
+            }
+            let mut state = self.0.lock();
+            state.spend()?;
+            state.durable.write(batch.clone())?;
+            state.live.write(batch)?;
         }
     }
 

@@ -18,6 +18,8 @@ pub enum Mutant {
     ReadWithoutIndex,
     /// The log is cut before the engine is durable.
     CutBeforePersist,
+    /// What was compacted is removed for good before the compaction is durable.
+    SweepBeforeDurable,
     /// Commands travel without their session's number.
     ForgetSessions,
     /// A region that the directory tells of anew is made from nothing, whatever the log holds.
@@ -41,11 +43,12 @@ pub enum Mutant {
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 14] = [
+const OWN: [(&str, Mutant); 15] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
     ("cut_before_persist", Mutant::CutBeforePersist),
+    ("sweep_before_durable", Mutant::SweepBeforeDurable),
     ("forget_sessions", Mutant::ForgetSessions),
     ("forget_log_of_new_region", Mutant::ForgetLogOfNewRegion),
     ("reuse_questions", Mutant::ReuseQuestions),

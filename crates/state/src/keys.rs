@@ -74,6 +74,42 @@ pub(crate) fn position(key: &[u8]) -> Option<Position> {
     Some(Position { revision: Revision(i64::from_be_bytes(*revision)), sub })
 }
 
+/// Whether an engine key is of this region.
+pub(crate) fn is_of(region: RegionId, key: &[u8]) -> bool {
+    key.starts_with(&region.get().to_be_bytes())
+}
+
+/// The first version of a region whose record's key is not before `key`; `None` if there is none.
+pub(crate) fn position_from(region: RegionId, key: &[u8]) -> Option<Position> {
+    let (start, end) = all_records(region);
+    if key <= &*start {
+        return Some(Position::default());
+    }
+    if key >= &*end {
+        return None;
+    }
+    let mut rest = [0; 12];
+    let given = key.get(start.len()..).unwrap_or_default();
+    let count = given.len().min(rest.len());
+    rest[..count].copy_from_slice(&given[..count]);
+    let [revision, sub] = [&rest[..8], &rest[8..]];
+    let revision = i64::from_be_bytes(revision.try_into().ok()?);
+    let position =
+        Position { revision: Revision(revision), sub: u32::from_be_bytes(sub.try_into().ok()?) };
+    match given.len() > rest.len() {
+        false => Some(position),
+        true => after(position),
+    }
+}
+
+/// The position that comes next.
+fn after(Position { revision, sub }: Position) -> Option<Position> {
+    match sub.checked_add(1) {
+        Some(sub) => Some(Position { revision, sub }),
+        None => Some(Position { revision: Revision(revision.get().checked_add(1)?), sub: 0 }),
+    }
+}
+
 pub(crate) fn lease(region: RegionId, lease: LeaseId) -> Bytes {
     tagged(region, LEASE, &lease.get().to_be_bytes())
 }

@@ -31,4 +31,4 @@ pub use check::{check, check_keyspace_name, check_range, check_txn};
 pub use codec::CodecError;
 pub use error::{FetchError, LoadError};
 pub use machine::{Effects, LeaseChange, Machine};
-pub use space::Selection;
+pub use space::{Selection, Sweep};

@@ -29,6 +29,18 @@ pub trait Reader {
     ) -> Result<(), ReadFailure>;
 }
 
+/// Records that nobody reads any more, and that nobody will write again.
+pub trait Garbage: Send + Sync {
+    /// Whether the record under `key` is one of them.
+    fn holds(&self, key: &[u8]) -> bool;
+
+    /// The key of the first one at or after `from`.
+    fn next(&self, from: &[u8]) -> Option<Bytes>;
+
+    /// How many there are at most.
+    fn count(&self) -> u64;
+}
+
 /// One change of one record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Op {

@@ -11,7 +11,7 @@ mod log;
 mod range;
 
 pub use code::{Code, Fault};
-pub use engine::{Batch, Op, ReadFailure, Reader};
+pub use engine::{Batch, Garbage, Op, ReadFailure, Reader};
 pub use epoch::Epoch;
 pub use ids::{
     ClusterId, Incarnation, Index, KeyspaceId, LeaseId, NodeId, PeerId, RegionId, Revision, Term,

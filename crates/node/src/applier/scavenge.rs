@@ -1,19 +1,17 @@
-//! Dropping what a compaction made unreachable, step by step.
+//! Finding what a compaction made unreachable, step by step.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use types::Batch;
-
 use super::ToApplier;
 use crate::shard::Shard;
 use crate::shared::Shared;
 
-/// Records looked at in one step of physical compaction. While it goes on, the region applies nothing.
+/// Records looked at in one step. While it goes on, the region applies nothing.
 const RECORDS: usize = 512;
-/// How many times as long as a step took nothing is removed after it: so it takes a third of an
-/// applier's time, and leaves the engine room for what clients write.
+/// How many times as long as a step took nothing is looked at after it: so it takes a third of an
+/// applier's time.
 const REST: u32 = 2;
 /// A step's rest at most; a step that took long has waited for the disk, and so will the next.
 const REST_MAX: Duration = Duration::from_millis(200);
@@ -30,15 +28,12 @@ pub(super) fn scavenge(shared: &Arc<Shared>, shard: &Arc<Shard>) -> Result<(), S
     let began = shared.clock.now();
     // Cleared first: a compaction that is applied from here on asks again.
     shard.scavenging.store(false, Ordering::Relaxed);
-    let mut batch = Batch::default();
     let mut machine = shard.machine.write();
-    let more = machine
-        .scavenge(shared.engine.as_ref(), &mut batch, RECORDS)
-        .map_err(|error| error.to_string())?;
-    machine.finish(&mut batch);
-    shared.engine.write(batch).map_err(|error| error.to_string())?;
-    machine.written();
-    shard.note_scavenged(&machine);
+    let more =
+        machine.scavenge(shared.engine.as_ref(), RECORDS).map_err(|error| error.to_string())?;
+    if !more && machine.wants_sweep(shard.wants_physical()).is_some() {
+        shared.sweeps.add(shard.record.id);
+    }
     drop(machine);
     if more && !shard.scavenging.swap(true, Ordering::Relaxed) {
         let rest = (shared.clock.now().since(began) * REST).min(REST_MAX);

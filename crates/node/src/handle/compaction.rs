@@ -6,6 +6,7 @@ use types::{Code, Fault, KeyspaceId, Revision};
 
 use super::Handle;
 use crate::answer::Answer;
+use crate::applier::ask_scavenge;
 
 impl Handle {
     /// Makes everything before `revision` unreadable; with `physical` answers once this node has
@@ -22,6 +23,8 @@ impl Handle {
         let answer = self.propose(keyspace, Command::Compact { revision }).await?;
         if physical {
             let shard = self.shard(keyspace)?;
+            shard.want_physical(revision);
+            ask_scavenge(&self.shared, &shard);
             tokio::select! {
                 biased;
                 () = shard.when_scavenged(revision) => {}

@@ -1,6 +1,7 @@
 //! What `node::applier` does: machine, one engine batch for many entries, then answers and readers.
 
 use region::{Committed, Install};
+use state::Machine;
 use state::command::Envelope;
 use state::response::{Event as Change, Outcome};
 use storage::engine::Engine;
@@ -253,24 +254,57 @@ impl Running {
         let engine = self.engine.clone();
         let Some(shard) = self.shards.get_mut(&region) else { return };
         shard.scavenging = false;
-        let mut batch = Batch::default();
-        let more = match shard.machine.scavenge(engine.as_ref(), &mut batch, SCAVENGE_RECORDS) {
+        let more = match shard.machine.scavenge(engine.as_ref(), SCAVENGE_RECORDS) {
             Ok(more) => more,
             Err(error) => {
                 sky.fail("engine reads", format!("scavenging region {region}: {error}"));
                 return;
             }
         };
+        if more {
+            shard.scavenging = true;
+            self.push_apply(sky, ToApplier::Scavenge(region));
+        }
+    }
+
+    /// What `node::compaction::sweep` does from time to time, but not only when it is worth it.
+    pub(super) fn sweep_regions(&mut self, sky: &mut Sky) {
+        let regions: Vec<RegionId> = self.shards.keys().copied().collect();
+        for region in regions {
+            self.sweep_region(sky, region);
+        }
+    }
+
+    fn sweep_region(&mut self, sky: &mut Sky, region: RegionId) {
+        let engine = self.engine.clone();
+        let Some(shard) = self.shards.get_mut(&region) else { return };
+        let Some(up_to) = shard.machine.wants_sweep(true) else { return };
+        let durable = match Machine::compacted_in(region, &*engine.durable()) {
+            Ok(durable) => durable,
+            Err(error) => {
+                self.broke(sky, "engine", format!("the durable state cannot be read: {error}"));
+                return;
+            }
+        };
+        if durable < up_to && sky.mutant != Some(Mutant::SweepBeforeDurable) {
+            return;
+        }
+        if let Some(sweep) = shard.machine.take_sweep() {
+            let (start, end) = sweep.range();
+            if let Err(error) = engine.sweep(&start, &end, &sweep) {
+                self.broke(sky, "engine", format!("the engine could not be swept: {error}"));
+                return;
+            }
+            shard.machine.swept(&sweep);
+            sky.counts.sweeps += 1;
+        }
+        let mut batch = Batch::default();
         shard.machine.finish(&mut batch);
         if let Err(error) = engine.write(batch) {
             self.broke(sky, "engine", format!("the engine could not be written: {error}"));
             return;
         }
         shard.machine.written();
-        if more {
-            shard.scavenging = true;
-            self.push_apply(sky, ToApplier::Scavenge(region));
-        }
     }
 }
 

@@ -18,6 +18,7 @@ impl Running {
         let again = sky.settings.cut_interval_micros;
         sky.after(again, Event::CutLogs { node: self.at, life: self.life });
         self.tidy_log(sky);
+        self.sweep_regions(sky);
         let (keep, slack) = (sky.settings.log_keep_entries, sky.settings.log_slack_entries);
         let due: Vec<(RegionId, Index)> = self
             .shards

@@ -18,6 +18,7 @@ fn what_is_broken_on_purpose_is_found_by_the_oracle_that_is_there_for_it() {
     assert_eq!(found("read_without_index", Scenario::SingleGroup), "real time");
     assert_eq!(found("forget_sessions", Scenario::SingleGroup), "exactly once");
     assert_eq!(found("cut_before_persist", Scenario::SingleGroup), "restart");
+    assert_eq!(found("sweep_before_durable", Scenario::SingleGroup), "state machine safety");
     assert_eq!(found("unique_reads", Scenario::SingleGroup), "liveness");
     assert_eq!(found("durable_conf_changes", Scenario::Membership), "durable changes");
     assert_eq!(found("vote_before_appends", Scenario::Membership), "durable promises");

@@ -16,7 +16,7 @@ use crate::error::LoadError;
 use crate::keys;
 use crate::response::{Event, Outcome};
 use crate::sessions::Sessions;
-use crate::space::KeySpace;
+use crate::space::{KeySpace, Sweep};
 
 /// What applying one entry brought about.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -210,25 +210,53 @@ impl Machine {
         matches!(self.kind, Kind::Custom(_))
     }
 
-    /// One bounded step of removing what compaction made unreachable; answers whether there is more.
-    /// Not part of the log: each replica does it in its own time.
+    /// One bounded step of finding what compaction made unreachable; answers whether there is more to
+    /// look at. Not part of the log: each replica does it in its own time.
     ///
     /// # Errors
     /// The engine's; a damaged record.
     pub fn scavenge(
         &mut self,
         reader: &dyn Reader,
-        batch: &mut Batch,
         max_records: usize,
     ) -> Result<bool, ReadFailure> {
-        self.changed |= self.wants_scavenging();
-        self.space.scavenge(reader, batch, max_records)
+        self.space.scavenge(reader, max_records)
     }
 
-    /// Whether there is something to scavenge.
+    /// Whether there is something to look at.
     #[must_use]
     pub fn wants_scavenging(&self) -> bool {
         self.space.wants_scavenging()
+    }
+
+    /// The compacted revision up to which what was found would be removed, if that is worth it, or if it
+    /// is wanted `anyway`. An engine that removes at once and for good must have this compaction
+    /// durable before ([`Self::compacted_in`]): what it removes no crash brings back, and applying the
+    /// log again must not need it.
+    #[must_use]
+    pub fn wants_sweep(&self, anyway: bool) -> Option<Revision> {
+        self.space.wants_sweep(anyway)
+    }
+
+    /// Takes what is to be removed from the engine; `None` if there is nothing. Call [`Self::swept`]
+    /// when it is gone.
+    pub fn take_sweep(&mut self) -> Option<Sweep> {
+        self.changed |= self.wants_sweep(true).is_some();
+        self.space.take_sweep()
+    }
+
+    /// What was taken is gone from the engine.
+    pub fn swept(&mut self, sweep: &Sweep) {
+        self.changed = true;
+        self.space.swept(sweep);
+    }
+
+    /// The oldest readable revision of a region, as a view of the engine has it.
+    ///
+    /// # Errors
+    /// The engine's; a damaged record.
+    pub fn compacted_in(region: RegionId, reader: &dyn Reader) -> Result<Revision, LoadError> {
+        Ok(applied::stored(region, reader)?.1.compacted)
     }
 
     /// The newest revision; 1 before the first write, and in the meta region.

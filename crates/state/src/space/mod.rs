@@ -1,6 +1,7 @@
 //! An ordered key space: what it is made of. Reading it is [`select`]'s, changing it [`write`]'s.
 
 mod fetch;
+mod garbage;
 mod scavenge;
 mod select;
 mod txn;
@@ -18,6 +19,7 @@ use crate::overlay::{Overlay, Records};
 use crate::record::Record;
 use crate::response::{Position, Response};
 pub use fetch::Selection;
+pub use garbage::Sweep;
 pub(crate) use write::event;
 
 /// The keys of a region with all their kept versions.
@@ -28,7 +30,12 @@ pub(crate) struct KeySpace {
     leases: Leases,
     alarms: Alarms,
     overlay: Overlay,
+    /// Records up to here are in the ledger.
+    walked: Revision,
     walk: Option<scavenge::Walk>,
+    ledger: garbage::Ledger,
+    /// Somebody removes what was taken from the ledger.
+    sweeping: bool,
 }
 
 impl KeySpace {
@@ -44,7 +51,10 @@ impl KeySpace {
             leases: Leases::default(),
             alarms: Alarms::default(),
             overlay: Overlay::default(),
+            walked: progress.scavenged,
             walk: None,
+            ledger: garbage::Ledger::default(),
+            sweeping: false,
         };
         space.load_leases(reader)?;
         space.load_alarms(reader)?;
@@ -87,12 +97,15 @@ impl KeySpace {
     fn load_records(&mut self, reader: &dyn Reader) -> Result<(), LoadError> {
         let (start, end) = keys::all_records(self.region);
         let mut damaged = None;
-        let last = self.progress.revision;
+        let (last, clean) = (self.progress.revision, self.progress.scavenged);
         reader.scan(&start, &end, &mut |key, value| {
             let Some(position) = keys::position(&key).filter(|it| it.revision <= last) else {
                 damaged = Some(format!("a record under the key {key:?}, newest revision {last}"));
                 return false;
             };
+            if position.revision <= clean {
+                self.ledger.add(position, key.len() + value.len());
+            }
             match Record::decode_head(&value, position) {
                 Ok((key, head)) => self.index.set(key, head),
                 Err(error) => damaged = Some(format!("{position:?}: {error}")),

@@ -224,6 +224,12 @@ impl Trial {
             if self.random.one_in(4) {
                 self.replicas[2].scavenge(self.random.below(9) as usize);
             }
+            if self.random.one_in(8) {
+                let replica = &mut self.replicas[2];
+                if !replica.machine.scavenge(&replica.engine, usize::MAX).unwrap() {
+                    replica.sweep(self.random.below(9) as usize);
+                }
+            }
         }
         if self.random.one_in(50) {
             self.replicas[0].scavenge(usize::MAX);

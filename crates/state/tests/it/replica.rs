@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use state::command::{Command, Envelope, SessionTag};
 use state::{Effects, Machine};
-use types::{Batch, Entry, EntryKind, Epoch, Op, PeerId, ReadFailure, Reader, RegionId, Term};
+use types::{
+    Batch, Entry, EntryKind, Epoch, Garbage as _, Op, PeerId, ReadFailure, Reader, RegionId, Term,
+};
 
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Engine(pub(crate) BTreeMap<Bytes, Bytes>);
@@ -88,9 +90,35 @@ impl Replica {
         self.machine = Machine::load(self.region, &self.engine).unwrap();
     }
 
+    /// Answers whether there is more to look at; if not, what was found is removed.
     pub(crate) fn scavenge(&mut self, max_records: usize) -> bool {
-        let more = self.machine.scavenge(&self.engine, &mut self.batch, max_records).unwrap();
+        let more = self.machine.scavenge(&self.engine, max_records).unwrap();
+        if !more {
+            self.sweep(usize::MAX);
+        }
         self.write();
         more
+    }
+
+    /// Removes what is to be removed, at once and for good. If it is more than `most`, the crash comes
+    /// after so many.
+    pub(crate) fn sweep(&mut self, most: usize) {
+        let durable = Machine::compacted_in(self.region, &self.engine).unwrap();
+        if self.machine.wants_sweep(true).is_none_or(|up_to| up_to > durable) {
+            return;
+        }
+        let Some(sweep) = self.machine.take_sweep() else { return };
+        let (mut from, end) = sweep.range();
+        for removed in 0.. {
+            let Some(key) = sweep.next(&from) else { break };
+            if removed == most {
+                self.restart();
+                return;
+            }
+            assert!(sweep.holds(&key) && key < end);
+            self.engine.0.remove(&key);
+            from = [&key[..], &[0]].concat().into();
+        }
+        self.machine.swept(&sweep);
     }
 }

@@ -1,4 +1,4 @@
-use types::{Batch, Op, Reader};
+use types::{Batch, Garbage, Op, Reader};
 
 use super::Error;
 
@@ -61,6 +61,19 @@ pub trait Engine: Reader + Send + Sync + 'static {
     /// As [`Engine::write`], and when the records cannot be read.
     fn clear_range(&self, start: &[u8], end: &[u8]) -> Result<(), Error>;
 
+    /// Removes the records of `garbage` with `start <= key < end`. It may remove at once and for good, so
+    /// what is durable must not need them, and they must not be written again; they themselves are
+    /// durable. Not atomic as a whole: after a crash those that are left have higher keys than those
+    /// that are gone. Takes as long as it takes; others read and write meanwhile.
+    ///
+    /// Answers `false` if it was cut short because the engine comes to its end.
+    ///
+    /// # Errors
+    /// As [`Engine::write`], and when tables cannot be read or written.
+    fn sweep(&self, start: &[u8], end: &[u8], garbage: &dyn Garbage) -> Result<bool, Error> {
+        remove(self, start, end, garbage).map(|()| true)
+    }
+
     /// Whether what was persisted outlives the process. Where it does not, the node makes the state
     /// again from its log at every start.
     fn is_durable(&self) -> bool {
@@ -108,6 +121,29 @@ pub(super) fn check_lengths(batch: &Batch) -> Result<(), Error> {
 
 /// Keys collected per round of [`clear_range`].
 const CLEAR_KEYS: usize = 1024;
+
+/// [`Engine::sweep`] on top of `write`.
+pub(super) fn remove<E: Engine + ?Sized>(
+    engine: &E,
+    start: &[u8],
+    end: &[u8],
+    garbage: &dyn Garbage,
+) -> Result<(), Error> {
+    let mut from = start.to_vec();
+    loop {
+        let mut batch = Batch::default();
+        while batch.len() < CLEAR_KEYS
+            && let Some(key) = garbage.next(&from).filter(|key| **key < *end)
+        {
+            from = [&key[..], &[0]].concat();
+            batch.delete(key);
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        engine.write(batch)?;
+    }
+}
 
 /// [`Engine::clear_range`] on top of `write`: a round reads some keys and deletes them.
 ///

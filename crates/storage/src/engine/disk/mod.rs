@@ -10,6 +10,7 @@ mod record;
 mod split;
 mod steady;
 mod stop;
+mod sweep;
 mod tables;
 mod view;
 mod worker;
@@ -19,17 +20,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use env::Joined;
 use parking_lot::Mutex;
-use types::{Batch, ReadFailure, Reader};
+use types::{Batch, Garbage, ReadFailure, Reader};
 
-use super::contract::{Engine, EngineStats, Snapshot, check_lengths, clear_range};
+use super::contract::{Engine, EngineStats, Snapshot, check_lengths, clear_range, remove};
 use super::error::Error;
 use super::latch::Latch;
 use overlays::{Found, Overlays};
 use record::Record;
+use sweep::Step;
 use tables::Tables;
 use view::{View, get_from_tables};
 
 pub use options::{DiskOptions, Family};
+
+/// Fewer records are removed one by one.
+const FEW: u64 = 4_096;
 
 /// Records in memory until there are enough of them for a table. See `docs/architecture/storage.md`
 /// for how it is tuned and why.
@@ -86,6 +91,40 @@ impl Engine for DiskEngine {
 
     fn clear_range(&self, start: &[u8], end: &[u8]) -> Result<(), Error> {
         clear_range(self, start, end)
+    }
+
+    fn sweep(&self, start: &[u8], end: &[u8], garbage: &dyn Garbage) -> Result<bool, Error> {
+        self.latch.check()?;
+        if garbage.count() < FEW || (self.tables.family)(start).is_none() {
+            return remove(self, start, end, garbage).map(|()| true);
+        }
+        let failed = |error| {
+            self.latch.failed("sweep", error);
+            self.latch.check()
+        };
+        let mut from = start.to_vec();
+        loop {
+            let step = match self.tables.sweep((start, end), &from, garbage) {
+                Err(_) if self.tables.is_stopping() => return Ok(false),
+                Err(error) => return failed(error).map(|()| false),
+                Ok(step) => step,
+            };
+            match step {
+                Step::Done => return Ok(true),
+                Step::Again => {}
+                Step::Rewritten(next) => {
+                    self.overlays.compacted(self.tables.pin());
+                    self.tables.forget_merged().or_else(failed)?;
+                    from = next;
+                }
+                Step::Others(next) => {
+                    remove(self, &from, end.min(&next), garbage)?;
+                    // What comes later must not be gone for good before this is.
+                    self.persist()?;
+                    from = next;
+                }
+            }
+        }
     }
 
     fn stats(&self) -> EngineStats {

@@ -53,7 +53,7 @@ impl DiskEngine {
         RealDisk.sync_dir(directory).map_err(refused)?;
         let place = Place { directory: directory.to_owned(), runs: runs_at, _lock: lock };
         let tables =
-            Tables::new((runs, rest), options.family, counters.clone(), Arc::clone(&stop), place);
+            Tables::new((runs, rest), &options, counters.clone(), Arc::clone(&stop), place);
         let overlays = Arc::new(Overlays::new(tables.pin(), options.overlay_bytes()));
         let work = Work {
             tables: Arc::clone(&tables),

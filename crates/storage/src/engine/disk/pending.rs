@@ -1,7 +1,8 @@
 //! What makes one flush into two trees a single step: a file that is there while it is done.
 //!
 //! It tells which version of the tree of runs counted before. The tree of the rest is written last: as
-//! long as that has nothing of the flush, a start goes back to this version.
+//! long as that has nothing of the flush, a start goes back to this version. The same file makes one step
+//! of dropping tables of runs and naming what is left of them.
 
 use std::fs;
 use std::io;
@@ -12,6 +13,8 @@ use crc32c::crc32c;
 use env::{Disk as _, OpenMode, RealDisk};
 
 const FILE: &str = "pending";
+/// The number of what changes the tree of runs alone: it is always undone.
+pub(super) const ALWAYS: u64 = u64::MAX;
 /// Names the version of a tree that counts.
 const CURRENT: &str = "current";
 /// The number of the flush and the checksum, without what `current` held.

@@ -38,13 +38,17 @@ pub(super) struct Tables {
     /// Numbers that are read at, and by how many.
     pub(super) pins: Mutex<BTreeMap<u64, usize>>,
     /// Held while versions of the tree of runs change, and until a flush is whole.
-    runs_change: Mutex<()>,
+    pub(super) runs_change: Mutex<()>,
+    /// Held by who writes tables of the tree of runs anew.
+    pub(super) merging_runs: Mutex<()>,
     /// Ends a merge that runs.
     stop: Arc<AtomicBool>,
     /// Whether there were flushes since the compactor looked last.
     flushed: Mutex<bool>,
     look: Condvar,
-    place: Place,
+    pub(super) place: Place,
+    /// What one flush writes, without compression.
+    pub(super) flush_bytes: u64,
 }
 
 /// Where the trees are.
@@ -64,7 +68,7 @@ pub(super) struct Counters {
 impl Tables {
     pub(super) fn new(
         (runs, rest): (AnyTree, AnyTree),
-        family: Family,
+        options: &DiskOptions,
         counters: Counters,
         stop: Arc<AtomicBool>,
         place: Place,
@@ -76,15 +80,17 @@ impl Tables {
         Arc::new(Self {
             runs,
             rest,
-            family,
+            family: options.family,
             counters,
             pins: Mutex::default(),
             runs_change: Mutex::default(),
+            merging_runs: Mutex::default(),
             stop,
             // Maybe a merge was interrupted by the end of the process.
             flushed: Mutex::new(true),
             look: Condvar::new(),
             place,
+            flush_bytes: options.overlay_bytes(),
         })
     }
 
@@ -141,7 +147,7 @@ impl Tables {
     }
 
     /// Lets go of the versions that nobody reads any more, and of the tables that only they had.
-    fn forget_versions(&self) -> lsm_tree::Result<()> {
+    pub(super) fn forget_versions(&self) -> lsm_tree::Result<()> {
         let oldest = self.oldest_pin();
         for tree in [&self.runs, &self.rest] {
             tree.get_version_history_lock().maintenance(&tree.tree_config().path, oldest)?;
@@ -151,9 +157,14 @@ impl Tables {
 
     /// Does one step of what makes tables fewer, if there is one. Answers whether there was.
     pub(super) fn compact(&self) -> lsm_tree::Result<bool> {
-        let change = self.runs_change.lock();
-        let runs = self.runs.l0_run_count() > RUNS_OVERLAPPING && self.compact_tree(&self.runs)?;
-        drop(change);
+        let mut runs = false;
+        if self.runs.l0_run_count() > RUNS_OVERLAPPING
+            && let Some(merging) = self.merging_runs.try_lock()
+        {
+            let change = self.runs_change.lock();
+            runs = self.compact_tree(&self.runs)?;
+            drop((change, merging));
+        }
         Ok(self.compact_tree(&self.rest)? || runs)
     }
 
@@ -206,7 +217,7 @@ impl Tables {
         (self.runs.table_count() + self.rest.table_count()) as u64
     }
 
-    fn oldest_pin(&self) -> u64 {
+    pub(super) fn oldest_pin(&self) -> u64 {
         self.pins.lock().keys().next().copied().unwrap_or_default()
     }
 }
@@ -218,19 +229,32 @@ pub(super) fn highest(tree: &AnyTree) -> u64 {
 
 /// Writes `records`, which are in order, to tables that nobody knows yet.
 fn write(tree: &AnyTree, records: &[&Record], number: u64) -> lsm_tree::Result<Vec<Table>> {
-    if records.is_empty() {
-        return Ok(Vec::new());
-    }
-    // Another thread may take this number for a table of its own; then that one is synced early.
-    let table = tree.tree_config().path.join("tables").join(tree.next_table_id().to_string());
-    let mut steady = Steady::new(table);
     let items = records.iter().map(|record| {
-        steady.wrote(record.len());
         let key = record.key_bytes();
         Ok(match record.value() {
             Some(value) => InternalValue::from_components(key, value, number, ValueType::Value),
             None => InternalValue::new_tombstone(key, number),
         })
+    });
+    write_items(tree, items)
+}
+
+/// The same for records of tables.
+pub(super) fn write_items(
+    tree: &AnyTree,
+    items: impl Iterator<Item = lsm_tree::Result<InternalValue>>,
+) -> lsm_tree::Result<Vec<Table>> {
+    let mut items = items.peekable();
+    if items.peek().is_none() {
+        return Ok(Vec::new());
+    }
+    // Another thread may take this number for a table of its own; then that one is synced early.
+    let table = tree.tree_config().path.join("tables").join(tree.next_table_id().to_string());
+    let mut steady = Steady::new(table);
+    let items = items.inspect(|item| {
+        if let Ok(item) = item {
+            steady.wrote(item.key.user_key.len() + item.value.len());
+        }
     });
     Ok(tree.flush_to_tables(items)?.map_or_else(Vec::new, |(tables, _)| tables))
 }
