@@ -12,6 +12,7 @@ use storage::engine;
 use tokio::time::MissedTickBehavior;
 use types::{Batch, Garbage, RegionId};
 
+use crate::applier::ask_scavenge;
 use crate::shard::Shard;
 use crate::shared::Shared;
 
@@ -96,6 +97,11 @@ fn sweep_one(shared: &Arc<Shared>, region: RegionId) -> Result<(), Failure> {
     let mut machine = shard.machine.write();
     machine.swept(&sweep);
     write(shared, &shard, &mut machine)?;
+    drop(machine);
+    if shard.wants_physical() {
+        // Somebody asked for more meanwhile.
+        ask_scavenge(shared, &shard);
+    }
     Ok(())
 }
 
