@@ -165,7 +165,7 @@ fn a_directory_copied_while_it_is_swept_has_all_that_lives() {
     let disk = Disk::new();
     let engine = Arc::new(DiskEngine::open(disk.path(), options()).unwrap());
     let mut model = Model::default();
-    versions(&*engine, &mut model, 2, (0, 150_000));
+    versions(&*engine, &mut model, 2, (0, 60_000));
     engine.persist().unwrap();
     let before = model.clone();
     let done = Arc::new(AtomicBool::new(false));
@@ -173,7 +173,7 @@ fn a_directory_copied_while_it_is_swept_has_all_that_lives() {
         let (engine, done, mut model) = (engine.clone(), done.clone(), model.clone());
         move || {
             for divisor in [2_u32, 6, 30] {
-                sweep(&*engine, &mut model, 2, 150_000, |number| number % divisor == 0);
+                sweep(&*engine, &mut model, 2, 60_000, |number| number % divisor == 0);
             }
             done.store(true, Ordering::SeqCst);
             model
@@ -208,15 +208,15 @@ fn a_directory_copied_while_it_is_swept_has_all_that_lives() {
         // Each sweep so far left the multiples of its divisor; the one under way has come to some key.
         let lives = |divisor: u32, number: u32| number.is_multiple_of(divisor);
         let from = [1, 2, 6, 30].into_iter().find(|divisor| {
-            let left = (0..150_000).filter(|number| lives(*divisor, *number));
+            let left = (0..60_000).filter(|number| lives(*divisor, *number));
             left.eq(numbers.iter().copied())
         });
         if from.is_none() {
             partial += 1;
             let halfway = [(1, 2), (2, 6), (6, 30)].into_iter().any(|(before, after)| {
                 let gone = |number: &u32| lives(before, *number) && !numbers.contains(number);
-                let Some(reached) = (0..150_000).rev().find(gone) else { return false };
-                let left = (0..150_000).filter(|number| {
+                let Some(reached) = (0..60_000).rev().find(gone) else { return false };
+                let left = (0..60_000).filter(|number| {
                     lives(if *number <= reached { after } else { before }, *number)
                 });
                 left.eq(numbers.iter().copied())
