@@ -180,6 +180,14 @@ pub const fn of(code: Code) -> Row {
         Code::MemberRemoved => {
             row(G::FailedPrecondition, 409, 4, "hiraeth: the node was removed from the cluster")
         }
+        Code::NodeUnknown => row(G::NotFound, 404, 3, "hiraeth: the registry has no such node"),
+        Code::InstanceUnknown => {
+            row(G::NotFound, 404, 3, "hiraeth: the registry has no such instance")
+        }
+        Code::CheckUnknown => row(G::NotFound, 404, 3, "hiraeth: the registry has no such check"),
+        Code::SessionUnknown => {
+            row(G::NotFound, 404, 3, "hiraeth: the registry has no such session")
+        }
     }
 }
 

@@ -66,7 +66,7 @@ const EXACT: [(&str, Code); 52] = [
 ];
 
 /// Words that details may follow.
-const PREFIX: [(&str, Code); 13] = [
+const PREFIX: [(&str, Code); 17] = [
     ("etcdserver: cluster ID mismatch", Code::ClusterMismatch),
     ("hiraeth: invalid request", Code::InvalidArgument),
     ("hiraeth: the region has changed", Code::EpochMismatch),
@@ -80,6 +80,10 @@ const PREFIX: [(&str, Code); 13] = [
     ("hiraeth: internal error", Code::Internal),
     ("hiraeth: this node's copy is older", Code::TooStale),
     ("hiraeth: the node was removed from the cluster", Code::MemberRemoved),
+    ("hiraeth: the registry has no such node", Code::NodeUnknown),
+    ("hiraeth: the registry has no such instance", Code::InstanceUnknown),
+    ("hiraeth: the registry has no such check", Code::CheckUnknown),
+    ("hiraeth: the registry has no such session", Code::SessionUnknown),
 ];
 
 /// The code a server's message stands for; `None` for words this client does not know.

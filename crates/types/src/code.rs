@@ -135,11 +135,19 @@ pub enum Code {
     TooManyLearners = 68,
     /// The node was removed from the cluster for good.
     MemberRemoved = 69,
+    /// The registry has no such node.
+    NodeUnknown = 80,
+    /// The registry has no such instance of a service.
+    InstanceUnknown = 81,
+    /// The registry has no such check.
+    CheckUnknown = 82,
+    /// The registry has no such session, or has it no more.
+    SessionUnknown = 83,
 }
 
 impl Code {
     /// Every code there is, in number order.
-    pub const ALL: [Self; 64] = [
+    pub const ALL: [Self; 68] = [
         Self::InvalidArgument,
         Self::EmptyKey,
         Self::ValueProvided,
@@ -204,6 +212,10 @@ impl Code {
         Self::MemberNotLearner,
         Self::TooManyLearners,
         Self::MemberRemoved,
+        Self::NodeUnknown,
+        Self::InstanceUnknown,
+        Self::CheckUnknown,
+        Self::SessionUnknown,
     ];
 
     /// The code with this number, as peers and session records carry it.

@@ -44,3 +44,42 @@ pub const SESSION_OUTCOMES: usize = 4_096;
 pub const SESSIONS: usize = 4_096;
 /// Bytes of an outcome that a session keeps whole.
 pub const SESSION_OUTCOME_BYTES: usize = 4_096;
+/// Bytes in a name or an id of the registry: of a node, a service, an instance, a check, a session, a
+/// namespace, a zone.
+pub const REGISTRY_NAME_BYTES: usize = 512;
+/// Bytes in a check's output or notes (Consul's own bound).
+pub const REGISTRY_TEXT_BYTES: usize = 4_096;
+/// Tags of one instance.
+pub const REGISTRY_TAGS: usize = 512;
+/// Pairs of metadata of a node or an instance, and addresses with a tag (Consul's own bound).
+pub const REGISTRY_PAIRS: usize = 64;
+/// Bytes of a pair's value, and of an address (Consul's own bound).
+pub const REGISTRY_VALUE_BYTES: usize = 512;
+/// Checks that come with one registration.
+pub const REGISTRY_CHECKS: usize = 64;
+/// Bytes of one registration: the node, the instance and the checks together.
+pub const REGISTRY_BYTES: usize = 256 << 10;
+/// Nodes in one region of the registry.
+pub const REGISTRY_NODES: usize = 200_000;
+/// Instances in one region of the registry; all of them are in memory.
+pub const REGISTRY_INSTANCES: usize = 2_000_000;
+/// Checks on one node of the registry, those of its instances included.
+pub const REGISTRY_NODE_CHECKS: usize = 500_000;
+/// Sessions in one region of the registry.
+pub const REGISTRY_SESSIONS: usize = 500_000;
+/// Namespaces the registry ever had.
+pub const REGISTRY_NAMESPACES: usize = 1_024;
+/// Services, and nodes, that are gone and whose index is still known for each.
+pub const REGISTRY_GONE: usize = 65_536;
+/// What one command lets expire at most.
+pub const REGISTRY_EXPIRIES: usize = 1_024;
+/// Milliseconds a check may wait for anything: TTL, interval, time until removal. Fits 32 bits.
+pub const REGISTRY_PERIOD_MS: u64 = 30 * 24 * 3_600_000;
+/// Milliseconds a session lives at least without being renewed, if it can end by time (Consul).
+pub const REGISTRY_SESSION_TTL_MS_MIN: u64 = 10_000;
+/// Milliseconds a session lives at most without being renewed (Consul).
+pub const REGISTRY_SESSION_TTL_MS: u64 = 86_400_000;
+/// Milliseconds a lock stays free for nobody after its holder was lost (Consul).
+pub const REGISTRY_LOCK_DELAY_MS: u64 = 60_000;
+/// Bytes in a value put through Consul's API (Consul's own bound).
+pub const REGISTRY_KV_BYTES: usize = 512 << 10;
