@@ -7,6 +7,7 @@ use types::{Batch, Code, Fault, NodeId, RegionId};
 
 use crate::command::Command;
 use crate::keys;
+use crate::registry::RegistryCommand;
 use crate::response::Response;
 
 /// Alarms a keyspace holds at most; more were made up.
@@ -65,6 +66,11 @@ impl Alarms {
             Command::Txn(txn) => (true, txn.has_puts()),
             Command::Delete(_) | Command::Compact { .. } | Command::LeaseRevoke { .. } => {
                 (true, false)
+            }
+            Command::Registry(command) => {
+                let ends = matches!(command, RegistryCommand::Expire(_));
+                let changes = !ends && !matches!(command, RegistryCommand::RenewSession { .. });
+                (changes, command.needs_room())
             }
             // What is over ends all the same: whoever holds it relies on that.
             _ => (false, false),

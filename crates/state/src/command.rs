@@ -6,6 +6,7 @@ use types::{ClusterId, Epoch, KeyRange, LeaseId, NodeId, PeerId, RegionId, Revis
 use crate::alarms::Alarm;
 use crate::auth::AuthCommand;
 use crate::directory::{NodeRecord, Part};
+use crate::registry::RegistryCommand;
 use crate::request::{DeleteRequest, PutRequest, TxnRequest};
 
 /// A change of a region's state.
@@ -128,6 +129,8 @@ pub enum Command {
     },
     /// Meta region: change users and roles.
     Auth(AuthCommand),
+    /// Change the registry.
+    Registry(RegistryCommand),
     /// For the custom machine of the keyspace.
     Execute {
         /// What only the machine understands.

@@ -152,6 +152,7 @@ impl DirectoryMachine {
             | Command::LeaseRevoke { .. }
             | Command::LeaseExpire { .. }
             | Command::Limited { .. }
+            | Command::Registry(_)
             | Command::Execute { .. } => {
                 Err(Fault::new(Code::Unsupported, "the meta region keeps no keys of users"))
             }

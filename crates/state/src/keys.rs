@@ -15,6 +15,8 @@ const SESSIONS: u8 = b'S';
 const APPLIED: u8 = b'A';
 /// What a custom machine keeps.
 const CUSTOM: u8 = b'U';
+/// What the registry keeps; what is behind it is the matter of `registry::keys`.
+pub(crate) const REGISTRY: u8 = b'G';
 /// Bytes in front of a custom machine's own key.
 pub(crate) const CUSTOM_PREFIX: usize = 9;
 
@@ -167,4 +169,8 @@ pub(crate) fn custom(region: RegionId, key: &[u8]) -> Bytes {
 
 pub(crate) fn all_custom(region: RegionId) -> (Bytes, Bytes) {
     tag_range(region, CUSTOM)
+}
+
+pub(crate) fn all_registry(region: RegionId) -> (Bytes, Bytes) {
+    tag_range(region, REGISTRY)
 }

@@ -1,7 +1,7 @@
 //! The deterministic state machine of a region: etcd's multi-version key space, leases, client
-//! sessions, the meta region's directory with users and roles, and the frame around machines of
-//! others. Pure: no clock, no randomness, no I/O but reads through [`types::Reader`] and writes into
-//! a [`types::Batch`].
+//! sessions, the registry of services, the meta region's directory with users and roles, and the
+//! frame around machines of others. Pure: no clock, no randomness, no I/O but reads through
+//! [`types::Reader`] and writes into a [`types::Batch`].
 
 pub mod alarms;
 mod applied;
@@ -21,6 +21,7 @@ mod leases;
 mod machine;
 mod overlay;
 mod record;
+pub mod registry;
 pub mod request;
 pub mod response;
 mod sessions;

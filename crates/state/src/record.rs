@@ -36,8 +36,13 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// Whether it has any of Consul's fields. Without them a record is as long as it was before them.
+    pub(crate) fn has_consul(&self) -> bool {
+        self.flags != 0 || self.lock_index != 0 || !self.session.is_empty()
+    }
+
     pub(crate) fn encode(&self) -> Bytes {
-        let consul = self.flags != 0 || self.lock_index != 0 || !self.session.is_empty();
+        let consul = self.has_consul();
         let mut kind = 0;
         for (bit, set) in [
             (DELETED, self.deleted),
@@ -91,11 +96,11 @@ impl Record {
         })
     }
 
-    /// What the index keeps of the record at `position`, and its key.
+    /// What memory keeps of the record at `position`: its key, its head, the session that holds it.
     pub(crate) fn decode_head(
         bytes: &[u8],
         position: Position,
-    ) -> Result<(&[u8], Head), CodecError> {
+    ) -> Result<(&[u8], Head, &[u8]), CodecError> {
         let fields = Fields::parse(bytes)?;
         let head = Head {
             position,
@@ -104,8 +109,9 @@ impl Record {
             lease: fields.lease,
             deleted: fields.deleted,
             reborn: fields.reborn,
+            consul: fields.has_consul(),
         };
-        Ok((fields.key, head))
+        Ok((fields.key, head, fields.session))
     }
 
     /// Which version the record takes the place of, of the same life of its key.
@@ -153,6 +159,10 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    fn has_consul(&self) -> bool {
+        self.flags != 0 || self.lock_index != 0 || !self.session.is_empty()
+    }
+
     fn parse(bytes: &'a [u8]) -> Result<Self, CodecError> {
         let mut input = Input { rest: bytes, length: bytes.len() };
         let kind = input.byte()?;

@@ -5,6 +5,7 @@ use types::{Fault, LeaseId, Revision};
 
 use crate::alarms::Alarm;
 use crate::directory::{KeyspaceRecord, NodeRecord};
+use crate::registry::RegistryAnswer;
 
 /// One key with its value, as etcd and Consul clients see it: one record shape for both.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -66,6 +67,7 @@ pub enum Response {
     Alarms(Vec<Alarm>),
     Keyspace(KeyspaceRecord),
     Node(NodeRecord),
+    Registry(RegistryAnswer),
     /// What a custom machine answered.
     Executed(Bytes),
     Done,

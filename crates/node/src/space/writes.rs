@@ -16,6 +16,7 @@ fn leaves_more(command: &Command) -> bool {
         // What a machine of others makes of it is not known here.
         Command::Execute { .. } => true,
         Command::Txn(txn) => txn.has_puts(),
+        Command::Registry(command) => command.needs_room(),
         Command::Limited { command, .. } => leaves_more(command),
         // Also what is new here one day: the log has room for it, or there would be no reserve.
         _ => false,

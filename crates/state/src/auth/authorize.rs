@@ -6,6 +6,7 @@ use types::{Code, KeyRange, KeyspaceId};
 use super::cover::{covers, merged};
 use super::{Auth, AuthCommand, PermissionKind, ROOT, Role, User, may_be_limited};
 use crate::command::Command;
+use crate::registry::RegistryCommand;
 use crate::request::{Query, TxnOp, TxnRequest};
 
 /// Who asks, once that is proven, by a token or otherwise.
@@ -123,6 +124,7 @@ impl<'a> Rights<'a> {
             Command::Txn(txn) => self.may_txn(txn),
             // It takes the past of every key.
             Command::Compact { .. } | Command::Execute { .. } => self.may_write(&every_key()),
+            Command::Registry(command) => self.may_registry(command),
             // Whose keys live with a lease is looked at when the command is applied.
             Command::LeaseGrant { .. } | Command::LeaseRevoke { .. } => true,
             Command::Limited { command, .. } => self.may_command(command),
@@ -139,6 +141,21 @@ impl<'a> Rights<'a> {
             | Command::CreateKeyspace { .. }
             | Command::CreateMachine { .. }
             | Command::Auth(_) => false,
+        }
+    }
+
+    /// Who may put a key may lock it. Registering is for those that may write everything: rights on single
+    /// services come with Consul's tokens.
+    fn may_registry(&self, command: &RegistryCommand) -> bool {
+        match command {
+            RegistryCommand::Kv(write) => self.may_write(&KeyRange::single(&write.key)),
+            RegistryCommand::Expire(_) => false,
+            RegistryCommand::Register(_)
+            | RegistryCommand::Deregister(_)
+            | RegistryCommand::UpdateCheck { .. }
+            | RegistryCommand::CreateSession(_)
+            | RegistryCommand::DestroySession { .. }
+            | RegistryCommand::RenewSession { .. } => self.may_write(&every_key()),
         }
     }
 

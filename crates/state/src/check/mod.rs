@@ -40,6 +40,7 @@ pub fn check(command: &Command) -> Result<(), Fault> {
             check(command)
         }
         Command::Auth(command) => auth::check(command),
+        Command::Registry(command) => crate::registry::check(command),
         Command::Compact { .. }
         | Command::Alarm { .. }
         | Command::LeaseGrant { .. }

@@ -15,6 +15,7 @@ use super::request::{
 };
 use crate::auth::may_be_limited;
 use crate::command::{Command, Envelope, SessionTag};
+use crate::registry::codec::{get_registry, put_registry};
 
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
@@ -37,6 +38,7 @@ const REMOVE_NODE: u8 = 24;
 const UPDATE_NODE: u8 = 25;
 const RECORD_PEERS: u8 = 26;
 const EXECUTE: u8 = 32;
+const REGISTRY: u8 = 48;
 
 impl Envelope {
     /// The envelope as bytes.
@@ -172,6 +174,10 @@ fn put_command(out: &mut Writer, command: &Command) {
             out.byte(EXECUTE);
             out.bytes(data);
         }
+        Command::Registry(command) => {
+            out.byte(REGISTRY);
+            put_registry(out, command);
+        }
     }
 }
 
@@ -263,6 +269,7 @@ fn get_command(from: &mut Cursor) -> Result<Command, CodecError> {
         CREATE_MACHINE => Command::CreateMachine { name: from.text()?, machine: from.text()? },
         AUTH => Command::Auth(get_auth(from)?),
         EXECUTE => Command::Execute { data: from.bytes()? },
+        REGISTRY => Command::Registry(get_registry(from)?),
         _ => return Err(from.error("an unknown command")),
     })
 }

@@ -6,6 +6,7 @@ use types::{Code, Fault};
 use super::VERSION;
 use super::primitives::{CodecError, Cursor, Writer};
 use super::records::{get_alarm, get_keyspace, get_node, put_alarm, put_keyspace, put_node};
+use crate::registry::codec::{get_answer, put_answer};
 use crate::response::{KeyValue, Outcome, RangeResponse, Response};
 
 impl Outcome {
@@ -137,6 +138,10 @@ fn put_response(out: &mut Writer, response: &Response) {
             out.byte(10);
             out.bytes(answer);
         }
+        Response::Registry(answer) => {
+            out.byte(13);
+            put_answer(out, *answer);
+        }
         Response::Done => out.byte(8),
     }
 }
@@ -166,6 +171,7 @@ fn get_response(from: &mut Cursor, depth: usize) -> Result<Response, CodecError>
         10 => Response::Executed(from.bytes()?),
         11 => Response::Alarms(from.list(get_alarm)?),
         12 => Response::Node(get_node(from)?),
+        13 => Response::Registry(get_answer(from)?),
         _ => return Err(from.error("an unknown answer")),
     })
 }

@@ -210,6 +210,7 @@ fn command() -> impl Strategy<Value = Command> {
         ".{0,20}".prop_map(|name| Command::CreateKeyspace { name }),
         (".{0,20}", ".{0,9}").prop_map(|(name, machine)| Command::CreateMachine { name, machine }),
         bytes().prop_map(|data| Command::Execute { data }),
+        crate::registry::codec::tests::command().prop_map(Command::Registry),
     ]
 }
 
@@ -262,6 +263,7 @@ fn response() -> impl Strategy<Value = Response> {
         ),
         bytes().prop_map(Response::Executed),
         node().prop_map(Response::Node),
+        crate::registry::codec::tests::answer().prop_map(Response::Registry),
         Just(Response::Done),
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {

@@ -19,6 +19,8 @@ pub(crate) struct Head {
     pub(crate) deleted: bool,
     /// Whether the key may have lived before `create_revision`.
     pub(crate) reborn: bool,
+    /// Whether the record has Consul's fields, which a put of an etcd client leaves as they are.
+    pub(crate) consul: bool,
 }
 
 /// A key's first eight bytes as a number, with zeros for those it has not: where two differ, the keys
@@ -42,6 +44,7 @@ struct Packed {
     sub: u32,
     deleted: bool,
     reborn: bool,
+    consul: bool,
 }
 
 impl From<Head> for Packed {
@@ -54,6 +57,7 @@ impl From<Head> for Packed {
             sub: head.position.sub,
             deleted: head.deleted,
             reborn: head.reborn,
+            consul: head.consul,
         }
     }
 }
@@ -67,6 +71,7 @@ impl From<Packed> for Head {
             lease: LeaseId(packed.lease),
             deleted: packed.deleted,
             reborn: packed.reborn,
+            consul: packed.consul,
         }
     }
 }

@@ -15,6 +15,7 @@ fn head(revision: i64, deleted: bool) -> Head {
         lease: LeaseId(-7),
         deleted,
         reborn: revision % 2 == 0,
+        consul: revision % 3 == 0,
     }
 }
 

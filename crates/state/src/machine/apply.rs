@@ -7,6 +7,7 @@ use super::{Effects, Kind, LeaseChange, Machine};
 use crate::auth::leases_of;
 use crate::command::{Command, Envelope};
 use crate::custom::{CUSTOM_ONLY, Store};
+use crate::registry::{self, RegistryCommand};
 use crate::response::{Outcome, Response};
 
 type Answer = Result<Response, Fault>;
@@ -73,6 +74,7 @@ impl Machine {
             events: Vec::new(),
             leases: Vec::new(),
             directory_changed: false,
+            registry: registry::Changes::default(),
         }
     }
 
@@ -84,7 +86,7 @@ impl Machine {
         effects: &mut Effects,
     ) -> Result<Answer, ReadFailure> {
         match &mut self.kind {
-            Kind::KeyValue => {}
+            Kind::KeyValue | Kind::Registry(_) => {}
             Kind::Directory(directory) => {
                 let (result, changed) = directory.apply(command, batch);
                 effects.directory_changed = changed;
@@ -136,6 +138,7 @@ impl Machine {
                 }
                 Ok(Ok(Response::Done))
             }
+            Command::Registry(command) => self.change_registry(command, reader, batch, effects),
             Command::Execute { .. } => {
                 Ok(Err(Fault::new(Code::Unsupported, "this keyspace has no machine of its own")))
             }
@@ -153,6 +156,22 @@ impl Machine {
                 Ok(Err(Fault::new(Code::Unsupported, "only the meta region keeps a directory")))
             }
         }
+    }
+
+    fn change_registry(
+        &mut self,
+        command: &RegistryCommand,
+        reader: &dyn Reader,
+        batch: &mut Batch,
+        effects: &mut Effects,
+    ) -> Result<Answer, ReadFailure> {
+        let Kind::Registry(registry) = &mut self.kind else {
+            return Ok(Err(Fault::new(Code::Unsupported, registry::REGISTRY_ONLY)));
+        };
+        let (region, space, events) = (self.region, &mut self.space, &mut effects.events);
+        let stage = registry::Stage { region, registry, space, reader, batch, events };
+        let answer = registry::carry_out(command, stage, &mut effects.registry)?;
+        Ok(answer.map(Response::Registry))
     }
 
     /// Whether every key that lives with a lease the command touches is in one of the ranges.

@@ -14,6 +14,7 @@ use crate::directory::Directory;
 use crate::directory_machine::{self, DirectoryMachine};
 use crate::error::LoadError;
 use crate::keys;
+use crate::registry::{self, Registry};
 use crate::response::{Event, Outcome};
 use crate::sessions::Sessions;
 use crate::space::{KeySpace, Sweep};
@@ -31,6 +32,8 @@ pub struct Effects {
     pub leases: Vec<LeaseChange>,
     /// Whether the meta region's directory is another one now.
     pub directory_changed: bool,
+    /// What of the registry is another way now.
+    pub registry: registry::Changes,
 }
 
 /// A lease that came or went.
@@ -60,7 +63,7 @@ pub enum LeaseChange {
 pub struct Machine {
     region: RegionId,
     applied: Applied,
-    /// Empty unless the kind is keys and values.
+    /// Empty unless the kind is keys and values, or the registry.
     space: KeySpace,
     kind: Kind,
     sessions: Sessions,
@@ -71,6 +74,8 @@ pub struct Machine {
 /// Who carries out the commands.
 enum Kind {
     KeyValue,
+    /// Beside keys and values, with which it shares its revisions.
+    Registry(Box<Registry>),
     Directory(DirectoryMachine),
     Custom(Custom),
     /// Nobody any more: a panic left it in no state that means anything.
@@ -109,6 +114,16 @@ impl Machine {
         let machine = open(&View::new(region, reader, None))?;
         let custom = Custom { machine, unwritten: std::collections::BTreeMap::new() };
         Self::load_kind(region, reader, Kind::Custom(custom))
+    }
+
+    /// As [`Self::load`], for a region of the registry. A region of keys and values that is loaded like
+    /// this has them all, and a registry with nothing in it.
+    ///
+    /// # Errors
+    /// As for [`Self::load`].
+    pub fn load_registry(region: RegionId, reader: &dyn Reader) -> Result<Self, LoadError> {
+        let registry = Registry::load(region, reader)?;
+        Self::load_kind(region, reader, Kind::Registry(Box::new(registry)))
     }
 
     /// A region that cannot be served here: it has its position, and refuses everything.
@@ -276,7 +291,16 @@ impl Machine {
     pub fn directory(&self) -> Option<&Directory> {
         match &self.kind {
             Kind::Directory(directory) => Some(directory.directory()),
-            Kind::KeyValue | Kind::Custom(_) | Kind::Retired => None,
+            Kind::KeyValue | Kind::Registry(_) | Kind::Custom(_) | Kind::Retired => None,
+        }
+    }
+
+    /// The registry, where the region is one.
+    #[must_use]
+    pub fn registry(&self) -> Option<&Registry> {
+        match &self.kind {
+            Kind::Registry(registry) => Some(registry),
+            Kind::KeyValue | Kind::Directory(_) | Kind::Custom(_) | Kind::Retired => None,
         }
     }
 }

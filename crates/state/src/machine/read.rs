@@ -98,7 +98,7 @@ impl Machine {
                 Ok(custom.machine.query(question, &view)?)
             }
             Kind::Retired => Err(retired().into()),
-            Kind::KeyValue | Kind::Directory(_) => {
+            Kind::KeyValue | Kind::Registry(_) | Kind::Directory(_) => {
                 let detail = "this keyspace has keys and values, and no machine of its own";
                 Err(Fault::new(Code::Unsupported, detail).into())
             }
@@ -107,7 +107,7 @@ impl Machine {
 
     fn check_key_space(&self) -> Result<(), Fault> {
         match &self.kind {
-            Kind::KeyValue => Ok(()),
+            Kind::KeyValue | Kind::Registry(_) => Ok(()),
             Kind::Directory(_) => Err(Fault::new(Code::Unsupported, NO_KEYS)),
             Kind::Custom(_) => Err(Fault::new(Code::Unsupported, CUSTOM_ONLY)),
             Kind::Retired => Err(retired()),

@@ -1,7 +1,9 @@
 //! An ordered key space: what it is made of. Reading it is [`select`]'s, changing it [`write`]'s.
 
+mod consul;
 mod fetch;
 mod garbage;
+mod locks;
 mod scavenge;
 mod select;
 mod txn;
@@ -29,6 +31,7 @@ pub(crate) struct KeySpace {
     index: KeyIndex,
     leases: Leases,
     alarms: Alarms,
+    locks: locks::Locks,
     overlay: Overlay,
     /// Records up to here are in the ledger.
     walked: Revision,
@@ -50,6 +53,7 @@ impl KeySpace {
             index: KeyIndex::default(),
             leases: Leases::default(),
             alarms: Alarms::default(),
+            locks: locks::Locks::default(),
             overlay: Overlay::default(),
             walked: progress.scavenged,
             walk: None,
@@ -107,7 +111,10 @@ impl KeySpace {
                 self.ledger.add(position, key.len() + value.len());
             }
             match Record::decode_head(&value, position) {
-                Ok((key, head)) => self.index.set(key, head),
+                Ok((key, head, session)) => {
+                    self.index.set(key, head);
+                    self.locks.set(key, session);
+                }
                 Err(error) => damaged = Some(format!("{position:?}: {error}")),
             }
             damaged.is_none()
@@ -156,7 +163,7 @@ impl KeySpace {
         })
     }
 
-    fn newest(&self) -> Revision {
+    pub(crate) fn newest(&self) -> Revision {
         self.progress.revision
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Change<'a> {
     pub(super) reader: &'a dyn Reader,
     batch: &'a mut Batch,
     events: &'a mut Vec<Event>,
-    revision: Revision,
+    pub(super) revision: Revision,
     writes: u32,
 }
 
@@ -28,6 +28,18 @@ impl KeySpace {
         events: &'a mut Vec<Event>,
     ) -> Change<'a> {
         let revision = Revision(self.newest().get() + 1);
+        Change { space: self, reader, batch, events, revision, writes: 0 }
+    }
+
+    /// As [`Self::change`], for a revision that something else than keys came about with.
+    pub(crate) fn change_at<'a>(
+        &'a mut self,
+        revision: Revision,
+        reader: &'a dyn Reader,
+        batch: &'a mut Batch,
+        events: &'a mut Vec<Event>,
+    ) -> Change<'a> {
+        self.progress.revision = revision;
         Change { space: self, reader, batch, events, revision, writes: 0 }
     }
 
@@ -81,12 +93,16 @@ impl Change<'_> {
         let head = self.space.index.head(spot);
         let live = head.filter(|head| !head.deleted);
         let before = match live {
-            Some(head) if put.prev_kv || put.ignore_value => {
+            Some(head) if put.prev_kv || put.ignore_value || head.consul => {
                 let record = self.space.record(head.position, self.reader)?;
                 record.into_key_value(head.position)
             }
             _ => None,
         };
+        // Whoever does not know of locks must not take one away.
+        let consul = before.as_ref().filter(|_| live.is_some_and(|head| head.consul));
+        let (flags, lock_index, session) =
+            consul.map(|it| (it.flags, it.lock_index, it.session.clone())).unwrap_or_default();
         let kept = if put.ignore_value { before.as_ref() } else { None };
         let value = kept.map_or(&put.value, |before| &before.value).clone();
         let lease = match live {
@@ -101,7 +117,10 @@ impl Change<'_> {
             lease,
             reborn: head.is_some_and(|head| head.deleted || head.reborn),
             previous: head.map(|head| head.position),
-            ..Record::default()
+            flags,
+            lock_index,
+            session,
+            deleted: false,
         };
         self.write(spot, record, live);
         Ok(Response::Put { prev: before.filter(|_| put.prev_kv) })
@@ -129,7 +148,7 @@ impl Change<'_> {
             .collect()
     }
 
-    fn bury(&mut self, key: Bytes, head: Head) {
+    pub(super) fn bury(&mut self, key: Bytes, head: Head) {
         let record = Record {
             key,
             create_revision: head.create_revision,
@@ -156,7 +175,7 @@ impl Change<'_> {
 
     /// Writes one version of the key at `spot`; `before` is the version it takes the place of, if the key
     /// was there.
-    fn write(&mut self, spot: Spot, record: Record, before: Option<Head>) {
+    pub(super) fn write(&mut self, spot: Spot, record: Record, before: Option<Head>) {
         let position = Position { revision: self.revision, sub: self.writes };
         self.writes += 1;
         // From the first write on, so that reads of the same transaction see this revision.
@@ -168,7 +187,11 @@ impl Change<'_> {
             lease: record.lease,
             deleted: record.deleted,
             reborn: record.reborn,
+            consul: record.has_consul(),
         };
+        if head.consul || before.is_some_and(|before| before.consul) {
+            self.space.locks.set(&record.key, &record.session);
+        }
         self.space.index.set_at(spot, &record.key, head);
         let from = before.map_or(LeaseId(0), |head| head.lease);
         self.space.leases.attach(&record.key, from, record.lease);

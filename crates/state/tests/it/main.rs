@@ -6,6 +6,7 @@ mod meta;
 mod model;
 mod parse;
 mod random;
+mod registry;
 mod replica;
 mod sessions;
 mod transcript;

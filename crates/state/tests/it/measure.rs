@@ -9,7 +9,7 @@ use types::{Entry, EntryKind, Epoch, Index, KeyRange, RegionId, Revision, Term};
 use crate::replica::Replica;
 
 /// Seconds this thread was on a processor: other programs' work is not counted.
-fn now() -> f64 {
+pub(crate) fn now() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
 }

@@ -51,6 +51,8 @@ impl Reader for Engine {
 }
 
 pub(crate) struct Replica {
+    /// Whether the region is one of the registry.
+    registry: bool,
     pub(crate) region: RegionId,
     pub(crate) machine: Machine,
     pub(crate) engine: Engine,
@@ -59,12 +61,20 @@ pub(crate) struct Replica {
 
 impl Replica {
     pub(crate) fn new(region: RegionId) -> Self {
+        Self::of_kind(region, false)
+    }
+
+    pub(crate) fn of_registry() -> Self {
+        Self::of_kind(RegionId(5), true)
+    }
+
+    fn of_kind(region: RegionId, registry: bool) -> Self {
         let engine = Engine::default();
-        let mut machine = Machine::load(region, &engine).unwrap();
+        let mut machine = load(region, registry, &engine);
         let conf_state =
             types::ConfState { voters: vec![PeerId(1)], ..types::ConfState::default() };
         machine.set_initial(conf_state, Epoch { version: 1, conf_ver: 1 });
-        Self { region, machine, engine, batch: Batch::default() }
+        Self { registry, region, machine, engine, batch: Batch::default() }
     }
 
     pub(crate) fn apply_data(&mut self, data: Bytes) -> Effects {
@@ -87,7 +97,7 @@ impl Replica {
     /// What was not written is lost, as in a crash.
     pub(crate) fn restart(&mut self) {
         self.batch = Batch::default();
-        self.machine = Machine::load(self.region, &self.engine).unwrap();
+        self.machine = load(self.region, self.registry, &self.engine);
     }
 
     /// Answers whether there is more to look at; if not, what was found is removed.
@@ -121,4 +131,11 @@ impl Replica {
         }
         self.machine.swept(&sweep);
     }
+}
+
+fn load(region: RegionId, registry: bool, engine: &Engine) -> Machine {
+    if registry {
+        return Machine::load_registry(region, engine).unwrap();
+    }
+    Machine::load(region, engine).unwrap()
 }

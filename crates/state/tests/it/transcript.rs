@@ -12,6 +12,7 @@ use state::{Effects, FetchError, LeaseChange};
 use types::{Epoch, Fault, KeyRange, LeaseId, NodeId, RegionId, Revision};
 
 use crate::parse;
+use crate::registry;
 use crate::replica::Replica;
 use crate::users;
 
@@ -98,6 +99,13 @@ impl Script {
                 self.effects(&effects);
             }
             "meta" => self.replica = Replica::new(RegionId::META),
+            "registry" => self.replica = Replica::of_registry(),
+            "ask" => {
+                let registry = self.replica.machine.registry().unwrap();
+                for line in registry::show::ask(registry, rest) {
+                    self.say(line.trim_end());
+                }
+            }
             "users" => {
                 let directory = self.replica.machine.directory().unwrap();
                 for line in users::show(directory) {
@@ -155,6 +163,9 @@ impl Script {
                 }
                 LeaseChange::Revoked { id } => format!("  lease {id} gone"),
             });
+        }
+        for line in registry::show::changes(&effects.registry) {
+            self.say(line);
         }
         if !self.held {
             self.replica.write();
@@ -317,6 +328,7 @@ fn change(text: &str) -> Command {
             let command = Box::new(change(command));
             Command::Limited { ranges: vec![parse::range(range).0], command }
         }
+        "reg" => Command::Registry(registry::words::command(text.strip_prefix("reg ").unwrap())),
         "auth" => Command::Auth(users::command(&words[1..])),
         "keyspace" => Command::CreateKeyspace { name: words[1].to_owned() },
         other => panic!("command {other:?}"),
@@ -353,8 +365,13 @@ fn refused(fault: &Fault) -> String {
 fn show(kv: &KeyValue) -> String {
     let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
     let lease = if kv.lease.get() == 0 { String::new() } else { format!(" lease {}", kv.lease) };
+    let (flags, lock_index) = (kv.flags, kv.lock_index);
+    let mut consul = if flags == 0 { String::new() } else { format!(" flags {flags}") };
+    if lock_index > 0 {
+        consul.push_str(&format!(" lock {lock_index} of {:?}", text(&kv.session)));
+    }
     format!(
-        "{}={} created {} modified {} version {}{lease}",
+        "{}={} created {} modified {} version {}{lease}{consul}",
         text(&kv.key),
         text(&kv.value),
         kv.create_revision,

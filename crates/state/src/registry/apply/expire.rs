@@ -1,0 +1,65 @@
+//! What a leader's clock said is over. Between its word and its being applied anything can have
+//! happened, so everything is looked at again: what is not any more what the leader saw stays.
+
+use types::limits;
+
+use super::Edit;
+use crate::registry::command::Expiry;
+use crate::registry::name::{InstanceKey, Name};
+use crate::registry::record::{Check, Status};
+
+/// What a check says of whose instance nothing was heard (Consul's words).
+const SILENT: &str = "TTL expired";
+
+impl Edit<'_> {
+    /// Answers whether it did expire.
+    pub(super) fn expire(&mut self, expiry: &Expiry) -> bool {
+        match expiry {
+            Expiry::Check { check, modified, status } => {
+                let known = self.registry.check_at(check).cloned();
+                let Some(known) = known.filter(|it| it.modified == *modified) else { return false };
+                if known.status == *status {
+                    return false;
+                }
+                let output = silent(&known.output);
+                let check = Check { status: *status, output, ..(*known).clone() };
+                self.put_check(Some(known), check);
+            }
+            Expiry::Instance { check, modified } => {
+                let known = self.registry.check_at(check).filter(|it| it.modified == *modified);
+                let Some(known) = known.filter(|it| it.status == Status::Critical) else {
+                    return false;
+                };
+                if known.is_of_node() {
+                    return false;
+                }
+                let key = InstanceKey {
+                    node: known.node.clone(),
+                    namespace: known.namespace.clone(),
+                    id: known.instance.clone(),
+                };
+                self.remove_instance(&key);
+            }
+            Expiry::Session { id } => {
+                if !self.registry.sessions.contains_key(id) {
+                    return false;
+                }
+                self.end_session(id);
+            }
+        }
+        true
+    }
+}
+
+fn silent(before: &Name) -> Name {
+    if before.is_empty() || before.starts_with(SILENT) {
+        return SILENT.into();
+    }
+    let mut text = format!("{SILENT} (last output before timeout follows): {before}");
+    let mut end = text.len().min(limits::REGISTRY_TEXT_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text.into()
+}

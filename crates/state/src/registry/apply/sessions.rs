@@ -1,0 +1,58 @@
+//! Sessions come, and are renewed.
+
+use types::{Code, Fault, limits};
+
+use super::Edit;
+use crate::registry::answer::Timer;
+use crate::registry::name::{CheckKey, DEFAULT_NAMESPACE};
+use crate::registry::record::{Session, Status};
+
+impl Edit<'_> {
+    /// Refused in Consul's words, which its clients look at.
+    pub(super) fn create_session(&mut self, session: &Session) -> Result<(), Fault> {
+        if self.registry.sessions.contains_key(&session.id) {
+            let detail = format!("the session {:?} is there already", session.id);
+            return Err(Fault::new(Code::InvalidArgument, detail));
+        }
+        if self.registry.sessions.len() >= limits::REGISTRY_SESSIONS {
+            let most = limits::REGISTRY_SESSIONS;
+            let detail = format!("the registry holds at most {most} sessions");
+            return Err(Fault::new(Code::LimitReached, detail));
+        }
+        if !self.registry.nodes.contains_key(&session.node) {
+            return Err(Fault::new(Code::NodeUnknown, "Missing node registration"));
+        }
+        let of_node = session.node_checks.iter().map(|id| (DEFAULT_NAMESPACE, id));
+        let of_services = session.service_checks.iter().map(|(namespace, id)| (&**namespace, id));
+        for (namespace, id) in of_node.chain(of_services) {
+            let key = CheckKey::new(&session.node, namespace, id);
+            let Some(check) = self.registry.check_at(&key) else {
+                let detail = format!("Missing check '{id}' registration");
+                return Err(Fault::new(Code::CheckUnknown, detail));
+            };
+            if check.status == Status::Critical {
+                let detail = format!("Check '{id}' is in critical state");
+                return Err(Fault::new(Code::InvalidArgument, detail));
+            }
+        }
+        let (created, timer) = (self.revision, self.new_timer());
+        self.put_session(Session { created, modified: created, timer, ..session.clone() });
+        Ok(())
+    }
+
+    pub(super) fn renew_session(&mut self, id: &str) -> Result<(), Fault> {
+        let Some(session) = self.registry.sessions.get(id) else {
+            return Err(unknown(id));
+        };
+        if session.ttl_ms > 0 {
+            let (timer, ttl_ms) = (session.timer, session.ttl_ms);
+            self.restart_timer(timer, Timer::Session { ttl_ms });
+        }
+        Ok(())
+    }
+}
+
+/// What whoever asks for a session that is not there is told.
+pub(crate) fn unknown(id: &str) -> Fault {
+    Fault::new(Code::SessionUnknown, format!("invalid session {id:?}"))
+}

@@ -1,0 +1,224 @@
+//! What is refused before it reaches the log, and again when it is applied.
+
+use types::{Code, Fault, limits};
+
+use super::command::{Expiry, KvCondition, KvWrite, Registration, RegistryCommand, Target};
+use super::name::{CheckKey, Name};
+use super::record::{Check, Definition, Instance, Node, Session};
+
+pub(crate) fn check(command: &RegistryCommand) -> Result<(), Fault> {
+    match command {
+        RegistryCommand::Register(registration) => check_registration(registration),
+        RegistryCommand::Deregister(Target::Node(node)) => name("a node's name", node),
+        RegistryCommand::Deregister(Target::Instance(key)) => {
+            name("a node's name", &key.node)?;
+            name("a namespace", &key.namespace)?;
+            name("an instance's id", &key.id)
+        }
+        RegistryCommand::Deregister(Target::Check(key)) => check_key(key),
+        RegistryCommand::UpdateCheck { check, output, .. } => {
+            check_key(check)?;
+            output.as_ref().map_or(Ok(()), |output| text("a check's output", output))
+        }
+        RegistryCommand::CreateSession(session) => check_session(session),
+        RegistryCommand::DestroySession { id } | RegistryCommand::RenewSession { id } => {
+            name("a session's id", id)
+        }
+        RegistryCommand::Expire(expiries) => check_expiries(expiries),
+        RegistryCommand::Kv(write) => check_kv(write),
+    }
+}
+
+fn refuse(detail: String) -> Result<(), Fault> {
+    Err(Fault::new(Code::InvalidArgument, detail))
+}
+
+/// A name that must be there. Zero bytes separate names in keys.
+fn name(what: &str, name: &str) -> Result<(), Fault> {
+    if name.is_empty() {
+        return refuse(format!("{what} is missing"));
+    }
+    short(what, name, limits::REGISTRY_NAME_BYTES)
+}
+
+fn text(what: &str, text: &str) -> Result<(), Fault> {
+    short(what, text, limits::REGISTRY_TEXT_BYTES)
+}
+
+fn short(what: &str, text: &str, most: usize) -> Result<(), Fault> {
+    if text.len() > most {
+        return refuse(format!("{what} has {} bytes; at most {most} are allowed", text.len()));
+    }
+    if text.contains('\0') {
+        return refuse(format!("{what} holds a zero byte"));
+    }
+    Ok(())
+}
+
+fn few(what: &str, count: usize, most: usize) -> Result<(), Fault> {
+    if count > most {
+        return refuse(format!("{count} {what}; at most {most} are allowed"));
+    }
+    Ok(())
+}
+
+fn pairs(what: &str, pairs: &[(Name, Name)]) -> Result<(), Fault> {
+    few(what, pairs.len(), limits::REGISTRY_PAIRS)?;
+    for (key, value) in pairs {
+        name(what, key)?;
+        short(what, value, limits::REGISTRY_VALUE_BYTES)?;
+    }
+    if !pairs.is_sorted_by(|(one, _), (next, _)| one < next) {
+        return refuse(format!("{what} are not in order, or one is there twice"));
+    }
+    Ok(())
+}
+
+fn check_key(key: &CheckKey) -> Result<(), Fault> {
+    name("a node's name", &key.node)?;
+    name("a namespace", &key.namespace)?;
+    name("a check's id", &key.id)
+}
+
+fn check_registration(registration: &Registration) -> Result<(), Fault> {
+    let Registration { node, instance, checks, replace_checks, .. } = registration;
+    check_node(node)?;
+    if let Some(instance) = instance {
+        check_instance(instance)?;
+    } else if *replace_checks {
+        return refuse("checks are to be replaced, and of no instance".to_owned());
+    }
+    few("checks", checks.len(), limits::REGISTRY_CHECKS)?;
+    for registered in checks {
+        check_check(&registered.check)?;
+    }
+    let mut ids: Vec<_> = checks.iter().map(|it| (&it.check.namespace, &it.check.id)).collect();
+    ids.sort();
+    if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        return refuse(format!("the check {:?} is there twice", twice[0].1));
+    }
+    let bytes = bytes_of(registration);
+    if bytes > limits::REGISTRY_BYTES {
+        let most = limits::REGISTRY_BYTES;
+        return refuse(format!("a registration of {bytes} bytes; at most {most} are allowed"));
+    }
+    Ok(())
+}
+
+fn check_node(node: &Node) -> Result<(), Fault> {
+    name("a node's name", &node.name)?;
+    short("a node's id", &node.id, limits::REGISTRY_NAME_BYTES)?;
+    short("a node's address", &node.address, limits::REGISTRY_VALUE_BYTES)?;
+    pairs("a node's addresses", &node.tagged_addresses)?;
+    pairs("a node's metadata", &node.meta)
+}
+
+fn check_instance(instance: &Instance) -> Result<(), Fault> {
+    name("a namespace", &instance.namespace)?;
+    name("a service's name", &instance.service)?;
+    name("an instance's id", &instance.id)?;
+    short("an instance's address", &instance.address, limits::REGISTRY_VALUE_BYTES)?;
+    short("a zone", &instance.zone, limits::REGISTRY_NAME_BYTES)?;
+    few("tags", instance.tags.len(), limits::REGISTRY_TAGS)?;
+    for tag in instance.tags.iter() {
+        short("a tag", tag, limits::REGISTRY_NAME_BYTES)?;
+    }
+    pairs("an instance's metadata", &instance.meta)?;
+    few("addresses", instance.tagged_addresses.len(), limits::REGISTRY_PAIRS)?;
+    for tagged in &instance.tagged_addresses {
+        name("an address's tag", &tagged.tag)?;
+        short("an instance's address", &tagged.address, limits::REGISTRY_VALUE_BYTES)?;
+    }
+    if !instance.tagged_addresses.is_sorted_by(|one, next| one.tag < next.tag) {
+        return refuse("an instance's addresses are not in order, or one is there twice".into());
+    }
+    Ok(())
+}
+
+fn check_check(check: &Check) -> Result<(), Fault> {
+    name("a namespace", &check.namespace)?;
+    name("a check's id", &check.id)?;
+    short("an instance's id", &check.instance, limits::REGISTRY_NAME_BYTES)?;
+    short("a check's name", &check.name, limits::REGISTRY_NAME_BYTES)?;
+    short("a check's kind", &check.kind, limits::REGISTRY_NAME_BYTES)?;
+    text("a check's notes", &check.notes)?;
+    text("a check's output", &check.output)?;
+    let Definition { ttl_ms, interval_ms, timeout_ms, deregister_after_ms, .. } = check.definition;
+    let most = limits::REGISTRY_PERIOD_MS;
+    if [ttl_ms, interval_ms, timeout_ms, deregister_after_ms].iter().any(|period| *period > most) {
+        return refuse(format!("a check waits for at most {most} ms"));
+    }
+    Ok(())
+}
+
+fn check_session(session: &Session) -> Result<(), Fault> {
+    name("a session's id", &session.id)?;
+    short("a session's name", &session.name, limits::REGISTRY_NAME_BYTES)?;
+    name("a node's name", &session.node)?;
+    let (least, most) = (limits::REGISTRY_SESSION_TTL_MS_MIN, limits::REGISTRY_SESSION_TTL_MS);
+    // Consul's words: clients look for them.
+    if session.ttl_ms != 0 && !(least..=most).contains(&session.ttl_ms) {
+        let ttl = session.ttl_ms.saturating_mul(1_000_000);
+        return refuse(format!("Invalid Session TTL '{ttl}', must be between [10s=24h0m0s]"));
+    }
+    if session.lock_delay_ms > limits::REGISTRY_LOCK_DELAY_MS {
+        let most = limits::REGISTRY_LOCK_DELAY_MS;
+        return refuse(format!("a lock's delay is at most {most} ms"));
+    }
+    few("node checks", session.node_checks.len(), limits::REGISTRY_CHECKS)?;
+    few("service checks", session.service_checks.len(), limits::REGISTRY_CHECKS)?;
+    for id in session.node_checks.iter() {
+        name("a check's id", id)?;
+    }
+    for (namespace, id) in session.service_checks.iter() {
+        name("a namespace", namespace)?;
+        name("a check's id", id)?;
+    }
+    Ok(())
+}
+
+fn check_expiries(expiries: &[Expiry]) -> Result<(), Fault> {
+    few("expiries", expiries.len(), limits::REGISTRY_EXPIRIES)?;
+    expiries.iter().try_for_each(|expiry| match expiry {
+        Expiry::Check { check, .. } | Expiry::Instance { check, .. } => check_key(check),
+        Expiry::Session { id } => name("a session's id", id),
+    })
+}
+
+pub(super) fn check_kv(write: &KvWrite) -> Result<(), Fault> {
+    if write.key.is_empty() {
+        return Err(Code::EmptyKey.into());
+    }
+    if write.key.len() > limits::KEY_BYTES {
+        let (length, most) = (write.key.len(), limits::KEY_BYTES);
+        return refuse(format!("a key of {length} bytes; at most {most} are allowed"));
+    }
+    if write.value.len() > limits::REGISTRY_KV_BYTES {
+        return Err(Code::RequestTooLarge.into());
+    }
+    match &write.condition {
+        KvCondition::Acquire(session) | KvCondition::Release(session) => {
+            name("a session's id", session)
+        }
+        KvCondition::Always | KvCondition::Index(_) => Ok(()),
+    }
+}
+
+fn bytes_of(registration: &Registration) -> usize {
+    let of_pairs = |pairs: &[(Name, Name)]| -> usize {
+        pairs.iter().map(|(key, value)| key.len() + value.len()).sum()
+    };
+    let Registration { node, instance, checks, .. } = registration;
+    let of_node = of_pairs(&node.meta) + of_pairs(&node.tagged_addresses);
+    let of_instance = instance.as_ref().map_or(0, |it| {
+        let tags: usize = it.tags.iter().map(|tag| tag.len()).sum();
+        let addresses: usize =
+            it.tagged_addresses.iter().map(|it| it.tag.len() + it.address.len()).sum();
+        tags + addresses + of_pairs(&it.meta) + it.extra.len()
+    });
+    let of_checks: usize = checks
+        .iter()
+        .map(|it| it.check.notes.len() + it.check.output.len() + it.check.definition.target.len())
+        .sum();
+    of_node + of_instance + of_checks
+}

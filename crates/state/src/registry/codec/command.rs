@@ -1,0 +1,248 @@
+//! Commands and answers, inside of envelopes and outcomes.
+
+use super::records::{
+    get_check, get_instance, get_name, get_node, get_session, get_status, put_check, put_instance,
+    put_name, put_node, put_session, put_status,
+};
+use crate::codec::primitives::{CodecError, Cursor, Writer};
+use crate::registry::answer::RegistryAnswer;
+use crate::registry::command::{
+    CheckRegistration, Expiry, KvCondition, KvWrite, Registration, RegistryCommand, Target,
+};
+use crate::registry::name::{CheckKey, InstanceKey};
+
+const REGISTER: u8 = 1;
+const DEREGISTER: u8 = 2;
+const UPDATE_CHECK: u8 = 3;
+const CREATE_SESSION: u8 = 4;
+const DESTROY_SESSION: u8 = 5;
+const RENEW_SESSION: u8 = 6;
+const EXPIRE: u8 = 7;
+const KV: u8 = 8;
+
+fn put_check_key(out: &mut Writer, key: &CheckKey) {
+    for name in [&key.node, &key.namespace, &key.id] {
+        put_name(out, name);
+    }
+}
+
+fn get_check_key(from: &mut Cursor) -> Result<CheckKey, CodecError> {
+    Ok(CheckKey { node: get_name(from)?, namespace: get_name(from)?, id: get_name(from)? })
+}
+
+pub(crate) fn put_registry(out: &mut Writer, command: &RegistryCommand) {
+    match command {
+        RegistryCommand::Register(registration) => {
+            out.byte(REGISTER);
+            put_registration(out, registration);
+        }
+        RegistryCommand::Deregister(target) => {
+            out.byte(DEREGISTER);
+            put_target(out, target);
+        }
+        RegistryCommand::UpdateCheck { check, status, output } => {
+            out.byte(UPDATE_CHECK);
+            put_check_key(out, check);
+            put_status(out, *status);
+            out.flag(output.is_some());
+            if let Some(output) = output {
+                put_name(out, output);
+            }
+        }
+        RegistryCommand::CreateSession(session) => {
+            out.byte(CREATE_SESSION);
+            put_session(out, session);
+        }
+        RegistryCommand::DestroySession { id } => {
+            out.byte(DESTROY_SESSION);
+            put_name(out, id);
+        }
+        RegistryCommand::RenewSession { id } => {
+            out.byte(RENEW_SESSION);
+            put_name(out, id);
+        }
+        RegistryCommand::Expire(expiries) => {
+            out.byte(EXPIRE);
+            out.number(expiries.len() as u64);
+            for expiry in expiries {
+                put_expiry(out, expiry);
+            }
+        }
+        RegistryCommand::Kv(write) => {
+            out.byte(KV);
+            put_kv(out, write);
+        }
+    }
+}
+
+pub(crate) fn get_registry(from: &mut Cursor) -> Result<RegistryCommand, CodecError> {
+    Ok(match from.byte()? {
+        REGISTER => RegistryCommand::Register(Box::new(get_registration(from)?)),
+        DEREGISTER => RegistryCommand::Deregister(get_target(from)?),
+        UPDATE_CHECK => RegistryCommand::UpdateCheck {
+            check: get_check_key(from)?,
+            status: get_status(from)?,
+            output: if from.flag()? { Some(get_name(from)?) } else { None },
+        },
+        CREATE_SESSION => RegistryCommand::CreateSession(Box::new(get_session(from)?)),
+        DESTROY_SESSION => RegistryCommand::DestroySession { id: get_name(from)? },
+        RENEW_SESSION => RegistryCommand::RenewSession { id: get_name(from)? },
+        EXPIRE => RegistryCommand::Expire(from.list(get_expiry)?),
+        KV => RegistryCommand::Kv(get_kv(from)?),
+        _ => return Err(from.error("an unknown command of the registry")),
+    })
+}
+
+fn put_registration(out: &mut Writer, registration: &Registration) {
+    put_node(out, &registration.node);
+    out.flag(registration.skip_node_update);
+    out.flag(registration.instance.is_some());
+    if let Some(instance) = &registration.instance {
+        put_instance(out, instance);
+    }
+    out.number(registration.checks.len() as u64);
+    for registered in &registration.checks {
+        put_check(out, &registered.check);
+        out.flag(registered.keep_status);
+    }
+    out.flag(registration.replace_checks);
+}
+
+fn get_registration(from: &mut Cursor) -> Result<Registration, CodecError> {
+    Ok(Registration {
+        node: get_node(from)?,
+        skip_node_update: from.flag()?,
+        instance: if from.flag()? { Some(get_instance(from)?) } else { None },
+        checks: from.list(|from| {
+            Ok(CheckRegistration { check: get_check(from)?, keep_status: from.flag()? })
+        })?,
+        replace_checks: from.flag()?,
+    })
+}
+
+fn put_target(out: &mut Writer, target: &Target) {
+    match target {
+        Target::Node(node) => {
+            out.byte(0);
+            put_name(out, node);
+        }
+        Target::Instance(key) => {
+            out.byte(1);
+            for name in [&key.node, &key.namespace, &key.id] {
+                put_name(out, name);
+            }
+        }
+        Target::Check(key) => {
+            out.byte(2);
+            put_check_key(out, key);
+        }
+    }
+}
+
+fn get_target(from: &mut Cursor) -> Result<Target, CodecError> {
+    Ok(match from.byte()? {
+        0 => Target::Node(get_name(from)?),
+        1 => Target::Instance(InstanceKey {
+            node: get_name(from)?,
+            namespace: get_name(from)?,
+            id: get_name(from)?,
+        }),
+        2 => Target::Check(get_check_key(from)?),
+        _ => return Err(from.error("an unknown target")),
+    })
+}
+
+fn put_expiry(out: &mut Writer, expiry: &Expiry) {
+    match expiry {
+        Expiry::Check { check, modified, status } => {
+            out.byte(0);
+            put_check_key(out, check);
+            out.revision(*modified);
+            put_status(out, *status);
+        }
+        Expiry::Instance { check, modified } => {
+            out.byte(1);
+            put_check_key(out, check);
+            out.revision(*modified);
+        }
+        Expiry::Session { id } => {
+            out.byte(2);
+            put_name(out, id);
+        }
+    }
+}
+
+fn get_expiry(from: &mut Cursor) -> Result<Expiry, CodecError> {
+    Ok(match from.byte()? {
+        0 => Expiry::Check {
+            check: get_check_key(from)?,
+            modified: from.revision()?,
+            status: get_status(from)?,
+        },
+        1 => Expiry::Instance { check: get_check_key(from)?, modified: from.revision()? },
+        2 => Expiry::Session { id: get_name(from)? },
+        _ => return Err(from.error("an unknown kind of expiry")),
+    })
+}
+
+fn put_kv(out: &mut Writer, write: &KvWrite) {
+    out.bytes(&write.key);
+    out.bytes(&write.value);
+    out.number(write.flags);
+    match &write.condition {
+        KvCondition::Always => out.byte(0),
+        KvCondition::Index(index) => {
+            out.byte(1);
+            out.number(*index);
+        }
+        KvCondition::Acquire(session) => {
+            out.byte(2);
+            put_name(out, session);
+        }
+        KvCondition::Release(session) => {
+            out.byte(3);
+            put_name(out, session);
+        }
+    }
+}
+
+fn get_kv(from: &mut Cursor) -> Result<KvWrite, CodecError> {
+    Ok(KvWrite {
+        key: from.bytes()?,
+        value: from.bytes()?,
+        flags: from.number()?,
+        condition: match from.byte()? {
+            0 => KvCondition::Always,
+            1 => KvCondition::Index(from.number()?),
+            2 => KvCondition::Acquire(get_name(from)?),
+            3 => KvCondition::Release(get_name(from)?),
+            _ => return Err(from.error("an unknown condition")),
+        },
+    })
+}
+
+pub(crate) fn put_answer(out: &mut Writer, answer: RegistryAnswer) {
+    match answer {
+        RegistryAnswer::Done { changed } => {
+            out.byte(0);
+            out.flag(changed);
+        }
+        RegistryAnswer::Granted(granted) => {
+            out.byte(1);
+            out.flag(granted);
+        }
+        RegistryAnswer::Expired(count) => {
+            out.byte(2);
+            out.number(count);
+        }
+    }
+}
+
+pub(crate) fn get_answer(from: &mut Cursor) -> Result<RegistryAnswer, CodecError> {
+    Ok(match from.byte()? {
+        0 => RegistryAnswer::Done { changed: from.flag()? },
+        1 => RegistryAnswer::Granted(from.flag()?),
+        2 => RegistryAnswer::Expired(from.number()?),
+        _ => return Err(from.error("an unknown answer of the registry")),
+    })
+}

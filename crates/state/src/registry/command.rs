@@ -1,0 +1,146 @@
+//! What changes the registry.
+
+use bytes::Bytes;
+use types::Revision;
+
+use super::name::{CheckKey, InstanceKey, Name};
+use super::record::{Check, Instance, Node, Session, Status};
+
+/// A change of the registry. In the records that come with one, the revisions and the timers are not
+/// looked at: they are set when it is carried out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RegistryCommand {
+    /// Make known a node and, if named, an instance on it and checks: all of it or nothing.
+    Register(Box<Registration>),
+    /// Forget something; what is not there is no error.
+    Deregister(Target),
+    /// Say how a check stands.
+    UpdateCheck {
+        /// Which.
+        check: CheckKey,
+        /// How it stands.
+        status: Status,
+        /// What the checker said; `None` leaves what it said before.
+        output: Option<Name>,
+    },
+    /// Make a session.
+    CreateSession(Box<Session>),
+    /// End a session; one that is not there is no error.
+    DestroySession {
+        /// Its id.
+        id: Name,
+    },
+    /// Changes nothing; refused if the session is not there. Whoever leads when this is applied counts
+    /// its time from there: for a renewal that must not rely on one leader's memory.
+    RenewSession {
+        /// Its id.
+        id: Name,
+    },
+    /// What a leader's clock said is over. Each is looked at again, and passed over if it is not any
+    /// more what the leader saw.
+    Expire(Vec<Expiry>),
+    /// Put a key as a Consul client does.
+    Kv(KvWrite),
+}
+
+impl RegistryCommand {
+    /// Whether it leaves more on the disk than it found there.
+    #[must_use]
+    pub fn needs_room(&self) -> bool {
+        match self {
+            Self::Register(_) | Self::CreateSession(_) | Self::Kv(_) => true,
+            Self::Deregister(_)
+            | Self::UpdateCheck { .. }
+            | Self::DestroySession { .. }
+            | Self::RenewSession { .. }
+            | Self::Expire(_) => false,
+        }
+    }
+}
+
+/// A node, and what is registered with it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Registration {
+    /// The node.
+    pub node: Node,
+    /// Leave a node that is known as it is.
+    pub skip_node_update: bool,
+    /// An instance on it.
+    pub instance: Option<Instance>,
+    /// Checks of it or of its instances.
+    pub checks: Vec<CheckRegistration>,
+    /// Forget checks of the instance that do not come with this.
+    pub replace_checks: bool,
+}
+
+/// A check to be registered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CheckRegistration {
+    /// The check.
+    pub check: Check,
+    /// If it is known already, how it stands and what was said of it stays.
+    pub keep_status: bool,
+}
+
+/// What is to be forgotten.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// A node with everything on it.
+    Node(Name),
+    /// An instance with its checks.
+    Instance(InstanceKey),
+    /// A check.
+    Check(CheckKey),
+}
+
+/// Something whose time is up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Expiry {
+    /// Nothing was heard of a check in time.
+    Check {
+        /// Which.
+        check: CheckKey,
+        /// Its revision as the leader saw it.
+        modified: Revision,
+        /// How it stands now.
+        status: Status,
+    },
+    /// A check was critical for so long that its instance goes.
+    Instance {
+        /// The check.
+        check: CheckKey,
+        /// Its revision as the leader saw it.
+        modified: Revision,
+    },
+    /// A session was not renewed.
+    Session {
+        /// Its id.
+        id: Name,
+    },
+}
+
+/// What a put of a Consul client depends on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum KvCondition {
+    /// Nothing.
+    Always,
+    /// The key's modify index is this; 0: the key is not there.
+    Index(u64),
+    /// The session holds the key, or nobody does; then it does.
+    Acquire(Name),
+    /// The session holds the key; then nobody does.
+    Release(Name),
+}
+
+/// A put with Consul's fields. What etcd's clients know of and Consul's do not, the lease, stays.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KvWrite {
+    /// The key.
+    pub key: Bytes,
+    /// The value.
+    pub value: Bytes,
+    /// Consul's opaque number.
+    pub flags: u64,
+    /// When.
+    pub condition: KvCondition,
+}

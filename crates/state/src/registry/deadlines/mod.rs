@@ -1,0 +1,282 @@
+//! When something of the registry is over: the time that is not in the log. A leader keeps one
+//! [`Deadlines`] beside its copy, tells it what it hears and what was applied, and asks it what is due.
+//! It takes every time from its caller, in milliseconds of a clock that only goes forward.
+//!
+//! A heartbeat ends here: it moves one number, and becomes a command only where it changes how a check
+//! stands. What is due is a proposal: it is told again until what was applied says that it happened.
+
+mod breaker;
+mod lock_delays;
+mod slots;
+mod thresholds;
+mod wheel;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use super::answer::{Timer, TimerChange};
+use super::name::{ServiceName, TimerId};
+use super::record::Status;
+pub use breaker::{Breaker, Held};
+use breaker::{NO_SERVICE, Services};
+pub use lock_delays::LockDelays;
+use slots::{Entry, Phase};
+use wheel::Wheel;
+
+/// What the deadlines go by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Milliseconds everything gets on top of its full time when a leader begins: its clients have to
+    /// find it first.
+    pub grace_ms: u64,
+    /// Milliseconds until what is due is told again, if nothing came of it.
+    pub again_ms: u64,
+    /// How much of a service may fall silent at once.
+    pub breaker: Breaker,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { grace_ms: 15_000, again_ms: 5_000, breaker: Breaker::default() }
+    }
+}
+
+/// What a beat or a result means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// There is no such timer: the client has to register.
+    Unknown,
+    /// Nothing is to be done: the check stands as it stood.
+    Nothing,
+    /// The check stands like this now: to be proposed.
+    Stands(Status),
+}
+
+/// What is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Due {
+    /// A check heard nothing for so long that it stands like this now.
+    Silent {
+        /// Whose.
+        id: TimerId,
+        /// How it stands.
+        status: Status,
+    },
+    /// A check was critical for so long that its instance goes.
+    Removal {
+        /// Whose.
+        id: TimerId,
+    },
+    /// A session was not renewed.
+    Session {
+        /// Whose.
+        id: TimerId,
+    },
+}
+
+/// Every deadline of a region, about 80 bytes each; no task and no timer of the system for any of them.
+#[derive(Debug)]
+pub struct Deadlines {
+    settings: Settings,
+    wheel: Wheel,
+    /// Where each timer's entry is.
+    places: BTreeMap<TimerId, u32>,
+    services: Services,
+}
+
+impl Deadlines {
+    /// Nothing is waited for yet.
+    #[must_use]
+    pub fn new(settings: Settings, now_ms: u64) -> Self {
+        Self {
+            settings,
+            wheel: Wheel::new(now_ms),
+            places: BTreeMap::new(),
+            services: Services::default(),
+        }
+    }
+
+    /// A leader begins, at a start, after an election, after a move: everything gets its full time from
+    /// now, and the grace. What was known before is forgotten.
+    pub fn begin(&mut self, now_ms: u64, timers: impl Iterator<Item = (TimerId, Timer)>) {
+        *self = Self::new(self.settings, now_ms);
+        for (id, timer) in timers {
+            self.start(now_ms, id, &timer, self.settings.grace_ms);
+        }
+    }
+
+    /// Takes in what was applied.
+    pub fn note(&mut self, now_ms: u64, changes: &[TimerChange]) {
+        for change in changes {
+            match change {
+                TimerChange::Start(id, timer) => self.start(now_ms, *id, timer, 0),
+                TimerChange::Stop(id) => self.stop(*id),
+            }
+        }
+    }
+
+    /// A client's beat or word, or a checker's result.
+    pub fn hear(&mut self, now_ms: u64, id: TimerId, status: Status) -> Heard {
+        let Some(at) = self.places.get(&id).copied() else { return Heard::Unknown };
+        let entry = self.wheel.entry_mut(at);
+        let stands = entry.thresholds.hear(status);
+        let later = entry.deadline_ms.max(now_ms + u64::from(entry.ttl_ms));
+        match entry.phase {
+            // Not moved in the wheel: when its old time comes, it is put where it belongs.
+            Phase::Beat => entry.deadline_ms = later,
+            Phase::Held => {
+                let since_ms = entry.deadline_ms;
+                self.services.let_live(entry.service, since_ms, id);
+                self.wait(at, now_ms, Phase::Beat, u64::from(self.wheel.entry(at).ttl_ms));
+            }
+            Phase::Removal | Phase::Parked | Phase::Session => {}
+        }
+        stands.map_or(Heard::Nothing, Heard::Stands)
+    }
+
+    /// A session is renewed; answers whether its time is counted here.
+    pub fn renew(&mut self, now_ms: u64, id: TimerId) -> bool {
+        let Some(at) = self.places.get(&id).copied() else { return false };
+        let entry = self.wheel.entry_mut(at);
+        if entry.phase != Phase::Session {
+            return false;
+        }
+        entry.deadline_ms = entry.deadline_ms.max(now_ms + u64::from(entry.ttl_ms));
+        true
+    }
+
+    /// What is due by now, at most `most`; the rest waits for the next question.
+    pub fn expired(&mut self, now_ms: u64, most: usize) -> Vec<Due> {
+        let mut due = Vec::new();
+        self.release_held(now_ms, most, &mut due);
+        self.wheel.advance(now_ms);
+        while due.len() < most {
+            let Some(at) = self.wheel.pop_ready() else { break };
+            if self.wheel.entry(at).deadline_ms > now_ms {
+                // It was heard since it was put here.
+                self.wheel.link(at);
+                continue;
+            }
+            due.extend(self.fire(at, now_ms));
+        }
+        due
+    }
+
+    /// The services that lose more than they may at once, with what is held back.
+    pub fn held(&self) -> impl Iterator<Item = Held<'_>> {
+        self.services.held()
+    }
+
+    /// Somebody says that the instances of a service are gone indeed: what is held back now goes, and
+    /// the breaker counts anew.
+    pub fn confirm(&mut self, service: &ServiceName) {
+        self.services.confirm(service);
+    }
+
+    /// How many timers there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether nothing is waited for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Bytes of memory, at most, the allocator's own left out. A node of the map of places is half full
+    /// at least, but for the first ones.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        // A leaf holds up to 11 pairs, 5 at least; one node in 6 holds others.
+        const LEAF: usize = 11 * (size_of::<TimerId>() + size_of::<u32>()) + 16;
+        const INNER: usize = LEAF + 12 * 8;
+        let places = self.places.len() * (LEAF * 6 + INNER) / (6 * 5);
+        size_of::<Self>() + self.wheel.memory() + places + self.services.memory()
+    }
+
+    fn start(&mut self, now_ms: u64, id: TimerId, timer: &Timer, grace_ms: u64) {
+        let known = self.places.get(&id).copied();
+        let before = known.map(|at| self.wheel.entry(at).clone());
+        let service = match timer {
+            Timer::Check(check) => check.service.as_ref().map(|name| self.services.enter(name)),
+            Timer::Session { .. } => None,
+        };
+        self.stop(id);
+        let entry = Entry::new(id, timer, service.unwrap_or(NO_SERVICE), before.as_ref());
+        let (phase, after_ms) = entry.first_phase();
+        let at = self.wheel.insert(entry);
+        self.places.insert(id, at);
+        self.wait(at, now_ms, phase, after_ms + grace_ms);
+    }
+
+    fn stop(&mut self, id: TimerId) {
+        let Some(at) = self.places.remove(&id) else { return };
+        let entry = self.wheel.remove(at);
+        if entry.phase == Phase::Held {
+            self.services.let_live(entry.service, entry.deadline_ms, id);
+        }
+        self.services.leave(entry.service);
+    }
+
+    fn wait(&mut self, at: u32, now_ms: u64, phase: Phase, after_ms: u64) {
+        self.wheel.unlink(at);
+        let entry = self.wheel.entry_mut(at);
+        entry.phase = phase;
+        entry.deadline_ms = now_ms + after_ms;
+        if !matches!(phase, Phase::Parked | Phase::Held) {
+            self.wheel.link(at);
+        }
+    }
+
+    /// The time of an entry that is in no list now is up.
+    fn fire(&mut self, at: u32, now_ms: u64) -> Option<Due> {
+        let again_ms = self.settings.again_ms;
+        let entry = self.wheel.entry_mut(at);
+        let id = entry.id;
+        match entry.phase {
+            Phase::Parked | Phase::Held => None,
+            Phase::Session => {
+                self.wait(at, now_ms, Phase::Session, again_ms);
+                Some(Due::Session { id })
+            }
+            Phase::Removal => {
+                self.wait(at, now_ms, Phase::Removal, again_ms);
+                Some(Due::Removal { id })
+            }
+            Phase::Beat => {
+                let stands = entry.thresholds.hear(Status::Critical);
+                let (ttl_ms, service) = (u64::from(entry.ttl_ms), entry.service);
+                let Some(status) = stands else {
+                    // Not often enough in a row.
+                    self.wait(at, now_ms, Phase::Beat, ttl_ms);
+                    return None;
+                };
+                if status == Status::Critical
+                    && !self.services.may_lose(service, now_ms, &self.settings.breaker)
+                {
+                    self.wait(at, now_ms, Phase::Held, 0);
+                    self.services.hold(service, now_ms, id);
+                    return None;
+                }
+                self.wait(at, now_ms, Phase::Beat, again_ms);
+                Some(Due::Silent { id, status })
+            }
+        }
+    }
+
+    /// Lets go what was held back, as far as the breaker allows by now.
+    fn release_held(&mut self, now_ms: u64, most: usize, due: &mut Vec<Due>) {
+        while due.len() < most {
+            let Some(id) = self.services.next_released(now_ms, &self.settings.breaker) else {
+                break;
+            };
+            let Some(at) = self.places.get(&id).copied() else { continue };
+            self.wait(at, now_ms, Phase::Beat, self.settings.again_ms);
+            due.push(Due::Silent { id, status: Status::Critical });
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The registry's share of a region's machine: a command, and what it means for the keys beside it.
+
+use types::{Batch, Fault, ReadFailure, Reader, RegionId, Revision};
+
+use super::answer::{Changes, RegistryAnswer};
+use super::apply::{Edit, unknown};
+use super::command::{KvCondition, KvWrite, RegistryCommand};
+use super::model::Registry;
+use crate::response::Event;
+use crate::space::KeySpace;
+
+/// What a command works on.
+pub(crate) struct Stage<'a> {
+    pub(crate) region: RegionId,
+    pub(crate) registry: &'a mut Registry,
+    pub(crate) space: &'a mut KeySpace,
+    pub(crate) reader: &'a dyn Reader,
+    pub(crate) batch: &'a mut Batch,
+    pub(crate) events: &'a mut Vec<Event>,
+}
+
+/// Carries out a command at one revision: what it changes of the registry, and the locks that go with
+/// the sessions it ended.
+pub(crate) fn carry_out(
+    command: &RegistryCommand,
+    stage: Stage<'_>,
+    changes: &mut Changes,
+) -> Result<Result<RegistryAnswer, Fault>, ReadFailure> {
+    if let RegistryCommand::Kv(write) = command {
+        return put(write, stage);
+    }
+    let Stage { region, registry, space, reader, batch, events } = stage;
+    let revision = Revision(space.newest().get() + 1);
+    let mut edit = Edit::new(registry, region, revision, batch);
+    let answer = edit.carry_out(command);
+    let (told, ended, changed) = edit.finish();
+    *changes = told;
+    if changed {
+        let mut keys = space.change_at(revision, reader, batch, events);
+        for session in ended {
+            let held = keys.end_session(&session)?;
+            if session.lock_delay_ms > 0 {
+                let delay = session.lock_delay_ms;
+                changes.lock_delays.extend(held.into_iter().map(|key| (key, delay)));
+            }
+        }
+    }
+    Ok(answer)
+}
+
+fn put(write: &KvWrite, stage: Stage<'_>) -> Result<Result<RegistryAnswer, Fault>, ReadFailure> {
+    let Stage { registry, space, reader, batch, events, .. } = stage;
+    if let Err(fault) = super::check::check_kv(write) {
+        return Ok(Err(fault));
+    }
+    if let KvCondition::Acquire(session) = &write.condition
+        && registry.session(session).value.is_none()
+    {
+        return Ok(Err(unknown(session)));
+    }
+    let done = space.change(reader, batch, events).put_kv(write)?;
+    Ok(Ok(RegistryAnswer::Granted(done)))
+}

@@ -1,0 +1,154 @@
+//! The registry from the engine's records, as it is when a region starts here.
+//!
+//! Most indexes are not written down: that of a service is the newest revision among what an answer
+//! about it shows. Only where something was *removed* nothing is left to tell of it, and an index
+//! record says so.
+
+use types::{Reader, RegionId, Revision};
+
+use super::Registry;
+use crate::codec::CodecError;
+use crate::codec::primitives::Cursor;
+use crate::error::LoadError;
+use crate::registry::codec;
+use crate::registry::keys::{self, Kind};
+use crate::registry::name::Name;
+
+impl Registry {
+    pub(crate) fn load(region: RegionId, reader: &dyn Reader) -> Result<Self, LoadError> {
+        let mut registry = Self::default();
+        let (first, last) = keys::all(region);
+        let (start, end) = keys::of_no_service(region);
+        // Nodes before what lies on them, and instances before their checks.
+        registry.scan(reader, &start, &end, |kind| kind != Kind::NodeCheck)?;
+        registry.scan(reader, &start, &end, |kind| kind == Kind::NodeCheck)?;
+        for (from, to) in [(&first, &start), (&end, &last)] {
+            registry.scan(reader, from, to, |kind| kind == Kind::Instance)?;
+            registry.scan(reader, from, to, |kind| kind != Kind::Instance)?;
+        }
+        registry.derive_indexes();
+        Ok(registry)
+    }
+
+    fn scan(
+        &mut self,
+        reader: &dyn Reader,
+        start: &[u8],
+        end: &[u8],
+        wanted: impl Fn(Kind) -> bool,
+    ) -> Result<(), LoadError> {
+        let mut damaged = None;
+        reader.scan(start, end, &mut |key, value| {
+            let taken = match keys::parse(&key) {
+                Some(parsed) if !wanted(parsed.kind) => return true,
+                Some(parsed) => self.take(&parsed, value),
+                None => Ok(false),
+            };
+            match taken {
+                Ok(true) => return true,
+                Ok(false) => damaged = Some(format!("a record under the key {key:?}")),
+                Err(error) => damaged = Some(format!("the record under {key:?}: {error}")),
+            }
+            false
+        })?;
+        damaged.map_or(Ok(()), |what| Err(LoadError::Damaged(what)))
+    }
+
+    /// Answers whether the record is one that can be here.
+    fn take(&mut self, key: &keys::Parsed<'_>, value: bytes::Bytes) -> Result<bool, CodecError> {
+        let mut from = Cursor::new(value);
+        let mut fits = true;
+        match key.kind {
+            Kind::Node => {
+                let node = codec::get_node(&mut from)?;
+                self.insert_node(node.into());
+            }
+            Kind::Instance => {
+                let instance = codec::get_instance(&mut from)?;
+                fits = self.nodes.contains_key(&instance.node);
+                self.insert_instance(instance);
+            }
+            Kind::Check | Kind::NodeCheck => {
+                let check = codec::get_check(&mut from)?;
+                fits = self.knows_what_it_is_about(&check);
+                if fits {
+                    self.insert_check(check);
+                }
+            }
+            Kind::Session => {
+                let session = codec::get_session(&mut from)?;
+                fits = self.nodes.contains_key(&session.node);
+                self.insert_session(session);
+            }
+            Kind::ServiceIndex => {
+                let index = from.revision()?;
+                match self.services.get_mut(&key.service) {
+                    Some(service) => service.index = service.index.max(index),
+                    None => fits = self.gone_services.insert(key.service.clone(), index).is_none(),
+                }
+            }
+            Kind::NodeIndex => {
+                let index = from.revision()?;
+                let name: Name = key.rest.into();
+                match self.nodes.get_mut(&name) {
+                    Some(node) => node.index = node.index.max(index),
+                    None => fits = self.gone_nodes.insert(name, index).is_none(),
+                }
+            }
+            Kind::ServiceList => {
+                let index = from.revision()?;
+                self.service_lists.insert(key.rest.into(), index);
+            }
+            Kind::Lists => {
+                self.lists.nodes = from.revision()?;
+                self.lists.checks = from.revision()?;
+                self.lists.sessions = from.revision()?;
+                self.gone_nodes.raise_floor(from.revision()?);
+                self.gone_services.raise_floor(from.revision()?);
+            }
+        }
+        from.end()?;
+        Ok(fits)
+    }
+
+    fn knows_what_it_is_about(&self, check: &crate::registry::record::Check) -> bool {
+        let id = (check.namespace.clone(), check.instance.clone());
+        self.nodes
+            .get(&check.node)
+            .is_some_and(|node| check.is_of_node() || node.instances.contains_key(&id))
+    }
+
+    /// Raises each index to the newest revision of what it is the index of.
+    fn derive_indexes(&mut self) {
+        let lists = &mut self.lists;
+        for session in self.sessions.values() {
+            lists.sessions = lists.sessions.max(session.modified);
+        }
+        let mut on_nodes = std::collections::BTreeMap::new();
+        for (name, node) in &mut self.nodes {
+            let of_checks = newest(node.checks.iter().map(|check| check.modified));
+            lists.nodes = lists.nodes.max(node.record.modified);
+            lists.checks = lists.checks.max(of_checks);
+            let shown = of_checks.max(node.record.modified);
+            node.index = node.index.max(shown);
+            on_nodes.insert(name.clone(), shown);
+        }
+        for service in self.services.values_mut() {
+            for entry in service.instances.iter() {
+                let name = &entry.record.node;
+                let of_checks = newest(entry.checks.iter().map(|check| check.modified));
+                lists.checks = lists.checks.max(of_checks);
+                let of_instance = of_checks.max(entry.record.modified);
+                let of_node = on_nodes.get(name).copied().unwrap_or_default();
+                service.index = service.index.max(of_instance).max(of_node);
+                if let Some(node) = self.nodes.get_mut(name) {
+                    node.index = node.index.max(of_instance);
+                }
+            }
+        }
+    }
+}
+
+fn newest(revisions: impl Iterator<Item = Revision>) -> Revision {
+    revisions.max().unwrap_or_default()
+}

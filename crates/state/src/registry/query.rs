@@ -1,0 +1,322 @@
+//! Questions, answered from memory. Each answer comes with the index of what was asked for: it moves
+//! when, and only when, that answer can be another one, and it never goes back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use types::Revision;
+
+use super::answer::Timer;
+use super::command::Expiry;
+use super::deadlines::Due;
+use super::model::{Owner, Registry, ServiceEntry};
+use super::name::{CheckKey, InstanceKey, Name, ServiceName, TimerId};
+use super::record::{Check, Instance, Node, Session, Status};
+
+/// An answer, and the revision that last changed it; never 0.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Indexed<T> {
+    /// What to give back for a wait.
+    pub index: Revision,
+    /// The answer.
+    pub value: T,
+}
+
+/// Which instances of a service are wanted, and which of them first.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct InstanceFilter {
+    /// Only those of which every check passes, those of their node included.
+    pub passing_only: bool,
+    /// Only those that have all of these tags.
+    pub tags: Vec<Name>,
+    /// Only those on nodes that have all of these in their metadata.
+    pub node_meta: Vec<(Name, Name)>,
+    /// Those on this node first.
+    pub near_node: Option<Name>,
+    /// Then those of this zone.
+    pub near_zone: Option<Name>,
+}
+
+/// An instance with all that says whether it can be used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// The node it is on.
+    pub node: Arc<Node>,
+    /// The instance.
+    pub instance: Arc<Instance>,
+    /// The checks of its node, then its own.
+    pub checks: Vec<Arc<Check>>,
+}
+
+/// A node with what is on it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeServices {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Its instances, by namespace and id.
+    pub instances: Vec<Arc<Instance>>,
+}
+
+/// A check, and the instance it is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NamedCheck {
+    /// The check.
+    pub check: Arc<Check>,
+    /// Its instance, of which clients are shown name and tags; `None` for a check of a node.
+    pub instance: Option<Arc<Instance>>,
+}
+
+fn seen(index: Revision) -> Revision {
+    index.max(Revision(1))
+}
+
+impl Registry {
+    /// The instances of a service, by node and id; nothing for a service that is not there.
+    #[must_use]
+    pub fn service(&self, service: &ServiceName, filter: &InstanceFilter) -> Indexed<Vec<Member>> {
+        let Some(entry) = self.services.get(service) else {
+            let index = self.gone_services.index(service);
+            return Indexed { index, value: Vec::new() };
+        };
+        let mut value: Vec<Member> = self.members(entry).filter(|it| filter.takes(it)).collect();
+        if filter.near_node.is_some() || filter.near_zone.is_some() {
+            // Stable: among those alike the order is that of all lists.
+            value.sort_by_key(|member| filter.distance(member));
+        }
+        Indexed { index: seen(entry.index), value }
+    }
+
+    fn members<'a>(&'a self, entry: &'a ServiceEntry) -> impl Iterator<Item = Member> + 'a {
+        entry.instances.iter().filter_map(|instance| {
+            let node = self.nodes.get(&instance.record.node)?;
+            Some(Member {
+                node: node.record.clone(),
+                instance: instance.record.clone(),
+                checks: node.checks.iter().chain(&instance.checks).cloned().collect(),
+            })
+        })
+    }
+
+    /// The services of a namespace, each with every tag that any instance of it has.
+    #[must_use]
+    pub fn services(&self, namespace: &str) -> Indexed<BTreeMap<Name, Vec<Name>>> {
+        let from = ServiceName::new(namespace, "");
+        let services =
+            self.services.range(from..).take_while(|(it, _)| &*it.namespace == namespace);
+        let value = services
+            .map(|(it, entry)| (it.name.clone(), entry.tags.keys().cloned().collect()))
+            .collect();
+        let index = self.service_lists.get(namespace).copied().unwrap_or_default();
+        Indexed { index: seen(index), value }
+    }
+
+    /// The nodes that have all of `meta` in their metadata, by name.
+    #[must_use]
+    pub fn nodes(&self, meta: &[(Name, Name)]) -> Indexed<Vec<Arc<Node>>> {
+        let nodes = self.nodes.values().map(|node| &node.record);
+        let value = nodes.filter(|node| has_pairs(&node.meta, meta)).cloned().collect();
+        Indexed { index: seen(self.lists.nodes), value }
+    }
+
+    /// A node with its instances.
+    #[must_use]
+    pub fn node(&self, name: &Name) -> Indexed<Option<NodeServices>> {
+        let Some(entry) = self.nodes.get(name) else {
+            return Indexed { index: self.gone_nodes.index(name), value: None };
+        };
+        let instances = entry.instances.keys().filter_map(|(namespace, id)| {
+            let key =
+                InstanceKey { node: name.clone(), namespace: namespace.clone(), id: id.clone() };
+            self.instance_entry(&key).map(|entry| entry.record.clone())
+        });
+        let value = NodeServices { node: entry.record.clone(), instances: instances.collect() };
+        Indexed { index: seen(entry.index), value: Some(value) }
+    }
+
+    /// The checks on a node, its own and then those of its instances.
+    #[must_use]
+    pub fn node_checks(&self, name: &Name) -> Indexed<Vec<NamedCheck>> {
+        let Some(entry) = self.nodes.get(name) else {
+            return Indexed { index: self.gone_nodes.index(name), value: Vec::new() };
+        };
+        let own =
+            entry.checks.iter().map(|check| NamedCheck { check: check.clone(), instance: None });
+        let of_instances = entry.instances.keys().filter_map(|(namespace, id)| {
+            let key =
+                InstanceKey { node: name.clone(), namespace: namespace.clone(), id: id.clone() };
+            self.instance_entry(&key)
+        });
+        let of_instances = of_instances.flat_map(|entry| {
+            let instance = Some(entry.record.clone());
+            entry
+                .checks
+                .iter()
+                .map(move |check| NamedCheck { check: check.clone(), instance: instance.clone() })
+        });
+        Indexed { index: seen(entry.index), value: own.chain(of_instances).collect() }
+    }
+
+    /// The checks of a service's instances, by node and instance.
+    #[must_use]
+    pub fn service_checks(&self, service: &ServiceName) -> Indexed<Vec<NamedCheck>> {
+        let Some(entry) = self.services.get(service) else {
+            return Indexed { index: self.gone_services.index(service), value: Vec::new() };
+        };
+        let checks = entry.instances.iter().flat_map(|entry| {
+            let instance = Some(entry.record.clone());
+            entry
+                .checks
+                .iter()
+                .map(move |check| NamedCheck { check: check.clone(), instance: instance.clone() })
+        });
+        Indexed { index: seen(entry.index), value: checks.collect() }
+    }
+
+    /// Every check of a namespace that stands so, or every one, by id and node.
+    #[must_use]
+    pub fn checks(&self, namespace: &str, status: Option<Status>) -> Indexed<Vec<NamedCheck>> {
+        let keys = self.check_places.from(namespace, "").map(|place| CheckKey {
+            node: place.node.clone(),
+            namespace: place.namespace.clone(),
+            id: place.id.clone(),
+        });
+        let found = keys.filter_map(|key| self.check(&key));
+        let value = found.filter(|it| status.is_none_or(|wanted| it.check.status == wanted));
+        Indexed { index: seen(self.lists.checks), value: value.collect() }
+    }
+
+    /// One check.
+    #[must_use]
+    pub fn check(&self, key: &CheckKey) -> Option<NamedCheck> {
+        let check = self.check_at(key)?.clone();
+        let instance = InstanceKey {
+            node: key.node.clone(),
+            namespace: key.namespace.clone(),
+            id: check.instance.clone(),
+        };
+        let entry = if check.is_of_node() { None } else { self.instance_entry(&instance) };
+        Some(NamedCheck { check, instance: entry.map(|entry| entry.record.clone()) })
+    }
+
+    /// One instance.
+    #[must_use]
+    pub fn instance(&self, key: &InstanceKey) -> Option<Arc<Instance>> {
+        self.instance_entry(key).map(|entry| entry.record.clone())
+    }
+
+    /// On which nodes an instance of this id is, for who does not know where it was registered.
+    pub fn instance_nodes<'a>(
+        &'a self,
+        namespace: &'a str,
+        id: &'a str,
+    ) -> impl Iterator<Item = &'a Name> {
+        let places = self.instance_places.from(namespace, id);
+        places.take_while(move |place| &*place.id == id).map(|place| &place.node)
+    }
+
+    /// On which nodes a check of this id is.
+    pub fn check_nodes<'a>(
+        &'a self,
+        namespace: &'a str,
+        id: &'a str,
+    ) -> impl Iterator<Item = &'a Name> {
+        let places = self.check_places.from(namespace, id);
+        places.take_while(move |place| &*place.id == id).map(|place| &place.node)
+    }
+
+    /// One session.
+    #[must_use]
+    pub fn session(&self, id: &str) -> Indexed<Option<Arc<Session>>> {
+        let value = self.sessions.get(id).cloned();
+        let index = value.as_ref().map_or(self.lists.sessions, |session| session.modified);
+        Indexed { index: seen(index), value }
+    }
+
+    /// Every session, or those of a node, by id.
+    #[must_use]
+    pub fn sessions(&self, node: Option<&str>) -> Indexed<Vec<Arc<Session>>> {
+        let value = match node {
+            None => self.sessions.values().cloned().collect(),
+            Some(node) => {
+                let ids = self.nodes.get(node).map(|entry| &entry.sessions);
+                let ids = ids.into_iter().flatten();
+                ids.filter_map(|id| self.sessions.get(id).cloned()).collect()
+            }
+        };
+        Indexed { index: seen(self.lists.sessions), value }
+    }
+
+    /// How many nodes, services, instances and checks there are.
+    #[must_use]
+    pub fn counts(&self) -> [usize; 4] {
+        [self.nodes.len(), self.services.len(), self.instances, self.check_places.len()]
+    }
+
+    /// Every deadline there is, for a leader that begins.
+    pub fn timers(&self) -> impl Iterator<Item = (TimerId, Timer)> {
+        self.timers.iter().filter_map(|(id, owner)| match owner {
+            Owner::Check(check) => {
+                let service = self.service_of_check(check);
+                Some((*id, check.timer(service.as_ref())?))
+            }
+            Owner::Session(session) => Some((*id, Timer::Session { ttl_ms: session.ttl_ms })),
+        })
+    }
+
+    /// What a check's deadline is known by; `None` if there is no such check. Whether its time is counted
+    /// at all is for the deadlines to say. All a heartbeat needs: one search.
+    #[must_use]
+    pub fn check_timer(&self, node: &str, namespace: &str, id: &str) -> Option<TimerId> {
+        self.check_places.get(namespace, id, node).map(|about| about.timer)
+    }
+
+    /// What to propose for something that is due; `None` if it is not there any more.
+    #[must_use]
+    pub fn expiry(&self, due: Due) -> Option<Expiry> {
+        let (Due::Silent { id, .. } | Due::Removal { id } | Due::Session { id }) = due;
+        match (self.timers.get(&id)?, due) {
+            (Owner::Check(check), Due::Silent { status, .. }) => {
+                Some(Expiry::Check { check: check.key(), modified: check.modified, status })
+            }
+            (Owner::Check(check), Due::Removal { .. }) => {
+                Some(Expiry::Instance { check: check.key(), modified: check.modified })
+            }
+            (Owner::Session(session), Due::Session { .. }) => {
+                Some(Expiry::Session { id: session.id.clone() })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl InstanceFilter {
+    fn takes(&self, member: &Member) -> bool {
+        let passes = |check: &Arc<Check>| check.status == Status::Passing;
+        (!self.passing_only || member.checks.iter().all(passes))
+            && self.tags.iter().all(|tag| member.instance.tags.contains(tag))
+            && has_pairs(&member.node.meta, &self.node_meta)
+    }
+
+    /// The smaller, the nearer.
+    fn distance(&self, member: &Member) -> u8 {
+        if self.near_node.as_ref() == Some(&member.node.name) {
+            return 0;
+        }
+        if self.near_zone.as_ref() == Some(&member.instance.zone) { 1 } else { 2 }
+    }
+}
+
+fn has_pairs(pairs: &[(Name, Name)], wanted: &[(Name, Name)]) -> bool {
+    let has = |pair: &(Name, Name)| {
+        pairs.binary_search_by(|it| it.0.cmp(&pair.0)).is_ok_and(|at| pairs[at].1 == pair.1)
+    };
+    wanted.iter().all(has)
+}
+
+impl Member {
+    /// The worst of its checks; passing without any.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.checks.iter().map(|check| check.status).max().unwrap_or(Status::Passing)
+    }
+}

@@ -1,0 +1,104 @@
+//! Keys as Consul's clients change them: with flags, and with locks that sessions hold.
+
+use bytes::Bytes;
+use types::ReadFailure;
+
+use super::write::Change;
+use crate::record::Record;
+use crate::registry::{Behavior, KvCondition, KvWrite, Session};
+use crate::response::KeyValue;
+
+impl Change<'_> {
+    /// Puts a key if its condition holds; answers whether it does. What would be as it is already is
+    /// not written, so that nobody is woken for nothing. That a session is there is for the caller to
+    /// know.
+    pub(crate) fn put_kv(&mut self, write: &KvWrite) -> Result<bool, ReadFailure> {
+        let before = self.newest_of(&write.key)?;
+        let Some((lock_index, session)) = granted(&write.condition, before.as_ref()) else {
+            return Ok(false);
+        };
+        let after = KeyValue {
+            key: write.key.clone(),
+            value: write.value.clone(),
+            flags: write.flags,
+            lock_index,
+            session,
+            ..before.clone().unwrap_or_default()
+        };
+        if before.as_ref() != Some(&after) {
+            self.rewrite(after);
+        }
+        Ok(true)
+    }
+
+    /// A session ended: lets go of the keys it held, or deletes them. Answers them.
+    pub(crate) fn end_session(&mut self, session: &Session) -> Result<Vec<Bytes>, ReadFailure> {
+        let keys = self.space.locks.held(session.id.as_bytes());
+        for key in &keys {
+            match session.behavior {
+                Behavior::Delete => {
+                    if let Some(head) = self.space.index.get_live(key) {
+                        self.bury(key.clone(), head);
+                    }
+                }
+                Behavior::Release => {
+                    if let Some(before) = self.newest_of(key)? {
+                        self.rewrite(KeyValue { session: Bytes::new(), ..before });
+                    }
+                }
+            }
+        }
+        Ok(keys)
+    }
+
+    fn newest_of(&self, key: &[u8]) -> Result<Option<KeyValue>, ReadFailure> {
+        let Some(head) = self.space.index.get_live(key) else { return Ok(None) };
+        let record = self.space.record(head.position, self.reader)?;
+        Ok(record.into_key_value(head.position))
+    }
+
+    /// Writes what clients are to see; the revisions and the version follow from what was there.
+    fn rewrite(&mut self, after: KeyValue) {
+        let spot = self.space.index.spot(&after.key);
+        let head = self.space.index.head(spot);
+        let live = head.filter(|head| !head.deleted);
+        let record = Record {
+            key: after.key,
+            value: after.value,
+            create_revision: live.map_or(self.revision, |head| head.create_revision),
+            version: live.map_or(0, |head| head.version) + 1,
+            lease: after.lease,
+            flags: after.flags,
+            lock_index: after.lock_index,
+            session: after.session,
+            deleted: false,
+            reborn: head.is_some_and(|head| head.deleted || head.reborn),
+            previous: head.map(|head| head.position),
+        };
+        self.write(spot, record, live);
+    }
+}
+
+/// The lock index and the holder the key has then; `None` if the condition does not hold.
+fn granted(condition: &KvCondition, before: Option<&KeyValue>) -> Option<(u64, Bytes)> {
+    let (lock_index, holder) =
+        before.map_or((0, Bytes::new()), |it| (it.lock_index, it.session.clone()));
+    match condition {
+        KvCondition::Always => Some((lock_index, holder)),
+        KvCondition::Index(index) => {
+            let found = before.map_or(0, |it| it.mod_revision.get().unsigned_abs());
+            (found == *index).then_some((lock_index, holder))
+        }
+        KvCondition::Acquire(session) if holder.is_empty() => {
+            let session = Bytes::copy_from_slice(session.as_bytes());
+            Some((lock_index + 1, session))
+        }
+        KvCondition::Acquire(session) => {
+            (*holder == *session.as_bytes()).then_some((lock_index, holder))
+        }
+        KvCondition::Release(session) => {
+            let holds = !holder.is_empty() && *holder == *session.as_bytes();
+            holds.then_some((lock_index, Bytes::new()))
+        }
+    }
+}

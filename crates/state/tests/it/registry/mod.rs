@@ -1,0 +1,8 @@
+//! The registry as the node uses it: the transcripts' words for it, and random commands on three
+//! replicas against a model that knows nothing of indexes but compares whole answers.
+
+mod memory;
+mod model;
+mod random;
+pub(crate) mod show;
+pub(crate) mod words;

@@ -1,0 +1,444 @@
+//! The registry as plain maps of records. It knows no index: after each command it makes every answer
+//! anew, and an index is the revision at which the answer last was another one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use state::registry::{
+    Behavior, Check, CheckKey, CheckTimer, Expiry, Instance, InstanceKey, KvCondition, KvWrite,
+    Name, Node, Registration, RegistryAnswer, RegistryCommand, ServiceName, Session, Status,
+    Target, Timer, TimerId,
+};
+use types::{Code, Revision};
+
+use super::show;
+
+/// Something that can be waited for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Resource {
+    Service(ServiceName),
+    Node(Name),
+    ServiceList(Name),
+    Nodes,
+    Checks,
+    Sessions,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Kv {
+    pub(crate) value: Bytes,
+    pub(crate) flags: u64,
+    pub(crate) lock_index: u64,
+    pub(crate) session: Bytes,
+    pub(crate) created: i64,
+    pub(crate) modified: i64,
+}
+
+#[derive(Default)]
+pub(crate) struct Model {
+    pub(crate) revision: i64,
+    pub(crate) nodes: BTreeMap<Name, Node>,
+    pub(crate) instances: BTreeMap<InstanceKey, Instance>,
+    pub(crate) checks: BTreeMap<CheckKey, Check>,
+    pub(crate) sessions: BTreeMap<Name, Session>,
+    pub(crate) kv: BTreeMap<Bytes, Kv>,
+    /// Every answer, and since when it is what it is.
+    pub(crate) answers: BTreeMap<Resource, (String, i64)>,
+}
+
+pub(crate) fn instance_of(check: &Check) -> InstanceKey {
+    InstanceKey::new(&check.node, &check.namespace, &check.instance)
+}
+
+impl Model {
+    pub(crate) fn new(resources: impl Iterator<Item = Resource>) -> Self {
+        let answers = resources.map(|it| (it, (String::new(), 1))).collect();
+        Self { revision: 1, answers, ..Self::default() }
+    }
+
+    /// Carries out a command; answers also which resources have another answer now.
+    pub(crate) fn apply(
+        &mut self,
+        command: &RegistryCommand,
+    ) -> (Result<RegistryAnswer, Code>, BTreeSet<Resource>) {
+        if let Err(fault) = state::check(&state::command::Command::Registry(command.clone())) {
+            return (Err(fault.code), BTreeSet::new());
+        }
+        let now = self.revision + 1;
+        let before = (
+            self.nodes.clone(),
+            self.instances.clone(),
+            self.checks.clone(),
+            self.sessions.clone(),
+        );
+        let answer = match command {
+            RegistryCommand::Kv(write) => return (self.put(write), BTreeSet::new()),
+            RegistryCommand::Register(it) => self.register(it, now),
+            RegistryCommand::Deregister(target) => {
+                self.forget(target);
+                Ok(0)
+            }
+            RegistryCommand::UpdateCheck { check, status, output } => {
+                self.update(check, *status, output.clone(), now)
+            }
+            RegistryCommand::CreateSession(session) => self.create(session, now),
+            RegistryCommand::DestroySession { id } => {
+                self.sessions.remove(id);
+                Ok(0)
+            }
+            RegistryCommand::RenewSession { id } => {
+                self.sessions.get(id).map(|_| 0).ok_or(Code::SessionUnknown)
+            }
+            RegistryCommand::Expire(all) => {
+                Ok(all.iter().filter(|it| self.expire(it, now)).count() as u64)
+            }
+        };
+        self.end_what_hangs();
+        let changed = before
+            != (
+                self.nodes.clone(),
+                self.instances.clone(),
+                self.checks.clone(),
+                self.sessions.clone(),
+            );
+        let mut woken = BTreeSet::new();
+        if changed {
+            self.revision = now;
+            for session in before.3.values() {
+                if !self.sessions.contains_key(&session.id) {
+                    self.let_go(&session.id, session.behavior, now);
+                }
+            }
+            woken = self.look_around();
+        }
+        let answer = answer.map(|count| match command {
+            RegistryCommand::Expire(_) => RegistryAnswer::Expired(count),
+            _ => RegistryAnswer::Done { changed },
+        });
+        (answer, woken)
+    }
+
+    fn register(&mut self, it: &Registration, now: i64) -> Result<u64, Code> {
+        let revision = Revision(now);
+        let name = &it.node.name;
+        let comes = it.instance.as_ref().map(|i| InstanceKey::new(name, &i.namespace, &i.id));
+        for registered in &it.checks {
+            let about = instance_of(&Check { node: name.clone(), ..registered.check.clone() });
+            let is_there = self.instances.contains_key(&about) || comes.as_ref() == Some(&about);
+            if !about.id.is_empty() && !is_there {
+                return Err(Code::InstanceUnknown);
+            }
+        }
+        let known = self.nodes.get(name);
+        if !(known.is_some() && it.skip_node_update) {
+            let created = known.map_or(revision, |known| known.created);
+            let modified = known.map_or(revision, |known| known.modified);
+            let mut node = Node { created, modified, ..it.node.clone() };
+            if known != Some(&node) {
+                node.modified = revision;
+                self.nodes.insert(name.clone(), node);
+            }
+        }
+        if let (Some(instance), Some(key)) = (&it.instance, &comes) {
+            let known = self.instances.get(key).cloned();
+            let created = known.as_ref().map_or(revision, |known| known.created);
+            let modified = known.as_ref().map_or(revision, |known| known.modified);
+            let mut fresh = Instance { node: name.clone(), created, modified, ..instance.clone() };
+            if known.as_ref() != Some(&fresh) {
+                fresh.modified = revision;
+                self.instances.insert(key.clone(), fresh);
+            }
+            if known.is_some_and(|known| known.service != instance.service) {
+                let moved = self.checks.values_mut().filter(|it| instance_of(it) == *key);
+                moved.for_each(|check| check.modified = revision);
+            }
+        }
+        let mut made = 0;
+        for registered in &it.checks {
+            let mut check = Check { node: name.clone(), ..registered.check.clone() };
+            let key = CheckKey::new(name, &check.namespace, &check.id);
+            match self.checks.get(&key) {
+                None => {
+                    (check.created, check.modified) = (revision, revision);
+                    check.timer = TimerId(now as u64 * 256 + made);
+                    made += 1;
+                }
+                Some(known) => {
+                    (check.created, check.timer) = (known.created, known.timer);
+                    check.modified = known.modified;
+                    if registered.keep_status {
+                        (check.status, check.output) = (known.status, known.output.clone());
+                    }
+                    if check != *known {
+                        check.modified = revision;
+                    }
+                }
+            }
+            self.checks.insert(key, check);
+        }
+        if let Some(key) = comes.filter(|_| it.replace_checks) {
+            self.checks.retain(|id, check| {
+                instance_of(check) != key
+                    || it
+                        .checks
+                        .iter()
+                        .any(|it| it.check.id == id.id && it.check.namespace == id.namespace)
+            });
+        }
+        Ok(0)
+    }
+
+    fn forget(&mut self, target: &Target) {
+        match target {
+            Target::Node(node) => {
+                self.nodes.remove(node);
+                self.instances.retain(|key, _| key.node != *node);
+                self.checks.retain(|key, _| key.node != *node);
+                self.sessions.retain(|_, session| session.node != *node);
+            }
+            Target::Instance(key) => {
+                self.instances.remove(key);
+                self.checks.retain(|_, check| instance_of(check) != *key);
+            }
+            Target::Check(key) => drop(self.checks.remove(key)),
+        }
+    }
+
+    fn update(
+        &mut self,
+        key: &CheckKey,
+        status: Status,
+        output: Option<Name>,
+        now: i64,
+    ) -> Result<u64, Code> {
+        let check = self.checks.get_mut(key).ok_or(Code::CheckUnknown)?;
+        let output = output.unwrap_or_else(|| check.output.clone());
+        if (check.status, &check.output) != (status, &output) {
+            (check.status, check.output, check.modified) = (status, output, Revision(now));
+        }
+        Ok(0)
+    }
+
+    fn create(&mut self, session: &Session, now: i64) -> Result<u64, Code> {
+        if self.sessions.contains_key(&session.id) {
+            return Err(Code::InvalidArgument);
+        }
+        if !self.nodes.contains_key(&session.node) {
+            return Err(Code::NodeUnknown);
+        }
+        for key in hangs_on(session) {
+            match self.checks.get(&key) {
+                None => return Err(Code::CheckUnknown),
+                Some(check) if check.status == Status::Critical => {
+                    return Err(Code::InvalidArgument);
+                }
+                Some(_) => {}
+            }
+        }
+        let made = Revision(now);
+        let timer = TimerId(now as u64 * 256);
+        let session = Session { created: made, modified: made, timer, ..session.clone() };
+        self.sessions.insert(session.id.clone(), session);
+        Ok(0)
+    }
+
+    fn expire(&mut self, expiry: &Expiry, now: i64) -> bool {
+        match expiry {
+            Expiry::Check { check, modified, status } => {
+                let known = self.checks.get_mut(check);
+                let Some(known) = known.filter(|it| it.modified == *modified) else { return false };
+                if known.status == *status {
+                    return false;
+                }
+                known.output = match &*known.output {
+                    "" => "TTL expired".into(),
+                    said if said.starts_with("TTL expired") => "TTL expired".into(),
+                    said => {
+                        format!("TTL expired (last output before timeout follows): {said}").into()
+                    }
+                };
+                (known.status, known.modified) = (*status, Revision(now));
+            }
+            Expiry::Instance { check, modified } => {
+                let known = self.checks.get(check).filter(|it| it.modified == *modified);
+                let known = known.filter(|it| it.status == Status::Critical && !it.is_of_node());
+                let Some(known) = known else { return false };
+                let target = Target::Instance(instance_of(known));
+                self.forget(&target);
+            }
+            Expiry::Session { id } => return self.sessions.remove(id).is_some(),
+        }
+        // What hung on it is over before the next one is looked at.
+        self.end_what_hangs();
+        true
+    }
+
+    fn end_what_hangs(&mut self) {
+        let checks = &self.checks;
+        let stands =
+            |key: &CheckKey| checks.get(key).is_some_and(|it| it.status != Status::Critical);
+        self.sessions.retain(|_, session| hangs_on(session).iter().all(stands));
+    }
+
+    fn let_go(&mut self, id: &Name, behavior: Behavior, now: i64) {
+        let held: Vec<_> = self.kv.iter().filter(|(_, kv)| kv.session == *id.as_bytes()).collect();
+        let held: Vec<Bytes> = held.into_iter().map(|(key, _)| key.clone()).collect();
+        for key in held {
+            if behavior == Behavior::Delete {
+                self.kv.remove(&key);
+            } else if let Some(kv) = self.kv.get_mut(&key) {
+                (kv.session, kv.modified) = (Bytes::new(), now);
+            }
+        }
+    }
+
+    fn put(&mut self, write: &KvWrite) -> Result<RegistryAnswer, Code> {
+        let now = self.revision + 1;
+        let known = self.kv.get(&write.key).cloned();
+        let mut kv = known.clone().unwrap_or_default();
+        let session = |id: &Name| Bytes::copy_from_slice(id.as_bytes());
+        let granted = match &write.condition {
+            KvCondition::Always => true,
+            KvCondition::Index(index) => kv.modified as u64 == *index,
+            KvCondition::Acquire(id) => {
+                if !self.sessions.contains_key(id) {
+                    return Err(Code::SessionUnknown);
+                }
+                let is_free = kv.session.is_empty();
+                if is_free {
+                    (kv.session, kv.lock_index) = (session(id), kv.lock_index + 1);
+                }
+                kv.session == session(id)
+            }
+            KvCondition::Release(id) => {
+                let holds = kv.session == session(id);
+                kv.session = Bytes::new();
+                holds
+            }
+        };
+        if granted {
+            (kv.value, kv.flags) = (write.value.clone(), write.flags);
+            if known.as_ref() != Some(&kv) {
+                self.revision = now;
+                kv.modified = now;
+                kv.created = known.map_or(now, |known| known.created);
+                self.kv.insert(write.key.clone(), kv);
+            }
+        }
+        Ok(RegistryAnswer::Granted(granted))
+    }
+
+    /// Makes every answer anew; answers which are other ones than before.
+    fn look_around(&mut self) -> BTreeSet<Resource> {
+        let (now, mut woken) = (self.revision, BTreeSet::new());
+        let resources: Vec<Resource> = self.answers.keys().cloned().collect();
+        for resource in resources {
+            let answer = self.answer(&resource);
+            let known = self.answers.get_mut(&resource).unwrap();
+            if known.0 != answer {
+                *known = (answer, now);
+                woken.insert(resource);
+            }
+        }
+        woken
+    }
+
+    fn answer(&self, resource: &Resource) -> String {
+        let mut lines = Vec::new();
+        match resource {
+            Resource::Service(service) => {
+                for key in self.members(service) {
+                    let (node, own) = (&self.nodes[&key.node], InstanceKey::new(&key.node, "", ""));
+                    lines.push(show::node(node));
+                    lines.push(show::instance(&self.instances[&key]));
+                    lines.extend(self.checks_about(&own).map(show::check));
+                    lines.extend(self.checks_about(&key).map(show::check));
+                }
+            }
+            Resource::Node(name) => {
+                lines.extend(self.nodes.get(name).map(show::node));
+                let on_it = self.instances.iter().filter(|(key, _)| key.node == *name);
+                lines.extend(on_it.clone().map(|(_, it)| show::instance(it)));
+                lines.extend(self.checks_about(&InstanceKey::new(name, "", "")).map(show::check));
+                for (key, _) in on_it {
+                    lines.extend(self.checks_about(key).map(show::check));
+                }
+            }
+            Resource::ServiceList(namespace) => {
+                let mut tags: BTreeMap<&Name, BTreeSet<&Name>> = BTreeMap::new();
+                for it in self.instances.values().filter(|it| it.namespace == *namespace) {
+                    tags.entry(&it.service).or_default().extend(it.tags.iter());
+                }
+                lines.extend(tags.iter().map(|(name, tags)| format!("{name} {tags:?}")));
+            }
+            Resource::Nodes => lines.extend(self.nodes.values().map(show::node)),
+            Resource::Checks => {
+                for check in self.checks.values() {
+                    let tags = self.instances.get(&instance_of(check)).map(|it| it.tags.clone());
+                    lines.push(format!("{} {:?}", show::check(check), tags.unwrap_or_default()));
+                }
+                lines.sort();
+            }
+            Resource::Sessions => lines.extend(self.sessions.values().map(show::session)),
+        }
+        lines.join("\n")
+    }
+
+    /// By node and id.
+    pub(crate) fn members(&self, service: &ServiceName) -> Vec<InstanceKey> {
+        let members = self
+            .instances
+            .iter()
+            .filter(|(_, it)| (&it.namespace, &it.service) == (&service.namespace, &service.name));
+        members.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// About the node if the instance's id is empty.
+    pub(crate) fn checks_about<'a>(&'a self, key: &InstanceKey) -> impl Iterator<Item = &'a Check> {
+        let key = key.clone();
+        self.checks.values().filter(move |check| {
+            let about = instance_of(check);
+            if key.id.is_empty() {
+                (&about.node, &about.id) == (&key.node, &key.id)
+            } else {
+                about == key
+            }
+        })
+    }
+
+    pub(crate) fn timers(&self) -> Vec<(TimerId, Timer)> {
+        let checks = self.checks.values().filter_map(|check| {
+            let (definition, of_node) = (&check.definition, check.is_of_node());
+            let removal = if of_node { 0 } else { definition.deregister_after_ms };
+            let counts = definition.ttl_ms > 0
+                || definition.interval_ms > 0
+                || removal > 0
+                || definition.failures_before_critical > 1;
+            let timer = CheckTimer {
+                status: check.status,
+                ttl_ms: definition.ttl_ms,
+                deregister_after_ms: removal,
+                success_before_passing: 0,
+                failures_before_warning: 0,
+                failures_before_critical: definition.failures_before_critical,
+                service: self
+                    .instances
+                    .get(&instance_of(check))
+                    .map(|it| ServiceName::new(&it.namespace, &it.service)),
+            };
+            counts.then_some((check.timer, Timer::Check(timer)))
+        });
+        let sessions = self.sessions.values().filter(|session| session.ttl_ms > 0);
+        let sessions = sessions.map(|it| (it.timer, Timer::Session { ttl_ms: it.ttl_ms }));
+        let mut timers: Vec<_> = checks.chain(sessions).collect();
+        timers.sort_by_key(|(id, _)| *id);
+        timers
+    }
+}
+
+fn hangs_on(session: &Session) -> Vec<CheckKey> {
+    let of_node = session.node_checks.iter().map(|id| CheckKey::new(&session.node, "default", id));
+    let others = session.service_checks.iter();
+    let others = others.map(|(namespace, id)| CheckKey::new(&session.node, namespace, id));
+    of_node.chain(others).collect()
+}
