@@ -39,6 +39,11 @@ pub trait Garbage: Send + Sync {
 
     /// How many there are at most.
     fn count(&self) -> u64;
+
+    /// Whether they are still to be removed; asked now and then on the way.
+    fn is_wanted(&self) -> bool {
+        true
+    }
 }
 
 /// One change of one record.

@@ -89,7 +89,7 @@ fn sweep_one(shared: &Arc<Shared>, region: RegionId) -> Result<(), Failure> {
     let (start, end) = sweep.range();
     let began = shared.clock.now();
     let garbage = UntilTheEnd { shared, sweep: &sweep };
-    if !shared.engine.sweep(&start, &end, &garbage)? || shared.has_ended() {
+    if !shared.engine.sweep(&start, &end, &garbage)? {
         return Ok(());
     }
     let took = shared.clock.now().since(began);
@@ -115,7 +115,7 @@ fn write(shared: &Shared, shard: &Shard, machine: &mut Machine) -> Result<(), en
     Ok(())
 }
 
-/// What is to be removed, and nothing more once the node stops.
+/// What is to be removed, until the node stops.
 struct UntilTheEnd<'node> {
     shared: &'node Shared,
     sweep: &'node Sweep,
@@ -127,10 +127,14 @@ impl Garbage for UntilTheEnd<'_> {
     }
 
     fn next(&self, from: &[u8]) -> Option<Bytes> {
-        self.sweep.next(from).filter(|_| !self.shared.has_ended())
+        self.sweep.next(from)
     }
 
     fn count(&self) -> u64 {
         self.sweep.count()
+    }
+
+    fn is_wanted(&self) -> bool {
+        !self.shared.has_ended()
     }
 }

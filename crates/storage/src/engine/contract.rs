@@ -66,12 +66,12 @@ pub trait Engine: Reader + Send + Sync + 'static {
     /// durable. Not atomic as a whole: after a crash those that are left have higher keys than those
     /// that are gone. Takes as long as it takes; others read and write meanwhile.
     ///
-    /// Answers `false` if it was cut short because the engine comes to its end.
+    /// Answers `false` if it was cut short: the engine comes to its end, or it is not wanted any more.
     ///
     /// # Errors
     /// As [`Engine::write`], and when tables cannot be read or written.
     fn sweep(&self, start: &[u8], end: &[u8], garbage: &dyn Garbage) -> Result<bool, Error> {
-        remove(self, start, end, garbage).map(|()| true)
+        remove(self, start, end, garbage)
     }
 
     /// Whether what was persisted outlives the process. Where it does not, the node makes the state
@@ -128,9 +128,9 @@ pub(super) fn remove<E: Engine + ?Sized>(
     start: &[u8],
     end: &[u8],
     garbage: &dyn Garbage,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut from = start.to_vec();
-    loop {
+    while garbage.is_wanted() {
         let mut batch = Batch::default();
         while batch.len() < CLEAR_KEYS
             && let Some(key) = garbage.next(&from).filter(|key| **key < *end)
@@ -139,10 +139,11 @@ pub(super) fn remove<E: Engine + ?Sized>(
             batch.delete(key);
         }
         if batch.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         engine.write(batch)?;
     }
+    Ok(false)
 }
 
 /// [`Engine::clear_range`] on top of `write`: a round reads some keys and deletes them.

@@ -96,7 +96,7 @@ impl Engine for DiskEngine {
     fn sweep(&self, start: &[u8], end: &[u8], garbage: &dyn Garbage) -> Result<bool, Error> {
         self.latch.check()?;
         if garbage.count() < FEW || (self.tables.family)(start).is_none() {
-            return remove(self, start, end, garbage).map(|()| true);
+            return remove(self, start, end, garbage);
         }
         let failed = |error| {
             self.latch.failed("sweep", error);
@@ -105,7 +105,7 @@ impl Engine for DiskEngine {
         let mut from = start.to_vec();
         loop {
             let step = match self.tables.sweep((start, end), &from, garbage) {
-                Err(_) if self.tables.is_stopping() => return Ok(false),
+                Err(_) if self.tables.is_stopping() || !garbage.is_wanted() => return Ok(false),
                 Err(error) => return failed(error).map(|()| false),
                 Ok(step) => step,
             };
@@ -118,7 +118,9 @@ impl Engine for DiskEngine {
                     from = next;
                 }
                 Step::Others(next) => {
-                    remove(self, &from, end.min(&next), garbage)?;
+                    if !remove(self, &from, end.min(&next), garbage)? {
+                        return Ok(false);
+                    }
                     // What comes later must not be gone for good before this is.
                     self.persist()?;
                     from = next;

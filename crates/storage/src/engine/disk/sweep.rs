@@ -249,8 +249,7 @@ impl<I: Iterator<Item = Item>> Iterator for Living<'_, I> {
                 Ok(item) => item,
                 Err(error) => return Some(Err(error)),
             };
-            self.pace.step();
-            if self.tables.is_stopping() {
+            if self.tables.is_stopping() || (self.pace.step() && !self.garbage.is_wanted()) {
                 return Some(Err(lsm_tree::Error::Unrecoverable));
             }
             let seen_by_all = item.key.seqno < self.oldest_pin;
@@ -289,11 +288,14 @@ impl Default for Pace {
 }
 
 impl Pace {
-    fn step(&mut self) {
+    /// Answers whether it rested.
+    fn step(&mut self) -> bool {
         self.records += 1;
-        if self.records == PACE_RECORDS {
+        let rests = self.records == PACE_RECORDS;
+        if rests {
             thread::sleep((self.began.elapsed() * REST).min(REST_MAX));
             *self = Self::default();
         }
+        rests
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bytes::Bytes;
 use storage::engine::{DiskEngine, DiskOptions, Engine, Error, MemoryEngine};
@@ -227,6 +227,50 @@ fn a_directory_copied_while_it_is_swept_has_all_that_lives() {
     let model = sweeper.join().unwrap();
     is(&*engine, &model);
     println!("{between} copies between two steps, {partial} in the middle of a sweep");
+}
+
+/// Garbage that nobody wants removed any more after some questions.
+struct Until(Dead, AtomicU32);
+
+impl Garbage for Until {
+    fn holds(&self, key: &[u8]) -> bool {
+        self.0.holds(key)
+    }
+
+    fn next(&self, from: &[u8]) -> Option<Bytes> {
+        self.0.next(from)
+    }
+
+    fn count(&self) -> u64 {
+        self.0.count()
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.1.fetch_sub(1, Ordering::SeqCst) > 1
+    }
+}
+
+#[test]
+fn a_sweep_that_is_cut_short_can_be_done_again() {
+    for engine in [true, false] {
+        let disk = Disk::new();
+        let engine: Box<dyn Engine> = match engine {
+            true => Box::new(DiskEngine::open(disk.path(), options()).unwrap()),
+            false => Box::new(MemoryEngine::new()),
+        };
+        let mut model = Model::default();
+        versions(&*engine, &mut model, 2, (0, 30_000));
+        engine.persist().unwrap();
+        let dead = Dead((0..20_000).map(|number| key(2, number)).collect());
+        let cut = Until(dead, AtomicU32::new(3));
+        assert!(!engine.sweep(&key(2, 0), &key(2, 30_000), &cut).unwrap());
+        let left = records(&*engine, b"", b"\xff");
+        assert!(left.len() > 10_001, "nothing is left to be done");
+        let lives = left.iter().filter(|(key, _)| !cut.holds(key));
+        assert_eq!(lives.count(), 10_001);
+        sweep(&*engine, &mut model, 2, 20_000, |_| false);
+        is(&*engine, &model);
+    }
 }
 
 /// Dropping tables and naming what is left of them is one step also where the second half fails.
