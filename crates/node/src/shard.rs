@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use types::{Code, ConfState, Epoch, Fault, Index, NodeId, Revision, Term};
 
 use crate::applier::Applied;
+use crate::compaction::Sweeping;
 use crate::contact::Contact;
 use crate::desk::{Done, News};
 use crate::lease::LeaseClock;
@@ -99,6 +100,7 @@ pub(crate) struct Shard {
     scavenged: watch::Sender<Revision>,
     /// Up to where somebody waits for that.
     physical: AtomicI64,
+    pub(crate) sweeping: Sweeping,
     /// Whether a step of physical compaction is queued.
     pub(crate) scavenging: AtomicBool,
     readers: Mutex<BTreeMap<u64, Vec<ReadReply>>>,
@@ -137,6 +139,7 @@ impl Shard {
             asleep: AtomicBool::new(false),
             scavenged,
             physical: AtomicI64::new(0),
+            sweeping: Sweeping::default(),
             scavenging: AtomicBool::new(false),
             readers: Mutex::default(),
             tags: Mutex::default(),

@@ -180,11 +180,13 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
         shared.poller(region).push(ToPoller::Applied(done));
         return Ok(());
     }
+    let replacing = shard.sweeping.replace();
     let path = directory(shared).join(file_name(region, install.meta.index));
     install_file(shared, region, &path).map_err(|error| error.to_string())?;
     let loaded = machines::load(shared, region, shard.custom.as_deref());
     let Loaded { machine: installed, unusable } = loaded.map_err(|error| error.to_string())?;
     *machine = installed;
+    drop(replacing);
     if let Some(reason) = unusable {
         applier::set_aside(shared, &shard, &mut machine, reason);
         return Ok(());

@@ -6,5 +6,5 @@ mod sweep;
 mod window;
 
 pub(crate) use keep::keep;
-pub(crate) use sweep::{Due, sweep};
+pub(crate) use sweep::{Due, Sweeping, sweep};
 pub use window::AutoCompaction;

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use state::{Machine, Sweep};
 use storage::engine;
 use tokio::time::MissedTickBehavior;
@@ -52,7 +53,12 @@ pub(crate) async fn sweep(shared: Arc<Shared>) {
                     shared.fail_disk("what was compacted cannot be removed", &*error);
                     return;
                 }
-                Err(_) => return,
+                Err(gone) => {
+                    if gone.is_panic() {
+                        shared.fail("removing what was compacted panicked".to_owned());
+                    }
+                    return;
+                }
             }
         }
     }
@@ -80,16 +86,24 @@ fn sweep_one(shared: &Arc<Shared>, region: RegionId) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    shared.sweeps.remove(region);
     let mut machine = shard.machine.write();
-    let Some(sweep) = machine.take_sweep() else {
+    if machine.wants_sweep(anyway) != Some(up_to) {
+        // More was found, or another state came: the next look asks for what is durable then.
+        return Ok(());
+    }
+    shared.sweeps.remove(region);
+    let Some(sweep) = machine.take_sweep(up_to) else {
         return write(shared, &shard, &mut machine).map_err(Into::into);
     };
+    let state = shard.sweeping.state();
     drop(machine);
+    let Some(entered) = shard.sweeping.enter(state) else { return Ok(()) };
     let (start, end) = sweep.range();
     let began = shared.clock.now();
-    let garbage = UntilTheEnd { shared, sweep: &sweep };
-    if !shared.engine.sweep(&start, &end, &garbage)? {
+    let garbage = WhileWanted { shared, shard: &shard, sweep: &sweep };
+    let is_done = shared.engine.sweep(&start, &end, &garbage)?;
+    drop(entered);
+    if !is_done {
         return Ok(());
     }
     let took = shared.clock.now().since(began);
@@ -115,13 +129,48 @@ fn write(shared: &Shared, shard: &Shard, machine: &mut Machine) -> Result<(), en
     Ok(())
 }
 
-/// What is to be removed, until the node stops.
-struct UntilTheEnd<'node> {
+/// Keeps sweeps away from the installation of a snapshot: that may write again what is being removed, and
+/// a tombstone would go after the versions below it came back.
+#[derive(Default)]
+pub(crate) struct Sweeping {
+    entered: Mutex<()>,
+    /// A snapshot waits for the sweep to end.
+    unwanted: AtomicBool,
+    /// How many states the region had here.
+    states: AtomicU64,
+}
+
+impl Sweeping {
+    /// Which state the machine is, as [`Self::enter`] wants it. The machine must be held.
+    fn state(&self) -> u64 {
+        self.states.load(Ordering::SeqCst)
+    }
+
+    /// `None` if it is another state by now.
+    fn enter(&self, state: u64) -> Option<MutexGuard<'_, ()>> {
+        let entered = self.entered.lock();
+        (self.state() == state).then_some(entered)
+    }
+
+    /// The state is to be replaced: waits until the sweep that runs was cut short, and keeps others out.
+    /// The machine must be held.
+    pub(crate) fn replace(&self) -> MutexGuard<'_, ()> {
+        self.unwanted.store(true, Ordering::SeqCst);
+        let entered = self.entered.lock();
+        self.states.fetch_add(1, Ordering::SeqCst);
+        self.unwanted.store(false, Ordering::SeqCst);
+        entered
+    }
+}
+
+/// What is to be removed, until the node stops or a snapshot comes.
+struct WhileWanted<'node> {
     shared: &'node Shared,
+    shard: &'node Shard,
     sweep: &'node Sweep,
 }
 
-impl Garbage for UntilTheEnd<'_> {
+impl Garbage for WhileWanted<'_> {
     fn holds(&self, key: &[u8]) -> bool {
         self.sweep.holds(key)
     }
@@ -135,6 +184,39 @@ impl Garbage for UntilTheEnd<'_> {
     }
 
     fn is_wanted(&self) -> bool {
-        !self.shared.has_ended()
+        !self.shared.has_ended() && !self.shard.sweeping.unwanted.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One that runs is told to end and waited for; one that was taken from the old state never begins.
+    #[test]
+    fn a_snapshot_waits_for_the_sweep_and_keeps_old_ones_out() {
+        let (sweeping, inside) = (Sweeping::default(), AtomicBool::new(false));
+        let before = sweeping.state();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let entered = sweeping.enter(before);
+                assert!(entered.is_some());
+                inside.store(true, Ordering::SeqCst);
+                while !sweeping.unwanted.load(Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
+                inside.store(false, Ordering::SeqCst);
+            });
+            while !inside.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            let replaced = sweeping.replace();
+            assert!(!inside.load(Ordering::SeqCst), "it was not waited for");
+            drop(replaced);
+        });
+        assert!(sweeping.enter(before).is_none());
+        assert!(
+            !sweeping.unwanted.load(Ordering::SeqCst) && sweeping.enter(sweeping.state()).is_some()
+        );
     }
 }

@@ -289,7 +289,7 @@ impl Running {
         if durable < up_to && sky.mutant != Some(Mutant::SweepBeforeDurable) {
             return;
         }
-        if let Some(sweep) = shard.machine.take_sweep() {
+        if let Some(sweep) = shard.machine.take_sweep(up_to) {
             let (start, end) = sweep.range();
             if let Err(error) = engine.sweep(&start, &end, &sweep) {
                 self.broke(sky, "engine", format!("the engine could not be swept: {error}"));

@@ -93,7 +93,8 @@ fn however_few_positions_are_known_at_once_the_walk_is_the_same() {
         }
         // Some looks find something to remove, and some of it is removed before the next.
         if !machine.scavenge(&engine, 11).unwrap()
-            && let Some(sweep) = machine.take_sweep()
+            && let Some(up_to) = machine.wants_sweep(true)
+            && let Some(sweep) = machine.take_sweep(up_to)
         {
             let mut batch = Batch::default();
             let mut from = Bytes::new();

@@ -253,11 +253,12 @@ impl Machine {
         self.space.wants_sweep(anyway)
     }
 
-    /// Takes what is to be removed from the engine; `None` if there is nothing. Call [`Self::swept`]
-    /// when it is gone.
-    pub fn take_sweep(&mut self) -> Option<Sweep> {
-        self.changed |= self.wants_sweep(true).is_some();
-        self.space.take_sweep()
+    /// Takes what is to be removed from the engine up to the revision that [`Self::wants_sweep`] told;
+    /// `None` if there is nothing, or if more was found since: then it has to be asked anew, since what
+    /// must be durable is another compaction. Call [`Self::swept`] when it is gone.
+    pub fn take_sweep(&mut self, up_to: Revision) -> Option<Sweep> {
+        self.changed |= self.wants_sweep(true) == Some(up_to);
+        self.space.take_sweep(up_to)
     }
 
     /// What was taken is gone from the engine.

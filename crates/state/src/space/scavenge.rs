@@ -105,9 +105,10 @@ impl KeySpace {
         due.then_some(self.walked)
     }
 
-    /// What is to be removed now. Whoever takes it says when it is done.
-    pub(crate) fn take_sweep(&mut self) -> Option<Sweep> {
-        self.wants_sweep(true)?;
+    /// What is to be removed up to this revision, if no walk went further meanwhile. Whoever takes it says
+    /// when it is done.
+    pub(crate) fn take_sweep(&mut self, up_to: Revision) -> Option<Sweep> {
+        self.wants_sweep(true).filter(|wanted| *wanted == up_to)?;
         if !self.ledger.has_garbage() {
             self.progress.scavenged = self.walked;
             return None;

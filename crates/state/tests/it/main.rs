@@ -9,5 +9,6 @@ mod random;
 mod registry;
 mod replica;
 mod sessions;
+mod sweep;
 mod transcript;
 mod users;

@@ -114,10 +114,9 @@ impl Replica {
     /// after so many.
     pub(crate) fn sweep(&mut self, most: usize) {
         let durable = Machine::compacted_in(self.region, &self.engine).unwrap();
-        if self.machine.wants_sweep(true).is_none_or(|up_to| up_to > durable) {
-            return;
-        }
-        let Some(sweep) = self.machine.take_sweep() else { return };
+        let wanted = self.machine.wants_sweep(true).filter(|up_to| *up_to <= durable);
+        let taken = wanted.and_then(|up_to| self.machine.take_sweep(up_to));
+        let Some(sweep) = taken else { return };
         let (mut from, end) = sweep.range();
         for removed in 0.. {
             let Some(key) = sweep.next(&from) else { break };
