@@ -3,6 +3,7 @@
 
 mod calls;
 mod connection;
+mod consul;
 pub mod error;
 pub mod etcd;
 mod front;
