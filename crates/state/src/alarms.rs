@@ -7,7 +7,7 @@ use types::{Batch, Code, Fault, NodeId, RegionId};
 
 use crate::command::Command;
 use crate::keys;
-use crate::registry::RegistryCommand;
+use crate::registry::{KvOp, RegistryCommand};
 use crate::response::Response;
 
 /// Alarms a keyspace holds at most; more were made up.
@@ -69,7 +69,12 @@ impl Alarms {
             }
             Command::Registry(command) => {
                 let ends = matches!(command, RegistryCommand::Expire(_));
-                let changes = !ends && !matches!(command, RegistryCommand::RenewSession { .. });
+                let reads = match command {
+                    RegistryCommand::RenewSession { .. } => true,
+                    RegistryCommand::Txn(ops) => !ops.iter().any(KvOp::writes),
+                    _ => false,
+                };
+                let changes = !ends && !reads;
                 (changes, command.needs_room())
             }
             // What is over ends all the same: whoever holds it relies on that.

@@ -83,3 +83,7 @@ pub const REGISTRY_SESSION_TTL_MS: u64 = 86_400_000;
 pub const REGISTRY_LOCK_DELAY_MS: u64 = 60_000;
 /// Bytes in a value put through Consul's API (Consul's own bound).
 pub const REGISTRY_KV_BYTES: usize = 512 << 10;
+/// Operations in one transaction of Consul's API (Consul's own bound).
+pub const REGISTRY_TXN_OPERATIONS: usize = 64;
+/// Bytes of the answer to one of them, which whole trees can be read with.
+pub const REGISTRY_TXN_ANSWER_BYTES: usize = 3 << 20;

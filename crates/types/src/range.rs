@@ -38,6 +38,22 @@ impl KeyRange {
         }
     }
 
+    /// The keys that begin with `prefix`; for an empty one, every key.
+    #[must_use]
+    pub fn prefix(prefix: &Bytes) -> Self {
+        if prefix.is_empty() {
+            // No key is empty, and this is how etcd's clients name all of them.
+            return Self { start: Bytes::from_static(&[0]), end: None };
+        }
+        let last = prefix.iter().rposition(|byte| *byte < u8::MAX);
+        let end = last.map(|last| {
+            let mut end = prefix[..=last].to_vec();
+            end[last] += 1;
+            end.into()
+        });
+        Self { start: prefix.clone(), end }
+    }
+
     /// Whether `key` lies in the range.
     #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {
@@ -58,5 +74,27 @@ impl KeyRange {
             && !other.is_empty()
             && !before(&self.end, &other.start)
             && !before(&other.end, &self.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::KeyRange;
+
+    #[test]
+    fn a_prefix_holds_what_begins_with_it_and_nothing_else() {
+        let bytes = [0_u8, 1, 0x7f, 0xfe, 0xff];
+        let pairs = bytes.into_iter().flat_map(|a| bytes.map(|b| vec![a, b]));
+        let triples = pairs.clone().flat_map(|pair| bytes.map(|c| [&pair[..], &[c]].concat()));
+        let all: Vec<Vec<u8>> =
+            bytes.map(|a| vec![a]).into_iter().chain(pairs).chain(triples).collect();
+        for prefix in std::iter::once(Vec::new()).chain(all.clone()) {
+            let range = KeyRange::prefix(&Bytes::from(prefix.clone()));
+            for key in &all {
+                assert_eq!(range.contains(key), key.starts_with(&prefix), "{prefix:?} {key:?}");
+            }
+        }
     }
 }

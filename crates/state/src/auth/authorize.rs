@@ -149,6 +149,11 @@ impl<'a> Rights<'a> {
     fn may_registry(&self, command: &RegistryCommand) -> bool {
         match command {
             RegistryCommand::Kv(write) => self.may_write(&KeyRange::single(&write.key)),
+            RegistryCommand::KvDelete { key, .. } => self.may_write(&KeyRange::single(key)),
+            RegistryCommand::Txn(ops) => ops.iter().all(|op| {
+                let keys = op.range();
+                if op.writes() { self.may_write(&keys) } else { self.may_read(&keys) }
+            }),
             RegistryCommand::Expire(_) => false,
             RegistryCommand::Register(_)
             | RegistryCommand::Deregister(_)

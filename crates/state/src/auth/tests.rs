@@ -9,6 +9,7 @@ use types::{Code, KeyRange, KeyspaceId, LeaseId};
 use super::cover::{covers, merged};
 use super::{Auth, AuthCommand, Demand, Permission, PermissionKind, Principal, Secret};
 use crate::command::Command;
+use crate::registry::{KvCondition, KvOp, KvWrite, RegistryCommand};
 use crate::request::{
     Compare, CompareResult, CompareTarget, DeleteRequest, PutRequest, Query, RangeRequest, TxnOp,
     TxnRequest,
@@ -74,6 +75,30 @@ fn txn() -> impl Strategy<Value = TxnRequest> {
     });
     (vec(compare, 0..2), vec(operation.clone(), 0..2), vec(operation, 0..2))
         .prop_map(|(compare, success, failure)| TxnRequest { compare, success, failure })
+}
+
+/// Operations of Consul's transactions, and what is needed of which keys.
+fn kv_ops() -> impl Strategy<Value = Vec<(KvOp, KeyRange, PermissionKind)>> {
+    let op = (1..KEYS, 0_u8..10).prop_map(|(at, what)| {
+        let (own, below) = (key(at), KeyRange { start: key(at), end: Some(key(at + 1)) });
+        let one = KeyRange::single(&own);
+        let (condition, value) = (KvCondition::Index(3), Bytes::new());
+        let put = KvWrite { key: own.clone(), value, flags: 0, condition };
+        let (key, session, prefix) = (own.clone(), "s".into(), own);
+        match what {
+            0 => (KvOp::Put(put), one, PermissionKind::Write),
+            1 => (KvOp::Get { key }, one, PermissionKind::Read),
+            2 => (KvOp::GetOrEmpty { key }, one, PermissionKind::Read),
+            3 => (KvOp::GetTree { prefix }, below, PermissionKind::Read),
+            4 => (KvOp::CheckIndex { key, index: 1 }, one, PermissionKind::Read),
+            5 => (KvOp::CheckSession { key, session }, one, PermissionKind::Read),
+            6 => (KvOp::CheckNotExists { key }, one, PermissionKind::Read),
+            7 => (KvOp::Delete { key }, one, PermissionKind::Write),
+            8 => (KvOp::DeleteTree { prefix }, below, PermissionKind::Write),
+            _ => (KvOp::DeleteIndex { key, index: 1 }, one, PermissionKind::Write),
+        }
+    });
+    vec(op, 0..3)
 }
 
 /// What is needed of which keys.
@@ -153,6 +178,7 @@ proptest! {
     fn a_user_may_do_what_it_may_do_with_every_single_key(
         roles in vec(vec(permission(), 0..4), 0..3),
         range in range(), put in put(), delete in delete(), txn in txn(),
+        kv_ops in kv_ops(),
     ) {
         let auth = auth_of(&roles);
         // A later permission of a role takes the place of an earlier one for the same range.
@@ -187,6 +213,11 @@ proptest! {
         prop_assert_eq!(asks(&auth, Demand::Txn(&txn)), says(model(&needs)));
         let command = Command::Txn(txn);
         prop_assert_eq!(asks(&auth, Demand::Command(&command)), says(model(&needs)));
+
+        let needs: Vec<_> = kv_ops.iter().map(|(_, range, kind)| (range.clone(), *kind)).collect();
+        let ops = kv_ops.into_iter().map(|(op, ..)| op).collect();
+        let consul = Command::Registry(RegistryCommand::Txn(ops));
+        prop_assert_eq!(asks(&auth, Demand::Command(&consul)), says(model(&needs)));
 
         // What is looked at when it is applied are exactly the keys it may write.
         if let Command::Limited { ranges, .. } = auth.limit(bob, KeyspaceId(1), command) {

@@ -3,14 +3,14 @@
 
 pub(crate) mod auth;
 mod command;
-mod outcome;
+pub(crate) mod outcome;
 pub(crate) mod primitives;
 mod query;
 pub(crate) mod records;
 mod request;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use primitives::CodecError;
 

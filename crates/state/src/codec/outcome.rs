@@ -140,7 +140,7 @@ fn put_response(out: &mut Writer, response: &Response) {
         }
         Response::Registry(answer) => {
             out.byte(13);
-            put_answer(out, *answer);
+            put_answer(out, answer);
         }
         Response::Done => out.byte(8),
     }

@@ -227,7 +227,7 @@ fn envelope() -> impl Strategy<Value = Envelope> {
     })
 }
 
-fn key_value() -> impl Strategy<Value = KeyValue> {
+pub(crate) fn key_value() -> impl Strategy<Value = KeyValue> {
     (bytes(), bytes(), any::<[i64; 4]>(), any::<[u64; 2]>(), bytes()).prop_map(
         |(key, value, numbers, counts, session)| KeyValue {
             key,

@@ -4,21 +4,27 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use super::kv::TxnError;
 use super::name::{Name, ServiceName, TimerId};
 use super::record::Status;
+use crate::response::KeyValue;
 
 /// What the proposer is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RegistryAnswer {
     /// It was carried out; whether anything is another way now.
     Done {
         /// Whether anything is another way now.
         changed: bool,
     },
-    /// Whether the put was done (Consul's `true` or `false`).
+    /// Whether the put or the delete was done (Consul's `true` or `false`).
     Granted(bool),
     /// How many of the things that were to expire did.
     Expired(u64),
+    /// The transaction was carried out: what its operations answer, one after the other.
+    TxnDone(Vec<KeyValue>),
+    /// The transaction was not carried out, for each of these reasons; nothing changed.
+    TxnRefused(Vec<TxnError>),
 }
 
 /// Exactly what is another way now: who waits for one of these is to be woken, and nobody else. Keys

@@ -1,8 +1,10 @@
 //! What is refused before it reaches the log, and again when it is applied.
 
+use bytes::Bytes;
 use types::{Code, Fault, limits};
 
-use super::command::{Expiry, KvCondition, KvWrite, Registration, RegistryCommand, Target};
+use super::command::{Expiry, Registration, RegistryCommand, Target};
+use super::kv::{KvCondition, KvOp, KvWrite};
 use super::name::{CheckKey, Name};
 use super::record::{Check, Definition, Instance, Node, Session};
 
@@ -26,6 +28,8 @@ pub(crate) fn check(command: &RegistryCommand) -> Result<(), Fault> {
         }
         RegistryCommand::Expire(expiries) => check_expiries(expiries),
         RegistryCommand::Kv(write) => check_kv(write),
+        RegistryCommand::KvDelete { key, .. } => check_kv_key(key),
+        RegistryCommand::Txn(ops) => check_txn(ops),
     }
 }
 
@@ -186,22 +190,66 @@ fn check_expiries(expiries: &[Expiry]) -> Result<(), Fault> {
 }
 
 pub(super) fn check_kv(write: &KvWrite) -> Result<(), Fault> {
-    if write.key.is_empty() {
-        return Err(Code::EmptyKey.into());
-    }
-    if write.key.len() > limits::KEY_BYTES {
-        let (length, most) = (write.key.len(), limits::KEY_BYTES);
-        return refuse(format!("a key of {length} bytes; at most {most} are allowed"));
-    }
-    if write.value.len() > limits::REGISTRY_KV_BYTES {
-        return Err(Code::RequestTooLarge.into());
-    }
+    check_kv_size(write)?;
     match &write.condition {
         KvCondition::Acquire(session) | KvCondition::Release(session) => {
             name("a session's id", session)
         }
         KvCondition::Always | KvCondition::Index(_) => Ok(()),
     }
+}
+
+fn check_kv_size(write: &KvWrite) -> Result<(), Fault> {
+    check_kv_key(&write.key)?;
+    if write.value.len() > limits::REGISTRY_KV_BYTES {
+        return Err(Code::RequestTooLarge.into());
+    }
+    Ok(())
+}
+
+pub(super) fn check_kv_key(key: &Bytes) -> Result<(), Fault> {
+    if key.is_empty() { Err(Code::EmptyKey.into()) } else { check_kv_prefix(key) }
+}
+
+fn check_kv_prefix(prefix: &Bytes) -> Result<(), Fault> {
+    let (length, most) = (prefix.len(), limits::KEY_BYTES);
+    if length > most {
+        return refuse(format!("a key of {length} bytes; at most {most} are allowed"));
+    }
+    Ok(())
+}
+
+pub(super) fn check_txn(ops: &[KvOp]) -> Result<(), Fault> {
+    few("operations", ops.len(), limits::REGISTRY_TXN_OPERATIONS)?;
+    let mut bytes = 0;
+    for op in ops {
+        bytes += op.range().start.len();
+        match op {
+            // Whether it names a session at all is an error of the operation.
+            KvOp::Put(write) => {
+                check_kv_size(write)?;
+                bytes += write.value.len();
+                if let KvCondition::Acquire(id) | KvCondition::Release(id) = &write.condition {
+                    short("a session's id", id, limits::REGISTRY_NAME_BYTES)?;
+                }
+            }
+            KvOp::GetTree { prefix } | KvOp::DeleteTree { prefix } => check_kv_prefix(prefix)?,
+            KvOp::CheckSession { key, session } => {
+                check_kv_key(key)?;
+                short("a session's id", session, limits::REGISTRY_NAME_BYTES)?;
+            }
+            KvOp::Get { key }
+            | KvOp::GetOrEmpty { key }
+            | KvOp::CheckIndex { key, .. }
+            | KvOp::CheckNotExists { key }
+            | KvOp::Delete { key }
+            | KvOp::DeleteIndex { key, .. } => check_kv_key(key)?,
+        }
+    }
+    if bytes > limits::REQUEST_BYTES {
+        return Err(Code::RequestTooLarge.into());
+    }
+    Ok(())
 }
 
 fn bytes_of(registration: &Registration) -> usize {

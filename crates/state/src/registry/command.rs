@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use types::Revision;
 
+use super::kv::{KvOp, KvWrite};
 use super::name::{CheckKey, InstanceKey, Name};
 use super::record::{Check, Instance, Node, Session, Status};
 
@@ -41,6 +42,15 @@ pub enum RegistryCommand {
     Expire(Vec<Expiry>),
     /// Put a key as a Consul client does.
     Kv(KvWrite),
+    /// Delete a key if nobody changed it since; granted also if it is not there.
+    KvDelete {
+        /// The key.
+        key: Bytes,
+        /// Its modify index.
+        index: u64,
+    },
+    /// Consul's transaction: all of it at one revision, or nothing.
+    Txn(Vec<KvOp>),
 }
 
 impl RegistryCommand {
@@ -49,10 +59,12 @@ impl RegistryCommand {
     pub fn needs_room(&self) -> bool {
         match self {
             Self::Register(_) | Self::CreateSession(_) | Self::Kv(_) => true,
+            Self::Txn(ops) => ops.iter().any(|op| matches!(op, KvOp::Put(_))),
             Self::Deregister(_)
             | Self::UpdateCheck { .. }
             | Self::DestroySession { .. }
             | Self::RenewSession { .. }
+            | Self::KvDelete { .. }
             | Self::Expire(_) => false,
         }
     }
@@ -117,30 +129,4 @@ pub enum Expiry {
         /// Its id.
         id: Name,
     },
-}
-
-/// What a put of a Consul client depends on.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum KvCondition {
-    /// Nothing.
-    Always,
-    /// The key's modify index is this; 0: the key is not there.
-    Index(u64),
-    /// The session holds the key, or nobody does; then it does.
-    Acquire(Name),
-    /// The session holds the key; then nobody does.
-    Release(Name),
-}
-
-/// A put with Consul's fields. What etcd's clients know of and Consul's do not, the lease, stays.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KvWrite {
-    /// The key.
-    pub key: Bytes,
-    /// The value.
-    pub value: Bytes,
-    /// Consul's opaque number.
-    pub flags: u64,
-    /// When.
-    pub condition: KvCondition,
 }

@@ -1,11 +1,14 @@
 //! The registry's share of a region's machine: a command, and what it means for the keys beside it.
 
+use bytes::Bytes;
 use types::{Batch, Fault, ReadFailure, Reader, RegionId, Revision};
 
 use super::answer::{Changes, RegistryAnswer};
 use super::apply::{Edit, unknown};
-use super::command::{KvCondition, KvWrite, RegistryCommand};
+use super::command::RegistryCommand;
+use super::kv::{KvCondition, KvWrite};
 use super::model::Registry;
+use super::txn;
 use crate::response::Event;
 use crate::space::KeySpace;
 
@@ -19,15 +22,21 @@ pub(crate) struct Stage<'a> {
     pub(crate) events: &'a mut Vec<Event>,
 }
 
+/// Whoever asks is told what is wrong with a command; what is wrong with the engine ends the machine.
+pub(super) type Answer = Result<Result<RegistryAnswer, Fault>, ReadFailure>;
+
 /// Carries out a command at one revision: what it changes of the registry, and the locks that go with
 /// the sessions it ended.
 pub(crate) fn carry_out(
     command: &RegistryCommand,
     stage: Stage<'_>,
     changes: &mut Changes,
-) -> Result<Result<RegistryAnswer, Fault>, ReadFailure> {
-    if let RegistryCommand::Kv(write) = command {
-        return put(write, stage);
+) -> Answer {
+    match command {
+        RegistryCommand::Kv(write) => return put(write, stage),
+        RegistryCommand::KvDelete { key, index } => return delete(key, *index, stage),
+        RegistryCommand::Txn(ops) => return txn::carry_out(ops, stage),
+        _ => {}
     }
     let Stage { region, registry, space, reader, batch, events } = stage;
     let revision = Revision(space.newest().get() + 1);
@@ -48,7 +57,7 @@ pub(crate) fn carry_out(
     Ok(answer)
 }
 
-fn put(write: &KvWrite, stage: Stage<'_>) -> Result<Result<RegistryAnswer, Fault>, ReadFailure> {
+fn put(write: &KvWrite, stage: Stage<'_>) -> Answer {
     let Stage { registry, space, reader, batch, events, .. } = stage;
     if let Err(fault) = super::check::check_kv(write) {
         return Ok(Err(fault));
@@ -59,5 +68,14 @@ fn put(write: &KvWrite, stage: Stage<'_>) -> Result<Result<RegistryAnswer, Fault
         return Ok(Err(unknown(session)));
     }
     let done = space.change(reader, batch, events).put_kv(write)?;
+    Ok(Ok(RegistryAnswer::Granted(done)))
+}
+
+fn delete(key: &Bytes, index: u64, stage: Stage<'_>) -> Answer {
+    if let Err(fault) = super::check::check_kv_key(key) {
+        return Ok(Err(fault));
+    }
+    let Stage { space, reader, batch, events, .. } = stage;
+    let done = space.change(reader, batch, events).delete_at(key, index);
     Ok(Ok(RegistryAnswer::Granted(done)))
 }

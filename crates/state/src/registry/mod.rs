@@ -11,16 +11,17 @@ pub(crate) mod codec;
 mod command;
 pub mod deadlines;
 mod keys;
+mod kv;
 mod machine;
 mod model;
 mod name;
 pub mod query;
 mod record;
+mod txn;
 
 pub use answer::{Changes, CheckTimer, RegistryAnswer, Timer, TimerChange};
-pub use command::{
-    CheckRegistration, Expiry, KvCondition, KvWrite, Registration, RegistryCommand, Target,
-};
+pub use command::{CheckRegistration, Expiry, Registration, RegistryCommand, Target};
+pub use kv::{KvCondition, KvOp, KvWrite, TxnError};
 pub use model::Registry;
 pub use name::{CheckKey, DEFAULT_NAMESPACE, InstanceKey, Name, ServiceName, TimerId};
 pub use record::{

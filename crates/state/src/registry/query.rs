@@ -133,6 +133,21 @@ impl Registry {
         Indexed { index: seen(entry.index), value: Some(value) }
     }
 
+    /// The instances of a namespace on a node, by id.
+    #[must_use]
+    pub fn node_instances(&self, name: &Name, namespace: &str) -> Indexed<Vec<Arc<Instance>>> {
+        let Some(entry) = self.nodes.get(name) else {
+            return Indexed { index: self.gone_nodes.index(name), value: Vec::new() };
+        };
+        let first = (Name::from(namespace), Name::default());
+        let keys = entry.instances.range(first..).take_while(|((ns, _), _)| &**ns == namespace);
+        let value = keys.filter_map(|((namespace, id), _)| {
+            let (node, namespace, id) = (name.clone(), namespace.clone(), id.clone());
+            self.instance(&InstanceKey { node, namespace, id })
+        });
+        Indexed { index: seen(entry.index), value: value.collect() }
+    }
+
     /// The checks on a node, its own and then those of its instances.
     #[must_use]
     pub fn node_checks(&self, name: &Name) -> Indexed<Vec<NamedCheck>> {

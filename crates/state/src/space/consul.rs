@@ -1,9 +1,11 @@
 //! Keys as Consul's clients change them: with flags, and with locks that sessions hold.
 
 use bytes::Bytes;
-use types::ReadFailure;
+use types::{ReadFailure, Reader};
 
+use super::KeySpace;
 use super::write::Change;
+use crate::index::Head;
 use crate::record::Record;
 use crate::registry::{Behavior, KvCondition, KvWrite, Session};
 use crate::response::KeyValue;
@@ -13,22 +15,22 @@ impl Change<'_> {
     /// not written, so that nobody is woken for nothing. That a session is there is for the caller to
     /// know.
     pub(crate) fn put_kv(&mut self, write: &KvWrite) -> Result<bool, ReadFailure> {
-        let before = self.newest_of(&write.key)?;
-        let Some((lock_index, session)) = granted(&write.condition, before.as_ref()) else {
-            return Ok(false);
-        };
-        let after = KeyValue {
-            key: write.key.clone(),
-            value: write.value.clone(),
-            flags: write.flags,
-            lock_index,
-            session,
-            ..before.clone().unwrap_or_default()
-        };
+        let before = self.space.newest_of(&write.key, self.reader)?;
+        let Some(after) = granted(write, before.as_ref()) else { return Ok(false) };
         if before.as_ref() != Some(&after) {
             self.rewrite(after);
         }
         Ok(true)
+    }
+
+    /// Deletes a key if its modify index is this; answers whether it is gone then.
+    pub(crate) fn delete_at(&mut self, key: &Bytes, index: u64) -> bool {
+        let Some(head) = self.space.index.get_live(key) else { return true };
+        let is_it = modify_index(&head) == index;
+        if is_it {
+            self.bury(key.clone(), head);
+        }
+        is_it
     }
 
     /// A session ended: lets go of the keys it held, or deletes them. Answers them.
@@ -42,7 +44,7 @@ impl Change<'_> {
                     }
                 }
                 Behavior::Release => {
-                    if let Some(before) = self.newest_of(key)? {
+                    if let Some(before) = self.space.newest_of(key, self.reader)? {
                         self.rewrite(KeyValue { session: Bytes::new(), ..before });
                     }
                 }
@@ -51,14 +53,8 @@ impl Change<'_> {
         Ok(keys)
     }
 
-    fn newest_of(&self, key: &[u8]) -> Result<Option<KeyValue>, ReadFailure> {
-        let Some(head) = self.space.index.get_live(key) else { return Ok(None) };
-        let record = self.space.record(head.position, self.reader)?;
-        Ok(record.into_key_value(head.position))
-    }
-
     /// Writes what clients are to see; the revisions and the version follow from what was there.
-    fn rewrite(&mut self, after: KeyValue) {
+    pub(super) fn rewrite(&mut self, after: KeyValue) {
         let spot = self.space.index.spot(&after.key);
         let head = self.space.index.head(spot);
         let live = head.filter(|head| !head.deleted);
@@ -79,8 +75,38 @@ impl Change<'_> {
     }
 }
 
+impl KeySpace {
+    pub(super) fn newest_of(
+        &self,
+        key: &[u8],
+        reader: &dyn Reader,
+    ) -> Result<Option<KeyValue>, ReadFailure> {
+        let Some(head) = self.index.get_live(key) else { return Ok(None) };
+        let record = self.record(head.position, reader)?;
+        Ok(record.into_key_value(head.position))
+    }
+}
+
+/// Consul's number of the version a key has.
+pub(super) fn modify_index(head: &Head) -> u64 {
+    head.position.revision.get().unsigned_abs()
+}
+
+/// What the key is then, but for its revisions; `None` if the condition does not hold.
+pub(super) fn granted(write: &KvWrite, before: Option<&KeyValue>) -> Option<KeyValue> {
+    let (lock_index, session) = locked(&write.condition, before)?;
+    Some(KeyValue {
+        key: write.key.clone(),
+        value: write.value.clone(),
+        flags: write.flags,
+        lock_index,
+        session,
+        ..before.cloned().unwrap_or_default()
+    })
+}
+
 /// The lock index and the holder the key has then; `None` if the condition does not hold.
-fn granted(condition: &KvCondition, before: Option<&KeyValue>) -> Option<(u64, Bytes)> {
+fn locked(condition: &KvCondition, before: Option<&KeyValue>) -> Option<(u64, Bytes)> {
     let (lock_index, holder) =
         before.map_or((0, Bytes::new()), |it| (it.lock_index, it.session.clone()));
     match condition {

@@ -1,6 +1,7 @@
 //! An ordered key space: what it is made of. Reading it is [`select`]'s, changing it [`write`]'s.
 
 mod consul;
+mod draft;
 mod fetch;
 mod garbage;
 mod locks;
@@ -20,6 +21,7 @@ use crate::leases::Leases;
 use crate::overlay::{Overlay, Records};
 use crate::record::Record;
 use crate::response::{Position, Response};
+pub(crate) use draft::Draft;
 pub use fetch::Selection;
 pub use garbage::Sweep;
 pub(crate) use write::event;

@@ -7,6 +7,7 @@ use std::path::Path;
 use bytes::Bytes;
 use state::alarms::{Alarm, AlarmKind};
 use state::command::{Command, Envelope, SessionTag};
+use state::registry::RegistryAnswer;
 use state::response::{Event, KeyValue, Outcome, Position, Response};
 use state::{Effects, FetchError, LeaseChange};
 use types::{Epoch, Fault, KeyRange, LeaseId, NodeId, RegionId, Revision};
@@ -179,6 +180,10 @@ impl Script {
             Response::Put { prev } => kvs.extend(prev),
             Response::Delete { prev, .. } => kvs.extend(prev),
             Response::Range(range) => kvs.extend(&range.kvs),
+            Response::Registry(RegistryAnswer::TxnDone(records)) => kvs.extend(records),
+            Response::Registry(RegistryAnswer::TxnRefused(errors)) => {
+                errors.iter().for_each(|it| self.say(format!("{indent}{}: {}", it.op, it.what)));
+            }
             Response::Txn { responses, .. } => {
                 for response in responses {
                     self.say(format!("{indent}{}", head(response)));
@@ -350,6 +355,8 @@ fn head(response: &Response) -> String {
         Response::Txn { succeeded, .. } => {
             format!("txn {}", if *succeeded { "succeeded" } else { "failed" })
         }
+        Response::Registry(RegistryAnswer::TxnDone(_)) => "done".to_owned(),
+        Response::Registry(RegistryAnswer::TxnRefused(_)) => "refused".to_owned(),
         Response::Compacted => "compacted".to_owned(),
         Response::LeaseRevoked => "revoked".to_owned(),
         Response::LeaseGranted { id, ttl_seconds } => format!("granted {id} for {ttl_seconds} s"),

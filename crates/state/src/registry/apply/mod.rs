@@ -34,7 +34,8 @@ impl Edit<'_> {
                 return Ok(RegistryAnswer::Expired(expired as u64));
             }
             // Keys are not kept here: the region's machine carries it out.
-            RegistryCommand::Kv(_) => {}
+            RegistryCommand::Kv(_) | RegistryCommand::KvDelete { .. } | RegistryCommand::Txn(_) => {
+            }
         }
         Ok(RegistryAnswer::Done { changed: self.has_changed() })
     }

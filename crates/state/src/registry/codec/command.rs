@@ -1,14 +1,12 @@
-//! Commands and answers, inside of envelopes and outcomes.
+//! Commands, inside of envelopes.
 
+use super::kv::{get_kv, get_kv_op, put_kv, put_kv_op};
 use super::records::{
     get_check, get_instance, get_name, get_node, get_session, get_status, put_check, put_instance,
     put_name, put_node, put_session, put_status,
 };
 use crate::codec::primitives::{CodecError, Cursor, Writer};
-use crate::registry::answer::RegistryAnswer;
-use crate::registry::command::{
-    CheckRegistration, Expiry, KvCondition, KvWrite, Registration, RegistryCommand, Target,
-};
+use crate::registry::command::{CheckRegistration, Expiry, Registration, RegistryCommand, Target};
 use crate::registry::name::{CheckKey, InstanceKey};
 
 const REGISTER: u8 = 1;
@@ -19,6 +17,8 @@ const DESTROY_SESSION: u8 = 5;
 const RENEW_SESSION: u8 = 6;
 const EXPIRE: u8 = 7;
 const KV: u8 = 8;
+const KV_DELETE: u8 = 9;
+const TXN: u8 = 10;
 
 fn put_check_key(out: &mut Writer, key: &CheckKey) {
     for name in [&key.node, &key.namespace, &key.id] {
@@ -72,6 +72,18 @@ pub(crate) fn put_registry(out: &mut Writer, command: &RegistryCommand) {
             out.byte(KV);
             put_kv(out, write);
         }
+        RegistryCommand::KvDelete { key, index } => {
+            out.byte(KV_DELETE);
+            out.bytes(key);
+            out.number(*index);
+        }
+        RegistryCommand::Txn(ops) => {
+            out.byte(TXN);
+            out.number(ops.len() as u64);
+            for op in ops {
+                put_kv_op(out, op);
+            }
+        }
     }
 }
 
@@ -89,6 +101,8 @@ pub(crate) fn get_registry(from: &mut Cursor) -> Result<RegistryCommand, CodecEr
         RENEW_SESSION => RegistryCommand::RenewSession { id: get_name(from)? },
         EXPIRE => RegistryCommand::Expire(from.list(get_expiry)?),
         KV => RegistryCommand::Kv(get_kv(from)?),
+        KV_DELETE => RegistryCommand::KvDelete { key: from.bytes()?, index: from.number()? },
+        TXN => RegistryCommand::Txn(from.list(get_kv_op)?),
         _ => return Err(from.error("an unknown command of the registry")),
     })
 }
@@ -182,67 +196,5 @@ fn get_expiry(from: &mut Cursor) -> Result<Expiry, CodecError> {
         1 => Expiry::Instance { check: get_check_key(from)?, modified: from.revision()? },
         2 => Expiry::Session { id: get_name(from)? },
         _ => return Err(from.error("an unknown kind of expiry")),
-    })
-}
-
-fn put_kv(out: &mut Writer, write: &KvWrite) {
-    out.bytes(&write.key);
-    out.bytes(&write.value);
-    out.number(write.flags);
-    match &write.condition {
-        KvCondition::Always => out.byte(0),
-        KvCondition::Index(index) => {
-            out.byte(1);
-            out.number(*index);
-        }
-        KvCondition::Acquire(session) => {
-            out.byte(2);
-            put_name(out, session);
-        }
-        KvCondition::Release(session) => {
-            out.byte(3);
-            put_name(out, session);
-        }
-    }
-}
-
-fn get_kv(from: &mut Cursor) -> Result<KvWrite, CodecError> {
-    Ok(KvWrite {
-        key: from.bytes()?,
-        value: from.bytes()?,
-        flags: from.number()?,
-        condition: match from.byte()? {
-            0 => KvCondition::Always,
-            1 => KvCondition::Index(from.number()?),
-            2 => KvCondition::Acquire(get_name(from)?),
-            3 => KvCondition::Release(get_name(from)?),
-            _ => return Err(from.error("an unknown condition")),
-        },
-    })
-}
-
-pub(crate) fn put_answer(out: &mut Writer, answer: RegistryAnswer) {
-    match answer {
-        RegistryAnswer::Done { changed } => {
-            out.byte(0);
-            out.flag(changed);
-        }
-        RegistryAnswer::Granted(granted) => {
-            out.byte(1);
-            out.flag(granted);
-        }
-        RegistryAnswer::Expired(count) => {
-            out.byte(2);
-            out.number(count);
-        }
-    }
-}
-
-pub(crate) fn get_answer(from: &mut Cursor) -> Result<RegistryAnswer, CodecError> {
-    Ok(match from.byte()? {
-        0 => RegistryAnswer::Done { changed: from.flag()? },
-        1 => RegistryAnswer::Granted(from.flag()?),
-        2 => RegistryAnswer::Expired(from.number()?),
-        _ => return Err(from.error("an unknown answer of the registry")),
     })
 }

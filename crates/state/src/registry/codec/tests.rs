@@ -7,9 +7,8 @@ use super::{
 };
 use crate::codec::primitives::{CodecError, Cursor, Writer};
 use crate::registry::answer::RegistryAnswer;
-use crate::registry::command::{
-    CheckRegistration, Expiry, KvCondition, KvWrite, Registration, RegistryCommand, Target,
-};
+use crate::registry::command::{CheckRegistration, Expiry, Registration, RegistryCommand, Target};
+use crate::registry::kv::{KvCondition, KvOp, KvWrite, TxnError};
 use crate::registry::name::{CheckKey, InstanceKey, Name, TimerId};
 use crate::registry::record::{
     Behavior, Check, Definition, Instance, Node, Pairs, Session, Status, TaggedAddress, Weights,
@@ -196,6 +195,21 @@ fn kv() -> impl Strategy<Value = KvWrite> {
         .prop_map(|(key, value, flags, condition)| KvWrite { key, value, flags, condition })
 }
 
+fn kv_op() -> impl Strategy<Value = KvOp> {
+    prop_oneof![
+        kv().prop_map(KvOp::Put),
+        opaque().prop_map(|key| KvOp::Get { key }),
+        opaque().prop_map(|key| KvOp::GetOrEmpty { key }),
+        opaque().prop_map(|prefix| KvOp::GetTree { prefix }),
+        (opaque(), any::<u64>()).prop_map(|(key, index)| KvOp::CheckIndex { key, index }),
+        (opaque(), name()).prop_map(|(key, session)| KvOp::CheckSession { key, session }),
+        opaque().prop_map(|key| KvOp::CheckNotExists { key }),
+        opaque().prop_map(|key| KvOp::Delete { key }),
+        opaque().prop_map(|prefix| KvOp::DeleteTree { prefix }),
+        (opaque(), any::<u64>()).prop_map(|(key, index)| KvOp::DeleteIndex { key, index }),
+    ]
+}
+
 pub(crate) fn command() -> impl Strategy<Value = RegistryCommand> {
     prop_oneof![
         registration().prop_map(|it| RegistryCommand::Register(Box::new(it))),
@@ -208,11 +222,17 @@ pub(crate) fn command() -> impl Strategy<Value = RegistryCommand> {
         name().prop_map(|id| RegistryCommand::RenewSession { id }),
         proptest::collection::vec(expiry(), 0..4).prop_map(RegistryCommand::Expire),
         kv().prop_map(RegistryCommand::Kv),
+        (opaque(), any::<u64>()).prop_map(|(key, index)| RegistryCommand::KvDelete { key, index }),
+        proptest::collection::vec(kv_op(), 0..4).prop_map(RegistryCommand::Txn),
     ]
 }
 
 pub(crate) fn answer() -> impl Strategy<Value = RegistryAnswer> {
+    let error = (any::<u32>(), ".{0,9}").prop_map(|(op, what)| TxnError { op, what });
+    let records = proptest::collection::vec(crate::codec::tests::key_value(), 0..3);
     prop_oneof![
+        records.prop_map(RegistryAnswer::TxnDone),
+        proptest::collection::vec(error, 0..3).prop_map(RegistryAnswer::TxnRefused),
         any::<bool>().prop_map(|changed| RegistryAnswer::Done { changed }),
         any::<bool>().prop_map(RegistryAnswer::Granted),
         any::<u64>().prop_map(RegistryAnswer::Expired),

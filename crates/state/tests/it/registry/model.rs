@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use state::registry::{
-    Behavior, Check, CheckKey, CheckTimer, Expiry, Instance, InstanceKey, KvCondition, KvWrite,
-    Name, Node, Registration, RegistryAnswer, RegistryCommand, ServiceName, Session, Status,
-    Target, Timer, TimerId,
+    Check, CheckKey, CheckTimer, Expiry, Instance, InstanceKey, Name, Node, Registration,
+    RegistryAnswer, RegistryCommand, ServiceName, Session, Status, Target, Timer, TimerId,
 };
 use types::{Code, Revision};
 
+use super::keys::Kv;
 use super::show;
 
 /// Something that can be waited for.
@@ -22,16 +22,6 @@ pub(crate) enum Resource {
     Nodes,
     Checks,
     Sessions,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Kv {
-    pub(crate) value: Bytes,
-    pub(crate) flags: u64,
-    pub(crate) lock_index: u64,
-    pub(crate) session: Bytes,
-    pub(crate) created: i64,
-    pub(crate) modified: i64,
 }
 
 #[derive(Default)]
@@ -73,6 +63,10 @@ impl Model {
         );
         let answer = match command {
             RegistryCommand::Kv(write) => return (self.put(write), BTreeSet::new()),
+            RegistryCommand::KvDelete { key, index } => {
+                return (Ok(self.delete_at(key, *index)), BTreeSet::new());
+            }
+            RegistryCommand::Txn(ops) => return (Ok(self.txn(ops)), BTreeSet::new()),
             RegistryCommand::Register(it) => self.register(it, now),
             RegistryCommand::Deregister(target) => {
                 self.forget(target);
@@ -278,54 +272,6 @@ impl Model {
         let stands =
             |key: &CheckKey| checks.get(key).is_some_and(|it| it.status != Status::Critical);
         self.sessions.retain(|_, session| hangs_on(session).iter().all(stands));
-    }
-
-    fn let_go(&mut self, id: &Name, behavior: Behavior, now: i64) {
-        let held: Vec<_> = self.kv.iter().filter(|(_, kv)| kv.session == *id.as_bytes()).collect();
-        let held: Vec<Bytes> = held.into_iter().map(|(key, _)| key.clone()).collect();
-        for key in held {
-            if behavior == Behavior::Delete {
-                self.kv.remove(&key);
-            } else if let Some(kv) = self.kv.get_mut(&key) {
-                (kv.session, kv.modified) = (Bytes::new(), now);
-            }
-        }
-    }
-
-    fn put(&mut self, write: &KvWrite) -> Result<RegistryAnswer, Code> {
-        let now = self.revision + 1;
-        let known = self.kv.get(&write.key).cloned();
-        let mut kv = known.clone().unwrap_or_default();
-        let session = |id: &Name| Bytes::copy_from_slice(id.as_bytes());
-        let granted = match &write.condition {
-            KvCondition::Always => true,
-            KvCondition::Index(index) => kv.modified as u64 == *index,
-            KvCondition::Acquire(id) => {
-                if !self.sessions.contains_key(id) {
-                    return Err(Code::SessionUnknown);
-                }
-                let is_free = kv.session.is_empty();
-                if is_free {
-                    (kv.session, kv.lock_index) = (session(id), kv.lock_index + 1);
-                }
-                kv.session == session(id)
-            }
-            KvCondition::Release(id) => {
-                let holds = kv.session == session(id);
-                kv.session = Bytes::new();
-                holds
-            }
-        };
-        if granted {
-            (kv.value, kv.flags) = (write.value.clone(), write.flags);
-            if known.as_ref() != Some(&kv) {
-                self.revision = now;
-                kv.modified = now;
-                kv.created = known.map_or(now, |known| known.created);
-                self.kv.insert(write.key.clone(), kv);
-            }
-        }
-        Ok(RegistryAnswer::Granted(granted))
     }
 
     /// Makes every answer anew; answers which are other ones than before.

@@ -8,14 +8,15 @@ use state::Effects;
 use state::command::Command;
 use state::registry::query::{InstanceFilter, Member, NamedCheck};
 use state::registry::{
-    Changes, CheckKey, Expiry, InstanceKey, Name, Registry, RegistryCommand, ServiceName, Status,
-    Target, TimerChange, TimerId,
+    Changes, CheckKey, Expiry, InstanceKey, Name, Registry, RegistryAnswer, RegistryCommand,
+    ServiceName, Status, Target, TimerChange, TimerId,
 };
 use state::request::{DeleteRequest, PutRequest, RangeRequest};
 use state::response::Response;
 use types::{KeyRange, Revision};
 
-use super::model::{Kv, Model, Resource};
+use super::keys::Kv;
+use super::model::{Model, Resource};
 use super::{show, words};
 use crate::random::Random;
 use crate::replica::Replica;
@@ -60,7 +61,7 @@ impl Trial {
         }
     }
 
-    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
+    fn one(&mut self, of: &[&'static str]) -> &'static str {
         of[self.random.below(of.len() as u64) as usize]
     }
 
@@ -147,18 +148,62 @@ impl Trial {
             14 => RegistryCommand::DestroySession { id: session.into() },
             15 => RegistryCommand::RenewSession { id: session.into() },
             16 => RegistryCommand::Expire((0..3).map(|_| self.expiry()).collect()),
-            _ => {
-                let key = self.one(&["k0", "k1", "k2"]);
-                let modified = self.model.kv.get(key.as_bytes()).map_or(0, |kv| kv.modified);
-                let rest = match self.random.below(6) {
-                    0 => format!("cas={modified}"),
-                    1 => format!("release={session}"),
-                    2..=4 => format!("acquire={session}"),
-                    _ => String::new(),
-                };
-                let (value, flags) = (self.random.below(2), self.random.below(2));
-                words::command(&format!("kv {key} v{value} flags={flags} {rest}"))
+            17 => {
+                let ops: Vec<String> =
+                    (0..self.random.below(6)).map(|_| self.operation()).collect();
+                words::command(&format!("txn {}", ops.join(" ; ")))
             }
+            18 if self.random.one_in(3) => {
+                let (key, index) = self.key_and_index();
+                words::command(&format!("kvdel {key} {index}"))
+            }
+            _ => {
+                let put = self.put();
+                words::command(&format!("kv {put}"))
+            }
+        }
+    }
+
+    fn key_and_index(&mut self) -> (&'static str, i64) {
+        let key = self.one(&["k0", "k1", "k2"]);
+        let index = self.model.kv.get(key.as_bytes()).map_or(0, |kv| kv.modified);
+        (key, if self.random.one_in(6) { index + 1 } else { index })
+    }
+
+    fn put(&mut self) -> String {
+        let ((key, index), session) = (self.key_and_index(), self.one(&["s0", "s1", "s2"]));
+        let rest = match self.random.below(6) {
+            0 => format!("cas={index}"),
+            1 => format!("release={session}"),
+            2..=4 => format!("acquire={session}"),
+            _ => String::new(),
+        };
+        let (value, flags) = (self.random.below(2), self.random.below(2));
+        format!("{key} v{value} flags={flags} {rest}")
+    }
+
+    /// One of a transaction, such that most of them are done.
+    fn operation(&mut self) -> String {
+        let ((key, index), prefix) = (self.key_and_index(), self.one(&["k", "k1", "x", ""]));
+        let holder = self
+            .model
+            .kv
+            .get(key.as_bytes())
+            .map_or("", |kv| std::str::from_utf8(&kv.session).unwrap());
+        let check = match self.random.below(4) {
+            _ if index == 0 => format!("check-not-exists {key}"),
+            0 => format!("get {key}"),
+            1 => format!("check-session {key} {holder}"),
+            _ => format!("check-index {key} {index}"),
+        };
+        match self.random.below(16) {
+            0..=6 => format!("put {}", self.put()),
+            7 => format!("get-or-empty {key}"),
+            8 => format!("get-tree {prefix}"),
+            9 | 10 => format!("delete {key}"),
+            11 if self.random.one_in(2) => format!("delete-tree {prefix}"),
+            12 => format!("delete-cas {key} {index}"),
+            _ => check,
         }
     }
 
@@ -177,7 +222,10 @@ impl Trial {
         let effects = self.apply(&Command::Registry(command.clone()));
         let sessions_before: BTreeSet<Name> = self.model.sessions.keys().cloned().collect();
         let (wanted, woken) = self.model.apply(&command);
-        let found = effects.outcome.result.map_err(|fault| fault.code);
+        let mut found = effects.outcome.result.map_err(|fault| fault.code);
+        if let Ok(Response::Registry(RegistryAnswer::TxnRefused(errors))) = &mut found {
+            errors.iter_mut().for_each(|error| error.what.clear());
+        }
         let seed = self.seed;
         assert_eq!(found, wanted.map(Response::Registry), "seed {seed}: {command:#?}");
         assert_eq!(effects.outcome.revision.get(), self.model.revision, "seed {seed}: {command:?}");
@@ -214,7 +262,7 @@ impl Trial {
         self.model.revision = now;
         let created = self.model.kv.get(&key).map_or(now, |kv| kv.created);
         let kv = self.model.kv.entry(key).or_default();
-        *kv = Kv { value, created, modified: now, ..kv.clone() };
+        *kv = Kv { value, created, modified: now, version: kv.version + 1, ..kv.clone() };
     }
 
     fn rest(&mut self) {
@@ -246,12 +294,8 @@ impl Trial {
             look_at_places(registry, model);
             let all = RangeRequest { range: KeyRange::all(), ..RangeRequest::default() };
             let found = replica.machine.select(&all).unwrap().fetch(&replica.engine).unwrap();
-            let found = found.kvs.into_iter().map(|it| {
-                let (created, modified) = (it.create_revision.get(), it.mod_revision.get());
-                let (flags, lock_index, session) = (it.flags, it.lock_index, it.session);
-                (it.key, Kv { value: it.value, flags, lock_index, session, created, modified })
-            });
-            assert_eq!(found.collect::<BTreeMap<_, _>>(), model.kv, "seed {seed}");
+            let found: BTreeMap<_, _> = found.kvs.into_iter().map(Kv::of).collect();
+            assert_eq!(found, model.kv, "seed {seed}");
         }
     }
 }

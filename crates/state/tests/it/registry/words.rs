@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use state::registry::{
     Behavior, Check, CheckKey, CheckRegistration, DEFAULT_NAMESPACE, Definition, Expiry, Instance,
-    InstanceKey, KvCondition, KvWrite, Name, Node, Pairs, Registration, RegistryCommand, Session,
-    Status, TaggedAddress, Target, TimerId, Weights,
+    InstanceKey, KvCondition, KvOp, KvWrite, Name, Node, Pairs, Registration, RegistryCommand,
+    Session, Status, TaggedAddress, Target, TimerId, Weights,
 };
 use types::Revision;
 
@@ -44,6 +44,12 @@ pub(crate) fn command(text: &str) -> RegistryCommand {
             rest.iter().map(|id| Expiry::Session { id: (*id).into() }).collect(),
         ),
         "kv" => RegistryCommand::Kv(kv(rest)),
+        "kvdel" => {
+            RegistryCommand::KvDelete { key: bytes(words[1]), index: words[2].parse().unwrap() }
+        }
+        "txn" => RegistryCommand::Txn(
+            text["txn".len()..].split(';').filter(|it| !it.trim().is_empty()).map(kv_op).collect(),
+        ),
         other => panic!("command of the registry {other:?}"),
     }
 }
@@ -186,9 +192,36 @@ fn kv(words: &[&str]) -> KvWrite {
         KvCondition::Always
     };
     KvWrite {
-        key: Bytes::copy_from_slice(words[0].as_bytes()),
-        value: value.map_or_else(Bytes::new, |it| Bytes::copy_from_slice(it.as_bytes())),
+        key: bytes(words[0]),
+        value: value.map_or_else(Bytes::new, |it| bytes(it)),
         flags: number(words, "flags"),
         condition,
+    }
+}
+
+fn bytes(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+/// An operation by Consul's verb; those that put have the words of `kv`.
+fn kv_op(text: &str) -> KvOp {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let key = words.get(1).map_or_else(Bytes::new, |it| bytes(it));
+    let prefix = key.clone();
+    let index = || words[2].parse().unwrap();
+    match words[0] {
+        "put" => KvOp::Put(kv(&words[1..])),
+        "get" => KvOp::Get { key },
+        "get-or-empty" => KvOp::GetOrEmpty { key },
+        "get-tree" => KvOp::GetTree { prefix },
+        "check-index" => KvOp::CheckIndex { key, index: index() },
+        "check-session" => {
+            KvOp::CheckSession { key, session: words.get(2).map_or("", |it| it).into() }
+        }
+        "check-not-exists" => KvOp::CheckNotExists { key },
+        "delete" => KvOp::Delete { key },
+        "delete-tree" => KvOp::DeleteTree { prefix },
+        "delete-cas" => KvOp::DeleteIndex { key, index: index() },
+        other => panic!("verb {other:?}"),
     }
 }

@@ -1,0 +1,117 @@
+//! Changes of keys that are tried before any is made: all of them or none are written, at one revision.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use types::{KeyRange, ReadFailure, Reader, Revision};
+
+use super::KeySpace;
+use super::consul::{granted, modify_index};
+use super::write::Change;
+use crate::registry::KvWrite;
+use crate::response::KeyValue;
+
+/// What was tried so far.
+pub(crate) struct Draft<'a> {
+    space: &'a KeySpace,
+    reader: &'a dyn Reader,
+    /// The revision it all has once it is written.
+    revision: Revision,
+    touched: BTreeMap<Bytes, Touched>,
+}
+
+/// A key that would be another one.
+struct Touched {
+    /// What it would be.
+    now: Option<KeyValue>,
+    /// Whether it was there and was deleted in between: what it is then is a new one.
+    buried: bool,
+}
+
+/// What is to be written of a draft.
+pub(crate) struct Drafted(BTreeMap<Bytes, Touched>);
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(space: &'a KeySpace, reader: &'a dyn Reader) -> Self {
+        let revision = Revision(space.newest().get() + 1);
+        Self { space, reader, revision, touched: BTreeMap::new() }
+    }
+
+    pub(crate) fn get(&self, key: &Bytes) -> Result<Option<KeyValue>, ReadFailure> {
+        match self.touched.get(key) {
+            Some(touched) => Ok(touched.now.clone()),
+            None => self.space.newest_of(key, self.reader),
+        }
+    }
+
+    pub(crate) fn is_there(&self, key: &Bytes) -> bool {
+        self.index(key).is_some()
+    }
+
+    /// The key's modify index.
+    pub(crate) fn index(&self, key: &Bytes) -> Option<u64> {
+        match self.touched.get(key) {
+            Some(touched) => touched.now.as_ref().map(|kv| kv.mod_revision.get().unsigned_abs()),
+            None => self.space.index.get_live(key).map(|head| modify_index(&head)),
+        }
+    }
+
+    /// The keys of a range that are there, in order.
+    pub(crate) fn keys(&self, range: &KeyRange) -> Vec<Bytes> {
+        let live = self.space.index.range(range).filter(|(_, head)| !head.deleted);
+        let untouched = live.map(|(key, _)| key).filter(|key| !self.touched.contains_key(*key));
+        let touched = self.touched.iter().filter(|(_, touched)| touched.now.is_some());
+        let touched = touched.map(|(key, _)| &**key).filter(|key| range.contains(key));
+        let keys: BTreeSet<&[u8]> = untouched.chain(touched).collect();
+        keys.into_iter().map(Bytes::copy_from_slice).collect()
+    }
+
+    /// Answers what the key is then; `None` if the write's condition does not hold.
+    pub(crate) fn put(&mut self, write: &KvWrite) -> Result<Option<KeyValue>, ReadFailure> {
+        let before = self.get(&write.key)?;
+        let Some(mut after) = granted(write, before.as_ref()) else { return Ok(None) };
+        if before.as_ref() != Some(&after) {
+            after.mod_revision = self.revision;
+            after.create_revision = before.map_or(self.revision, |before| before.create_revision);
+            // Only the last of its versions in here is written.
+            let again = self.touched.get(&write.key).is_some_and(|it| it.now.is_some());
+            after.version += i64::from(!again);
+            self.touch(&write.key, Some(after.clone()));
+        }
+        Ok(Some(after))
+    }
+
+    pub(crate) fn delete(&mut self, key: &Bytes) {
+        if self.is_there(key) {
+            self.touch(key, None);
+        }
+    }
+
+    fn touch(&mut self, key: &Bytes, now: Option<KeyValue>) {
+        let ends = now.is_none() && self.space.index.get_live(key).is_some();
+        let touched =
+            self.touched.entry(key.clone()).or_insert(Touched { now: None, buried: false });
+        touched.now = now;
+        touched.buried |= ends;
+    }
+
+    pub(crate) fn finish(self) -> Drafted {
+        Drafted(self.touched)
+    }
+}
+
+impl Change<'_> {
+    /// Writes what was tried on this very state.
+    pub(crate) fn write_draft(&mut self, drafted: Drafted) {
+        for (key, touched) in drafted.0 {
+            if touched.buried
+                && let Some(head) = self.space.index.get_live(&key)
+            {
+                self.bury(key, head);
+            }
+            if let Some(kv) = touched.now {
+                self.rewrite(kv);
+            }
+        }
+    }
+}
