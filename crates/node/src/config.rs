@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use region::{ClockRules, HostLimits};
+use state::registry::deadlines::Settings;
 use types::{Incarnation, PeerId, RegionId};
 
 use crate::compaction::AutoCompaction;
@@ -88,6 +89,8 @@ pub struct NodeConfig {
     pub watch_limits: WatchLimits,
     /// How leases end.
     pub lease_limits: LeaseLimits,
+    /// How instances, checks and sessions of a registry end.
+    pub registry: Settings,
 }
 
 impl Default for NodeConfig {
@@ -121,6 +124,7 @@ impl Default for NodeConfig {
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),
+            registry: Settings::default(),
         }
     }
 }

@@ -37,20 +37,35 @@ pub(crate) enum Question {
     Read = 4,
     /// Have a quorum confirm that the asked node leads; the answer is the term.
     VerifyLeader = 5,
+    /// Words to the leader's clock of a registry: beats, renewals, whether keys may be locked. The
+    /// answer has a byte for each.
+    Registry = 6,
 }
 
 impl Question {
     fn from_u8(number: u8) -> Option<Self> {
-        [Self::Propose, Self::RenewLease, Self::LeaseStatus, Self::Read, Self::VerifyLeader]
-            .into_iter()
-            .find(|question| *question as u8 == number)
+        [
+            Self::Propose,
+            Self::RenewLease,
+            Self::LeaseStatus,
+            Self::Read,
+            Self::VerifyLeader,
+            Self::Registry,
+        ]
+        .into_iter()
+        .find(|question| *question as u8 == number)
     }
 }
 
 impl Question {
-    /// Leases end when their renewals wait too long; everything else can wait.
+    /// Leases, sessions and instances end when their renewals wait too long; everything else can wait.
     pub(crate) fn lane(self) -> Lane {
-        if self == Self::RenewLease { Lane::Urgent } else { Lane::Bulk }
+        if self.is_renewal() { Lane::Urgent } else { Lane::Bulk }
+    }
+
+    /// Whether something ends if it waits.
+    pub(crate) fn is_renewal(self) -> bool {
+        matches!(self, Self::RenewLease | Self::Registry)
     }
 }
 

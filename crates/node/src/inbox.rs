@@ -14,7 +14,7 @@ use crate::read;
 use crate::shared::Shared;
 use crate::space::needs_room;
 use crate::traffic::{Contents, Lane};
-use crate::{forward, liveness};
+use crate::{forward, liveness, registry};
 
 /// What the transport delivers to.
 pub(crate) struct NodeInbox(pub(crate) Arc<Shared>);
@@ -152,12 +152,15 @@ fn answer(
     let Some(shard) = shared.shard(region) else {
         return replies.reply_in(lane, from, id, Err(&Code::RegionNotFound.into()));
     };
-    if question == Question::RenewLease
-        && let Some(renewed) = forward::renew_now(shared, &shard, &body)
-    {
+    let at_once = match question {
+        Question::RenewLease => forward::renew_now(shared, &shard, &body),
+        Question::Registry => registry::hear_now(shared, &shard, &body),
+        _ => None,
+    };
+    if let Some(renewed) = at_once {
         return replies.reply_in(lane, from, id, Ok(&renewed));
     }
-    let renewal = question == Question::RenewLease;
+    let renewal = question.is_renewal();
     let admitted = if renewal { shared.admit_renewal() } else { shared.admit() };
     if let Err(code) = admitted {
         return replies.reply_in(lane, from, id, Err(&code.into()));
@@ -168,6 +171,7 @@ fn answer(
         let answer = match question {
             Question::Read => read::answer_read(&shared, &shard, body).await,
             Question::VerifyLeader => read::answer_verify(&shared, &shard).await,
+            Question::Registry => registry::answer_words(&shared, &shard, &body).await,
             _ => forward::answer_lease(&shared, &shard, question, &body).await,
         };
         if renewal {

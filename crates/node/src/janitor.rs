@@ -14,7 +14,7 @@ use crate::leadership::propose_housekeeping;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
 use crate::shared::Shared;
-use crate::{applier, forward, snapshots};
+use crate::{applier, forward, registry, snapshots};
 
 /// Between two looks at the leases: how late an expiry may be.
 const LEASE_INTERVAL: Duration = Duration::from_millis(100);
@@ -42,6 +42,9 @@ pub(crate) async fn expire_leases(shared: Arc<Shared>) {
             let ids = shard.leases.lock().expired(now, EXPIRE_AT_ONCE);
             if !ids.is_empty() {
                 expire(&shared, shard, ids);
+            }
+            if let Some(share) = &shard.registry {
+                registry::expire(&shared, shard, share, now);
             }
         }
     }

@@ -31,6 +31,9 @@ pub(crate) fn changed(shared: &Arc<Shared>, shard: &Arc<Shard>, change: &RoleCha
     let term_ended = before.here && before.term != change.term;
     if term_ended || change.role != Role::Leader {
         shard.leases.lock().follow();
+        if let Some(registry) = &shard.registry {
+            registry.follow();
+        }
     }
     if change.role == Role::Leader && (term_ended || !before.here) {
         // Not here: the applier may hold the machine for as long as the engine makes it wait, and
@@ -65,6 +68,9 @@ pub(crate) fn lead(shared: &Arc<Shared>, shard: &Arc<Shard>, term: Term) {
         // Leadership is told before the clock is stopped: so it is not started after that.
         if now.here && now.term == term {
             clock.lead(shared.clock.now(), leases.into_iter());
+            if let (Some(share), Some(registry)) = (&shard.registry, machine.registry()) {
+                share.lead(shared.clock.now(), registry.timers());
+            }
         }
     }
     if shard.record.id == RegionId::META && shared.directory().cluster.is_none() {

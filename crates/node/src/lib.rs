@@ -51,6 +51,7 @@ mod rarely;
 mod read;
 mod region_state;
 mod region_watch;
+mod registry;
 mod shard;
 mod shared;
 mod snapshots;
@@ -73,7 +74,7 @@ pub use error::Error;
 pub use failure::{Failure, FailureKind};
 pub use flight::{Damage, Entry, Event, Sample, Timeline, read as read_flight};
 pub use handle::{
-    Caller, ClusterView, Credentials, Frozen, Handle, LedRegion, NodeView, RegionStats,
+    Beat, Caller, ClusterView, Credentials, Frozen, Handle, LedRegion, NodeView, RegionStats,
     ReplicaView, Verdict,
 };
 pub use lease::{LeaseClock, LeaseLimits};
@@ -84,6 +85,7 @@ pub use node::{Node, NodeBuilder};
 pub use observe::{NodeSight, Observation, Observer, RegionSight};
 pub use region::{GroupPeer, GroupStats};
 pub use region_state::{RegionState, StateKind};
+pub use registry::Topic;
 pub use space::{Room, Space};
 pub use state::custom::{StateMachine, Store, View};
 pub use state::directory::{Part, Phase};

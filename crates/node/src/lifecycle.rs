@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use state::Machine;
 use state::directory::{Directory, RegionRecord};
+use state::registry::MACHINE;
 use storage::wal::RegionLog;
 use types::{Batch, ConfState, Epoch, Index, KeyspaceId, PeerId, RegionId};
 
@@ -112,9 +113,10 @@ pub(crate) fn start_region(
     let log = log.as_ref();
     let Loaded { mut machine, unusable } = machines::load(shared, region, kind.as_deref())?;
     let leases = LeaseClock::new(shared.config.lease_limits);
+    let settings = shared.config.registry;
     if let Some(reason) = unusable {
         tracing::error!(%region, %reason, "a region is set aside: it does not serve on this node");
-        let shard = Arc::new(Shard::new(record, kind, machine, leases));
+        let shard = Arc::new(Shard::new(record, kind, machine, leases, settings));
         shard.set_broken(reason);
         shared.add_shard(shard);
         return Ok(());
@@ -143,10 +145,10 @@ pub(crate) fn start_region(
         shared.set_directory(directory.clone());
     }
     let wants_scavenging = machine.wants_scavenging();
-    if kind.is_some() {
+    if kind.as_deref().is_some_and(|kind| kind != MACHINE) {
         shared.applier(region).set_foreign();
     }
-    let shard = Arc::new(Shard::new(record.clone(), kind, machine, leases));
+    let shard = Arc::new(Shard::new(record.clone(), kind, machine, leases, settings));
     shared.add_shard(Arc::clone(&shard));
     if wants_scavenging {
         ask_scavenge(shared, &shard);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use state::Machine;
 use state::custom::{Open, StateMachine};
+use state::registry::MACHINE;
 use types::RegionId;
 
 use crate::Error;
@@ -35,6 +36,10 @@ pub(crate) fn load(shared: &Shared, region: RegionId, kind: Option<&str>) -> Res
         let machine = Machine::load(region, engine).map_err(failed)?;
         return Ok(Loaded { machine, unusable: None });
     };
+    if kind == MACHINE {
+        let machine = Machine::load_registry(region, engine).map_err(failed)?;
+        return Ok(Loaded { machine, unusable: None });
+    }
     let unusable = |reason: String| {
         let machine = Machine::load_retired(region, engine).map_err(failed)?;
         Ok(Loaded { machine, unusable: Some(reason) })

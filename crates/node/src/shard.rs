@@ -11,6 +11,8 @@ use parking_lot::{Mutex, RwLock};
 use region::{ClockRules, Forfeit, LeaderLease};
 use state::command::SessionTag;
 use state::directory::RegionRecord;
+use state::registry::MACHINE;
+use state::registry::deadlines::Settings;
 use state::{LeaseChange, Machine};
 use storage::engine::Snapshot;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -21,6 +23,7 @@ use crate::compaction::Sweeping;
 use crate::contact::Contact;
 use crate::desk::{Done, News};
 use crate::lease::LeaseClock;
+use crate::registry;
 use crate::waiter::{ReadReply, Waiter};
 
 /// Entries committed and not applied, from which on a copy takes a while to catch up.
@@ -84,6 +87,8 @@ pub(crate) struct Shard {
     /// Written by the region's applier only.
     pub(crate) machine: Arc<RwLock<Machine>>,
     pub(crate) leases: Mutex<LeaseClock>,
+    /// Where the region is a registry.
+    pub(crate) registry: Option<registry::Share>,
     /// Waits for the message that announces it; then it is the sender's.
     pub(crate) exported: Mutex<Option<ExportedState>>,
     group: RwLock<Arc<Group>>,
@@ -116,10 +121,13 @@ pub(crate) struct Shard {
 impl Shard {
     pub(crate) fn new(
         record: RegionRecord,
-        custom: Option<String>,
+        kind: Option<String>,
         machine: Machine,
         leases: LeaseClock,
+        settings: Settings,
     ) -> Self {
+        let custom = kind.filter(|kind| kind != MACHINE);
+        let registry = machine.registry().map(|_| registry::Share::new(settings));
         let applied = machine.applied().index.get();
         let revisions = (machine.revision(), machine.compacted());
         let scavenged = watch::Sender::new(machine.scavenged());
@@ -130,6 +138,7 @@ impl Shard {
             queries: Arc::new(Semaphore::new(QUERIES)),
             machine: Arc::new(RwLock::new(machine)),
             leases: Mutex::new(leases),
+            registry,
             exported: Mutex::new(None),
             leadership: watch::Sender::new(Leadership::default()),
             applied: AtomicU64::new(applied),
@@ -155,6 +164,10 @@ impl Shard {
         drop(self.broken.set(reason));
         self.set_leadership(Role::Follower, None, self.leadership().term);
         self.leases.lock().follow();
+        if let Some(registry) = &self.registry {
+            registry.follow();
+            registry.waits.ring_all();
+        }
         drop(std::mem::take(&mut *self.readers.lock()));
         // Outside the lock: whoever waited is told that nobody knows.
         let waiting = std::mem::take(&mut self.tags.lock().outstanding);
@@ -171,6 +184,18 @@ impl Shard {
         *self.group.write() = Arc::new(Group::of(machine));
         // Who answered before may not count any more.
         self.contact.lock().forget_followers();
+    }
+
+    /// What the node keeps beside its copy of a registry.
+    pub(crate) fn registry(&self) -> Result<&registry::Share, Fault> {
+        let unsupported = || Fault::new(Code::Unsupported, "this keyspace is no registry");
+        self.registry.as_ref().ok_or_else(unsupported)
+    }
+
+    /// The name of the kind of machine that carries out the region's commands, if it is not that of
+    /// keys and values alone.
+    pub(crate) fn kind(&self) -> Option<&str> {
+        self.custom.as_deref().or_else(|| self.registry.as_ref().map(|_| MACHINE))
     }
 
     /// Refuses what only keys and values have, without the machine: one of others may be busy for any

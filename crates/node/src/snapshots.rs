@@ -183,7 +183,7 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
     let replacing = shard.sweeping.replace();
     let path = directory(shared).join(file_name(region, install.meta.index));
     install_file(shared, region, &path).map_err(|error| error.to_string())?;
-    let loaded = machines::load(shared, region, shard.custom.as_deref());
+    let loaded = machines::load(shared, region, shard.kind());
     let Loaded { machine: installed, unusable } = loaded.map_err(|error| error.to_string())?;
     *machine = installed;
     drop(replacing);
@@ -208,6 +208,9 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
         crate::liveness::tell_known(shared);
     }
     shard.publish(index);
+    if let Some(registry) = &shard.registry {
+        registry.waits.ring_all();
+    }
     sweep(shared, region, Index(index.get() - 1));
     if let Some(directory) = directory {
         crate::lifecycle::directory_changed(shared, directory);

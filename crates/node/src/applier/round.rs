@@ -8,6 +8,7 @@ use env::Moment;
 use parking_lot::{ArcRwLockWriteGuard, RawRwLock};
 use region::Committed;
 use state::Machine;
+use state::registry::Changes;
 use state::response::Event;
 use types::{Batch, EntryKind, Index, ReadFailure, RegionId, Revision};
 
@@ -33,6 +34,8 @@ struct Touched {
     last: Index,
     revision_before: Revision,
     events: Vec<Event>,
+    /// What is another way now in a registry.
+    registry: Vec<Changes>,
     /// Outcomes of commands that clients of this node wait for, by sequence.
     outcomes: Vec<(u64, Applied)>,
     directory_changed: bool,
@@ -145,6 +148,7 @@ fn touch(shared: &Shared, region: RegionId) -> Option<Touched> {
         last,
         revision_before,
         events: Vec::new(),
+        registry: Vec::new(),
         outcomes: Vec::new(),
         directory_changed: false,
         peers_changed: false,
@@ -205,6 +209,10 @@ fn apply_entry(
     }
     let effects = region.machine.apply(entry, shared.engine.as_ref(), batch)?;
     region.shard.note_leases(shared.clock.now(), &effects.leases);
+    if let Some(share) = &region.shard.registry {
+        share.note(shared.clock.now(), &effects.registry);
+        region.registry.push(effects.registry);
+    }
     region.directory_changed |= effects.directory_changed;
     region.events.extend(effects.events);
     // Every node answers its own clients when it has applied their commands itself: so a client
@@ -237,6 +245,9 @@ fn publish(shared: &Arc<Shared>, mut region: Touched, done: &mut [Vec<(RegionId,
         liveness::tell_known(shared);
     }
     region.shard.publish(region.last);
+    if let Some(share) = &region.shard.registry {
+        share.waits.ring(&region.registry);
+    }
     region.shard.complete(region.outcomes);
     if let Some(directory) = directory {
         lifecycle::directory_changed(shared, directory);

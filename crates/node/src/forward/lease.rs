@@ -103,31 +103,46 @@ pub(crate) async fn answer_lease(
         Question::Propose | Question::Read | Question::VerifyLeader => Err(malformed()),
         Question::RenewLease => {
             let asked = words(body).ok_or_else(malformed)?;
-            let (reply, caught_up) = ReadReply::task();
-            shard.when_caught_up(reply);
-            patiently(shared, REQUEST_TIMEOUT, caught_up)
-                .await?
-                .map_err(|_| Code::ShuttingDown)??;
-            if let Some(renewed) = renew_now(shared, shard, body) {
-                return Ok(renewed);
-            }
-            // Unknown, or this leader is too new to know: a quorum tells how far it must be.
-            renewal_round(shared, shard).await?;
-            let now = shared.clock.now();
-            let mut answer = BytesMut::with_capacity(body.len());
-            let mut leases = shard.leases.lock();
-            if !leases.leads() || !shard.leadership().here {
-                return Err(Code::NotLeader.into());
-            }
-            asked.for_each(|lease| answer.put_i64(leases.renew(now, LeaseId(lease)).unwrap_or(0)));
-            Ok(answer.freeze())
+            let surely = || {
+                let now = shared.clock.now();
+                let mut answer = BytesMut::with_capacity(body.len());
+                let mut leases = shard.leases.lock();
+                if !leases.leads() || !shard.leadership().here {
+                    return Err(Code::NotLeader.into());
+                }
+                asked.for_each(|lease| {
+                    answer.put_i64(leases.renew(now, LeaseId(lease)).unwrap_or(0));
+                });
+                Ok(answer.freeze())
+            };
+            leader_round(shared, shard, || renew_now(shared, shard, body), surely).await
         }
+        Question::Registry => Err(malformed()),
         Question::LeaseStatus => {
             let lease = LeaseId(read_i64(body, 0).ok_or_else(malformed)?);
             read::by_round(shared, shard).await?;
             lease_status_here(shared, shard, lease, body.get(8) == Some(&1))
         }
     }
+}
+
+/// Answers by the leader's clock as soon as that may be: by `at_once` when everything this node knows of is
+/// applied, or else by `surely` after a quorum told how far a leader must be.
+pub(crate) async fn leader_round<T>(
+    shared: &Shared,
+    shard: &Shard,
+    at_once: impl FnOnce() -> Option<T>,
+    surely: impl FnOnce() -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let (reply, caught_up) = ReadReply::task();
+    shard.when_caught_up(reply);
+    patiently(shared, REQUEST_TIMEOUT, caught_up).await?.map_err(|_| Code::ShuttingDown)??;
+    if let Some(answer) = at_once() {
+        return Ok(answer);
+    }
+    // Unknown, or this leader is too new to know.
+    renewal_round(shared, shard).await?;
+    surely()
 }
 
 /// Waits until this node's copy may answer a renewal as if it were the only one. Goes its own way past

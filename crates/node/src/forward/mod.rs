@@ -11,7 +11,9 @@ use std::time::Duration;
 
 pub(crate) use attempts::{may_retry, until_answered};
 pub(crate) use command::{carry, propose};
-pub(crate) use lease::{RENEWALS_TOGETHER, answer_lease, lease_status, renew_leases, renew_now};
+pub(crate) use lease::{
+    RENEWALS_TOGETHER, answer_lease, leader_round, lease_status, renew_leases, renew_now,
+};
 pub(crate) use question::{ask, malformed, of_another_node};
 pub(crate) use wait::{explain, patiently};
 

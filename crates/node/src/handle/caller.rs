@@ -2,6 +2,7 @@
 //! against its rights, and only then carried out. Every front door goes through here.
 
 mod now;
+mod registry;
 
 pub use now::Verdict;
 

@@ -10,6 +10,7 @@ mod lease;
 mod machine;
 mod members;
 mod reads;
+mod registry;
 mod stats;
 mod status;
 mod transfer;
@@ -31,6 +32,7 @@ use crate::shared::Shared;
 
 pub use caller::{Caller, Credentials, Verdict};
 pub use cluster::{ClusterView, LedRegion, NodeView, ReplicaView};
+pub use registry::Beat;
 
 /// A running node; cheap to clone.
 #[derive(Clone)]

@@ -15,6 +15,7 @@ mod proxy;
 mod read_modes;
 mod reads;
 mod refused;
+mod registry;
 mod renewals;
 mod restarts;
 mod sleep;

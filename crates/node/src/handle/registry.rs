@@ -1,0 +1,208 @@
+//! The registry: questions, waiting for their answers to change, and words to the leader's clock. What
+//! changes it goes by [`Handle::propose`].
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use state::registry::query::Indexed;
+use state::registry::{CheckKey, MACHINE, Registry, ServiceName, Session, Status};
+use tokio::time::{Instant, timeout_at};
+use types::{Code, Fault, KeyspaceId, Revision};
+
+use super::Handle;
+use crate::answer::{Answer, Consistency, Header};
+use crate::read;
+use crate::registry::{Told, Topic, Word, tell_leader};
+use crate::shard::Shard;
+
+/// What came of a beat.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Beat {
+    /// There is no such check, or it does not count time: whoever sent it has to register.
+    Unknown,
+    /// It counts, and nothing else is to be done.
+    Counted,
+    /// It counts, and the check stands like this now: to be proposed.
+    Stands(Status),
+}
+
+impl Handle {
+    /// The keyspace of the registry; made if it is not there.
+    ///
+    /// # Errors
+    /// As [`Self::machine_keyspace`].
+    pub async fn registry_keyspace(&self) -> Result<KeyspaceId, Fault> {
+        if let Some(found) = self.shared.with_directory(|directory| {
+            let found = directory.keyspace_named(MACHINE)?;
+            (found.machine.as_deref() == Some(MACHINE)).then_some(found.id)
+        }) {
+            return Ok(found);
+        }
+        self.machine_keyspace(MACHINE, MACHINE).await
+    }
+
+    /// Asks this node's copy of a registry, once it is as fresh as asked for. Works on memory, under a
+    /// lock that holds up changes: answers are to be taken along, and made into something later.
+    ///
+    /// # Errors
+    /// No leader, timeout; `TooStale`; `Unsupported` for a keyspace that is no registry.
+    pub async fn registry<T>(
+        &self,
+        keyspace: KeyspaceId,
+        consistency: Consistency,
+        ask: impl FnOnce(&Registry) -> T + Send,
+    ) -> Result<Answer<T>, Fault> {
+        let shard = self.ready_shard(keyspace).await?;
+        shard.registry()?;
+        let age = read::confirm(&self.shared, &shard, consistency).await?;
+        let (body, header) = self.ask_here(&shard, ask)?;
+        Ok(Answer { header: Header { age, ..header }, body })
+    }
+
+    /// Asks until the answer is one of a later revision than `after`, or `patience` is over: then with
+    /// the answer as it is. Wakes for changes of `topic` only, which `ask` has to be about.
+    ///
+    /// # Errors
+    /// As [`Self::registry`]; `TooManyRequests` when too many wait.
+    pub async fn registry_wait<T>(
+        &self,
+        keyspace: KeyspaceId,
+        (topic, after): (Topic, Revision),
+        patience: Duration,
+        ask: impl Fn(&Registry) -> Indexed<T> + Send,
+    ) -> Result<Answer<Indexed<T>>, Fault> {
+        let deadline = Instant::now() + patience;
+        let shard = self.ready_shard(keyspace).await?;
+        let listener = shard.registry()?.waits.listen(topic)?;
+        loop {
+            let mut next = pin!(listener.next());
+            next.as_mut().enable();
+            shard.broken()?;
+            let (body, header) = self.ask_here(&shard, &ask)?;
+            if body.index > after {
+                return Ok(Answer { header, body });
+            }
+            tokio::select! {
+                biased;
+                woken = timeout_at(deadline, next) => if woken.is_err() {
+                    return Ok(Answer { header, body });
+                },
+                () = self.shared.ended() => return Err(Code::ShuttingDown.into()),
+            }
+        }
+    }
+
+    /// How old this node's copy of a keyspace is, and whether a leader is known.
+    ///
+    /// # Errors
+    /// As [`Self::registry`].
+    pub fn registry_age(&self, keyspace: KeyspaceId) -> Result<crate::Age, Fault> {
+        let shard = self.shard(keyspace)?;
+        Ok(read::age(&self.shared, &shard))
+    }
+
+    fn ask_here<T>(
+        &self,
+        shard: &Shard,
+        ask: impl FnOnce(&Registry) -> T,
+    ) -> Result<(T, Header), Fault> {
+        let machine = shard.machine.read();
+        let Some(registry) = machine.registry() else {
+            shard.broken()?;
+            return Err(Code::Unsupported.into());
+        };
+        let body = ask(registry);
+        Ok((body, self.header_at(shard, machine.revision())))
+    }
+
+    /// Says that a check was heard to stand like this. It does not go through the log; what it changes
+    /// is for the caller to propose.
+    ///
+    /// # Errors
+    /// No leader, timeout.
+    pub async fn beat(
+        &self,
+        keyspace: KeyspaceId,
+        check: &CheckKey,
+        status: Status,
+    ) -> Result<Beat, Fault> {
+        let shard = self.ready_shard(keyspace).await?;
+        shard.registry()?;
+        let find =
+            |registry: &Registry| registry.check_timer(&check.node, &check.namespace, &check.id);
+        let Some(timer) = self.surely(&shard, find).await? else { return Ok(Beat::Unknown) };
+        let told = tell_leader(&self.shared, &shard, &[Word::Beat(timer, status)]).await?;
+        Ok(match told.first() {
+            None | Some(Told::No) => Beat::Unknown,
+            Some(told) => told.status().map_or(Beat::Counted, Beat::Stands),
+        })
+    }
+
+    /// Renews a session on the leader's clock; `None` if it is not there, or its end is under way.
+    ///
+    /// # Errors
+    /// No leader, timeout.
+    pub async fn renew_session(
+        &self,
+        keyspace: KeyspaceId,
+        id: &str,
+    ) -> Result<Option<Arc<Session>>, Fault> {
+        let shard = self.ready_shard(keyspace).await?;
+        shard.registry()?;
+        let find = |registry: &Registry| registry.session(id).value;
+        let Some(session) = self.surely(&shard, find).await? else { return Ok(None) };
+        if session.ttl_ms == 0 {
+            // It does not end by time; whether it ended otherwise, a quorum knows.
+            read::by_round(&self.shared, &shard).await?;
+            return Ok(self.ask_here(&shard, find)?.0);
+        }
+        let told = tell_leader(&self.shared, &shard, &[Word::Renew(session.timer)]).await?;
+        Ok((told.first() == Some(&Told::Yes)).then_some(session))
+    }
+
+    /// Whether a key was let go by a session that was lost a moment ago, so that nobody may lock it yet.
+    ///
+    /// # Errors
+    /// No leader, timeout.
+    pub async fn lock_is_delayed(&self, keyspace: KeyspaceId, key: Bytes) -> Result<bool, Fault> {
+        let shard = self.ready_shard(keyspace).await?;
+        shard.registry()?;
+        let told = tell_leader(&self.shared, &shard, &[Word::Lock(key)]).await?;
+        Ok(told.first() == Some(&Told::No))
+    }
+
+    /// What this node's copy has; what it has not, a copy that is no older than this call.
+    async fn surely<T>(
+        &self,
+        shard: &Arc<Shard>,
+        find: impl Fn(&Registry) -> Option<T>,
+    ) -> Result<Option<T>, Fault> {
+        if let (Some(found), _) = self.ask_here(shard, &find)? {
+            return Ok(Some(found));
+        }
+        read::by_round(&self.shared, shard).await?;
+        Ok(self.ask_here(shard, &find)?.0)
+    }
+
+    /// Services that fell silent more than they may at once, as the leader's clock has it: how many
+    /// checks are held back, and of how many. Empty on other nodes.
+    #[must_use]
+    pub fn held_back(&self, keyspace: KeyspaceId) -> Vec<(ServiceName, usize, u32)> {
+        let shard = self.shard(keyspace).ok();
+        let share = shard.as_ref().and_then(|shard| shard.registry.as_ref());
+        share.map(crate::registry::Share::held).unwrap_or_default()
+    }
+
+    /// What a registry takes up on this node beside its copy: deadlines, their bytes, and who waits.
+    #[must_use]
+    pub fn registry_load(&self, keyspace: KeyspaceId) -> (usize, usize, usize) {
+        let shard = self.shard(keyspace).ok();
+        let Some(share) = shard.as_ref().and_then(|shard| shard.registry.as_ref()) else {
+            return (0, 0, 0);
+        };
+        let (deadlines, bytes) = share.deadlines();
+        (deadlines, bytes, share.waits.len())
+    }
+}
