@@ -41,7 +41,7 @@ pub struct Changes {
     pub node_list: bool,
     /// Whether any check is another one.
     pub checks: bool,
-    /// Sessions that came or went.
+    /// Sessions that came or went, or were renewed by a command.
     pub sessions: BTreeSet<Name>,
     /// What the leader's clock must know, in order.
     pub timers: Vec<TimerChange>,

@@ -185,7 +185,7 @@ fn check_expiries(expiries: &[Expiry]) -> Result<(), Fault> {
     few("expiries", expiries.len(), limits::REGISTRY_EXPIRIES)?;
     expiries.iter().try_for_each(|expiry| match expiry {
         Expiry::Check { check, .. } | Expiry::Instance { check, .. } => check_key(check),
-        Expiry::Session { id } => name("a session's id", id),
+        Expiry::Session { id, .. } => name("a session's id", id),
     })
 }
 

@@ -31,8 +31,9 @@ pub enum RegistryCommand {
         /// Its id.
         id: Name,
     },
-    /// Changes nothing; refused if the session is not there. Whoever leads when this is applied counts
-    /// its time from there: for a renewal that must not rely on one leader's memory.
+    /// Count a session's time anew, from where this is applied; refused if it is not there. It moves the
+    /// session's revision, so that an expiry that was proposed before does not end it: for a renewal
+    /// that must not rely on one leader's memory.
     RenewSession {
         /// Its id.
         id: Name,
@@ -128,5 +129,7 @@ pub enum Expiry {
     Session {
         /// Its id.
         id: Name,
+        /// Its revision as the leader saw it.
+        modified: Revision,
     },
 }

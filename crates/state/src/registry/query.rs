@@ -297,7 +297,7 @@ impl Registry {
                 Some(Expiry::Instance { check: check.key(), modified: check.modified })
             }
             (Owner::Session(session), Due::Session { .. }) => {
-                Some(Expiry::Session { id: session.id.clone() })
+                Some(Expiry::Session { id: session.id.clone(), modified: session.modified })
             }
             _ => None,
         }

@@ -221,6 +221,6 @@ pub struct Session {
     pub timer: TimerId,
     /// The revision that made it.
     pub created: Revision,
-    /// The revision that last changed it; the same, since nothing of a session changes.
+    /// The revision that last changed it: the same, unless it was renewed by a command.
     pub modified: Revision,
 }

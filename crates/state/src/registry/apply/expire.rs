@@ -40,8 +40,9 @@ impl Edit<'_> {
                 };
                 self.remove_instance(&key);
             }
-            Expiry::Session { id } => {
-                if !self.registry.sessions.contains_key(id) {
+            Expiry::Session { id, modified } => {
+                let known = self.registry.sessions.get(id);
+                if known.is_none_or(|it| it.modified != *modified) {
                     return false;
                 }
                 self.end_session(id);

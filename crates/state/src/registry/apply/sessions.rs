@@ -3,7 +3,6 @@
 use types::{Code, Fault, limits};
 
 use super::Edit;
-use crate::registry::answer::Timer;
 use crate::registry::name::{CheckKey, DEFAULT_NAMESPACE};
 use crate::registry::record::{Session, Status};
 
@@ -45,8 +44,8 @@ impl Edit<'_> {
             return Err(unknown(id));
         };
         if session.ttl_ms > 0 {
-            let (timer, ttl_ms) = (session.timer, session.ttl_ms);
-            self.restart_timer(timer, Timer::Session { ttl_ms });
+            let session = Session { modified: self.revision, ..(**session).clone() };
+            self.put_session(session);
         }
         Ok(())
     }

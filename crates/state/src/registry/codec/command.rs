@@ -179,9 +179,10 @@ fn put_expiry(out: &mut Writer, expiry: &Expiry) {
             put_check_key(out, check);
             out.revision(*modified);
         }
-        Expiry::Session { id } => {
+        Expiry::Session { id, modified } => {
             out.byte(2);
             put_name(out, id);
+            out.revision(*modified);
         }
     }
 }
@@ -194,7 +195,7 @@ fn get_expiry(from: &mut Cursor) -> Result<Expiry, CodecError> {
             status: get_status(from)?,
         },
         1 => Expiry::Instance { check: get_check_key(from)?, modified: from.revision()? },
-        2 => Expiry::Session { id: get_name(from)? },
+        2 => Expiry::Session { id: get_name(from)?, modified: from.revision()? },
         _ => return Err(from.error("an unknown kind of expiry")),
     })
 }

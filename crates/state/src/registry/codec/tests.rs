@@ -180,7 +180,7 @@ fn expiry() -> impl Strategy<Value = Expiry> {
         }),
         (check_key(), any::<i64>())
             .prop_map(|(check, at)| Expiry::Instance { check, modified: Revision(at) }),
-        name().prop_map(|id| Expiry::Session { id }),
+        (name(), any::<i64>()).prop_map(|(id, at)| Expiry::Session { id, modified: Revision(at) }),
     ]
 }
 

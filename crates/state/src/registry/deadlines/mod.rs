@@ -3,7 +3,8 @@
 //! It takes every time from its caller, in milliseconds of a clock that only goes forward.
 //!
 //! A heartbeat ends here: it moves one number, and becomes a command only where it changes how a check
-//! stands. What is due is a proposal: it is told again until what was applied says that it happened.
+//! stands. What is due is a proposal: it is told again until what was applied says that it happened, and
+//! what is answered meanwhile is answered as if it had.
 
 mod breaker;
 mod lock_delays;
@@ -99,11 +100,18 @@ impl Deadlines {
     }
 
     /// A leader begins, at a start, after an election, after a move: everything gets its full time from
-    /// now, and the grace. What was known before is forgotten.
+    /// now, and the grace. What was told by these very deadlines before stays told, since the proposal
+    /// may be on its way still; a node that does not lead any more makes new ones.
     pub fn begin(&mut self, now_ms: u64, timers: impl Iterator<Item = (TimerId, Timer)>) {
-        *self = Self::new(self.settings, now_ms);
+        let before = std::mem::replace(self, Self::new(self.settings, now_ms));
         for (id, timer) in timers {
             self.start(now_ms, id, &timer, self.settings.grace_ms);
+            let told = before.places.get(&id).map(|at| before.wheel.entry(*at).phase);
+            if told == Some(Phase::Ended)
+                && let Some(at) = self.places.get(&id).copied()
+            {
+                self.wait(at, now_ms, Phase::Ended, self.settings.again_ms);
+            }
         }
     }
 
@@ -131,12 +139,13 @@ impl Deadlines {
                 self.services.let_live(entry.service, since_ms, id);
                 self.wait(at, now_ms, Phase::Beat, u64::from(self.wheel.entry(at).ttl_ms));
             }
-            Phase::Removal | Phase::Parked | Phase::Session => {}
+            Phase::Removal | Phase::Parked | Phase::Session | Phase::Ended => {}
         }
         stands.map_or(Heard::Nothing, Heard::Stands)
     }
 
-    /// A session is renewed; answers whether its time is counted here.
+    /// A session is renewed; answers whether that counts. If not, its time is not counted here, or it was
+    /// told to be over already: then only a command can save it, or nothing.
     pub fn renew(&mut self, now_ms: u64, id: TimerId) -> bool {
         let Some(at) = self.places.get(&id).copied() else { return false };
         let entry = self.wheel.entry_mut(at);
@@ -239,8 +248,8 @@ impl Deadlines {
         let id = entry.id;
         match entry.phase {
             Phase::Parked | Phase::Held => None,
-            Phase::Session => {
-                self.wait(at, now_ms, Phase::Session, again_ms);
+            Phase::Session | Phase::Ended => {
+                self.wait(at, now_ms, Phase::Ended, again_ms);
                 Some(Due::Session { id })
             }
             Phase::Removal => {

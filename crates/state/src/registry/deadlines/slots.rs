@@ -21,6 +21,8 @@ pub(super) enum Phase {
     Parked,
     /// That its session is renewed.
     Session,
+    /// That its session, which was told to be over, is gone.
+    Ended,
 }
 
 #[derive(Clone, Debug)]

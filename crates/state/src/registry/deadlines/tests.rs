@@ -31,6 +31,10 @@ fn silent(id: u64) -> Due {
     Due::Silent { id: TimerId(id), status: Status::Critical }
 }
 
+fn ended(id: u64) -> Due {
+    Due::Session { id: TimerId(id) }
+}
+
 /// What falls due on the way, with the time it was told at.
 fn run(deadlines: &mut Deadlines, from_ms: u64, to_ms: u64) -> Vec<(u64, Due)> {
     let mut told = Vec::new();
@@ -103,7 +107,29 @@ fn a_session_lives_while_it_is_renewed() {
     deadlines.note(0, &[TimerChange::Start(TimerId(3), session)]);
     assert_eq!(run(&mut deadlines, 0, 9_000), []);
     assert!(deadlines.renew(9_000, TimerId(3)) && !deadlines.renew(9_000, TimerId(4)));
-    assert_eq!(run(&mut deadlines, 9_000, 19_000), [(19_000, Due::Session { id: TimerId(3) })]);
+    assert_eq!(run(&mut deadlines, 9_000, 19_000), [(19_000, ended(3))]);
+}
+
+/// Who was answered that it is renewed must not end by what was said before.
+#[test]
+fn a_session_that_was_told_to_be_over_is_renewed_by_nothing_but_the_log() {
+    let mut deadlines = Deadlines::new(settings(), 0);
+    let session = Timer::Session { ttl_ms: 10_000 };
+    let begins = [TimerChange::Start(TimerId(3), session.clone())];
+    deadlines.note(0, &begins);
+    assert_eq!(run(&mut deadlines, 0, 10_000), [(10_000, ended(3))]);
+    assert!(!deadlines.renew(10_050, TimerId(3)) && !deadlines.renew(14_000, TimerId(3)));
+    assert_eq!(run(&mut deadlines, 10_050, 16_000), [(15_000, ended(3))]);
+    // This process stood still: nothing but what was told already is over.
+    let all = [(TimerId(3), session.clone()), (TimerId(4), session)];
+    deadlines.begin(16_000, all.into_iter());
+    assert!(!deadlines.renew(16_000, TimerId(3)) && deadlines.renew(16_000, TimerId(4)));
+    assert_eq!(run(&mut deadlines, 16_000, 22_000), [(21_000, ended(3))]);
+    // The log has a renewal: it came before what was told, or what was told is void.
+    deadlines.note(22_000, &begins);
+    assert!(deadlines.renew(23_000, TimerId(3)));
+    let told = run(&mut deadlines, 23_000, 36_000);
+    assert_eq!(told, [(33_000, ended(3)), (36_000, ended(4))]);
 }
 
 #[test]
@@ -118,10 +144,7 @@ fn a_new_leader_gives_everything_its_full_time_and_the_grace() {
     // A beat does not take the grace away.
     assert_eq!(deadlines.hear(15_000, TimerId(1), Status::Passing), Heard::Nothing);
     let told = run(&mut deadlines, 14_000, 44_000);
-    assert_eq!(
-        told,
-        [(39_000, silent(1)), (44_000, silent(1)), (44_000, Due::Session { id: TimerId(2) })]
-    );
+    assert_eq!(told, [(39_000, silent(1)), (44_000, silent(1)), (44_000, ended(2))]);
 }
 
 /// Nobody answers any more: the share of the service goes, and the rest is let go a share at a time.

@@ -81,7 +81,13 @@ impl Model {
                 Ok(0)
             }
             RegistryCommand::RenewSession { id } => {
-                self.sessions.get(id).map(|_| 0).ok_or(Code::SessionUnknown)
+                let renewed = self.sessions.get_mut(id).ok_or(Code::SessionUnknown);
+                renewed.map(|session| {
+                    if session.ttl_ms > 0 {
+                        session.modified = Revision(now);
+                    }
+                    0
+                })
             }
             RegistryCommand::Expire(all) => {
                 Ok(all.iter().filter(|it| self.expire(it, now)).count() as u64)
@@ -260,7 +266,10 @@ impl Model {
                 let target = Target::Instance(instance_of(known));
                 self.forget(&target);
             }
-            Expiry::Session { id } => return self.sessions.remove(id).is_some(),
+            Expiry::Session { id, modified } => {
+                let is_it = self.sessions.get(id).is_some_and(|it| it.modified == *modified);
+                return is_it && self.sessions.remove(id).is_some();
+            }
         }
         // What hung on it is over before the next one is looked at.
         self.end_what_hangs();

@@ -116,7 +116,12 @@ impl Trial {
         match self.random.below(3) {
             0 => Expiry::Check { check, modified, status: self.status() },
             1 => Expiry::Instance { check, modified },
-            _ => Expiry::Session { id: self.one(&["s0", "s1", "s2"]).into() },
+            _ => {
+                let id = self.one(&["s0", "s1", "s2"]);
+                let known = self.model.sessions.get(id).map(|it| it.modified);
+                let modified = known.filter(|_| !self.random.one_in(4)).unwrap_or(Revision(3));
+                Expiry::Session { id: id.into(), modified }
+            }
         }
     }
 
@@ -220,7 +225,7 @@ impl Trial {
         }
         let command = self.command();
         let effects = self.apply(&Command::Registry(command.clone()));
-        let sessions_before: BTreeSet<Name> = self.model.sessions.keys().cloned().collect();
+        let sessions_before = self.model.sessions.clone();
         let (wanted, woken) = self.model.apply(&command);
         let mut found = effects.outcome.result.map_err(|fault| fault.code);
         if let Ok(Response::Registry(RegistryAnswer::TxnRefused(errors))) = &mut found {
@@ -229,8 +234,9 @@ impl Trial {
         let seed = self.seed;
         assert_eq!(found, wanted.map(Response::Registry), "seed {seed}: {command:#?}");
         assert_eq!(effects.outcome.revision.get(), self.model.revision, "seed {seed}: {command:?}");
-        let sessions_after: BTreeSet<Name> = self.model.sessions.keys().cloned().collect();
-        let sessions = sessions_before.symmetric_difference(&sessions_after).cloned().collect();
+        let (before, after) = (&sessions_before, &self.model.sessions);
+        let all = before.keys().chain(after.keys());
+        let sessions = all.filter(|id| before.get(*id) != after.get(*id)).cloned().collect();
         let told =
             Changes { timers: Vec::new(), lock_delays: Vec::new(), ..effects.registry.clone() };
         assert_eq!(told, changes(&woken, sessions), "seed {seed}: {command:#?}");

@@ -41,7 +41,12 @@ pub(crate) fn command(text: &str) -> RegistryCommand {
             modified: revision(3),
         }]),
         "lose" => RegistryCommand::Expire(
-            rest.iter().map(|id| Expiry::Session { id: (*id).into() }).collect(),
+            rest.chunks(2)
+                .map(|it| Expiry::Session {
+                    id: it[0].into(),
+                    modified: Revision(it[1].parse().unwrap()),
+                })
+                .collect(),
         ),
         "kv" => RegistryCommand::Kv(kv(rest)),
         "kvdel" => {
