@@ -197,18 +197,30 @@ impl<'a> Edit<'a> {
         let mut out = Writer::with_capacity(192);
         codec::put_check(&mut out, &check);
         self.batch.put(keys::check(self.region, service.as_ref(), &key), out.finish());
-        let (timer, status) = (check.timer, check.status);
+        let (timer, status, beats) = (check.timer, check.status, check.lives_by_beats());
         let counted = before.and_then(|before| before.timer(service.as_ref()));
         let counts = check.timer(service.as_ref());
         self.registry.insert_check(check);
         match counts {
-            Some(counts) if counted.as_ref() != Some(&counts) => self.restart_timer(timer, counts),
+            Some(counts) if beats || counted.as_ref() != Some(&counts) => {
+                self.restart_timer(timer, counts);
+            }
             None if counted.is_some() => self.changes.timers.push(TimerChange::Stop(timer)),
             _ => {}
         }
         self.touch_checked(&key.node, service.as_ref(), Told::Yes);
         if status == Status::Critical {
             self.end_sessions_on(&key);
+        }
+    }
+
+    /// Somebody said of a check that it is as it is known. That changes nothing, but it was heard.
+    pub(super) fn hear_of(&mut self, check: &Check) {
+        let service = self.registry.service_of_check(check);
+        if check.lives_by_beats()
+            && let Some(timer) = check.timer(service.as_ref())
+        {
+            self.restart_timer(check.timer, timer);
         }
     }
 

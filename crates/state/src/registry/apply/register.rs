@@ -107,6 +107,8 @@ impl Edit<'_> {
         }
         if same != *known {
             self.put_check(Some(known), same);
+        } else {
+            self.hear_of(&known);
         }
     }
 
@@ -139,6 +141,8 @@ impl Edit<'_> {
         if known.status != status || known.output != *output {
             let check = Check { status, output: output.clone(), ..(*known).clone() };
             self.put_check(Some(known), check);
+        } else {
+            self.hear_of(&known);
         }
         Ok(())
     }

@@ -106,12 +106,24 @@ impl Deadlines {
         let before = std::mem::replace(self, Self::new(self.settings, now_ms));
         for (id, timer) in timers {
             self.start(now_ms, id, &timer, self.settings.grace_ms);
-            let told = before.places.get(&id).map(|at| before.wheel.entry(*at).phase);
-            if told == Some(Phase::Ended)
-                && let Some(at) = self.places.get(&id).copied()
-            {
-                self.wait(at, now_ms, Phase::Ended, self.settings.again_ms);
+            if let Some(at) = before.places.get(&id) {
+                self.stay_told(now_ms, before.wheel.entry(*at));
             }
+        }
+    }
+
+    /// What was told before and is not settled is still told.
+    fn stay_told(&mut self, now_ms: u64, before: &Entry) {
+        let Some(at) = self.places.get(&before.id).copied() else { return };
+        let entry = self.wheel.entry_mut(at);
+        let told = match before.phase {
+            Phase::Lost => entry.thresholds.status() != before.thresholds.status(),
+            Phase::Ended => true,
+            _ => false,
+        };
+        if told {
+            entry.thresholds = before.thresholds;
+            self.wait(at, now_ms, before.phase, self.settings.again_ms);
         }
     }
 
@@ -125,7 +137,9 @@ impl Deadlines {
         }
     }
 
-    /// A client's beat or word, or a checker's result.
+    /// A client's beat or word, or a checker's result. After a loss was told it is answered as if that
+    /// had been applied: what is proposed by the answer comes after the loss in the log and mends it, or
+    /// before and changes nothing.
     pub fn hear(&mut self, now_ms: u64, id: TimerId, status: Status) -> Heard {
         let Some(at) = self.places.get(&id).copied() else { return Heard::Unknown };
         let entry = self.wheel.entry_mut(at);
@@ -138,6 +152,13 @@ impl Deadlines {
                 let since_ms = entry.deadline_ms;
                 self.services.let_live(entry.service, since_ms, id);
                 self.wait(at, now_ms, Phase::Beat, u64::from(self.wheel.entry(at).ttl_ms));
+            }
+            Phase::Lost => {
+                if let Some(status) = stands.filter(|it| *it < entry.thresholds.status()) {
+                    entry.thresholds.assume(status);
+                    let ttl_ms = u64::from(entry.ttl_ms);
+                    self.wait(at, now_ms, Phase::Beat, ttl_ms);
+                }
             }
             Phase::Removal | Phase::Parked | Phase::Session | Phase::Ended => {}
         }
@@ -217,9 +238,16 @@ impl Deadlines {
         self.stop(id);
         let entry = Entry::new(id, timer, service.unwrap_or(NO_SERVICE), before.as_ref());
         let (phase, after_ms) = entry.first_phase();
+        // As with a beat, what is left of the grace stays.
+        let same = before.filter(|it| it.phase == phase && it.ttl_ms == entry.ttl_ms);
+        let left = same.map_or(0, |it| it.deadline_ms.saturating_sub(now_ms));
+        let after_ms = match phase {
+            Phase::Beat | Phase::Session => left.max(after_ms + grace_ms),
+            _ => after_ms + grace_ms,
+        };
         let at = self.wheel.insert(entry);
         self.places.insert(id, at);
-        self.wait(at, now_ms, phase, after_ms + grace_ms);
+        self.wait(at, now_ms, phase, after_ms);
     }
 
     fn stop(&mut self, id: TimerId) {
@@ -256,6 +284,11 @@ impl Deadlines {
                 self.wait(at, now_ms, Phase::Removal, again_ms);
                 Some(Due::Removal { id })
             }
+            Phase::Lost => {
+                let status = entry.thresholds.status();
+                self.wait(at, now_ms, Phase::Lost, again_ms);
+                Some(Due::Silent { id, status })
+            }
             Phase::Beat => {
                 let stands = entry.thresholds.hear(Status::Critical);
                 let (ttl_ms, service) = (u64::from(entry.ttl_ms), entry.service);
@@ -271,10 +304,18 @@ impl Deadlines {
                     self.services.hold(service, now_ms, id);
                     return None;
                 }
-                self.wait(at, now_ms, Phase::Beat, again_ms);
-                Some(Due::Silent { id, status })
+                Some(self.lose(at, now_ms, status))
             }
         }
+    }
+
+    /// Tells that a check stands like this for silence, for the first time.
+    fn lose(&mut self, at: u32, now_ms: u64, status: Status) -> Due {
+        let entry = self.wheel.entry_mut(at);
+        entry.thresholds.assume(status);
+        let id = entry.id;
+        self.wait(at, now_ms, Phase::Lost, self.settings.again_ms);
+        Due::Silent { id, status }
     }
 
     /// Lets go what was held back, as far as the breaker allows by now.
@@ -284,8 +325,7 @@ impl Deadlines {
                 break;
             };
             let Some(at) = self.places.get(&id).copied() else { continue };
-            self.wait(at, now_ms, Phase::Beat, self.settings.again_ms);
-            due.push(Due::Silent { id, status: Status::Critical });
+            due.push(self.lose(at, now_ms, Status::Critical));
         }
     }
 }

@@ -15,6 +15,8 @@ pub(super) enum Phase {
     Beat,
     /// Nothing: its check was silent for too long, and the breaker holds it back.
     Held,
+    /// That its check stands as it was told to, for silence.
+    Lost,
     /// That its check gets better.
     Removal,
     /// Nothing.

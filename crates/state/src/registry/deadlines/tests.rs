@@ -65,6 +65,58 @@ fn beats_keep_a_check_alive_and_silence_is_told_once_in_time_and_again() {
     assert!(deadlines.is_empty());
 }
 
+/// What is heard after a loss was told is answered so that a command follows, once: the log has the loss
+/// before it or not at all.
+#[test]
+fn a_beat_after_a_told_loss_mends_it() {
+    let mut deadlines = Deadlines::new(settings(), 0);
+    let [passing, critical] = [Status::Passing, Status::Critical].map(|it| timer("web", it));
+    start(&mut deadlines, 0, 7, passing.clone());
+    assert_eq!(run(&mut deadlines, 0, 16_000), [(15_000, silent(7))]);
+    let stands = Heard::Stands(Status::Passing);
+    assert_eq!(deadlines.hear(16_000, TimerId(7), Status::Critical), Heard::Nothing);
+    assert_eq!(deadlines.hear(16_000, TimerId(7), Status::Passing), stands);
+    assert_eq!(deadlines.hear(16_050, TimerId(7), Status::Passing), Heard::Nothing);
+    assert_eq!(run(&mut deadlines, 16_050, 31_000), [], "it has its time again");
+    assert_eq!(run(&mut deadlines, 31_000, 37_000), [(31_050, silent(7)), (36_050, silent(7))]);
+    // The loss is applied, and the repair was proposed in the same moment.
+    assert_eq!(deadlines.hear(37_000, TimerId(7), Status::Passing), stands);
+    start(&mut deadlines, 37_000, 7, critical);
+    assert_eq!(deadlines.hear(37_050, TimerId(7), Status::Passing), stands);
+    start(&mut deadlines, 37_100, 7, passing.clone());
+    assert_eq!(deadlines.hear(37_150, TimerId(7), Status::Passing), Heard::Nothing);
+    // The same registration again is a beat as well.
+    assert_eq!(run(&mut deadlines, 37_150, 52_500), [(52_150, silent(7))]);
+    start(&mut deadlines, 52_500, 7, passing.clone());
+    assert_eq!(run(&mut deadlines, 52_500, 67_450), []);
+    assert_eq!(deadlines.hear(67_450, TimerId(7), Status::Passing), Heard::Nothing);
+    // This process stood still: what it has told is still on its way.
+    assert_eq!(run(&mut deadlines, 67_450, 82_500), [(82_450, silent(7))]);
+    deadlines.begin(85_000, [(TimerId(7), Timer::Check(passing))].into_iter());
+    assert_eq!(deadlines.hear(85_000, TimerId(7), Status::Passing), stands);
+}
+
+/// One that has to be heard several times is mended by as many beats, not by one.
+#[test]
+fn a_told_loss_is_mended_by_as_many_beats_as_it_takes() {
+    let mut deadlines = Deadlines::new(settings(), 0);
+    let slow = |status| CheckTimer {
+        failures_before_critical: 2,
+        success_before_passing: 2,
+        ..timer("web", status)
+    };
+    start(&mut deadlines, 0, 1, slow(Status::Passing));
+    assert_eq!(run(&mut deadlines, 0, 29_000), []);
+    // Registered again: what was silent before does not count any more.
+    start(&mut deadlines, 29_000, 1, slow(Status::Passing));
+    assert_eq!(run(&mut deadlines, 29_000, 60_000), [(59_000, silent(1))]);
+    assert_eq!(deadlines.hear(60_000, TimerId(1), Status::Passing), Heard::Nothing);
+    assert_eq!(run(&mut deadlines, 60_000, 65_000), [(64_000, silent(1))]);
+    let stands = Heard::Stands(Status::Passing);
+    assert_eq!(deadlines.hear(65_000, TimerId(1), Status::Passing), stands);
+    assert_eq!(run(&mut deadlines, 65_000, 94_000), []);
+}
+
 #[test]
 fn thresholds_count_silence_like_any_failure() {
     let mut deadlines = Deadlines::new(settings(), 0);
@@ -141,8 +193,9 @@ fn a_new_leader_gives_everything_its_full_time_and_the_grace() {
         (TimerId(2), Timer::Session { ttl_ms: 20_000 }),
     ];
     deadlines.begin(14_000, all.into_iter());
-    // A beat does not take the grace away.
+    // Neither a beat nor the same registration takes the grace away.
     assert_eq!(deadlines.hear(15_000, TimerId(1), Status::Passing), Heard::Nothing);
+    start(&mut deadlines, 16_000, 1, timer("web", Status::Passing));
     let told = run(&mut deadlines, 14_000, 44_000);
     assert_eq!(told, [(39_000, silent(1)), (44_000, silent(1)), (44_000, ended(2))]);
 }

@@ -21,7 +21,12 @@ impl Thresholds {
         let before_passing = check.success_before_passing.max(1);
         // One that passes already has shown what it takes.
         let shown = if check.status == Status::Passing { before_passing } else { 0 };
-        let (successes, failures) = before.map_or((shown, 0), |it| (it.successes, it.failures));
+        let (successes, failures) = match before {
+            // By whatever word it came to pass, it was heard.
+            Some(before) if check.status == Status::Passing => (before.successes.max(shown), 0),
+            Some(before) => (before.successes, before.failures),
+            None => (shown, 0),
+        };
         Self {
             status: check.status,
             successes,
@@ -46,6 +51,11 @@ impl Thresholds {
 
     pub(super) fn status(&self) -> Status {
         self.status
+    }
+
+    /// Takes it that what was proposed is so.
+    pub(super) fn assume(&mut self, status: Status) {
+        self.status = status;
     }
 
     /// Counts a result; answers how the check stands, if that is another way than before. It is asked

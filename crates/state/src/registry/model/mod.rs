@@ -14,7 +14,7 @@ use types::Revision;
 
 use super::answer::{CheckTimer, Timer};
 use super::name::{CheckKey, InstanceKey, Name, ServiceName, TimerId};
-use super::record::{Check, Instance, Node, Session};
+use super::record::{Check, Instance, Node, Session, Status};
 pub(super) use gone::Gone;
 use members::{InstanceEntry, Members, Place, Places};
 use vocabulary::Vocabulary;
@@ -342,6 +342,11 @@ impl Check {
             || definition.success_before_passing > 1
             || definition.failures_before_warning > 0
             || definition.failures_before_critical > 1
+    }
+
+    /// Whether any word of it moves its deadline.
+    pub(super) fn lives_by_beats(&self) -> bool {
+        self.definition.ttl_ms > 0 && self.status != Status::Critical
     }
 
     /// What a leader has to count, where the check is about an instance of this service.
