@@ -14,11 +14,11 @@ pub(super) const NO_SERVICE: u32 = u32::MAX;
 /// How much of a service may be lost by silence at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Breaker {
-    /// Services with fewer checks that count time are not held back: one lost out of two is no sign of
-    /// anything.
+    /// Services with fewer checks that can be lost are not held back: one out of two is no sign of
+    /// anything. Those that cannot fall silent and those that are critical already do not count.
     pub from: u32,
-    /// Of a hundred checks of a service, how many may fall silent within the window; 100 switches the
-    /// brake off.
+    /// Of a hundred of them, as many as there were when the first fell silent, how many may within the
+    /// window; 100 switches the brake off.
     pub percent: u32,
     /// Milliseconds.
     pub window_ms: u64,
@@ -37,7 +37,7 @@ pub struct Held<'a> {
     pub service: &'a ServiceName,
     /// How many of its checks were silent for too long and are held back.
     pub held: usize,
-    /// How many it has that count time.
+    /// How many it has that can fall silent.
     pub all: u32,
 }
 
@@ -54,13 +54,19 @@ pub(super) struct Services {
 #[derive(Debug)]
 struct Group {
     name: ServiceName,
-    members: u32,
+    /// Its checks that can fall silent.
+    all: u32,
+    /// Those of them that are not critical, and were not told to be.
+    alive: u32,
+    /// Those that were told to be since nothing was held back and no window was open: the service is
+    /// still measured as it was before.
+    fallen: u32,
     /// When checks were lost, within the window.
     lost: VecDeque<u64>,
     /// Since when, and whose: the longest silent first.
     held: BTreeSet<(u64, TimerId)>,
     /// How many of the held may go whatever the window says.
-    confirmed: usize,
+    confirmed: u32,
 }
 
 impl Group {
@@ -68,25 +74,38 @@ impl Group {
         while self.lost.front().is_some_and(|at| at.saturating_add(breaker.window_ms) <= now_ms) {
             self.lost.pop_front();
         }
-        if self.members < breaker.from || breaker.percent >= 100 {
+        if self.lost.is_empty() && self.held.is_empty() {
+            self.fallen = 0;
+        }
+        // What fell and rose again is in both.
+        let members = self.alive.saturating_add(self.fallen).min(self.all);
+        if members < breaker.from || breaker.percent >= 100 {
             return true;
         }
-        let share = u64::from(self.members) * u64::from(breaker.percent) / 100;
+        let share = u64::from(members) * u64::from(breaker.percent) / 100;
         // One at least, or the dead would stay for ever.
         (self.lost.len() as u64) < share.max(1)
     }
 }
 
+fn count(held: &BTreeSet<(u64, TimerId)>) -> u32 {
+    u32::try_from(held.len()).unwrap_or(u32::MAX)
+}
+
 impl Services {
-    /// A timer of this service begins; answers the number to leave with.
-    pub(super) fn enter(&mut self, name: &ServiceName) -> u32 {
+    /// A check of this service that can fall silent begins; answers the number to leave with.
+    pub(super) fn enter(&mut self, name: &ServiceName, alive: bool) -> u32 {
         if let Some(at) = self.by_name.get(name) {
-            self.groups[*at as usize].members += 1;
+            let group = &mut self.groups[*at as usize];
+            group.all += 1;
+            group.alive += u32::from(alive);
             return *at;
         }
         let group = Group {
             name: name.clone(),
-            members: 1,
+            all: 1,
+            alive: u32::from(alive),
+            fallen: 0,
             lost: VecDeque::new(),
             held: BTreeSet::new(),
             confirmed: 0,
@@ -105,14 +124,28 @@ impl Services {
         at
     }
 
-    pub(super) fn leave(&mut self, service: u32) {
+    pub(super) fn leave(&mut self, service: u32, alive: bool) {
         let Some(group) = self.groups.get_mut(service as usize) else { return };
-        group.members -= 1;
-        if group.members == 0 {
+        group.all -= 1;
+        group.alive -= u32::from(alive);
+        if group.all == 0 {
             self.by_name.remove(&group.name);
             self.holding.remove(&service);
             self.free.push(service);
         }
+    }
+
+    /// A check is told to be critical for silence.
+    pub(super) fn fall(&mut self, service: u32) {
+        let Some(group) = self.groups.get_mut(service as usize) else { return };
+        group.alive -= 1;
+        group.fallen = group.fallen.saturating_add(1);
+    }
+
+    /// And was heard before that was applied.
+    pub(super) fn rise(&mut self, service: u32) {
+        let Some(group) = self.groups.get_mut(service as usize) else { return };
+        group.alive += 1;
     }
 
     /// Whether one more check may be lost; if so, it is counted.
@@ -136,45 +169,46 @@ impl Services {
     pub(super) fn let_live(&mut self, service: u32, since_ms: u64, id: TimerId) {
         let Some(group) = self.groups.get_mut(service as usize) else { return };
         group.held.remove(&(since_ms, id));
-        group.confirmed = group.confirmed.min(group.held.len());
+        group.confirmed = group.confirmed.min(count(&group.held));
         if group.held.is_empty() {
             self.holding.remove(&service);
         }
     }
 
-    /// The next of those held back that may go now.
-    pub(super) fn next_released(&mut self, now_ms: u64, breaker: &Breaker) -> Option<TimerId> {
+    /// Those held back that may go now, at most `most`.
+    pub(super) fn release(&mut self, now_ms: u64, breaker: &Breaker, most: usize) -> Vec<TimerId> {
+        let mut released = Vec::new();
         for service in &self.holding {
             let group = &mut self.groups[*service as usize];
-            if group.confirmed == 0 && !group.may_lose(now_ms, breaker) {
-                continue;
+            while released.len() < most && (group.confirmed > 0 || group.may_lose(now_ms, breaker))
+            {
+                let Some((_, id)) = group.held.pop_first() else { break };
+                if group.confirmed > 0 {
+                    group.confirmed -= 1;
+                } else {
+                    group.lost.push_back(now_ms);
+                }
+                released.push(id);
             }
-            let (_, id) = group.held.pop_first()?;
-            if group.confirmed > 0 {
-                group.confirmed -= 1;
-            } else {
-                group.lost.push_back(now_ms);
-            }
-            if group.held.is_empty() {
-                let service = *service;
-                self.holding.remove(&service);
-            }
-            return Some(id);
         }
-        None
+        if !released.is_empty() {
+            let groups = &self.groups;
+            self.holding.retain(|service| !groups[*service as usize].held.is_empty());
+        }
+        released
     }
 
     pub(super) fn confirm(&mut self, service: &ServiceName) {
         let Some(at) = self.by_name.get(service) else { return };
         let group = &mut self.groups[*at as usize];
-        group.confirmed = group.held.len();
+        group.confirmed = count(&group.held);
         group.lost.clear();
     }
 
     pub(super) fn held(&self) -> impl Iterator<Item = Held<'_>> {
         self.holding.iter().map(|service| {
             let group = &self.groups[*service as usize];
-            Held { service: &group.name, held: group.held.len(), all: group.members }
+            Held { service: &group.name, held: group.held.len(), all: group.all }
         })
     }
 

@@ -9,6 +9,7 @@
 mod breaker;
 mod lock_delays;
 mod slots;
+mod terms;
 mod thresholds;
 mod wheel;
 
@@ -24,58 +25,8 @@ pub use breaker::{Breaker, Held};
 use breaker::{NO_SERVICE, Services};
 pub use lock_delays::LockDelays;
 use slots::{Entry, Phase};
+pub use terms::{Due, Heard, Settings};
 use wheel::Wheel;
-
-/// What the deadlines go by.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Settings {
-    /// Milliseconds everything gets on top of its full time when a leader begins: its clients have to
-    /// find it first.
-    pub grace_ms: u64,
-    /// Milliseconds until what is due is told again, if nothing came of it.
-    pub again_ms: u64,
-    /// How much of a service may fall silent at once.
-    pub breaker: Breaker,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { grace_ms: 15_000, again_ms: 5_000, breaker: Breaker::default() }
-    }
-}
-
-/// What a beat or a result means.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Heard {
-    /// There is no such timer: the client has to register.
-    Unknown,
-    /// Nothing is to be done: the check stands as it stood.
-    Nothing,
-    /// The check stands like this now: to be proposed.
-    Stands(Status),
-}
-
-/// What is over.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Due {
-    /// A check heard nothing for so long that it stands like this now.
-    Silent {
-        /// Whose.
-        id: TimerId,
-        /// How it stands.
-        status: Status,
-    },
-    /// A check was critical for so long that its instance goes.
-    Removal {
-        /// Whose.
-        id: TimerId,
-    },
-    /// A session was not renewed.
-    Session {
-        /// Whose.
-        id: TimerId,
-    },
-}
 
 /// Every deadline of a region, about 80 bytes each; no task and no timer of the system for any of them.
 #[derive(Debug)]
@@ -117,12 +68,15 @@ impl Deadlines {
         let Some(at) = self.places.get(&before.id).copied() else { return };
         let entry = self.wheel.entry_mut(at);
         let told = match before.phase {
-            Phase::Lost => entry.thresholds.status() != before.thresholds.status(),
+            Phase::Lost => entry.thresholds.status() < before.thresholds.status(),
             Phase::Ended => true,
             _ => false,
         };
         if told {
             entry.thresholds = before.thresholds;
+            if before.phase == Phase::Lost && before.thresholds.status() == Status::Critical {
+                self.services.fall(entry.service);
+            }
             self.wait(at, now_ms, before.phase, self.settings.again_ms);
         }
     }
@@ -155,6 +109,9 @@ impl Deadlines {
             }
             Phase::Lost => {
                 if let Some(status) = stands.filter(|it| *it < entry.thresholds.status()) {
+                    if entry.thresholds.status() == Status::Critical {
+                        self.services.rise(entry.service);
+                    }
                     entry.thresholds.assume(status);
                     let ttl_ms = u64::from(entry.ttl_ms);
                     self.wait(at, now_ms, Phase::Beat, ttl_ms);
@@ -232,8 +189,11 @@ impl Deadlines {
         let known = self.places.get(&id).copied();
         let before = known.map(|at| self.wheel.entry(at).clone());
         let service = match timer {
-            Timer::Check(check) => check.service.as_ref().map(|name| self.services.enter(name)),
-            Timer::Session { .. } => None,
+            Timer::Check(check) if check.ttl_ms > 0 => check
+                .service
+                .as_ref()
+                .map(|name| self.services.enter(name, check.status < Status::Critical)),
+            Timer::Check(_) | Timer::Session { .. } => None,
         };
         self.stop(id);
         let entry = Entry::new(id, timer, service.unwrap_or(NO_SERVICE), before.as_ref());
@@ -256,7 +216,7 @@ impl Deadlines {
         if entry.phase == Phase::Held {
             self.services.let_live(entry.service, entry.deadline_ms, id);
         }
-        self.services.leave(entry.service);
+        self.services.leave(entry.service, entry.thresholds.status() < Status::Critical);
     }
 
     fn wait(&mut self, at: u32, now_ms: u64, phase: Phase, after_ms: u64) {
@@ -313,6 +273,9 @@ impl Deadlines {
     fn lose(&mut self, at: u32, now_ms: u64, status: Status) -> Due {
         let entry = self.wheel.entry_mut(at);
         entry.thresholds.assume(status);
+        if status == Status::Critical {
+            self.services.fall(entry.service);
+        }
         let id = entry.id;
         self.wait(at, now_ms, Phase::Lost, self.settings.again_ms);
         Due::Silent { id, status }
@@ -320,10 +283,7 @@ impl Deadlines {
 
     /// Lets go what was held back, as far as the breaker allows by now.
     fn release_held(&mut self, now_ms: u64, most: usize, due: &mut Vec<Due>) {
-        while due.len() < most {
-            let Some(id) = self.services.next_released(now_ms, &self.settings.breaker) else {
-                break;
-            };
+        for id in self.services.release(now_ms, &self.settings.breaker, most) {
             let Some(at) = self.places.get(&id).copied() else { continue };
             due.push(self.lose(at, now_ms, Status::Critical));
         }

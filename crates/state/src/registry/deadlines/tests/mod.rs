@@ -1,7 +1,9 @@
-use super::super::answer::{CheckTimer, Timer, TimerChange};
-use super::super::name::{ServiceName, TimerId};
-use super::super::record::Status;
+mod breaker;
+
 use super::{Breaker, Deadlines, Due, Heard, LockDelays, Settings};
+use crate::registry::answer::{CheckTimer, Timer, TimerChange};
+use crate::registry::name::{ServiceName, TimerId};
+use crate::registry::record::Status;
 
 /// A time to live, as Consul's clients like it.
 const TTL_MS: u64 = 15_000;
@@ -198,70 +200,6 @@ fn a_new_leader_gives_everything_its_full_time_and_the_grace() {
     start(&mut deadlines, 16_000, 1, timer("web", Status::Passing));
     let told = run(&mut deadlines, 14_000, 44_000);
     assert_eq!(told, [(39_000, silent(1)), (44_000, silent(1)), (44_000, ended(2))]);
-}
-
-/// Nobody answers any more: the share of the service goes, and the rest is let go a share at a time.
-#[test]
-fn the_breaker_holds_back_all_but_a_share_in_any_window() {
-    let mut deadlines = Deadlines::new(settings(), 0);
-    for id in 0..10 {
-        start(&mut deadlines, 0, id, timer("web", Status::Passing));
-    }
-    start(&mut deadlines, 0, 99, timer("other", Status::Passing));
-    let first = deadlines.expired(15_000, 1_000);
-    assert_eq!(first.len(), 3 + 1, "{first:?}");
-    assert!(first.contains(&silent(99)), "another service is none of its business");
-    let held: Vec<_> = deadlines.held().map(|it| (it.held, it.all)).collect();
-    assert_eq!(held, [(7, 10)]);
-    for due in &first {
-        let Due::Silent { id, .. } = due else { panic!("{due:?}") };
-        let service = if id.0 == 99 { "other" } else { "web" };
-        start(&mut deadlines, 15_000, id.0, timer(service, Status::Critical));
-    }
-    // One of those held back was only slow.
-    let alive = (0..10).find(|id| !first.contains(&silent(*id))).unwrap();
-    assert_eq!(deadlines.hear(16_000, TimerId(alive), Status::Passing), Heard::Nothing);
-    let mut told = Vec::new();
-    for now_ms in (15_000..140_000).step_by(50) {
-        for due in deadlines.expired(now_ms, 1_000) {
-            let Due::Silent { id, .. } = due else { panic!("{due:?}") };
-            start(&mut deadlines, now_ms, id.0, timer("web", Status::Critical));
-            told.push((now_ms, id.0));
-        }
-        if now_ms % 5_000 == 0 && now_ms < 100_000 {
-            deadlines.hear(now_ms, TimerId(alive), Status::Passing);
-        }
-    }
-    let times: Vec<u64> = told.iter().map(|(at, _)| *at).collect();
-    assert_eq!(times, [45_000, 45_000, 45_000, 75_000, 75_000, 75_000, 110_000]);
-    assert_eq!(told.last(), Some(&(110_000, alive)), "and then it was silent, too");
-    assert_eq!(deadlines.held().count(), 0);
-}
-
-#[test]
-fn what_is_held_back_goes_when_somebody_confirms() {
-    let mut deadlines = Deadlines::new(settings(), 0);
-    for id in 0..10 {
-        start(&mut deadlines, 0, id, timer("web", Status::Passing));
-    }
-    assert_eq!(deadlines.expired(15_000, 2).len(), 2);
-    assert_eq!(deadlines.expired(15_000, 1_000).len(), 1);
-    deadlines.confirm(&ServiceName::new("default", "web"));
-    assert_eq!(deadlines.expired(15_100, 5).len(), 5, "never more than asked for");
-    assert_eq!(deadlines.expired(15_100, 1_000).len(), 2);
-    assert_eq!(deadlines.held().count(), 0);
-}
-
-#[test]
-fn small_services_and_those_without_a_brake_lose_all_at_once() {
-    for (members, percent) in [(3, 30), (50, 100)] {
-        let breaker = Breaker { percent, ..settings().breaker };
-        let mut deadlines = Deadlines::new(Settings { breaker, ..settings() }, 0);
-        for id in 0..members {
-            start(&mut deadlines, 0, id, timer("web", Status::Passing));
-        }
-        assert_eq!(deadlines.expired(15_000, 1_000).len() as u64, members);
-    }
 }
 
 /// Against a list that is looked through from the front: random starts, beats and stops, with times to
