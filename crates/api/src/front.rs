@@ -23,6 +23,7 @@ use tonic::codegen::Service;
 use types::limits;
 
 use crate::calls::{self, Call};
+use crate::consul::{Consul, Home};
 use crate::etcd::{
     AuthService, ClusterService, ElectionService, KvService, LeaseService, LockService,
     MaintenanceService, OVERHEAD_BYTES, WatchService,
@@ -65,6 +66,7 @@ struct Services {
     node: NodeServer<NodeService>,
     health: HealthServer<HealthService>,
     reflection: Reflection,
+    consul: Consul,
     http: Router,
 }
 
@@ -88,6 +90,7 @@ impl Front {
             node: NodeServer::new(NodeService::new(handle())),
             health: HealthServer::new(HealthService::new(handle())),
             reflection: Reflection::new(),
+            consul: Consul::new(Arc::new(Home::new(handle()))),
             http,
         };
         Self { services: Arc::new(services), guest: None }
@@ -158,6 +161,10 @@ impl Front {
             unknown if is_grpc(&request) => {
                 let status = Status::unimplemented(format!("unknown service {unknown}"));
                 std::future::ready(Ok(status.into_http())).boxed()
+            }
+            "v1" => {
+                let answer = services.consul.clone().serve(request.map(axum::body::Body::new));
+                answer.map(|answer| Ok(answer.map(tonic::body::Body::new))).boxed()
             }
             "v3" => {
                 let answer = crate::gateway::serve(self.clone(), request);

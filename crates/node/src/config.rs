@@ -89,6 +89,8 @@ pub struct NodeConfig {
     pub watch_limits: WatchLimits,
     /// How leases end.
     pub lease_limits: LeaseLimits,
+    /// The datacenter that Consul's clients are told: all nodes of a cluster are in one.
+    pub datacenter: String,
     /// How instances, checks and sessions of a registry end.
     pub registry: Settings,
 }
@@ -124,6 +126,7 @@ impl Default for NodeConfig {
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),
+            datacenter: "dc1".to_owned(),
             registry: Settings::default(),
         }
     }

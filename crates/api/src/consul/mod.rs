@@ -1,4 +1,24 @@
-//! Consul's API, as unmodified clients speak it.
+//! Consul's API, as unmodified clients speak it: HTTP under `/v1/`. Every server answers for all of the
+//! registry; there is no agent that something belongs to.
 
-#[allow(dead_code, reason = "the routes that take a filter come with the rest of the API")]
+mod agent;
+mod answer;
+mod asked;
+mod catalog;
+mod definition;
+mod duration;
 pub(crate) mod filter;
+mod health;
+mod home;
+mod input;
+mod kv;
+mod parameters;
+mod problem;
+mod routes;
+mod serve;
+mod session;
+mod show;
+mod status;
+
+pub(crate) use home::Home;
+pub(crate) use serve::Consul;

@@ -17,6 +17,7 @@ use crate::etcd::{CLUSTER_VERSION, VERSION};
 /// The routes over the node behind `handle`.
 pub fn router(handle: Handle) -> Router {
     Router::new()
+        .route("/", get(root))
         .route("/health", get(health::health))
         .route("/livez", get(checks::live))
         .route("/livez/{check}", get(checks::one_of_live))
@@ -26,6 +27,11 @@ pub fn router(handle: Handle) -> Router {
         .route("/metrics", get(metrics))
         .merge(simple::router())
         .with_state(handle)
+}
+
+/// For people with a browser, and for checks that only want an answer (Consul's agent has one here).
+async fn root() -> &'static str {
+    "Hiraeth: etcd's API, Consul's under /v1/, /metrics, /health\n"
 }
 
 async fn version() -> impl IntoResponse {

@@ -94,6 +94,25 @@ impl Handle {
         }
     }
 
+    /// The datacenter this cluster is said to be in.
+    #[must_use]
+    pub fn datacenter(&self) -> &str {
+        &self.shared.config.datacenter
+    }
+
+    /// The node that leads a keyspace, as far as this one knows.
+    #[must_use]
+    pub fn leader(&self, keyspace: KeyspaceId) -> Option<types::NodeId> {
+        self.shard(keyspace).ok()?.leadership().leader
+    }
+
+    /// A number that nobody else draws.
+    #[must_use]
+    pub fn random(&self) -> u128 {
+        let (high, low) = (self.shared.rng.next_u64(), self.shared.rng.next_u64());
+        (u128::from(high) << 64) | u128::from(low)
+    }
+
     /// How old this node's copy of a keyspace is, and whether a leader is known.
     ///
     /// # Errors

@@ -1,0 +1,196 @@
+//! One request, and what every route asks of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Method;
+use node::{Caller, Consistency, Handle, Topic};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use serde_json::Value;
+use state::command::Command;
+use state::registry::query::Indexed;
+use state::registry::{Registry, RegistryAnswer, RegistryCommand};
+use state::response::Response;
+use types::{Code, Fault, KeyspaceId};
+
+use super::answer::{Answer, Meta, Outcome};
+use super::filter::Filter;
+use super::filter::shape::Shape;
+use super::home::Home;
+use super::input::Input;
+use super::parameters::{Freshness, Parameters};
+use super::problem::Problem;
+
+/// A request for one of Consul's routes.
+pub(super) struct Asked {
+    pub(super) home: Arc<Home>,
+    pub(super) keyspace: KeyspaceId,
+    pub(super) method: Method,
+    /// What follows the route in the path, as it was sent.
+    pub(super) tail: String,
+    pub(super) parameters: Parameters,
+    pub(super) token: Option<Box<str>>,
+    pub(super) wants_text: bool,
+    pub(super) body: Bytes,
+}
+
+impl Asked {
+    pub(super) fn handle(&self) -> &Handle {
+        self.home.handle()
+    }
+
+    /// In whose name everything is asked.
+    pub(super) fn caller(&self) -> Caller<'_, &Option<Box<str>>> {
+        self.handle().caller(self.keyspace, &self.token)
+    }
+
+    /// What follows the route: a name or an id, which may have slashes.
+    pub(super) fn name(&self, what: &str) -> Result<String, Problem> {
+        let name = percent_decode_str(&self.tail).decode_utf8();
+        let name = name.map_err(|_| Problem::bad(format!("{what} is not UTF-8")))?;
+        if name.is_empty() {
+            return Err(Problem::bad(format!("Missing {what}")));
+        }
+        Ok(name.into_owned())
+    }
+
+    /// The same, for keys: any bytes, and maybe none.
+    pub(super) fn key(&self) -> Bytes {
+        percent_decode_str(&self.tail).collect::<Vec<u8>>().into()
+    }
+
+    /// The body as JSON.
+    pub(super) fn json(&self) -> Result<Value, Problem> {
+        Input::parse(&self.body)
+    }
+
+    pub(super) fn filter(&self, shape: &'static Shape) -> Result<Filter, Problem> {
+        Ok(Filter::parse(self.parameters.get("filter").unwrap_or_default(), shape)?)
+    }
+
+    /// Whether the answer is asked of another cluster that is a peer of this one: there are none.
+    pub(super) fn is_of_a_peer(&self) -> bool {
+        self.parameters.get("peer").is_some_and(|peer| !peer.is_empty())
+    }
+
+    /// Asks the registry, as fresh as the request wants it, and waits for another answer than that of the
+    /// index it names.
+    pub(super) async fn registry<T>(
+        &self,
+        topic: Topic,
+        ask: impl Fn(&Registry) -> Indexed<T> + Send + Sync,
+    ) -> Result<(T, Meta), Problem> {
+        let freshness = self.parameters.freshness()?;
+        let (index, wait) = (self.parameters.index()?, self.parameters.wait()?);
+        let (first, known_leader) = self.ask_first(freshness, index, &ask).await?;
+        let mut meta =
+            Meta { index: first.body.index, age: first.header.age, known_leader, freshness };
+        if index == 0 || meta.index.get().unsigned_abs() > index {
+            return Ok((first.body.value, meta));
+        }
+        let after = types::Revision(i64::try_from(index).unwrap_or(i64::MAX));
+        let answer = self.caller().registry_wait((topic, after), shortened(wait), ask).await?;
+        (meta.index, meta.age) = (answer.body.index, self.age(freshness)?);
+        meta.known_leader = self.handle().has_leader(self.keyspace);
+        Ok((answer.body.value, meta))
+    }
+
+    async fn ask_first<T>(
+        &self,
+        freshness: Freshness,
+        index: u64,
+        ask: impl Fn(&Registry) -> T + Send + Sync,
+    ) -> Result<(node::Answer<T>, bool), Problem> {
+        let caller = self.caller();
+        let has_leader = self.handle().has_leader(self.keyspace);
+        match freshness {
+            Freshness::Consistent => {
+                Ok((caller.registry(Consistency::Linearizable, &ask).await?, true))
+            }
+            Freshness::Stale => Ok((caller.registry(Consistency::Stale, &ask).await?, has_leader)),
+            // Who waits has an answer already, and goes on from there: nothing is to be confirmed.
+            Freshness::Default if index > 0 => {
+                Ok((caller.registry(Consistency::Stale, &ask).await?, has_leader))
+            }
+            Freshness::Default => {
+                match caller.registry(Consistency::Linearizable, &ask).await {
+                    Ok(answer) => Ok((answer, true)),
+                    // A list that is old serves clients better than none (feature R6).
+                    Err(fault) if is_out_of_reach(&fault) => {
+                        Ok((caller.registry(Consistency::Stale, &ask).await?, false))
+                    }
+                    Err(fault) => Err(fault.into()),
+                }
+            }
+        }
+    }
+
+    /// How old an answer is that was not confirmed.
+    pub(super) fn age(&self, freshness: Freshness) -> Result<Option<node::Age>, Problem> {
+        let has_leader = self.handle().has_leader(self.keyspace);
+        if freshness != Freshness::Stale && has_leader {
+            return Ok(None);
+        }
+        Ok(Some(self.handle().registry_age(self.keyspace)?))
+    }
+
+    /// Has the registry changed.
+    pub(super) async fn change(&self, command: RegistryCommand) -> Result<RegistryAnswer, Problem> {
+        let answer = self.caller().propose(Command::Registry(command)).await?;
+        match answer.body {
+            Response::Registry(answer) => Ok(answer),
+            other => Err(Problem::failed(format!("the registry answered {other:?}"))),
+        }
+    }
+
+    /// A list, without what the request's filter leaves out.
+    pub(super) fn filtered<T: Serialize>(
+        &self,
+        shape: &'static Shape,
+        list: impl IntoIterator<Item = T>,
+        meta: Meta,
+    ) -> Outcome {
+        let Some(text) = self.parameters.get("filter").filter(|text| !text.is_empty()) else {
+            return Ok(Answer::json(&list.into_iter().collect::<Vec<T>>()).at(meta));
+        };
+        let filter = Filter::parse(text, shape)?;
+        let values = list.into_iter().filter_map(|it| serde_json::to_value(it).ok());
+        let taken: Vec<Value> = values.filter(|value| filter.matches(value)).collect();
+        Ok(Answer::json(&taken).at(meta))
+    }
+}
+
+/// Whether the fault says that nobody could be asked.
+fn is_out_of_reach(fault: &Fault) -> bool {
+    matches!(fault.code, Code::NoLeader | Code::Timeout | Code::LeaderChanged | Code::NotLeader)
+}
+
+/// A little less than `wait`, never the same for all who came together: clients give up shortly after
+/// `wait`, so it must not be more.
+pub(super) fn shortened(wait: Duration) -> Duration {
+    /// The golden ratio's fraction spreads evenly, however many there are.
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed).wrapping_mul(STEP);
+    let most = wait / 16;
+    let part = u32::try_from(count >> 48).unwrap_or(0);
+    wait.saturating_sub(most / 65_536 * part)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    #[test]
+    fn nobody_waits_longer_than_it_said_and_not_all_the_same() {
+        let wait = Duration::from_secs(600);
+        let mut times: Vec<Duration> = (0..100).map(|_| super::shortened(wait)).collect();
+        assert!(times.iter().all(|time| *time <= wait && *time >= wait / 16 * 15));
+        times.sort();
+        times.dedup();
+        assert!(times.len() > 90);
+    }
+}

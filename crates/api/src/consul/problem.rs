@@ -1,0 +1,89 @@
+//! What goes wrong, as Consul's clients are told: a status and a line of text.
+
+use hyper::StatusCode;
+use types::{Code, Fault};
+
+use super::filter::FilterError;
+
+/// A request that is not carried out.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(super) status: StatusCode,
+    pub(super) text: String,
+    /// The methods that would do, where this one does not.
+    pub(super) allow: Option<&'static str>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, text: text.into(), allow: None }
+    }
+
+    pub(super) fn bad(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, text)
+    }
+
+    pub(super) fn not_found(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, text)
+    }
+
+    /// What clients may try again (Go's take every 500 for that), and what Consul answers so.
+    pub(super) fn failed(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+
+    pub(super) fn too_large(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+    }
+
+    pub(super) fn unauthorized(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, text)
+    }
+
+    pub(super) fn method(method: &str, allow: &'static str) -> Self {
+        let text = format!("method {method} not allowed");
+        Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, text) }
+    }
+}
+
+/// Our words in Consul's tongue. Clients match on the first words of some.
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        let detail = if fault.detail.is_empty() {
+            crate::error::message(&fault)
+        } else {
+            fault.detail.clone()
+        };
+        let status = match fault.code {
+            Code::InvalidArgument
+            | Code::EmptyKey
+            | Code::TooManyOperations
+            | Code::DuplicateKey => StatusCode::BAD_REQUEST,
+            Code::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Code::TooManyRequests | Code::LimitReached => StatusCode::TOO_MANY_REQUESTS,
+            Code::PermissionDenied | Code::UserEmpty | Code::InvalidAuthToken => {
+                return Self::new(
+                    StatusCode::FORBIDDEN,
+                    format!("Permission denied: {}", crate::error::message(&fault)),
+                );
+            }
+            Code::CheckUnknown | Code::InstanceUnknown => StatusCode::NOT_FOUND,
+            Code::NoLeader => return Self::failed(with("No cluster leader", &fault.detail)),
+            Code::Timeout | Code::LeaderChanged => {
+                return Self::failed(with("the outcome is unknown: rpc error", &fault.detail));
+            }
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, detail)
+    }
+}
+
+fn with(words: &str, detail: &str) -> String {
+    if detail.is_empty() { words.to_owned() } else { format!("{words}: {detail}") }
+}
+
+impl From<FilterError> for Problem {
+    fn from(error: FilterError) -> Self {
+        Self::bad(format!("Failed to create boolean expression evaluator: {error}"))
+    }
+}

@@ -1,0 +1,90 @@
+//! From a request to an answer.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use hyper::header::{ACCEPT, AUTHORIZATION};
+use hyper::{HeaderMap, Method, Request, Response};
+
+use super::answer::{Answer, Outcome};
+use super::asked::Asked;
+use super::home::Home;
+use super::parameters::Parameters;
+use super::problem::Problem;
+use super::routes::{self, Found};
+
+/// Bytes of a request's body: a transaction of all that one may hold, in base64.
+const BODY_BYTES: usize = 2 << 20;
+
+/// Consul's API over the node that is at home here.
+#[derive(Clone)]
+pub(crate) struct Consul {
+    home: Arc<Home>,
+}
+
+impl Consul {
+    pub(crate) fn new(home: Arc<Home>) -> Self {
+        Self { home }
+    }
+
+    /// Answers one request, whose path begins with `/v1/`.
+    pub(crate) async fn serve(self, request: Request<Body>) -> Response<Body> {
+        let answer = self.answer(request).await;
+        answer.unwrap_or_else(Answer::from).into_response()
+    }
+
+    async fn answer(self, request: Request<Body>) -> Outcome {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path().strip_prefix("/v1/").unwrap_or_default();
+        let (route, tail) = match routes::find(head.method.as_str(), path) {
+            Found::Route(route, tail) => (route, tail.to_owned()),
+            Found::OtherMethod(methods) => {
+                return Err(Problem::method(head.method.as_str(), methods));
+            }
+            Found::Nothing => {
+                return Err(Problem::not_found(format!("there is no /v1/{path} here")));
+            }
+        };
+        let parameters = Parameters::of(head.uri.query())?;
+        if let Some(named) = parameters.get("dc").filter(|named| !named.is_empty())
+            && named != self.home.datacenter()
+        {
+            return Err(Problem::failed("No path to datacenter"));
+        }
+        let body = to_bytes(body, BODY_BYTES).await.map_err(|_| {
+            Problem::too_large(format!("Request body too large, max size: {BODY_BYTES} bytes"))
+        })?;
+        let pretty = parameters.flag("pretty");
+        let asked = Asked {
+            keyspace: self.home.keyspace().await?,
+            home: self.home,
+            token: token(&head.headers, &parameters),
+            wants_text: says(&head.headers, "text/plain"),
+            method: head.method,
+            tail,
+            parameters,
+            body,
+        };
+        let mut answer = (route.run)(&asked).await?;
+        if pretty {
+            answer = answer.pretty();
+        }
+        if asked.method == Method::HEAD {
+            answer = answer.without_body();
+        }
+        Ok(answer)
+    }
+}
+
+fn says(headers: &HeaderMap, kind: &str) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.starts_with(kind))
+}
+
+/// Where Consul's clients put their token.
+fn token(headers: &HeaderMap, parameters: &Parameters) -> Option<Box<str>> {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = header(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
+    let token = header("x-consul-token").or(bearer).or_else(|| parameters.get("token"))?;
+    (!token.is_empty()).then(|| token.into())
+}
