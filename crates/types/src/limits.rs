@@ -63,6 +63,10 @@ pub const REGISTRY_BYTES: usize = 256 << 10;
 pub const REGISTRY_NODES: usize = 200_000;
 /// Instances in one region of the registry; all of them are in memory.
 pub const REGISTRY_INSTANCES: usize = 2_000_000;
+/// Checks in one region of the registry.
+pub const REGISTRY_REGION_CHECKS: usize = 4_000_000;
+/// Checks about one instance, or about one node itself: an answer shows them all.
+pub const REGISTRY_CHECKS_BESIDE: usize = 1_024;
 /// Checks on one node of the registry, those of its instances included.
 pub const REGISTRY_NODE_CHECKS: usize = 500_000;
 /// Sessions in one region of the registry.

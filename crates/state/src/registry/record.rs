@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use types::Revision;
 
-use super::name::{CheckKey, InstanceKey, Name, ServiceName, TimerId};
+use super::name::{CheckKey, DEFAULT_NAMESPACE, InstanceKey, Name, ServiceName, TimerId};
 
 /// Texts by their keys, ascending, no key twice.
 pub type Pairs = Arc<[(Name, Name)]>;
@@ -184,6 +184,20 @@ impl Check {
     #[must_use]
     pub fn is_of_node(&self) -> bool {
         self.instance.is_empty()
+    }
+}
+
+impl Session {
+    /// The checks it hangs on; one may be there twice.
+    pub(crate) fn checks(&self) -> impl Iterator<Item = CheckKey> {
+        let default = Name::from(DEFAULT_NAMESPACE);
+        let key = |namespace: &Name, id: &Name| CheckKey {
+            node: self.node.clone(),
+            namespace: namespace.clone(),
+            id: id.clone(),
+        };
+        let of_node = self.node_checks.iter().map(move |id| key(&default, id));
+        of_node.chain(self.service_checks.iter().map(move |(namespace, id)| key(namespace, id)))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Carrying out commands: what is refused is refused before anything is changed.
 
+mod checks;
 mod edit;
 mod expire;
 mod register;
 mod sessions;
+mod told;
 
 use types::Fault;
 

@@ -28,10 +28,6 @@ impl Edit<'_> {
     /// Everything that can be wrong, before anything is changed.
     fn may_register(&self, registration: &Registration) -> Result<(), Fault> {
         let Registration { node, instance, checks, .. } = registration;
-        let full = |what: &str, most: usize| {
-            let detail = format!("the registry holds at most {most} {what}");
-            Err(Fault::new(Code::LimitReached, detail))
-        };
         let known = self.registry.nodes.get(&node.name);
         if known.is_none() && self.registry.nodes.len() >= limits::REGISTRY_NODES {
             return full("nodes", limits::REGISTRY_NODES);
@@ -58,9 +54,25 @@ impl Edit<'_> {
                 return Err(Fault::new(Code::InstanceUnknown, detail));
             }
         }
-        let on_it = known.map_or(0, |node| node.check_count);
-        if !checks.is_empty() && on_it + checks.len() > limits::REGISTRY_NODE_CHECKS {
-            return full("checks on one node", limits::REGISTRY_NODE_CHECKS);
+        self.may_add_checks(&node.name, checks)
+    }
+
+    fn may_add_checks(&self, node: &Name, checks: &[CheckRegistration]) -> Result<(), Fault> {
+        let checks = checks.iter().map(|it| &it.check);
+        let fresh: Vec<&Check> = checks.filter(|it| !self.registry.has_check(node, it)).collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let on_node = self.registry.nodes.get(node).map_or(0, |node| node.check_count);
+        let beside = fresh.iter().map(|it| self.registry.checks_beside(node, it)).max();
+        for (known, most, what) in [
+            (self.registry.check_places.len(), limits::REGISTRY_REGION_CHECKS, "checks"),
+            (on_node, limits::REGISTRY_NODE_CHECKS, "checks on one node"),
+            (beside.unwrap_or(0), limits::REGISTRY_CHECKS_BESIDE, "checks about one instance"),
+        ] {
+            if known + fresh.len() > most {
+                return full(what, most);
+            }
         }
         Ok(())
     }
@@ -146,4 +158,9 @@ impl Edit<'_> {
         }
         Ok(())
     }
+}
+
+fn full(what: &str, most: usize) -> Result<(), Fault> {
+    let detail = format!("the registry holds at most {most} {what}");
+    Err(Fault::new(Code::LimitReached, detail))
 }

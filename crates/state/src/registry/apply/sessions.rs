@@ -3,8 +3,11 @@
 use types::{Code, Fault, limits};
 
 use super::Edit;
-use crate::registry::name::{CheckKey, DEFAULT_NAMESPACE};
+use crate::codec::primitives::Writer;
+use crate::registry::answer::{Timer, TimerChange};
+use crate::registry::name::CheckKey;
 use crate::registry::record::{Session, Status};
+use crate::registry::{codec, keys};
 
 impl Edit<'_> {
     /// Refused in Consul's words, which its clients look at.
@@ -21,10 +24,8 @@ impl Edit<'_> {
         if !self.registry.nodes.contains_key(&session.node) {
             return Err(Fault::new(Code::NodeUnknown, "Missing node registration"));
         }
-        let of_node = session.node_checks.iter().map(|id| (DEFAULT_NAMESPACE, id));
-        let of_services = session.service_checks.iter().map(|(namespace, id)| (&**namespace, id));
-        for (namespace, id) in of_node.chain(of_services) {
-            let key = CheckKey::new(&session.node, namespace, id);
+        for key in session.checks() {
+            let CheckKey { id, .. } = &key;
             let Some(check) = self.registry.check_at(&key) else {
                 let detail = format!("Missing check '{id}' registration");
                 return Err(Fault::new(Code::CheckUnknown, detail));
@@ -37,6 +38,33 @@ impl Edit<'_> {
         let (created, timer) = (self.revision, self.new_timer());
         self.put_session(Session { created, modified: created, timer, ..session.clone() });
         Ok(())
+    }
+
+    pub(super) fn put_session(&mut self, session: Session) {
+        let mut out = Writer::with_capacity(128);
+        codec::put_session(&mut out, &session);
+        self.batch.put(keys::session(self.region, &session.id), out.finish());
+        if session.ttl_ms > 0 {
+            let timer = Timer::Session { ttl_ms: session.ttl_ms };
+            self.restart_timer(session.timer, timer);
+        }
+        self.changed = true;
+        self.changes.sessions.insert(session.id.clone());
+        self.registry.lists.sessions = self.revision;
+        self.registry.insert_session(session);
+    }
+
+    pub(super) fn end_session(&mut self, id: &str) {
+        let Some(session) = self.registry.drop_session(id) else { return };
+        self.batch.delete(keys::session(self.region, id));
+        if session.ttl_ms > 0 {
+            self.changes.timers.push(TimerChange::Stop(session.timer));
+        }
+        self.changed = true;
+        self.changes.sessions.insert(session.id.clone());
+        self.registry.lists.sessions = self.revision;
+        self.untold_lists = true;
+        self.ended.push(session);
     }
 
     pub(super) fn renew_session(&mut self, id: &str) -> Result<(), Fault> {

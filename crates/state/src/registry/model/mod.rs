@@ -2,9 +2,11 @@
 //! derived (tags of a service, places of ids, timers) is kept right by the few methods that change it.
 
 mod blocks;
+mod change;
 mod gone;
 mod load;
 mod members;
+mod timers;
 mod vocabulary;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,11 +14,10 @@ use std::sync::Arc;
 
 use types::Revision;
 
-use super::answer::{CheckTimer, Timer};
 use super::name::{CheckKey, InstanceKey, Name, ServiceName, TimerId};
-use super::record::{Check, Instance, Node, Session, Status};
+use super::record::{Check, Node, Session};
 pub(super) use gone::Gone;
-use members::{InstanceEntry, Members, Place, Places};
+use members::{InstanceEntry, Members, Places};
 use vocabulary::Vocabulary;
 
 /// A namespace and an id in it.
@@ -28,6 +29,8 @@ pub struct Registry {
     pub(super) nodes: BTreeMap<Name, NodeEntry>,
     pub(super) services: BTreeMap<ServiceName, ServiceEntry>,
     pub(super) sessions: BTreeMap<Name, Arc<Session>>,
+    /// Checks, and the sessions that end with them.
+    hanging: BTreeSet<(CheckKey, Name)>,
     pub(super) instance_places: Places<()>,
     pub(super) check_places: Places<About>,
     pub(super) timers: BTreeMap<TimerId, Owner>,
@@ -135,236 +138,32 @@ impl Registry {
         checks.get(at)
     }
 
+    /// The sessions that hang on a check.
+    pub(super) fn hanging_on<'a>(&'a self, check: &'a CheckKey) -> impl Iterator<Item = &'a Name> {
+        let from = (check.clone(), Name::default());
+        let pairs = self.hanging.range(from..).take_while(move |(it, _)| it == check);
+        pairs.map(|(_, session)| session)
+    }
+
+    /// How many checks on a node are about the same as this one, an instance or the node.
+    pub(super) fn checks_beside(&self, node: &Name, check: &Check) -> usize {
+        self.checks_at(node, &check.namespace, &check.instance).map_or(0, Vec::len)
+    }
+
+    /// Whether a check is on a node, and about this instance (or the node).
+    pub(super) fn has_check(&self, node: &Name, check: &Check) -> bool {
+        let known = self.check_places.get(&check.namespace, &check.id, node);
+        known.is_some_and(|known| known.instance == check.instance)
+    }
+
     /// Whose instance the check is about; `None` for a check of a node.
     pub(super) fn service_of_check(&self, check: &Check) -> Option<ServiceName> {
         let id = (check.namespace.clone(), check.instance.clone());
         if check.is_of_node() { None } else { self.service_of(&check.node, &id) }
     }
-
-    pub(super) fn insert_node(&mut self, record: Arc<Node>) {
-        let index = record.modified;
-        self.gone_nodes.remove(&record.name);
-        match self.nodes.get_mut(&record.name) {
-            Some(entry) => entry.record = record,
-            None => {
-                let entry = NodeEntry {
-                    record: record.clone(),
-                    index,
-                    instances: BTreeMap::new(),
-                    checks: Vec::new(),
-                    check_count: 0,
-                    sessions: BTreeSet::new(),
-                };
-                self.nodes.insert(record.name.clone(), entry);
-            }
-        }
-    }
-
-    /// Takes in an instance whose node is known, in the place of the one with its key, which is of the
-    /// same service. Answers whether the service came about or has other tags now.
-    pub(super) fn insert_instance(&mut self, mut record: Instance) -> bool {
-        let Some(node) = self.nodes.get_mut(&record.node) else { return false };
-        record.node = node.record.name.clone();
-        self.vocabulary.share(&mut record.zone);
-        let mut name = record.service_name();
-        let is_new_service = match self.services.get_key_value(&name) {
-            // The records of a service share its name.
-            Some((known, _)) => {
-                name = known.clone();
-                (record.namespace, record.service) = (known.namespace.clone(), known.name.clone());
-                false
-            }
-            None => true,
-        };
-        node.instances
-            .insert((record.namespace.clone(), record.id.clone()), record.service.clone());
-        self.instance_places.insert(Place {
-            namespace: record.namespace.clone(),
-            id: record.id.clone(),
-            node: record.node.clone(),
-            value: (),
-        });
-        self.gone_services.remove(&name);
-        let service = self.services.entry(name).or_default();
-        let mut other_tags = false;
-        for tag in record.tags.iter() {
-            match service.tags.get_mut(tag) {
-                Some(count) => *count += 1,
-                None => {
-                    other_tags = true;
-                    service.tags.insert(tag.clone(), 1);
-                }
-            }
-        }
-        let neighbour = service.instances.neighbour(&record.node, &record.id);
-        let neighbour = neighbour.map(|entry| entry.record.clone());
-        // Most instances of a service have the same tags and metadata.
-        record.tags = match &neighbour {
-            Some(known) if known.tags == record.tags => known.tags.clone(),
-            _ => service.same_tags(&record.tags),
-        };
-        record.meta = match &neighbour {
-            Some(known) if known.meta == record.meta => known.meta.clone(),
-            _ => self.vocabulary.same_pairs(&record.meta),
-        };
-        let before = service.instances.insert(Arc::new(record));
-        self.instances += usize::from(before.is_none());
-        let lost = before.is_some_and(|before| service.forget_tags(&before));
-        is_new_service || other_tags || lost
-    }
-
-    /// Drops an instance without checks. Answers it, and whether its service went or has other tags
-    /// now; that the service is gone is for the caller to note.
-    pub(super) fn drop_instance(&mut self, key: &InstanceKey) -> Option<(Arc<Instance>, bool)> {
-        let node = self.nodes.get_mut(&key.node)?;
-        let id = (key.namespace.clone(), key.id.clone());
-        let name = ServiceName { namespace: id.0.clone(), name: node.instances.remove(&id)? };
-        self.instance_places.remove(&id.0, &id.1, &key.node);
-        let service = self.services.get_mut(&name)?;
-        let entry = service.instances.remove(&key.node, &id.1)?;
-        self.instances -= 1;
-        let mut other = service.forget_tags(&entry.record);
-        if service.instances.is_empty() {
-            self.services.remove(&name);
-            other = true;
-        }
-        Some((entry.record, other))
-    }
-
-    /// Takes in a check, or another version of it, whose node and instance are known. It must not be
-    /// about another instance than before.
-    pub(super) fn insert_check(&mut self, mut record: Check) {
-        if let Some((name, _)) = self.nodes.get_key_value(&record.node) {
-            record.node = name.clone();
-        }
-        let id = (record.namespace.clone(), record.instance.clone());
-        let known = self.nodes.get(&record.node).and_then(|node| node.instances.get_key_value(&id));
-        if let Some(((namespace, instance), _)) = known {
-            record.namespace = namespace.clone();
-            record.instance = instance.clone();
-        }
-        if record.name == record.id {
-            record.name = record.id.clone();
-        }
-        self.vocabulary.share(&mut record.notes);
-        self.vocabulary.share(&mut record.kind);
-        let record = Arc::new(record);
-        let place = Place {
-            namespace: record.namespace.clone(),
-            id: record.id.clone(),
-            node: record.node.clone(),
-            value: About { instance: record.instance.clone(), timer: record.timer },
-        };
-        if self.check_places.insert(place)
-            && let Some(node) = self.nodes.get_mut(&record.node)
-        {
-            node.check_count += 1;
-        }
-        if record.counts_time() {
-            self.timers.insert(record.timer, Owner::Check(record.clone()));
-        } else {
-            self.timers.remove(&record.timer);
-        }
-        let (node, namespace, instance) = (&record.node, &record.namespace, &record.instance);
-        let Some(checks) = self.checks_at_mut(node, namespace, instance) else { return };
-        match checks.binary_search_by(|it| it.place().cmp(&record.place())) {
-            Ok(at) => checks[at] = record,
-            Err(at) => {
-                checks.reserve_exact(1);
-                checks.insert(at, record);
-            }
-        }
-    }
-
-    pub(super) fn drop_check(&mut self, key: &CheckKey) -> Option<Arc<Check>> {
-        let About { instance, .. } =
-            self.check_places.remove(&key.namespace, &key.id, &key.node)?;
-        self.nodes.get_mut(&key.node)?.check_count -= 1;
-        let checks = self.checks_at_mut(&key.node, &key.namespace, &instance)?;
-        let at = checks.binary_search_by(|it| it.place().cmp(&key.place())).ok()?;
-        let record = checks.remove(at);
-        self.timers.remove(&record.timer);
-        Some(record)
-    }
-
-    pub(super) fn insert_session(&mut self, record: Session) {
-        let record = Arc::new(record);
-        if let Some(node) = self.nodes.get_mut(&record.node) {
-            node.sessions.insert(record.id.clone());
-        }
-        if record.ttl_ms > 0 {
-            self.timers.insert(record.timer, Owner::Session(record.clone()));
-        }
-        self.sessions.insert(record.id.clone(), record);
-    }
-
-    pub(super) fn drop_session(&mut self, id: &str) -> Option<Arc<Session>> {
-        let record = self.sessions.remove(id)?;
-        if let Some(node) = self.nodes.get_mut(&record.node) {
-            node.sessions.remove(&record.id);
-        }
-        self.timers.remove(&record.timer);
-        Some(record)
-    }
-}
-
-impl ServiceEntry {
-    /// The tags in the words the service has for them.
-    fn same_tags(&self, tags: &[Name]) -> Arc<[Name]> {
-        let known =
-            |tag: &Name| self.tags.get_key_value(tag).map_or(tag, |(known, _)| known).clone();
-        tags.iter().map(known).collect()
-    }
-
-    /// Whether a tag is on no instance any more.
-    fn forget_tags(&mut self, instance: &Instance) -> bool {
-        let mut lost = false;
-        for tag in instance.tags.iter() {
-            if let Some(count) = self.tags.get_mut(tag) {
-                *count -= 1;
-                if *count == 0 {
-                    self.tags.remove(tag);
-                    lost = true;
-                }
-            }
-        }
-        lost
-    }
 }
 
 impl Check {
-    /// Whether a leader has to count anything for it.
-    pub(super) fn counts_time(&self) -> bool {
-        let definition = &self.definition;
-        definition.ttl_ms > 0
-            || definition.interval_ms > 0
-            || (definition.deregister_after_ms > 0 && !self.is_of_node())
-            || definition.success_before_passing > 1
-            || definition.failures_before_warning > 0
-            || definition.failures_before_critical > 1
-    }
-
-    /// Whether any word of it moves its deadline.
-    pub(super) fn lives_by_beats(&self) -> bool {
-        self.definition.ttl_ms > 0 && self.status != Status::Critical
-    }
-
-    /// What a leader has to count, where the check is about an instance of this service.
-    pub(super) fn timer(&self, service: Option<&ServiceName>) -> Option<Timer> {
-        let definition = &self.definition;
-        self.counts_time().then(|| {
-            Timer::Check(CheckTimer {
-                status: self.status,
-                ttl_ms: definition.ttl_ms,
-                deregister_after_ms: service.map_or(0, |_| definition.deregister_after_ms),
-                success_before_passing: definition.success_before_passing,
-                failures_before_warning: definition.failures_before_warning,
-                failures_before_critical: definition.failures_before_critical,
-                service: service.cloned(),
-            })
-        })
-    }
-
     pub(super) fn place(&self) -> (&str, &str) {
         (&self.namespace, &self.id)
     }

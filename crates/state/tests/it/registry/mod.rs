@@ -1,6 +1,7 @@
 //! The registry as the node uses it: the transcripts' words for it, and random commands on three
 //! replicas against a model that knows nothing of indexes but compares whole answers.
 
+mod bounds;
 mod keys;
 mod memory;
 mod model;

@@ -1,0 +1,103 @@
+//! Who has to be told, and the indexes that no record that is left will tell.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Edit;
+use crate::codec::primitives::Writer;
+use crate::registry::answer::Changes;
+use crate::registry::keys;
+use crate::registry::name::{Name, ServiceName};
+use crate::registry::record::Session;
+
+/// Whether the newest of the records that an index is the index of tells it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    Yes,
+    No,
+}
+
+impl Edit<'_> {
+    pub(super) fn touch_checked(&mut self, node: &Name, service: Option<&ServiceName>, told: Told) {
+        self.touch_checks(told);
+        self.touch_node(node, told);
+        match service {
+            Some(service) => self.touch_service(service, told),
+            None => self.touch_services_on(node, told),
+        }
+    }
+
+    pub(super) fn touch_checks(&mut self, told: Told) {
+        self.changed = true;
+        self.changes.checks = true;
+        self.registry.lists.checks = self.revision;
+        self.untold_lists |= told == Told::No;
+    }
+
+    pub(super) fn touch_node(&mut self, name: &Name, told: Told) {
+        self.changed = true;
+        let Some(node) = self.registry.nodes.get_mut(name) else { return };
+        node.index = self.revision;
+        self.changes.nodes.insert(name.clone());
+        if told == Told::No {
+            self.untold_nodes.insert(name.clone());
+        }
+    }
+
+    pub(super) fn touch_service(&mut self, name: &ServiceName, told: Told) {
+        self.changed = true;
+        let Some(service) = self.registry.services.get_mut(name) else { return };
+        service.index = self.revision;
+        self.changes.services.insert(name.clone());
+        if told == Told::No {
+            self.untold_services.insert(name.clone());
+        }
+    }
+
+    /// Answers about a service show the nodes its instances are on, with their checks.
+    pub(super) fn touch_services_on(&mut self, node: &Name, told: Told) {
+        let Some(node) = self.registry.nodes.get(node) else { return };
+        let services = node.instances.iter().map(|((namespace, _), name)| ServiceName {
+            namespace: namespace.clone(),
+            name: name.clone(),
+        });
+        let services: BTreeSet<ServiceName> = services.collect();
+        for service in services {
+            self.touch_service(&service, told);
+        }
+    }
+
+    pub(super) fn touch_service_list(&mut self, namespace: &Name) {
+        let mut out = Writer::default();
+        out.revision(self.revision);
+        self.batch.put(keys::service_list(self.region, namespace), out.finish());
+        self.registry.service_lists.insert(namespace.clone(), self.revision);
+        self.changes.service_lists.insert(namespace.clone());
+    }
+
+    /// Writes the indexes that nothing else tells. Answers who has to be told, which sessions ended, and
+    /// whether anything changed: then the region's revision is this command's.
+    pub(crate) fn finish(self) -> (Changes, Vec<Arc<Session>>, bool) {
+        let index = || {
+            let mut out = Writer::default();
+            out.revision(self.revision);
+            out.finish()
+        };
+        for service in &self.untold_services {
+            self.batch.put(keys::service_index(self.region, service), index());
+        }
+        for node in &self.untold_nodes {
+            self.batch.put(keys::node_index(self.region, node), index());
+        }
+        if self.untold_lists {
+            let mut out = Writer::with_capacity(32);
+            let lists = self.registry.lists;
+            let floors = [self.registry.gone_nodes.floor(), self.registry.gone_services.floor()];
+            for index in [lists.nodes, lists.checks, lists.sessions].iter().chain(&floors) {
+                out.revision(*index);
+            }
+            self.batch.put(keys::lists(self.region), out.finish());
+        }
+        (self.changes, self.ended, self.changed)
+    }
+}
