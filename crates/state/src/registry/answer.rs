@@ -31,9 +31,10 @@ pub enum RegistryAnswer {
 /// are not among them, they have their events.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Changes {
-    /// Services of which an instance, a check, or a node under one of them changed.
+    /// Services of which an instance, a check, or a node under one of them changed: of which any
+    /// question has another answer.
     pub services: BTreeSet<ServiceName>,
-    /// Nodes that changed, or on which something did.
+    /// Nodes that changed, or on which something did: about which any question has another answer.
     pub nodes: BTreeSet<Name>,
     /// Namespaces whose list of services with their tags is another one.
     pub service_lists: BTreeSet<Name>,

@@ -168,7 +168,7 @@ impl Registry {
                 .iter()
                 .map(move |check| NamedCheck { check: check.clone(), instance: instance.clone() })
         });
-        Indexed { index: seen(entry.index), value: own.chain(of_instances).collect() }
+        Indexed { index: seen(entry.checks_index), value: own.chain(of_instances).collect() }
     }
 
     /// The checks of a service's instances, by node and instance.
@@ -184,7 +184,7 @@ impl Registry {
                 .iter()
                 .map(move |check| NamedCheck { check: check.clone(), instance: instance.clone() })
         });
-        Indexed { index: seen(entry.index), value: checks.collect() }
+        Indexed { index: seen(entry.checks_index), value: checks.collect() }
     }
 
     /// Every check of a namespace that stands so, or every one, by id and node.

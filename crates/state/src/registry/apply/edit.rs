@@ -11,7 +11,7 @@ use crate::codec::primitives::Writer;
 use crate::registry::answer::{Changes, Timer, TimerChange};
 use crate::registry::model::Registry;
 use crate::registry::name::{CheckKey, InstanceKey, Name, ServiceName, TimerId};
-use crate::registry::record::{Instance, Node, Session};
+use crate::registry::record::{Check, Instance, Node, Session};
 use crate::registry::{codec, keys};
 
 pub(crate) struct Edit<'a> {
@@ -119,34 +119,46 @@ impl<'a> Edit<'a> {
     pub(super) fn put_instance(&mut self, before: Option<Arc<Instance>>, mut instance: Instance) {
         instance.modified = self.revision;
         let (key, name) = (instance.key(), instance.service_name());
-        let mut checks = Vec::new();
-        if let Some(before) = before.as_ref().filter(|it| it.service != instance.service) {
-            // Its checks lie with the service, so they move along.
-            checks = self.registry.instance_entry(&key).map_or(checks, |it| it.checks.clone());
-            for check in &checks {
-                let old = Some(before.service_name());
-                self.batch.delete(keys::check(self.region, old.as_ref(), &check.key()));
-                self.registry.drop_check(&check.key());
-            }
-            self.take_out(&key);
-        }
+        let moved = before.as_ref().is_some_and(|it| it.service != instance.service);
+        let checks = if moved { self.move_out(&key) } else { Vec::new() };
         let shown = before.is_some_and(|it| it.tags != instance.tags)
             && self.registry.instance_entry(&key).is_some_and(|it| !it.checks.is_empty());
         let mut out = Writer::with_capacity(256);
         codec::put_instance(&mut out, &instance);
         self.batch.put(keys::instance(self.region, &name, &key), out.finish());
+        let begins = !self.registry.services.contains_key(&name);
         if self.registry.insert_instance(instance) {
             self.touch_service_list(&name.namespace);
         }
-        if shown {
-            // Lists of checks show the tags of their instances.
-            self.touch_checks(Told::No);
-        }
         self.touch_node(&key.node, Told::Yes);
-        self.touch_service(&name, Told::Yes);
+        // Of one that moved in the record does not tell when; with other tags, lists of checks show them.
+        self.touch_service(&name, if moved || shown { Told::No } else { Told::Yes });
+        if begins || shown {
+            self.touch_service_checks(&name);
+        }
+        if shown {
+            self.touch_checks(Told::No);
+            self.touch_node_checks(&key.node, Told::No);
+        }
         for check in checks {
             self.put_check(None, (*check).clone());
         }
+    }
+
+    /// Takes an instance out of its service. Answers its checks, which lie with the service and have to
+    /// move along.
+    fn move_out(&mut self, key: &InstanceKey) -> Vec<Arc<Check>> {
+        let Some(entry) = self.registry.instance_entry(key) else { return Vec::new() };
+        let (service, checks) = (entry.record.service_name(), entry.checks.clone());
+        for check in &checks {
+            self.batch.delete(keys::check(self.region, Some(&service), &check.key()));
+            self.registry.drop_check(&check.key());
+        }
+        self.take_out(key);
+        if !checks.is_empty() {
+            self.touch_service_checks(&service);
+        }
+        checks
     }
 
     pub(super) fn remove_instance(&mut self, key: &InstanceKey) {

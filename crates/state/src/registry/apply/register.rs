@@ -12,15 +12,14 @@ impl Edit<'_> {
         self.may_register(registration)?;
         self.register_node(registration);
         if let Some(instance) = &registration.instance {
+            if registration.replace_checks {
+                // Before it moves to another service, which never has them.
+                self.drop_other_checks(&registration.node.name, instance, &registration.checks);
+            }
             self.register_instance(&registration.node.name, instance);
         }
         for registered in &registration.checks {
             self.register_check(&registration.node.name, registered);
-        }
-        if let Some(instance) =
-            registration.instance.as_ref().filter(|_| registration.replace_checks)
-        {
-            self.drop_other_checks(&registration.node.name, instance, &registration.checks);
         }
         Ok(())
     }

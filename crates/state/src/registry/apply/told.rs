@@ -20,9 +20,12 @@ pub(super) enum Told {
 impl Edit<'_> {
     pub(super) fn touch_checked(&mut self, node: &Name, service: Option<&ServiceName>, told: Told) {
         self.touch_checks(told);
-        self.touch_node(node, told);
+        self.touch_node_checks(node, told);
         match service {
-            Some(service) => self.touch_service(service, told),
+            Some(service) => {
+                self.touch_service(service, told);
+                self.touch_service_checks(service);
+            }
             None => self.touch_services_on(node, told),
         }
     }
@@ -41,6 +44,24 @@ impl Edit<'_> {
         self.changes.nodes.insert(name.clone());
         if told == Told::No {
             self.untold_nodes.insert(name.clone());
+        }
+    }
+
+    /// Of the checks on a node, or of what is shown with them.
+    pub(super) fn touch_node_checks(&mut self, name: &Name, told: Told) {
+        self.changed = true;
+        let Some(node) = self.registry.nodes.get_mut(name) else { return };
+        node.checks_index = self.revision;
+        self.changes.nodes.insert(name.clone());
+        if told == Told::No {
+            self.untold_nodes.insert(name.clone());
+        }
+    }
+
+    /// As for the service, which is touched as well: whether it is told is the same question.
+    pub(super) fn touch_service_checks(&mut self, name: &ServiceName) {
+        if let Some(service) = self.registry.services.get_mut(name) {
+            service.checks_index = self.revision;
         }
     }
 
@@ -78,16 +99,23 @@ impl Edit<'_> {
     /// Writes the indexes that nothing else tells. Answers who has to be told, which sessions ended, and
     /// whether anything changed: then the region's revision is this command's.
     pub(crate) fn finish(self) -> (Changes, Vec<Arc<Session>>, bool) {
-        let index = || {
+        let record = |(index, of_checks)| {
             let mut out = Writer::default();
-            out.revision(self.revision);
+            out.revision(index);
+            out.revision(of_checks);
             out.finish()
         };
+        // What is not there any more went with this revision.
+        let gone = (self.revision, self.revision);
         for service in &self.untold_services {
-            self.batch.put(keys::service_index(self.region, service), index());
+            let known = self.registry.services.get(service);
+            let indexes = known.map_or(gone, |it| (it.index, it.checks_index));
+            self.batch.put(keys::service_index(self.region, service), record(indexes));
         }
         for node in &self.untold_nodes {
-            self.batch.put(keys::node_index(self.region, node), index());
+            let known = self.registry.nodes.get(node);
+            let indexes = known.map_or(gone, |it| (it.index, it.checks_index));
+            self.batch.put(keys::node_index(self.region, node), record(indexes));
         }
         if self.untold_lists {
             let mut out = Writer::with_capacity(32);

@@ -10,14 +10,14 @@ use crate::registry::record::{Check, Instance, Node, Session};
 
 impl Registry {
     pub(in crate::registry) fn insert_node(&mut self, record: Arc<Node>) {
-        let index = record.modified;
         self.gone_nodes.remove(&record.name);
         match self.nodes.get_mut(&record.name) {
             Some(entry) => entry.record = record,
             None => {
                 let entry = NodeEntry {
                     record: record.clone(),
-                    index,
+                    index: record.modified,
+                    checks_index: record.created,
                     instances: BTreeMap::new(),
                     checks: Vec::new(),
                     check_count: 0,

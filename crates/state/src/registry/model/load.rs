@@ -81,17 +81,20 @@ impl Registry {
                 self.insert_session(session);
             }
             Kind::ServiceIndex => {
-                let index = from.revision()?;
+                let [index, of_checks] = [from.revision()?, from.revision()?];
                 match self.services.get_mut(&key.service) {
-                    Some(service) => service.index = service.index.max(index),
+                    Some(service) => (service.index, service.checks_index) = (index, of_checks),
                     None => fits = self.gone_services.insert(key.service.clone(), index).is_none(),
                 }
             }
             Kind::NodeIndex => {
-                let index = from.revision()?;
+                let [index, of_checks] = [from.revision()?, from.revision()?];
                 let name: Name = key.rest.into();
                 match self.nodes.get_mut(&name) {
-                    Some(node) => node.index = node.index.max(index),
+                    Some(node) => {
+                        node.index = node.index.max(index);
+                        node.checks_index = node.checks_index.max(of_checks);
+                    }
                     None => fits = self.gone_nodes.insert(name, index).is_none(),
                 }
             }
@@ -129,11 +132,16 @@ impl Registry {
             let of_checks = newest(node.checks.iter().map(|check| check.modified));
             lists.nodes = lists.nodes.max(node.record.modified);
             lists.checks = lists.checks.max(of_checks);
-            let shown = of_checks.max(node.record.modified);
-            node.index = node.index.max(shown);
-            on_nodes.insert(name.clone(), shown);
+            node.index = node.index.max(node.record.modified);
+            node.checks_index = node.checks_index.max(of_checks);
+            on_nodes.insert(name.clone(), of_checks.max(node.record.modified));
         }
         for service in self.services.values_mut() {
+            // Without an index record of this life of the service, its oldest instance is the first.
+            let recorded = service.index;
+            let oldest = service.instances.iter().map(|entry| entry.record.created).min();
+            let began = oldest.filter(|began| recorded < *began).unwrap_or_default();
+            service.checks_index = service.checks_index.max(began);
             for entry in service.instances.iter() {
                 let name = &entry.record.node;
                 let of_checks = newest(entry.checks.iter().map(|check| check.modified));
@@ -141,8 +149,10 @@ impl Registry {
                 let of_instance = of_checks.max(entry.record.modified);
                 let of_node = on_nodes.get(name).copied().unwrap_or_default();
                 service.index = service.index.max(of_instance).max(of_node);
+                service.checks_index = service.checks_index.max(of_checks);
                 if let Some(node) = self.nodes.get_mut(name) {
-                    node.index = node.index.max(of_instance);
+                    node.index = node.index.max(entry.record.modified);
+                    node.checks_index = node.checks_index.max(of_checks);
                 }
             }
         }

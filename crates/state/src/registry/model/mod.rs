@@ -63,8 +63,10 @@ pub(super) struct Lists {
 #[derive(Debug)]
 pub(super) struct NodeEntry {
     pub(super) record: Arc<Node>,
-    /// The revision that last changed the node or anything on it.
+    /// The revision that last changed the node or an instance on it.
     pub(super) index: Revision,
+    /// The revision that last changed what an answer about the checks on it shows.
+    pub(super) checks_index: Revision,
     /// The service of each instance on it.
     pub(super) instances: BTreeMap<Id, Name>,
     /// Checks of the node itself, ascending by namespace and id.
@@ -81,6 +83,8 @@ pub(super) struct ServiceEntry {
     pub(super) tags: BTreeMap<Name, u32>,
     /// The revision that last changed anything an answer about the service shows.
     pub(super) index: Revision,
+    /// The revision that last changed what an answer about the checks of its instances shows.
+    pub(super) checks_index: Revision,
 }
 
 /// Whose a timer is.

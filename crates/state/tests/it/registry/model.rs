@@ -17,7 +17,9 @@ use super::show;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Resource {
     Service(ServiceName),
+    ServiceChecks(ServiceName),
     Node(Name),
+    NodeChecks(Name),
     ServiceList(Name),
     Nodes,
     Checks,
@@ -313,10 +315,24 @@ impl Model {
             Resource::Node(name) => {
                 lines.extend(self.nodes.get(name).map(show::node));
                 let on_it = self.instances.iter().filter(|(key, _)| key.node == *name);
-                lines.extend(on_it.clone().map(|(_, it)| show::instance(it)));
+                lines.extend(on_it.map(|(_, it)| show::instance(it)));
+            }
+            // That it is there is part of every answer about it.
+            Resource::NodeChecks(name) => {
+                lines.extend(self.nodes.get(name).map(|_| "is there".to_owned()));
                 lines.extend(self.checks_about(&InstanceKey::new(name, "", "")).map(show::check));
-                for (key, _) in on_it {
-                    lines.extend(self.checks_about(key).map(show::check));
+                for (key, it) in self.instances.iter().filter(|(key, _)| key.node == *name) {
+                    let checks = self.checks_about(key);
+                    lines.extend(checks.map(|check| show::check_of(check, &it.service, &it.tags)));
+                }
+            }
+            Resource::ServiceChecks(service) => {
+                let members = self.members(service);
+                lines.extend(members.first().map(|_| "is there".to_owned()));
+                for key in members {
+                    let it = &self.instances[&key];
+                    let checks = self.checks_about(&key);
+                    lines.extend(checks.map(|check| show::check_of(check, &it.service, &it.tags)));
                 }
             }
             Resource::ServiceList(namespace) => {

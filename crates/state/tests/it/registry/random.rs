@@ -34,11 +34,12 @@ fn nodes() -> impl Iterator<Item = Name> {
 
 fn resources() -> impl Iterator<Item = Resource> {
     let lists = NAMESPACES.into_iter().map(|ns| Resource::ServiceList(ns.into()));
-    services().map(Resource::Service).chain(nodes().map(Resource::Node)).chain(lists).chain([
-        Resource::Nodes,
-        Resource::Checks,
-        Resource::Sessions,
-    ])
+    let all = [Resource::Nodes, Resource::Checks, Resource::Sessions];
+    let of_services = [Resource::Service, Resource::ServiceChecks];
+    let of_services = of_services.into_iter().flat_map(|it| services().map(it));
+    let of_nodes = [Resource::Node, Resource::NodeChecks];
+    let of_nodes = of_nodes.into_iter().flat_map(|it| nodes().map(it));
+    of_services.chain(of_nodes).chain(lists).chain(all)
 }
 
 struct Trial {
@@ -311,8 +312,12 @@ fn changes(woken: &BTreeSet<Resource>, sessions: BTreeSet<Name>) -> Changes {
     let mut changes = Changes { sessions, ..Changes::default() };
     for resource in woken {
         match resource {
-            Resource::Service(name) => changes.services.extend([name.clone()]),
-            Resource::Node(name) => changes.nodes.extend([name.clone()]),
+            Resource::Service(name) | Resource::ServiceChecks(name) => {
+                changes.services.extend([name.clone()]);
+            }
+            Resource::Node(name) | Resource::NodeChecks(name) => {
+                changes.nodes.extend([name.clone()]);
+            }
             Resource::ServiceList(namespace) => changes.service_lists.extend([namespace.clone()]),
             Resource::Nodes => changes.node_list = true,
             Resource::Checks => changes.checks = true,
@@ -336,15 +341,25 @@ fn ask(registry: &Registry, resource: &Resource) -> (String, Revision) {
             (found.value.iter().flat_map(member_lines).collect(), found.index)
         }
         Resource::Node(name) => {
-            let (node, checks) = (registry.node(name), registry.node_checks(name));
-            assert_eq!(node.index, checks.index);
-            let mut lines = Vec::new();
-            if let Some(node) = node.value {
-                lines.push(show::node(&node.node));
-                lines.extend(node.instances.iter().map(|it| show::instance(it)));
-            }
-            lines.extend(checks.value.iter().map(check));
+            let node = registry.node(name);
+            let lines = node.value.map_or(Vec::new(), |it| {
+                let instances = it.instances.iter().map(|it| show::instance(it));
+                std::iter::once(show::node(&it.node)).chain(instances).collect()
+            });
             (lines, node.index)
+        }
+        Resource::NodeChecks(name) => {
+            let found = registry.node_checks(name);
+            let is_there = registry.node(name).value.map(|_| "is there".to_owned());
+            let lines = is_there.into_iter().chain(found.value.iter().map(show::named_check));
+            (lines.collect(), found.index)
+        }
+        Resource::ServiceChecks(name) => {
+            let found = registry.service_checks(name);
+            let members = registry.service(name, &InstanceFilter::default()).value;
+            let is_there = members.first().map(|_| "is there".to_owned());
+            let lines = is_there.into_iter().chain(found.value.iter().map(show::named_check));
+            (lines.collect(), found.index)
         }
         Resource::ServiceList(namespace) => {
             let found = registry.services(namespace);

@@ -2,8 +2,8 @@
 
 use state::registry::query::{InstanceFilter, NamedCheck};
 use state::registry::{
-    Changes, Check, Instance, InstanceKey, Node, Registry, ServiceName, Session, Status, Timer,
-    TimerChange,
+    Changes, Check, Instance, InstanceKey, Name, Node, Registry, ServiceName, Session, Status,
+    Timer, TimerChange,
 };
 
 use super::words;
@@ -148,7 +148,7 @@ pub(crate) fn ask(registry: &Registry, words: &[&str]) -> Vec<String> {
     all
 }
 
-fn pairs(pairs: &[(state::registry::Name, state::registry::Name)]) -> String {
+fn pairs(pairs: &[(Name, Name)]) -> String {
     joined(pairs.iter().map(|(key, value)| format!("{key}={value}")))
 }
 
@@ -181,12 +181,15 @@ pub(crate) fn check(it: &Check) -> String {
     )
 }
 
-fn named_check(named: &NamedCheck) -> String {
-    let tags = named
-        .instance
-        .as_ref()
-        .map_or(String::new(), |it| format!(" of {} [{}]", it.service, joined(it.tags.iter())));
-    format!("{}{tags}", check(&named.check))
+pub(crate) fn check_of(it: &Check, service: &Name, tags: &[Name]) -> String {
+    format!("{} of {service} [{}]", check(it), joined(tags))
+}
+
+pub(crate) fn named_check(named: &NamedCheck) -> String {
+    match &named.instance {
+        Some(it) => check_of(&named.check, &it.service, &it.tags),
+        None => check(&named.check),
+    }
 }
 
 pub(crate) fn session(it: &Session) -> String {
