@@ -4,6 +4,7 @@
 mod calls;
 mod connection;
 mod consul;
+mod dns;
 pub mod error;
 pub mod etcd;
 mod front;
@@ -22,5 +23,6 @@ mod services;
 mod stats;
 mod web;
 
+pub use dns::{DnsSockets, Zone, ZoneError, serve_dns};
 pub use front::Front;
 pub use serve::{serve_clients, serve_http};

@@ -3,6 +3,7 @@
 //! Every series is made at the moment it is asked for, from counts that are kept anyway. Regions have
 //! series of their own up to [`REGIONS`]; the others are told together.
 
+mod dns;
 mod etcd;
 mod grpc;
 mod node;
@@ -32,6 +33,7 @@ pub(crate) async fn exposition(handle: &Handle) -> String {
     let regions = handle.stats(None).await.unwrap_or_default();
     etcd::write(&mut text, handle, default.ok().and_then(Result::ok).as_ref(), &regions);
     grpc::write(&mut text);
+    dns::write(&mut text);
     node::write(&mut text, handle);
     regions::write(&mut text, &regions, &handle.directory(), REGIONS);
     text.finish()

@@ -3,6 +3,7 @@
 
 mod auth;
 mod authority;
+mod dns;
 mod freshness;
 mod gateway;
 mod guests;

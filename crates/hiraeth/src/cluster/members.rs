@@ -12,6 +12,7 @@ pub(crate) struct Member {
     pub(crate) client: String,
     peer: String,
     http: String,
+    dns: String,
     data: PathBuf,
     log: PathBuf,
     process: Option<Child>,
@@ -32,6 +33,7 @@ pub(crate) fn lay_out(count: u16, base: u16, data: &Path) -> anyhow::Result<Vec<
                 client: address(0),
                 peer: address(1),
                 http: address(2),
+                dns: address(3),
                 data: data.join(&name),
                 log: data.join(format!("{name}.log")),
                 name,
@@ -62,6 +64,7 @@ impl Member {
             .args(["--listen-client", &self.client])
             .args(["--listen-peer", &self.peer])
             .args(["--listen-http", &self.http])
+            .args(["--listen-dns", &self.dns])
             .args(["--initial-cluster", initial_cluster])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

@@ -1,7 +1,7 @@
 //! Running a server until it is told to stop.
 
 use anyhow::Context;
-use api::{serve_clients, serve_http};
+use api::{DnsSockets, serve_clients, serve_dns, serve_http};
 use node::{Failure, Node};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +27,14 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let clients = listen(&settings.listen_client, "client").await?;
     let http = listen(&settings.listen_http, "HTTP").await?;
+    let dns = match settings.dns {
+        None => None,
+        Some((address, zone)) => {
+            let sockets = DnsSockets::bind(&address).await;
+            let why = || format!("the DNS address {address} cannot be listened on, by UDP and TCP");
+            Some((sockets.with_context(why)?, zone))
+        }
+    };
     tracing::info!(
         name = %settings.node.name,
         data = %settings.node.data_dir.display(),
@@ -49,7 +57,10 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
         drop(stopping.wait_for(|stop| *stop).await);
     };
     let front = tokio::spawn(serve_clients(handle.clone(), clients, stopped(stopping.clone())));
-    let web = tokio::spawn(serve_http(handle.clone(), http, stopped(stopping)));
+    let web = tokio::spawn(serve_http(handle.clone(), http, stopped(stopping.clone())));
+    let names = dns.map(|(sockets, zone)| {
+        tokio::spawn(serve_dns(handle.clone(), sockets, zone, stopped(stopping)))
+    });
     let announce = async {
         handle.ready(types::KeyspaceId::DEFAULT).await;
         tracing::info!("ready");
@@ -70,6 +81,9 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
     node.end_watches();
     stop.send_replace(true);
     drop(tokio::join!(front, web));
+    if let Some(names) = names {
+        drop(names.await);
+    }
     node.shutdown().await;
     match reason {
         None => Ok(()),

@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use api::Zone;
 use node::{EngineKind, NodeConfig};
 use serde::Deserialize;
 
 use crate::logging::LogFormat;
+
+/// The datacentre all of it is in.
+const DATACENTER: &str = "dc1";
 
 /// Settings as they may be given; in the file the names are the same as on the command line.
 #[derive(Clone, Default, clap::Args, Deserialize)]
@@ -31,6 +35,15 @@ pub(crate) struct Settings {
     /// Where HTTP clients connect [default: 127.0.0.1:8500].
     #[arg(long, env = "HIRAETH_LISTEN_HTTP", value_name = "HOST:PORT")]
     listen_http: Option<String>,
+    /// Where the registry answers DNS, over UDP and TCP [default: nowhere].
+    #[arg(long, env = "HIRAETH_LISTEN_DNS", value_name = "HOST:PORT")]
+    listen_dns: Option<String>,
+    /// The domain that DNS answers for [default: consul].
+    #[arg(long, env = "HIRAETH_DNS_DOMAIN", value_name = "NAME")]
+    dns_domain: Option<String>,
+    /// Seconds that DNS answers may be kept by others [default: 0].
+    #[arg(long, env = "HIRAETH_DNS_TTL_S", value_name = "S")]
+    dns_ttl_s: Option<u32>,
     /// Where clients are told to connect [default: the listening address].
     #[arg(long, env = "HIRAETH_ADVERTISE_CLIENT", value_name = "HOST:PORT")]
     advertise_client: Option<String>,
@@ -110,6 +123,8 @@ pub(crate) struct Resolved {
     pub(crate) node: NodeConfig,
     pub(crate) listen_client: String,
     pub(crate) listen_http: String,
+    /// Where DNS is served, and what.
+    pub(crate) dns: Option<(String, Zone)>,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
 }
@@ -165,6 +180,10 @@ impl Settings {
             vec![(name.clone(), advertise_peer.clone())]
         };
         let defaults = NodeConfig::default();
+        let domain = or(self.dns_domain, file.dns_domain, "consul");
+        let ttl = self.dns_ttl_s.or(file.dns_ttl_s).unwrap_or(0);
+        let zone = Zone::new(&domain, DATACENTER, ttl)?;
+        let listen_dns = self.listen_dns.or(file.listen_dns);
         let data_dir = self.data_dir.or(file.data_dir);
         let data_dir = data_dir.unwrap_or_else(|| PathBuf::from("hiraeth-data"));
         let engine = or(self.engine, file.engine, "disk");
@@ -210,6 +229,7 @@ impl Settings {
             node,
             listen_client,
             listen_http,
+            dns: listen_dns.map(|address| (address, zone)),
             log: or(self.log, file.log, "info,lsm_tree=warn"),
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
         })
@@ -276,6 +296,20 @@ mod tests {
         let encrypted = Some(vec!["https://10.0.0.1:2380".to_owned()]);
         let given = Settings { join: encrypted, ..Settings::default() };
         assert!(given.resolve().is_err_and(|error| error.to_string().contains("not encrypted")));
+    }
+
+    #[test]
+    fn dns_is_served_where_it_is_asked_for_only() {
+        assert!(Settings::default().resolve().unwrap().dns.is_none());
+        let at = Some("127.0.0.1:8600".to_owned());
+        let given = Settings { listen_dns: at.clone(), ..Settings::default() };
+        assert_eq!(given.resolve().unwrap().dns.map(|(address, _)| address), at);
+        for wrong in ["", "a..b", &"x".repeat(64)] {
+            let given = Settings { dns_domain: Some(wrong.to_owned()), ..Settings::default() };
+            assert!(given.resolve().is_err_and(|error| error.to_string().contains("DNS")));
+        }
+        let given = Settings { dns_ttl_s: Some(604_801), ..Settings::default() };
+        assert!(given.resolve().is_err());
     }
 
     #[test]

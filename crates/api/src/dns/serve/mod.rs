@@ -1,0 +1,96 @@
+//! The sockets.
+
+mod tcp;
+mod udp;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use node::Handle;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::watch;
+
+use super::Zone;
+use super::catalog::OwnCopy;
+use super::order::Order;
+use super::respond::{Over, respond};
+use super::tally::QUERIES;
+
+/// How often a port that is free for both is looked for, where the system chooses it.
+const TRIES: usize = 16;
+
+/// Both sockets, on one port.
+#[derive(Debug)]
+pub struct DnsSockets {
+    udp: UdpSocket,
+    tcp: TcpListener,
+}
+
+impl DnsSockets {
+    /// Binds `address`, `host:port`.
+    ///
+    /// # Errors
+    /// The port is taken, for UDP or TCP, or may not be used.
+    pub async fn bind(address: &str) -> io::Result<Self> {
+        let mut tries = 0;
+        loop {
+            let tcp = TcpListener::bind(address).await?;
+            let bound = tcp.local_addr()?;
+            match UdpSocket::bind(bound).await {
+                Ok(udp) => return Ok(Self { udp, tcp }),
+                Err(error) if tries == TRIES || address.rsplit(':').next() != Some("0") => {
+                    return Err(error);
+                }
+                Err(_) => tries += 1,
+            }
+        }
+    }
+
+    /// Where they are.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+}
+
+/// Serves `zone` until `shutdown` ends. Answers come from this node's own copy of the registry, with or
+/// without a leader. Connections end with their query under way.
+pub async fn serve_dns(
+    handle: Handle,
+    sockets: DnsSockets,
+    zone: Zone,
+    shutdown: impl Future<Output = ()>,
+) {
+    let DnsSockets { udp, tcp } = sockets;
+    let server = std::sync::Arc::new(Server { zone, catalog: OwnCopy(handle) });
+    let (stop, stopping) = watch::channel(());
+    let serving =
+        async { tokio::join!(udp::serve(&server, udp), tcp::serve(&server, tcp, &stopping)) };
+    tokio::select! {
+        biased;
+        () = shutdown => {}
+        ((), ()) = serving => {}
+    }
+    drop(stop);
+}
+
+struct Server {
+    zone: Zone,
+    catalog: OwnCopy,
+}
+
+impl Server {
+    async fn answer(&self, packet: &[u8], over: Over, order: &mut Order) -> Option<Vec<u8>> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        // RFC 1982 wants serial numbers to wrap.
+        let serial = u32::try_from(since.as_secs() & u64::from(u32::MAX)).unwrap_or_default();
+        let answer = respond(packet, over, &self.zone, &self.catalog, order, serial).await;
+        let (bytes, code) = answer?;
+        QUERIES.count(over, code);
+        Some(bytes)
+    }
+}

@@ -1,0 +1,5 @@
+mod decode;
+mod limits;
+mod random;
+mod transcript;
+mod world;
