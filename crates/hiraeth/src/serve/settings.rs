@@ -9,9 +9,6 @@ use serde::Deserialize;
 
 use crate::logging::LogFormat;
 
-/// The datacentre all of it is in.
-const DATACENTER: &str = "dc1";
-
 /// Settings as they may be given; in the file the names are the same as on the command line.
 #[derive(Clone, Default, clap::Args, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -182,7 +179,6 @@ impl Settings {
         let defaults = NodeConfig::default();
         let domain = or(self.dns_domain, file.dns_domain, "consul");
         let ttl = self.dns_ttl_s.or(file.dns_ttl_s).unwrap_or(0);
-        let zone = Zone::new(&domain, DATACENTER, ttl)?;
         let listen_dns = self.listen_dns.or(file.listen_dns);
         let data_dir = self.data_dir.or(file.data_dir);
         let data_dir = data_dir.unwrap_or_else(|| PathBuf::from("hiraeth-data"));
@@ -225,6 +221,7 @@ impl Settings {
                 .map(|mib| mib << 20),
             ..defaults
         };
+        let zone = Zone::new(&domain, &node.datacenter, ttl)?;
         Ok(Resolved {
             node,
             listen_client,
