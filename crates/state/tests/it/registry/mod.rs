@@ -1,8 +1,11 @@
 //! The registry as the node uses it: the transcripts' words for it, and random commands on three
 //! replicas against a model that knows nothing of indexes but compares whole answers.
 
+mod answers;
 mod bounds;
+mod commands;
 mod keys;
+mod look;
 mod memory;
 mod model;
 mod random;
