@@ -57,7 +57,7 @@ pub const REGISTRY_PAIRS: usize = 64;
 pub const REGISTRY_VALUE_BYTES: usize = 512;
 /// Checks that come with one registration.
 pub const REGISTRY_CHECKS: usize = 64;
-/// Bytes of one registration: the node, the instance and the checks together.
+/// Bytes of all texts of one registration: of the node, the instance and the checks.
 pub const REGISTRY_BYTES: usize = 256 << 10;
 /// Nodes in one region of the registry.
 pub const REGISTRY_NODES: usize = 200_000;

@@ -252,21 +252,28 @@ pub(super) fn check_txn(ops: &[KvOp]) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Bytes of every text in it.
 fn bytes_of(registration: &Registration) -> usize {
+    let of_texts = |texts: &[&Name]| -> usize { texts.iter().map(|text| text.len()).sum() };
     let of_pairs = |pairs: &[(Name, Name)]| -> usize {
         pairs.iter().map(|(key, value)| key.len() + value.len()).sum()
     };
     let Registration { node, instance, checks, .. } = registration;
-    let of_node = of_pairs(&node.meta) + of_pairs(&node.tagged_addresses);
+    let of_node = of_texts(&[&node.name, &node.id, &node.address])
+        + of_pairs(&node.meta)
+        + of_pairs(&node.tagged_addresses);
     let of_instance = instance.as_ref().map_or(0, |it| {
-        let tags: usize = it.tags.iter().map(|tag| tag.len()).sum();
-        let addresses: usize =
-            it.tagged_addresses.iter().map(|it| it.tag.len() + it.address.len()).sum();
-        tags + addresses + of_pairs(&it.meta) + it.extra.len()
+        let tagged = it.tagged_addresses.iter();
+        of_texts(&[&it.namespace, &it.id, &it.service, &it.address, &it.zone])
+            + it.tags.iter().map(|tag| tag.len()).sum::<usize>()
+            + tagged.map(|it| it.tag.len() + it.address.len()).sum::<usize>()
+            + of_pairs(&it.meta)
+            + it.extra.len()
     });
-    let of_checks: usize = checks
-        .iter()
-        .map(|it| it.check.notes.len() + it.check.output.len() + it.check.definition.target.len())
-        .sum();
-    of_node + of_instance + of_checks
+    let of_check = |it: &Check| {
+        of_texts(&[&it.namespace, &it.id, &it.instance, &it.name])
+            + of_texts(&[&it.notes, &it.output, &it.kind])
+            + it.definition.target.len()
+    };
+    of_node + of_instance + checks.iter().map(|it| of_check(&it.check)).sum::<usize>()
 }

@@ -1,7 +1,7 @@
 //! What there may be at most.
 
 use state::command::Command;
-use state::registry::RegistryAnswer;
+use state::registry::{KvCondition, KvOp, KvWrite, RegistryAnswer, RegistryCommand};
 use state::response::Response;
 use types::{Code, limits};
 
@@ -9,8 +9,11 @@ use super::words;
 use crate::replica::Replica;
 
 fn register(replica: &mut Replica, text: &str) -> Result<Response, Code> {
-    let command = Command::Registry(words::command(&format!("register n addr=h {text}")));
-    let effects = replica.apply(None, command);
+    run(replica, words::command(&format!("register n addr=h {text}")))
+}
+
+fn run(replica: &mut Replica, command: RegistryCommand) -> Result<Response, Code> {
+    let effects = replica.apply(None, Command::Registry(command));
     replica.write();
     effects.outcome.result.map_err(|fault| fault.code)
 }
@@ -41,4 +44,53 @@ fn checks_about_one_instance_are_bounded_and_those_that_are_there_stay_changeabl
     assert_eq!(register(&mut replica, " check=b-0000,of:a"), done(true));
     let registry = replica.machine.registry().unwrap();
     assert_eq!(registry.counts()[3], most + 1);
+}
+
+#[test]
+fn a_registration_is_measured_by_all_of_its_texts() {
+    let mut replica = Replica::of_registry();
+    let said = "x".repeat(limits::REGISTRY_TEXT_BYTES);
+    let checks = |count: usize| -> String {
+        (0..count).map(|at| format!(" check=c{at},said:{said}")).collect()
+    };
+    let most = limits::REGISTRY_BYTES / limits::REGISTRY_TEXT_BYTES;
+    assert_eq!(register(&mut replica, &checks(most)), Err(Code::InvalidArgument));
+    register(&mut replica, &checks(most - 1)).unwrap();
+}
+
+#[test]
+fn a_transaction_is_bounded_in_operations_and_in_what_it_asks_for_and_answers() {
+    let mut replica = Replica::of_registry();
+    let most = limits::REGISTRY_TXN_OPERATIONS;
+    let get = |_| KvOp::GetOrEmpty { key: "k".into() };
+    let gets = |count| RegistryCommand::Txn((0..count).map(get).collect());
+    assert_eq!(run(&mut replica, gets(most + 1)), Err(Code::InvalidArgument));
+    run(&mut replica, gets(most)).unwrap();
+
+    let put = |at: usize, bytes: usize| {
+        let condition = KvCondition::Always;
+        let key = format!("t/{at}").into();
+        KvOp::Put(KvWrite { key, value: vec![7; bytes].into(), flags: 0, condition })
+    };
+    let value = limits::REGISTRY_KV_BYTES;
+    let puts = |bytes| RegistryCommand::Txn((0..3).map(|at| put(at, bytes)).collect());
+    assert_eq!(run(&mut replica, puts(value)), Err(Code::RequestTooLarge), "with the keys");
+    let one = RegistryCommand::Txn(vec![put(9, value + 1)]);
+    assert_eq!(run(&mut replica, one), Err(Code::RequestTooLarge));
+    run(&mut replica, puts(value - 9)).unwrap();
+    let tree = KvOp::GetTree { prefix: "t/".into() };
+    let twice = |more| {
+        let trees = [tree.clone(), tree.clone()];
+        RegistryCommand::Txn(trees.into_iter().chain(more).collect())
+    };
+    let Ok(Response::Registry(RegistryAnswer::TxnRefused(errors))) =
+        run(&mut replica, twice(Some(KvOp::Delete { key: "t/0".into() })))
+    else {
+        panic!("more than may be answered")
+    };
+    let most = limits::REGISTRY_TXN_ANSWER_BYTES;
+    assert_eq!((errors.len(), errors[0].op), (1, 1));
+    assert_eq!(errors[0].what, format!("the answer has more than {most} bytes"));
+    let found = run(&mut replica, RegistryCommand::Txn(vec![tree])).unwrap();
+    assert!(matches!(found, Response::Registry(RegistryAnswer::TxnDone(kvs)) if kvs.len() == 3));
 }
