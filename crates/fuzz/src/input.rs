@@ -52,6 +52,9 @@ pub(crate) enum Port {
     Client,
     Peer,
     Http,
+    Dns,
+    /// Each piece is a packet.
+    DnsUdp,
 }
 
 /// Bytes on a connection of their own.
@@ -120,6 +123,8 @@ fn add(inputs: &mut Vec<Input>, line: &str) -> anyhow::Result<()> {
                 "client" => Port::Client,
                 "peer" => Port::Peer,
                 "http" => Port::Http,
+                "dns" => Port::Dns,
+                "dnsudp" => Port::DnsUdp,
                 other => bail!("there is no port {other}"),
             };
             inputs.push(Input::Wire(Wire { port, data: Vec::new() }));

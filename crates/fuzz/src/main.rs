@@ -7,6 +7,7 @@ mod calls;
 mod gateway;
 mod input;
 mod message;
+mod names;
 mod oracle;
 mod probe;
 mod random;

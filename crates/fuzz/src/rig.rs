@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
+use api::{DnsSockets, Zone, serve_dns};
 use node::{EngineKind, Node, NodeConfig};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -16,6 +17,7 @@ pub(crate) struct Rig {
     pub(crate) client: String,
     pub(crate) peer: String,
     pub(crate) http: String,
+    pub(crate) dns: String,
     node: Node,
     stop: Vec<oneshot::Sender<()>>,
     serving: Vec<JoinHandle<std::io::Result<()>>>,
@@ -51,14 +53,23 @@ impl Rig {
         }));
         let (stop_http, stopped) = oneshot::channel();
         let serving_http =
-            tokio::spawn(api::serve_http(handle, http, async { drop(stopped.await) }));
+            tokio::spawn(api::serve_http(handle.clone(), http, async { drop(stopped.await) }));
+        let sockets = DnsSockets::bind("127.0.0.1:0").await?;
+        let dns = sockets.address()?.to_string();
+        let zone = Zone::new("consul", "dc1", 0)?;
+        let (stop_dns, stopped) = oneshot::channel::<()>();
+        let serving_dns = tokio::spawn(async {
+            serve_dns(handle, sockets, zone, async { drop(stopped.await) }).await;
+            Ok(())
+        });
         Ok(Self {
             client,
             peer,
             http: http_address,
+            dns,
             node,
-            stop: vec![stop, stop_http],
-            serving: vec![serving, serving_http],
+            stop: vec![stop, stop_http, stop_dns],
+            serving: vec![serving, serving_http, serving_dns],
             directory,
         })
     }

@@ -44,7 +44,7 @@ struct Shared {
     schema: Arc<Schema>,
     guarded: Option<Guarded>,
     go_on: bool,
-    addresses: [String; 3],
+    addresses: [String; 4],
     panics: Panics,
     memory: Arc<Memory>,
 }
@@ -80,7 +80,7 @@ pub(crate) async fn play(
         schema: schema.clone(),
         guarded,
         go_on: plan.go_on,
-        addresses: [rig.client.clone(), rig.peer.clone(), rig.http.clone()],
+        addresses: [&rig.client, &rig.peer, &rig.http, &rig.dns].map(Clone::clone),
         panics: panics.clone(),
         memory: memory.clone(),
     });
@@ -187,13 +187,17 @@ impl Lane {
     async fn send(&mut self, input: &Input) -> anyhow::Result<()> {
         match input {
             Input::Wire(wire) => {
-                let [client, peer, http] = &self.shared.addresses;
+                let [client, peer, http, dns] = &self.shared.addresses;
                 let address = match wire.port {
                     Port::Client => client,
                     Port::Peer => peer,
                     Port::Http => http,
+                    Port::Dns | Port::DnsUdp => dns,
                 };
-                send::wire(address, wire).await?;
+                match wire.port {
+                    Port::DnsUdp => send::packets(address, wire).await?,
+                    _ => send::wire(address, wire).await?,
+                }
                 self.count(format!("{:?} port, raw bytes", wire.port));
             }
             Input::Call(call) => {

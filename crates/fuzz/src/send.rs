@@ -8,7 +8,7 @@ use h2::client::SendRequest;
 use h2::{Reason, RecvStream};
 use hyper::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use crate::input::{Call, Piece, Wire};
@@ -208,4 +208,31 @@ pub(crate) async fn wire(address: &str, wire: &Wire) -> anyhow::Result<()> {
     while let Ok(Ok(1..)) = timeout(QUIET * 4, reader.read(&mut buffer)).await {}
     writing.abort();
     Ok(())
+}
+
+/// Sends packets, each answered or not; then one that has to be answered, if not at the first try.
+///
+/// # Errors
+/// When it is not.
+pub(crate) async fn packets(address: &str, wire: &Wire) -> anyhow::Result<()> {
+    /// `consul.`, any record, id 0xfffe.
+    const GOOD: &[u8] = b"\xff\xfe\0\0\0\x01\0\0\0\0\0\0\x06consul\0\0\xff\0\x01";
+    const TRIES: usize = 20;
+    let socket = UdpSocket::bind("127.0.0.1:0").await?;
+    socket.connect(address).await?;
+    let mut buffer = vec![0; 65_536];
+    for piece in &wire.data {
+        for _ in 0..piece.times {
+            socket.send(&piece.unit).await?;
+        }
+    }
+    for _ in 0..TRIES {
+        socket.send(GOOD).await?;
+        while let Ok(Ok(length)) = timeout(LATE / 20, socket.recv(&mut buffer)).await {
+            if length > GOOD.len() && buffer[..2] == GOOD[..2] {
+                return Ok(());
+            }
+        }
+    }
+    anyhow::bail!("DNS does not answer any more")
 }

@@ -2,6 +2,7 @@
 
 use crate::calls::spoil;
 use crate::input::{Piece, Port, Wire};
+use crate::names;
 use crate::random::Random;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -18,7 +19,8 @@ const END_HEADERS: u8 = 4;
 
 /// Bytes for one connection.
 pub(crate) fn draw(random: &mut Random) -> Wire {
-    let port = match random.below(10) {
+    let port = match random.below(12) {
+        10 | 11 => return names::draw(random),
         0 => Port::Peer,
         1 => Port::Http,
         _ => Port::Client,
