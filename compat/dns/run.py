@@ -42,7 +42,7 @@ def main():
                     print(f"ok    {check.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
                 except Exception:
                     failed += 1
-                    print(f"FAIL  {check.__name__}\n{traceback.format_exc()}", flush=True)
+                    print(f"FAILED {check.__name__}\n{traceback.format_exc()}", flush=True)
         finally:
             world.stop()
     print(f"{passed} passed, {failed} failed")
