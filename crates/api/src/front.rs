@@ -16,6 +16,7 @@ use proto::etcdserverpb::maintenance_server::MaintenanceServer;
 use proto::grpc::health::v1::health_server::HealthServer;
 use proto::hiraeth::v1::keyspaces_server::KeyspacesServer;
 use proto::hiraeth::v1::node_server::NodeServer;
+use proto::hiraeth::v1::registry_server::RegistryServer;
 use proto::v3electionpb::election_server::ElectionServer;
 use proto::v3lockpb::lock_server::LockServer;
 use tonic::Status;
@@ -33,6 +34,7 @@ use crate::guests::{Guest, Whole};
 use crate::health::HealthService;
 use crate::native::{KeyspacesService, NodeService};
 use crate::reflection::Reflection;
+use crate::registry::RegistryService;
 
 type Answer = Result<Response<tonic::body::Body>, Infallible>;
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -67,6 +69,7 @@ struct Services {
     health: HealthServer<HealthService>,
     reflection: Reflection,
     consul: Consul,
+    registry: RegistryService,
     http: Router,
 }
 
@@ -76,6 +79,7 @@ impl Front {
     pub fn new(handle: &Handle) -> Self {
         let handle = || handle.clone();
         let http = crate::http::router(handle());
+        let home = Arc::new(Home::new(handle()));
         let services = Services {
             handle: handle(),
             kv: KvServer::new(KvService::new(handle())).max_decoding_message_size(MESSAGE_BYTES),
@@ -90,7 +94,8 @@ impl Front {
             node: NodeServer::new(NodeService::new(handle())),
             health: HealthServer::new(HealthService::new(handle())),
             reflection: Reflection::new(),
-            consul: Consul::new(Arc::new(Home::new(handle()))),
+            consul: Consul::new(Arc::clone(&home)),
+            registry: RegistryService::new(home),
             http,
         };
         Self { services: Arc::new(services), guest: None }
@@ -155,6 +160,10 @@ impl Front {
             "v3electionpb.Election" => services.election.clone().call(request),
             "hiraeth.v1.Keyspaces" => services.keyspaces.clone().call(request),
             "hiraeth.v1.Node" => services.node.clone().call(request),
+            "hiraeth.v1.Registry" if RegistryService::is_stream(request.uri().path()) => {
+                services.registry.connect(self.guest(), request)
+            }
+            "hiraeth.v1.Registry" => RegistryServer::new(services.registry.clone()).call(request),
             "grpc.health.v1.Health" => services.health.clone().call(request),
             "grpc.reflection.v1.ServerReflection" => services.reflection.v1(request),
             "grpc.reflection.v1alpha.ServerReflection" => services.reflection.v1alpha(request),

@@ -18,6 +18,7 @@ mod metrics;
 pub mod native;
 mod ready;
 mod reflection;
+mod registry;
 mod serve;
 mod services;
 mod stats;

@@ -117,6 +117,11 @@ impl Error {
         }
     }
 
+    /// What a server says in an answer of a stream that goes on.
+    pub(crate) fn of_answer(code: i32, words: &str) -> Self {
+        Self::from_words(&Status::new(tonic::Code::from_i32(code), words))
+    }
+
     /// The reason a server gives for ending a watch.
     pub(crate) fn of_reason(reason: &str) -> Self {
         // What has to do with users comes as Go prints a status: `rpc error: code = C desc = words`.

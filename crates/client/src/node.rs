@@ -109,7 +109,7 @@ impl Client {
         answer.await
     }
 
-    async fn once<A>(
+    pub(crate) async fn once<A>(
         &self,
         address: &str,
         sent: impl Future<Output = Result<tonic::Response<A>, tonic::Status>>,

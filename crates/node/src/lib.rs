@@ -85,7 +85,7 @@ pub use node::{Node, NodeBuilder};
 pub use observe::{NodeSight, Observation, Observer, RegionSight};
 pub use region::{GroupPeer, GroupStats};
 pub use region_state::{RegionState, StateKind};
-pub use registry::Topic;
+pub use registry::{Audit, Delta, Push, Reader, RegistryLoad, Seen, Subscriptions, Topic};
 pub use space::{Room, Space};
 pub use state::custom::{StateMachine, Store, View};
 pub use state::directory::{Part, Phase};

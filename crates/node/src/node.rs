@@ -147,6 +147,11 @@ impl Node {
     /// Ends every watch, so that their streams do not keep the front doors open.
     pub fn end_watches(&self) {
         self.shared.hub.shutdown();
+        for shard in self.shared.shards().values() {
+            if let Some(registry) = &shard.registry {
+                registry.waits.close();
+            }
+        }
     }
 
     /// Stops in order: ends watches, answers what is under way, and leaves

@@ -53,7 +53,9 @@ pub(crate) fn start(path: &str, guest: Option<&Arc<Guest>>) -> Result<Call, Stat
     let method = METHODS.iter().find(|method| method.path == path);
     let Some(method) = method else {
         // JSON tells its streams from the rest by itself; gRPC's own protocols have streams only.
-        let open_ended = path.starts_with("/v3/") || path.starts_with("/grpc.");
+        let open_ended = path.starts_with("/v3/")
+            || path.starts_with("/grpc.")
+            || path == "/hiraeth.v1.Registry/Open";
         return Ok(Call { method: None, seat: None, open_ended });
     };
     method.started.fetch_add(1, Ordering::Relaxed);

@@ -43,7 +43,7 @@ impl Home {
         Self { handle, announced: Mutex::default() }
     }
 
-    pub(super) fn handle(&self) -> &Handle {
+    pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
 
@@ -73,7 +73,7 @@ impl Home {
     }
 
     /// The registry's keyspace, made with the first request, and with this server in it.
-    pub(super) async fn keyspace(&self) -> Result<KeyspaceId, Problem> {
+    pub(crate) async fn keyspace(&self) -> Result<KeyspaceId, Problem> {
         let keyspace = self.handle.registry_keyspace().await?;
         let directory = self.handle.directory();
         {

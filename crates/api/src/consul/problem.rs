@@ -19,6 +19,11 @@ impl Problem {
         Self { status, text: text.into(), allow: None }
     }
 
+    /// What is said.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(super) fn bad(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, text)
     }

@@ -6,80 +6,102 @@ use super::answer::Outcome;
 use super::asked::Asked;
 use super::{agent, catalog, health, kv, session, status};
 
+/// What whoever asks needs, where rights are looked at at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Rights {
+    /// Nothing: it says no more than that somebody is there.
+    Nobody,
+    /// To be a user.
+    User,
+    /// To read all of the registry's keyspace: there are no rights on single services yet.
+    Read,
+    /// To write all of it.
+    Write,
+    /// Rights over the keys that are named; the route looks by itself.
+    Keys,
+}
+use Rights::{Keys, Nobody, Read, User, Write};
+
 /// One route. A path that ends with `/` has something behind it.
 pub(super) struct Route {
     pub(super) methods: &'static str,
     pub(super) path: &'static str,
+    pub(super) rights: Rights,
     pub(super) run: for<'a> fn(&'a Asked) -> BoxFuture<'a, Outcome>,
 }
 
 macro_rules! routes {
-    ($($methods:literal $path:literal $($handler:ident)::+;)*) => {
-        &[$(Route { methods: $methods, path: $path, run: |asked| Box::pin($($handler)::+(asked)) },)*]
+    ($($rights:ident $methods:literal $path:literal $($handler:ident)::+;)*) => {
+        &[$(Route {
+            methods: $methods,
+            path: $path,
+            rights: $rights,
+            run: |asked| Box::pin($($handler)::+(asked)),
+        },)*]
     };
 }
 
 /// What is behind `/v1/`.
 const ROUTES: &[Route] = routes! {
-    "GET" "kv/" kv::get;
-    "PUT" "kv/" kv::put;
-    "DELETE" "kv/" kv::delete;
-    "PUT" "txn" kv::txn;
+    Keys "GET" "kv/" kv::get;
+    Keys "PUT" "kv/" kv::put;
+    Keys "DELETE" "kv/" kv::delete;
+    Keys "PUT" "txn" kv::txn;
 
-    "GET" "agent/self" agent::self_;
-    "GET" "agent/members" agent::members;
-    "GET" "agent/services" agent::services;
-    "GET" "agent/service/" agent::service;
-    "GET" "agent/checks" agent::checks;
-    "PUT" "agent/service/register" agent::register;
-    "PUT" "agent/service/deregister/" agent::deregister;
-    "PUT" "agent/service/maintenance/" agent::service_maintenance;
-    "PUT" "agent/maintenance" agent::node_maintenance;
-    "PUT" "agent/check/register" agent::register_check;
-    "PUT" "agent/check/deregister/" agent::deregister_check;
-    "PUT" "agent/check/pass/" agent::pass;
-    "PUT" "agent/check/warn/" agent::warn;
-    "PUT" "agent/check/fail/" agent::fail;
-    "PUT" "agent/check/update/" agent::update;
-    "GET" "agent/health/service/id/" agent::service_by_id;
-    "GET" "agent/health/service/name/" agent::service_by_name;
-    "GET" "agent/metrics" agent::metrics;
-    "GET" "agent/version" agent::version;
-    "GET" "agent/host" agent::host_info;
-    "GET" "agent/monitor" agent::monitor;
-    "PUT" "agent/join/" agent::join;
-    "PUT" "agent/leave" agent::leave;
-    "PUT" "agent/force-leave/" agent::force_leave;
-    "PUT" "agent/reload" agent::reload;
-    "PUT" "agent/token/" agent::token;
+    User "GET" "agent/self" agent::self_;
+    User "GET" "agent/members" agent::members;
+    Read "GET" "agent/services" agent::services;
+    Read "GET" "agent/service/" agent::service;
+    Read "GET" "agent/checks" agent::checks;
+    Write "PUT" "agent/service/register" agent::register;
+    Write "PUT" "agent/service/deregister/" agent::deregister;
+    Write "PUT" "agent/service/maintenance/" agent::service_maintenance;
+    Write "PUT" "agent/maintenance" agent::node_maintenance;
+    Write "PUT" "agent/check/register" agent::register_check;
+    Write "PUT" "agent/check/deregister/" agent::deregister_check;
+    Write "PUT" "agent/check/pass/" agent::pass;
+    Write "PUT" "agent/check/warn/" agent::warn;
+    Write "PUT" "agent/check/fail/" agent::fail;
+    Write "PUT" "agent/check/update/" agent::update;
+    Read "GET" "agent/health/service/id/" agent::service_by_id;
+    Read "GET" "agent/health/service/name/" agent::service_by_name;
+    User "GET" "agent/metrics" agent::metrics;
+    User "GET" "agent/version" agent::version;
+    User "GET" "agent/host" agent::host_info;
+    User "GET" "agent/monitor" agent::monitor;
+    Write "PUT" "agent/join/" agent::join;
+    Write "PUT" "agent/leave" agent::leave;
+    Write "PUT" "agent/force-leave/" agent::force_leave;
+    Write "PUT" "agent/reload" agent::reload;
+    User "PUT" "agent/token/" agent::token;
 
-    "GET" "catalog/datacenters" catalog::datacenters;
-    "GET" "catalog/nodes" catalog::nodes;
-    "GET" "catalog/services" catalog::services;
-    "GET" "catalog/service/" catalog::service;
-    "GET" "catalog/connect/" catalog::nothing;
-    "GET" "catalog/gateway-services/" catalog::nothing;
-    "GET" "catalog/node/" catalog::node;
-    "GET" "catalog/node-services/" catalog::node_services;
-    "PUT" "catalog/register" catalog::register;
-    "PUT" "catalog/deregister" catalog::deregister;
+    User "GET" "catalog/datacenters" catalog::datacenters;
+    Read "GET" "catalog/nodes" catalog::nodes;
+    Read "GET" "catalog/services" catalog::services;
+    Read "GET" "catalog/service/" catalog::service;
+    Read "GET" "catalog/connect/" catalog::nothing;
+    Read "GET" "catalog/gateway-services/" catalog::nothing;
+    Read "GET" "catalog/node/" catalog::node;
+    Read "GET" "catalog/node-services/" catalog::node_services;
+    Write "PUT" "catalog/register" catalog::register;
+    Write "PUT" "catalog/deregister" catalog::deregister;
 
-    "GET" "health/service/" health::service;
-    "GET" "health/connect/" catalog::nothing;
-    "GET" "health/ingress/" catalog::nothing;
-    "GET" "health/node/" health::node;
-    "GET" "health/checks/" health::checks;
-    "GET" "health/state/" health::state;
+    Read "GET" "health/service/" health::service;
+    Read "GET" "health/connect/" catalog::nothing;
+    Read "GET" "health/ingress/" catalog::nothing;
+    Read "GET" "health/node/" health::node;
+    Read "GET" "health/checks/" health::checks;
+    Read "GET" "health/state/" health::state;
 
-    "PUT" "session/create" session::create;
-    "PUT" "session/destroy/" session::destroy;
-    "PUT" "session/renew/" session::renew;
-    "GET" "session/info/" session::info;
-    "GET" "session/node/" session::of_node;
-    "GET" "session/list" session::list;
+    Write "PUT" "session/create" session::create;
+    Write "PUT" "session/destroy/" session::destroy;
+    Write "PUT" "session/renew/" session::renew;
+    Read "GET" "session/info/" session::info;
+    Read "GET" "session/node/" session::of_node;
+    Read "GET" "session/list" session::list;
 
-    "GET" "status/leader" status::leader;
-    "GET" "status/peers" status::peers;
+    Nobody "GET" "status/leader" status::leader;
+    Nobody "GET" "status/peers" status::peers;
 };
 
 /// What is found for a path.

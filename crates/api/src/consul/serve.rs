@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
+use bytes::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION};
 use hyper::{HeaderMap, Method, Request, Response};
+use state::auth::Demand;
+use state::command::Command;
+use state::registry::RegistryCommand;
+use types::KeyRange;
 
 use super::answer::{Answer, Outcome};
 use super::asked::Asked;
 use super::home::Home;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::routes::{self, Found};
+use super::routes::{self, Found, Rights};
 
 /// Bytes of a request's body: a transaction of all that one may hold, in base64.
 const BODY_BYTES: usize = 2 << 20;
@@ -65,6 +70,7 @@ impl Consul {
             parameters,
             body,
         };
+        permit(&asked, route.rights).await?;
         let mut answer = (route.run)(&asked).await?;
         if pretty {
             answer = answer.pretty();
@@ -76,6 +82,25 @@ impl Consul {
     }
 }
 
+/// Refuses who may not ask for this at all. Costs nothing while auth is off.
+async fn permit(asked: &Asked, rights: Rights) -> Result<(), Problem> {
+    let caller = asked.caller();
+    if asked.handle().auth_is_off() {
+        return Ok(());
+    }
+    let every = KeyRange { start: Bytes::from_static(&[0]), end: None };
+    match rights {
+        Rights::Nobody | Rights::Keys => {}
+        Rights::User => caller.permit_alone(Demand::Anyone).await?,
+        Rights::Read => caller.permit_alone(Demand::Range(&every)).await?,
+        Rights::Write => {
+            let write = Command::Registry(RegistryCommand::RenewSession { id: "".into() });
+            caller.permit_alone(Demand::Command(&write)).await?;
+        }
+    }
+    Ok(())
+}
+
 fn says(headers: &HeaderMap, kind: &str) -> bool {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.starts_with(kind))
@@ -84,7 +109,8 @@ fn says(headers: &HeaderMap, kind: &str) -> bool {
 /// Where Consul's clients put their token.
 fn token(headers: &HeaderMap, parameters: &Parameters) -> Option<Box<str>> {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = header(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
+    let bearer = header(AUTHORIZATION.as_str());
+    let bearer = bearer.map(|value| value.strip_prefix("Bearer ").unwrap_or(value));
     let token = header("x-consul-token").or(bearer).or_else(|| parameters.get("token"))?;
     (!token.is_empty()).then(|| token.into())
 }

@@ -13,6 +13,7 @@ mod leaderless;
 mod metrics;
 mod queue;
 mod raw;
+mod registry;
 mod server;
 mod watch;
 mod web;

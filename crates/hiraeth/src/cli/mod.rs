@@ -13,7 +13,7 @@ mod lease;
 mod output;
 mod raft;
 mod remote;
-
+mod service;
 mod size;
 mod status;
 mod table;
@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Kv(kv::Arguments),
     Lease(lease::Arguments),
     Keyspace(keyspace::Arguments),
+    Service(service::Arguments),
     Status(status::Arguments),
     Raft(raft::Arguments),
     Flight(flight::Arguments),
@@ -48,6 +49,7 @@ pub(crate) fn run(command: Command, program: clap::Command) -> ExitCode {
         Command::Kv(arguments) => output::block_on(kv::run(arguments)),
         Command::Lease(arguments) => output::block_on(lease::run(arguments)),
         Command::Keyspace(arguments) => output::block_on(keyspace::run(arguments)),
+        Command::Service(arguments) => output::block_on(service::run(arguments)),
         Command::Raft(arguments) => output::block_on(raft::run(arguments)),
         Command::Status(arguments) => output::block_on(status::run(arguments)),
         Command::Flight(arguments) => flight::run(&arguments),

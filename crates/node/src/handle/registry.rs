@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use state::registry::query::Indexed;
-use state::registry::{CheckKey, MACHINE, Registry, ServiceName, Session, Status};
+use state::registry::{CheckKey, MACHINE, Registry, ServiceName, Session, Status, TimerId};
 use tokio::time::{Instant, timeout_at};
 use types::{Code, Fault, KeyspaceId, Revision};
 
 use super::Handle;
 use crate::answer::{Answer, Consistency, Header};
 use crate::read;
-use crate::registry::{Told, Topic, Word, tell_leader};
+use crate::registry::{Audit, RegistryLoad, Subscriptions, Told, Topic, WORDS_TOGETHER, Word, say};
 use crate::shard::Shard;
 
 /// What came of a beat.
@@ -81,14 +81,17 @@ impl Handle {
             next.as_mut().enable();
             shard.broken()?;
             let (body, header) = self.ask_here(&shard, &ask)?;
-            if body.index > after {
+            if body.index > after || listener.is_closed() {
                 return Ok(Answer { header, body });
             }
             tokio::select! {
                 biased;
-                woken = timeout_at(deadline, next) => if woken.is_err() {
-                    return Ok(Answer { header, body });
-                },
+                woken = timeout_at(deadline, next) => {
+                    if woken.is_err() {
+                        return Ok(Answer { header, body });
+                    }
+                    self.shared.meters.woken.add(1);
+                }
                 () = self.shared.ended() => return Err(Code::ShuttingDown.into()),
             }
         }
@@ -152,11 +155,55 @@ impl Handle {
         let find =
             |registry: &Registry| registry.check_timer(&check.node, &check.namespace, &check.id);
         let Some(timer) = self.surely(&shard, find).await? else { return Ok(Beat::Unknown) };
-        let told = tell_leader(&self.shared, &shard, &[Word::Beat(timer, status)]).await?;
+        let told = say(&self.shared, &shard, vec![Word::Beat(timer, status)]).await?;
         Ok(match told.first() {
             None | Some(Told::No) => Beat::Unknown,
             Some(told) => told.status().map_or(Beat::Counted, Beat::Stands),
         })
+    }
+
+    /// Beats by the numbers that deadlines are known by ([`Registry::check_timer`]), which are the same on
+    /// every node and never used twice: all are heard to pass. Only the first
+    /// [`Self::BEATS_TOGETHER`] are heard and answered.
+    ///
+    /// # Errors
+    /// No leader, timeout; then any of them may count or not.
+    pub async fn beats(&self, keyspace: KeyspaceId, timers: &[u64]) -> Result<Vec<Beat>, Fault> {
+        let shard = self.ready_shard(keyspace).await?;
+        shard.registry()?;
+        let timers = timers.iter().take(Self::BEATS_TOGETHER);
+        let words = timers.map(|timer| Word::Beat(TimerId(*timer), Status::Passing)).collect();
+        let told = say(&self.shared, &shard, words).await?;
+        let beat = |told: Told| match told {
+            Told::No => Beat::Unknown,
+            told => told.status().map_or(Beat::Counted, Beat::Stands),
+        };
+        Ok(told.into_iter().map(beat).collect())
+    }
+
+    /// Beats heard with one call.
+    pub const BEATS_TOGETHER: usize = WORDS_TOGETHER;
+
+    /// Something that is told what becomes of services. `label` is what it is called for whoever looks
+    /// who is told what.
+    ///
+    /// # Errors
+    /// As [`Self::registry`].
+    pub async fn subscriptions(
+        &self,
+        keyspace: KeyspaceId,
+        label: &str,
+    ) -> Result<Subscriptions, Fault> {
+        let shard = self.ready_shard(keyspace).await?;
+        shard.registry()?;
+        Ok(Subscriptions::new(Arc::clone(&self.shared), shard, label))
+    }
+
+    /// Who is pushed what of a service on this node; `None` if nobody subscribes to it here.
+    #[must_use]
+    pub fn audit(&self, keyspace: KeyspaceId, service: &ServiceName) -> Option<Audit> {
+        let shard = self.shard(keyspace).ok()?;
+        shard.registry.as_ref()?.audit(service)
     }
 
     /// Renews a session on the leader's clock; `None` if it is not there, or its end is under way.
@@ -177,7 +224,7 @@ impl Handle {
             read::by_round(&self.shared, &shard).await?;
             return Ok(self.ask_here(&shard, find)?.0);
         }
-        let told = tell_leader(&self.shared, &shard, &[Word::Renew(session.timer)]).await?;
+        let told = say(&self.shared, &shard, vec![Word::Renew(session.timer)]).await?;
         Ok((told.first() == Some(&Told::Yes)).then_some(session))
     }
 
@@ -188,7 +235,7 @@ impl Handle {
     pub async fn lock_is_delayed(&self, keyspace: KeyspaceId, key: Bytes) -> Result<bool, Fault> {
         let shard = self.ready_shard(keyspace).await?;
         shard.registry()?;
-        let told = tell_leader(&self.shared, &shard, &[Word::Lock(key)]).await?;
+        let told = say(&self.shared, &shard, vec![Word::Lock(key)]).await?;
         Ok(told.first() == Some(&Told::No))
     }
 
@@ -214,14 +261,12 @@ impl Handle {
         share.map(crate::registry::Share::held).unwrap_or_default()
     }
 
-    /// What a registry takes up on this node beside its copy: deadlines, their bytes, and who waits.
+    /// What the registry takes up on this node beside its copy; `None` where there is none yet.
     #[must_use]
-    pub fn registry_load(&self, keyspace: KeyspaceId) -> (usize, usize, usize) {
-        let shard = self.shard(keyspace).ok();
-        let Some(share) = shard.as_ref().and_then(|shard| shard.registry.as_ref()) else {
-            return (0, 0, 0);
-        };
-        let (deadlines, bytes) = share.deadlines();
-        (deadlines, bytes, share.waits.len())
+    pub fn registry_load(&self) -> Option<RegistryLoad> {
+        let find =
+            |directory: &state::directory::Directory| Some(directory.keyspace_named(MACHINE)?.id);
+        let shard = self.shard(self.shared.with_directory(find)?).ok()?;
+        Some(shard.registry.as_ref()?.load())
     }
 }

@@ -23,6 +23,12 @@ const SYNC_MICROS: &[u64] = &[
 /// Bounds of how many regions' writes go out with one sync.
 const BATCH_WRITES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 4_096];
 
+/// Bounds of how long pushes take, in microseconds.
+const PUSH_MICROS: &[u64] = &[
+    500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000,
+    5_000_000,
+];
+
 /// The ways to read that are counted, by their names.
 pub const READ_MODES: [&str; 4] = ["linearizable", "lease", "follower", "stale"];
 
@@ -70,6 +76,10 @@ pub struct Meters {
     pub applied: Counter,
     /// Engine batches they went into.
     pub apply_rounds: Counter,
+    /// How long after a change of a service its subscribers said that they have it, in microseconds.
+    pub pushes: Histogram,
+    /// Requests that waited for a change and were woken for one.
+    pub woken: Counter,
     /// Times a region's leader changed, as this node saw it.
     pub leader_changes: Counter,
     /// Times a region of this node stood for election.
@@ -100,6 +110,8 @@ impl Default for Meters {
             reads: std::array::from_fn(|_| Counter::default()),
             applied: Counter::default(),
             apply_rounds: Counter::default(),
+            pushes: Histogram::new(PUSH_MICROS),
+            woken: Counter::default(),
             leader_changes: Counter::default(),
             elections: Counter::default(),
             snapshots_sent: Counter::default(),

@@ -6,6 +6,8 @@ use parking_lot::Mutex;
 use state::registry::deadlines::{Deadlines, Due, Heard, LockDelays, Settings};
 use state::registry::{Changes, ServiceName, Status, Timer, TimerId};
 
+use super::feed::{Audit, Feeds};
+use super::lane::Lane;
 use super::waits::Waits;
 
 /// Milliseconds between two looks at the deadlines from which on it is taken that this process stood
@@ -16,6 +18,10 @@ const STOOD_STILL_MS: u64 = 2_000;
 pub(crate) struct Share {
     clock: Mutex<Clock>,
     pub(crate) waits: Waits,
+    /// Words on their way to whoever leads.
+    pub(super) lane: Lane,
+    /// What is pushed to subscribers on this node.
+    pub(super) feeds: Feeds,
 }
 
 struct Clock {
@@ -41,7 +47,8 @@ impl Share {
             delays: LockDelays::default(),
             looked_ms: 0,
         };
-        Self { clock: Mutex::new(clock), waits: Waits::default() }
+        let (waits, lane, feeds) = Default::default();
+        Self { clock: Mutex::new(clock), waits, lane, feeds }
     }
 
     /// Leadership was won: everything gets its full time, and the grace.
@@ -108,9 +115,39 @@ impl Share {
         clock.deadlines.held().map(|it| (it.service.clone(), it.held, it.all)).collect()
     }
 
-    /// How many deadlines are kept here, and the bytes they take.
-    pub(crate) fn deadlines(&self) -> (usize, usize) {
-        let clock = self.clock.lock();
-        (clock.deadlines.len(), clock.deadlines.memory())
+    /// Who is pushed what of a service.
+    pub(crate) fn audit(&self, service: &ServiceName) -> Option<Audit> {
+        self.feeds.audit(service)
     }
+
+    /// What this takes up.
+    pub(crate) fn load(&self) -> RegistryLoad {
+        let (services_followed, subscriptions) = self.feeds.len();
+        let clock = self.clock.lock();
+        RegistryLoad {
+            deadlines: clock.deadlines.len(),
+            deadline_bytes: clock.deadlines.memory(),
+            held_back: clock.deadlines.held().map(|it| it.held).sum(),
+            waiting: self.waits.len(),
+            services_followed,
+            subscriptions,
+        }
+    }
+}
+
+/// What a registry takes up on a node beside its copy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RegistryLoad {
+    /// Deadlines that are counted; 0 on nodes that do not lead.
+    pub deadlines: usize,
+    /// Bytes they take, at most.
+    pub deadline_bytes: usize,
+    /// Checks that were silent for too long and are held back, since too many of a service are.
+    pub held_back: usize,
+    /// Requests that wait for changes, and services that are followed for subscribers.
+    pub waiting: usize,
+    /// Services that somebody subscribed to.
+    pub services_followed: usize,
+    /// Subscriptions to them.
+    pub subscriptions: usize,
 }

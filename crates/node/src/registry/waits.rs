@@ -22,6 +22,8 @@ pub(crate) struct Waits {
 
 #[derive(Default)]
 struct Bells {
+    /// The node stops: nobody is to wait any more.
+    closed: bool,
     by_topic: BTreeMap<Topic, Bell>,
     waiting: usize,
 }
@@ -75,6 +77,12 @@ impl Waits {
         bells.iter().for_each(|notify| notify.notify_waiters());
     }
 
+    /// The node stops: wakes everybody, and nobody waits from here on.
+    pub(crate) fn close(&self) {
+        self.bells.lock().closed = true;
+        self.ring_all();
+    }
+
     /// How many wait.
     pub(crate) fn len(&self) -> usize {
         self.bells.lock().waiting
@@ -89,6 +97,11 @@ pub(crate) struct Listener<'a> {
 }
 
 impl Listener<'_> {
+    /// Whether the node stops.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.waits.bells.lock().closed
+    }
+
     /// The next change; to be enabled before the answer is looked at, so that none falls between.
     pub(crate) fn next(&self) -> Notified<'_> {
         self.notify.notified()

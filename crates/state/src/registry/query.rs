@@ -285,6 +285,15 @@ impl Registry {
         self.check_places.get(namespace, id, node).map(|about| about.timer)
     }
 
+    /// The check that a deadline belongs to: who beats knows it by that.
+    #[must_use]
+    pub fn check_of(&self, timer: TimerId) -> Option<&Arc<Check>> {
+        match self.timers.get(&timer)? {
+            Owner::Check(check) => Some(check),
+            Owner::Session(_) => None,
+        }
+    }
+
     /// What to propose for something that is due; `None` if it is not there any more.
     #[must_use]
     pub fn expiry(&self, due: Due) -> Option<Expiry> {

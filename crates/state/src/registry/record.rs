@@ -176,7 +176,9 @@ pub struct Check {
 }
 
 impl Check {
-    pub(crate) fn key(&self) -> CheckKey {
+    /// What it is known by.
+    #[must_use]
+    pub fn key(&self) -> CheckKey {
         CheckKey { node: self.node.clone(), namespace: self.namespace.clone(), id: self.id.clone() }
     }
 

@@ -19,8 +19,9 @@ use crate::server::Server;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What is served over HTTP beside the gateway: method, path, body, what it needs.
-const PLAIN: [(&str, &str, &str, Needs); 9] = [
+const PLAIN: [(&str, &str, &str, Needs); 10] = [
     // Whoever balances load or restarts nodes has no name, and learns that the node is well.
+    ("GET", "/", "", Nothing),
     ("GET", "/health", "", Nothing),
     ("GET", "/livez", "", Nothing),
     ("GET", "/livez/{check}", "", Nothing),
@@ -71,6 +72,31 @@ fn gateway() -> BTreeMap<String, String> {
     all
 }
 
+/// Consul's routes: what each needs is in its row, and whether that is asked for is tried here.
+fn consul() -> Vec<(String, String, Needs)> {
+    let routes = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/consul/routes.rs");
+    let text = std::fs::read_to_string(routes).unwrap();
+    let row = |line: &str| {
+        let (rights, rest) = line.trim().split_once(" \"")?;
+        let needs = match rights {
+            "Nobody" => Nothing,
+            "User" => Needs::User,
+            // Rights over the registry's keyspace, of which bob has none.
+            "Read" | "Write" | "Keys" => Needs::Root,
+            _ => return None,
+        };
+        let mut words = rest.split('"');
+        let (method, path) = (words.next()?, words.nth(1)?);
+        let name = if path.ends_with('/') { "a%2F1" } else { "" };
+        let body = match path {
+            "txn" => r#"[{"KV":{"Verb":"set","Key":"a/1","Value":""}}]"#,
+            _ => "",
+        };
+        Some((format!("{method} /v1/{path}{name}"), body.to_owned(), needs))
+    };
+    text.lines().filter_map(row).collect()
+}
+
 /// What comes of an answer until it ends or has nothing more to say.
 async fn ask(server: &Server, line: &str, token: Option<&str>, body: &str) -> String {
     let mut stream = TcpStream::connect(&server.address).await.unwrap();
@@ -113,6 +139,10 @@ async fn every_path_asks_for_the_rights_it_needs() {
         let path = path.replace("{check}", "serializable_read");
         asked.push((format!("{method} {path}"), (*body).to_owned(), *needs));
     }
+
+    let consul = consul();
+    assert!(consul.len() > 40, "{consul:?}");
+    asked.extend(consul);
 
     let server = Server::start().await;
     let mut auth = users(&server.channel).await;

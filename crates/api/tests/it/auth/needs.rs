@@ -71,6 +71,10 @@ pub(super) fn about_key(method: &str) -> Bytes {
             // A leader key: name, key, rev 7, lease 7.
             Bytes::from_static(b"\x0a\x0e\x0a\x03a/1\x12\x03a/1\x18\x07\x20\x07")
         }
+        "hiraeth.v1.Registry/Drain" => {
+            // Node n, back into service.
+            Bytes::from_static(b"\x12\x01n\x20\x01")
+        }
         _ => Bytes::new(),
     }
 }
@@ -127,6 +131,13 @@ pub(super) fn table() -> BTreeMap<&'static str, Needs> {
         ("hiraeth.v1.Node/Stats", Nothing),
         ("hiraeth.v1.Node/Barrier", User),
         ("hiraeth.v1.Node/VerifyLeader", User),
+        // What a stream asks for is looked at message by message.
+        ("hiraeth.v1.Registry/Open", User),
+        // They take rights over all of the registry's keyspace, which bob has not.
+        ("hiraeth.v1.Registry/Find", Root),
+        ("hiraeth.v1.Registry/Services", Root),
+        ("hiraeth.v1.Registry/Drain", Root),
+        ("hiraeth.v1.Registry/Audit", Root),
         ("v3lockpb.Lock/Lock", Rights),
         ("v3lockpb.Lock/Unlock", Rights),
         ("v3electionpb.Election/Campaign", Rights),

@@ -61,6 +61,15 @@ impl<C: Credentials> Caller<'_, C> {
         self.handle.beat(self.keyspace, check, status).await
     }
 
+    /// [`crate::Handle::beats`].
+    ///
+    /// # Errors
+    /// As [`Self::beat`].
+    pub async fn beats(&self, timers: &[u64]) -> Result<Vec<Beat>, Fault> {
+        self.may_renew()?;
+        self.handle.beats(self.keyspace, timers).await
+    }
+
     /// [`crate::Handle::renew_session`].
     ///
     /// # Errors

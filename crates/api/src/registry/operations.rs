@@ -1,0 +1,116 @@
+//! What one message of a client asks for, carried out beside the others.
+
+use futures::stream::{self, StreamExt};
+use node::{Beat, Consistency, Handle};
+use proto::hiraeth::v1 as pb;
+use proto::hiraeth::v1::open_response::Tell;
+use state::command::Command;
+use state::registry::{RegistryCommand, Target, TimerId};
+use tonic::Status;
+use types::KeyspaceId;
+
+use super::convert;
+use crate::error;
+
+/// Beats of one message.
+pub(super) const BEATS: usize = 65_536;
+/// Changes proposed at once for what beats changed.
+const AT_ONCE: usize = 64;
+
+/// Somebody whose messages are carried out.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) handle: Handle,
+    pub(super) keyspace: KeyspaceId,
+    pub(super) token: Option<Box<str>>,
+}
+
+fn answer(request: u64, done: Result<pb::Answer, Status>) -> Tell {
+    Tell::Answer(match done {
+        Ok(answer) => pb::Answer { request, ..answer },
+        Err(status) => pb::Answer {
+            request,
+            code: status.code().into(),
+            message: status.message().to_owned(),
+            ..pb::Answer::default()
+        },
+    })
+}
+
+impl Client {
+    pub(super) async fn register(&self, register: pb::Register) -> Tell {
+        let request = register.request;
+        answer(request, self.try_register(register).await)
+    }
+
+    async fn try_register(&self, register: pb::Register) -> Result<pb::Answer, Status> {
+        let registration = convert::registration(register.instance.unwrap_or_default())?;
+        let check = registration.checks.first().map(|it| it.check.clone());
+        let command = RegistryCommand::Register(Box::new(registration));
+        let revision = self.propose(command).await?;
+        let instance = match check {
+            None => 0,
+            Some(check) => {
+                // This node has applied it.
+                let find = |registry: &state::registry::Registry| {
+                    registry.check_timer(&check.node, &check.namespace, &check.id)
+                };
+                let found = self.handle.registry(self.keyspace, Consistency::Stale, find).await;
+                found.map_err(|fault| error::status(&fault))?.body.map_or(0, |timer| timer.0)
+            }
+        };
+        Ok(pb::Answer { instance, revision, ..pb::Answer::default() })
+    }
+
+    pub(super) async fn deregister(&self, deregister: pb::Deregister) -> Tell {
+        let done = async {
+            let pb::Deregister { namespace, node, id, .. } = &deregister;
+            let target = Target::Instance(convert::key(namespace, node, id)?);
+            let revision = self.propose(RegistryCommand::Deregister(target)).await?;
+            Ok(pb::Answer { revision, ..pb::Answer::default() })
+        };
+        answer(deregister.request, done.await)
+    }
+
+    pub(super) async fn propose(&self, command: RegistryCommand) -> Result<i64, Status> {
+        let caller = self.handle.caller(self.keyspace, &self.token);
+        let answer = caller.propose(Command::Registry(command)).await;
+        Ok(answer.map_err(|fault| error::status(&fault))?.header.revision.get())
+    }
+
+    /// Hears beats; says which were of nobody, if any were.
+    pub(super) async fn beats(&self, beats: pb::Beats) -> Option<Tell> {
+        let mut unknown = Vec::new();
+        let mut changed = Vec::new();
+        for timers in
+            beats.instances[..beats.instances.len().min(BEATS)].chunks(Handle::BEATS_TOGETHER)
+        {
+            let caller = self.handle.caller(self.keyspace, &self.token);
+            // Who gets no answer beats again.
+            let Ok(heard) = caller.beats(timers).await else { continue };
+            for (timer, beat) in timers.iter().zip(heard) {
+                match beat {
+                    Beat::Unknown => unknown.push(*timer),
+                    Beat::Counted => {}
+                    Beat::Stands(status) => changed.push((TimerId(*timer), status)),
+                }
+            }
+        }
+        let told = stream::iter(changed).map(|(timer, status)| async move {
+            let find = |registry: &state::registry::Registry| {
+                registry.check_of(timer).map(|check| check.key())
+            };
+            let found = self.handle.registry(self.keyspace, Consistency::Stale, find).await;
+            let Some(check) = found.ok().and_then(|answer| answer.body) else { return };
+            let output = Some("".into());
+            let command = RegistryCommand::UpdateCheck { check, status, output };
+            // The next beat says it again.
+            drop(self.propose(command).await);
+        });
+        told.buffer_unordered(AT_ONCE).collect::<()>().await;
+        if unknown.is_empty() {
+            return None;
+        }
+        Some(Tell::Unknown(pb::Beats { instances: unknown }))
+    }
+}
