@@ -89,6 +89,13 @@ impl Answer {
             .header("x-consul-default-acl-policy", "allow")
     }
 
+    /// Says that it was answered from what this node has, which is as old as the last word of the leader.
+    pub(super) fn cached(self) -> Self {
+        let age = self.headers.get("x-consul-lastcontact").and_then(|it| it.to_str().ok());
+        let seconds = age.and_then(|millis| millis.parse::<u64>().ok()).unwrap_or(0) / 1_000;
+        self.header("x-cache", "HIT").header("age", &seconds.to_string())
+    }
+
     /// What is told to who asked for the head only.
     pub(super) fn without_body(self) -> Self {
         Self { body: Bytes::new(), ..self }

@@ -63,7 +63,8 @@ impl Parameters {
     }
 
     pub(super) fn freshness(&self) -> Result<Freshness, Problem> {
-        match (self.flag("stale"), self.flag("consistent")) {
+        // What an agent has cached is here what this node has.
+        match (self.flag("stale") || self.flag("cached"), self.flag("consistent")) {
             (true, true) => {
                 Err(Problem::bad("Cannot specify ?stale with ?consistent, conflicting semantics."))
             }

@@ -4,7 +4,9 @@ use futures::future::BoxFuture;
 
 use super::answer::Outcome;
 use super::asked::Asked;
-use super::{agent, catalog, health, kv, session, status};
+use super::{
+    agent, catalog, config, coordinate, event, health, kv, operator, query, session, status,
+};
 
 /// What whoever asks needs, where rights are looked at at all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,6 +104,37 @@ const ROUTES: &[Route] = routes! {
 
     Nobody "GET" "status/leader" status::leader;
     Nobody "GET" "status/peers" status::peers;
+
+    Write "PUT" "event/fire/" event::fire;
+    // Spring posts them.
+    Write "POST" "event/fire/" event::fire;
+    Read "GET" "event/list" event::list;
+
+    Read "GET" "query" query::list;
+    Write "POST" "query" query::create;
+    Read "GET" "query/" query::get;
+    Write "PUT" "query/" query::update;
+    Write "DELETE" "query/" query::remove;
+
+    Write "PUT" "config" config::set;
+    Read "GET" "config/" config::get;
+    Write "DELETE" "config/" config::remove;
+
+    Read "GET" "coordinate/datacenters" coordinate::datacenters;
+    Read "GET" "coordinate/nodes" coordinate::nodes;
+    Read "GET" "coordinate/node/" coordinate::node;
+    Write "PUT" "coordinate/update" coordinate::update;
+
+    User "GET" "operator/raft/configuration" operator::raft_configuration;
+    Write "DELETE" "operator/raft/peer" operator::remove_peer;
+    Write "POST" "operator/raft/transfer-leader" operator::transfer_leader;
+    User "GET" "operator/autopilot/health" operator::autopilot_health;
+    User "GET" "operator/autopilot/state" operator::autopilot_state;
+    Read "GET" "operator/keyring" operator::keyring;
+    Write "POST" "operator/keyring" operator::keyring;
+    Write "PUT" "operator/keyring" operator::keyring;
+    Write "DELETE" "operator/keyring" operator::keyring;
+    Read "GET" "operator/usage" operator::usage;
 };
 
 /// What is found for a path.

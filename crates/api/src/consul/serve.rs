@@ -59,7 +59,7 @@ impl Consul {
         let body = to_bytes(body, BODY_BYTES).await.map_err(|_| {
             Problem::too_large(format!("Request body too large, max size: {BODY_BYTES} bytes"))
         })?;
-        let pretty = parameters.flag("pretty");
+        let (pretty, cached) = (parameters.flag("pretty"), parameters.flag("cached"));
         let asked = Asked {
             keyspace: self.home.keyspace().await?,
             home: self.home,
@@ -72,6 +72,9 @@ impl Consul {
         };
         permit(&asked, route.rights).await?;
         let mut answer = (route.run)(&asked).await?;
+        if cached {
+            answer = answer.cached();
+        }
         if pretty {
             answer = answer.pretty();
         }

@@ -69,13 +69,10 @@ fn lock_delay(input: &Input<'_>) -> Result<Duration, Problem> {
     Ok(input.duration(&["lockdelay"])?.unwrap_or(LOCK_DELAY))
 }
 
-/// An empty list of `Checks` is none; who says nothing hangs on its node's.
+/// An empty list is none; who says nothing hangs on its node's.
 fn node_checks(input: &Input<'_>) -> Result<Vec<Name>, Problem> {
-    if input.get(&["checks"]).is_some() {
-        return input.texts(&["checks"]);
-    }
-    let named = input.texts(&["nodechecks"])?;
-    Ok(if named.is_empty() { vec![SERF.into()] } else { named })
+    let names = &["nodechecks", "checks"];
+    if input.get(names).is_some() { input.texts(names) } else { Ok(vec![SERF.into()]) }
 }
 
 fn service_checks(input: &Input<'_>) -> Result<Pairs, Problem> {

@@ -340,8 +340,8 @@ pub(super) struct ShownSession<'a> {
     #[serde(rename = "TTL")]
     ttl: String,
     node_checks: List<'a>,
-    checks: List<'a>,
-    service_checks: Vec<Value>,
+    /// `null` for none.
+    service_checks: Option<Vec<Value>>,
     create_index: i64,
     modify_index: i64,
 }
@@ -363,8 +363,7 @@ pub(super) fn session(session: &Session) -> ShownSession<'_> {
         },
         ttl: millis(session.ttl_ms).unwrap_or_default(),
         node_checks: List(&session.node_checks),
-        checks: List(&session.node_checks),
-        service_checks: of_services.collect(),
+        service_checks: (!session.service_checks.is_empty()).then(|| of_services.collect()),
         create_index: index(session.created),
         modify_index: index(session.modified),
     }

@@ -79,7 +79,12 @@ pub(in crate::consul) async fn self_(asked: &Asked) -> Outcome {
             "Server": true,
             "Version": VERSION,
         },
-        "DebugConfig": { "Bootstrap": false, "Datacenter": datacenter, "Server": true },
+        "DebugConfig": {
+            "Bootstrap": false,
+            "Datacenter": datacenter,
+            "SerfAdvertiseAddrLAN": format!("tcp://{}", record.peer_address),
+            "Server": true,
+        },
         "Coord": { "Vec": vec![0.0; 8], "Error": 1.5, "Adjustment": 0.0, "Height": 1e-5 },
         "Member": member(asked, &record, false),
         "Stats": {

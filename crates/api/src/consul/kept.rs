@@ -1,0 +1,251 @@
+//! What Consul keeps beside the registry and its keys: events, prepared queries, config entries,
+//! coordinates. They lie as JSON in a keyspace of their own, which is made with the first of them. Who may
+//! ask is settled by the route, as for the registry.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use node::{Consistency, WatchCreate, WatchMessage};
+use serde_json::Value;
+use state::request::{
+    Compare, CompareResult, CompareTarget, DeleteRequest, PutRequest, RangeRequest, TxnOp,
+    TxnRequest,
+};
+use state::response::{KeyValue, Response};
+use tokio::time::{sleep, timeout};
+use types::{Code, KeyRange, KeyspaceId, Revision};
+
+use super::answer::Meta;
+use super::asked::{Asked, shortened};
+use super::parameters::Freshness;
+use super::problem::Problem;
+
+/// The keyspace all of it is in.
+const KEYSPACE: &str = "consul";
+/// How often, and how long after each other, to look whether it appeared on this node.
+const LOOKS: u32 = 250;
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// One of them.
+pub(super) struct Kept {
+    /// What it is called among those of its kind.
+    pub(super) name: String,
+    pub(super) value: Value,
+    pub(super) created: Revision,
+    pub(super) modified: Revision,
+}
+
+/// What has to be true of the one that is there.
+#[derive(Clone, Copy)]
+pub(super) enum Condition {
+    Always,
+    /// It was last changed at this index; 0: there is none.
+    Index(u64),
+}
+
+/// A kind of them, and so the first part of their keys.
+#[derive(Clone, Copy)]
+pub(super) struct Kind(pub(super) &'static str);
+
+impl Kind {
+    pub(super) fn key(self, name: &str) -> Bytes {
+        format!("{}/{name}", self.0).into()
+    }
+
+    pub(super) fn under(self, prefix: &str) -> KeyRange {
+        KeyRange::prefix(&self.key(prefix))
+    }
+
+    fn kept(self, kv: &KeyValue) -> Option<Kept> {
+        let name = std::str::from_utf8(&kv.key).ok()?.strip_prefix(self.0)?.strip_prefix('/')?;
+        let value = serde_json::from_slice(&kv.value).ok()?;
+        let (created, modified) = (kv.create_revision, kv.mod_revision);
+        Some(Kept { name: name.to_owned(), value, created, modified })
+    }
+
+    /// The one of that name.
+    pub(super) async fn one(
+        self,
+        asked: &Asked,
+        name: &str,
+    ) -> Result<(Option<Kept>, Meta), Problem> {
+        let (found, meta) = self.read(asked, KeyRange::single(&self.key(name))).await?;
+        Ok((found.into_iter().next(), meta))
+    }
+
+    /// The same as it is, whatever index the request names.
+    pub(super) async fn one_now(self, asked: &Asked, name: &str) -> Result<Option<Kept>, Problem> {
+        let (found, _) = self.read_now(asked, &KeyRange::single(&self.key(name))).await?;
+        Ok(found.into_iter().next())
+    }
+
+    /// All whose names begin so, by name. Waits, if the request says so, until they are other ones than at
+    /// its index.
+    pub(super) async fn all(
+        self,
+        asked: &Asked,
+        prefix: &str,
+    ) -> Result<(Vec<Kept>, Meta), Problem> {
+        self.read(asked, self.under(prefix)).await
+    }
+
+    /// As they are, whatever index the request names.
+    pub(super) async fn now(
+        self,
+        asked: &Asked,
+        prefix: &str,
+    ) -> Result<(Vec<Kept>, Meta), Problem> {
+        self.read_now(asked, &self.under(prefix)).await
+    }
+
+    async fn read(self, asked: &Asked, range: KeyRange) -> Result<(Vec<Kept>, Meta), Problem> {
+        let (index, wait) = (asked.parameters.index()?, asked.parameters.wait()?);
+        let (found, meta) = self.read_now(asked, &range).await?;
+        if index == 0 || found.iter().any(|it| it.modified.get().unsigned_abs() > index) {
+            return Ok((found, meta));
+        }
+        let after = Revision(i64::try_from(index).unwrap_or(i64::MAX));
+        if !changed(asked, range.clone(), after, shortened(wait)).await? {
+            return Ok((found, Meta { index: after, ..meta }));
+        }
+        let (found, meta) = self.read_now(asked, &range).await?;
+        Ok((found, Meta { index: meta.index.max(after), ..meta }))
+    }
+
+    async fn read_now(self, asked: &Asked, range: &KeyRange) -> Result<(Vec<Kept>, Meta), Problem> {
+        let freshness = asked.parameters.freshness()?;
+        let mut meta = Meta { index: Revision(1), age: None, known_leader: true, freshness };
+        let Some(keyspace) = there(asked) else { return Ok((Vec::new(), meta)) };
+        let consistency = match freshness {
+            Freshness::Stale => Consistency::Stale,
+            Freshness::Default | Freshness::Consistent => Consistency::Linearizable,
+        };
+        let request = RangeRequest { range: range.clone(), ..RangeRequest::default() };
+        let answer = asked.handle().range(keyspace, request, consistency).await?;
+        meta.known_leader = asked.handle().has_leader(keyspace);
+        (meta.index, meta.age) = (answer.header.revision, answer.header.age);
+        Ok((answer.body.kvs.iter().filter_map(|kv| self.kept(kv)).collect(), meta))
+    }
+
+    /// Keeps it; whether the condition held.
+    pub(super) async fn keep(
+        self,
+        asked: &Asked,
+        name: &str,
+        value: &Value,
+        condition: Condition,
+    ) -> Result<bool, Problem> {
+        let key = self.key(name);
+        let put = put(key.clone(), value);
+        change(asked, compare(&key, condition), vec![put]).await
+    }
+
+    /// Keeps it no longer; whether the condition held.
+    pub(super) async fn drop(
+        self,
+        asked: &Asked,
+        name: &str,
+        condition: Condition,
+    ) -> Result<bool, Problem> {
+        if there(asked).is_none() {
+            return Ok(matches!(condition, Condition::Always | Condition::Index(0)));
+        }
+        let key = self.key(name);
+        let delete = delete(&key);
+        change(asked, compare(&key, condition), vec![delete]).await
+    }
+}
+
+pub(super) fn put(key: Bytes, value: &Value) -> TxnOp {
+    TxnOp::Put(PutRequest { key, value: value.to_string().into(), ..PutRequest::default() })
+}
+
+pub(super) fn delete(key: &Bytes) -> TxnOp {
+    TxnOp::Delete(DeleteRequest { range: KeyRange::single(key), prev_kv: false })
+}
+
+pub(super) fn compare(key: &Bytes, condition: Condition) -> Vec<Compare> {
+    match condition {
+        Condition::Always => Vec::new(),
+        Condition::Index(index) => {
+            let revision = Revision(i64::try_from(index).unwrap_or(i64::MAX));
+            vec![Compare {
+                range: KeyRange::single(key),
+                single: true,
+                result: CompareResult::Equal,
+                target: CompareTarget::ModRevision(revision),
+            }]
+        }
+    }
+}
+
+/// Does all of it, if what is compared is so; whether it was.
+pub(super) async fn change(
+    asked: &Asked,
+    compare: Vec<Compare>,
+    success: Vec<TxnOp>,
+) -> Result<bool, Problem> {
+    let keyspace = made(asked).await?;
+    let request = TxnRequest { compare, success, failure: Vec::new() };
+    let answer = asked.handle().txn(keyspace, request, Consistency::Linearizable).await?;
+    match answer.body {
+        Response::Txn { succeeded, .. } => Ok(succeeded),
+        other => Err(Problem::failed(format!("a transaction was answered with {other:?}"))),
+    }
+}
+
+/// The keyspace, if it was made.
+fn there(asked: &Asked) -> Option<KeyspaceId> {
+    asked.handle().keyspace(Some(KEYSPACE)).ok()
+}
+
+async fn made(asked: &Asked) -> Result<KeyspaceId, Problem> {
+    if let Some(keyspace) = there(asked) {
+        return Ok(keyspace);
+    }
+    match asked.handle().create_keyspace(KEYSPACE).await {
+        Ok(record) => Ok(record.id),
+        // Somebody else was first; this node is told in a moment.
+        Err(fault) if fault.code == Code::KeyspaceExists => {
+            for _ in 0..LOOKS {
+                if let Some(keyspace) = there(asked) {
+                    asked.handle().ready(keyspace).await;
+                    return Ok(keyspace);
+                }
+                sleep(LOOK_AGAIN).await;
+            }
+            Err(fault.into())
+        }
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// Whether anything happened in a range after a revision, or does so in time. Who waits makes the
+/// keyspace: there has to be something to wait for.
+pub(super) async fn changed(
+    asked: &Asked,
+    range: KeyRange,
+    after: Revision,
+    wait: Duration,
+) -> Result<bool, Problem> {
+    let keyspace = made(asked).await?;
+    let (control, mut messages) = asked.handle().watch(keyspace)?;
+    let start = Revision(after.get().saturating_add(1));
+    control.create(WatchCreate { range, start, ..WatchCreate::default() })?;
+    let event = async {
+        loop {
+            match messages.next().await {
+                Some(WatchMessage::Events { .. }) => return Ok(true),
+                Some(WatchMessage::Canceled { fault: Some(fault), .. }) => {
+                    return match fault.code {
+                        Code::Compacted => Ok(true),
+                        _ => Err(Problem::from(fault)),
+                    };
+                }
+                Some(_) => {}
+                None => return Ok(false),
+            }
+        }
+    };
+    timeout(wait, event).await.unwrap_or(Ok(false))
+}
