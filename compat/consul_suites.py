@@ -20,7 +20,7 @@ WORKERS = "4"
 # What the shipped tests of `rs-consul` expect to find, as the settings of its server have it.
 INSTANCES = [("1.1.1.1", 20001, "first"), ("2.2.2.2", 20002, "second"), ("3.3.3.3", 20003, "third")]
 # Where each looks for free ports, above the cluster's own.
-PORTS = {"py-consul": 200, "rs-consul": 400, "consul": 420, "scrape": 440}
+PORTS = {"py-consul": 200, "rs-consul": 400, "consul": 420, "scrape": 440, "dns": 460}
 
 
 def skipped(folder):
@@ -42,25 +42,20 @@ def say_skipped(folder):
 
 def prepare_python(target):
     """Where the sdist lies unpacked, and the environment for its tests."""
-    packages, source = target / "py-consul-packages", target / "py-consul"
-    requirements = HERE / "py-consul" / "requirements.txt"
-    pip = [sys.executable, "-m", "pip"]
-
-    def install():
-        command = [*pip, "install", "--quiet", "--target", packages]
-        languages.run([*command, "--requirement", requirements], "py-consul's tests")
+    source = target / "py-consul"
+    environment = languages.python(target, "py-consul")
 
     def unpack():
-        command = [*pip, "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-        languages.run([*command, "--dest", source, PY_CONSUL], "py-consul")
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command = [*pip, "--no-binary", "py-consul", "--dest", source, PY_CONSUL]
+        languages.run(command, "py-consul")
         with tarfile.open(next(source.glob("*.tar.gz"))) as archive:
             archive.extractall(source, filter="data")
 
-    languages.once(packages, f"{sys.version}\n{requirements.read_text()}", install)
     languages.once(source, PY_CONSUL, unpack)
     folder = next(path for path in source.iterdir() if path.is_dir())
     shutil.copy(HERE / "py-consul" / "conftest.py", folder / "conftest.py")
-    return folder, {"PYTHONPATH": str(packages), "PY_CONSUL": str(HERE / "py-consul")}
+    return folder, {**environment, "PY_CONSUL": str(HERE / "py-consul")}
 
 
 def python_suite(options, stream):

@@ -43,14 +43,14 @@ def once(folder, wanted, install):
     mark.write_text(wanted)
 
 
-def python(target):
-    """The environment for `python/run.py`: the packages it names, in `target`."""
-    folder, requirements = target / "python-packages", HERE / "python" / "requirements.txt"
+def python(target, suite):
+    """The environment for a suite in Python: the packages that it names, in `target`."""
+    folder, requirements = target / f"{suite}-packages", HERE / suite / "requirements.txt"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder]
     once(
         folder,
         f"{sys.version}\n{requirements.read_text()}",
-        lambda: run([*pip, "--requirement", requirements], "Python's clients"),
+        lambda: run([*pip, "--requirement", requirements], f"what the suite {suite} needs"),
     )
     return {"PYTHONPATH": str(folder)}
 

@@ -37,7 +37,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SUITE_SECONDS = 240
 ETCD_SUITES = ("etcdctl", "go", "rust", "python", "node", "http", "restore")
 # Each starts servers of its own, so they run beside each other.
-CONSUL_SUITES = ("go-consul", "rs-consul", "py-consul", "scrape")
+CONSUL_SUITES = ("go-consul", "rs-consul", "py-consul", "scrape", "dns")
 SUITES = ETCD_SUITES + CONSUL_SUITES
 
 
@@ -233,6 +233,12 @@ def scrape_suite(options, _):
     return consul_suites.scrape_suite(options, target())
 
 
+def dns_suite(options, _):
+    port = str(options.base_port + consul_suites.PORTS["dns"])
+    command = [sys.executable, "run.py", os.environ["SERVER_BINARY"], "--base-port", port]
+    return listed(command, "dns", "", options.dns)
+
+
 def prepare_consul(options):
     """What Consul's clients need."""
     if not options.server_binary:
@@ -252,6 +258,12 @@ def prepare_consul(options):
         options.py_consul = consul_suites.prepare_python(target())
     if "scrape" in options.suites:
         consul_suites.prepare_scrape(target())
+    if "dns" in options.suites:
+        # Where Debian puts what only root is thought to start.
+        os.environ["PATH"] += f"{os.pathsep}/usr/sbin"
+        tool("dig", "bind9-dnsutils")
+        tool("unbound", "unbound")
+        options.dns = languages.python(target(), "dns")
 
 
 def prepare(options):
@@ -277,7 +289,7 @@ def prepare(options):
         command = [options.cargo, "test", "--locked", "--no-run", "--quiet"]
         subprocess.run(command, cwd=HERE / "etcd-client", check=True, env=environment)
     if "python" in options.suites:
-        options.python = languages.python(target())
+        options.python = languages.python(target(), "python")
     if "node" in options.suites:
         options.node = languages.node(target())
     prepare_consul(options)
@@ -308,6 +320,7 @@ def run_suites(options, endpoints):
         "rs-consul": rs_consul_suite,
         "py-consul": py_consul_suite,
         "scrape": scrape_suite,
+        "dns": dns_suite,
     }
     results = []
     for name in options.suites:

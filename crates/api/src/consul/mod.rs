@@ -1,6 +1,7 @@
 //! Consul's API, as unmodified clients speak it: HTTP under `/v1/`. Every server answers for all of the
 //! registry; there is no agent that something belongs to.
 
+mod acl;
 mod agent;
 mod answer;
 mod asked;

@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use super::answer::Outcome;
 use super::asked::Asked;
 use super::{
-    agent, catalog, config, coordinate, event, health, kv, operator, query, session, status,
+    acl, agent, catalog, config, coordinate, event, health, kv, operator, query, session, status,
 };
 
 /// What whoever asks needs, where rights are looked at at all.
@@ -75,7 +75,12 @@ const ROUTES: &[Route] = routes! {
     Write "PUT" "agent/leave" agent::leave;
     Write "PUT" "agent/force-leave/" agent::force_leave;
     Write "PUT" "agent/reload" agent::reload;
-    User "PUT" "agent/token/" agent::token;
+    User "PUT" "agent/token/" acl::disabled;
+
+    User "GET" "acl/" acl::disabled;
+    User "PUT" "acl/" acl::disabled;
+    User "POST" "acl/" acl::disabled;
+    User "DELETE" "acl/" acl::disabled;
 
     User "GET" "catalog/datacenters" catalog::datacenters;
     Read "GET" "catalog/nodes" catalog::nodes;

@@ -13,7 +13,7 @@ pub(super) use check::{checks, deregister_check, fail, pass, register_check, upd
 pub(super) use health::{service_by_id, service_by_name};
 pub(super) use maintenance::{node_maintenance, service_maintenance};
 pub(super) use own::{
-    force_leave, host_info, join, leave, members, metrics, monitor, reload, self_, token, version,
+    force_leave, host_info, join, leave, members, metrics, monitor, reload, self_, version,
 };
 pub(super) use register::{deregister, register};
 pub(super) use service::{service, services};

@@ -207,8 +207,3 @@ pub(in crate::consul) async fn monitor(asked: &Asked) -> Outcome {
     let text = "logs are not sent over HTTP here: look at the server's own\n";
     Ok(Answer::text(text).status(StatusCode::NOT_IMPLEMENTED))
 }
-
-/// `PUT /v1/agent/token/:kind`
-pub(in crate::consul) async fn token(_: &Asked) -> Outcome {
-    Err(Problem::unauthorized("ACL support disabled"))
-}
