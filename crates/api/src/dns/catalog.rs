@@ -4,19 +4,21 @@ use std::future::Future;
 use std::sync::Arc;
 
 use node::{Consistency, Handle};
-use state::registry::query::{InstanceFilter, Member};
-use state::registry::{MACHINE, Name, Node, ServiceName};
+use state::registry::query::Member;
+use state::registry::{Instance, MACHINE, Name, Node, ServiceName, Status};
 use types::{Code, KeyspaceId};
 
+use super::place;
 use super::servers::{Server, servers};
 
 /// What can be asked. Names are compared byte for byte there, and without case in DNS: so each question
 /// comes with the spellings to try, and the first that is there counts.
 pub(super) trait Catalog: Sync {
-    /// The instances of a service.
+    /// Instances of a service that can be used, some of them if there are many.
     fn service(
         &self,
         spellings: Vec<ServiceName>,
+        wanted: Wanted,
     ) -> impl Future<Output = Result<Vec<Member>, Unavailable>> + Send;
 
     /// A node.
@@ -27,6 +29,33 @@ pub(super) trait Catalog: Sync {
 
     /// The cluster's own nodes.
     fn servers(&self) -> Vec<Server>;
+}
+
+/// Which instances, and how many.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Wanted {
+    /// With this tag, in whatever letters.
+    pub(super) tag: Option<String>,
+    /// With an address of this type of record, or a name that may lead to one.
+    pub(super) kind: Option<u16>,
+    /// Where among all of them to begin, any number.
+    pub(super) from: u64,
+    /// At most so many.
+    pub(super) most: usize,
+}
+
+impl Wanted {
+    pub(super) fn takes(&self, node: &Node, instance: &Instance, status: Status) -> bool {
+        let has = |tag: &String| instance.tags.iter().any(|it| it.eq_ignore_ascii_case(tag));
+        let is_at = |kind: u16| {
+            let addresses = place::addresses(node, instance);
+            addresses.iter().any(|address| place::data(*address).kind() == kind)
+                || place::name(node, instance).is_some()
+        };
+        status != Status::Critical
+            && self.tag.as_ref().is_none_or(has)
+            && self.kind.is_none_or(is_at)
+    }
 }
 
 /// Nothing can be said, not even that something is not there.
@@ -65,21 +94,23 @@ impl OwnCopy {
 }
 
 impl Catalog for OwnCopy {
-    async fn service(&self, spellings: Vec<ServiceName>) -> Result<Vec<Member>, Unavailable> {
+    async fn service(
+        &self,
+        spellings: Vec<ServiceName>,
+        wanted: Wanted,
+    ) -> Result<Vec<Member>, Unavailable> {
         self.ask(move |registry| {
-            let every = InstanceFilter::default();
-            let mut found = spellings.iter().map(|name| registry.service(name, &every).value);
+            let takes =
+                |node: &Node, instance: &Instance, status| wanted.takes(node, instance, status);
+            let mut found =
+                spellings.iter().map(|name| registry.sample(name, wanted.from, wanted.most, takes));
             found.find(|members| !members.is_empty()).unwrap_or_default()
         })
         .await
     }
 
     async fn node(&self, spellings: Vec<Name>) -> Result<Option<Arc<Node>>, Unavailable> {
-        self.ask(move |registry| {
-            let mut found = spellings.iter().filter_map(|name| registry.node(name).value);
-            found.next().map(|found| found.node)
-        })
-        .await
+        self.ask(move |registry| spellings.iter().find_map(|name| registry.node_record(name))).await
     }
 
     fn servers(&self) -> Vec<Server> {

@@ -17,7 +17,7 @@ impl Order {
     }
 
     /// The next number (splitmix64).
-    fn next(&mut self) -> u64 {
+    pub(super) fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -28,7 +28,7 @@ impl Order {
     pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
         for left in (1..items.len()).rev() {
             // The high half of a product is evenly enough spread over what is left.
-            let wide = u128::from(self.next()) * (left as u128 + 1);
+            let wide = u128::from(self.number()) * (left as u128 + 1);
             items.swap(left, usize::try_from(wide >> 64).unwrap_or_default());
         }
     }

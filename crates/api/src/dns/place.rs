@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use state::registry::query::Member;
 use state::registry::{Instance, Node};
 
 use super::wire::{Data, Name, kind};
@@ -74,9 +73,8 @@ pub(super) fn node_name(node: &Node) -> Option<Name> {
 }
 
 /// The addresses of an instance, one of each kind; its node's, where it says none.
-pub(super) fn addresses(member: &Member) -> Vec<IpAddr> {
-    let own = Written::of_instance(&member.instance);
-    let node = Written::of_node(&member.node);
+pub(super) fn addresses(node: &Node, instance: &Instance) -> Vec<IpAddr> {
+    let (own, node) = (Written::of_instance(instance), Written::of_node(node));
     let found = [kind::A, kind::AAAA].into_iter().filter_map(|wanted| {
         let of_node = || if own.main.is_empty() { node.address(wanted) } else { None };
         own.address(wanted).or_else(of_node)
@@ -85,11 +83,11 @@ pub(super) fn addresses(member: &Member) -> Vec<IpAddr> {
 }
 
 /// The name an instance has for an address; its node's, where it says nothing.
-pub(super) fn name(member: &Member) -> Option<Name> {
-    if member.instance.address.is_empty() {
-        node_name(&member.node)
+pub(super) fn name(node: &Node, instance: &Instance) -> Option<Name> {
+    if instance.address.is_empty() {
+        node_name(node)
     } else {
-        Written::of_instance(&member.instance).name()
+        Written::of_instance(instance).name()
     }
 }
 

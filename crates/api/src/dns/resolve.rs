@@ -6,7 +6,7 @@ use state::registry::query::Member;
 use state::registry::{DEFAULT_NAMESPACE, Node, ServiceName, Status};
 
 use super::asked::{Asked, asked};
-use super::catalog::{Catalog, Unavailable};
+use super::catalog::{Catalog, Unavailable, Wanted};
 use super::order::Order;
 use super::place;
 use super::servers::SERVICE;
@@ -18,6 +18,8 @@ use super::zone::Zone;
 const STEPS: usize = 3;
 /// How often one question may ask the catalog.
 const LOOKUPS: usize = 16;
+/// Instances looked at for each answer there is room for: some have an address in common.
+const INSTANCES_PER_ANSWER: usize = 4;
 /// The order of preference of what is answered, the lower the better; there is but one.
 const PRIORITY: u16 = 1;
 
@@ -109,9 +111,10 @@ impl<'a, C: Catalog> Resolver<'a, C> {
         name: &str,
         tag: Option<&str>,
     ) -> Result<Option<Vec<Answer>>, Unavailable> {
-        let mut members = self.find_service(name, tag).await?;
+        let mut members = self.find_service(name, tag, address_kind(query)).await?;
         if members.is_empty() {
-            return Ok(None);
+            let others = self.find_service(name, tag, None).await?;
+            return Ok((!others.is_empty()).then(Vec::new));
         }
         self.order.shuffle(&mut members);
         match query.kind {
@@ -131,8 +134,8 @@ impl<'a, C: Catalog> Resolver<'a, C> {
         let mut records = Vec::new();
         let mut alias = None;
         for member in members {
-            let mut addresses = place::addresses(member);
-            if let Some(name) = place::name(member) {
+            let mut addresses = place::addresses(&member.node, &member.instance);
+            if let Some(name) = place::name(&member.node, &member.instance) {
                 if name.is(&query.name) {
                     // It calls itself what it is asked by; its node is where it is.
                     addresses = place::node_addresses(&member.node);
@@ -191,7 +194,7 @@ impl<'a, C: Catalog> Resolver<'a, C> {
             let name = self.zone.address_name(address);
             return Ok(name.map(|name| (name.clone(), self.zone.addresses(&name, &[address]))));
         }
-        match place::name(member) {
+        match place::name(&member.node, &member.instance) {
             // It calls itself what it is asked by; its node is where it is.
             Some(name) if name.is(&query.name) => {}
             Some(name) => {
@@ -230,10 +233,13 @@ impl<'a, C: Catalog> Resolver<'a, C> {
                     None => break,
                 },
                 Asked::Service { name, tag } => {
-                    let members = self.find_service(&name, tag.as_deref()).await?;
-                    let addresses: BTreeSet<_> =
-                        members.iter().flat_map(place::addresses).collect();
-                    (addresses.into_iter().collect(), members.iter().find_map(place::name))
+                    let kind = address_kind(query);
+                    let members = self.find_service(&name, tag.as_deref(), kind).await?;
+                    let places = || members.iter().map(|it| (&it.node, &it.instance));
+                    let addresses = places().flat_map(|(node, it)| place::addresses(node, it));
+                    let addresses: BTreeSet<_> = addresses.collect();
+                    let next = places().find_map(|(node, it)| place::name(node, it));
+                    (addresses.into_iter().collect(), next)
                 }
                 Asked::Zone | Asked::Parent | Asked::Nothing => break,
             };
@@ -266,26 +272,27 @@ impl<'a, C: Catalog> Resolver<'a, C> {
         Ok(found.or_else(ours))
     }
 
-    /// The instances that are not critical, and have the tag.
+    /// The instances that are not critical, have the tag, and are reached by records of a type.
     async fn find_service(
         &mut self,
         name: &str,
         tag: Option<&str>,
+        kind: Option<u16>,
     ) -> Result<Vec<Member>, Unavailable> {
         if !self.may_look_up() {
             return Ok(Vec::new());
         }
         let spellings = spellings(name).map(|name| ServiceName::new(DEFAULT_NAMESPACE, &name));
-        let mut members = self.catalog.service(spellings.collect()).await?;
-        if members.is_empty() && name.eq_ignore_ascii_case(SERVICE) {
+        let wanted = Wanted {
+            tag: tag.map(str::to_owned),
+            kind,
+            from: self.order.number(),
+            most: (self.most + 1) * INSTANCES_PER_ANSWER,
+        };
+        let mut members = self.catalog.service(spellings.collect(), wanted).await?;
+        if members.is_empty() && tag.is_none() && name.eq_ignore_ascii_case(SERVICE) {
             members = self.catalog.servers().iter().map(super::servers::Server::member).collect();
         }
-        let has = |member: &Member, tag: &str| {
-            member.instance.tags.iter().any(|it| it.eq_ignore_ascii_case(tag))
-        };
-        members.retain(|member| {
-            member.status() != Status::Critical && tag.is_none_or(|tag| has(member, tag))
-        });
         Ok(members)
     }
 
@@ -306,6 +313,11 @@ fn spellings(name: &str) -> impl Iterator<Item = String> {
 /// Whether an address would answer it, or the name of one.
 fn is_for_addresses(query: &Query) -> bool {
     [kind::A, kind::AAAA, kind::CNAME].iter().any(|kind| query.wants(*kind))
+}
+
+/// Which addresses alone answer it.
+fn address_kind(query: &Query) -> Option<u16> {
+    Some(query.kind).filter(|kind| matches!(*kind, kind::A | kind::AAAA))
 }
 
 fn weight(member: &Member) -> u16 {

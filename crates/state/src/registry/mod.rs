@@ -17,6 +17,7 @@ mod model;
 mod name;
 pub mod query;
 mod record;
+mod sample;
 mod txn;
 
 pub use answer::{Changes, CheckTimer, RegistryAnswer, Timer, TimerChange};

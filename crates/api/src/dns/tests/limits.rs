@@ -70,6 +70,24 @@ fn every_instance_comes_first_some_time() {
 }
 
 #[test]
+fn the_only_one_of_many_that_answers_is_found() {
+    let mut world = large(3_000);
+    world.instance("large", "n1", "2001:db8::1", 80);
+    let read = world.ask(kind::AAAA, "large.service.consul");
+    assert_eq!(read.sections[0], ["large.service.consul. 0 AAAA 2001:db8::1"]);
+    let name = "v1.large.service.consul";
+    assert_eq!(world.ask(kind::A, name).code, 3);
+    world.members.rotate_right(7);
+    let last = world.members.len() - 1;
+    std::sync::Arc::make_mut(&mut world.members[6].instance).tags = ["v1".into()].into();
+    std::sync::Arc::make_mut(&mut world.members[last].instance).tags = ["V1".into()].into();
+    for kind in [kind::A, kind::AAAA] {
+        assert_eq!(world.ask(kind, name).sections[0].len(), 1);
+    }
+    assert_eq!(world.ask(kind::SRV, name).sections[0].len(), 2);
+}
+
+#[test]
 fn one_record_too_long_is_left_out_and_told_of() {
     let mut world = World::default();
     let long = "x".repeat(500);

@@ -12,7 +12,7 @@ use state::registry::{
 };
 use types::Revision;
 
-use super::super::catalog::{Catalog, Unavailable};
+use super::super::catalog::{Catalog, Unavailable, Wanted};
 use super::super::order::Order;
 use super::super::respond::{Over, respond};
 use super::super::servers::Server;
@@ -31,10 +31,15 @@ impl Catalog for World {
     fn service(
         &self,
         spellings: Vec<ServiceName>,
+        wanted: Wanted,
     ) -> impl Future<Output = Result<Vec<Member>, Unavailable>> + Send {
         let of = |name: &ServiceName| -> Vec<Member> {
-            let all = self.members.iter();
-            all.filter(|it| it.instance.service == name.name).cloned().collect()
+            let all = self.members.iter().filter(|it| it.instance.service == name.name);
+            let count = u64::try_from(all.clone().count()).unwrap().max(1);
+            let start = usize::try_from(wanted.from % count).unwrap();
+            let turned = all.clone().skip(start).chain(all.take(start));
+            let found = turned.filter(|it| wanted.takes(&it.node, &it.instance, it.status()));
+            found.take(wanted.most).cloned().collect()
         };
         let found = spellings.iter().map(of).find(|found| !found.is_empty());
         ready(if self.is_down { Err(Unavailable) } else { Ok(found.unwrap_or_default()) })

@@ -92,6 +92,11 @@ impl<T> Blocks<T> {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Counted block by block.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
 }
 
 #[cfg(test)]

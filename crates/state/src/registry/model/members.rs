@@ -59,6 +59,10 @@ impl Members {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// A namespace, an id in it, and on which node: ids are unique on a node only, and asked for without.
