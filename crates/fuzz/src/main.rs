@@ -4,6 +4,7 @@
 
 mod auth;
 mod calls;
+mod consul;
 mod gateway;
 mod input;
 mod message;

@@ -6,7 +6,8 @@ use crate::input::Call;
 use crate::send::{Answer, End};
 
 /// Methods that wait for something to happen, and may do so for ever.
-const WAIT: [&str; 9] = [
+const WAIT: [&str; 10] = [
+    "/hiraeth.v1.Registry/Open",
     "/etcdserverpb.Watch/Watch",
     "/v3lockpb.Lock/Lock",
     "/v3electionpb.Election/Campaign",
@@ -18,9 +19,23 @@ const WAIT: [&str; 9] = [
     "/v3/election/observe",
 ];
 
+/// Where Consul's routes are.
+const CONSUL: &str = "/v1/";
+/// What Consul, too, answers with a status of 500.
+const CONSUL_FAILURES: [&str; 7] = [
+    "No path to datacenter",
+    "invalid session",
+    "Missing node registration",
+    "was not found in the Raft configuration",
+    "aliases an existing query name",
+    "the query was changed by somebody else",
+    "there are 1024 queries already",
+];
+
 /// Words that are not in the table of codes, with what they begin with: those of gRPC itself, which no
 /// client compares.
-const TRANSPORT: [(i32, &str); 22] = [
+const TRANSPORT: [(i32, &str); 23] = [
+    (5, "hiraeth: the registry has no node "),
     // Of Lock and Election, where etcd has no codes.
     (2, "mutex: session is expired"),
     (2, "election: "),
@@ -51,7 +66,8 @@ const TRANSPORT: [(i32, &str); 22] = [
 
 /// Whether the request has to be answered, rather than wait.
 pub(crate) fn has_to_answer(call: &Call) -> bool {
-    call.ends && !WAIT.iter().any(|path| call.path.starts_with(path))
+    let waits = call.path.starts_with(CONSUL) && call.path.contains("index=");
+    call.ends && !waits && !WAIT.iter().any(|path| call.path.starts_with(path))
 }
 
 /// `Err` says what is wrong with an answer.
@@ -69,7 +85,16 @@ pub(crate) fn judge(call: &Call, answer: &Answer) -> Result<(), String> {
         .iter()
         .find(|(name, _)| name == "content-type")
         .is_some_and(|(_, value)| value.starts_with(b"application/grpc"));
-    if is_grpc && call.verb == "POST" { grpc(answer) } else { plain(answer) }
+    match answer.status {
+        500 if call.path.starts_with(CONSUL) && call.verb != "HEAD" => {
+            let body = String::from_utf8_lossy(&answer.body);
+            let is_known = CONSUL_FAILURES.iter().any(|words| body.contains(words));
+            if is_known { Ok(()) } else { Err(format!("500: {body:.300}")) }
+        }
+        500 if call.path.starts_with(CONSUL) => Ok(()),
+        _ if is_grpc && call.verb == "POST" => grpc(answer),
+        _ => plain(answer),
+    }
 }
 
 /// Whether HTTP itself is broken, so that a server may end the stream or the connection.

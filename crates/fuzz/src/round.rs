@@ -15,7 +15,7 @@ use crate::random::Random;
 use crate::rig::{Memory, Panics, Rig};
 use crate::schema::Schema;
 use crate::send::{self, Answer, Connection};
-use crate::{gateway, wires};
+use crate::{consul, gateway, wires};
 
 /// Clients at once.
 const LANES: u64 = 4;
@@ -148,6 +148,10 @@ impl Lane {
                 1..=4 => {
                     let token = user.as_deref().filter(|_| self.random.once_in(2));
                     Input::Call(gateway::draw(&mut self.random, &schema, token))
+                }
+                5..=7 => {
+                    let token = user.as_deref().filter(|_| self.random.once_in(2));
+                    Input::Call(consul::draw(&mut self.random, token))
                 }
                 _ => Input::Call(calls.draw(&mut self.random)),
             };

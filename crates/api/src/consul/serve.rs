@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION};
-use hyper::{HeaderMap, Method, Request, Response};
+use hyper::{HeaderMap, Method, Request, Response, Version};
 use state::auth::Demand;
 use state::command::Command;
 use state::registry::RegistryCommand;
@@ -40,6 +40,17 @@ impl Consul {
 
     async fn answer(self, request: Request<Body>) -> Outcome {
         let (head, body) = request.into_parts();
+        // First, also for what is refused: an answer before the end of its request ends the connection,
+        // and clients that keep theirs are not told.
+        let Ok(body) = to_bytes(body, BODY_BYTES).await else {
+            let text = format!("Request body too large, max size: {BODY_BYTES} bytes");
+            let answer = Answer::from(Problem::too_large(text));
+            return Ok(if head.version < Version::HTTP_2 {
+                answer.header("connection", "close")
+            } else {
+                answer
+            });
+        };
         let path = head.uri.path().strip_prefix("/v1/").unwrap_or_default();
         let (route, tail) = match routes::find(head.method.as_str(), path) {
             Found::Route(route, tail) => (route, tail.to_owned()),
@@ -56,9 +67,6 @@ impl Consul {
         {
             return Err(Problem::failed("No path to datacenter"));
         }
-        let body = to_bytes(body, BODY_BYTES).await.map_err(|_| {
-            Problem::too_large(format!("Request body too large, max size: {BODY_BYTES} bytes"))
-        })?;
         let (pretty, cached) = (parameters.flag("pretty"), parameters.flag("cached"));
         let asked = Asked {
             keyspace: self.home.keyspace().await?,
