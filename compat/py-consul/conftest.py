@@ -18,6 +18,9 @@ from consul_agent import Agent  # noqa: E402
 ConsulInstance = collections.namedtuple("ConsulInstance", ["container", "port", "version"])
 
 PORTS_OF_A_WORKER = 40
+# It has the server check what listens at Consul's port: in Consul's container, that is itself.
+CHECKS_ITSELF = "test_service_multi_check"
+CONSUL_PORT = 8500
 
 
 def skipped():
@@ -47,15 +50,18 @@ def first_port():
     return int(os.environ["CONSUL_FIRST_PORT"]) + PORTS_OF_A_WORKER * int(worker)
 
 
-def instance():
-    with Agent(os.environ["SERVER_BINARY"], first_port()) as agent:
+def instance(test):
+    agent = Agent(os.environ["SERVER_BINARY"], first_port())
+    if test == CHECKS_ITSELF:
+        agent.node.http = f"127.0.0.1:{CONSUL_PORT}"
+    with agent:
         version = agent.get("/v1/agent/self")["Config"]["Version"]
         yield ConsulInstance(agent, agent.port, version)
 
 
 @pytest.fixture
-def consul_instance():
-    yield from instance()
+def consul_instance(request):
+    yield from instance(request.node.name)
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ type TestServer struct {
 
 	directory string
 	process   *exec.Cmd
+	ended     chan error
 }
 
 // NewTestServerConfigT starts a server, and gives it when it knows its leader and lists itself.
@@ -67,6 +68,8 @@ func NewTestServerConfigT(t TestingTB, change ServerConfigCallback) (*TestServer
 	if err := server.process.Start(); err != nil {
 		return nil, fmt.Errorf("SERVER_BINARY: %w", err)
 	}
+	server.ended = make(chan error, 1)
+	go func() { server.ended <- server.process.Wait() }()
 	if err := server.waitReady(); err != nil {
 		text, _ := os.ReadFile(log.Name())
 		_ = server.Stop()
@@ -99,14 +102,25 @@ func freePorts(count int) ([]string, error) {
 func (s *TestServer) waitReady() error {
 	var seen error
 	for deadline := time.Now().Add(readyWithin); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		select {
+		case err := <-s.ended:
+			s.ended <- err
+			return fmt.Errorf("it ended: %w", err)
+		default:
+		}
 		var services []any
 		if seen = s.get("/v1/health/service/consul", &services); seen != nil || len(services) == 0 {
 			continue
 		}
 		var self struct {
-			Config struct{ NodeID, Version string }
+			Config struct{ NodeID, NodeName, Version string }
 		}
 		if seen = s.get("/v1/agent/self", &self); seen != nil {
+			continue
+		}
+		// Another test may have been given the port as well, and was faster.
+		if self.Config.NodeName != s.Config.NodeName {
+			seen = fmt.Errorf("another server answers: %s", self.Config.NodeName)
 			continue
 		}
 		s.Config.NodeID, s.Config.Version = self.Config.NodeID, self.Config.Version
@@ -131,14 +145,12 @@ func (s *TestServer) get(path string, into any) error {
 func (s *TestServer) Stop() error {
 	defer os.RemoveAll(s.directory)
 	_ = s.process.Process.Signal(syscall.SIGTERM)
-	done := make(chan error, 1)
-	go func() { done <- s.process.Wait() }()
 	select {
-	case err := <-done:
+	case err := <-s.ended:
 		return err
 	case <-time.After(stoppedWithin):
 		_ = s.process.Process.Kill()
-		return <-done
+		return <-s.ended
 	}
 }
 
