@@ -1,5 +1,6 @@
 //! Where answers come from.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -44,17 +45,32 @@ pub(super) struct Wanted {
     pub(super) most: usize,
 }
 
+/// Names of instances that are looked at; one is answered.
+const NAMES: usize = 8;
+
 impl Wanted {
-    pub(super) fn takes(&self, node: &Node, instance: &Instance, status: Status) -> bool {
-        let has = |tag: &String| instance.tags.iter().any(|it| it.eq_ignore_ascii_case(tag));
-        let is_at = |kind: u16| {
-            let addresses = place::addresses(node, instance);
-            addresses.iter().any(|address| place::data(*address).kind() == kind)
-                || place::name(node, instance).is_some()
-        };
-        status != Status::Critical
-            && self.tag.as_ref().is_none_or(has)
-            && self.kind.is_none_or(is_at)
+    /// Takes what is wanted, and of those that would be answered alike the first, so that a machine with
+    /// many instances does not stand for all.
+    pub(super) fn sieve(&self) -> impl FnMut(&Node, &Instance, Status) -> bool {
+        let (mut addresses, mut names, mut targets) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        move |node, instance, status| {
+            let has = |tag: &String| instance.tags.iter().any(|it| it.eq_ignore_ascii_case(tag));
+            if status == Status::Critical || !self.tag.as_ref().is_none_or(has) {
+                return false;
+            }
+            let Some(kind) = self.kind else {
+                let address = Name::clone(&instance.address);
+                return targets.insert((Name::clone(&node.name), address, instance.port));
+            };
+            match place::address(node, instance, kind) {
+                Some(address) => addresses.insert(address),
+                None => {
+                    let name = place::name(node, instance);
+                    name.is_some_and(|name| names.len() < NAMES && names.insert(name))
+                }
+            }
+        }
     }
 }
 
@@ -100,10 +116,9 @@ impl Catalog for OwnCopy {
         wanted: Wanted,
     ) -> Result<Vec<Member>, Unavailable> {
         self.ask(move |registry| {
-            let takes =
-                |node: &Node, instance: &Instance, status| wanted.takes(node, instance, status);
-            let mut found =
-                spellings.iter().map(|name| registry.sample(name, wanted.from, wanted.most, takes));
+            let mut found = spellings
+                .iter()
+                .map(|name| registry.sample(name, wanted.from, wanted.most, wanted.sieve()));
             found.find(|members| !members.is_empty()).unwrap_or_default()
         })
         .await

@@ -36,7 +36,7 @@ impl<'a> Written<'a> {
     fn address(&self, wanted: u16) -> Option<IpAddr> {
         let tagged = if wanted == kind::A { self.tagged[0] } else { self.tagged[1] };
         let written = tagged.into_iter().chain([self.main]);
-        let mut addresses = written.filter_map(address);
+        let mut addresses = written.filter_map(parse);
         addresses.find(|address| data(*address).kind() == wanted)
     }
 
@@ -46,11 +46,11 @@ impl<'a> Written<'a> {
 
     /// The name that stands where the address should.
     fn name(&self) -> Option<Name> {
-        if address(self.main).is_some() { None } else { Name::parse(self.main) }
+        if parse(self.main).is_some() { None } else { Name::parse(self.main) }
     }
 }
 
-fn address(text: &str) -> Option<IpAddr> {
+fn parse(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
@@ -72,14 +72,17 @@ pub(super) fn node_name(node: &Node) -> Option<Name> {
     Written::of_node(node).name()
 }
 
-/// The addresses of an instance, one of each kind; its node's, where it says none.
+/// The address of an instance for a record of this type; its node's, where it says none.
+pub(super) fn address(node: &Node, instance: &Instance, wanted: u16) -> Option<IpAddr> {
+    let own = Written::of_instance(instance);
+    let of_node =
+        || if own.main.is_empty() { Written::of_node(node).address(wanted) } else { None };
+    own.address(wanted).or_else(of_node)
+}
+
+/// All of them, one of each kind.
 pub(super) fn addresses(node: &Node, instance: &Instance) -> Vec<IpAddr> {
-    let (own, node) = (Written::of_instance(instance), Written::of_node(node));
-    let found = [kind::A, kind::AAAA].into_iter().filter_map(|wanted| {
-        let of_node = || if own.main.is_empty() { node.address(wanted) } else { None };
-        own.address(wanted).or_else(of_node)
-    });
-    found.collect()
+    [kind::A, kind::AAAA].iter().filter_map(|wanted| address(node, instance, *wanted)).collect()
 }
 
 /// The name an instance has for an address; its node's, where it says nothing.
@@ -93,5 +96,5 @@ pub(super) fn name(node: &Node, instance: &Instance) -> Option<Name> {
 
 /// The address an instance itself has; of two the one it names first.
 pub(super) fn own_address(instance: &Instance) -> Option<IpAddr> {
-    address(&instance.address)
+    parse(&instance.address)
 }

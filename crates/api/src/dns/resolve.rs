@@ -18,8 +18,6 @@ use super::zone::Zone;
 const STEPS: usize = 3;
 /// How often one question may ask the catalog.
 const LOOKUPS: usize = 16;
-/// Instances looked at for each answer there is room for: some have an address in common.
-const INSTANCES_PER_ANSWER: usize = 4;
 /// The order of preference of what is answered, the lower the better; there is but one.
 const PRIORITY: u16 = 1;
 
@@ -287,7 +285,7 @@ impl<'a, C: Catalog> Resolver<'a, C> {
             tag: tag.map(str::to_owned),
             kind,
             from: self.order.number(),
-            most: (self.most + 1) * INSTANCES_PER_ANSWER,
+            most: self.most + 1,
         };
         let mut members = self.catalog.service(spellings.collect(), wanted).await?;
         if members.is_empty() && tag.is_none() && name.eq_ignore_ascii_case(SERVICE) {

@@ -17,7 +17,7 @@ impl Registry {
         service: &ServiceName,
         from: u64,
         most: usize,
-        takes: impl Fn(&Node, &Instance, Status) -> bool,
+        mut takes: impl FnMut(&Node, &Instance, Status) -> bool,
     ) -> Vec<Member> {
         let Some(entry) = self.services.get(service) else { return Vec::new() };
         let count = entry.instances.len();

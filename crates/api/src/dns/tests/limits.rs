@@ -70,6 +70,19 @@ fn every_instance_comes_first_some_time() {
 }
 
 #[test]
+fn a_machine_with_many_instances_does_not_stand_for_all() {
+    let mut world = World::default();
+    for number in 1..=4 {
+        let (node, address) = (format!("n{number}"), format!("10.0.0.{number}"));
+        world.node(&node, &address, "", "");
+        for port in 0..2_000 {
+            world.instance("many", &node, "", port);
+        }
+    }
+    assert_eq!(world.ask(kind::A, "many.service.consul").sections[0].len(), 4);
+}
+
+#[test]
 fn the_only_one_of_many_that_answers_is_found() {
     let mut world = large(3_000);
     world.instance("large", "n1", "2001:db8::1", 80);

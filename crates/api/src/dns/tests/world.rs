@@ -38,7 +38,8 @@ impl Catalog for World {
             let count = u64::try_from(all.clone().count()).unwrap().max(1);
             let start = usize::try_from(wanted.from % count).unwrap();
             let turned = all.clone().skip(start).chain(all.take(start));
-            let found = turned.filter(|it| wanted.takes(&it.node, &it.instance, it.status()));
+            let mut sieve = wanted.sieve();
+            let found = turned.filter(|it| sieve(&it.node, &it.instance, it.status()));
             found.take(wanted.most).cloned().collect()
         };
         let found = spellings.iter().map(of).find(|found| !found.is_empty());
