@@ -1,5 +1,6 @@
 //! One client's stream.
 
+use std::collections::VecDeque;
 use std::future::Future;
 
 use futures::FutureExt;
@@ -30,9 +31,9 @@ pub(super) struct Connection {
     /// `None` once the client has said all it wants.
     requests: Option<Streaming<pb::OpenRequest>>,
     subscriptions: Subscriptions,
-    under_way: FuturesUnordered<BoxFuture<'static, Option<Tell>>>,
+    under_way: FuturesUnordered<BoxFuture<'static, Vec<Tell>>>,
     /// What is to be told next.
-    ready: Option<Frame>,
+    ready: VecDeque<Frame>,
 }
 
 impl Connection {
@@ -47,7 +48,7 @@ impl Connection {
             requests: Some(requests),
             subscriptions,
             under_way: FuturesUnordered::new(),
-            ready: None,
+            ready: VecDeque::new(),
         }
     }
 
@@ -65,13 +66,13 @@ impl Connection {
 
     async fn next(&mut self) -> Option<Result<Frame, Status>> {
         loop {
-            if let Some(frame) = self.ready.take() {
+            if let Some(frame) = self.ready.pop_front() {
                 return Some(Ok(frame));
             }
             let takes_more = self.under_way.len() < UNDER_WAY;
             tokio::select! {
                 told = self.under_way.next(), if !self.under_way.is_empty() => {
-                    self.ready = told.flatten().map(Frame::of);
+                    self.ready.extend(told.into_iter().flatten().map(Frame::of));
                 }
                 news = self.subscriptions.next() => match news {
                     Ok((subscription, delta)) => {
@@ -104,10 +105,10 @@ impl Connection {
         match request.ask {
             None => {}
             Some(Ask::Register(register)) => {
-                self.carry_out(|client| async move { Some(client.register(register).await) })
+                self.carry_out(|client| async move { vec![client.register(register).await] })
             }
             Some(Ask::Deregister(deregister)) => {
-                self.carry_out(|client| async move { Some(client.deregister(deregister).await) })
+                self.carry_out(|client| async move { vec![client.deregister(deregister).await] })
             }
             Some(Ask::Beats(beats)) => {
                 self.carry_out(|client| async move { client.beats(beats).await });
@@ -120,7 +121,7 @@ impl Connection {
                         message: status.message().to_owned(),
                         ..pb::Answer::default()
                     };
-                    self.ready = Some(Frame::of(Tell::Answer(answer)));
+                    self.ready.push_back(Frame::of(Tell::Answer(answer)));
                 }
             }
             Some(Ask::Unsubscribe(it)) => self.subscriptions.remove(it.subscription),
@@ -132,7 +133,7 @@ impl Connection {
 
     fn carry_out<F>(&mut self, work: impl FnOnce(Client) -> F)
     where
-        F: Future<Output = Option<Tell>> + Send + 'static,
+        F: Future<Output = Vec<Tell>> + Send + 'static,
     {
         self.under_way.push(work(self.client.clone()).boxed());
     }

@@ -78,16 +78,23 @@ impl Client {
         Ok(answer.map_err(|fault| error::status(&fault))?.header.revision.get())
     }
 
-    /// Hears beats; says which were of nobody, if any were.
-    pub(super) async fn beats(&self, beats: pb::Beats) -> Option<Tell> {
+    /// Hears beats; says which were of nobody, if any were, and that they were heard if that is asked for.
+    pub(super) async fn beats(&self, beats: pb::Beats) -> Vec<Tell> {
+        let mut refused = None;
         let mut unknown = Vec::new();
         let mut changed = Vec::new();
         for timers in
             beats.instances[..beats.instances.len().min(BEATS)].chunks(Handle::BEATS_TOGETHER)
         {
             let caller = self.handle.caller(self.keyspace, &self.token);
-            // Who gets no answer beats again.
-            let Ok(heard) = caller.beats(timers).await else { continue };
+            let heard = match caller.beats(timers).await {
+                Ok(heard) => heard,
+                // Who gets no answer beats again.
+                Err(fault) => {
+                    refused.get_or_insert_with(|| error::status(&fault));
+                    continue;
+                }
+            };
             for (timer, beat) in timers.iter().zip(heard) {
                 match beat {
                     Beat::Unknown => unknown.push(*timer),
@@ -108,9 +115,13 @@ impl Client {
             drop(self.propose(command).await);
         });
         told.buffer_unordered(AT_ONCE).collect::<()>().await;
-        if unknown.is_empty() {
-            return None;
+        let mut told = Vec::new();
+        if !unknown.is_empty() {
+            told.push(Tell::Unknown(pb::Beats { instances: unknown, request: beats.request }));
         }
-        Some(Tell::Unknown(pb::Beats { instances: unknown }))
+        if beats.request != 0 {
+            told.push(answer(beats.request, refused.map_or(Ok(pb::Answer::default()), Err)));
+        }
+        told
     }
 }

@@ -144,7 +144,9 @@ async fn what_one_registers_is_pushed_to_all() {
 
     // A beat for what is gone is told, on any node, and nothing else of the same message is lost.
     for stream in &mut streams {
-        stream.say(Ask::Beats(pb::Beats { instances: vec![one.instance, 12_345] })).await;
+        stream
+            .say(Ask::Beats(pb::Beats { instances: vec![one.instance, 12_345], request: 0 }))
+            .await;
         let Tell::Unknown(unknown) = stream.hear().await else { panic!("it is unknown") };
         assert_eq!(unknown.instances, [one.instance, 12_345]);
     }
@@ -168,13 +170,13 @@ async fn silence_is_pushed_and_beats_on_any_node_prevent_it() {
         assert!(ids(&streams[0].update(1).await)[0].1 == pb::InstanceStatus::Passing);
     }
     for beat in 0..16 {
-        streams[beat % 3].say(Ask::Beats(pb::Beats { instances: vec![lives] })).await;
+        streams[beat % 3].say(Ask::Beats(pb::Beats { instances: vec![lives], request: 0 })).await;
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     let change = streams[0].update(1).await;
     assert_eq!(ids(&change), [("dies", pb::InstanceStatus::Critical)]);
     // It comes back with its next beat, through another node.
-    streams[0].say(Ask::Beats(pb::Beats { instances: vec![dies, lives] })).await;
+    streams[0].say(Ask::Beats(pb::Beats { instances: vec![dies, lives], request: 0 })).await;
     let change = streams[0].update(1).await;
     assert_eq!(ids(&change), [("dies", pb::InstanceStatus::Passing)]);
     for server in servers {

@@ -410,7 +410,7 @@ impl Session {
     /// Beats for all whose time has come, and those whose time is near.
     fn beat(&mut self, link: &Link) -> Result<(), Error> {
         for instances in self.wishes.due(Instant::now()).chunks(BEATS) {
-            link.say(Ask::Beats(pb::Beats { instances: instances.to_vec() }))?;
+            link.say(Ask::Beats(pb::Beats { instances: instances.to_vec(), request: 0 }))?;
         }
         Ok(())
     }

@@ -16,7 +16,8 @@ use super::options::{Arguments, Mode, Options};
 use super::report::{Asked, Report};
 use super::run::{Plan, Run, Stats};
 use super::workload::{
-    Board, Calls, Fill, KeepAlive, Lock, Mix, Operation, Range, Txn, Watchers, Writers, requests,
+    Beats, Board, Calls, Changes, Fill, Instances, KeepAlive, Lock, Mix, Operation, PushBoard,
+    Range, Registrations, Subscribers, Txn, Watchers, Writers, requests,
 };
 use crate::cli::{Done, Format, code, grpc_exit, line, out};
 
@@ -112,7 +113,7 @@ async fn load<'a>(
         pids: &options.pids,
         progress: options.progress,
     };
-    let writes_beside = usize::from(matches!(mode, Mode::Watch { .. }));
+    let writes_beside = usize::from(matches!(mode, Mode::Watch { .. } | Mode::Push { .. }));
     let run = Run::new(plan, kinds, connections + writes_beside)?;
     let lease = if matches!(mode, Mode::Lock { .. }) { grant(options).await? } else { 0 };
     let measured = measure(&run, &course, workloads(&run, options, mode, shape, lease)).await?;
@@ -138,6 +139,9 @@ fn describe(mode: &Mode) -> (&'static str, &'static [&'static str]) {
         Mode::Watch { .. } => ("watch", &["event", "last event of a put", "put"]),
         Mode::KeepAlive { .. } => ("keep-alive", &["renewal"]),
         Mode::Lock { .. } => ("lock", &["lock and unlock"]),
+        Mode::Register { .. } => ("register", &["registration"]),
+        Mode::Beat { .. } => ("beat", &["message of beats"]),
+        Mode::Push { .. } => ("push", &["push", "last push of a change", "change"]),
         Mode::Fill => ("fill", &["transaction"]),
         Mode::Floor { .. } => ("floor", &[]),
     }
@@ -203,6 +207,30 @@ fn workloads(
             });
             let writers = *writers as usize;
             all.push(Box::new(Writers::new(Rc::clone(run), board, shape, keys, writers)));
+            all
+        }
+        Mode::Register { services, ttl } => {
+            let instances = Instances::new(*services, *ttl);
+            each(&mut |at| {
+                Box::new(Registrations::new(Rc::clone(run), at, share(at), Rc::clone(&instances)))
+            })
+        }
+        Mode::Beat { instances, group, services, ttl } => {
+            let all = Instances::new(*services, *ttl);
+            each(&mut |at| {
+                let own = options.share(*instances as usize, at);
+                let (run, all) = (Rc::clone(run), Rc::clone(&all));
+                Box::new(Beats::new(run, at, share(at), all, own, *group as usize))
+            })
+        }
+        Mode::Push { subscribers, others } => {
+            let (subscribers, others) = (*subscribers as usize, *others);
+            let board = PushBoard::new(Rc::clone(run), subscribers, connections);
+            let mut all: Vec<Box<dyn Workload>> = each(&mut |at| {
+                let own = options.share(subscribers, at);
+                Box::new(Subscribers::new(Rc::clone(run), Rc::clone(&board), own))
+            });
+            all.push(Box::new(Changes::new(Rc::clone(run), board, others)));
             all
         }
         Mode::Floor { .. } => Vec::new(),

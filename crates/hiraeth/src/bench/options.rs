@@ -100,6 +100,57 @@ pub(super) enum Mode {
         )]
         names: u64,
     },
+    /// Register instances, each another one, and leave them there; at most 256 of a connection at once.
+    Register {
+        /// How many services they are of.
+        #[arg(
+            long, default_value_t = 5_000,
+            value_parser = clap::value_parser!(u64).range(1..=1_000_000)
+        )]
+        services: u64,
+        /// Silence after which one does not pass any more.
+        #[arg(long, default_value = "15s", value_parser = parse_time, value_name = "TIME")]
+        ttl: Duration,
+    },
+    /// Register instances, and beat for them in turn; an operation is a message of beats.
+    Beat {
+        /// How many there are, over all connections.
+        #[arg(
+            long, default_value_t = 100_000,
+            value_parser = clap::value_parser!(u32).range(1..=2_000_000)
+        )]
+        instances: u32,
+        /// How many beats go in one message.
+        #[arg(
+            long, default_value_t = 100,
+            value_parser = clap::value_parser!(u32).range(1..=65_536)
+        )]
+        group: u32,
+        /// How many services they are of.
+        #[arg(
+            long, default_value_t = 5_000,
+            value_parser = clap::value_parser!(u64).range(1..=1_000_000)
+        )]
+        services: u64,
+        /// Silence after which one does not pass any more.
+        #[arg(long, default_value = "15s", value_parser = parse_time, value_name = "TIME")]
+        ttl: Duration,
+    },
+    /// Change an instance of a service that many subscribed to; an operation is a push to one of them.
+    Push {
+        /// How many subscribers, each with a stream of its own.
+        #[arg(
+            long, default_value_t = 1000,
+            value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+        )]
+        subscribers: u32,
+        /// Other instances of the service.
+        #[arg(
+            long, default_value_t = 0,
+            value_parser = clap::value_parser!(u32).range(0..=100_000)
+        )]
+        others: u32,
+    },
     /// Write every key once, in order, many to a transaction; nothing else.
     Fill,
     /// Serve puts and gets from memory at once: what any server of this API costs at least.

@@ -1,6 +1,6 @@
 //! As much of protobuf as hot messages need. What is asked once is left to `proto`.
 
-/// A field's number and value; fixed numbers are skipped, no message here has any.
+/// A field's number and value.
 pub(super) enum Field<'a> {
     Number(u32, u64),
     Bytes(u32, &'a [u8]),
@@ -17,6 +17,11 @@ impl<'a> Iterator for Fields<'a> {
         let number = u32::try_from(tag >> 3).ok()?;
         match tag & 7 {
             0 => Some(Field::Number(number, self.number()?)),
+            1 => {
+                let (fixed, rest) = self.0.split_first_chunk()?;
+                self.0 = rest;
+                Some(Field::Number(number, u64::from_le_bytes(*fixed)))
+            }
             2 => {
                 let length = usize::try_from(self.number()?).ok()?;
                 let (bytes, rest) = self.0.split_at_checked(length)?;

@@ -181,8 +181,13 @@ impl Run {
 
     /// Counts something else, if it falls into the measured time.
     pub(super) fn note(&self, what: &'static str, now: Instant) {
+        self.note_many(what, 1, now);
+    }
+
+    /// Counts so many of something else.
+    pub(super) fn note_many(&self, what: &'static str, many: u64, now: Instant) {
         if self.window.get().is_some_and(|window| window.begin <= now && now < window.end) {
-            *self.stats.borrow_mut().notes.entry(what).or_default() += 1;
+            *self.stats.borrow_mut().notes.entry(what).or_default() += many;
         }
     }
 

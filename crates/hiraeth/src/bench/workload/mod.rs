@@ -6,6 +6,7 @@ mod keep_alive;
 mod kv;
 mod lock;
 mod range;
+mod registry;
 mod txn;
 mod watch;
 
@@ -15,5 +16,6 @@ pub(super) use keep_alive::KeepAlive;
 pub(super) use kv::Mix;
 pub(super) use lock::Lock;
 pub(super) use range::Range;
+pub(super) use registry::{Beats, Changes, Instances, PushBoard, Registrations, Subscribers};
 pub(super) use txn::Txn;
 pub(super) use watch::{Board, STAMP as STAMP_BYTES, Watchers, Writers};
