@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::run::root;
 
 /// Crates and what they may use of ours; arrows point down only.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("types", &[]),
     ("env", &["types"]),
     ("consensus", &["types"]),
@@ -18,7 +18,8 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("storage", &["types", "env"]),
     ("region", &["types", "consensus", "state"]),
     ("proto", &["types"]),
-    ("node", &["types", "env", "consensus", "state", "storage", "region", "proto"]),
+    ("probe", &["proto"]),
+    ("node", &["types", "env", "consensus", "state", "storage", "region", "proto", "probe"]),
     ("http2", &[]),
     ("api", &["node", "state", "proto", "types", "http2"]),
     ("client", &["proto", "types"]),

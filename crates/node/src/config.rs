@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use probe::Networks;
 use region::{ClockRules, HostLimits};
 use state::registry::deadlines::Settings;
 use types::{Incarnation, PeerId, RegionId};
@@ -91,6 +92,8 @@ pub struct NodeConfig {
     pub lease_limits: LeaseLimits,
     /// The datacenter that Consul's clients are told: all nodes of a cluster are in one.
     pub datacenter: String,
+    /// Where checks that the cluster makes may go.
+    pub check_networks: Networks,
     /// How instances, checks and sessions of a registry end.
     pub registry: Settings,
 }
@@ -127,6 +130,7 @@ impl Default for NodeConfig {
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),
             datacenter: "dc1".to_owned(),
+            check_networks: Networks::default(),
             registry: Settings::default(),
         }
     }

@@ -95,4 +95,4 @@ pub use watch::{
     History, Hub, Page, SharedEvents, WatchControl, WatchCreate, WatchEvent, WatchLimits,
     WatchMessage, WatchMessages, event_bytes,
 };
-pub use {env, state, storage, types};
+pub use {env, probe, state, storage, types};

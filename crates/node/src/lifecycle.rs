@@ -12,6 +12,7 @@ use crate::applier::ask_scavenge;
 use crate::lease::LeaseClock;
 use crate::machines::Loaded;
 use crate::poller::ToPoller;
+use crate::registry::checker;
 use crate::shard::Shard;
 use crate::shared::{RegionLogReader, Shared};
 use crate::{Error, machines, writer};
@@ -150,6 +151,12 @@ pub(crate) fn start_region(
     }
     let shard = Arc::new(Shard::new(record.clone(), kind, machine, leases, settings));
     shared.add_shard(Arc::clone(&shard));
+    if let Some(share) = &shard.registry {
+        if let Some(registry) = shard.machine.read().registry() {
+            share.checker.begin(registry.timers());
+        }
+        shared.runtime.spawn(checker::run(Arc::clone(shared), Arc::clone(&shard)));
+    }
     if wants_scavenging {
         ask_scavenge(shared, &shard);
     }

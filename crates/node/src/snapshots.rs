@@ -196,6 +196,9 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
     crate::membership::peers_changed(shared, &shard, &machine);
     let directory = machine.directory().cloned();
     let (index, revision) = (machine.applied().index, machine.revision());
+    if let (Some(share), Some(registry)) = (&shard.registry, machine.registry()) {
+        share.checker.begin(registry.timers());
+    }
     if machine.wants_scavenging() {
         ask_scavenge(shared, &shard);
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use node::probe::{Networks, Target};
 use serde_json::{Map, Value};
 use state::registry::{
     Check, CheckRegistration, DEFAULT_NAMESPACE, Definition, Instance, Name, Status, TaggedAddress,
@@ -139,7 +140,11 @@ pub(super) struct Of<'a> {
 }
 
 /// A check whose time or interval must make sense, as agents take them.
-pub(super) fn agent_check(input: &Input<'_>, of: Of<'_>) -> Result<CheckRegistration, Problem> {
+pub(super) fn agent_check(
+    input: &Input<'_>,
+    of: Of<'_>,
+    networks: &Networks,
+) -> Result<CheckRegistration, Problem> {
     let runs_script = !input.list(&["args", "scriptargs"])?.is_empty()
         || !input.text(&["script"])?.is_empty()
         || !input.text(&["dockercontainerid"])?.is_empty();
@@ -160,7 +165,11 @@ pub(super) fn agent_check(input: &Input<'_>, of: Of<'_>) -> Result<CheckRegistra
         _ if definition.interval_ms == 0 => Err(Problem::bad(
             "Invalid check: Interval must be > 0 for Script, HTTP, H2PING, TCP, UDP or OSService checks",
         )),
-        _ => Ok(registered),
+        _ => {
+            let target = Target::parse(&definition.target).and_then(|it| it.is_allowed(networks));
+            target.map_err(|error| Problem::bad(format!("Invalid check: {error}")))?;
+            Ok(registered)
+        }
     }
 }
 
@@ -215,6 +224,19 @@ pub(super) fn check(
         modified: Revision(0),
     };
     Ok(CheckRegistration { check, keep_status: false })
+}
+
+/// A check that somebody else makes and counts for: how it is made is only given back.
+pub(super) fn passive(mut registered: CheckRegistration) -> CheckRegistration {
+    let definition = &mut registered.check.definition;
+    let shown = super::show::definition(definition);
+    let target = if shown.is_empty() {
+        Box::default()
+    } else {
+        serde_json::to_vec(&shown).unwrap_or_default().into()
+    };
+    *definition = Definition { target, ..Definition::default() };
+    registered
 }
 
 /// A status by Consul's name.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 use state::registry::query::{Member, NamedCheck};
-use state::registry::{Check, Instance, Name, Node, Pairs, Session, Status, Weights};
+use state::registry::{Check, Definition, Instance, Name, Node, Pairs, Session, Status, Weights};
 
 use super::duration;
 
@@ -265,8 +265,7 @@ fn millis(millis: u64) -> Option<String> {
 }
 
 /// How a check is made, in Consul's words.
-fn definition(check: &Check) -> Map<String, Value> {
-    let definition = &check.definition;
+pub(super) fn definition(definition: &Definition) -> Map<String, Value> {
     let mut shown: Map<String, Value> =
         serde_json::from_slice(&definition.target).unwrap_or_default();
     let times = [
@@ -298,7 +297,7 @@ pub(super) fn check<'a>(check: &'a Check, instance: Option<&'a Instance>) -> Sho
         interval: millis(check.definition.interval_ms).unwrap_or_default(),
         timeout: millis(check.definition.timeout_ms).unwrap_or_default(),
         exposed_port: 0,
-        definition: definition(check),
+        definition: definition(&check.definition),
         create_index: Some(index(check.created)),
         modify_index: Some(index(check.modified)),
     }

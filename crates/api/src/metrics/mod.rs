@@ -8,6 +8,7 @@ mod etcd;
 mod grpc;
 mod node;
 mod regions;
+mod registry;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -35,6 +36,7 @@ pub(crate) async fn exposition(handle: &Handle) -> String {
     grpc::write(&mut text);
     dns::write(&mut text);
     node::write(&mut text, handle);
+    registry::write(&mut text, handle);
     regions::write(&mut text, &regions, &handle.directory(), REGIONS);
     text.finish()
 }

@@ -3,6 +3,7 @@
 
 mod auth;
 mod authority;
+mod consul;
 mod dns;
 mod freshness;
 mod gateway;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use api::Zone;
+use node::probe::Networks;
 use node::{EngineKind, NodeConfig};
 use serde::Deserialize;
 
@@ -35,6 +36,17 @@ pub(crate) struct Settings {
     /// Where the registry answers DNS, over UDP and TCP [default: nowhere].
     #[arg(long, env = "HIRAETH_LISTEN_DNS", value_name = "HOST:PORT")]
     listen_dns: Option<String>,
+    /// The datacenter that Consul's clients are told [default: dc1].
+    #[arg(long, env = "HIRAETH_DATACENTER", value_name = "NAME")]
+    datacenter: Option<String>,
+    /// The networks that checks made by the cluster may go to [default: loopback and private ones].
+    #[arg(
+        long,
+        env = "HIRAETH_CHECK_NETWORKS",
+        value_name = "ADDRESS/BITS,...",
+        value_delimiter = ','
+    )]
+    check_networks: Option<Vec<String>>,
     /// The domain that DNS answers for [default: consul].
     #[arg(long, env = "HIRAETH_DNS_DOMAIN", value_name = "NAME")]
     dns_domain: Option<String>,
@@ -214,6 +226,12 @@ impl Settings {
             auth_token_life: match self.auth_token_ttl_s.or(file.auth_token_ttl_s) {
                 None | Some(0) => defaults.auth_token_life,
                 Some(seconds) => std::time::Duration::from_secs(seconds),
+            },
+            datacenter: or(self.datacenter, file.datacenter, &defaults.datacenter),
+            check_networks: match self.check_networks.or(file.check_networks) {
+                None => defaults.check_networks,
+                Some(networks) => Networks::parse(networks.iter().map(String::as_str))
+                    .context("--check-networks")?,
             },
             disk_reserve_bytes: self
                 .disk_reserve_mib

@@ -103,6 +103,12 @@ impl Handle {
         &self.shared.config.datacenter
     }
 
+    /// Where checks that the cluster makes may go.
+    #[must_use]
+    pub fn check_networks(&self) -> &probe::Networks {
+        &self.shared.config.check_networks
+    }
+
     /// The node that leads a keyspace, as far as this one knows.
     #[must_use]
     pub fn leader(&self, keyspace: KeyspaceId) -> Option<types::NodeId> {

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use state::registry::deadlines::{Deadlines, Due, Heard, LockDelays, Settings};
 use state::registry::{Changes, ServiceName, Status, Timer, TimerId};
 
+use super::checker::Checker;
 use super::feed::{Audit, Feeds};
 use super::lane::Lane;
 use super::waits::Waits;
@@ -22,6 +23,8 @@ pub(crate) struct Share {
     pub(super) lane: Lane,
     /// What is pushed to subscribers on this node.
     pub(super) feeds: Feeds,
+    /// Checks that are made here.
+    pub(crate) checker: Checker,
 }
 
 struct Clock {
@@ -47,8 +50,8 @@ impl Share {
             delays: LockDelays::default(),
             looked_ms: 0,
         };
-        let (waits, lane, feeds) = Default::default();
-        Self { clock: Mutex::new(clock), waits, lane, feeds }
+        let (waits, lane, feeds, checker) = Default::default();
+        Self { clock: Mutex::new(clock), waits, lane, feeds, checker }
     }
 
     /// Leadership was won: everything gets its full time, and the grace.
@@ -71,6 +74,7 @@ impl Share {
         if changes.timers.is_empty() && changes.lock_delays.is_empty() {
             return;
         }
+        self.checker.note(&changes.timers);
         let now = millis(now);
         let mut clock = self.clock.lock();
         clock.delays.note(now, &changes.lock_delays);

@@ -86,6 +86,8 @@ pub struct CheckTimer {
     pub status: Status,
     /// Milliseconds after which silence is a failure; 0: never.
     pub ttl_ms: u64,
+    /// Milliseconds between two checks by the cluster; 0 if it makes none.
+    pub interval_ms: u64,
     /// Milliseconds it may be critical before its instance is removed; 0: for ever.
     pub deregister_after_ms: u64,
     /// Successes in a row before it passes.

@@ -46,7 +46,7 @@ pub(in crate::consul) async fn register_check(asked: &Asked) -> Outcome {
         node = known.node;
     }
     let of = Of { node: &node, instance: service, id: String::new(), name: String::new() };
-    let mut check = definition::agent_check(&input, of)?;
+    let mut check = definition::agent_check(&input, of, asked.handle().check_networks())?;
     check.keep_status = true;
     let registration = Registration {
         node: state::registry::Node { name: node, ..own },

@@ -28,7 +28,8 @@ pub(in crate::consul) async fn register(asked: &Asked) -> Outcome {
         };
         let name = format!("Service '{}' check", instance.service);
         let of = Of { node: &node, instance: &instance.id, id, name };
-        let mut check = definition::agent_check(&Input::of(value)?, of)?;
+        let mut check =
+            definition::agent_check(&Input::of(value)?, of, asked.handle().check_networks())?;
         // It is this service's, whatever it says.
         check.check.instance = instance.id.clone();
         check.keep_status = true;

@@ -51,7 +51,8 @@ pub(in crate::consul) async fn register(asked: &Asked) -> Outcome {
     let mut checks: Vec<CheckRegistration> = Vec::new();
     for value in all {
         let of = Of { node: &name, instance: "", id: String::new(), name: String::new() };
-        checks.push(definition::check(&Input::of(value)?, of, Status::Critical)?);
+        let check = definition::check(&Input::of(value)?, of, Status::Critical)?;
+        checks.push(definition::passive(check));
     }
     let registration =
         Registration { node, skip_node_update, instance, checks, replace_checks: false };

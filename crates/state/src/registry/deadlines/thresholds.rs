@@ -91,6 +91,7 @@ mod tests {
         CheckTimer {
             status,
             ttl_ms: 0,
+            interval_ms: 0,
             deregister_after_ms: 0,
             success_before_passing: passing,
             failures_before_warning: warning,

@@ -28,6 +28,7 @@ impl Check {
             Timer::Check(CheckTimer {
                 status: self.status,
                 ttl_ms: definition.ttl_ms,
+                interval_ms: definition.interval_ms,
                 deregister_after_ms: service.map_or(0, |_| definition.deregister_after_ms),
                 success_before_passing: definition.success_before_passing,
                 failures_before_warning: definition.failures_before_warning,

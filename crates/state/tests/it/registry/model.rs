@@ -294,6 +294,7 @@ impl Model {
                 || definition.failures_before_critical > 1;
             let timer = CheckTimer {
                 status: check.status,
+                interval_ms: check.definition.interval_ms,
                 ttl_ms: definition.ttl_ms,
                 deregister_after_ms: removal,
                 success_before_passing: 0,

@@ -17,6 +17,7 @@ fn timer(service: &str, status: Status) -> CheckTimer {
     CheckTimer {
         status,
         ttl_ms: TTL_MS,
+        interval_ms: 0,
         deregister_after_ms: 0,
         success_before_passing: 0,
         failures_before_warning: 0,

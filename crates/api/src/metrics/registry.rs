@@ -1,0 +1,34 @@
+//! The registry, where there is one.
+
+use ::node::Handle;
+
+use super::text::{
+    Kind::{Counter, Gauge},
+    Text,
+};
+
+pub(super) fn write(text: &mut Text, handle: &Handle) {
+    let meters = handle.meters();
+    let help = "Requests that waited for a change and were woken for one.";
+    text.one("hiraeth_registry_woken_total", Counter, help, meters.woken.get());
+    let help = "How long after a change its subscribers said that they have it.";
+    text.histogram("hiraeth_registry_push_seconds", help, &meters.pushes.tally(), 1e6);
+    let Some(load) = handle.registry_load() else { return };
+    let gauges = [
+        ("hiraeth_registry_deadlines", "Deadlines counted; 0 where it is not led.", load.deadlines),
+        ("hiraeth_registry_deadlines_bytes", "Bytes they take, at most.", load.deadline_bytes),
+        (
+            "hiraeth_registry_held_back",
+            "Checks silent for too long that are held back, since too many of a service are.",
+            load.held_back,
+        ),
+        ("hiraeth_registry_waiting", "Requests that wait for changes.", load.waiting),
+        (
+            "hiraeth_registry_followed_services",
+            "Services with subscribers here.",
+            load.services_followed,
+        ),
+        ("hiraeth_registry_subscriptions", "Subscriptions to them.", load.subscriptions),
+    ];
+    gauges.into_iter().for_each(|(name, help, value)| text.one(name, Gauge, help, value));
+}

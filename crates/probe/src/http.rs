@@ -1,0 +1,78 @@
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Body;
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, USER_AGENT};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::task::JoinSet;
+
+use crate::outcome::OUTPUT_BYTES;
+use crate::target::Http;
+use crate::{Networks, Outcome, Standing};
+
+pub(crate) async fn probe(http: &Http, networks: &Networks) -> Outcome {
+    let stream = match networks.connect(&http.address).await {
+        Ok(stream) => stream,
+        Err(why) => return Outcome::critical(why),
+    };
+    match ask(http, stream).await {
+        Ok((status, body)) => {
+            let standing = match status {
+                StatusCode::TOO_MANY_REQUESTS => Standing::Warning,
+                status if status.is_success() => Standing::Passing,
+                _ => Standing::Critical,
+            };
+            let (method, url) = (&http.method, &http.url);
+            let body = String::from_utf8_lossy(&body);
+            Outcome::new(standing, format!("HTTP {method} {url}: {status} Output: {body}"))
+        }
+        Err(why) => Outcome::critical(format!("{} {}: {why}", http.method, http.url)),
+    }
+}
+
+async fn ask(
+    http: &Http,
+    stream: tokio::net::TcpStream,
+) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(16 * 1024)
+        .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
+        .await?;
+    // Ends with this call, whatever comes of it.
+    let mut driver = JoinSet::new();
+    driver.spawn(connection);
+    let mut request = Request::builder()
+        .method(http.method.clone())
+        .uri(&http.path)
+        .body(Full::from(Bytes::from(http.body.clone())))?;
+    let headers = request.headers_mut();
+    headers.insert(HOST, HeaderValue::from_str(&http.host)?);
+    headers.insert(USER_AGENT, HeaderValue::from_static("Consul Health Check"));
+    headers.insert(ACCEPT, HeaderValue::from_static("text/plain, text/*, */*"));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    for (name, value) in &http.headers {
+        headers.append(name, value.clone());
+    }
+    let response = sender.send_request(request).await?;
+    Ok((response.status(), read(response).await))
+}
+
+/// The beginning of what is answered; what is longer is not read.
+async fn read<B>(response: Response<B>) -> Bytes
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let mut body = Limited::new(response.into_body(), OUTPUT_BYTES * 4);
+    let mut read = Vec::new();
+    while read.len() < OUTPUT_BYTES
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        if let Ok(data) = frame.into_data() {
+            read.extend_from_slice(&data);
+        }
+    }
+    read.truncate(OUTPUT_BYTES);
+    read.into()
+}
