@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use node::{Consistency, Handle};
 use state::registry::query::Member;
 use state::registry::{Instance, MACHINE, Name, Node, ServiceName, Status};
+use tokio::time::timeout;
 use types::{Code, KeyspaceId};
 
 use super::place;
@@ -45,6 +47,8 @@ pub(super) struct Wanted {
     pub(super) most: usize,
 }
 
+/// A copy that is there answers at once; whoever asks over UDP next waits as long.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Names of instances that are looked at; one is answered.
 const NAMES: usize = 8;
 
@@ -99,12 +103,14 @@ impl OwnCopy {
         ask: impl FnOnce(&state::registry::Registry) -> T + Send,
     ) -> Result<T, Unavailable> {
         let Some(keyspace) = self.keyspace()? else { return Ok(T::default()) };
-        match self.0.registry(keyspace, Consistency::Stale, ask).await {
-            Ok(answer) => Ok(answer.body),
-            Err(fault) => {
+        let asking = self.0.registry(keyspace, Consistency::Stale, ask);
+        match timeout(PATIENCE, asking).await {
+            Ok(Ok(answer)) => Ok(answer.body),
+            Ok(Err(fault)) => {
                 tracing::debug!(%fault, "DNS: the registry cannot be read");
                 Err(Unavailable)
             }
+            Err(_) => Err(Unavailable),
         }
     }
 }
