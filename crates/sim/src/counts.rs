@@ -89,6 +89,25 @@ counts! {
         revocations: "leases revoked",
         compactions: "compactions answered",
     }
+    "registry" {
+        registrations: "registrations answered",
+        beats: "beats answered",
+        beats_unknown: "beats of nothing known",
+        mends: "beats that mend",
+        losses: "checks lost by silence",
+        removals: "instances removed by silence",
+        sessions: "sessions made",
+        session_renewals: "sessions renewed",
+        sessions_ended: "sessions ended by silence",
+        passed_over: "expiries passed over",
+        stood_still: "leaders that stood still",
+        locks: "locks acquired",
+        locks_refused: "locks refused",
+        locks_delayed: "locks delayed",
+        held_back: "looks with losses held back",
+        waits_woken: "waiters woken",
+        waits_answered: "waiters answered",
+    }
     "histories" {
         histories: "histories checked",
         history_ops: "operations in them",

@@ -1,6 +1,8 @@
 //! After the storm: the cluster must serve over every node within bounded time, come to rest, and
 //! then be the same everywhere (liveness, as openraft's turmoil tests and TigerBeetle's VOPR ask).
 
+use state::registry::query::NamedCheck;
+use state::registry::{DEFAULT_NAMESPACE, Registry, Status};
 use types::{LeaseId, RegionId};
 
 use crate::client::{Ask, Client, Job};
@@ -58,6 +60,7 @@ pub(crate) fn probe(sky: &mut Sky, world: &mut World) {
     if sky.settings.last_kill {
         come_back(sky, world);
     }
+    judge_living(sky, world);
     for client in &mut world.clients {
         client.stopped = true;
     }
@@ -78,6 +81,43 @@ pub(crate) fn probe(sky: &mut Sky, world: &mut World) {
     sky.after(LOOK_AGAIN, Event::Settled);
 }
 
+/// The registries, as their leaders have them.
+fn registries(world: &World) -> impl Iterator<Item = &Registry> {
+    let running = world.nodes.iter().filter_map(|node| node.running.as_ref());
+    let shards = running.flat_map(|running| running.shards.values());
+    shards.filter(|shard| shard.leadership.here).filter_map(|shard| shard.machine.registry())
+}
+
+/// Everybody who lives is there by now.
+fn judge_living(sky: &mut Sky, world: &World) {
+    for registry in registries(world) {
+        let verdict = sky.oracles.registry.instances.living(registry, sky.now);
+        sky.judge("no live instance is lost", verdict);
+    }
+}
+
+/// And who is dead is gone in time.
+fn judge_dead(sky: &mut Sky, world: &World) {
+    let Some(settings) = sky.settings.registry else { return };
+    let since = sky.led_since.max(sky.settings.storm_micros);
+    for registry in registries(world) {
+        let times = (since, sky.now);
+        let verdict = sky.oracles.registry.none_kept_dead(registry, &settings, times);
+        sky.judge("nobody dead is kept", verdict);
+    }
+}
+
+/// What of a registry is to end and did not yet.
+fn lasting(registry: &Registry) -> Option<String> {
+    let sessions = registry.sessions(None).value.len();
+    let removable = |it: &NamedCheck| it.check.definition.deregister_after_ms > 0;
+    let checks = registry.checks(DEFAULT_NAMESPACE, None).value;
+    let left = checks.iter().filter(|it| removable(it)).count();
+    let silent = checks.iter().filter(|it| it.check.status != Status::Critical).count();
+    (sessions + left + silent > 0)
+        .then(|| format!("{sessions} sessions, {left} instances and {silent} checks do not end"))
+}
+
 fn regions(world: &World) -> Vec<RegionId> {
     let mut regions: Vec<RegionId> = world.clients.iter().map(|client| client.region).collect();
     regions.sort_unstable();
@@ -87,6 +127,7 @@ fn regions(world: &World) -> Vec<RegionId> {
 
 /// Looks whether all is quiet, and judges then; answers whether the run is over.
 pub(crate) fn settled(sky: &mut Sky, world: &World) -> bool {
+    judge_dead(sky, world);
     let missing = unrest(sky, world);
     if missing.is_none() {
         judge(sky, world);
@@ -110,6 +151,9 @@ fn unrest(sky: &Sky, world: &World) -> Option<String> {
     if let Some(watcher) = world.watchers.iter().find(|it| it.is_behind(sky)) {
         return Some(format!("a watcher of {} is at {}", watcher.region, watcher.next));
     }
+    if let Some(missing) = world.waiters.iter().find_map(|waiter| waiter.is_behind(sky)) {
+        return Some(missing);
+    }
     for region in regions(world) {
         let mut positions = Vec::new();
         let mut leaders = 0;
@@ -122,6 +166,9 @@ fn unrest(sky: &Sky, world: &World) -> Option<String> {
             let leases: Vec<LeaseId> = shard.machine.leases().map(|(id, _)| id).collect();
             if !leases.is_empty() {
                 return Some(format!("region {region}: leases {leases:?} do not end"));
+            }
+            if let Some(what) = shard.machine.registry().and_then(lasting) {
+                return Some(format!("region {region}: {what}"));
             }
             if shard.machine.wants_scavenging() {
                 return Some(format!("region {region}: history does not go on node {}", node.id));

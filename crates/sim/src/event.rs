@@ -6,6 +6,7 @@ use state::response::{Outcome, RangeResponse};
 use types::{Code, LeaseId, NodeId, RegionId, Revision};
 
 use crate::nemesis::Fault;
+use crate::registry::{Said, Told, Word};
 
 /// Something due. `life` is the run of a node's process that it belongs to; it is dropped when that
 /// run is over.
@@ -74,6 +75,10 @@ pub(crate) enum Event {
     Watch {
         watcher: usize,
     },
+    /// Somebody who waits for another answer of a registry looks whether there is one.
+    Wait {
+        waiter: usize,
+    },
     Restart {
         node: usize,
         life: u64,
@@ -130,6 +135,13 @@ pub(crate) enum Packet {
         region: RegionId,
         range: RangeRequest,
     },
+    /// A word to the leader's clock of a registry.
+    Word {
+        asker: u64,
+        request: u64,
+        region: RegionId,
+        word: Word,
+    },
     Beat {
         incarnation: u64,
     },
@@ -161,6 +173,7 @@ pub(crate) enum Body {
     /// Read where the leader is, by its lease.
     LeaseRead(RangeRequest),
     Renew(LeaseId),
+    Say(Said),
 }
 
 /// What a client is told.
@@ -173,6 +186,8 @@ pub(crate) enum Answer {
     },
     /// Seconds a renewed lease lives; 0 for an unknown one.
     Renewed(i64),
+    /// What the leader's clock says, and since when that node has seen every entry applied.
+    Told(Told, u64),
 }
 
 /// Who waits for a proposal or a question.
@@ -207,4 +222,10 @@ pub(crate) struct Reading {
 pub(crate) enum Wants {
     Range(RangeRequest),
     Renew(LeaseId),
+    /// To find what a client speaks of.
+    Find(Said),
+    /// Once all that is known to be committed is applied.
+    Hear(Word),
+    /// Once a quorum told how far a leader must be, too.
+    HearSurely(Word),
 }

@@ -31,10 +31,18 @@ mod node;
 mod oracle;
 mod partition;
 mod queue;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "the node's own clock and waits of a registry are simulated, not imitated"
+)]
+mod registry;
 mod scenario;
 mod sky;
 mod trace;
 mod transfer;
+mod waiter;
 #[allow(
     dead_code,
     unused_imports,

@@ -3,6 +3,8 @@
 use consensus::Guards;
 use region::HostGuards;
 
+use crate::scenario::Scenario;
+
 /// One thing that is wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mutant {
@@ -40,10 +42,30 @@ pub enum Mutant {
     LeaseOverTransfer,
     /// A lease is counted from when the quorum answered.
     LeaseFromAnswer,
+    /// Words to a registry's clock are answered by whoever thinks it leads.
+    HearUnconfirmed,
+    /// They are answered though not all that is committed is applied.
+    HearBeforeApplied,
+    /// What is due in a registry is carried out also if it was changed since it was told.
+    ExpireAnyway,
+    /// Deadlines go on where they stood when this node led before.
+    KeepDeadlines,
+    /// Deadlines that come while a node leads are not noted.
+    ForgetDeadlines,
+    /// The breaker never lets go what it holds back.
+    HoldForEver,
+    /// Only who leads takes note of lock delays.
+    DelaysOfLeader,
+    /// Who waits for another answer listens after it has looked.
+    ListenLate,
+    /// A snapshot is installed, and those who wait are not woken.
+    ForgetRings,
+    /// The indexes of what was removed are not written down.
+    ForgetIndexes,
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 15] = [
+const OWN: [(&str, Mutant); 25] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
@@ -59,6 +81,16 @@ const OWN: [(&str, Mutant); 15] = [
     ("wall_clock", Mutant::WallClock),
     ("lease_over_transfer", Mutant::LeaseOverTransfer),
     ("lease_from_answer", Mutant::LeaseFromAnswer),
+    ("hear_unconfirmed", Mutant::HearUnconfirmed),
+    ("hear_before_applied", Mutant::HearBeforeApplied),
+    ("expire_anyway", Mutant::ExpireAnyway),
+    ("keep_deadlines", Mutant::KeepDeadlines),
+    ("forget_deadlines", Mutant::ForgetDeadlines),
+    ("hold_for_ever", Mutant::HoldForEver),
+    ("delays_of_leader", Mutant::DelaysOfLeader),
+    ("listen_late", Mutant::ListenLate),
+    ("forget_rings", Mutant::ForgetRings),
+    ("forget_indexes", Mutant::ForgetIndexes),
 ];
 
 impl Mutant {
@@ -68,6 +100,25 @@ impl Mutant {
         let guards = Guards::NAMES.into_iter().map(|name| (name, Self::Guard(name)));
         let hosts = HostGuards::NAMES.into_iter().map(|name| (name, Self::Host(name)));
         OWN.into_iter().chain(guards).chain(hosts).collect()
+    }
+
+    /// The only world that shows it, if there is one.
+    #[must_use]
+    pub fn world(self) -> Option<Scenario> {
+        let of_registry = matches!(
+            self,
+            Self::HearUnconfirmed
+                | Self::HearBeforeApplied
+                | Self::ExpireAnyway
+                | Self::KeepDeadlines
+                | Self::ForgetDeadlines
+                | Self::HoldForEver
+                | Self::DelaysOfLeader
+                | Self::ListenLate
+                | Self::ForgetRings
+                | Self::ForgetIndexes
+        );
+        of_registry.then_some(Scenario::Registry)
     }
 
     /// The one called `name`.

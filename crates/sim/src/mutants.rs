@@ -80,7 +80,7 @@ pub(crate) fn hunt(options: &Options) -> anyhow::Result<()> {
         let excuse = EXCUSED.iter().find(|(excused, _)| *excused == name);
         let seeds = if excuse.is_some() { options.seeds.min(60) } else { options.seeds };
         let found = (1..=seeds).find_map(|seed| {
-            let scenario = Scenario::of_seed(seed);
+            let scenario = mutant.world().unwrap_or(Scenario::of_seed(seed));
             let plan = Plan { seed, scenario, mutant: Some(mutant), trace: false };
             examine(plan).map(|oracle| (seed, scenario, oracle))
         });

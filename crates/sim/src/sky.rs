@@ -40,6 +40,8 @@ pub(crate) struct Sky {
     pub(crate) calm: bool,
     /// Until when clients only read.
     pub(crate) quiet_until: u64,
+    /// When leadership last began anywhere.
+    pub(crate) led_since: u64,
     /// Who leads, since this was last looked at.
     pub(crate) elected: Vec<(RegionId, Term)>,
 }
@@ -66,6 +68,7 @@ impl Sky {
             failure: None,
             calm: false,
             quiet_until: 0,
+            led_since: 0,
             elected: Vec::new(),
         }
     }

@@ -11,6 +11,7 @@ use crate::node::Node;
 use crate::scenario::{RATE_MAX, RATE_MIN, Scenario};
 use crate::sky::{Failure, Sky};
 use crate::trace::{Trace, mix};
+use crate::waiter::Waiter;
 use crate::watcher::Watcher;
 use crate::{ending, membership, nemesis, transfer};
 
@@ -52,6 +53,7 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) clients: Vec<Client>,
     pub(crate) watchers: Vec<Watcher>,
+    pub(crate) waiters: Vec<Waiter>,
 }
 
 /// Runs one seed.
@@ -107,7 +109,8 @@ impl World {
             let rate = sky.between(RATE_MIN, RATE_MAX);
             nodes.push(Node::new(NodeId(id), rate));
         }
-        let mut world = Self { nodes, clients: Vec::new(), watchers: Vec::new() };
+        let mut world =
+            Self { nodes, clients: Vec::new(), watchers: Vec::new(), waiters: Vec::new() };
         for node in 0..world.nodes.len() {
             let delay = sky.between(0, 30_000);
             sky.after(delay, Event::Restart { node, life: 0 });
@@ -118,6 +121,9 @@ impl World {
         }
         for region in sky.settings.regions.clone() {
             world.add_clients(sky, region);
+            if sky.settings.registry.is_some() {
+                world.add_registry(sky, region);
+            }
         }
         sky.after(600_000, Event::Nemesis);
         let storm = sky.settings.storm_micros;
@@ -140,6 +146,24 @@ impl World {
             self.watchers.push(Watcher::new(region, range));
             let delay = sky.between(100_000, 900_000);
             sky.after(delay, Event::Watch { watcher });
+        }
+    }
+
+    /// Those who are there for a registry.
+    fn add_registry(&mut self, sky: &mut Sky, region: RegionId) {
+        for (service, count) in sky.settings.instances.into_iter().enumerate() {
+            for number in 0..count {
+                self.add_client(sky, region, Job::Instance { service, number });
+            }
+        }
+        for _ in 0..sky.settings.lockers {
+            self.add_client(sky, region, Job::Locker);
+        }
+        for _ in 0..sky.settings.waiters {
+            let waiter = self.waiters.len();
+            self.waiters.push(Waiter::new(sky, region));
+            let delay = sky.between(100_000, 900_000);
+            sky.after(delay, Event::Wait { waiter });
         }
     }
 
@@ -219,6 +243,7 @@ impl World {
             }
             Event::Bounce { node, left } => nemesis::bounce(sky, &mut nodes[node], left),
             Event::Watch { watcher } => self.watchers[watcher].look(sky, nodes, watcher),
+            Event::Wait { waiter } => self.waiters[waiter].look(sky, nodes, waiter),
             Event::Client { client, alarm } => self.clients[client].ring(sky, alarm),
             Event::Nemesis => nemesis::strike(sky, nodes),
             Event::Heal(fault) => nemesis::heal(sky, nodes, fault),

@@ -11,10 +11,6 @@ use super::feed::{Audit, Feeds};
 use super::lane::Lane;
 use super::waits::Waits;
 
-/// Milliseconds between two looks at the deadlines from which on it is taken that this process stood
-/// still: what clients said meanwhile is still on its way.
-const STOOD_STILL_MS: u64 = 2_000;
-
 /// The clock of the node that leads, and who waits on this one.
 pub(crate) struct Share {
     clock: Mutex<Clock>,
@@ -62,6 +58,16 @@ impl Share {
         clock.deadlines.begin(millis(now), timers);
     }
 
+    /// This process stood still while it led: everything gets its full time anew, but for what was told to
+    /// be over.
+    pub(crate) fn lead_on(&self, now: Moment, timers: impl Iterator<Item = (TimerId, Timer)>) {
+        let mut clock = self.clock.lock();
+        if clock.leading {
+            clock.looked_ms = millis(now);
+            clock.deadlines.begin(millis(now), timers);
+        }
+    }
+
     /// Leadership was lost: every deadline is forgotten.
     pub(crate) fn follow(&self) {
         let mut clock = self.clock.lock();
@@ -84,31 +90,32 @@ impl Share {
     }
 
     /// What is due by now, at most `most`. `None` if this process stood still: then nothing is, and
-    /// everything is to begin again by [`Self::lead`].
-    pub(super) fn expired(&self, now: Moment, most: usize) -> Option<Vec<Due>> {
+    /// everything is to begin again by [`Self::lead_on`].
+    pub(crate) fn expired(&self, now: Moment, most: usize) -> Option<Vec<Due>> {
         let now = millis(now);
         let mut clock = self.clock.lock();
         if !clock.leading {
             return Some(Vec::new());
         }
         let before = std::mem::replace(&mut clock.looked_ms, now);
-        (now.saturating_sub(before) < STOOD_STILL_MS).then(|| clock.deadlines.expired(now, most))
+        let stood_still = now.saturating_sub(before) >= clock.settings.stood_still_ms;
+        (!stood_still).then(|| clock.deadlines.expired(now, most))
     }
 
     /// A client's beat or word, or a checker's result; `None` if this node does not lead.
-    pub(super) fn hear(&self, now: Moment, id: TimerId, status: Status) -> Option<Heard> {
+    pub(crate) fn hear(&self, now: Moment, id: TimerId, status: Status) -> Option<Heard> {
         let mut clock = self.clock.lock();
         clock.leading.then(|| clock.deadlines.hear(millis(now), id, status))
     }
 
     /// A session is renewed; answers whether its time is counted here.
-    pub(super) fn renew(&self, now: Moment, id: TimerId) -> Option<bool> {
+    pub(crate) fn renew(&self, now: Moment, id: TimerId) -> Option<bool> {
         let mut clock = self.clock.lock();
         clock.leading.then(|| clock.deadlines.renew(millis(now), id))
     }
 
     /// Whether nobody may lock a key yet.
-    pub(super) fn is_delayed(&self, now: Moment, key: &Bytes) -> bool {
+    pub(crate) fn is_delayed(&self, now: Moment, key: &Bytes) -> bool {
         self.clock.lock().delays.holds(millis(now), key)
     }
 

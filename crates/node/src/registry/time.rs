@@ -8,7 +8,7 @@ use state::registry::{Expiry, RegistryCommand};
 use types::limits;
 
 use super::Share;
-use crate::leadership::{self, propose_housekeeping};
+use crate::leadership::propose_housekeeping;
 use crate::shard::Shard;
 use crate::shared::Shared;
 
@@ -17,7 +17,11 @@ use crate::shared::Shared;
 pub(crate) fn expire(shared: &Arc<Shared>, shard: &Arc<Shard>, share: &Share, now: Moment) {
     let Some(due) = share.expired(now, limits::REGISTRY_EXPIRIES) else {
         tracing::info!(region = %shard.record.id, "this process stood still: deadlines begin again");
-        return leadership::lead(shared, shard, shard.leadership().term);
+        // Only these: the clock of the leases would forget which of them are being ended.
+        if let Some(registry) = shard.machine.read().registry() {
+            share.lead_on(now, registry.timers());
+        }
+        return;
     };
     if due.is_empty() {
         return;

@@ -22,7 +22,7 @@ pub enum Topic {
 }
 
 /// Whether nobody waits for any of it.
-pub(super) fn concerns_nobody(changes: &Changes) -> bool {
+pub(crate) fn concerns_nobody(changes: &Changes) -> bool {
     changes.services.is_empty()
         && changes.nodes.is_empty()
         && changes.service_lists.is_empty()
@@ -32,7 +32,7 @@ pub(super) fn concerns_nobody(changes: &Changes) -> bool {
 }
 
 /// What changed, as what is waited for.
-pub(super) fn topics(changes: &Changes) -> impl Iterator<Item = Topic> + '_ {
+pub(crate) fn topics(changes: &Changes) -> impl Iterator<Item = Topic> + '_ {
     let services = changes.services.iter().cloned().map(Topic::Service);
     let nodes = changes.nodes.iter().cloned().map(Topic::Node);
     let lists = changes.service_lists.iter().cloned().map(Topic::Services);

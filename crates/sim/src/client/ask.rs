@@ -69,6 +69,10 @@ impl Client {
             self.node = usize::try_from(sky.random.below(sky.settings.nodes)).unwrap_or(0);
         }
         self.attempt = sky.ticket();
+        self.attempted = sky.now;
+        if let Some(check) = super::registry::spoken_of(&pending.ask) {
+            sky.oracles.registry.instances.spoke(&check, sky.now);
+        }
         let (client, attempt, region) = (self.at, self.attempt, self.region);
         let request = Request { client, attempt, region, body: pending.body.clone() };
         let delay = sky.between(20, 400);

@@ -2,15 +2,18 @@
 //! same number until it is answered or given up.
 
 mod ask;
+mod registry;
 mod settle;
 pub(crate) use settle::number;
 mod work;
 
 use bytes::Bytes;
+use state::registry::RegistryCommand;
 use types::{LeaseId, RegionId, Revision};
 
 use crate::event::{Body, Event};
 use crate::oracle::{Action, Seen};
+use crate::registry::Said;
 use crate::sky::Sky;
 
 /// What a client does all day.
@@ -28,6 +31,10 @@ pub(crate) enum Job {
     Maker,
     /// Asks one last time, over one node.
     Probe { node: usize },
+    /// An instance of a service of a registry.
+    Instance { service: usize, number: u64 },
+    /// Holds sessions of a registry, and locks keys with them.
+    Locker,
 }
 
 /// What is asked.
@@ -59,6 +66,8 @@ pub(crate) enum Ask {
     Make {
         name: String,
     },
+    Registry(RegistryCommand),
+    Say(Said),
 }
 
 /// A question under way.
@@ -87,6 +96,9 @@ pub(crate) struct Client {
     pending: Option<Pending>,
     /// The attempt whose answer counts.
     attempt: u64,
+    /// When it left.
+    attempted: u64,
+    life: registry::Life,
     /// The alarm that counts.
     alarm: u64,
     /// Commands given up, which the next one that is answered puts an end to.
@@ -120,6 +132,8 @@ impl Client {
             acknowledged: 0,
             pending: None,
             attempt: 0,
+            attempted: 0,
+            life: registry::Life::default(),
             alarm: 0,
             unsettled: Vec::new(),
             answered: 0,

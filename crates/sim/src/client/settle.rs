@@ -23,9 +23,11 @@ fn count(sky: &mut Sky, ask: &Ask) {
         Ask::Renew { .. } => &mut counts.renewals,
         Ask::Revoke { .. } => &mut counts.revocations,
         Ask::Compact => &mut counts.compactions,
-        Ask::Register { action: Action::Get, .. } | Ask::Misrouted { .. } | Ask::Make { .. } => {
-            return;
-        }
+        Ask::Register { action: Action::Get, .. }
+        | Ask::Misrouted { .. }
+        | Ask::Make { .. }
+        | Ask::Registry(_)
+        | Ask::Say(_) => return,
     } += 1;
 }
 
@@ -55,7 +57,11 @@ impl Client {
                 }
                 (None, Told::Done)
             }
+            Answer::Told(..) => (None, Told::Done),
         };
+        if let Answer::Told(told, since) = answer {
+            self.take_told(sky, &pending, told, since);
+        }
         if let Some(revision) = revision
             // A retry is told the revision of its first time, which may be older than the question.
             && (pending.attempts == 1 || pending.sequence.is_none())
@@ -126,6 +132,10 @@ impl Client {
                 (self.lease, self.gone) = (None, Some(*lease));
                 Told::Done
             }
+            (Ask::Registry(_), Response::Registry(answer)) => {
+                self.registered(sky, &pending.ask, answer);
+                Told::Done
+            }
             (Ask::Make { .. }, Response::Keyspace(record)) => {
                 self.made_regions.push(record.region);
                 Told::Done
@@ -138,6 +148,7 @@ impl Client {
     /// be refused is.
     fn refused(&mut self, sky: &mut Sky, pending: &Pending, code: Code) {
         let fine = match (&pending.ask, code) {
+            (Ask::Registry(command), code) => self.not_registered(command, code),
             (Ask::LeasedPut { lease, .. } | Ask::Revoke { lease }, Code::LeaseNotFound) => {
                 (self.lease, self.gone) = (None, Some(*lease));
                 true

@@ -29,12 +29,15 @@ impl Client {
             Job::Compactor => sky.between(150_000, 900_000),
             Job::Maker => sky.between(10_000, 600_000),
             Job::Probe { .. } => 1_000,
+            Job::Instance { .. } => sky.between(80_000, 280_000),
+            Job::Locker => sky.between(20_000, 250_000),
         }
     }
 
     /// `None` if there is nothing to do.
     pub(super) fn choose(&mut self, sky: &mut Sky) -> Option<Ask> {
-        if sky.now < sky.quiet_until && self.job != Job::Registers {
+        let beats = matches!(self.job, Job::Instance { .. } | Job::Locker);
+        if sky.now < sky.quiet_until && self.job != Job::Registers && !beats {
             return None;
         }
         match self.job {
@@ -60,6 +63,8 @@ impl Client {
                 Some(Ask::Make { name: format!("space-{}", self.made) })
             }
             Job::Probe { .. } => None,
+            Job::Instance { service, number } => self.choose_instance(sky, service, number),
+            Job::Locker => self.choose_lock(sky),
         }
     }
 
@@ -117,6 +122,8 @@ impl Client {
                 return (body, None);
             }
             Ask::Renew { lease } => return (Body::Renew(*lease), None),
+            Ask::Say(said) => return (Body::Say(said.clone()), None),
+            Ask::Registry(command) => Command::Registry(command.clone()),
             Ask::Misrouted { key } => {
                 let (key, value) = (key.clone(), padded(sky, 0));
                 let command = Command::Put(PutRequest { key, value, ..PutRequest::default() });

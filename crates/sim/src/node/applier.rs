@@ -3,12 +3,13 @@
 use region::{Committed, Install};
 use state::Machine;
 use state::command::Envelope;
+use state::registry::Changes;
 use state::response::{Event as Change, Outcome};
 use storage::engine::Engine;
 use types::{Batch, EntryKind, Index, RegionId, Revision, Term};
 
 use super::poller::ToPoller;
-use super::{Running, lifecycle};
+use super::{Running, lifecycle, registry};
 use crate::event::{Answer, Asked, Event, Reading};
 use crate::mutant::Mutant;
 use crate::sky::Sky;
@@ -30,6 +31,8 @@ struct Touched {
     last: Index,
     directory_changed: bool,
     events: Vec<Change>,
+    /// What is another way now in a registry.
+    registry: Vec<Changes>,
 }
 
 impl Running {
@@ -87,6 +90,7 @@ impl Running {
         if shard.leadership.here && shard.leadership.term == term {
             let leases: Vec<_> = shard.machine.leases().collect();
             shard.leases.lead(now, leases.into_iter());
+            shard.lead_registry(sky, now);
         }
         if region == RegionId::META && self.directory.cluster.is_none() {
             lifecycle::initialize(self, sky);
@@ -110,6 +114,7 @@ impl Running {
                     last,
                     directory_changed: false,
                     events: Vec::new(),
+                    registry: Vec::new(),
                 });
             }
             let Some(at) = touched.iter().position(|it| it.region == region) else { continue };
@@ -119,6 +124,9 @@ impl Running {
             if let Some(shard) = self.shard(it.region) {
                 shard.machine.finish(&mut batch);
             }
+        }
+        if sky.mutant == Some(Mutant::ForgetIndexes) {
+            registry::forget_indexes(&mut batch);
         }
         let engine = self.engine.clone();
         if let Err(error) = engine.write(batch) {
@@ -166,12 +174,18 @@ impl Running {
                 continue;
             }
             let before = shard.machine.revision();
+            let logged = entry;
             let unchecked;
-            let entry = if sky.mutant == Some(Mutant::EpochUnchecked) {
-                unchecked = with_epoch(entry, shard.record.epoch);
-                &unchecked
-            } else {
-                entry
+            let entry = match sky.mutant {
+                Some(Mutant::EpochUnchecked) => {
+                    unchecked = with_epoch(entry, shard.record.epoch);
+                    &unchecked
+                }
+                Some(Mutant::ExpireAnyway) => {
+                    unchecked = registry::with_newest(entry, &shard.machine);
+                    &unchecked
+                }
+                _ => entry,
             };
             let effects = match shard.machine.apply(entry, engine.as_ref(), batch) {
                 Ok(effects) => effects,
@@ -188,10 +202,11 @@ impl Running {
                     state::LeaseChange::Revoked { id } => shard.leases.revoked(id),
                 }
             }
+            shard.note_registry(sky, now, &effects.registry);
             touched.directory_changed |= effects.directory_changed;
-            let after = shard.machine.revision();
-            observe(sky, node, region, entry, &effects, (before, after));
+            observe(sky, (node, &shard.machine), region, logged, &effects, before);
             touched.events.extend(effects.events.iter().cloned());
+            touched.registry.push(effects.registry);
             let asked_here =
                 effects.session.and_then(|tag| awaited.remove(&(region, tag.client, tag.sequence)));
             let proposed_here = waiting.next_if(|(index, _)| *index == entry.index);
@@ -211,6 +226,9 @@ impl Running {
         shard.machine.written();
         self.history.note(touched.region, &shard.machine);
         self.hub.publish(touched.region, shard.machine.revision(), &touched.events);
+        if let Some(registry) = &shard.registry {
+            registry.waits.ring(&touched.registry);
+        }
         let directory =
             touched.directory_changed.then(|| shard.machine.directory().cloned()).flatten();
         let wants_scavenging = shard.machine.wants_scavenging() && !shard.scavenging;
@@ -320,12 +338,13 @@ fn with_epoch(entry: &types::Entry, epoch: types::Epoch) -> types::Entry {
 /// Shows what was applied to the oracles.
 fn observe(
     sky: &mut Sky,
-    node: types::NodeId,
+    (node, machine): (types::NodeId, &Machine),
     region: RegionId,
     entry: &types::Entry,
     effects: &state::Effects,
-    (before, after): (Revision, Revision),
+    before: Revision,
 ) {
+    let after = machine.revision();
     let verdict = sky.oracles.log.applied(node, region, entry);
     let fresh = matches!(verdict, Ok(true));
     sky.judge("committed entries never change", verdict.map(drop));
@@ -333,8 +352,11 @@ fn observe(
     let verdict = sky.oracles.machines.applied(node, region, entry.index, effects, after);
     sky.judge("state machine safety", verdict);
     let events: &[Change] = &effects.events;
-    let verdict = sky.oracles.revisions.applied(region, entry.index, events, (before, after));
+    let verdict = sky.oracles.revisions.applied(region, entry.index, effects, (before, after));
     sky.judge("revisions", verdict);
+    if let Some(registry) = machine.registry() {
+        registry::observe(sky, node, region, (entry, registry), effects, (after, fresh));
+    }
     if fresh {
         sky.oracles.events.applied(region, events);
         let verdict = sky.oracles.once.applied(region, entry.index, effects);

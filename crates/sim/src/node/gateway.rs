@@ -37,6 +37,7 @@ impl Running {
             Body::Renew(lease) if leadership.here => {
                 self.renew_here(sky, region, lease, Asked::Client { client, attempt });
             }
+            Body::Say(said) => self.say(sky, region, said, (client, attempt)),
             Body::LeaseRead(range) if leadership.here => {
                 self.read_by_lease(sky, region, range, Asked::Client { client, attempt });
             }
@@ -57,7 +58,7 @@ impl Running {
                     Body::LeaseRead(range) => {
                         Packet::Read { asker, request: number, region, range }
                     }
-                    Body::Read(_) => return,
+                    Body::Read(_) | Body::Say(_) => return,
                 };
                 sky.send(self.node, leader, packet);
             }
@@ -89,7 +90,7 @@ impl Running {
         })
     }
 
-    fn answers_alone(&self, sky: &mut Sky, region: RegionId) {
+    pub(super) fn answers_alone(&self, sky: &mut Sky, region: RegionId) {
         let term = self.shards.get(&region).map_or(types::Term(0), |it| it.leadership.term);
         let verdict = sky.oracles.elections.answers_alone(self.node, region, term);
         sky.judge("lease safety", verdict);
@@ -156,6 +157,9 @@ impl Running {
                 let now = self.clock(sky);
                 self.renew_confirmed(now, region, *lease)
             }
+            Wants::Find(said) => return self.found(sky, region, said, reading.asked),
+            Wants::Hear(word) => return self.hear_caught_up(sky, region, word, reading.asked),
+            Wants::HearSurely(word) => self.hear_surely(sky, region, word),
         };
         if result.as_ref().is_err_and(|code| *code == Code::Internal) {
             sky.fail("engine reads", format!("node {} region {region}", self.node));

@@ -79,6 +79,7 @@ impl Running {
             if !ids.is_empty() {
                 self.expire(sky, region, ids);
             }
+            self.expire_registry(sky, region);
         }
     }
 

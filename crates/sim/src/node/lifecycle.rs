@@ -18,7 +18,7 @@ use types::{
 use super::applier::ToApplier;
 use super::poller::ToPoller;
 use super::writer::ToWriter;
-use super::{Leadership, Node, Running, Shard, WAL};
+use super::{Leadership, Node, Running, Shard, WAL, registry};
 use crate::event::{Asked, Event};
 use crate::lease::{LeaseClock, LeaseLimits};
 use crate::mutant::Mutant;
@@ -228,8 +228,7 @@ impl Running {
         let peer = record.peers.iter().find(|(_, at)| *at == self.node).map(|(peer, _)| *peer);
         let peer = peer.ok_or("no replica here")?;
         let engine = Arc::clone(&self.engine);
-        let mut machine =
-            Machine::load(region, engine.as_ref()).map_err(|error| error.to_string())?;
+        let mut machine = registry::load(sky, region, engine.as_ref())?;
         if log.is_none()
             && machine.applied().index > Index(1)
             && sky.mutant != Some(Mutant::ForgetLogOfNewRegion)
@@ -260,12 +259,15 @@ impl Running {
             self.directory = directory.clone();
         }
         let limits = LeaseLimits::default();
+        registry::show(sky, self.node, region, &machine);
         self.history.note(region, &machine);
         let wants_scavenging = machine.wants_scavenging();
         let shard = Shard {
             record: record.clone(),
             machine,
             leases: LeaseClock::new(limits),
+            registry: sky.settings.registry.map(|settings| registry::share(sky, settings)),
+            knows_since: sky.now,
             leadership: Leadership::default(),
             exported: None,
             log_first: start.first.get(),

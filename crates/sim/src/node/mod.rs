@@ -8,6 +8,7 @@ mod history;
 mod janitor;
 mod lifecycle;
 mod poller;
+mod registry;
 mod snapshots;
 mod view;
 mod writer;
@@ -30,6 +31,7 @@ use crate::engine::SimEngine;
 use crate::event::{Asked, Event, Reading};
 use crate::lease::LeaseClock;
 use crate::mutant::Mutant;
+use crate::registry::Share;
 use crate::sky::Sky;
 use crate::watch::Hub;
 
@@ -90,6 +92,10 @@ pub(crate) struct Shard {
     pub(crate) record: RegionRecord,
     pub(crate) machine: Machine,
     pub(crate) leases: LeaseClock,
+    /// Where the region is a registry.
+    pub(crate) registry: Option<Arc<Share>>,
+    /// Since when this replica has seen every entry applied.
+    knows_since: u64,
     pub(crate) leadership: Leadership,
     exported: Option<Exported>,
     log_first: u64,
@@ -265,7 +271,7 @@ impl Running {
     }
 
     /// Takes note of a new role; answers whether leadership began.
-    fn set_leadership(&mut self, role: &region::RoleChange) -> bool {
+    fn set_leadership(&mut self, sky: &Sky, role: &region::RoleChange) -> bool {
         let Some(shard) = self.shards.get_mut(&role.region) else { return false };
         let before = shard.leadership;
         let here = role.role == Role::Leader;
@@ -273,6 +279,11 @@ impl Running {
         let term_ended = before.here && before.term != role.term;
         if term_ended || !here {
             shard.leases.follow();
+            if sky.mutant != Some(Mutant::KeepDeadlines)
+                && let Some(registry) = &shard.registry
+            {
+                registry.follow();
+            }
         }
         here && (term_ended || !before.here)
     }

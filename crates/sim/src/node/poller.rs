@@ -199,7 +199,8 @@ impl Running {
         sky.note(self.node, "is now", numbers);
         let verdict = sky.oracles.elections.role(self.node, role);
         sky.judge("election safety", verdict);
-        if self.set_leadership(role) {
+        if self.set_leadership(sky, role) {
+            sky.led_since = sky.now;
             sky.counts.elections += 1;
             sky.elected.push((role.region, role.term));
             self.push_apply(sky, ToApplier::Lead(role.region, role.term));
@@ -228,6 +229,9 @@ impl Running {
             }
             Packet::Renew { asker, request, region, lease } => {
                 self.renew_here(sky, region, lease, Asked::Node { node: from, asker, request });
+            }
+            Packet::Word { asker, request, region, word } => {
+                self.hear_word(sky, region, word, Asked::Node { node: from, asker, request });
             }
             Packet::Reply { asker, request, result } => {
                 if let Some((client, attempt)) = self.questions.remove(&request) {

@@ -12,7 +12,7 @@ use storage::snapshot::{self, SnapshotFile, SnapshotWriter};
 use types::{Batch, Index, NodeId, PeerId, RegionId};
 
 use super::poller::ToPoller;
-use super::{Exported, Running, snapshot_directory, snapshot_name};
+use super::{Exported, Running, registry, snapshot_directory, snapshot_name};
 use crate::mutant::Mutant;
 use crate::sky::Sky;
 use crate::transfer::Transfer;
@@ -112,7 +112,7 @@ impl Running {
             return;
         }
         let path = path(region, install.meta.index);
-        let machine = match install_file(&self.disk, self.engine.as_ref(), region, &path) {
+        let machine = match install_file(sky, &self.disk, self.engine.as_ref(), region, &path) {
             Ok(machine) => machine,
             Err(error) => {
                 let reason = format!("could not install a snapshot: {error}");
@@ -135,8 +135,15 @@ impl Running {
         if sky.mutant != Some(Mutant::ForgetJump) {
             self.hub.jump(region, machine.revision());
         }
+        registry::show(sky, self.node, region, &machine);
         if let Some(shard) = self.shards.get_mut(&region) {
             shard.machine = machine;
+            shard.knows_since = sky.now;
+            if sky.mutant != Some(Mutant::ForgetRings)
+                && let Some(registry) = &shard.registry
+            {
+                registry.waits.ring_all();
+            }
         }
         self.release_readers(sky, region, index);
         self.sweep(region, index);
@@ -156,7 +163,7 @@ impl Running {
             if self.disk.exists(&path) {
                 sky.counts.snapshots_again += 1;
                 sky.note(self.node, "installs again", [region.get(), index.get(), 0, 0]);
-                install_file(&self.disk, self.engine.as_ref(), region, &path)?;
+                install_file(sky, &self.disk, self.engine.as_ref(), region, &path)?;
             }
         }
         let pending = snapshot::pending_installs(self.engine.as_ref());
@@ -192,6 +199,7 @@ impl Running {
 }
 
 fn install_file(
+    sky: &Sky,
     disk: &Arc<dyn env::Disk>,
     engine: &dyn Engine,
     region: RegionId,
@@ -203,7 +211,7 @@ fn install_file(
     file.install(engine, &start, &end, Batch::default())
         .map_err(|error| format!("installing: {error}"))?;
     file.remove().map_err(|error| format!("removing: {error}"))?;
-    Machine::load(region, engine).map_err(|error| format!("loading: {error}"))
+    registry::load(sky, region, engine).map_err(|error| format!("loading: {error}"))
 }
 
 fn parse_header(header: &Bytes) -> Result<(RegionId, Message), String> {

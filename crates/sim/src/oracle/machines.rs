@@ -76,5 +76,8 @@ fn digest(effects: &Effects) -> u64 {
         };
         sum = mix(mix(sum, id.get().cast_unsigned()), ttl.cast_unsigned());
     }
+    if !effects.registry.is_empty() {
+        sum = mix(sum, hash(format!("{:?}", effects.registry).as_bytes()));
+    }
     sum
 }

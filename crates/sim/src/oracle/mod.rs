@@ -9,12 +9,14 @@ mod log;
 mod machines;
 mod once;
 mod quiet;
+mod registry;
 mod revisions;
 mod votes;
 
 pub(crate) use check::{Action, Seen};
 pub(crate) use histories::{Histories, Place};
 pub(crate) use quiet::compare_nodes;
+pub(crate) use registry::Fresh;
 
 /// All of them.
 #[derive(Default)]
@@ -29,4 +31,5 @@ pub(crate) struct Oracles {
     pub(crate) leases: leases::Leases,
     pub(crate) counters: counters::Counters,
     pub(crate) histories: Histories,
+    pub(crate) registry: registry::OfRegistry,
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use state::Effects;
 use types::{Index, RegionId, Revision};
 
+use crate::registry::concerns_nobody;
+
 /// Where a command was carried out first, and the revision its first outcome told.
 #[derive(Clone, Copy)]
 struct First {
@@ -25,7 +27,9 @@ impl Once {
         effects: &Effects,
     ) -> Result<(), String> {
         let Some(tag) = effects.session else { return Ok(()) };
-        let effective = !effects.events.is_empty() || !effects.leases.is_empty();
+        let effective = !effects.events.is_empty()
+            || !effects.leases.is_empty()
+            || !concerns_nobody(&effects.registry);
         let now = First { index, revision: effects.outcome.revision, effective };
         let key = (region, tag.client, tag.sequence);
         let first = *self.0.entry(key).or_insert(now);

@@ -2,11 +2,13 @@
 //! with what was committed (state machine safety; watches from any kept revision see the same).
 
 use state::history;
+use state::registry::{DEFAULT_NAMESPACE, Registry};
 use state::request::RangeRequest;
 use types::{Index, KeyRange, RegionId, Revision};
 
 use crate::node::Node;
 use crate::oracle::Oracles;
+use crate::registry::look;
 
 /// A region as one node shows it.
 #[derive(PartialEq, Eq)]
@@ -71,6 +73,10 @@ fn show(node: &Node, region: RegionId) -> Result<Shown, String> {
         let found = selection.fetch(running.engine.as_ref()).map_err(|error| error.to_string())?;
         format!("{found:?}")
     };
+    let state = match machine.registry() {
+        Some(registry) => format!("{state} {}", show_registry(registry)),
+        None => state,
+    };
     let leases: Vec<_> =
         machine.leases().map(|(id, ttl)| (id, ttl, machine.lease_keys(id))).collect();
     Ok(Shown {
@@ -80,6 +86,23 @@ fn show(node: &Node, region: RegionId) -> Result<Shown, String> {
         state,
         leases: format!("{leases:?}"),
     })
+}
+
+/// All of it, in the words of its answers.
+fn show_registry(registry: &Registry) -> String {
+    let nodes = registry.nodes(&[]);
+    let each: Vec<_> = nodes
+        .value
+        .iter()
+        .map(|node| (registry.node(&node.name), registry.node_checks(&node.name)))
+        .collect();
+    let lists = (registry.services(DEFAULT_NAMESPACE), registry.checks(DEFAULT_NAMESPACE, None));
+    let timers: Vec<_> = registry.timers().collect();
+    format!(
+        "{nodes:?} {each:?} {lists:?} {:?} {timers:?} {:?}",
+        registry.sessions(None),
+        look(registry)
+    )
 }
 
 fn check_log(node: &Node, region: RegionId, oracles: &Oracles) -> Result<(), String> {

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use state::response::Event;
+use state::Effects;
 use types::{Index, RegionId, Revision};
+
+use crate::registry::concerns_nobody;
 
 #[derive(Default)]
 pub(crate) struct Revisions {
@@ -19,10 +21,12 @@ impl Revisions {
         &mut self,
         region: RegionId,
         index: Index,
-        events: &[Event],
+        effects: &Effects,
         (before, after): (Revision, Revision),
     ) -> Result<(), String> {
-        if after < before || (after > before) == events.is_empty() {
+        let events = &effects.events;
+        let changes = !events.is_empty() || !concerns_nobody(&effects.registry);
+        if after < before || (after > before) != changes {
             let count = events.len();
             return Err(format!(
                 "region {region} entry {index}: {count} events, revision {before} to {after}"

@@ -1,10 +1,14 @@
 //! Worlds to simulate, one file each.
 
 mod many_groups;
+mod registry;
 mod single_group;
 mod sleepers;
 mod snapshots;
 
+pub(crate) use registry::{DEREGISTER_AFTER_MS, HASTE, LOCK_DELAY_MS, SESSION_TTL_MS, TTL_MS};
+
+use state::registry::deadlines;
 use types::RegionId;
 
 use crate::disk::Random;
@@ -40,6 +44,12 @@ pub(crate) struct Settings {
     pub(crate) counter_clients: usize,
     pub(crate) lease_clients: usize,
     pub(crate) compactors: usize,
+    /// How things end, where the regions are registries.
+    pub(crate) registry: Option<deadlines::Settings>,
+    /// Instances of the first and the second service, holders of sessions, and waiters.
+    pub(crate) instances: [u64; 2],
+    pub(crate) lockers: usize,
+    pub(crate) waiters: usize,
     /// The longest pause of a client.
     pub(crate) think_micros: u64,
     pub(crate) large_value_bytes: usize,
@@ -73,6 +83,10 @@ impl Default for Settings {
             counter_clients: 2,
             lease_clients: 1,
             compactors: 1,
+            registry: None,
+            instances: [0; 2],
+            lockers: 0,
+            waiters: 0,
             think_micros: 60_000,
             large_value_bytes: 2_000,
             lost_answers_percent: 2,
@@ -96,14 +110,22 @@ pub enum Scenario {
     Snapshots,
     /// Several groups with little to do, which sleep.
     Sleepers,
+    /// One region that is a registry, with instances, sessions and locks beside its keys.
+    Registry,
     /// Consensus alone, with peers that come and go.
     Membership,
 }
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 5] =
-        [Self::SingleGroup, Self::ManyGroups, Self::Snapshots, Self::Sleepers, Self::Membership];
+    pub const ALL: [Self; 6] = [
+        Self::SingleGroup,
+        Self::ManyGroups,
+        Self::Snapshots,
+        Self::Sleepers,
+        Self::Registry,
+        Self::Membership,
+    ];
 
     /// Its name on the command line.
     #[must_use]
@@ -113,6 +135,7 @@ impl Scenario {
             Self::ManyGroups => "many-groups",
             Self::Snapshots => "snapshots",
             Self::Sleepers => "sleepers",
+            Self::Registry => "registry",
             Self::Membership => "membership",
         }
     }
@@ -123,10 +146,12 @@ impl Scenario {
         Self::ALL.into_iter().find(|scenario| scenario.name() == name)
     }
 
-    /// The one a seed runs when none is named: all of them in turn.
+    /// The one a seed runs when none is named: all of them in turn. A registry is a single group, too,
+    /// and they share a place.
     #[must_use]
     pub fn of_seed(seed: u64) -> Self {
         match seed % 5 {
+            1 if seed % 10 == 6 => Self::Registry,
             0 => Self::Snapshots,
             1 => Self::SingleGroup,
             2 => Self::ManyGroups,
@@ -153,6 +178,7 @@ impl Scenario {
             Self::ManyGroups => many_groups::settings(),
             Self::Snapshots => snapshots::settings(),
             Self::Sleepers => sleepers::settings(),
+            Self::Registry => registry::settings(),
             // It has no nodes to set up.
             Self::Membership => Settings::default(),
         }

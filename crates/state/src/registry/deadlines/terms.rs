@@ -12,13 +12,21 @@ pub struct Settings {
     pub grace_ms: u64,
     /// Milliseconds until what is due is told again, if nothing came of it.
     pub again_ms: u64,
+    /// Milliseconds between two looks at the deadlines from which on it is taken that the process stood
+    /// still, for whoever keeps them: what clients said meanwhile is still on its way.
+    pub stood_still_ms: u64,
     /// How much of a service may fall silent at once.
     pub breaker: Breaker,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { grace_ms: 15_000, again_ms: 5_000, breaker: Breaker::default() }
+        Self {
+            grace_ms: 15_000,
+            again_ms: 5_000,
+            stood_still_ms: 2_000,
+            breaker: Breaker::default(),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ const TTL_MS: u64 = 15_000;
 
 fn settings() -> Settings {
     let breaker = Breaker { from: 4, percent: 30, window_ms: 30_000 };
-    Settings { grace_ms: 10_000, again_ms: 5_000, breaker }
+    Settings { grace_ms: 10_000, again_ms: 5_000, breaker, ..Settings::default() }
 }
 
 fn timer(service: &str, status: Status) -> CheckTimer {

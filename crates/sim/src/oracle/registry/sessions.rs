@@ -1,0 +1,75 @@
+//! No session ends before its time, nor after a renewal that was answered as done.
+
+use std::collections::BTreeMap;
+
+use state::registry::{Expiry, Name, RegistryCommand};
+
+use super::{Fresh, at_least};
+use crate::counts::Counts;
+use crate::scenario::SESSION_TTL_MS;
+
+/// Until when, in microseconds, each must live; and who ended, and when a leader's clock told that.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    until: BTreeMap<Name, u64>,
+    ended: BTreeMap<Name, u64>,
+}
+
+impl Sessions {
+    /// A renewal that left at `from` was answered as done.
+    pub(crate) fn renewed(&mut self, id: &Name, from: u64) -> Result<(), String> {
+        let least = from + at_least(SESSION_TTL_MS);
+        if let Some(told) = self.ended.get(id) {
+            return judge(id, least, *told);
+        }
+        if let Some(until) = self.until.get_mut(id) {
+            *until = least.max(*until);
+        }
+        Ok(())
+    }
+
+    /// Until when it lives for sure.
+    pub(crate) fn until(&self, id: &Name) -> u64 {
+        self.until.get(id).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn applied(
+        &mut self,
+        command: &RegistryCommand,
+        at: &Fresh<'_>,
+        counts: &mut Counts,
+    ) -> Result<(), String> {
+        if let RegistryCommand::Expire(expiries) = command {
+            for expiry in expiries {
+                let Expiry::Session { id, .. } = expiry else { continue };
+                let is_another = at.effects.registry.sessions.contains(id);
+                if !is_another || at.registry.session(id).value.is_some() {
+                    counts.passed_over += 1;
+                    continue;
+                }
+                counts.sessions_ended += 1;
+                let told = at.told(expiry)?;
+                let least = self.until.remove(id).unwrap_or(0);
+                self.ended.insert(id.clone(), told);
+                judge(id, least, told)?;
+            }
+        }
+        for id in &at.effects.registry.sessions {
+            if at.registry.session(id).value.is_none() {
+                // Destroyed, or what it hung on went.
+                self.until.remove(id);
+                continue;
+            }
+            let until = self.until.entry(id.clone()).or_default();
+            *until = (at.now + at_least(SESSION_TTL_MS)).max(*until);
+        }
+        Ok(())
+    }
+}
+
+fn judge(id: &Name, least: u64, told: u64) -> Result<(), String> {
+    if least <= told {
+        return Ok(());
+    }
+    Err(format!("session {id} ended {} microseconds early, told at {told}", least - told))
+}
