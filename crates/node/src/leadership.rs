@@ -32,7 +32,7 @@ pub(crate) fn changed(shared: &Arc<Shared>, shard: &Arc<Shard>, change: &RoleCha
     if term_ended || change.role != Role::Leader {
         shard.leases.lock().follow();
         if let Some(registry) = &shard.registry {
-            registry.follow();
+            registry.clock.follow();
         }
     }
     if change.role == Role::Leader && (term_ended || !before.here) {
@@ -69,7 +69,7 @@ pub(crate) fn lead(shared: &Arc<Shared>, shard: &Arc<Shard>, term: Term) {
         if now.here && now.term == term {
             clock.lead(shared.clock.now(), leases.into_iter());
             if let (Some(share), Some(registry)) = (&shard.registry, machine.registry()) {
-                share.lead(shared.clock.now(), registry.timers());
+                share.clock.lead(shared.clock.now(), registry.timers());
             }
         }
     }

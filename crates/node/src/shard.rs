@@ -165,7 +165,7 @@ impl Shard {
         self.set_leadership(Role::Follower, None, self.leadership().term);
         self.leases.lock().follow();
         if let Some(registry) = &self.registry {
-            registry.follow();
+            registry.clock.follow();
             registry.waits.ring_all();
         }
         drop(std::mem::take(&mut *self.readers.lock()));

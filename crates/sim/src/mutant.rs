@@ -46,6 +46,8 @@ pub enum Mutant {
     HearUnconfirmed,
     /// They are answered though not all that is committed is applied.
     HearBeforeApplied,
+    /// Beats that another node passes on are answered, and do not count.
+    ForgetBeats,
     /// What is due in a registry is carried out also if it was changed since it was told.
     ExpireAnyway,
     /// Deadlines go on where they stood when this node led before.
@@ -65,7 +67,7 @@ pub enum Mutant {
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 25] = [
+const OWN: [(&str, Mutant); 26] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
@@ -83,6 +85,7 @@ const OWN: [(&str, Mutant); 25] = [
     ("lease_from_answer", Mutant::LeaseFromAnswer),
     ("hear_unconfirmed", Mutant::HearUnconfirmed),
     ("hear_before_applied", Mutant::HearBeforeApplied),
+    ("forget_beats", Mutant::ForgetBeats),
     ("expire_anyway", Mutant::ExpireAnyway),
     ("keep_deadlines", Mutant::KeepDeadlines),
     ("forget_deadlines", Mutant::ForgetDeadlines),
@@ -109,6 +112,7 @@ impl Mutant {
             self,
             Self::HearUnconfirmed
                 | Self::HearBeforeApplied
+                | Self::ForgetBeats
                 | Self::ExpireAnyway
                 | Self::KeepDeadlines
                 | Self::ForgetDeadlines

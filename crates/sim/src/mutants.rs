@@ -19,7 +19,7 @@ pub(crate) struct Options {
 }
 
 /// What `--smoke` shows: each is found in seconds.
-const SMOKE: [&str; 10] = [
+const SMOKE: [&str; 15] = [
     "ack_before_sync",
     "forget_votes",
     "read_without_index",
@@ -30,6 +30,11 @@ const SMOKE: [&str; 10] = [
     "epoch_unchecked",
     "forget_jump",
     "retry_sync",
+    "forget_beats",
+    "keep_deadlines",
+    "hold_for_ever",
+    "listen_late",
+    "forget_indexes",
 ];
 
 /// What no world shows, and why. The crates whose rules these are have a test for each.

@@ -264,7 +264,7 @@ impl Handle {
     pub fn held_back(&self, keyspace: KeyspaceId) -> Vec<(ServiceName, usize, u32)> {
         let shard = self.shard(keyspace).ok();
         let share = shard.as_ref().and_then(|shard| shard.registry.as_ref());
-        share.map(crate::registry::Share::held).unwrap_or_default()
+        share.map(|share| share.clock.held()).unwrap_or_default()
     }
 
     /// What the registry takes up on this node beside its copy; `None` where there is none yet.

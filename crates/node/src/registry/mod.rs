@@ -2,6 +2,7 @@
 //! to become another one, and what clients say to the leader's clock from any node.
 
 pub(crate) mod checker;
+mod clock;
 mod feed;
 mod lane;
 mod share;

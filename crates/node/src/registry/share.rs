@@ -1,19 +1,18 @@
 //! What a node keeps beside its copy of a registry.
 
-use bytes::Bytes;
 use env::Moment;
-use parking_lot::Mutex;
-use state::registry::deadlines::{Deadlines, Due, Heard, LockDelays, Settings};
-use state::registry::{Changes, ServiceName, Status, Timer, TimerId};
+use state::registry::deadlines::Settings;
+use state::registry::{Changes, ServiceName};
 
 use super::checker::Checker;
+use super::clock::Clock;
 use super::feed::{Audit, Feeds};
 use super::lane::Lane;
 use super::waits::Waits;
 
 /// The clock of the node that leads, and who waits on this one.
 pub(crate) struct Share {
-    clock: Mutex<Clock>,
+    pub(crate) clock: Clock,
     pub(crate) waits: Waits,
     /// Words on their way to whoever leads.
     pub(super) lane: Lane,
@@ -23,107 +22,18 @@ pub(crate) struct Share {
     pub(crate) checker: Checker,
 }
 
-struct Clock {
-    settings: Settings,
-    leading: bool,
-    deadlines: Deadlines,
-    /// On every replica: the next leader has to know as well.
-    delays: LockDelays,
-    looked_ms: u64,
-}
-
-/// Milliseconds of a clock that only goes forward.
-fn millis(now: Moment) -> u64 {
-    u64::try_from(now.0.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl Share {
     pub(crate) fn new(settings: Settings) -> Self {
-        let clock = Clock {
-            settings,
-            leading: false,
-            deadlines: Deadlines::new(settings, 0),
-            delays: LockDelays::default(),
-            looked_ms: 0,
-        };
         let (waits, lane, feeds, checker) = Default::default();
-        Self { clock: Mutex::new(clock), waits, lane, feeds, checker }
-    }
-
-    /// Leadership was won: everything gets its full time, and the grace.
-    pub(crate) fn lead(&self, now: Moment, timers: impl Iterator<Item = (TimerId, Timer)>) {
-        let mut clock = self.clock.lock();
-        clock.leading = true;
-        clock.looked_ms = millis(now);
-        clock.deadlines.begin(millis(now), timers);
-    }
-
-    /// This process stood still while it led: everything gets its full time anew, but for what was told to
-    /// be over.
-    pub(crate) fn lead_on(&self, now: Moment, timers: impl Iterator<Item = (TimerId, Timer)>) {
-        let mut clock = self.clock.lock();
-        if clock.leading {
-            clock.looked_ms = millis(now);
-            clock.deadlines.begin(millis(now), timers);
-        }
-    }
-
-    /// Leadership was lost: every deadline is forgotten.
-    pub(crate) fn follow(&self) {
-        let mut clock = self.clock.lock();
-        clock.leading = false;
-        clock.deadlines = Deadlines::new(clock.settings, 0);
+        Self { clock: Clock::new(settings), waits, lane, feeds, checker }
     }
 
     /// Takes in what was applied; called with the machine held.
     pub(crate) fn note(&self, now: Moment, changes: &Changes) {
-        if changes.timers.is_empty() && changes.lock_delays.is_empty() {
-            return;
+        if !changes.timers.is_empty() {
+            self.checker.note(&changes.timers);
         }
-        self.checker.note(&changes.timers);
-        let now = millis(now);
-        let mut clock = self.clock.lock();
-        clock.delays.note(now, &changes.lock_delays);
-        if clock.leading {
-            clock.deadlines.note(now, &changes.timers);
-        }
-    }
-
-    /// What is due by now, at most `most`. `None` if this process stood still: then nothing is, and
-    /// everything is to begin again by [`Self::lead_on`].
-    pub(crate) fn expired(&self, now: Moment, most: usize) -> Option<Vec<Due>> {
-        let now = millis(now);
-        let mut clock = self.clock.lock();
-        if !clock.leading {
-            return Some(Vec::new());
-        }
-        let before = std::mem::replace(&mut clock.looked_ms, now);
-        let stood_still = now.saturating_sub(before) >= clock.settings.stood_still_ms;
-        (!stood_still).then(|| clock.deadlines.expired(now, most))
-    }
-
-    /// A client's beat or word, or a checker's result; `None` if this node does not lead.
-    pub(crate) fn hear(&self, now: Moment, id: TimerId, status: Status) -> Option<Heard> {
-        let mut clock = self.clock.lock();
-        clock.leading.then(|| clock.deadlines.hear(millis(now), id, status))
-    }
-
-    /// A session is renewed; answers whether its time is counted here.
-    pub(crate) fn renew(&self, now: Moment, id: TimerId) -> Option<bool> {
-        let mut clock = self.clock.lock();
-        clock.leading.then(|| clock.deadlines.renew(millis(now), id))
-    }
-
-    /// Whether nobody may lock a key yet.
-    pub(crate) fn is_delayed(&self, now: Moment, key: &Bytes) -> bool {
-        self.clock.lock().delays.holds(millis(now), key)
-    }
-
-    /// Services that lost more than they may at once: how many checks are held back, of how many. Empty
-    /// on nodes that do not lead.
-    pub(crate) fn held(&self) -> Vec<(ServiceName, usize, u32)> {
-        let clock = self.clock.lock();
-        clock.deadlines.held().map(|it| (it.service.clone(), it.held, it.all)).collect()
+        self.clock.note(now, changes);
     }
 
     /// Who is pushed what of a service.
@@ -134,11 +44,11 @@ impl Share {
     /// What this takes up.
     pub(crate) fn load(&self) -> RegistryLoad {
         let (services_followed, subscriptions) = self.feeds.len();
-        let clock = self.clock.lock();
+        let (deadlines, deadline_bytes, held_back) = self.clock.load();
         RegistryLoad {
-            deadlines: clock.deadlines.len(),
-            deadline_bytes: clock.deadlines.memory(),
-            held_back: clock.deadlines.held().map(|it| it.held).sum(),
+            deadlines,
+            deadline_bytes,
+            held_back,
             waiting: self.waits.len(),
             services_followed,
             subscriptions,

@@ -15,11 +15,11 @@ use crate::shared::Shared;
 /// Proposes the end of what is due in a registry that this node leads. What nothing comes of is told
 /// again by the deadlines, so the fate of the command is not waited for.
 pub(crate) fn expire(shared: &Arc<Shared>, shard: &Arc<Shard>, share: &Share, now: Moment) {
-    let Some(due) = share.expired(now, limits::REGISTRY_EXPIRIES) else {
+    let Some(due) = share.clock.expired(now, limits::REGISTRY_EXPIRIES) else {
         tracing::info!(region = %shard.record.id, "this process stood still: deadlines begin again");
         // Only these: the clock of the leases would forget which of them are being ended.
         if let Some(registry) = shard.machine.read().registry() {
-            share.lead_on(now, registry.timers());
+            share.clock.lead_on(now, registry.timers());
         }
         return;
     };

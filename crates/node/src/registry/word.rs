@@ -170,11 +170,13 @@ pub(crate) fn hear_now(shared: &Shared, shard: &Shard, body: &Bytes) -> Option<B
 /// `None` if this node does not lead.
 fn hear(share: &Share, now: env::Moment, word: &Word) -> Option<Told> {
     match word {
-        Word::Beat(timer, status) => share.hear(now, *timer, *status).map(Told::from),
+        Word::Beat(timer, status) => share.clock.hear(now, *timer, *status).map(Told::from),
         Word::Renew(timer) => {
-            share.renew(now, *timer).map(|known| if known { Told::Yes } else { Told::No })
+            share.clock.renew(now, *timer).map(|known| if known { Told::Yes } else { Told::No })
         }
-        Word::Lock(key) => Some(if share.is_delayed(now, key) { Told::No } else { Told::Yes }),
+        Word::Lock(key) => {
+            Some(if share.clock.is_delayed(now, key) { Told::No } else { Told::Yes })
+        }
     }
 }
 

@@ -282,7 +282,7 @@ impl Running {
             if sky.mutant != Some(Mutant::KeepDeadlines)
                 && let Some(registry) = &shard.registry
             {
-                registry.follow();
+                registry.clock.follow();
             }
         }
         here && (term_ended || !before.here)

@@ -7,8 +7,9 @@ use types::{Code, Index, NodeId, PeerId, RegionId, Term};
 use super::Running;
 use super::applier::ToApplier;
 use super::writer::ToWriter;
-use crate::event::{Asked, Event, Packet, Reading};
+use crate::event::{Answer, Asked, Event, Packet, Reading};
 use crate::mutant::Mutant;
+use crate::registry::{Told, Word};
 use crate::sky::Sky;
 
 /// What a poller is told.
@@ -231,7 +232,12 @@ impl Running {
                 self.renew_here(sky, region, lease, Asked::Node { node: from, asker, request });
             }
             Packet::Word { asker, request, region, word } => {
-                self.hear_word(sky, region, word, Asked::Node { node: from, asker, request });
+                let asked = Asked::Node { node: from, asker, request };
+                if sky.mutant == Some(Mutant::ForgetBeats) && matches!(word, Word::Beat(..)) {
+                    self.reply(sky, asked, Ok(Answer::Told(Told::Yes, 0)));
+                    return;
+                }
+                self.hear_word(sky, region, word, asked);
             }
             Packet::Reply { asker, request, result } => {
                 if let Some((client, attempt)) = self.questions.remove(&request) {

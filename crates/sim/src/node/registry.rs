@@ -122,9 +122,9 @@ impl Shard {
         let (Some(share), Some(registry)) = (&self.registry, self.machine.registry()) else {
             return;
         };
-        let led = share.deadlines().0 > 0;
+        let led = share.clock.load().0 > 0;
         if !(led && sky.mutant == Some(Mutant::KeepDeadlines)) {
-            share.lead(hasty(now), registry.timers());
+            share.clock.lead(hasty(now), registry.timers());
         }
     }
 
@@ -134,10 +134,10 @@ impl Shard {
         match sky.mutant {
             Some(Mutant::ForgetDeadlines) => {
                 let lock_delays = changes.lock_delays.clone();
-                share.note(hasty(now), &Changes { lock_delays, ..Changes::default() });
+                share.clock.note(hasty(now), &Changes { lock_delays, ..Changes::default() });
             }
             Some(Mutant::DelaysOfLeader) if !self.leadership.here => {}
-            _ => share.note(hasty(now), changes),
+            _ => share.clock.note(hasty(now), changes),
         }
     }
 
@@ -145,9 +145,9 @@ impl Shard {
         let (share, now) = (self.registry.as_ref()?, hasty(now));
         let known = |known| if known { Told::Yes } else { Told::No };
         match word {
-            Word::Beat(timer, status) => share.hear(now, *timer, *status).map(Told::from),
-            Word::Renew(timer) => share.renew(now, *timer).map(known),
-            Word::Lock(key) => Some(known(!share.is_delayed(now, key))),
+            Word::Beat(timer, status) => share.clock.hear(now, *timer, *status).map(Told::from),
+            Word::Renew(timer) => share.clock.renew(now, *timer).map(known),
+            Word::Lock(key) => Some(known(!share.clock.is_delayed(now, key))),
         }
     }
 
@@ -169,14 +169,14 @@ impl Running {
         let now = self.clock(sky);
         let Some(shard) = self.shards.get(&region) else { return };
         let Some(share) = &shard.registry else { return };
-        let Some(due) = share.expired(hasty(now), EXPIRE_AT_ONCE) else {
+        let Some(due) = share.clock.expired(hasty(now), EXPIRE_AT_ONCE) else {
             sky.counts.stood_still += 1;
             if let Some(registry) = shard.machine.registry() {
-                share.lead_on(hasty(now), registry.timers());
+                share.clock.lead_on(hasty(now), registry.timers());
             }
             return;
         };
-        sky.counts.held_back += u64::from(!share.held().is_empty());
+        sky.counts.held_back += u64::from(!share.clock.held().is_empty());
         let Some(registry) = shard.machine.registry() else { return };
         let expiries: Vec<Expiry> =
             due.into_iter().filter_map(|due| registry.expiry(due)).collect();

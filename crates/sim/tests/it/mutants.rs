@@ -23,6 +23,11 @@ fn what_is_broken_on_purpose_is_found_by_the_oracle_that_is_there_for_it() {
     assert_eq!(found("durable_conf_changes", Scenario::Membership), "durable changes");
     assert_eq!(found("vote_before_appends", Scenario::Membership), "durable promises");
     assert_eq!(found("lease_from_answer", Scenario::Membership), "lease safety");
+    assert_eq!(found("forget_beats", Scenario::Registry), "no live instance is lost");
+    assert_eq!(found("keep_deadlines", Scenario::Registry), "sessions live");
+    assert_eq!(found("hold_for_ever", Scenario::Registry), "nobody dead is kept");
+    assert_eq!(found("listen_late", Scenario::Registry), "wake-ups");
+    assert_eq!(found("forget_indexes", Scenario::Registry), "answers and their index");
     // A power cut then takes away what was promised: many oracles may see it first, any of them.
     assert_ne!(found("ack_before_sync", Scenario::Snapshots), "liveness");
 }

@@ -71,6 +71,19 @@ fn groups_that_sleep_wake_for_whoever_wants_something() {
 }
 
 #[test]
+fn a_registry_survives_its_storms() {
+    let counts = runs(Scenario::Registry, 1..8);
+    let Counts { losses, removals, sessions_ended, passed_over, held_back, .. } = counts;
+    assert!(losses > 50 && removals > 20 && sessions_ended > 20 && held_back > 20, "{counts:?}");
+    assert!(
+        counts.beats > 2_000 && counts.mends > 20 && counts.session_renewals > 300,
+        "{counts:?}"
+    );
+    assert!(counts.locks > 100 && counts.locks_delayed > 30, "{counts:?}");
+    assert!(counts.waits_answered > 400 && passed_over + counts.stood_still > 0, "{counts:?}");
+}
+
+#[test]
 fn a_group_whose_peers_change_all_the_time_survives_its_storms() {
     let counts = runs(Scenario::Membership, 1..40);
     let Counts { elections, conf_changes, kills, power_cuts, bridges, rings, .. } = counts;
