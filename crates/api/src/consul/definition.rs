@@ -156,6 +156,9 @@ pub(super) fn agent_check(
     }
     let registered = check(input, of, Status::Critical)?;
     let definition = &registered.check.definition;
+    if definition.ttl_ms > 0 && definition.interval_ms > 0 {
+        return Err(Problem::bad("Invalid check: Interval and TTL cannot both be specified"));
+    }
     match &*registered.check.kind {
         "" => Err(Problem::bad("Invalid check: TTL must be > 0 for TTL checks")),
         kind @ ("udp" | "h2ping" | "alias") => Err(Problem::bad(format!(
