@@ -50,6 +50,10 @@ pub enum Mutant {
     ForgetBeats,
     /// What is due in a registry is carried out also if it was changed since it was told.
     ExpireAnyway,
+    /// An expiry in a registry is carried out by who leads, and by nobody else.
+    ExpireWhereLed,
+    /// Whoever asks for a lock is told that it has it.
+    GrantAnyway,
     /// Deadlines go on where they stood when this node led before.
     KeepDeadlines,
     /// Deadlines that come while a node leads are not noted.
@@ -67,7 +71,7 @@ pub enum Mutant {
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 26] = [
+const OWN: [(&str, Mutant); 28] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
@@ -87,6 +91,8 @@ const OWN: [(&str, Mutant); 26] = [
     ("hear_before_applied", Mutant::HearBeforeApplied),
     ("forget_beats", Mutant::ForgetBeats),
     ("expire_anyway", Mutant::ExpireAnyway),
+    ("expire_where_led", Mutant::ExpireWhereLed),
+    ("grant_anyway", Mutant::GrantAnyway),
     ("keep_deadlines", Mutant::KeepDeadlines),
     ("forget_deadlines", Mutant::ForgetDeadlines),
     ("hold_for_ever", Mutant::HoldForEver),
@@ -114,6 +120,8 @@ impl Mutant {
                 | Self::HearBeforeApplied
                 | Self::ForgetBeats
                 | Self::ExpireAnyway
+                | Self::ExpireWhereLed
+                | Self::GrantAnyway
                 | Self::KeepDeadlines
                 | Self::ForgetDeadlines
                 | Self::HoldForEver

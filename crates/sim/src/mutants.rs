@@ -31,7 +31,7 @@ const SMOKE: [&str; 15] = [
     "forget_jump",
     "retry_sync",
     "forget_beats",
-    "keep_deadlines",
+    "grant_anyway",
     "hold_for_ever",
     "listen_late",
     "forget_indexes",

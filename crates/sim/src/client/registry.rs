@@ -27,6 +27,8 @@ pub(super) struct Life {
     /// How its check is to be said to stand.
     mend: Option<Status>,
     session: Option<Name>,
+    /// One that is over.
+    gone: Option<Name>,
     held: Option<Bytes>,
     /// A key that was said to be free.
     free: Option<Bytes>,
@@ -197,12 +199,15 @@ impl Client {
                 return None;
             }
             2..4 => {
-                self.life.session = None;
+                (self.life.session, self.life.gone) = (None, Some(session.clone()));
                 sky.oracles.registry.locks.let_go(&session, None);
                 Ask::Registry(RegistryCommand::DestroySession { id: session })
             }
             4..8 => Ask::Registry(RegistryCommand::RenewSession { id: session }),
-            8..55 => Ask::Say(Said::Renew(session)),
+            8..55 => {
+                let gone = self.life.gone.clone().filter(|_| sky.random.chance(15));
+                Ask::Say(Said::Renew(gone.unwrap_or(session)))
+            }
             55..75 => match self.life.held.take() {
                 Some(key) => {
                     sky.oracles.registry.locks.let_go(&session, Some(&key));
@@ -237,7 +242,12 @@ impl Client {
                 let verdict = sky.oracles.registry.sessions.renewed(id, from);
                 sky.judge("sessions live", verdict);
             }
-            (Said::Renew(_), _) => self.life.session = None,
+            (Said::Renew(id), _) => {
+                if self.life.session.as_ref() == Some(id) {
+                    self.life.session = None;
+                }
+                self.life.gone = Some(id.clone());
+            }
             (Said::Lock(key), Told::Yes) => {
                 let times = (from, sky.now);
                 let verdict = sky.oracles.registry.locks.said_free(key, times, since);

@@ -185,6 +185,10 @@ impl Running {
                     unchecked = registry::with_newest(entry, &shard.machine);
                     &unchecked
                 }
+                Some(Mutant::ExpireWhereLed) if !shard.leadership.here => {
+                    unchecked = registry::without_expiries(entry);
+                    &unchecked
+                }
                 _ => entry,
             };
             let effects = match shard.machine.apply(entry, engine.as_ref(), batch) {
@@ -210,13 +214,17 @@ impl Running {
             let asked_here =
                 effects.session.and_then(|tag| awaited.remove(&(region, tag.client, tag.sequence)));
             let proposed_here = waiting.next_if(|(index, _)| *index == entry.index);
+            let mut outcome = effects.outcome;
+            if sky.mutant == Some(Mutant::GrantAnyway) {
+                registry::grant(&mut outcome);
+            }
             if let Some((client, attempt)) = asked_here {
-                answers.push((Asked::Client { client, attempt }, effects.outcome));
+                answers.push((Asked::Client { client, attempt }, outcome));
             } else if let Some((_, asked)) = proposed_here
                 && effects.session.is_none()
             {
                 // Only what carries no number, as the mutant has it, is answered by its proposer.
-                answers.push((asked, effects.outcome));
+                answers.push((asked, outcome));
             }
         }
     }

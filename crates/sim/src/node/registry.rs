@@ -6,7 +6,8 @@ use std::sync::Arc;
 use env::Moment;
 use state::Machine;
 use state::command::{Command, Envelope};
-use state::registry::{Changes, Expiry, Registry, RegistryCommand, deadlines};
+use state::registry::{Changes, Expiry, Registry, RegistryAnswer, RegistryCommand, deadlines};
+use state::response::{Outcome, Response};
 use storage::engine::Engine;
 use types::{Batch, Code, Entry, Index, NodeId, Op, RegionId, Revision};
 
@@ -92,6 +93,22 @@ pub(super) fn forget_indexes(batch: &mut Batch) {
         let kind = parts.nth(2).and_then(|rest| rest.first());
         key.get(8) != Some(&b'G') || !matches!(kind, Some(b'x' | b'l' | b'y' | b'z'))
     });
+}
+
+/// The entry without what it ends.
+pub(super) fn without_expiries(entry: &Entry) -> Entry {
+    let Ok(mut envelope) = Envelope::decode(entry.data.clone()) else { return entry.clone() };
+    if let Command::Registry(RegistryCommand::Expire(expiries)) = &mut envelope.command {
+        expiries.clear();
+    }
+    Entry { data: envelope.encode(), ..entry.clone() }
+}
+
+/// The outcome as one that grants what was asked for.
+pub(super) fn grant(outcome: &mut Outcome) {
+    if let Ok(Response::Registry(RegistryAnswer::Granted(granted))) = &mut outcome.result {
+        *granted = true;
+    }
 }
 
 /// The entry as one whose leader saw what stands now.

@@ -8,17 +8,24 @@ use super::{Fresh, at_least};
 use crate::counts::Counts;
 use crate::scenario::SESSION_TTL_MS;
 
-/// Until when, in microseconds, each must live; and who ended, and when a leader's clock told that.
+/// Until when, in microseconds, each must live; when a leader's clock told the end of those that ended by
+/// time; and when each that ended was gone.
 #[derive(Default)]
 pub(crate) struct Sessions {
     until: BTreeMap<Name, u64>,
     ended: BTreeMap<Name, u64>,
+    gone: BTreeMap<Name, u64>,
 }
 
 impl Sessions {
     /// A renewal that left at `from` was answered as done.
     pub(crate) fn renewed(&mut self, id: &Name, from: u64) -> Result<(), String> {
         let least = from + at_least(SESSION_TTL_MS);
+        if let Some(gone) = self.gone.get(id).filter(|gone| **gone < from) {
+            return Err(format!(
+                "session {id} was renewed when asked at {from}, gone since {gone}"
+            ));
+        }
         if let Some(told) = self.ended.get(id) {
             return judge(id, least, *told);
         }
@@ -58,6 +65,7 @@ impl Sessions {
             if at.registry.session(id).value.is_none() {
                 // Destroyed, or what it hung on went.
                 self.until.remove(id);
+                self.gone.insert(id.clone(), at.now);
                 continue;
             }
             let until = self.until.entry(id.clone()).or_default();
