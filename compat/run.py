@@ -30,6 +30,7 @@ import users
 from cluster import ClusterError, Etcd, Hiraeth
 from faults.kill import KillTests
 from faults.members import MemberKillTests
+from faults.registry import RegistryKillTests
 from languages import Missing
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -346,7 +347,8 @@ def run_on(cluster, options, directory):
         passed, failed = run_suites(options, cluster.endpoints)
         if options.faults:
             seconds = options.fault_seconds
-            for kind in (KillTests, MemberKillTests):
+            kinds = (KillTests, RegistryKillTests, MemberKillTests)
+            for kind in kinds if options.server_binary else (KillTests, MemberKillTests):
                 tests = kind(cluster, options.writers, options.etcdctl, directory, seconds)
                 good, bad = tests.run()
                 passed, failed = passed + good, failed + bad

@@ -358,9 +358,17 @@ impl Session {
                 let Some(followed) = self.wishes.services.get_mut(&subscription) else {
                     return Ok(());
                 };
-                let known = followed.table.take(update.change.unwrap_or_default());
+                let change = update.change.unwrap_or_default();
+                // After a new connection it may only say that nothing happened.
+                let is_news = change.everything
+                    || followed.table.version == 0
+                    || !(change.changed.is_empty() && change.gone.is_empty());
+                let known = followed.table.take(change);
                 let version = known.version;
-                followed.tell.send_replace(known);
+                followed.tell.send_if_modified(|before| {
+                    *before = known;
+                    is_news
+                });
                 link.say(Ask::Acknowledge(pb::Acknowledge { subscription, version }))
             }
         }
