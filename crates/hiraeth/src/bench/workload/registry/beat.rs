@@ -9,7 +9,7 @@ use crate::bench::protobuf::{Field, Fields, bytes, number, put_bytes, put_head, 
 use crate::bench::run::Run;
 
 /// Registrations under way at once while a connection is set up.
-const SET_UP: usize = 128;
+const SET_UP: usize = 32;
 
 /// The instances of one connection, over one stream, and the beats for them.
 pub(in crate::bench) struct Beats {
@@ -84,6 +84,11 @@ impl Beats {
 
     fn answered(&mut self, connection: &mut Connection, answer: &[u8], now: Instant) {
         let failed = number(answer, 4);
+        if !self.set_up && failed == u64::from(Status::RESOURCE_EXHAUSTED) {
+            // Others register, too: another one, then.
+            self.begun -= 1;
+            return self.register(connection);
+        }
         if failed != 0 {
             let words = String::from_utf8_lossy(bytes(answer, 5)).into_owned();
             self.run.failed(&Status::new(failed as u32, words.clone()));
