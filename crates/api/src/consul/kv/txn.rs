@@ -38,14 +38,14 @@ pub(in crate::consul) async fn txn(asked: &Asked) -> Outcome {
             }
         }
     }
-    for op in &ops {
+    for (op, index) in ops.iter().zip(0_u32..) {
         // Nobody gets a key the moment its holder was lost, this way neither.
         if let KvOp::Put(KvWrite { key, condition: KvCondition::Acquire(_), .. }) = op
             && asked.caller().lock_is_delayed(key.clone()).await?
         {
             let key = String::from_utf8_lossy(key);
-            let what = format!("failed to lock key {key:?}, it is in its lock delay");
-            return Ok(refused(&json!([{ "OpIndex": 0, "What": what }])));
+            let what = format!("failed to lock key {key:?} due to lock delay");
+            return Ok(refused(&json!([{ "OpIndex": index, "What": what }])));
         }
     }
     match asked.change(RegistryCommand::Txn(ops)).await? {

@@ -11,7 +11,7 @@ pub struct Audit {
     pub version: Revision,
     /// How many instances it has.
     pub instances: usize,
-    /// The subscribers, as they came.
+    /// The subscribers, in no order.
     pub readers: Vec<Reader>,
     /// The newest pushes, the oldest first.
     pub pushes: Vec<Push>,

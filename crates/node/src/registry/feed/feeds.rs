@@ -33,7 +33,8 @@ pub(crate) struct Feeds {
 pub(super) struct Feed {
     pub(super) service: ServiceName,
     state: Mutex<State>,
-    readers: Mutex<Vec<Arc<Subscription>>>,
+    /// By where they are, which is where they stay.
+    readers: Mutex<BTreeMap<usize, Arc<Subscription>>>,
     /// Rung when the last subscriber went.
     pub(super) left: Notify,
 }
@@ -116,7 +117,7 @@ impl Feeds {
         }
         let mut feeds = self.by_service.lock();
         if let Some(feed) = feeds.get(&service) {
-            feed.readers.lock().push(Arc::clone(&subscription));
+            feed.readers.lock().insert(address(&subscription), Arc::clone(&subscription));
             subscription.wake();
             return Ok(Arc::clone(feed));
         }
@@ -130,10 +131,9 @@ impl Feeds {
     pub(super) fn leave(&self, feed: &Arc<Feed>, subscription: &Arc<Subscription>) {
         let mut feeds = self.by_service.lock();
         let mut readers = feed.readers.lock();
-        let before = readers.len();
-        readers.retain(|reader| !Arc::ptr_eq(reader, subscription));
-        let gone = before - readers.len();
-        self.subscriptions.fetch_sub(gone as u64, Ordering::Relaxed);
+        if readers.remove(&address(subscription)).is_some() {
+            self.subscriptions.fetch_sub(1, Ordering::Relaxed);
+        }
         // Nobody can join it meanwhile: the map is held.
         if readers.is_empty()
             && feeds.get(&feed.service).is_some_and(|known| Arc::ptr_eq(known, feed))
@@ -170,7 +170,7 @@ impl Feed {
         Self {
             service,
             state: Mutex::new(state),
-            readers: Mutex::new(vec![first]),
+            readers: Mutex::new(BTreeMap::from([(address(&first), first)])),
             left: Notify::new(),
         }
     }
@@ -206,7 +206,7 @@ impl Feed {
                 push_bounded(&mut state.pushes, record, REMEMBERED);
             }
         }
-        readers.iter().for_each(|reader| reader.wake());
+        readers.values().for_each(|reader| reader.wake());
         true
     }
 
@@ -218,7 +218,7 @@ impl Feed {
     /// There will be nothing more.
     pub(super) fn end(&self, fault: Fault) {
         self.state.lock().over.get_or_insert(fault);
-        self.readers.lock().iter().for_each(|reader| reader.wake());
+        self.readers.lock().values().for_each(|reader| reader.wake());
     }
 
     /// What brings somebody on who has a version: deltas where they are few, or everything. Nothing for
@@ -308,10 +308,14 @@ impl Feed {
         Audit {
             version: state.version,
             instances: state.members.len(),
-            readers: readers.iter().map(reader).collect(),
+            readers: readers.values().map(reader).collect(),
             pushes: state.pushes.iter().map(push).collect(),
         }
     }
+}
+
+fn address(subscription: &Arc<Subscription>) -> usize {
+    Arc::as_ptr(subscription).addr()
 }
 
 fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
