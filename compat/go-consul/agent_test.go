@@ -72,11 +72,11 @@ func TestSilenceIsCritical(t *testing.T) {
 	service := name(t)
 	first, second, third := three(t)
 	register(t, first, &api.AgentServiceRegistration{
-		Name: service, Check: &api.AgentServiceCheck{TTL: "1s"},
+		Name: service, Check: &api.AgentServiceCheck{TTL: "2s"},
 	})
 	must(t, first.Agent().PassTTL("service:"+service, ""))
 	began := time.Now()
-	for time.Since(began) < 3*time.Second {
+	for time.Since(began) < 5*time.Second {
 		same(t, healthy(t, third, service), []string{service}, "passing while heartbeats come")
 		must(t, second.Agent().PassTTL("service:"+service, ""))
 		time.Sleep(300 * time.Millisecond)

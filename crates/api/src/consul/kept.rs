@@ -22,6 +22,9 @@ use super::problem::Problem;
 
 /// The keyspace all of it is in.
 const KEYSPACE: &str = "consul";
+/// Bytes of a name, and of what is kept by it.
+const NAME_BYTES: usize = 512;
+const VALUE_BYTES: usize = 64 << 10;
 /// How often, and how long after each other, to look whether it appeared on this node.
 const LOOKS: u32 = 250;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -135,6 +138,16 @@ impl Kind {
         value: &Value,
         condition: Condition,
     ) -> Result<bool, Problem> {
+        if name.len() > NAME_BYTES {
+            let length = name.len();
+            return Err(Problem::bad(format!("a name of {length} bytes: at most {NAME_BYTES}")));
+        }
+        let length = value.to_string().len();
+        if length > VALUE_BYTES {
+            return Err(Problem::too_large(format!(
+                "{length} bytes to keep: at most {VALUE_BYTES}"
+            )));
+        }
         let key = self.key(name);
         let put = put(key.clone(), value);
         change(asked, compare(&key, condition), vec![put]).await

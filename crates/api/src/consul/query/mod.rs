@@ -15,8 +15,10 @@ use super::problem::Problem;
 use super::session::random;
 
 const QUERIES: Kind = Kind("query");
-/// How many there may be: a name is searched among all.
+/// How many there may be.
 const QUERIES_KEPT: usize = 1_024;
+/// Bytes of one: a name is searched by reading all.
+const QUERY_BYTES: usize = 4 << 10;
 
 fn not_found() -> Problem {
     Problem::not_found("Query not found")
@@ -35,6 +37,16 @@ pub(super) async fn list(asked: &Asked) -> Outcome {
     Ok(Answer::json(&found.into_iter().map(shown).collect::<Vec<_>>()).at(meta))
 }
 
+fn definition(asked: &Asked) -> Result<Definition, Problem> {
+    if asked.body.len() > QUERY_BYTES {
+        let length = asked.body.len();
+        return Err(Problem::too_large(format!(
+            "a query of {length} bytes: at most {QUERY_BYTES}"
+        )));
+    }
+    Definition::of(&asked.json()?)
+}
+
 /// Whether another query has the name already, and how many there are.
 async fn look(asked: &Asked, id: &str, definition: &Definition) -> Result<usize, Problem> {
     let (all, _) = QUERIES.now(asked, "").await?;
@@ -49,7 +61,7 @@ async fn look(asked: &Asked, id: &str, definition: &Definition) -> Result<usize,
 
 /// `POST /v1/query`
 pub(super) async fn create(asked: &Asked) -> Outcome {
-    let definition = Definition::of(&asked.json()?)?;
+    let definition = definition(asked)?;
     let id = uuid(random(asked));
     if look(asked, &id, &definition).await? >= QUERIES_KEPT {
         return Err(Problem::failed(format!("there are {QUERIES_KEPT} queries already")));
@@ -77,7 +89,7 @@ pub(super) async fn get(asked: &Asked) -> Outcome {
 /// `PUT /v1/query/:id`
 pub(super) async fn update(asked: &Asked) -> Outcome {
     let id = asked.name("query ID")?;
-    let definition = Definition::of(&asked.json()?)?;
+    let definition = definition(asked)?;
     let known = QUERIES.one_now(asked, &id).await?.ok_or_else(not_found)?;
     look(asked, &id, &definition).await?;
     let condition = Condition::Index(known.modified.get().unsigned_abs());
