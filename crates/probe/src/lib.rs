@@ -96,4 +96,25 @@ mod tests {
             assert!(!outcome.output.is_empty());
         }
     }
+
+    #[tokio::test]
+    async fn nobody_is_connected_to_where_it_is_not_allowed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let nowhere = Networks::parse([]).unwrap();
+        for host in ["127.0.0.1", "localhost"] {
+            for target in [
+                format!(r#"{{"HTTP":"http://{host}:{port}/"}}"#),
+                format!(r#"{{"TCP":"{host}:{port}"}}"#),
+                format!(r#"{{"GRPC":"{host}:{port}"}}"#),
+            ] {
+                let target = Target::parse(target.as_bytes()).unwrap();
+                let outcome = probe(&target, Duration::from_secs(5), &nowhere).await;
+                assert_eq!(outcome.standing, Standing::Critical);
+                assert!(outcome.output.contains("is in no network"), "{}", outcome.output);
+            }
+        }
+        let nobody = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(nobody.is_err(), "somebody came");
+    }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::Semaphore;
 
 /// The networks probes may go to: private ones and this machine itself, if nothing else is said. Neither
 /// the services of cloud machines about themselves (169.254.169.254) nor the Internet are among these.
@@ -17,6 +18,14 @@ const DEFAULT: [&str; 7] = [
     "::1/128",
     "fc00::/7",
 ];
+
+/// Where cloud machines are told about themselves, their keys among it, within networks that are named
+/// above. Who names networks by himself says for himself which.
+const DENIED: [&str; 4] =
+    ["100.100.100.200/32", "169.254.0.0/16", "fd00:ec2::254/128", "fd20:ce::254/128"];
+/// Names looked up at once. A look-up that nobody waits for any more goes on in a thread of its own, and
+/// counts until it ends.
+static LOOKUPS: Semaphore = Semaphore::const_new(32);
 
 /// A text that is no network.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -32,7 +41,10 @@ struct Network {
 
 /// Where probes may go.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Networks(Vec<Network>);
+pub struct Networks {
+    allowed: Vec<Network>,
+    denied: Vec<Network>,
+}
 
 /// Of both kinds one number: those of the old kind are within the new one.
 fn number(address: IpAddr) -> u128 {
@@ -60,33 +72,43 @@ impl FromStr for Network {
 
 impl Default for Networks {
     fn default() -> Self {
-        Self(DEFAULT.iter().filter_map(|text| text.parse().ok()).collect())
+        let all = |texts: &[&str]| texts.iter().filter_map(|text| text.parse().ok()).collect();
+        Self { allowed: all(&DEFAULT), denied: all(&DENIED) }
     }
 }
 
 impl Networks {
-    /// Only these, each `ADDRESS/BITS`.
+    /// Exactly these, each `ADDRESS/BITS`.
     ///
     /// # Errors
     /// The first that is no network.
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, NetworksError> {
-        texts.into_iter().map(str::parse).collect::<Result<_, _>>().map(Self)
+        let allowed = texts.into_iter().map(str::parse).collect::<Result<_, _>>()?;
+        Ok(Self { allowed, denied: Vec::new() })
     }
 
     /// Whether probes may go there.
     #[must_use]
     pub fn allow(&self, address: IpAddr) -> bool {
         let address = number(address);
-        self.0.iter().any(|network| {
+        let within = |network: &Network| {
             let rest = 128 - network.bits;
             network.bits == 0 || address >> rest == network.address >> rest
-        })
+        };
+        self.allowed.iter().any(within) && !self.denied.iter().any(within)
     }
 
     /// Connects to the first address of `host:port` that may be gone to and answers.
     pub(crate) async fn connect(&self, address: &str) -> Result<TcpStream, String> {
-        let found: Vec<SocketAddr> = match lookup_host(address).await {
-            Ok(found) => found.take(16).collect(),
+        let permit = LOOKUPS.acquire().await.map_err(|error| error.to_string())?;
+        let name = address.to_owned();
+        let looking = tokio::spawn(async move {
+            let _permit = permit;
+            lookup_host(name).await.map(|found| found.take(16).collect::<Vec<SocketAddr>>())
+        });
+        let found = match looking.await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => return Err(format!("{address}: {error}")),
             Err(error) => return Err(format!("{address}: {error}")),
         };
         let mut last = format!("{address}: no such address");
@@ -114,6 +136,9 @@ mod tests {
         let default = Networks::default();
         for good in ["127.0.0.1", "10.1.2.3", "172.31.0.1", "192.168.1.1", "::1", "fd00::1"] {
             assert!(allows(&default, good), "{good}");
+        }
+        for metadata in ["100.100.100.200", "fd00:ec2::254", "fd20:ce::254"] {
+            assert!(!allows(&default, metadata), "{metadata}");
         }
         for bad in ["169.254.169.254", "8.8.8.8", "172.32.0.1", "0.0.0.0", "::", "fe80::1"] {
             assert!(!allows(&default, bad), "{bad}");

@@ -23,7 +23,8 @@ pub struct Outcome {
 
 impl Outcome {
     pub(crate) fn new(standing: Standing, output: impl Into<String>) -> Self {
-        let mut output = output.into();
+        // What keeps the output cannot keep zero bytes.
+        let mut output = output.into().replace('\0', "\u{fffd}");
         if output.len() > OUTPUT_BYTES {
             let mut end = OUTPUT_BYTES;
             while !output.is_char_boundary(end) {
@@ -31,8 +32,6 @@ impl Outcome {
             }
             output.truncate(end);
         }
-        // What keeps the output cannot keep these.
-        let output = output.replace('\0', "\u{fffd}");
         Self { standing, output }
     }
 
@@ -42,5 +41,18 @@ impl Outcome {
 
     pub(crate) fn critical(output: impl Into<String>) -> Self {
         Self::new(Standing::Critical, output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OUTPUT_BYTES, Outcome};
+
+    #[test]
+    fn no_output_is_longer_than_what_is_kept() {
+        for text in ["\0".repeat(4_000), "ä".repeat(4_000), "x".repeat(9_000), String::new()] {
+            let kept = Outcome::critical(text).output;
+            assert!(kept.len() <= OUTPUT_BYTES && !kept.contains('\0'), "{} bytes", kept.len());
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
-use node::{Caller, Consistency, Handle, Topic};
+use node::{Caller, Consistency, Handle, Topic, WatchCreate, WatchMessage};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use state::command::Command;
 use state::registry::query::Indexed;
 use state::registry::{Registry, RegistryAnswer, RegistryCommand};
 use state::response::Response;
-use types::{Code, Fault, KeyspaceId};
+use types::{Code, Fault, KeyRange, KeyspaceId, Revision};
 
 use super::answer::{Answer, Meta, Outcome};
 use super::filter::Filter;
@@ -91,7 +91,7 @@ impl Asked {
         if index == 0 || meta.index.get().unsigned_abs() > index {
             return Ok((first.body.value, meta));
         }
-        let after = types::Revision(i64::try_from(index).unwrap_or(i64::MAX));
+        let after = Revision(i64::try_from(index).unwrap_or(i64::MAX));
         let answer = self.caller().registry_wait((topic, after), shortened(wait), ask).await?;
         (meta.index, meta.age) = (answer.body.index, self.age(freshness)?);
         meta.known_leader = self.handle().has_leader(self.keyspace);
@@ -126,6 +126,37 @@ impl Asked {
                 }
             }
         }
+    }
+
+    /// Whether anything happens in a range of keys after a revision, in time. Where that cannot be known any
+    /// more, it did. Who may watch the range is for the caller to know.
+    pub(super) async fn happens(
+        &self,
+        keyspace: KeyspaceId,
+        range: KeyRange,
+        after: Revision,
+        wait: Duration,
+    ) -> Result<bool, Problem> {
+        let (control, mut messages) = self.handle().watch(keyspace)?;
+        let start = Revision(after.get().saturating_add(1));
+        control.create(WatchCreate { range, start, ..WatchCreate::default() })?;
+        let event = async {
+            loop {
+                match messages.next().await {
+                    Some(WatchMessage::Events { .. }) => return Ok(true),
+                    Some(WatchMessage::Canceled { fault: Some(fault), .. }) => {
+                        return match fault.code {
+                            Code::Compacted => Ok(true),
+                            _ => Err(Problem::from(fault)),
+                        };
+                    }
+                    Some(_) => {}
+                    // The node stops: what it has is the last it says.
+                    None => return Ok(false),
+                }
+            }
+        };
+        tokio::time::timeout(wait, event).await.unwrap_or(Ok(false))
     }
 
     /// How old an answer is that was not confirmed.

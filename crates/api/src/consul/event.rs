@@ -43,10 +43,10 @@ pub(super) async fn fire(asked: &Asked) -> Outcome {
     for _ in 0..TRIES {
         let clock = CLOCK.one_now(asked, "").await?;
         let seen = clock.as_ref().map_or(0, |it| it.modified.get().unsigned_abs());
-        let time = clock.and_then(|it| it.value.as_u64()).unwrap_or(0).saturating_add(1);
+        let time = clock.and_then(|it| it.value["LTime"].as_u64()).unwrap_or(0).saturating_add(1);
         event["LTime"] = time.into();
         let mut ops = vec![
-            kept::put(CLOCK.key(""), &time.into()),
+            kept::put(CLOCK.key(""), &json!({ "LTime": time })),
             kept::put(EVENTS.key(&by_time(time)), &event),
         ];
         if let Some(old) = time.checked_sub(EVENTS_KEPT) {

@@ -5,20 +5,24 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use node::{Consistency, WatchCreate, WatchMessage};
+use node::Consistency;
 use serde_json::Value;
+use state::auth::Demand;
+use state::command::Command;
+use state::registry::RegistryCommand;
 use state::request::{
     Compare, CompareResult, CompareTarget, DeleteRequest, PutRequest, RangeRequest, TxnOp,
     TxnRequest,
 };
 use state::response::{KeyValue, Response};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use types::{Code, KeyRange, KeyspaceId, Revision};
 
 use super::answer::Meta;
 use super::asked::{Asked, shortened};
 use super::parameters::Freshness;
 use super::problem::Problem;
+use super::serve::every_key;
 
 /// The keyspace all of it is in.
 const KEYSPACE: &str = "consul";
@@ -61,7 +65,8 @@ impl Kind {
 
     fn kept(self, kv: &KeyValue) -> Option<Kept> {
         let name = std::str::from_utf8(&kv.key).ok()?.strip_prefix(self.0)?.strip_prefix('/')?;
-        let value = serde_json::from_slice(&kv.value).ok()?;
+        // The keyspace is one like others: what somebody else put there is passed over.
+        let value: Value = serde_json::from_slice(&kv.value).ok().filter(Value::is_object)?;
         let (created, modified) = (kv.create_revision, kv.mod_revision);
         Some(Kept { name: name.to_owned(), value, created, modified })
     }
@@ -108,6 +113,10 @@ impl Kind {
             return Ok((found, meta));
         }
         let after = Revision(i64::try_from(index).unwrap_or(i64::MAX));
+        if asked.parameters.freshness()? != Freshness::Stale && after > meta.index {
+            // From another life of the cluster: who waits with it would miss what happens.
+            return Ok((found, meta));
+        }
         if !changed(asked, range.clone(), after, shortened(wait)).await? {
             return Ok((found, Meta { index: after, ..meta }));
         }
@@ -123,6 +132,13 @@ impl Kind {
             Freshness::Stale => Consistency::Stale,
             Freshness::Default | Freshness::Consistent => Consistency::Linearizable,
         };
+        // The route's word may be this node's alone, and of before a wait.
+        match freshness {
+            Freshness::Stale => asked.caller().permit_locally(Demand::Range(&every_key()))?,
+            Freshness::Default | Freshness::Consistent => {
+                asked.caller().permit(Demand::Range(&every_key())).await?;
+            }
+        }
         let request = RangeRequest { range: range.clone(), ..RangeRequest::default() };
         let answer = asked.handle().range(keyspace, request, consistency).await?;
         meta.known_leader = asked.handle().has_leader(keyspace);
@@ -198,6 +214,8 @@ pub(super) async fn change(
     compare: Vec<Compare>,
     success: Vec<TxnOp>,
 ) -> Result<bool, Problem> {
+    let write = Command::Registry(RegistryCommand::RenewSession { id: "".into() });
+    asked.caller().permit(Demand::Command(&write)).await?;
     let keyspace = made(asked).await?;
     let request = TxnRequest { compare, success, failure: Vec::new() };
     let answer = asked.handle().txn(keyspace, request, Consistency::Linearizable).await?;
@@ -241,24 +259,5 @@ pub(super) async fn changed(
     after: Revision,
     wait: Duration,
 ) -> Result<bool, Problem> {
-    let keyspace = made(asked).await?;
-    let (control, mut messages) = asked.handle().watch(keyspace)?;
-    let start = Revision(after.get().saturating_add(1));
-    control.create(WatchCreate { range, start, ..WatchCreate::default() })?;
-    let event = async {
-        loop {
-            match messages.next().await {
-                Some(WatchMessage::Events { .. }) => return Ok(true),
-                Some(WatchMessage::Canceled { fault: Some(fault), .. }) => {
-                    return match fault.code {
-                        Code::Compacted => Ok(true),
-                        _ => Err(Problem::from(fault)),
-                    };
-                }
-                Some(_) => {}
-                None => return Ok(false),
-            }
-        }
-    };
-    timeout(wait, event).await.unwrap_or(Ok(false))
+    asked.happens(made(asked).await?, range, after, wait).await
 }

@@ -93,17 +93,21 @@ impl Consul {
     }
 }
 
+/// As a permission for everything says it: there are no rights on single services yet.
+pub(super) fn every_key() -> KeyRange {
+    KeyRange { start: Bytes::from_static(&[0]), end: None }
+}
+
 /// Refuses who may not ask for this at all. Costs nothing while auth is off.
 async fn permit(asked: &Asked, rights: Rights) -> Result<(), Problem> {
     let caller = asked.caller();
     if asked.handle().auth_is_off() {
         return Ok(());
     }
-    let every = KeyRange { start: Bytes::from_static(&[0]), end: None };
     match rights {
         Rights::Nobody | Rights::Keys => {}
         Rights::User => caller.permit_alone(Demand::Anyone).await?,
-        Rights::Read => caller.permit_alone(Demand::Range(&every)).await?,
+        Rights::Read => caller.permit_alone(Demand::Range(&every_key())).await?,
         Rights::Write => {
             let write = Command::Registry(RegistryCommand::RenewSession { id: "".into() });
             caller.permit_alone(Demand::Command(&write)).await?;

@@ -9,6 +9,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::Streaming;
 
 use crate::call::ANSWER_BYTES;
+use crate::login::{Token, token_of};
 use crate::{Client, Error};
 
 pub(super) struct Link {
@@ -21,13 +22,19 @@ pub(super) struct Link {
 
 impl Link {
     /// Opens a stream to the server whose turn it is.
-    pub(super) async fn open(client: &Client, label: Option<&str>) -> Result<Self, Error> {
+    /// `token` becomes what it was opened with, in a user's name.
+    pub(super) async fn open(
+        client: &Client,
+        label: Option<&str>,
+        token: &mut Option<Token>,
+    ) -> Result<Self, Error> {
         let (place, endpoint, channel) = client.shared.endpoints.current();
         let (out, receiver) = mpsc::unbounded_channel();
         let failed = |status| Error::of_call(endpoint, &status);
         let opening = async {
             let orders = UnboundedReceiverStream::new(receiver);
             let mut request = client.named(&channel, orders).await.map_err(failed)?;
+            *token = token_of(&request);
             if let Some(label) = label.and_then(|label| label.parse().ok()) {
                 request.metadata_mut().insert("hiraeth-client", label);
             }

@@ -20,6 +20,8 @@ use crate::{Client, Error};
 const IDLE: Duration = Duration::from_secs(3_600);
 /// An instance beats this often in its time to live.
 const BEATS_IN_TTL: u32 = 3;
+/// How long to leave alone what was taken once and is refused now.
+const AGAIN: Duration = Duration::from_secs(5);
 /// Beats of one message.
 const BEATS: usize = 65_536;
 
@@ -101,7 +103,7 @@ struct Wishes {
     instances: BTreeMap<u64, Kept>,
     services: BTreeMap<u64, Followed>,
     /// Deregistrations whose answer is waited for, by request.
-    leaving: BTreeMap<u64, (pb::Deregister, Option<Reply<()>>)>,
+    leaving: BTreeMap<u64, Leaving>,
     /// Which instance a registration under way is of, by request.
     requests: BTreeMap<u64, u64>,
     /// Which instance is beaten for by which number.
@@ -117,6 +119,14 @@ struct Kept {
     /// When it is to beat next, if it is.
     beat_at: Option<Instant>,
     reply: Option<Reply<u64>>,
+}
+
+/// An instance that is taken back.
+struct Leaving {
+    ask: pb::Deregister,
+    reply: Option<Reply<()>>,
+    /// Its registration that is under way: the server carries out both at once, and it must not come last.
+    after: Option<u64>,
 }
 
 struct Followed {
@@ -156,6 +166,7 @@ impl Wishes {
     /// The stream is gone, and with it what was under way.
     fn disconnect(&mut self) {
         self.requests.clear();
+        self.leaving.values_mut().for_each(|leaving| leaving.after = None);
         self.handles.clear();
         self.beats.clear();
         for kept in self.instances.values_mut() {
@@ -163,9 +174,20 @@ impl Wishes {
         }
     }
 
-    /// What is to be beaten for by now, or soon; each once more after its time.
-    fn due(&mut self, now: Instant) -> Vec<u64> {
-        let mut due = Vec::new();
+    /// An instance that was registered before is refused now: it is tried again after a while.
+    fn set_aside(&mut self, number: u64) {
+        self.set_handle(number, 0);
+        if let Some(kept) = self.instances.get_mut(&number) {
+            let at = Instant::now() + AGAIN;
+            kept.beat_at = Some(at);
+            self.beats.insert((at, number));
+        }
+    }
+
+    /// What is to be beaten for by now, or soon, each once more after its time; and what is to be registered
+    /// again.
+    fn due(&mut self, now: Instant) -> (Vec<u64>, Vec<u64>) {
+        let (mut due, mut again) = (Vec::new(), Vec::new());
         while let Some(&(at, number)) = self.beats.first() {
             let Some(kept) = self.instances.get_mut(&number) else {
                 self.beats.pop_first();
@@ -176,11 +198,16 @@ impl Wishes {
                 break;
             }
             self.beats.pop_first();
+            if kept.handle == 0 {
+                kept.beat_at = None;
+                again.push(number);
+                continue;
+            }
             kept.beat_at = Some(now + between);
             self.beats.insert((now + between, number));
             due.push(kept.handle);
         }
-        due
+        (due, again)
     }
 }
 
@@ -194,6 +221,8 @@ struct Session {
 impl Session {
     async fn run(mut self) {
         let mut failures = 0;
+        let mut token = None;
+        let mut logged_in_anew = false;
         loop {
             // Nothing is opened before something is wanted.
             if self.is_idle() {
@@ -202,16 +231,32 @@ impl Session {
                     None => return,
                 }
             }
-            match Link::open(&self.client, self.label.as_deref()).await {
+            let opened = Link::open(&self.client, self.label.as_deref(), &mut token).await;
+            let failed = match opened {
+                Err(error) => error,
                 Ok(mut link) => {
-                    match self.serve(&mut link, &mut failures).await {
-                        Ok(()) => return,
-                        Err(_) => link.leave(&self.client),
-                    }
+                    let served = self.serve(&mut link, &mut failures).await;
                     self.wishes.disconnect();
+                    match served {
+                        Ok(()) => return,
+                        Err(error) => {
+                            link.leave(&self.client);
+                            error
+                        }
+                    }
                 }
-                Err(error) if !passes(&error) => self.refuse(&error),
-                Err(_) => {}
+            };
+            // Only the token was wrong, which has an end: once more with another one.
+            if failures == 0 {
+                logged_in_anew = false;
+            }
+            if !logged_in_anew && self.client.logs_in_anew(&failed, token.as_ref()).await {
+                logged_in_anew = true;
+                failures += 1;
+                continue;
+            }
+            if !passes(&failed) {
+                self.refuse(&failed);
             }
             failures += 1;
             let all = u32::try_from(self.client.shared.endpoints.len()).unwrap_or(u32::MAX);
@@ -263,7 +308,9 @@ impl Session {
                 };
                 let namespace = instance.namespace;
                 let deregister = pb::Deregister { request: number, namespace, node, id };
-                self.wishes.leaving.insert(number, (deregister, reply));
+                let mut under_way = self.wishes.requests.iter();
+                let after = under_way.find(|(_, it)| **it == of).map(|(request, _)| *request);
+                self.wishes.leaving.insert(number, Leaving { ask: deregister, reply, after });
             }
             Order::Abandon(of) => drop(self.wishes.remove_instance(of)),
             Order::Follow { namespace, service, reply } => {
@@ -286,8 +333,8 @@ impl Session {
         for (number, followed) in &self.wishes.services {
             link.say(subscribe(*number, followed))?;
         }
-        for (deregister, _) in self.wishes.leaving.values() {
-            link.say(Ask::Deregister(deregister.clone()))?;
+        for leaving in self.wishes.leaving.values() {
+            link.say(Ask::Deregister(leaving.ask.clone()))?;
         }
         let mut open = true;
         loop {
@@ -325,10 +372,12 @@ impl Session {
         if let Some(followed) = self.wishes.services.get(&number) {
             return link.say(subscribe(number, followed));
         }
-        if let Some((deregister, _)) = self.wishes.leaving.get(&number) {
-            return link.say(Ask::Deregister(deregister.clone()));
+        match self.wishes.leaving.get(&number) {
+            Some(leaving) if leaving.after.is_none() => {
+                link.say(Ask::Deregister(leaving.ask.clone()))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn register(&mut self, link: &Link, number: u64) -> Result<(), Error> {
@@ -376,11 +425,23 @@ impl Session {
 
     async fn answered(&mut self, link: &Link, answer: pb::Answer) -> Result<(), Error> {
         let failed = (answer.code != 0).then(|| Error::of_answer(answer.code, &answer.message));
-        if let Some((_, reply)) = self.wishes.leaving.remove(&answer.request) {
-            if let Some(reply) = reply {
-                drop(reply.send(failed.map_or(Ok(()), Err)));
+        if let Some(leaving) = self.wishes.leaving.remove(&answer.request) {
+            match (failed, leaving.reply) {
+                (Some(error), reply) if passes(&error) => {
+                    sleep(back_off(0)).await;
+                    let again = Leaving { reply, ..leaving };
+                    link.say(Ask::Deregister(again.ask.clone()))?;
+                    self.wishes.leaving.insert(answer.request, again);
+                }
+                (failed, Some(reply)) => drop(reply.send(failed.map_or(Ok(()), Err))),
+                (_, None) => {}
             }
             return Ok(());
+        }
+        for leaving in self.wishes.leaving.values_mut() {
+            if leaving.after.take_if(|after| *after == answer.request).is_some() {
+                link.say(Ask::Deregister(leaving.ask.clone()))?;
+            }
         }
         if self.wishes.services.contains_key(&answer.request) {
             // Refused: who waits for what is known hears of its end.
@@ -401,10 +462,17 @@ impl Session {
                 sleep(back_off(0)).await;
                 self.register(link, number)
             }
+            // The token has come to its end: a new stream brings another one.
+            Some(error) if is_about_the_token(&error) => Err(error),
             Some(error) => {
-                let kept = self.wishes.remove_instance(number);
-                if let Some(reply) = kept.and_then(|kept| kept.reply) {
-                    drop(reply.send(Err(error)));
+                let kept = self.wishes.instances.get_mut(&number);
+                match kept.and_then(|kept| kept.reply.take()) {
+                    Some(reply) => {
+                        self.wishes.remove_instance(number);
+                        drop(reply.send(Err(error)));
+                    }
+                    // It was taken before, and its program counts on it.
+                    None => self.wishes.set_aside(number),
                 }
                 Ok(())
             }
@@ -417,7 +485,11 @@ impl Session {
 
     /// Beats for all whose time has come, and those whose time is near.
     fn beat(&mut self, link: &Link) -> Result<(), Error> {
-        for instances in self.wishes.due(Instant::now()).chunks(BEATS) {
+        let (due, again) = self.wishes.due(Instant::now());
+        for number in again {
+            self.register(link, number)?;
+        }
+        for instances in due.chunks(BEATS) {
             link.say(Ask::Beats(pb::Beats { instances: instances.to_vec(), request: 0 }))?;
         }
         Ok(())
@@ -435,6 +507,10 @@ fn subscribe(subscription: u64, followed: &Followed) -> Ask {
         service: followed.service.clone(),
         version: followed.table.version,
     })
+}
+
+fn is_about_the_token(error: &Error) -> bool {
+    matches!(error.code(), Some(types::Code::InvalidAuthToken | types::Code::UserEmpty))
 }
 
 /// Whether it may be otherwise elsewhere or later.

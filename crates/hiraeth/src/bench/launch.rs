@@ -209,14 +209,14 @@ fn workloads(
             all.push(Box::new(Writers::new(Rc::clone(run), board, shape, keys, writers)));
             all
         }
-        Mode::Register { services, ttl } => {
-            let instances = Instances::new(*services, *ttl);
+        Mode::Register { fleet } => {
+            let instances = Instances::new(fleet.services, fleet.ttl);
             each(&mut |at| {
                 Box::new(Registrations::new(Rc::clone(run), at, share(at), Rc::clone(&instances)))
             })
         }
-        Mode::Beat { instances, group, services, ttl } => {
-            let all = Instances::new(*services, *ttl);
+        Mode::Beat { instances, group, fleet } => {
+            let all = Instances::new(fleet.services, fleet.ttl);
             each(&mut |at| {
                 let own = options.share(*instances as usize, at);
                 let (run, all) = (Rc::clone(run), Rc::clone(&all));

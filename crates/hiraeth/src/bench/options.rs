@@ -102,15 +102,8 @@ pub(super) enum Mode {
     },
     /// Register instances, each another one, and leave them there; at most 256 of a connection at once.
     Register {
-        /// How many services they are of.
-        #[arg(
-            long, default_value_t = 5_000,
-            value_parser = clap::value_parser!(u64).range(1..=1_000_000)
-        )]
-        services: u64,
-        /// Silence after which one does not pass any more.
-        #[arg(long, default_value = "15s", value_parser = parse_time, value_name = "TIME")]
-        ttl: Duration,
+        #[command(flatten)]
+        fleet: Fleet,
     },
     /// Register instances, and beat for them in turn; an operation is a message of beats.
     Beat {
@@ -126,15 +119,8 @@ pub(super) enum Mode {
             value_parser = clap::value_parser!(u32).range(1..=65_536)
         )]
         group: u32,
-        /// How many services they are of.
-        #[arg(
-            long, default_value_t = 5_000,
-            value_parser = clap::value_parser!(u64).range(1..=1_000_000)
-        )]
-        services: u64,
-        /// Silence after which one does not pass any more.
-        #[arg(long, default_value = "15s", value_parser = parse_time, value_name = "TIME")]
-        ttl: Duration,
+        #[command(flatten)]
+        fleet: Fleet,
     },
     /// Change an instance of a service that many subscribed to; an operation is a push to one of them.
     Push {
@@ -160,6 +146,20 @@ pub(super) enum Mode {
         #[arg(long, default_value = "127.0.0.1:2379")]
         listen: String,
     },
+}
+
+/// The instances that are registered.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Fleet {
+    /// How many services they are of.
+    #[arg(
+        long, default_value_t = 5_000,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000)
+    )]
+    pub(super) services: u64,
+    /// Silence after which one does not pass any more.
+    #[arg(long, default_value = "15s", value_parser = parse_time, value_name = "TIME")]
+    pub(super) ttl: Duration,
 }
 
 /// How it is asked.

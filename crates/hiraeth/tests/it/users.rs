@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use client::{Client, Error, Options, Put, User, Watch};
+use client::{Client, Error, Instance, Options, Put, User, Watch};
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::auth_client::AuthClient;
 use proto::etcdserverpb::kv_client::KvClient;
@@ -136,4 +136,44 @@ async fn the_client_logs_in_and_again_and_the_tool_says_what_is_missing() {
     assert!(get(&["--user", "root"]).failed(2).contains("the password of \"root\" is missing"));
     assert!(get(&["--password", "secret"]).failed(2).contains("--user says who asks"));
     assert!(get(&["--user", "root:other"]).failed(4).contains("authentication failed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_registered_stays_so_when_its_token_ends_and_the_server_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::new(directory.path(), "registrations");
+    let settings = ["--auth-token-ttl-s", "1"];
+    server.start(&settings);
+    server.serves().await;
+    let mut auth = AuthClient::new(channel(&server).await);
+    add_root(&mut auth).await;
+    auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
+    let user = Some(User { name: "root".to_owned(), password: "secret".to_owned() });
+    let options = Options { user, ..Options::default() };
+    let client = Client::connect([server.client.clone()], options).await.unwrap();
+    let registry = client.registry(Some("test"));
+    let first = registry.register(Instance::new("web", "10.0.0.1", 80)).await.unwrap();
+    let mut web = registry.follow("", "web").await.unwrap();
+    assert_eq!(web.passing().len(), 1);
+
+    // Longer than the token lives, then nobody is there for a while.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    server.stop();
+    server.start(&settings);
+    let again = registry.register(Instance::new("web", "10.0.0.2", 80));
+    let second = tokio::time::timeout(DEADLINE, again).await.unwrap().unwrap();
+    let both = async {
+        while web.passing().len() != 2 {
+            web.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(DEADLINE, both).await.unwrap();
+    second.deregister().await.unwrap();
+    drop(first);
+    let none = async {
+        while !web.instances().is_empty() {
+            web.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(DEADLINE, none).await.unwrap();
 }

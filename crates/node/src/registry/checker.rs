@@ -25,6 +25,8 @@ use crate::shared::Shared;
 const AT_ONCE: usize = 256;
 /// How long one check may take, if it does not say.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest that one may take, whatever it says.
+const LONGEST: Duration = Duration::from_secs(60);
 /// New checks are made within this time, so that many that come together do not go together.
 const FIRST: Duration = Duration::from_millis(200);
 /// How long to wait where there is nothing to be checked.
@@ -41,6 +43,8 @@ pub(crate) struct Checker {
 struct Plan {
     checks: BTreeMap<TimerId, Turn>,
     turns: BTreeSet<(Instant, TimerId)>,
+    /// Those that are being made: none is made twice at once.
+    under_way: BTreeSet<TimerId>,
 }
 
 #[derive(Clone, Copy)]
@@ -106,7 +110,7 @@ impl Checker {
     /// A copy was loaded: its checks are spread over their intervals.
     pub(crate) fn begin(&self, timers: impl Iterator<Item = (TimerId, Timer)>) {
         let mut plan = self.plan.lock();
-        *plan = Plan::default();
+        (plan.checks, plan.turns) = Default::default();
         let now = Instant::now();
         for (timer, what) in timers {
             if let Some(interval) = interval(&what) {
@@ -140,9 +144,27 @@ impl Checker {
         }
     }
 
+    /// A check begins here; `None` while it is being made.
+    fn start(&self, timer: TimerId) -> Option<UnderWay<'_>> {
+        let begins = self.plan.lock().under_way.insert(timer);
+        begins.then_some(UnderWay { checker: self, timer })
+    }
+
     fn next(&self) -> Instant {
         let plan = self.plan.lock();
         plan.turns.first().map_or_else(|| Instant::now() + IDLE, |(at, _)| *at)
+    }
+}
+
+/// A check that is being made.
+struct UnderWay<'a> {
+    checker: &'a Checker,
+    timer: TimerId,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.checker.plan.lock().under_way.remove(&self.timer);
     }
 }
 
@@ -196,13 +218,21 @@ async fn make(
     check: Arc<Check>,
     _permit: OwnedSemaphorePermit,
 ) {
+    let Ok(share) = shard.registry() else { return };
+    let Some(_under_way) = share.checker.start(check.timer) else { return };
     let definition = &check.definition;
     let patience = match definition.timeout_ms {
         0 => PATIENCE.min(Duration::from_millis(definition.interval_ms).max(PATIENCE / 10)),
-        millis => Duration::from_millis(millis),
+        millis => Duration::from_millis(millis).min(LONGEST),
     };
     let Outcome { standing, output } = match Target::parse(&definition.target) {
-        Ok(target) => probe::probe(&target, patience, &shared.config.check_networks).await,
+        Ok(target) => {
+            let look = probe::probe(&target, patience, &shared.config.check_networks);
+            tokio::select! {
+                outcome = look => outcome,
+                () = shared.ended() => return,
+            }
+        }
         Err(error) => Outcome { standing: Standing::Critical, output: error.to_string() },
     };
     let status = match standing {

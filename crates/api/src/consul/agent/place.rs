@@ -7,24 +7,17 @@ use state::registry::{CheckKey, DEFAULT_NAMESPACE, InstanceKey, Name, Registry};
 use crate::consul::asked::Asked;
 use crate::consul::problem::Problem;
 
-/// The node that is meant: this server's own, if it is there, and else the only one that has it.
-fn choose<'a>(
-    own: &str,
+/// The only one of `nodes`, which are where an id is apart from this server's own node. However many there
+/// are, two are looked at.
+fn only<'a>(
     what: &str,
     id: &str,
-    nodes: impl Iterator<Item = &'a Name>,
+    mut nodes: impl Iterator<Item = &'a Name>,
 ) -> Result<Option<Name>, Problem> {
-    let mut found: Vec<&Name> = Vec::new();
-    for node in nodes {
-        if &**node == own {
-            return Ok(Some(Name::clone(node)));
-        }
-        found.push(node);
-    }
-    match found.as_slice() {
-        [] => Ok(None),
-        [node] => Ok(Some(Name::clone(node))),
-        [one, other, ..] => Err(Problem::bad(format!(
+    match (nodes.next(), nodes.next()) {
+        (None, _) => Ok(None),
+        (Some(node), None) => Ok(Some(Name::clone(node))),
+        (Some(one), Some(other)) => Err(Problem::bad(format!(
             "{what} {id:?} is on the nodes {one:?}, {other:?} and maybe others: ask one of \
              them, or the catalog"
         ))),
@@ -47,8 +40,11 @@ async fn find<T: Send>(
 pub(super) async fn instance(asked: &Asked, id: &str) -> Result<InstanceKey, Problem> {
     let own = asked.home.record().name;
     let found = find(asked, |registry| {
-        let nodes = registry.instance_nodes(DEFAULT_NAMESPACE, id);
-        choose(&own, "the service ID", id, nodes)
+        let here = InstanceKey::new(&own, DEFAULT_NAMESPACE, id);
+        if registry.instance(&here).is_some() {
+            return Ok(Some(here.node));
+        }
+        only("the service ID", id, registry.instance_nodes(DEFAULT_NAMESPACE, id))
     });
     let node = found.await?.ok_or_else(|| {
         Problem::not_found(format!(
@@ -62,8 +58,12 @@ pub(super) async fn instance(asked: &Asked, id: &str) -> Result<InstanceKey, Pro
 pub(super) async fn check(asked: &Asked, id: &str) -> Result<(CheckKey, NamedCheck), Problem> {
     let own = asked.home.record().name;
     let found = find(asked, |registry| {
+        let here = CheckKey::new(&own, DEFAULT_NAMESPACE, id);
+        if let Some(check) = registry.check(&here) {
+            return Ok(Some((here, check)));
+        }
         let nodes = registry.check_nodes(DEFAULT_NAMESPACE, id);
-        let Some(node) = choose(&own, "the check ID", id, nodes)? else { return Ok(None) };
+        let Some(node) = only("the check ID", id, nodes)? else { return Ok(None) };
         let key = CheckKey::new(&node, DEFAULT_NAMESPACE, id);
         Ok(registry.check(&key).map(|check| (key, check)))
     });
@@ -91,22 +91,23 @@ pub(super) async fn home_of(
         directory.nodes.values().map(|record| record.name.as_str().into()).collect()
     };
     let look = |registry: &Registry| {
-        let mut elsewhere = None;
-        for node in registry.instance_nodes(DEFAULT_NAMESPACE, &instance.id) {
-            if *node == own {
-                return None;
-            }
-            let key = InstanceKey::new(node, DEFAULT_NAMESPACE, &instance.id);
-            let same = registry.instance(&key).is_some_and(|known| {
-                known.service == instance.service
-                    && known.address == instance.address
-                    && known.port == instance.port
-            });
-            if same && servers.contains(node) {
-                elsewhere = Some(Name::clone(node));
-            }
+        let known = |node: &Name| {
+            registry.instance(&InstanceKey::new(node, DEFAULT_NAMESPACE, &instance.id))
+        };
+        if known(&own).is_some() {
+            return None;
         }
-        elsewhere
+        // Few, however many nodes have an instance of this id.
+        servers
+            .iter()
+            .find(|node| {
+                known(node).is_some_and(|known| {
+                    known.service == instance.service
+                        && known.address == instance.address
+                        && known.port == instance.port
+                })
+            })
+            .cloned()
     };
     let elsewhere = asked.caller().registry(Consistency::Stale, look).await?.body;
     Ok(elsewhere.unwrap_or(own))

@@ -1,12 +1,9 @@
 //! Reading keys, and waiting until they are other ones.
 
-use std::time::Duration;
-
-use node::{Consistency, WatchCreate, WatchMessage};
+use node::Consistency;
 use state::request::RangeRequest;
 use state::response::KeyValue;
-use tokio::time::timeout;
-use types::{Code, KeyRange, Revision};
+use types::{KeyRange, Revision};
 
 use crate::consul::answer::Meta;
 use crate::consul::asked::{Asked, shortened};
@@ -29,7 +26,7 @@ pub(super) async fn read(
         Freshness::Default | Freshness::Consistent => Consistency::Linearizable,
     };
     let request = RangeRequest { range, keys_only, ..RangeRequest::default() };
-    let (kvs, found) = once(asked, &request, consistency, single).await?;
+    let (kvs, found, newest) = once(asked, &request, consistency, single).await?;
     let known_leader = asked.handle().has_leader(asked.keyspace);
     let age = asked.age(freshness)?;
     let meta = Meta { index: found, age, known_leader, freshness };
@@ -38,61 +35,32 @@ pub(super) async fn read(
     if index == 0 || newer {
         return Ok((kvs, meta));
     }
-    if !changed(asked, &request.range, after, shortened(wait)).await? {
+    if freshness != Freshness::Stale && after > newest {
+        // From another life of the cluster: who waits with it would miss what happens.
+        return Ok((kvs, meta));
+    }
+    asked.caller().permit_watch(&request.range).await?;
+    if !asked.happens(asked.keyspace, request.range.clone(), after, shortened(wait)).await? {
         // Nothing happened since: then this is still the index of the answer.
         return Ok((kvs, Meta { index: after, ..meta }));
     }
     // This node has it, or it would not have told.
-    let (kvs, found) = once(asked, &request, Consistency::Stale, single).await?;
+    let (kvs, found, _) = once(asked, &request, Consistency::Stale, single).await?;
     Ok((kvs, Meta { index: found.max(after), age: asked.age(freshness)?, ..meta }))
 }
 
+/// With the index of the answer, and the keyspace's newest revision.
 async fn once(
     asked: &Asked,
     request: &RangeRequest,
     consistency: Consistency,
     single: bool,
-) -> Result<(Vec<KeyValue>, Revision), Problem> {
+) -> Result<(Vec<KeyValue>, Revision, Revision), Problem> {
     let answer = asked.caller().range(request.clone(), consistency).await?;
     let kvs = answer.body.kvs;
     let index = match kvs.first() {
         Some(kv) if single => kv.mod_revision,
         _ => answer.header.revision,
     };
-    Ok((kvs, index))
-}
-
-/// Whether anything happened in a range after a revision, or does so in time. Where that cannot be known
-/// any more, it did.
-async fn changed(
-    asked: &Asked,
-    range: &KeyRange,
-    after: Revision,
-    wait: Duration,
-) -> Result<bool, Problem> {
-    asked.caller().permit_watch(range).await?;
-    let (control, mut messages) = asked.handle().watch(asked.keyspace)?;
-    let create = WatchCreate {
-        range: range.clone(),
-        start: Revision(after.get().saturating_add(1)),
-        ..WatchCreate::default()
-    };
-    control.create(create)?;
-    let event = async {
-        loop {
-            match messages.next().await {
-                Some(WatchMessage::Events { .. }) => return Ok(true),
-                Some(WatchMessage::Canceled { fault: Some(fault), .. }) => {
-                    return match fault.code {
-                        Code::Compacted => Ok(true),
-                        _ => Err(Problem::from(fault)),
-                    };
-                }
-                Some(_) => {}
-                // The node stops: what it has is the last it says.
-                None => return Ok(false),
-            }
-        }
-    };
-    timeout(wait, event).await.unwrap_or(Ok(false))
+    Ok((kvs, index, answer.header.revision))
 }
