@@ -91,3 +91,5 @@ pub const REGISTRY_KV_BYTES: usize = 512 << 10;
 pub const REGISTRY_TXN_OPERATIONS: usize = 64;
 /// Bytes of the answer to one of them, which whole trees can be read with.
 pub const REGISTRY_TXN_ANSWER_BYTES: usize = 3 << 20;
+/// Keys that the trees of one transaction of the registry have at most, all together.
+pub const REGISTRY_TXN_KEYS: usize = 262_144;

@@ -28,6 +28,7 @@ pub(super) fn carry_out(ops: &[KvOp], stage: Stage<'_>) -> Answer {
         draft: Draft::new(space, reader),
         results: Vec::new(),
         left: limits::REGISTRY_TXN_ANSWER_BYTES,
+        walk: limits::REGISTRY_TXN_KEYS,
     };
     let mut errors = Vec::new();
     for (op, at) in ops.iter().zip(0..) {
@@ -50,6 +51,8 @@ struct Attempt<'a> {
     results: Vec<KeyValue>,
     /// Bytes that may still be answered.
     left: usize,
+    /// Keys that may still be looked at for trees.
+    walk: usize,
 }
 
 impl Attempt<'_> {
@@ -68,7 +71,10 @@ impl Attempt<'_> {
                 return Ok(self.answer(found));
             }
             KvOp::GetTree { .. } => {
-                for key in draft.keys(&op.range()) {
+                let Some(keys) = draft.keys(&op.range(), &mut self.walk) else {
+                    return Ok(Err(too_many_keys()));
+                };
+                for key in keys {
                     let found = self.draft.get(&key)?;
                     if let Some(Err(what)) = found.map(|kv| self.answer(kv)) {
                         return Ok(Err(what));
@@ -90,7 +96,10 @@ impl Attempt<'_> {
             }
             KvOp::Delete { key } => draft.delete(key),
             KvOp::DeleteTree { .. } => {
-                draft.keys(&op.range()).iter().for_each(|key| draft.delete(key));
+                let Some(keys) = draft.keys(&op.range(), &mut self.walk) else {
+                    return Ok(Err(too_many_keys()));
+                };
+                keys.iter().for_each(|key| draft.delete(key));
             }
             KvOp::DeleteIndex { key, index } => {
                 if draft.index(key).is_some_and(|found| found != *index) {
@@ -131,6 +140,11 @@ impl Attempt<'_> {
         self.results.push(kv);
         Ok(())
     }
+}
+
+fn too_many_keys() -> Refused {
+    let most = limits::REGISTRY_TXN_KEYS;
+    format!("the trees of the transaction have more than {most} keys")
 }
 
 fn bare(kv: KeyValue) -> KeyValue {

@@ -56,14 +56,20 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The keys of a range that are there, in order.
-    pub(crate) fn keys(&self, range: &KeyRange) -> Vec<Bytes> {
-        let live = self.space.index.range(range).filter(|(_, head)| !head.deleted);
-        let untouched = live.map(|(key, _)| key).filter(|key| !self.touched.contains_key(*key));
+    /// The keys of a range that are there, in order; `None` where more than are left of `walk` have to be
+    /// looked at for that.
+    pub(crate) fn keys(&self, range: &KeyRange, walk: &mut usize) -> Option<Vec<Bytes>> {
+        let mut keys: BTreeSet<&[u8]> = BTreeSet::new();
+        // Only live ones count: when the others are forgotten differs from replica to replica.
+        for (key, _) in self.space.index.range(range).filter(|(_, head)| !head.deleted) {
+            *walk = walk.checked_sub(1)?;
+            if !self.touched.contains_key(key) {
+                keys.insert(key);
+            }
+        }
         let touched = self.touched.iter().filter(|(_, touched)| touched.now.is_some());
-        let touched = touched.map(|(key, _)| &**key).filter(|key| range.contains(key));
-        let keys: BTreeSet<&[u8]> = untouched.chain(touched).collect();
-        keys.into_iter().map(Bytes::copy_from_slice).collect()
+        keys.extend(touched.map(|(key, _)| &**key).filter(|key| range.contains(key)));
+        Some(keys.into_iter().map(Bytes::copy_from_slice).collect())
     }
 
     /// Answers what the key is then; `None` if the write's condition does not hold.

@@ -24,7 +24,6 @@ pub(super) struct Definition {
     failover: Value,
     /// Likewise: only its kind would matter, and it has to be none.
     template: Value,
-    token: String,
 }
 
 impl Definition {
@@ -69,7 +68,6 @@ impl Definition {
             ttl: ttl.to_owned(),
             failover: part(&service, &["failover"]),
             template,
-            token: input.text(&["token"])?.to_owned(),
         })
     }
 
@@ -87,7 +85,8 @@ impl Definition {
             "ID": id,
             "Name": self.name,
             "Session": "",
-            "Token": self.token,
+            // Nothing here asks in its name, and whoever may look would see it.
+            "Token": "",
             "Template": self.template,
             "Service": {
                 "Service": self.service,

@@ -94,3 +94,30 @@ fn a_transaction_is_bounded_in_operations_and_in_what_it_asks_for_and_answers() 
     let found = run(&mut replica, RegistryCommand::Txn(vec![tree])).unwrap();
     assert!(matches!(found, Response::Registry(RegistryAnswer::TxnDone(kvs)) if kvs.len() == 3));
 }
+
+#[test]
+fn the_trees_of_a_transaction_are_bounded_in_keys_all_together() {
+    let mut replica = Replica::of_registry();
+    let (operations, most) = (limits::REGISTRY_TXN_OPERATIONS, limits::REGISTRY_TXN_KEYS);
+    let each = most / operations;
+    let put = |at: usize| {
+        let (key, value) = (format!("t/{at}").into(), "".into());
+        let condition = KvCondition::Always;
+        RegistryCommand::Kv(KvWrite { key, value, flags: 0, condition })
+    };
+    for at in 0..each {
+        run(&mut replica, put(at)).unwrap();
+    }
+    // What is deleted once stays to be looked at until the transaction is through.
+    let trees = || vec![KvOp::DeleteTree { prefix: "t/".into() }; operations];
+    run(&mut replica, put(each)).unwrap();
+    let refused = run(&mut replica, RegistryCommand::Txn(trees())).unwrap();
+    let Response::Registry(RegistryAnswer::TxnRefused(errors)) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!((errors.len(), errors[0].op as usize), (1, operations - 1));
+    assert_eq!(errors[0].what, format!("the trees of the transaction have more than {most} keys"));
+    let trees = RegistryCommand::Txn(trees()[1..].to_vec());
+    let done = run(&mut replica, trees).unwrap();
+    assert!(matches!(done, Response::Registry(RegistryAnswer::TxnDone(_))), "{done:?}");
+}
