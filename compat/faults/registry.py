@@ -72,6 +72,8 @@ class Load:
         self.nodes = tests.cluster.nodes
         self.errors = []
         self.acked = []
+        # Its own service: an instance a test before this one left is no news, and not the one watched.
+        self.service = f"probe-{time.time_ns()}"
         self.stop = threading.Event()
 
     def __enter__(self):
@@ -102,7 +104,7 @@ class Load:
         everywhere = ",".join(node.client for node in (self.reader, self.writer, self.leader))
         self.watch = subprocess.Popen(
             [
-                *(self.binary, "service", "watch", "probe", "--output", "json"),
+                *(self.binary, "service", "watch", self.service, "--output", "json"),
                 *("--endpoints", everywhere),
             ],
             stdout=self.watch_log,
@@ -163,11 +165,10 @@ class Load:
 
     def change(self):
         """An instance that is another one with every registration, at a node that is not killed alone."""
-        # Beyond those of a test before this one.
-        number = int(time.time() * 1_000)
+        number = 0
         while not self.stop.is_set():
             number += 1
-            body = {"Name": "probe", "ID": "probe", "Meta": {"number": str(number)}}
+            body = {"Name": self.service, "ID": "probe", "Meta": {"number": str(number)}}
             try:
                 with self.http(self.writer, "/v1/agent/service/register", "PUT", body):
                     self.acked.append((time.monotonic(), number))
