@@ -81,6 +81,23 @@ class Node:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
 
+class Gateway(Node):
+    """A `hiraeth serve --role gateway`."""
+
+    def __init__(self, name, ports, directory, endpoints):
+        super().__init__(name, ports, directory)
+        self.endpoints = endpoints
+
+    def arguments(self):
+        return [
+            "serve",
+            "--role", "gateway",
+            "--endpoints", self.endpoints,
+            "--listen-client", self.client,
+            "--listen-http", self.http,
+        ]  # fmt: skip
+
+
 class Cluster:
     """Nodes of one server program; subclasses say how it is started."""
 
@@ -110,9 +127,11 @@ class Cluster:
     def start(self, node):
         if node.running():
             return
+        is_gateway = isinstance(node, Gateway)
+        arguments = node.arguments() if is_gateway else self.arguments(node)
         with node.log.open("ab") as log:
             node.process = subprocess.Popen(
-                [self.binary, *self.arguments(node)],
+                [self.binary, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -187,6 +206,14 @@ class Hiraeth(Cluster):
             if time.monotonic() - began > CUT_WITHIN_SECONDS:
                 raise ClusterError(f"{node.name} holds its logs from {begins}, not beyond {ends}")
             time.sleep(0.1)
+
+    def gateways(self):
+        """As many gateways, each in front of all nodes; started and stopped like them."""
+        ports = free_ports(self.first_port + NODES * 8, NODES * 4)
+        return [
+            Gateway(f"g{i + 1}", ports[i * 4 : i * 4 + 4], self.directory, self.endpoints)
+            for i in range(NODES)
+        ]
 
     @staticmethod
     def region_numbers(node, name):

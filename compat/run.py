@@ -6,6 +6,8 @@ VictoriaMetrics.
 run.py --server-binary target/release/hiraeth          three nodes of ours, all suites
 run.py --server-binary target/release/hiraeth --faults and the kill tests
 run.py --etcd-binary /path/of/etcd --faults            the very same against the original
+run.py --server-binary target/release/hiraeth --gateway --suites etcdctl,go,python
+                                                       through gateways
 run.py --endpoints 127.0.0.1:2379,...                  a cluster that runs already
 """
 
@@ -164,8 +166,22 @@ def listed(command, folder, endpoints, environment=None):
     return counted(code, passed, failed, out)
 
 
+def left_out(options, suite):
+    """Names of what is not asked through a gateway; each is told with its reason."""
+    names = []
+    lines = (HERE / "skipped_gateway.txt").read_text().splitlines() if options.gateway else []
+    for line in lines:
+        if line.startswith(suite + "  "):
+            _, name, reason = line.split("  ")
+            names.append(name)
+            print(f"   skipped {name}: {reason}")
+    return names
+
+
 def etcdctl_suite(options, endpoints):
-    return listed([sys.executable, "run.py", endpoints, options.etcdctl], "etcdctl", endpoints)
+    command = [sys.executable, "run.py", endpoints, options.etcdctl]
+    environment = {"SKIPPED": "\n".join(left_out(options, "etcdctl"))}
+    return listed(command, "etcdctl", endpoints, environment)
 
 
 def python_suite(options, endpoints):
@@ -179,11 +195,14 @@ def node_suite(options, endpoints):
 
 def http_suite(options, endpoints):
     original = ["--etcd"] if options.etcd_binary else []
-    return listed([sys.executable, "run.py", endpoints, *original], "http", endpoints)
+    environment = {"SKIPPED": "\n".join(left_out(options, "http"))}
+    return listed([sys.executable, "run.py", endpoints, *original], "http", endpoints, environment)
 
 
 def go_suite(options, endpoints):
     command = [options.go, "test", "-count=1", "-v", "-timeout", f"{SUITE_SECONDS - 10}s", "."]
+    if skipped := left_out(options, "go"):
+        command += ["-skip", f"^({'|'.join(skipped)})$"]
     show = re.compile(r"^--- FAIL|_test\.go:\d+:|^panic|^(ok|FAIL)\s")
     # What etcd's own server has not is skipped there.
     environment = {"ORIGINAL": "1"} if options.etcd_binary else {}
@@ -340,11 +359,20 @@ def run_suites(options, endpoints):
 
 def run_on(cluster, options, directory):
     passed = failed = 0
+    gateways = []
     try:
         cluster.start_all()
         took = cluster.wait_healthy(options.etcdctl)
         print(f"-- three nodes at {cluster.endpoints}, healthy after {took:.1f} s", flush=True)
-        passed, failed = run_suites(options, cluster.endpoints)
+        endpoints = cluster.endpoints
+        if options.gateway:
+            gateways = cluster.gateways()
+            for gateway in gateways:
+                cluster.start(gateway)
+            cluster.wait_healthy(options.etcdctl, gateways)
+            endpoints = ",".join(gateway.client for gateway in gateways)
+            print(f"-- gateways at {endpoints}, and clients are told of these only", flush=True)
+        passed, failed = run_suites(options, endpoints)
         if options.faults:
             seconds = options.fault_seconds
             kinds = (KillTests, RegistryKillTests, MemberKillTests)
@@ -356,6 +384,8 @@ def run_on(cluster, options, directory):
         print(f"FAILED {error}", flush=True)
         failed += 1
     finally:
+        for gateway in gateways:
+            gateway.stop()
         cluster.stop_all()
     return passed, failed
 
@@ -371,6 +401,9 @@ def parse():
     parser.add_argument(
         "--suites", default=",".join(SUITES), help="of these; may be empty"
     )
+    parser.add_argument(
+        "--gateway", action="store_true", help="clients reach the nodes through gateways only"
+    )
     parser.add_argument("--faults", action="store_true", help="the kill tests too")
     parser.add_argument(
         "--fault-seconds", type=float, default=20, help="how long the writers write"
@@ -382,6 +415,8 @@ def parse():
     options.suites = [name for name in options.suites.split(",") if name]
     if unknown := set(options.suites) - set(SUITES):
         parser.error(f"no such suite: {', '.join(sorted(unknown))}")
+    if options.gateway and not options.server_binary:
+        parser.error("--gateway needs --server-binary")
     if options.faults and options.endpoints:
         parser.error("--faults needs servers that it may kill: --server-binary or --etcd-binary")
     return options

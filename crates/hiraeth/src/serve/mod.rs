@@ -1,5 +1,6 @@
-//! `hiraeth serve`: one node with its front doors.
+//! `hiraeth serve`: one node with its front doors, or a gateway to nodes.
 
+mod gateway;
 mod retention;
 mod run;
 mod settings;

@@ -12,6 +12,9 @@ use crate::logging;
 
 /// Serves until SIGINT or SIGTERM, or until the node can promise nothing any more.
 pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
+    if let Some(gateway) = settings.resolve_gateway()? {
+        return super::gateway::run(gateway);
+    }
     let resolved = settings.resolve()?;
     logging::start(&resolved.log, resolved.log_format)?;
     tokio::runtime::Builder::new_multi_thread()
@@ -103,7 +106,7 @@ impl std::fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
-async fn listen(address: &str, whose: &str) -> anyhow::Result<TcpListener> {
+pub(super) async fn listen(address: &str, whose: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("the {whose} address {address} cannot be listened on"))

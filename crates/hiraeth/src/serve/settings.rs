@@ -18,24 +18,36 @@ pub(crate) struct Settings {
     #[arg(long, env = "HIRAETH_CONFIG", value_name = "FILE")]
     #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
+    /// A node keeps data and is a member; a gateway passes on to members what clients want
+    /// [default: node].
+    #[arg(long, env = "HIRAETH_ROLE", value_enum)]
+    pub(super) role: Option<Role>,
+    /// For a gateway: where the members' client ports are.
+    #[arg(
+        long,
+        env = "HIRAETH_GATEWAY_ENDPOINTS",
+        value_name = "HOST:PORT,...",
+        value_delimiter = ','
+    )]
+    pub(super) endpoints: Option<Vec<String>>,
     /// This node's name, unique in the cluster [default: n1].
     #[arg(long, env = "HIRAETH_NAME")]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// Where everything is kept [default: ./hiraeth-data].
     #[arg(long, env = "HIRAETH_DATA_DIR", value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    pub(super) data_dir: Option<PathBuf>,
     /// Where etcd clients connect [default: 127.0.0.1:2379].
     #[arg(long, env = "HIRAETH_LISTEN_CLIENT", value_name = "HOST:PORT")]
-    listen_client: Option<String>,
+    pub(super) listen_client: Option<String>,
     /// Where peers connect [default: 127.0.0.1:2380].
     #[arg(long, env = "HIRAETH_LISTEN_PEER", value_name = "HOST:PORT")]
-    listen_peer: Option<String>,
+    pub(super) listen_peer: Option<String>,
     /// Where HTTP clients connect [default: 127.0.0.1:8500].
     #[arg(long, env = "HIRAETH_LISTEN_HTTP", value_name = "HOST:PORT")]
-    listen_http: Option<String>,
+    pub(super) listen_http: Option<String>,
     /// Where the registry answers DNS, over UDP and TCP [default: nowhere].
     #[arg(long, env = "HIRAETH_LISTEN_DNS", value_name = "HOST:PORT")]
-    listen_dns: Option<String>,
+    pub(super) listen_dns: Option<String>,
     /// The datacenter that Consul's clients are told [default: dc1].
     #[arg(long, env = "HIRAETH_DATACENTER", value_name = "NAME")]
     datacenter: Option<String>,
@@ -49,10 +61,10 @@ pub(crate) struct Settings {
     check_networks: Option<Vec<String>>,
     /// The domain that DNS answers for [default: consul].
     #[arg(long, env = "HIRAETH_DNS_DOMAIN", value_name = "NAME")]
-    dns_domain: Option<String>,
+    pub(super) dns_domain: Option<String>,
     /// Seconds that DNS answers may be kept by others [default: 0].
     #[arg(long, env = "HIRAETH_DNS_TTL_S", value_name = "S")]
-    dns_ttl_s: Option<u32>,
+    pub(super) dns_ttl_s: Option<u32>,
     /// Where clients are told to connect [default: the listening address].
     #[arg(long, env = "HIRAETH_ADVERTISE_CLIENT", value_name = "HOST:PORT")]
     advertise_client: Option<String>,
@@ -66,11 +78,11 @@ pub(crate) struct Settings {
         value_name = "NAME=HOST:PORT,...",
         value_delimiter = ','
     )]
-    initial_cluster: Option<Vec<String>>,
+    pub(super) initial_cluster: Option<Vec<String>>,
     /// Peer addresses of a cluster that is there, and to which this node was added (`member add`);
     /// matters at the first start only.
     #[arg(long, env = "HIRAETH_JOIN", value_name = "HOST:PORT,...", value_delimiter = ',')]
-    join: Option<Vec<String>>,
+    pub(super) join: Option<Vec<String>>,
     /// `existing` joins the cluster of the others in --initial-cluster, as etcd does [default: new].
     #[arg(long, env = "HIRAETH_INITIAL_CLUSTER_STATE", value_enum)]
     initial_cluster_state: Option<ClusterState>,
@@ -110,10 +122,21 @@ pub(crate) struct Settings {
     auth_token_ttl_s: Option<u64>,
     /// What is logged: a level, or a filter such as `info,node=debug` [default: info].
     #[arg(long, env = "HIRAETH_LOG", value_name = "FILTER")]
-    log: Option<String>,
+    pub(super) log: Option<String>,
     /// How log lines look [default: text].
     #[arg(long, env = "HIRAETH_LOG_FORMAT", value_enum)]
-    log_format: Option<LogFormat>,
+    pub(super) log_format: Option<LogFormat>,
+}
+
+/// What the process is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Role {
+    /// It keeps data and is a member.
+    #[default]
+    Node,
+    /// It passes on what clients want to members.
+    Gateway,
 }
 
 /// Whether the cluster is to be formed or is there.
@@ -139,18 +162,18 @@ pub(crate) struct Resolved {
 }
 
 impl Settings {
+    /// What the file says, if there is one.
+    pub(super) fn file(&self) -> anyhow::Result<Self> {
+        let Some(path) = &self.config else { return Ok(Self::default()) };
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
+        let file = toml::from_str(&text);
+        file.with_context(|| format!("the configuration {} is wrong", path.display()))
+    }
+
     /// Puts the file beneath what was given here, and the defaults beneath both.
     pub(crate) fn resolve(self) -> anyhow::Result<Resolved> {
-        let file = match &self.config {
-            None => Self::default(),
-            Some(path) => {
-                let text = std::fs::read_to_string(path).with_context(|| {
-                    format!("the configuration {} cannot be read", path.display())
-                })?;
-                toml::from_str(&text)
-                    .with_context(|| format!("the configuration {} is wrong", path.display()))?
-            }
-        };
+        let file = self.file()?;
         let name = self.name.or(file.name).unwrap_or_else(|| "n1".to_owned());
         let or = |flag: Option<String>, file: Option<String>, default: &str| {
             flag.or(file).unwrap_or_else(|| default.to_owned())

@@ -1,0 +1,111 @@
+use std::future::Future;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response};
+use tokio::net::TcpListener;
+use tokio::time::{Duration, sleep};
+use tonic::body::Body;
+
+use crate::config::Config;
+use crate::doors;
+use crate::members::Members;
+use crate::metrics::Meters;
+use crate::passing::{self, Kinds, Order, is_grpc, settle};
+use crate::words::{Refusal, Tongue};
+
+/// How often it is looked whether a member is ready, where somebody waits for that.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A gateway at work. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) members: Members,
+    pub(crate) meters: Meters,
+    kinds: Kinds,
+    /// Whose number all of HTTP has, so that to Consul's clients a gateway is one agent.
+    house: u64,
+    clients: AtomicU64,
+}
+
+/// Who sent a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client {
+    /// Its number, by which it finds its member.
+    pub(crate) number: u64,
+}
+
+impl Gateway {
+    /// Starts to look after the members; to be called in a runtime of tokio. Nothing is served yet.
+    #[must_use]
+    pub fn start(config: &Config) -> Self {
+        // Gateways do not all go to the same member.
+        let house = RandomState::new().build_hasher().finish();
+        let shared = Shared {
+            members: Members::start(config),
+            meters: Meters::default(),
+            kinds: Kinds::new(),
+            house,
+            clients: AtomicU64::new(house),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Ends once a member is ready.
+    pub async fn ready(&self) {
+        while !self.shared.members.any_ready() {
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Serves gRPC and HTTP on one port until `shutdown` ends: then nothing new is accepted, and what is
+    /// under way has five seconds to end.
+    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        doors::serve(self, listener, shutdown).await;
+    }
+
+    pub(crate) fn next_client(&self) -> Client {
+        Client { number: self.shared.clients.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// Answers one request.
+    pub(crate) async fn answer(
+        &self,
+        client: Client,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let shared = &*self.shared;
+        let tongue = Tongue::of(&request);
+        if let Some(answer) = doors::own(shared, &request).await {
+            return answer;
+        }
+        shared.meters.requests.fetch_add(1, Ordering::Relaxed);
+        let answer = self.pass(client, request).await;
+        answer.unwrap_or_else(|refusal| {
+            shared.meters.refused.fetch_add(1, Ordering::Relaxed);
+            tongue.tell(&refusal)
+        })
+    }
+
+    async fn pass(
+        &self,
+        client: Client,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Refusal> {
+        let shared = &*self.shared;
+        let (kind, is_grpc) = (shared.kinds.of(&request), is_grpc(&request));
+        let client = if is_grpc { client.number } else { shared.house };
+        let has_length = kind.is_short() && !is_grpc && request.method() != Method::HEAD;
+        let (head, body) = request.into_parts();
+        let body = passing::read_ahead(kind, body).await?;
+        let order = Order { kind, is_grpc, client };
+        let answer = passing::forward(&shared.members, &order, head, body).await?;
+        Ok(if has_length { settle(answer).await } else { answer.map(Body::new) })
+    }
+}

@@ -1,0 +1,130 @@
+use std::error::Error as _;
+use std::sync::atomic::Ordering;
+
+use h2::Reason;
+use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::http::request::Parts;
+use hyper::http::uri::{Authority, PathAndQuery, Scheme};
+use hyper::{Request, Response, Uri, Version};
+
+use super::answer::Passing;
+use super::body::Outgoing;
+use super::kind::Kind;
+use crate::members::{Member, Members, Standing};
+
+/// What is to be passed on.
+pub(crate) struct Order {
+    pub(crate) kind: Kind,
+    pub(crate) is_grpc: bool,
+    /// Whose it is: the same number comes to the same member while that is well.
+    pub(crate) client: u64,
+}
+
+/// Why there is no answer.
+pub(crate) enum Failure {
+    /// Nobody was reached: nothing was done. What each member answered to that.
+    Unreached(String),
+    /// The member went while the request was with it: what became of it is not known.
+    Lost(Authority),
+}
+
+/// What is meant for one connection only (RFC 9110, 7.6.1), and what the next one says by itself.
+const NOT_PASSED: [HeaderName; 6] = [
+    header::CONNECTION,
+    header::HOST,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Passes a request on to a member: to the next one if it was certainly not carried out.
+pub(crate) async fn forward(
+    members: &Members,
+    order: &Order,
+    mut head: Parts,
+    body: Outgoing,
+) -> Result<Response<Passing>, Failure> {
+    strip(&mut head.headers);
+    let mut body = Some(body);
+    for member in members.order(order.client) {
+        let Some(sent) = body.take() else { break };
+        let seat = match member.seat(order.kind).await {
+            Ok(seat) => seat,
+            Err(why) => {
+                member.stands(Standing::Gone, &why);
+                body = Some(sent);
+                continue;
+            }
+        };
+        let again = sent.again();
+        let request = request(&head, &member, sent);
+        member.passed.fetch_add(1, Ordering::Relaxed);
+        let error = match seat.sender().try_send_request(request).await {
+            Ok(answer) => {
+                let mut answer =
+                    answer.map(|body| Passing::new(body, order.is_grpc, &member, seat));
+                strip(answer.headers_mut());
+                return Ok(answer);
+            }
+            Err(mut error) => {
+                // It did not leave the gateway.
+                body = error.take_message().map(Request::into_body);
+                error.into_error()
+            }
+        };
+        if body.is_none() && was_refused(&error) {
+            body = again;
+        }
+        tracing::debug!(member = %member.address, %error, again = body.is_some(), "a request failed");
+        if body.is_none() {
+            return Err(Failure::Lost(member.address.clone()));
+        }
+    }
+    Err(Failure::Unreached(members.unreached()))
+}
+
+fn request(head: &Parts, member: &Member, body: Outgoing) -> Request<Outgoing> {
+    let mut request = Request::new(body);
+    let mut parts = hyper::http::uri::Parts::default();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(member.address.clone());
+    let path = head.uri.path_and_query().cloned();
+    parts.path_and_query = Some(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    // A path that was one before is one again.
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    *request.method_mut() = head.method.clone();
+    *request.version_mut() = Version::HTTP_2;
+    *request.headers_mut() = head.headers.clone();
+    request
+}
+
+/// Takes out what is not passed on.
+fn strip(headers: &mut HeaderMap) {
+    let named = headers.remove(header::CONNECTION);
+    if let Some(named) = named.as_ref().and_then(|it| it.to_str().ok()) {
+        for name in named.split(',').map(str::trim) {
+            headers.remove(name);
+        }
+    }
+    for name in &NOT_PASSED {
+        headers.remove(name);
+    }
+    headers.remove("keep-alive");
+    headers.remove("proxy-connection");
+    // The only value that HTTP/2 knows, and gRPC needs.
+    if headers.get(header::TE).is_some_and(|it| it != "trailers") {
+        headers.remove(header::TE);
+    }
+}
+
+/// Whether the member says that it did not begin with the request (RFC 9113, 8.7).
+fn was_refused(error: &hyper::Error) -> bool {
+    let error = error.source().and_then(|it| it.downcast_ref::<h2::Error>());
+    error.is_some_and(|error| match error.reason() {
+        Some(Reason::REFUSED_STREAM) => error.is_remote(),
+        // Said of streams that came after the last one it will answer.
+        Some(Reason::NO_ERROR) => error.is_go_away() && error.is_remote(),
+        _ => false,
+    })
+}

@@ -1,0 +1,102 @@
+use std::collections::BTreeMap;
+
+use hyper::Request;
+use hyper::header::CONTENT_TYPE;
+use prost::Message;
+use prost_types::FileDescriptorSet;
+
+/// What is known of a request before it is passed on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// One message, one answer, soon.
+    Unary,
+    /// One message; the answer, or its end, may come much later.
+    Waiting,
+    /// More of the request may come at any time.
+    Open,
+}
+
+impl Kind {
+    /// Whether it ends soon.
+    pub(crate) fn is_short(self) -> bool {
+        self == Self::Unary
+    }
+}
+
+/// Answered once, but perhaps much later.
+const WAITING: [&str; 2] = ["/v3lockpb.Lock/Lock", "/v3electionpb.Election/Campaign"];
+
+/// The kind of each method of gRPC that we know.
+pub(crate) struct Kinds(BTreeMap<String, Kind>);
+
+impl Kinds {
+    /// As the `.proto` files say.
+    pub(crate) fn new() -> Self {
+        let files = FileDescriptorSet::decode(proto::DESCRIPTORS).unwrap_or_default();
+        let mut kinds = BTreeMap::new();
+        for file in &files.file {
+            for service in &file.service {
+                for method in &service.method {
+                    let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                    let kind = match (method.client_streaming(), method.server_streaming()) {
+                        (true, _) => Kind::Open,
+                        (false, true) => Kind::Waiting,
+                        (false, false) if WAITING.contains(&path.as_str()) => Kind::Waiting,
+                        (false, false) => Kind::Unary,
+                    };
+                    kinds.insert(path, kind);
+                }
+            }
+        }
+        Self(kinds)
+    }
+
+    /// Of a request, whatever it speaks.
+    pub(crate) fn of<B>(&self, request: &Request<B>) -> Kind {
+        let path = request.uri().path();
+        if is_grpc(request) {
+            // What we do not know may be anything.
+            return self.0.get(path).copied().unwrap_or(Kind::Open);
+        }
+        if path.starts_with("/v3/") {
+            // Its streams have the paths of its calls.
+            return Kind::Open;
+        }
+        let query = request.uri().query().unwrap_or_default();
+        let waits = query.split('&').any(|it| it.starts_with("index=") || it.starts_with("wait="));
+        let streams = path.starts_with("/v1/snapshot") || path.starts_with("/v1/agent/monitor");
+        if waits || streams { Kind::Waiting } else { Kind::Unary }
+    }
+}
+
+/// Whether a request is gRPC.
+pub(crate) fn is_grpc<B>(request: &Request<B>) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::{Kind, Kinds};
+
+    #[test]
+    fn the_kinds_are_those_of_the_proto_files() {
+        let kinds = Kinds::new();
+        let of = |path: &str, kind: &str| {
+            kinds.of(&Request::get(path).header("content-type", kind).body(()).unwrap())
+        };
+        let grpc = |path| of(path, "application/grpc");
+        assert_eq!(grpc("/etcdserverpb.KV/Txn"), Kind::Unary);
+        assert_eq!(grpc("/etcdserverpb.Watch/Watch"), Kind::Open);
+        assert_eq!(grpc("/etcdserverpb.Maintenance/Snapshot"), Kind::Waiting);
+        assert_eq!(grpc("/v3lockpb.Lock/Lock"), Kind::Waiting);
+        assert_eq!(grpc("/hiraeth.v1.Registry/Open"), Kind::Open);
+        assert_eq!(grpc("/hiraeth.v1.Registry/Find"), Kind::Unary);
+        assert_eq!(grpc("/nobody.Knows/It"), Kind::Open);
+        assert_eq!(of("/v3/watch", "application/json"), Kind::Open);
+        assert_eq!(of("/v1/kv/a?wait=3s&index=7", ""), Kind::Waiting);
+        assert_eq!(of("/v1/kv/a?recurse", ""), Kind::Unary);
+    }
+}
