@@ -74,24 +74,30 @@ impl Writer {
 
 /// Takes values from bytes; byte strings are slices of them, not copies.
 pub(crate) struct Cursor {
-    rest: Bytes,
-    length: usize,
+    bytes: Bytes,
+    /// What comes next. A number beside the bytes: to cut off what was read would count a reference
+    /// for each number.
+    at: usize,
 }
 
 impl Cursor {
     pub(crate) fn new(bytes: Bytes) -> Self {
-        Self { length: bytes.len(), rest: bytes }
+        Self { bytes, at: 0 }
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
     pub(crate) fn error(&self, what: &'static str) -> CodecError {
-        CodecError { what, offset: self.length - self.rest.len(), length: self.length }
+        CodecError { what, offset: self.at, length: self.bytes.len() }
     }
 
     pub(crate) fn byte(&mut self) -> Result<u8, CodecError> {
-        let Some(first) = self.rest.first().copied() else {
+        let Some(first) = self.rest().first().copied() else {
             return Err(self.error("the end where a byte is due"));
         };
-        drop(self.rest.split_to(1));
+        self.at += 1;
         Ok(first)
     }
 
@@ -105,14 +111,14 @@ impl Cursor {
 
     pub(crate) fn number(&mut self) -> Result<u64, CodecError> {
         let mut value = 0_u64;
-        for (at, byte) in self.rest.iter().copied().enumerate().take(10) {
+        for (at, byte) in self.rest().iter().copied().enumerate().take(10) {
             let bits = u64::from(byte & 0x7f);
             if at == 9 && bits > 1 {
                 return Err(self.error("a number over 64 bits"));
             }
             value |= bits << (7 * at);
             if byte < 0x80 {
-                drop(self.rest.split_to(at + 1));
+                self.at += at + 1;
                 return Ok(value);
             }
         }
@@ -130,16 +136,30 @@ impl Cursor {
     }
 
     pub(crate) fn wide(&mut self) -> Result<u128, CodecError> {
-        let Some(bytes) = self.rest.first_chunk::<16>().copied() else {
+        let Some(bytes) = self.rest().first_chunk::<16>().copied() else {
             return Err(self.error("the end inside an identity"));
         };
-        drop(self.rest.split_to(16));
+        self.at += 16;
         Ok(u128::from_be_bytes(bytes))
     }
 
     pub(crate) fn bytes(&mut self) -> Result<Bytes, CodecError> {
+        let from = self.skip()?;
+        Ok(self.bytes.slice(from..self.at))
+    }
+
+    /// A byte string to look at, where nothing of it is to be kept.
+    pub(crate) fn borrowed(&mut self) -> Result<&[u8], CodecError> {
+        let from = self.skip()?;
+        Ok(self.bytes.get(from..self.at).unwrap_or_default())
+    }
+
+    /// Goes behind a byte string; answers where it begins.
+    fn skip(&mut self) -> Result<usize, CodecError> {
         let length = self.count()?;
-        Ok(self.rest.split_to(length))
+        let from = self.at;
+        self.at += length;
+        Ok(from)
     }
 
     pub(crate) fn text(&mut self) -> Result<String, CodecError> {
@@ -161,7 +181,7 @@ impl Cursor {
         let count = self.number()?;
         usize::try_from(count)
             .ok()
-            .filter(|count| *count <= self.rest.len())
+            .filter(|count| *count <= self.rest().len())
             .ok_or_else(|| self.error("a length beyond the end"))
     }
 
@@ -178,7 +198,7 @@ impl Cursor {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rest.is_empty()
+        self.rest().is_empty()
     }
 
     pub(crate) fn end(&self) -> Result<(), CodecError> {

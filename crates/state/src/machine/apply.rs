@@ -35,15 +35,16 @@ impl Machine {
                 return Ok(self.effects(Err(fault)));
             }
         };
-        let mut effects = self.apply_envelope(entry, &envelope, reader, batch)?;
-        effects.session = envelope.session;
+        let session = envelope.session;
+        let mut effects = self.apply_envelope(entry, envelope, reader, batch)?;
+        effects.session = session;
         Ok(effects)
     }
 
     fn apply_envelope(
         &mut self,
         entry: &Entry,
-        envelope: &Envelope,
+        envelope: Envelope,
         reader: &dyn Reader,
         batch: &mut Batch,
     ) -> Result<Effects, ReadFailure> {
@@ -59,7 +60,7 @@ impl Machine {
             return Ok(self.effects(Err(Code::EpochMismatch.into())));
         }
         let mut effects = self.effects(Ok(Response::Done));
-        effects.outcome.result = self.carry_out(&envelope.command, reader, batch, &mut effects)?;
+        effects.outcome.result = self.carry_out(envelope.command, reader, batch, &mut effects)?;
         effects.outcome.revision = self.revision();
         if let Some(tag) = &envelope.session {
             self.sessions.keep(tag, entry.index, &effects.outcome);
@@ -80,7 +81,7 @@ impl Machine {
 
     fn carry_out(
         &mut self,
-        command: &Command,
+        command: Command,
         reader: &dyn Reader,
         batch: &mut Batch,
         effects: &mut Effects,
@@ -88,7 +89,7 @@ impl Machine {
         match &mut self.kind {
             Kind::KeyValue | Kind::Registry(_) => {}
             Kind::Directory(directory) => {
-                let (result, changed) = directory.apply(command, batch);
+                let (result, changed) = directory.apply(&command, batch);
                 effects.directory_changed = changed;
                 return Ok(result);
             }
@@ -99,42 +100,41 @@ impl Machine {
                 let at = (self.applied.index, self.applied.term);
                 let unwritten = &mut custom.unwritten;
                 let mut store = Store::new(self.region, at, reader, unwritten, batch);
-                let answer = custom.machine.apply(data.clone(), &mut store)?;
+                let answer = custom.machine.apply(data, &mut store)?;
                 return Ok(Ok(Response::Executed(answer)));
             }
             Kind::Retired => return Ok(Err(retired())),
         }
         let space = &mut self.space;
-        if let Err(code) = space.alarms().refuse(command) {
+        if let Err(code) = space.alarms().refuse(&command) {
             return Ok(Err(code.into()));
         }
         match command {
-            Command::Put(put) => space.change(reader, batch, &mut effects.events).put(put),
+            Command::Put(put) => space.change(reader, batch, &mut effects.events).put(&put),
             Command::Delete(delete) => {
-                space.change(reader, batch, &mut effects.events).delete(delete).map(Ok)
+                space.change(reader, batch, &mut effects.events).delete(&delete).map(Ok)
             }
-            Command::Txn(txn) => space.change(reader, batch, &mut effects.events).txn(txn),
-            Command::Compact { revision } => Ok(space.compact(*revision)),
-            Command::Alarm { alarm, raise } => Ok(space.set_alarm(*alarm, *raise, batch)),
+            Command::Txn(txn) => space.change(reader, batch, &mut effects.events).txn(&txn),
+            Command::Compact { revision } => Ok(space.compact(revision)),
+            Command::Alarm { alarm, raise } => Ok(space.set_alarm(alarm, raise, batch)),
             Command::LeaseGrant { id, ttl_seconds } => {
-                let (id, ttl_seconds) = (*id, *ttl_seconds);
                 let result = space.grant(id, ttl_seconds, batch);
                 if result.is_ok() {
                     effects.leases.push(LeaseChange::Granted { id, ttl_seconds });
                 }
                 Ok(result)
             }
-            Command::LeaseRevoke { id } => Ok(self.revoke(*id, reader, batch, effects)),
+            Command::LeaseRevoke { id } => Ok(self.revoke(id, reader, batch, effects)),
             Command::Limited { ranges, command } => {
-                if !self.leases_within(command, ranges) {
+                if !self.leases_within(&command, &ranges) {
                     return Ok(Err(Code::PermissionDenied.into()));
                 }
-                self.carry_out(command, reader, batch, effects)
+                self.carry_out(*command, reader, batch, effects)
             }
             Command::LeaseExpire { ids } => {
                 for id in ids {
                     // Revoked meanwhile, or named twice: nothing is left to do.
-                    drop(self.revoke(*id, reader, batch, effects));
+                    drop(self.revoke(id, reader, batch, effects));
                 }
                 Ok(Ok(Response::Done))
             }
@@ -160,7 +160,7 @@ impl Machine {
 
     fn change_registry(
         &mut self,
-        command: &RegistryCommand,
+        command: RegistryCommand,
         reader: &dyn Reader,
         batch: &mut Batch,
         effects: &mut Effects,

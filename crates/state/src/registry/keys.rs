@@ -7,7 +7,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use types::RegionId;
 
-use super::name::{CheckKey, InstanceKey, ServiceName};
+use super::name::ServiceName;
+use super::record::Instance;
 use crate::keys::REGISTRY;
 
 /// What a record is: the byte after its service.
@@ -58,7 +59,8 @@ fn hash16(namespace: &str, service: &str) -> u16 {
 }
 
 fn key(region: RegionId, namespace: &str, service: &str, kind: Kind, rest: &[&str]) -> Bytes {
-    let mut key = place(region, namespace, service);
+    let length: usize = rest.iter().map(|part| part.len() + 1).sum();
+    let mut key = place(region, namespace, service, length.max(1));
     key.put_u8(kind as u8);
     for (at, part) in rest.iter().enumerate() {
         if at > 0 {
@@ -71,8 +73,10 @@ fn key(region: RegionId, namespace: &str, service: &str, kind: Kind, rest: &[&st
 
 /// What the keys of all records of a service begin with. No name has a zero byte, so that no service's
 /// place is the beginning of another's.
-fn place(region: RegionId, namespace: &str, service: &str) -> BytesMut {
-    let mut key = BytesMut::with_capacity(96);
+/// There is room for exactly `more`: a buffer without any left over is made into a key as it is.
+fn place(region: RegionId, namespace: &str, service: &str, more: usize) -> BytesMut {
+    let length = HEAD + namespace.len() + 1 + service.len() + 1;
+    let mut key = BytesMut::with_capacity(length + more);
     key.put_u64(region.get());
     key.put_u8(REGISTRY);
     key.put_u16(hash16(namespace, service));
@@ -83,22 +87,21 @@ fn place(region: RegionId, namespace: &str, service: &str) -> BytesMut {
     key
 }
 
-pub(crate) fn instance(region: RegionId, service: &ServiceName, instance: &InstanceKey) -> Bytes {
-    let rest = [&*instance.node, &*instance.id];
-    key(region, &service.namespace, &service.name, Kind::Instance, &rest)
+pub(crate) fn instance(region: RegionId, instance: &Instance) -> Bytes {
+    let Instance { node, namespace, id, service, .. } = instance;
+    key(region, namespace, service, Kind::Instance, &[node, id])
 }
 
 /// `service`: whose instance the check is about; `None` for a check of a node.
-pub(crate) fn check(region: RegionId, service: Option<&ServiceName>, check: &CheckKey) -> Bytes {
+pub(crate) fn check(
+    region: RegionId,
+    service: Option<&ServiceName>,
+    node: &str,
+    (namespace, id): (&str, &str),
+) -> Bytes {
     match service {
-        Some(service) => {
-            let rest = [&*check.node, &*check.id];
-            key(region, &service.namespace, &service.name, Kind::Check, &rest)
-        }
-        None => {
-            let rest = [&*check.node, &*check.namespace, &*check.id];
-            key(region, "", "", Kind::NodeCheck, &rest)
-        }
+        Some(service) => key(region, &service.namespace, &service.name, Kind::Check, &[node, id]),
+        None => key(region, "", "", Kind::NodeCheck, &[node, namespace, id]),
     }
 }
 
@@ -133,7 +136,7 @@ pub(crate) fn all(region: RegionId) -> (Bytes, Bytes) {
 
 /// Those of no service, which have to be known before the others mean anything.
 pub(crate) fn of_no_service(region: RegionId) -> (Bytes, Bytes) {
-    let start = place(region, "", "").freeze();
+    let start = place(region, "", "", 0).freeze();
     let mut end = BytesMut::from(start.as_ref());
     end.truncate(HEAD + 1);
     // One more than the zero that ends the empty name.
@@ -163,13 +166,13 @@ pub(crate) fn parse(key: &[u8]) -> Option<Parsed<'_>> {
 mod tests {
     use types::RegionId;
 
-    use super::super::name::{CheckKey, InstanceKey, ServiceName};
-    use super::{Kind, check, hash16, instance, of_no_service, parse, session};
+    use super::super::name::ServiceName;
+    use super::{Kind, check, hash16, key, of_no_service, parse, session};
 
     #[test]
     fn the_written_form_stands() {
         let service = ServiceName::new("default", "web");
-        let key = instance(RegionId(5), &service, &InstanceKey::new("n1", "default", "w1"));
+        let key = key(RegionId(5), "default", "web", Kind::Instance, &["n1", "w1"]);
         let hash = hash16("default", "web").to_be_bytes();
         let head = [&[0, 0, 0, 0, 0, 0, 0, 5, b'G'][..], &hash].concat();
         assert_eq!(key, [&head[..], b"default\0web\0in1\0w1"].concat());
@@ -184,8 +187,9 @@ mod tests {
         let (start, end) = of_no_service(RegionId(5));
         let inside = |key: &[u8]| *start <= *key && *key < *end;
         assert!(inside(&session(RegionId(5), "\u{10ffff}")));
-        let of_node = CheckKey::new("n", "default", "c");
-        assert!(inside(&check(RegionId(5), None, &of_node)));
-        assert!(!inside(&check(RegionId(5), Some(&ServiceName::new("default", "web")), &of_node)));
+        let id = ("default", "c");
+        assert!(inside(&check(RegionId(5), None, "n", id)));
+        let web = ServiceName::new("default", "web");
+        assert!(!inside(&check(RegionId(5), Some(&web), "n", id)));
     }
 }

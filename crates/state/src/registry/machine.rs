@@ -28,11 +28,11 @@ pub(super) type Answer = Result<Result<RegistryAnswer, Fault>, ReadFailure>;
 /// Carries out a command at one revision: what it changes of the registry, and the locks that go with
 /// the sessions it ended.
 pub(crate) fn carry_out(
-    command: &RegistryCommand,
+    command: RegistryCommand,
     stage: Stage<'_>,
     changes: &mut Changes,
 ) -> Answer {
-    match command {
+    match &command {
         RegistryCommand::Kv(write) => return put(write, stage),
         RegistryCommand::KvDelete { key, index } => return delete(key, *index, stage),
         RegistryCommand::Txn(ops) => return txn::carry_out(ops, stage),

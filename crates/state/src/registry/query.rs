@@ -9,7 +9,7 @@ use types::Revision;
 use super::answer::Timer;
 use super::command::Expiry;
 use super::deadlines::Due;
-use super::model::{Owner, Registry, ServiceEntry};
+use super::model::{InstanceEntry, NodeEntry, Owner, Registry, Resident, ServiceEntry, Slot};
 use super::name::{CheckKey, InstanceKey, Name, ServiceName, TimerId};
 use super::record::{Check, Instance, Node, Session, Status};
 
@@ -100,14 +100,17 @@ impl Registry {
     /// The services of a namespace, each with every tag that any instance of it has.
     #[must_use]
     pub fn services(&self, namespace: &str) -> Indexed<BTreeMap<Name, Vec<Name>>> {
-        let from = ServiceName::new(namespace, "");
-        let services =
-            self.services.range(from..).take_while(|(it, _)| &*it.namespace == namespace);
-        let value = services
+        let value = self
+            .services_of(namespace)
             .map(|(it, entry)| (it.name.clone(), entry.tags.keys().cloned().collect()))
             .collect();
         let index = self.service_lists.get(namespace).copied().unwrap_or_default();
         Indexed { index: seen(index), value }
+    }
+
+    fn services_of(&self, namespace: &str) -> impl Iterator<Item = (&ServiceName, &ServiceEntry)> {
+        let all = self.services.range(ServiceName::new(namespace, "")..);
+        all.take_while(move |(it, _)| &*it.namespace == namespace)
     }
 
     /// The nodes that have all of `meta` in their metadata, by name.
@@ -124,13 +127,22 @@ impl Registry {
         let Some(entry) = self.nodes.get(name) else {
             return Indexed { index: self.gone_nodes.index(name), value: None };
         };
-        let instances = entry.instances.keys().filter_map(|(namespace, id)| {
-            let key =
-                InstanceKey { node: name.clone(), namespace: namespace.clone(), id: id.clone() };
-            self.instance_entry(&key).map(|entry| entry.record.clone())
-        });
+        let instances = self.entries(entry, entry.instances.sorted());
+        let instances = instances.map(|entry| entry.record.clone());
         let value = NodeServices { node: entry.record.clone(), instances: instances.collect() };
         Indexed { index: seen(entry.index), value: Some(value) }
+    }
+
+    /// What is known of these instances on a node.
+    fn entries<'a>(
+        &'a self,
+        node: &'a NodeEntry,
+        residents: Vec<&'a Resident>,
+    ) -> impl Iterator<Item = &'a InstanceEntry> + 'a {
+        residents.into_iter().filter_map(|it| {
+            let instances = &self.services.at(it.service)?.instances;
+            instances.at(instances.find(&node.record.name, &it.id))
+        })
     }
 
     /// The instances of a namespace on a node, by id.
@@ -139,13 +151,11 @@ impl Registry {
         let Some(entry) = self.nodes.get(name) else {
             return Indexed { index: self.gone_nodes.index(name), value: Vec::new() };
         };
-        let first = (Name::from(namespace), Name::default());
-        let keys = entry.instances.range(first..).take_while(|((ns, _), _)| &**ns == namespace);
-        let value = keys.filter_map(|((namespace, id), _)| {
-            let (node, namespace, id) = (name.clone(), namespace.clone(), id.clone());
-            self.instance(&InstanceKey { node, namespace, id })
-        });
-        Indexed { index: seen(entry.index), value: value.collect() }
+        let mut residents = entry.instances.sorted();
+        residents.retain(|it| &*it.namespace == namespace);
+        let value = self.entries(entry, residents);
+        let value = value.map(|entry| entry.record.clone()).collect();
+        Indexed { index: seen(entry.index), value }
     }
 
     /// The checks on a node, its own and then those of its instances.
@@ -156,18 +166,7 @@ impl Registry {
         };
         let own =
             entry.checks.iter().map(|check| NamedCheck { check: check.clone(), instance: None });
-        let of_instances = entry.instances.keys().filter_map(|(namespace, id)| {
-            let key =
-                InstanceKey { node: name.clone(), namespace: namespace.clone(), id: id.clone() };
-            self.instance_entry(&key)
-        });
-        let of_instances = of_instances.flat_map(|entry| {
-            let instance = Some(entry.record.clone());
-            entry
-                .checks
-                .iter()
-                .map(move |check| NamedCheck { check: check.clone(), instance: instance.clone() })
-        });
+        let of_instances = self.entries(entry, entry.instances.sorted()).flat_map(named);
         Indexed { index: seen(entry.checks_index), value: own.chain(of_instances).collect() }
     }
 
@@ -177,27 +176,25 @@ impl Registry {
         let Some(entry) = self.services.get(service) else {
             return Indexed { index: self.gone_services.index(service), value: Vec::new() };
         };
-        let checks = entry.instances.iter().flat_map(|entry| {
-            let instance = Some(entry.record.clone());
-            entry
-                .checks
-                .iter()
-                .map(move |check| NamedCheck { check: check.clone(), instance: instance.clone() })
-        });
-        Indexed { index: seen(entry.checks_index), value: checks.collect() }
+        let value = entry.instances.iter().flat_map(named).collect();
+        Indexed { index: seen(entry.checks_index), value }
     }
 
     /// Every check of a namespace that stands so, or every one, by id and node.
     #[must_use]
     pub fn checks(&self, namespace: &str, status: Option<Status>) -> Indexed<Vec<NamedCheck>> {
-        let keys = self.check_places.from(namespace, "").map(|place| CheckKey {
-            node: place.node.clone(),
-            namespace: place.namespace.clone(),
-            id: place.id.clone(),
+        let of_nodes = self.nodes.values().flat_map(|node| &node.checks);
+        let of_nodes = of_nodes.filter(|check| &*check.namespace == namespace);
+        let of_nodes = of_nodes.map(|check| NamedCheck { check: check.clone(), instance: None });
+        let services = self.services_of(namespace).map(|(_, entry)| entry);
+        let of_instances = services.flat_map(|entry| entry.instances.iter()).flat_map(named);
+        let found = of_nodes.chain(of_instances);
+        let found = found.filter(|it| status.is_none_or(|wanted| it.check.status == wanted));
+        let mut value: Vec<NamedCheck> = found.collect();
+        value.sort_by(|one, next| {
+            (&one.check.id, &one.check.node).cmp(&(&next.check.id, &next.check.node))
         });
-        let found = keys.filter_map(|key| self.check(&key));
-        let value = found.filter(|it| status.is_none_or(|wanted| it.check.status == wanted));
-        Indexed { index: seen(self.lists.checks), value: value.collect() }
+        Indexed { index: seen(self.lists.checks), value }
     }
 
     /// One check.
@@ -219,24 +216,26 @@ impl Registry {
         self.instance_entry(key).map(|entry| entry.record.clone())
     }
 
-    /// On which nodes an instance of this id is, for who does not know where it was registered.
-    pub fn instance_nodes<'a>(
-        &'a self,
-        namespace: &'a str,
-        id: &'a str,
-    ) -> impl Iterator<Item = &'a Name> {
-        let places = self.instance_places.from(namespace, id);
-        places.take_while(move |place| &*place.id == id).map(|place| &place.node)
+    /// On which nodes an instance of this id is, at most `most` of them, by name: for who does not know
+    /// where it was registered.
+    #[must_use]
+    pub fn instance_nodes(&self, namespace: &str, id: &str, most: usize) -> Vec<Name> {
+        let places = self.instance_places.of(namespace, id).take(most);
+        self.names(places.map(|place| place.node))
     }
 
-    /// On which nodes a check of this id is.
-    pub fn check_nodes<'a>(
-        &'a self,
-        namespace: &'a str,
-        id: &'a str,
-    ) -> impl Iterator<Item = &'a Name> {
-        let places = self.check_places.from(namespace, id);
-        places.take_while(move |place| &*place.id == id).map(|place| &place.node)
+    /// On which nodes a check of this id is, at most `most` of them, by name.
+    #[must_use]
+    pub fn check_nodes(&self, namespace: &str, id: &str, most: usize) -> Vec<Name> {
+        let places = self.check_places.of(namespace, id).take(most);
+        self.names(places.map(|place| place.node))
+    }
+
+    fn names(&self, nodes: impl Iterator<Item = Slot>) -> Vec<Name> {
+        let names = nodes.filter_map(|node| Some(self.nodes.at(node)?.record.name.clone()));
+        let mut names: Vec<Name> = names.collect();
+        names.sort();
+        names
     }
 
     /// One session.
@@ -272,23 +271,23 @@ impl Registry {
         self.timers.iter().filter_map(|(id, owner)| match owner {
             Owner::Check(check) => {
                 let service = self.service_of_check(check);
-                Some((*id, check.timer(service.as_ref())?))
+                Some((*id, check.timer(service)?))
             }
             Owner::Session(session) => Some((*id, Timer::Session { ttl_ms: session.ttl_ms })),
         })
     }
 
     /// What a check's deadline is known by; `None` if there is no such check. Whether its time is counted
-    /// at all is for the deadlines to say. All a heartbeat needs: one search.
+    /// at all is for the deadlines to say. All a heartbeat needs: two searches.
     #[must_use]
     pub fn check_timer(&self, node: &str, namespace: &str, id: &str) -> Option<TimerId> {
-        self.check_places.get(namespace, id, node).map(|about| about.timer)
+        self.check_places.get(namespace, id, self.nodes.find(node)?).map(|about| about.timer)
     }
 
     /// The check that a deadline belongs to: who beats knows it by that.
     #[must_use]
     pub fn check_of(&self, timer: TimerId) -> Option<&Arc<Check>> {
-        match self.timers.get(&timer)? {
+        match self.timers.get(timer)? {
             Owner::Check(check) => Some(check),
             Owner::Session(_) => None,
         }
@@ -298,7 +297,7 @@ impl Registry {
     #[must_use]
     pub fn expiry(&self, due: Due) -> Option<Expiry> {
         let (Due::Silent { id, .. } | Due::Removal { id } | Due::Session { id }) = due;
-        match (self.timers.get(&id)?, due) {
+        match (self.timers.get(id)?, due) {
             (Owner::Check(check), Due::Silent { status, .. }) => {
                 Some(Expiry::Check { check: check.key(), modified: check.modified, status })
             }
@@ -328,6 +327,13 @@ impl InstanceFilter {
         }
         if self.near_zone.as_ref() == Some(&member.instance.zone) { 1 } else { 2 }
     }
+}
+
+/// The checks of an instance.
+fn named(entry: &InstanceEntry) -> impl Iterator<Item = NamedCheck> + '_ {
+    let instance = Some(entry.record.clone());
+    let checks = entry.checks.iter();
+    checks.map(move |check| NamedCheck { check: check.clone(), instance: instance.clone() })
 }
 
 fn has_pairs(pairs: &[(Name, Name)], wanted: &[(Name, Name)]) -> bool {

@@ -182,6 +182,11 @@ impl Check {
         CheckKey { node: self.node.clone(), namespace: self.namespace.clone(), id: self.id.clone() }
     }
 
+    /// Whether it is about this instance.
+    pub(crate) fn is_about(&self, namespace: &str, instance: &str) -> bool {
+        (&*self.namespace, &*self.instance) == (namespace, instance)
+    }
+
     /// Whether it is about the node and so about everything on it.
     #[must_use]
     pub fn is_of_node(&self) -> bool {

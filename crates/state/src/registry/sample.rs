@@ -61,7 +61,7 @@ mod tests {
 
     fn registry() -> Registry {
         let mut registry = Registry::default();
-        registry.insert_node(Arc::new(Node {
+        let node = registry.insert_node(Arc::new(Node {
             name: "n".into(),
             id: "".into(),
             address: "".into(),
@@ -71,7 +71,7 @@ mod tests {
             modified: Revision(1),
         }));
         for number in 0..COUNT {
-            registry.insert_instance(Instance {
+            let instance = Instance {
                 node: "n".into(),
                 namespace: "default".into(),
                 id: format!("{number:04}").as_str().into(),
@@ -87,7 +87,8 @@ mod tests {
                 extra: [].into(),
                 created: Revision(1),
                 modified: Revision(1),
-            });
+            };
+            assert!(registry.insert_instance(node, instance).is_some());
         }
         registry
     }

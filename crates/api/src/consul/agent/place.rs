@@ -9,15 +9,11 @@ use crate::consul::problem::Problem;
 
 /// The only one of `nodes`, which are where an id is apart from this server's own node. However many there
 /// are, two are looked at.
-fn only<'a>(
-    what: &str,
-    id: &str,
-    mut nodes: impl Iterator<Item = &'a Name>,
-) -> Result<Option<Name>, Problem> {
-    match (nodes.next(), nodes.next()) {
-        (None, _) => Ok(None),
-        (Some(node), None) => Ok(Some(Name::clone(node))),
-        (Some(one), Some(other)) => Err(Problem::bad(format!(
+fn only(what: &str, id: &str, nodes: Vec<Name>) -> Result<Option<Name>, Problem> {
+    match nodes.as_slice() {
+        [] => Ok(None),
+        [node] => Ok(Some(Name::clone(node))),
+        [one, other, ..] => Err(Problem::bad(format!(
             "{what} {id:?} is on the nodes {one:?}, {other:?} and maybe others: ask one of \
              them, or the catalog"
         ))),
@@ -44,7 +40,7 @@ pub(super) async fn instance(asked: &Asked, id: &str) -> Result<InstanceKey, Pro
         if registry.instance(&here).is_some() {
             return Ok(Some(here.node));
         }
-        only("the service ID", id, registry.instance_nodes(DEFAULT_NAMESPACE, id))
+        only("the service ID", id, registry.instance_nodes(DEFAULT_NAMESPACE, id, 2))
     });
     let node = found.await?.ok_or_else(|| {
         Problem::not_found(format!(
@@ -62,7 +58,7 @@ pub(super) async fn check(asked: &Asked, id: &str) -> Result<(CheckKey, NamedChe
         if let Some(check) = registry.check(&here) {
             return Ok(Some((here, check)));
         }
-        let nodes = registry.check_nodes(DEFAULT_NAMESPACE, id);
+        let nodes = registry.check_nodes(DEFAULT_NAMESPACE, id, 2);
         let Some(node) = only("the check ID", id, nodes)? else { return Ok(None) };
         let key = CheckKey::new(&node, DEFAULT_NAMESPACE, id);
         Ok(registry.check(&key).map(|check| (key, check)))

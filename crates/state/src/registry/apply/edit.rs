@@ -9,7 +9,7 @@ use types::{Batch, RegionId, Revision};
 use super::told::Told;
 use crate::codec::primitives::Writer;
 use crate::registry::answer::{Changes, Timer, TimerChange};
-use crate::registry::model::Registry;
+use crate::registry::model::{At, Registry, Slot, Taken};
 use crate::registry::name::{CheckKey, InstanceKey, Name, ServiceName, TimerId};
 use crate::registry::record::{Check, Instance, Node, Session};
 use crate::registry::{codec, keys};
@@ -66,17 +66,19 @@ impl<'a> Edit<'a> {
     }
 
     /// Sets a node that is another one now.
-    pub(super) fn put_node(&mut self, mut node: Node) {
+    pub(super) fn put_node(&mut self, mut node: Node) -> Slot {
         node.modified = self.revision;
         let mut out = Writer::with_capacity(128);
         codec::put_node(&mut out, &node);
         self.batch.put(keys::node(self.region, &node.name), out.finish());
-        let name = node.name.clone();
-        self.registry.insert_node(Arc::new(node));
+        // Here: what a new one has as its indexes looks as if it were told already.
+        self.changes.nodes.insert(node.name.clone());
+        let slot = self.registry.insert_node(Arc::new(node));
         self.registry.lists.nodes = self.revision;
         self.changes.node_list = true;
-        self.touch_node(&name, Told::Yes);
-        self.touch_services_on(&name, Told::Yes);
+        self.touch_node(slot, Told::Yes);
+        self.touch_services_on(slot, Told::Yes);
+        slot
     }
 
     /// Removes a node with everything on it.
@@ -86,11 +88,12 @@ impl<'a> Edit<'a> {
         let checks: Vec<CheckKey> = node.checks.iter().map(|check| check.key()).collect();
         let instances: Vec<InstanceKey> = node
             .instances
-            .keys()
-            .map(|(namespace, id)| InstanceKey {
+            .sorted()
+            .into_iter()
+            .map(|it| InstanceKey {
                 node: name.clone(),
-                namespace: namespace.clone(),
-                id: id.clone(),
+                namespace: it.namespace.clone(),
+                id: it.id.clone(),
             })
             .collect();
         for id in sessions {
@@ -115,73 +118,91 @@ impl<'a> Edit<'a> {
         self.untold_nodes.insert(name.clone());
     }
 
-    /// Sets an instance that is another one now than `before`. Its node is known.
-    pub(super) fn put_instance(&mut self, before: Option<Arc<Instance>>, mut instance: Instance) {
+    /// Sets an instance that is another one now than `before`, on a known node. Answers where it is.
+    pub(super) fn put_instance(
+        &mut self,
+        node: Slot,
+        before: Option<Arc<Instance>>,
+        mut instance: Instance,
+    ) -> Option<At> {
         instance.modified = self.revision;
-        let (key, name) = (instance.key(), instance.service_name());
         let moved = before.as_ref().is_some_and(|it| it.service != instance.service);
-        let checks = if moved { self.move_out(&key) } else { Vec::new() };
+        let checks = if moved { self.move_out(node, &instance.key()) } else { Vec::new() };
         let shown = before.is_some_and(|it| it.tags != instance.tags)
-            && self.registry.instance_entry(&key).is_some_and(|it| !it.checks.is_empty());
+            && self
+                .registry
+                .find_instance(node, &instance.namespace, &instance.id)
+                .and_then(|at| self.registry.instance_at(at))
+                .is_some_and(|it| !it.checks.is_empty());
         let mut out = Writer::with_capacity(256);
         codec::put_instance(&mut out, &instance);
-        self.batch.put(keys::instance(self.region, &name, &key), out.finish());
-        let begins = !self.registry.services.contains_key(&name);
-        if self.registry.insert_instance(instance) {
-            self.touch_service_list(&name.namespace);
+        self.batch.put(keys::instance(self.region, &instance), out.finish());
+        let Taken { service, at, begins, other_tags } =
+            self.registry.insert_instance(node, instance)?;
+        if begins || other_tags {
+            self.touch_service_list(service);
         }
-        self.touch_node(&key.node, Told::Yes);
+        self.touch_node(node, Told::Yes);
         // Of one that moved in the record does not tell when; with other tags, lists of checks show them.
-        self.touch_service(&name, if moved || shown { Told::No } else { Told::Yes });
+        self.touch_service(service, if moved || shown { Told::No } else { Told::Yes });
         if begins || shown {
-            self.touch_service_checks(&name);
+            self.touch_service_checks(service);
         }
         if shown {
             self.touch_checks(Told::No);
-            self.touch_node_checks(&key.node, Told::No);
+            self.touch_node_checks(node, Told::No);
         }
         for check in checks {
-            self.put_check(None, (*check).clone());
+            let place = self.registry.check_place(node, Some(at), &check);
+            self.put_check(place, None, (*check).clone());
         }
+        Some(at)
     }
 
     /// Takes an instance out of its service. Answers its checks, which lie with the service and have to
     /// move along.
-    fn move_out(&mut self, key: &InstanceKey) -> Vec<Arc<Check>> {
-        let Some(entry) = self.registry.instance_entry(key) else { return Vec::new() };
+    fn move_out(&mut self, node: Slot, key: &InstanceKey) -> Vec<Arc<Check>> {
+        let at = self.registry.find_instance(node, &key.namespace, &key.id);
+        let Some(entry) = at.and_then(|at| self.registry.instance_at(at)) else {
+            return Vec::new();
+        };
         let (service, checks) = (entry.record.service_name(), entry.checks.clone());
         for check in &checks {
-            self.batch.delete(keys::check(self.region, Some(&service), &check.key()));
-            self.registry.drop_check(&check.key());
+            let record = keys::check(self.region, Some(&service), &check.node, check.place());
+            self.batch.delete(record);
+            self.registry.drop_check(node, &check.key());
         }
-        self.take_out(key);
-        if !checks.is_empty() {
-            self.touch_service_checks(&service);
+        let left = self.take_out(node, key);
+        if let Some(service) = left.filter(|_| !checks.is_empty()) {
+            self.touch_service_checks(service);
         }
         checks
     }
 
     pub(super) fn remove_instance(&mut self, key: &InstanceKey) {
-        let Some(entry) = self.registry.instance_entry(key) else { return };
+        let Some(node) = self.registry.nodes.find(&key.node) else { return };
+        let at = self.registry.find_instance(node, &key.namespace, &key.id);
+        let Some(entry) = at.and_then(|at| self.registry.instance_at(at)) else { return };
         let checks: Vec<CheckKey> = entry.checks.iter().map(|check| check.key()).collect();
         for check in checks {
             self.remove_check(&check);
         }
-        self.take_out(key);
+        self.take_out(node, key);
     }
 
-    /// Removes an instance that has no checks any more.
-    fn take_out(&mut self, key: &InstanceKey) {
-        let Some((instance, other)) = self.registry.drop_instance(key) else { return };
-        let name = instance.service_name();
-        self.batch.delete(keys::instance(self.region, &name, key));
+    /// Removes an instance that has no checks any more. Answers its service, if that is still there.
+    fn take_out(&mut self, node: Slot, key: &InstanceKey) -> Option<Slot> {
+        let (instance, left, other) = self.registry.drop_instance(node, key)?;
+        self.batch.delete(keys::instance(self.region, &instance));
         if other {
-            self.touch_service_list(&name.namespace);
+            self.touch_services_of(&instance.namespace);
         }
-        self.touch_node(&key.node, Told::No);
-        if self.registry.services.contains_key(&name) {
-            return self.touch_service(&name, Told::No);
+        self.touch_node(node, Told::No);
+        if let Some(service) = left {
+            self.touch_service(service, Told::No);
+            return Some(service);
         }
+        let name = instance.service_name();
         self.changes.services.insert(name.clone());
         self.untold_services.insert(name.clone());
         if let Some(oldest) = self.registry.gone_services.insert(name, self.revision) {
@@ -189,5 +210,6 @@ impl<'a> Edit<'a> {
             self.batch.delete(keys::service_index(self.region, &oldest));
             self.untold_lists = true;
         }
+        None
     }
 }

@@ -6,7 +6,7 @@ use types::limits;
 use super::Edit;
 use crate::registry::command::Expiry;
 use crate::registry::name::{InstanceKey, Name};
-use crate::registry::record::{Check, Status};
+use crate::registry::record::Status;
 
 /// What a check says of whose instance nothing was heard (Consul's words).
 const SILENT: &str = "TTL expired";
@@ -22,8 +22,7 @@ impl Edit<'_> {
                     return false;
                 }
                 let output = silent(&known.output);
-                let check = Check { status: *status, output, ..(*known).clone() };
-                self.put_check(Some(known), check);
+                self.set_status(known, *status, output);
             }
             Expiry::Instance { check, modified } => {
                 let known = self.registry.check_at(check).filter(|it| it.modified == *modified);

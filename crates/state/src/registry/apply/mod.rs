@@ -18,19 +18,19 @@ type Answer = Result<RegistryAnswer, Fault>;
 
 impl Edit<'_> {
     /// Carries out a command that is not about keys. What is refused leaves no trace.
-    pub(crate) fn carry_out(&mut self, command: &RegistryCommand) -> Answer {
-        super::check::check(command)?;
+    pub(crate) fn carry_out(&mut self, command: RegistryCommand) -> Answer {
+        super::check::check(&command)?;
         match command {
-            RegistryCommand::Register(registration) => self.register(registration)?,
-            RegistryCommand::Deregister(Target::Node(node)) => self.remove_node(node),
-            RegistryCommand::Deregister(Target::Instance(key)) => self.remove_instance(key),
-            RegistryCommand::Deregister(Target::Check(key)) => self.remove_check(key),
+            RegistryCommand::Register(registration) => self.register(*registration)?,
+            RegistryCommand::Deregister(Target::Node(node)) => self.remove_node(&node),
+            RegistryCommand::Deregister(Target::Instance(key)) => self.remove_instance(&key),
+            RegistryCommand::Deregister(Target::Check(key)) => self.remove_check(&key),
             RegistryCommand::UpdateCheck { check, status, output } => {
-                self.update_check(check, *status, output.as_ref())?;
+                self.update_check(&check, status, output)?;
             }
-            RegistryCommand::CreateSession(session) => self.create_session(session)?,
-            RegistryCommand::DestroySession { id } => self.end_session(id),
-            RegistryCommand::RenewSession { id } => self.renew_session(id)?,
+            RegistryCommand::CreateSession(session) => self.create_session(*session)?,
+            RegistryCommand::DestroySession { id } => self.end_session(&id),
+            RegistryCommand::RenewSession { id } => self.renew_session(&id)?,
             RegistryCommand::Expire(expiries) => {
                 let expired = expiries.iter().filter(|expiry| self.expire(expiry)).count();
                 return Ok(RegistryAnswer::Expired(expired as u64));

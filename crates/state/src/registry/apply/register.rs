@@ -1,71 +1,111 @@
 //! Registering, and what checks say.
 
+use std::sync::Arc;
+
 use types::{Code, Fault, limits};
 
 use super::Edit;
 use crate::registry::command::{CheckRegistration, Registration};
-use crate::registry::name::{CheckKey, InstanceKey, Name};
+use crate::registry::model::{At, Slot};
+use crate::registry::name::{CheckKey, Name};
 use crate::registry::record::{Check, Instance, Node, Status};
 
 impl Edit<'_> {
-    pub(super) fn register(&mut self, registration: &Registration) -> Result<(), Fault> {
-        self.may_register(registration)?;
-        self.register_node(registration);
-        if let Some(instance) = &registration.instance {
-            if registration.replace_checks {
+    pub(super) fn register(&mut self, registration: Registration) -> Result<(), Fault> {
+        let known = self.registry.nodes.find(&registration.node.name);
+        self.may_register(&registration, known)?;
+        let Registration { node, skip_node_update, instance, checks, replace_checks } =
+            registration;
+        let node = match known {
+            Some(known) if skip_node_update => known,
+            _ => self.register_node(known, node),
+        };
+        // Where the instance is that came with it: most checks are about that.
+        let mut here: Option<(Name, Name, At)> = None;
+        if let Some(instance) = instance {
+            if replace_checks {
                 // Before it moves to another service, which never has them.
-                self.drop_other_checks(&registration.node.name, instance, &registration.checks);
+                self.drop_other_checks(node, &instance, &checks);
             }
-            self.register_instance(&registration.node.name, instance);
+            let (namespace, id) = (instance.namespace.clone(), instance.id.clone());
+            here = self.register_instance(node, instance).map(|at| (namespace, id, at));
         }
-        for registered in &registration.checks {
-            self.register_check(&registration.node.name, registered);
+        for registered in checks {
+            let check = &registered.check;
+            let at = match &here {
+                Some((namespace, id, at)) if check.is_about(namespace, id) => Some(Some(*at)),
+                _ => self.registry.find_about(node, &check.namespace, &check.instance),
+            };
+            // There is one: that was looked at first.
+            if let Some(at) = at {
+                self.register_check(node, at, registered);
+            }
         }
         Ok(())
     }
 
     /// Everything that can be wrong, before anything is changed.
-    fn may_register(&self, registration: &Registration) -> Result<(), Fault> {
-        let Registration { node, instance, checks, .. } = registration;
-        let known = self.registry.nodes.get(&node.name);
+    fn may_register(&self, registration: &Registration, known: Option<Slot>) -> Result<(), Fault> {
+        let Registration { instance, checks, .. } = registration;
         if known.is_none() && self.registry.nodes.len() >= limits::REGISTRY_NODES {
             return full("nodes", limits::REGISTRY_NODES);
         }
-        let id_of = |it: &Instance| (it.namespace.clone(), it.id.clone());
+        let node = known.and_then(|known| self.registry.nodes.at(known));
+        let is_there = |namespace: &str, id: &str| {
+            node.is_some_and(|node| node.instances.get(namespace, id).is_some())
+        };
         if let Some(instance) = instance {
-            let is_there = known.is_some_and(|it| it.instances.contains_key(&id_of(instance)));
-            if !is_there && self.registry.instances >= limits::REGISTRY_INSTANCES {
+            if self.registry.instances >= limits::REGISTRY_INSTANCES
+                && !is_there(&instance.namespace, &instance.id)
+            {
                 return full("instances", limits::REGISTRY_INSTANCES);
             }
             let lists = &self.registry.service_lists;
-            if !lists.contains_key(&instance.namespace)
-                && lists.len() >= limits::REGISTRY_NAMESPACES
+            if lists.len() >= limits::REGISTRY_NAMESPACES
+                && !lists.contains_key(&instance.namespace)
             {
                 return full("namespaces", limits::REGISTRY_NAMESPACES);
             }
         }
         for CheckRegistration { check, .. } in checks {
-            let id = (check.namespace.clone(), check.instance.clone());
-            let comes = instance.as_ref().is_some_and(|instance| id_of(instance) == id);
-            let is_there = known.is_some_and(|it| it.instances.contains_key(&id));
-            if !check.is_of_node() && !comes && !is_there {
-                let detail = format!("unknown service ID {:?} for check {:?}", id.1, check.id);
+            let (namespace, id) = (&check.namespace, &check.instance);
+            let comes = |it: &Instance| check.is_about(&it.namespace, &it.id);
+            if !check.is_of_node()
+                && !instance.as_ref().is_some_and(comes)
+                && !is_there(namespace, id)
+            {
+                let detail = format!("unknown service ID {id:?} for check {:?}", check.id);
                 return Err(Fault::new(Code::InstanceUnknown, detail));
             }
         }
-        self.may_add_checks(&node.name, checks)
+        self.may_add_checks(known, checks)
     }
 
-    fn may_add_checks(&self, node: &Name, checks: &[CheckRegistration]) -> Result<(), Fault> {
+    fn may_add_checks(
+        &self,
+        node: Option<Slot>,
+        checks: &[CheckRegistration],
+    ) -> Result<(), Fault> {
         let checks = checks.iter().map(|it| &it.check);
-        let fresh: Vec<&Check> = checks.filter(|it| !self.registry.has_check(node, it)).collect();
+        // Counted first as if all were new: what is far from any bound needs no search.
+        let entry = node.and_then(|node| self.registry.nodes.at(node));
+        let on_node = entry.map_or(0, |entry| entry.check_count);
+        let in_region = self.registry.check_places.len();
+        let all = checks.len();
+        if in_region + all <= limits::REGISTRY_REGION_CHECKS
+            && on_node + all <= limits::REGISTRY_CHECKS_BESIDE
+        {
+            return Ok(());
+        }
+        let is_new = |it: &&Check| node.is_none_or(|node| !self.registry.has_check(node, it));
+        let fresh: Vec<&Check> = checks.filter(is_new).collect();
         if fresh.is_empty() {
             return Ok(());
         }
-        let on_node = self.registry.nodes.get(node).map_or(0, |node| node.check_count);
-        let beside = fresh.iter().map(|it| self.registry.checks_beside(node, it)).max();
+        let beside = |it: &&Check| node.map_or(0, |node| self.registry.checks_beside(node, it));
+        let beside = fresh.iter().map(beside).max();
         for (known, most, what) in [
-            (self.registry.check_places.len(), limits::REGISTRY_REGION_CHECKS, "checks"),
+            (in_region, limits::REGISTRY_REGION_CHECKS, "checks"),
             (on_node, limits::REGISTRY_NODE_CHECKS, "checks on one node"),
             (beside.unwrap_or(0), limits::REGISTRY_CHECKS_BESIDE, "checks about one instance"),
         ] {
@@ -76,60 +116,64 @@ impl Edit<'_> {
         Ok(())
     }
 
-    fn register_node(&mut self, registration: &Registration) {
-        let node = &registration.node;
-        let known = self.registry.nodes.get(&node.name).map(|entry| entry.record.clone());
-        match known {
-            Some(_) if registration.skip_node_update => {}
-            Some(known) => {
-                let same =
-                    Node { created: known.created, modified: known.modified, ..node.clone() };
-                if same != *known {
-                    self.put_node(same);
-                }
-            }
-            None => self.put_node(Node { created: self.revision, ..node.clone() }),
-        }
+    fn register_node(&mut self, known: Option<Slot>, node: Node) -> Slot {
+        let entry = known.and_then(|slot| Some((slot, self.registry.nodes.at(slot)?)));
+        let Some((slot, entry)) = entry else {
+            return self.put_node(Node { created: self.revision, ..node });
+        };
+        let (created, modified) = (entry.record.created, entry.record.modified);
+        let same = Node { created, modified, ..node };
+        if same == *entry.record { slot } else { self.put_node(same) }
     }
 
-    fn register_instance(&mut self, node: &Name, instance: &Instance) {
-        let instance = Instance { node: node.clone(), ..instance.clone() };
-        let known = self.registry.instance_entry(&instance.key()).map(|it| it.record.clone());
-        let Some(known) = known else {
-            return self.put_instance(None, Instance { created: self.revision, ..instance });
+    fn register_instance(&mut self, node: Slot, mut instance: Instance) -> Option<At> {
+        instance.node = self.registry.nodes.at(node)?.record.name.clone();
+        let at = self.registry.find_instance(node, &instance.namespace, &instance.id);
+        let known = at.and_then(|at| Some((at, self.registry.instance_at(at)?.record.clone())));
+        let Some((at, known)) = known else {
+            return self.put_instance(node, None, Instance { created: self.revision, ..instance });
         };
         let same = Instance { created: known.created, modified: known.modified, ..instance };
-        if same != *known {
-            self.put_instance(Some(known), same);
+        if same == *known {
+            return Some(at);
         }
+        self.put_instance(node, Some(known), same)
     }
 
-    fn register_check(&mut self, node: &Name, registered: &CheckRegistration) {
-        let check = Check { node: node.clone(), ..registered.check.clone() };
-        let known = self.registry.check_at(&check.key()).cloned();
-        let Some(known) = known else {
-            let (created, timer) = (self.revision, self.new_timer());
-            return self.put_check(None, Check { created, timer, ..check });
+    fn register_check(&mut self, node: Slot, at: Option<At>, registered: CheckRegistration) {
+        let CheckRegistration { mut check, keep_status } = registered;
+        if let Some(entry) = self.registry.nodes.at(node) {
+            check.node = entry.record.name.clone();
+        }
+        let (namespace, id) = (&check.namespace, &check.id);
+        let known = match self.registry.check_beside(node, at, namespace, id) {
+            Some(known) => Some(known.clone()),
+            None => {
+                let place = self.registry.check_place(node, at, &check);
+                if !self.registry.is_check(place) {
+                    let (created, timer) = (self.revision, self.new_timer());
+                    return self.put_check(place, None, Check { created, timer, ..check });
+                }
+                // It was about something else.
+                self.registry.check_on(node, namespace, id).cloned()
+            }
         };
+        let Some(known) = known else { return };
         let mut same =
             Check { created: known.created, modified: known.modified, timer: known.timer, ..check };
-        if registered.keep_status {
+        if keep_status {
             (same.status, same.output) = (known.status, known.output.clone());
         }
-        if same != *known {
-            self.put_check(Some(known), same);
-        } else {
-            self.hear_of(&known);
+        if same == *known {
+            return self.hear_of(at, &known);
         }
+        let place = self.registry.check_place(node, at, &same);
+        self.put_check(place, Some(known), same);
     }
 
-    fn drop_other_checks(&mut self, node: &Name, instance: &Instance, kept: &[CheckRegistration]) {
-        let key = InstanceKey {
-            node: node.clone(),
-            namespace: instance.namespace.clone(),
-            id: instance.id.clone(),
-        };
-        let Some(entry) = self.registry.instance_entry(&key) else { return };
+    fn drop_other_checks(&mut self, node: Slot, instance: &Instance, kept: &[CheckRegistration]) {
+        let at = self.registry.find_instance(node, &instance.namespace, &instance.id);
+        let Some(entry) = at.and_then(|at| self.registry.instance_at(at)) else { return };
         let stays = |check: &Check| kept.iter().any(|it| it.check.place() == check.place());
         let others: Vec<CheckKey> =
             entry.checks.iter().filter(|it| !stays(it)).map(|it| it.key()).collect();
@@ -138,23 +182,32 @@ impl Edit<'_> {
         }
     }
 
+    /// What is said of a check that is known: how it stands, and in which words.
+    pub(super) fn set_status(&mut self, known: Arc<Check>, status: Status, output: Name) {
+        let found = self.registry.nodes.find(&known.node).and_then(|node| {
+            Some((node, self.registry.find_about(node, &known.namespace, &known.instance)?))
+        });
+        let Some((node, at)) = found else { return };
+        if (known.status, &known.output) == (status, &output) {
+            return self.hear_of(at, &known);
+        }
+        let place = self.registry.check_place(node, at, &known);
+        let check = Check { status, output, ..(*known).clone() };
+        self.put_check(place, Some(known), check);
+    }
+
     pub(super) fn update_check(
         &mut self,
         key: &CheckKey,
         status: Status,
-        output: Option<&Name>,
+        output: Option<Name>,
     ) -> Result<(), Fault> {
         let Some(known) = self.registry.check_at(key).cloned() else {
             let detail = format!("Unknown check ID {:?}", key.id);
             return Err(Fault::new(Code::CheckUnknown, detail));
         };
-        let output = output.unwrap_or(&known.output);
-        if known.status != status || known.output != *output {
-            let check = Check { status, output: output.clone(), ..(*known).clone() };
-            self.put_check(Some(known), check);
-        } else {
-            self.hear_of(&known);
-        }
+        let output = output.unwrap_or_else(|| known.output.clone());
+        self.set_status(known, status, output);
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::registry::{codec, keys};
 
 impl Edit<'_> {
     /// Refused in Consul's words, which its clients look at.
-    pub(super) fn create_session(&mut self, session: &Session) -> Result<(), Fault> {
+    pub(super) fn create_session(&mut self, session: Session) -> Result<(), Fault> {
         if self.registry.sessions.contains_key(&session.id) {
             let detail = format!("the session {:?} is there already", session.id);
             return Err(Fault::new(Code::InvalidArgument, detail));
@@ -36,7 +36,7 @@ impl Edit<'_> {
             }
         }
         let (created, timer) = (self.revision, self.new_timer());
-        self.put_session(Session { created, modified: created, timer, ..session.clone() });
+        self.put_session(Session { created, modified: created, timer, ..session });
         Ok(())
     }
 

@@ -7,7 +7,8 @@ use super::Edit;
 use crate::codec::primitives::Writer;
 use crate::registry::answer::Changes;
 use crate::registry::keys;
-use crate::registry::name::{Name, ServiceName};
+use crate::registry::model::Slot;
+use crate::registry::name::Name;
 use crate::registry::record::Session;
 
 /// Whether the newest of the records that an index is the index of tells it.
@@ -18,7 +19,7 @@ pub(super) enum Told {
 }
 
 impl Edit<'_> {
-    pub(super) fn touch_checked(&mut self, node: &Name, service: Option<&ServiceName>, told: Told) {
+    pub(super) fn touch_checked(&mut self, node: Slot, service: Option<Slot>, told: Told) {
         self.touch_checks(told);
         self.touch_node_checks(node, told);
         match service {
@@ -37,58 +38,69 @@ impl Edit<'_> {
         self.untold_lists |= told == Told::No;
     }
 
-    pub(super) fn touch_node(&mut self, name: &Name, told: Told) {
+    pub(super) fn touch_node(&mut self, node: Slot, told: Told) {
         self.changed = true;
-        let Some(node) = self.registry.nodes.get_mut(name) else { return };
-        node.index = self.revision;
-        self.changes.nodes.insert(name.clone());
+        let Some(entry) = self.registry.nodes.at_mut(node) else { return };
+        let before = std::mem::replace(&mut entry.index, self.revision);
+        if before != self.revision && entry.checks_index != self.revision {
+            self.changes.nodes.insert(entry.record.name.clone());
+        }
         if told == Told::No {
-            self.untold_nodes.insert(name.clone());
+            self.untold_nodes.insert(entry.record.name.clone());
         }
     }
 
     /// Of the checks on a node, or of what is shown with them.
-    pub(super) fn touch_node_checks(&mut self, name: &Name, told: Told) {
+    pub(super) fn touch_node_checks(&mut self, node: Slot, told: Told) {
         self.changed = true;
-        let Some(node) = self.registry.nodes.get_mut(name) else { return };
-        node.checks_index = self.revision;
-        self.changes.nodes.insert(name.clone());
+        let Some(entry) = self.registry.nodes.at_mut(node) else { return };
+        let before = std::mem::replace(&mut entry.checks_index, self.revision);
+        if before != self.revision && entry.index != self.revision {
+            self.changes.nodes.insert(entry.record.name.clone());
+        }
         if told == Told::No {
-            self.untold_nodes.insert(name.clone());
+            self.untold_nodes.insert(entry.record.name.clone());
         }
     }
 
     /// As for the service, which is touched as well: whether it is told is the same question.
-    pub(super) fn touch_service_checks(&mut self, name: &ServiceName) {
-        if let Some(service) = self.registry.services.get_mut(name) {
+    pub(super) fn touch_service_checks(&mut self, service: Slot) {
+        if let Some(service) = self.registry.services.at_mut(service) {
             service.checks_index = self.revision;
         }
     }
 
-    pub(super) fn touch_service(&mut self, name: &ServiceName, told: Told) {
+    pub(super) fn touch_service(&mut self, service: Slot, told: Told) {
         self.changed = true;
-        let Some(service) = self.registry.services.get_mut(name) else { return };
-        service.index = self.revision;
-        self.changes.services.insert(name.clone());
+        let Some(entry) = self.registry.services.at_mut(service) else { return };
+        // What this revision touched before is among what changed already.
+        if std::mem::replace(&mut entry.index, self.revision) != self.revision {
+            self.changes.services.insert(entry.name.clone());
+        }
         if told == Told::No {
-            self.untold_services.insert(name.clone());
+            self.untold_services.insert(entry.name.clone());
         }
     }
 
     /// Answers about a service show the nodes its instances are on, with their checks.
-    pub(super) fn touch_services_on(&mut self, node: &Name, told: Told) {
-        let Some(node) = self.registry.nodes.get(node) else { return };
-        let services = node.instances.iter().map(|((namespace, _), name)| ServiceName {
-            namespace: namespace.clone(),
-            name: name.clone(),
-        });
-        let services: BTreeSet<ServiceName> = services.collect();
+    pub(super) fn touch_services_on(&mut self, node: Slot, told: Told) {
+        let Some(node) = self.registry.nodes.at(node) else { return };
+        let services: BTreeSet<Slot> = node.instances.iter().map(|it| it.service).collect();
         for service in services {
-            self.touch_service(&service, told);
+            self.touch_service(service, told);
         }
     }
 
-    pub(super) fn touch_service_list(&mut self, namespace: &Name) {
+    /// The list that a service is in.
+    pub(super) fn touch_service_list(&mut self, service: Slot) {
+        let entry = self.registry.services.at(service);
+        if let Some(namespace) = entry.map(|entry| entry.name.namespace.clone()) {
+            self.touch_services_of(&namespace);
+        }
+    }
+
+    /// The list of a namespace's services.
+    pub(super) fn touch_services_of(&mut self, namespace: &Name) {
         let mut out = Writer::default();
         out.revision(self.revision);
         self.batch.put(keys::service_list(self.region, namespace), out.finish());

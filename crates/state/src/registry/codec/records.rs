@@ -13,12 +13,9 @@ pub(crate) fn put_name(out: &mut Writer, name: &str) {
 }
 
 pub(crate) fn get_name(from: &mut Cursor) -> Result<Name, CodecError> {
-    let bytes = from.bytes()?;
-    if bytes.is_empty() {
+    match core::str::from_utf8(from.borrowed()?) {
         // All empty ones share one place.
-        return Ok(Name::default());
-    }
-    match core::str::from_utf8(&bytes) {
+        Ok("") => Ok(Name::default()),
         Ok(text) => Ok(text.into()),
         Err(_) => Err(from.error("text that is not UTF-8")),
     }
@@ -26,7 +23,7 @@ pub(crate) fn get_name(from: &mut Cursor) -> Result<Name, CodecError> {
 
 /// A copy: the bytes that come are a slice of a whole log entry or table, which would stay with it.
 fn get_opaque(from: &mut Cursor) -> Result<Box<[u8]>, CodecError> {
-    Ok(from.bytes()?.as_ref().into())
+    Ok(from.borrowed()?.into())
 }
 
 pub(crate) fn put_names(out: &mut Writer, names: &[Name]) {

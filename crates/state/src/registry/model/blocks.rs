@@ -45,29 +45,33 @@ impl<T> Blocks<T> {
         self.0.get(spot.block)?.get(spot.at.unwrap_or_else(|at| at.saturating_sub(1)))
     }
 
-    /// Puts an entry where it belongs; answers the one it takes the place of.
-    pub(crate) fn insert(&mut self, spot: Spot, entry: T) -> Option<T> {
+    /// Puts an entry where it belongs. Answers where it is then, and the one it takes the place of.
+    pub(crate) fn insert(&mut self, spot: Spot, entry: T) -> (Spot, Option<T>) {
         let Some(block) = self.0.get_mut(spot.block) else {
             self.0.push(vec![entry]);
-            return None;
+            return (Spot { at: Ok(0), ..spot }, None);
         };
         let at = match spot.at {
-            Ok(at) => return Some(std::mem::replace(&mut block[at], entry)),
+            Ok(at) => return (spot, Some(std::mem::replace(&mut block[at], entry))),
             Err(at) => at,
         };
         if block.len() == block.capacity() {
             // An eighth more at a time: doubling would leave a third of the memory unused.
-            block.reserve_exact((block.len() / 8).max(1));
+            block.reserve_exact((block.len() / 8).max(2));
         }
         block.insert(at, entry);
+        let mut place = Spot { block: spot.block, at: Ok(at) };
         if block.len() > BLOCK {
             // What comes in order leaves full blocks behind.
             let middle = if at == BLOCK { BLOCK } else { BLOCK / 2 };
             let right = block.split_off(middle);
             block.shrink_to_fit();
             self.0.insert(spot.block + 1, right);
+            if at >= middle {
+                place = Spot { block: spot.block + 1, at: Ok(at - middle) };
+            }
         }
-        None
+        (place, None)
     }
 
     pub(crate) fn remove(&mut self, spot: Spot) -> Option<T> {
@@ -127,8 +131,9 @@ mod tests {
                 if what == 0 {
                     prop_assert_eq!(blocks.remove(spot).map(|it| it.1), map.remove(&key));
                 } else {
-                    let before = blocks.insert(spot, (key, what)).map(|it| it.1);
-                    prop_assert_eq!(before, map.insert(key, what));
+                    let (place, before) = blocks.insert(spot, (key, what));
+                    prop_assert_eq!(before.map(|it| it.1), map.insert(key, what));
+                    prop_assert_eq!(blocks.get(place), Some(&(key, what)));
                 }
             }
             prop_assert!(blocks.0.len() > 3 && blocks.0.iter().all(|block| block.len() <= 256));

@@ -3,57 +3,76 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::members::Place;
-use super::{About, NodeEntry, Owner, Registry, ServiceEntry};
+use types::Revision;
+
+use super::members::{Members, Resident, Residents};
+use super::places::Place;
+use super::{About, At, CheckAt, NodeEntry, Owner, Registry, ServiceEntry, Slot};
 use crate::registry::name::{CheckKey, InstanceKey, Name, ServiceName};
 use crate::registry::record::{Check, Instance, Node, Session};
 
+/// What became of an instance that was taken in.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::registry) struct Taken {
+    pub(in crate::registry) service: Slot,
+    pub(in crate::registry) at: At,
+    /// The service came about with it.
+    pub(in crate::registry) begins: bool,
+    /// The service has other tags now.
+    pub(in crate::registry) other_tags: bool,
+}
+
 impl Registry {
-    pub(in crate::registry) fn insert_node(&mut self, record: Arc<Node>) {
-        self.gone_nodes.remove(&record.name);
-        match self.nodes.get_mut(&record.name) {
-            Some(entry) => entry.record = record,
-            None => {
-                let entry = NodeEntry {
-                    record: record.clone(),
-                    index: record.modified,
-                    checks_index: record.created,
-                    instances: BTreeMap::new(),
-                    checks: Vec::new(),
-                    check_count: 0,
-                    sessions: BTreeSet::new(),
-                };
-                self.nodes.insert(record.name.clone(), entry);
+    pub(in crate::registry) fn insert_node(&mut self, record: Arc<Node>) -> Slot {
+        if let Some(slot) = self.nodes.find(&record.name) {
+            if let Some(entry) = self.nodes.at_mut(slot) {
+                entry.record = record;
             }
+            return slot;
         }
+        self.gone_nodes.remove(&record.name);
+        let entry = NodeEntry {
+            record: record.clone(),
+            index: record.modified,
+            checks_index: record.created,
+            instances: Residents::default(),
+            checks: Vec::new(),
+            check_count: 0,
+            sessions: BTreeSet::new(),
+        };
+        self.nodes.add(record.name.clone(), entry)
     }
 
-    /// Takes in an instance whose node is known, in the place of the one with its key, which is of the
-    /// same service. Answers whether the service came about or has other tags now.
-    pub(in crate::registry) fn insert_instance(&mut self, mut record: Instance) -> bool {
-        let Some(node) = self.nodes.get_mut(&record.node) else { return false };
-        record.node = node.record.name.clone();
-        self.vocabulary.share(&mut record.zone);
-        let mut name = record.service_name();
-        let is_new_service = match self.services.get_key_value(&name) {
-            // The records of a service share its name.
-            Some((known, _)) => {
-                name = known.clone();
-                (record.namespace, record.service) = (known.namespace.clone(), known.name.clone());
-                false
-            }
-            None => true,
-        };
-        node.instances
-            .insert((record.namespace.clone(), record.id.clone()), record.service.clone());
-        self.instance_places.insert(Place {
-            namespace: record.namespace.clone(),
-            id: record.id.clone(),
-            node: record.node.clone(),
-            value: (),
-        });
+    /// The service of this name; a new one, without anything in it, if there is none.
+    fn service_slot(&mut self, name: ServiceName) -> (Slot, bool) {
+        if let Some(slot) = self.services.find(&name) {
+            return (slot, false);
+        }
         self.gone_services.remove(&name);
-        let service = self.services.entry(name).or_default();
+        let entry = ServiceEntry {
+            name: name.clone(),
+            instances: Members::default(),
+            tags: BTreeMap::new(),
+            index: Revision(0),
+            checks_index: Revision(0),
+        };
+        (self.services.add(name, entry), true)
+    }
+
+    /// Takes in an instance on a known node, in the place of the one with its key, which is of the same
+    /// service. `None` if there is no such node.
+    pub(in crate::registry) fn insert_instance(
+        &mut self,
+        node: Slot,
+        mut record: Instance,
+    ) -> Option<Taken> {
+        record.node = self.nodes.at(node)?.record.name.clone();
+        self.vocabulary.share(&mut record.zone);
+        let (slot, begins) = self.service_slot(record.service_name());
+        let service = self.services.at_mut(slot)?;
+        // The records of a service share its name.
+        record.namespace = service.name.namespace.clone();
+        record.service = service.name.name.clone();
         let mut other_tags = false;
         for tag in record.tags.iter() {
             match service.tags.get_mut(tag) {
@@ -64,80 +83,87 @@ impl Registry {
                 }
             }
         }
-        let neighbour = service.instances.neighbour(&record.node, &record.id);
-        let neighbour = neighbour.map(|entry| entry.record.clone());
+        let spot = service.instances.find(&record.node, &record.id);
+        let is_new = service.instances.at(spot).is_none();
+        let neighbour = service.instances.neighbour(spot).map(|entry| &entry.record);
         // Most instances of a service have the same tags and metadata.
-        record.tags = match &neighbour {
+        record.tags = match neighbour {
             Some(known) if known.tags == record.tags => known.tags.clone(),
             _ => service.same_tags(&record.tags),
         };
-        record.meta = match &neighbour {
+        record.meta = match neighbour {
             Some(known) if known.meta == record.meta => known.meta.clone(),
             _ => self.vocabulary.same_pairs(&record.meta),
         };
-        let before = service.instances.insert(Arc::new(record));
-        self.instances += usize::from(before.is_none());
+        let record = Arc::new(record);
+        let (spot, before) = service.instances.insert(spot, record.clone());
         let lost = before.is_some_and(|before| service.forget_tags(&before));
-        is_new_service || other_tags || lost
+        if is_new {
+            self.instances += 1;
+            let (namespace, id) = (record.namespace.clone(), record.id.clone());
+            self.instance_places.insert(Place::new(namespace, id, node, ()));
+            let (namespace, id) = (record.namespace.clone(), record.id.clone());
+            self.nodes.at_mut(node)?.instances.insert(Resident::new(namespace, id, slot));
+        }
+        let at = At { service: slot, spot };
+        Some(Taken { service: slot, at, begins, other_tags: other_tags || lost })
     }
 
-    /// Drops an instance without checks. Answers it, and whether its service went or has other tags
-    /// now; that the service is gone is for the caller to note.
+    /// Drops an instance without checks. Answers it, the service if that is still there, and whether
+    /// that has other tags now; that a service is gone is for the caller to note.
     pub(in crate::registry) fn drop_instance(
         &mut self,
+        node: Slot,
         key: &InstanceKey,
-    ) -> Option<(Arc<Instance>, bool)> {
-        let node = self.nodes.get_mut(&key.node)?;
-        let id = (key.namespace.clone(), key.id.clone());
-        let name = ServiceName { namespace: id.0.clone(), name: node.instances.remove(&id)? };
-        self.instance_places.remove(&id.0, &id.1, &key.node);
-        let service = self.services.get_mut(&name)?;
-        let entry = service.instances.remove(&key.node, &id.1)?;
+    ) -> Option<(Arc<Instance>, Option<Slot>, bool)> {
+        let InstanceKey { namespace, id, .. } = key;
+        let At { service: slot, spot } = self.find_instance(node, namespace, id)?;
+        self.nodes.at_mut(node)?.instances.remove(namespace, id);
+        self.instance_places.remove(namespace, id, node);
+        let service = self.services.at_mut(slot)?;
+        let entry = service.instances.remove(spot)?;
         self.instances -= 1;
-        let mut other = service.forget_tags(&entry.record);
+        let other = service.forget_tags(&entry.record);
         if service.instances.is_empty() {
+            let name = service.name.clone();
             self.services.remove(&name);
-            other = true;
+            return Some((entry.record, None, true));
         }
-        Some((entry.record, other))
+        Some((entry.record, Some(slot), other))
     }
 
-    /// Takes in a check, or another version of it, whose node and instance are known. It must not be
-    /// about another instance than before.
-    pub(in crate::registry) fn insert_check(&mut self, mut record: Check) {
-        if let Some((name, _)) = self.nodes.get_key_value(&record.node) {
-            record.node = name.clone();
+    /// Takes in a check, or another version of it, where it belongs. It must not be about another
+    /// instance than before.
+    pub(in crate::registry) fn insert_check(&mut self, place: CheckAt, mut record: Check) {
+        let CheckAt { node, at, spot } = place;
+        if let Some(known) = self.nodes.at(node) {
+            record.node = known.record.name.clone();
         }
-        let id = (record.namespace.clone(), record.instance.clone());
-        let known = self.nodes.get(&record.node).and_then(|node| node.instances.get_key_value(&id));
-        if let Some(((namespace, instance), _)) = known {
-            record.namespace = namespace.clone();
-            record.instance = instance.clone();
+        if let Some(known) = at.and_then(|at| self.instance_at(at)) {
+            record.namespace = known.record.namespace.clone();
+            record.instance = known.record.id.clone();
         }
         if record.name == record.id {
             record.name = record.id.clone();
+        } else {
+            self.vocabulary.share(&mut record.name);
         }
         self.vocabulary.share(&mut record.notes);
         self.vocabulary.share(&mut record.kind);
         let record = Arc::new(record);
-        let place = Place {
-            namespace: record.namespace.clone(),
-            id: record.id.clone(),
-            node: record.node.clone(),
-            value: About { instance: record.instance.clone(), timer: record.timer },
-        };
-        if self.check_places.insert(place)
-            && let Some(node) = self.nodes.get_mut(&record.node)
+        let about = About { instance: record.instance.clone(), timer: record.timer };
+        let (namespace, id) = (record.namespace.clone(), record.id.clone());
+        if self.check_places.insert_at(spot, Place::new(namespace, id, node, about))
+            && let Some(node) = self.nodes.at_mut(node)
         {
             node.check_count += 1;
         }
         if record.counts_time() {
             self.timers.insert(record.timer, Owner::Check(record.clone()));
         } else {
-            self.timers.remove(&record.timer);
+            self.timers.remove(record.timer);
         }
-        let (node, namespace, instance) = (&record.node, &record.namespace, &record.instance);
-        let Some(checks) = self.checks_at_mut(node, namespace, instance) else { return };
+        let Some(checks) = self.checks_at_mut(node, at) else { return };
         match checks.binary_search_by(|it| it.place().cmp(&record.place())) {
             Ok(at) => checks[at] = record,
             Err(at) => {
@@ -150,14 +176,18 @@ impl Registry {
         }
     }
 
-    pub(in crate::registry) fn drop_check(&mut self, key: &CheckKey) -> Option<Arc<Check>> {
-        let About { instance, .. } =
-            self.check_places.remove(&key.namespace, &key.id, &key.node)?;
-        self.nodes.get_mut(&key.node)?.check_count -= 1;
-        let checks = self.checks_at_mut(&key.node, &key.namespace, &instance)?;
+    pub(in crate::registry) fn drop_check(
+        &mut self,
+        node: Slot,
+        key: &CheckKey,
+    ) -> Option<Arc<Check>> {
+        let About { instance, .. } = self.check_places.remove(&key.namespace, &key.id, node)?;
+        self.nodes.at_mut(node)?.check_count -= 1;
+        let at = self.find_about(node, &key.namespace, &instance)?;
+        let checks = self.checks_at_mut(node, at)?;
         let at = checks.binary_search_by(|it| it.place().cmp(&key.place())).ok()?;
         let record = checks.remove(at);
-        self.timers.remove(&record.timer);
+        self.timers.remove(record.timer);
         Some(record)
     }
 
@@ -181,7 +211,7 @@ impl Registry {
         for check in record.checks() {
             self.hanging.remove(&(check, record.id.clone()));
         }
-        self.timers.remove(&record.timer);
+        self.timers.remove(record.timer);
         Some(record)
     }
 }

@@ -65,14 +65,23 @@ impl Registry {
             }
             Kind::Instance => {
                 let instance = codec::get_instance(&mut from)?;
-                fits = self.nodes.contains_key(&instance.node);
-                self.insert_instance(instance);
+                match self.nodes.find(&instance.node) {
+                    Some(node) => drop(self.insert_instance(node, instance)),
+                    None => fits = false,
+                }
             }
             Kind::Check | Kind::NodeCheck => {
                 let check = codec::get_check(&mut from)?;
-                fits = self.knows_what_it_is_about(&check);
-                if fits {
-                    self.insert_check(check);
+                let node = self.nodes.find(&check.node);
+                let about = node.and_then(|node| {
+                    Some((node, self.find_about(node, &check.namespace, &check.instance)?))
+                });
+                match about {
+                    Some((node, at)) => {
+                        let place = self.check_place(node, at, &check);
+                        self.insert_check(place, check);
+                    }
+                    None => fits = false,
                 }
             }
             Kind::Session => {
@@ -114,13 +123,6 @@ impl Registry {
         Ok(fits)
     }
 
-    fn knows_what_it_is_about(&self, check: &crate::registry::record::Check) -> bool {
-        let id = (check.namespace.clone(), check.instance.clone());
-        self.nodes
-            .get(&check.node)
-            .is_some_and(|node| check.is_of_node() || node.instances.contains_key(&id))
-    }
-
     /// Raises each index to the newest revision of what it is the index of.
     fn derive_indexes(&mut self) {
         let lists = &mut self.lists;
@@ -128,13 +130,13 @@ impl Registry {
             lists.sessions = lists.sessions.max(session.modified);
         }
         let mut on_nodes = std::collections::BTreeMap::new();
-        for (name, node) in &mut self.nodes {
+        for node in self.nodes.values_mut() {
             let of_checks = newest(node.checks.iter().map(|check| check.modified));
             lists.nodes = lists.nodes.max(node.record.modified);
             lists.checks = lists.checks.max(of_checks);
             node.index = node.index.max(node.record.modified);
             node.checks_index = node.checks_index.max(of_checks);
-            on_nodes.insert(name.clone(), of_checks.max(node.record.modified));
+            on_nodes.insert(node.record.name.clone(), of_checks.max(node.record.modified));
         }
         for service in self.services.values_mut() {
             // Without an index record of this life of the service, its oldest instance is the first.

@@ -1,9 +1,10 @@
-//! The instances of one service, in order, and where ids are.
+//! The instances of one service, in order, and those of one node.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::blocks::{Blocks, Spot};
+use super::named::Slot;
+use super::places::digest;
 use crate::registry::name::Name;
 use crate::registry::record::{Check, Instance};
 
@@ -20,36 +21,38 @@ pub(crate) struct InstanceEntry {
 pub(crate) struct Members(Blocks<InstanceEntry>);
 
 impl Members {
-    fn find(&self, node: &str, id: &str) -> Spot {
+    pub(crate) fn find(&self, node: &str, id: &str) -> Spot {
         self.0.find(|entry| (&*entry.record.node, &*entry.record.id).cmp(&(node, id)))
     }
 
-    pub(crate) fn get(&self, node: &str, id: &str) -> Option<&InstanceEntry> {
-        self.0.get(self.find(node, id))
+    pub(crate) fn at(&self, spot: Spot) -> Option<&InstanceEntry> {
+        self.0.get(spot)
     }
 
-    pub(crate) fn get_mut(&mut self, node: &str, id: &str) -> Option<&mut InstanceEntry> {
-        self.0.get_mut(self.find(node, id))
+    pub(crate) fn at_mut(&mut self, spot: Spot) -> Option<&mut InstanceEntry> {
+        self.0.get_mut(spot)
     }
 
-    /// The one of this node and id, or one beside where it would be.
-    pub(crate) fn neighbour(&self, node: &str, id: &str) -> Option<&InstanceEntry> {
-        self.0.neighbour(self.find(node, id))
+    /// The one there, or one beside where it would be.
+    pub(crate) fn neighbour(&self, spot: Spot) -> Option<&InstanceEntry> {
+        self.0.neighbour(spot)
     }
 
-    /// Takes in an instance, in the place of the one with its node and id, whose checks it keeps. Answers
-    /// what was there.
-    pub(crate) fn insert(&mut self, record: Arc<Instance>) -> Option<Arc<Instance>> {
-        let spot = self.find(&record.node, &record.id);
+    /// Takes in an instance at its spot, in the place of the one that is there, whose checks it keeps.
+    /// Answers where it is, and what was there.
+    pub(crate) fn insert(
+        &mut self,
+        spot: Spot,
+        record: Arc<Instance>,
+    ) -> (Spot, Option<Arc<Instance>>) {
         if let Some(entry) = self.0.get_mut(spot) {
-            return Some(std::mem::replace(&mut entry.record, record));
+            return (spot, Some(std::mem::replace(&mut entry.record, record)));
         }
-        self.0.insert(spot, InstanceEntry { record, checks: Vec::new() });
-        None
+        (self.0.insert(spot, InstanceEntry { record, checks: Vec::new() }).0, None)
     }
 
-    pub(crate) fn remove(&mut self, node: &str, id: &str) -> Option<InstanceEntry> {
-        self.0.remove(self.find(node, id))
+    pub(crate) fn remove(&mut self, spot: Spot) -> Option<InstanceEntry> {
+        self.0.remove(spot)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &InstanceEntry> {
@@ -65,68 +68,57 @@ impl Members {
     }
 }
 
-/// A namespace, an id in it, and on which node: ids are unique on a node only, and asked for without.
+/// An instance on a node, and the service it is of.
 #[derive(Debug)]
-pub(crate) struct Place<V> {
+pub(crate) struct Resident {
+    /// Of namespace and id, as in [`Place`](super::places::Place).
+    digest: u64,
     pub(crate) namespace: Name,
     pub(crate) id: Name,
-    pub(crate) node: Name,
-    pub(crate) value: V,
+    pub(crate) service: Slot,
 }
 
-/// Where ids are, in the order of namespace, id and node.
-#[derive(Debug)]
-pub(crate) struct Places<V> {
-    blocks: Blocks<Place<V>>,
-    len: usize,
-}
-
-impl<V> Default for Places<V> {
-    fn default() -> Self {
-        Self { blocks: Blocks::default(), len: 0 }
+impl Resident {
+    pub(crate) fn new(namespace: Name, id: Name, service: Slot) -> Self {
+        Self { digest: digest(&namespace, &id), namespace, id, service }
     }
 }
 
-impl<V> Place<V> {
-    fn order(&self, namespace: &str, id: &str, node: &str) -> Ordering {
-        (&*self.namespace, &*self.id, &*self.node).cmp(&(namespace, id, node))
-    }
-}
+/// The instances on one node, in an order that means nothing.
+#[derive(Default, Debug)]
+pub(crate) struct Residents(Blocks<Resident>);
 
-impl<V> Places<V> {
-    fn find(&self, namespace: &str, id: &str, node: &str) -> Spot {
-        self.blocks.find(|place| place.order(namespace, id, node))
-    }
-
-    pub(crate) fn get(&self, namespace: &str, id: &str, node: &str) -> Option<&V> {
-        self.blocks.get(self.find(namespace, id, node)).map(|place| &place.value)
+impl Residents {
+    fn find(&self, digest: u64, namespace: &str, id: &str) -> Spot {
+        self.0.find(|it| {
+            let by_name = || (&*it.id, &*it.namespace).cmp(&(id, namespace));
+            it.digest.cmp(&digest).then_with(by_name)
+        })
     }
 
-    /// Answers whether it was not there.
-    pub(crate) fn insert(&mut self, place: Place<V>) -> bool {
-        let spot = self.find(&place.namespace, &place.id, &place.node);
-        let is_new = self.blocks.insert(spot, place).is_none();
-        self.len += usize::from(is_new);
-        is_new
+    pub(crate) fn get(&self, namespace: &str, id: &str) -> Option<Slot> {
+        let spot = self.find(digest(namespace, id), namespace, id);
+        self.0.get(spot).map(|it| it.service)
     }
 
-    pub(crate) fn remove(&mut self, namespace: &str, id: &str, node: &str) -> Option<V> {
-        let place = self.blocks.remove(self.find(namespace, id, node))?;
-        self.len -= 1;
-        Some(place.value)
+    pub(crate) fn insert(&mut self, resident: Resident) {
+        let spot = self.find(resident.digest, &resident.namespace, &resident.id);
+        self.0.insert(spot, resident);
     }
 
-    /// Those of a namespace, from an id on.
-    pub(crate) fn from<'a>(
-        &'a self,
-        namespace: &'a str,
-        id: &str,
-    ) -> impl Iterator<Item = &'a Place<V>> {
-        let places = self.blocks.iter_from(self.find(namespace, id, ""));
-        places.take_while(move |place| &*place.namespace == namespace)
+    pub(crate) fn remove(&mut self, namespace: &str, id: &str) {
+        self.0.remove(self.find(digest(namespace, id), namespace, id));
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    /// In no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Resident> {
+        self.0.iter()
+    }
+
+    /// By namespace and id.
+    pub(crate) fn sorted(&self) -> Vec<&Resident> {
+        let mut all: Vec<&Resident> = self.0.iter().collect();
+        all.sort_by_key(|it| (&*it.namespace, &*it.id));
+        all
     }
 }

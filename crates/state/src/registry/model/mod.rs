@@ -6,6 +6,8 @@ mod change;
 mod gone;
 mod load;
 mod members;
+mod named;
+mod places;
 mod timers;
 mod vocabulary;
 
@@ -16,24 +18,27 @@ use types::Revision;
 
 use super::name::{CheckKey, InstanceKey, Name, ServiceName, TimerId};
 use super::record::{Check, Node, Session};
+use blocks::Spot;
+pub(super) use change::Taken;
 pub(super) use gone::Gone;
-use members::{InstanceEntry, Members, Places};
+pub(super) use members::{InstanceEntry, Resident};
+use members::{Members, Residents};
+pub(super) use named::{Named, Slot};
+use places::Places;
+pub(super) use timers::Timers;
 use vocabulary::Vocabulary;
-
-/// A namespace and an id in it.
-pub(super) type Id = (Name, Name);
 
 /// What the registry holds, as of the last command applied.
 #[derive(Default, Debug)]
 pub struct Registry {
-    pub(super) nodes: BTreeMap<Name, NodeEntry>,
-    pub(super) services: BTreeMap<ServiceName, ServiceEntry>,
+    pub(super) nodes: Named<Name, NodeEntry>,
+    pub(super) services: Named<ServiceName, ServiceEntry>,
     pub(super) sessions: BTreeMap<Name, Arc<Session>>,
     /// Checks, and the sessions that end with them.
     hanging: BTreeSet<(CheckKey, Name)>,
     pub(super) instance_places: Places<()>,
     pub(super) check_places: Places<About>,
-    pub(super) timers: BTreeMap<TimerId, Owner>,
+    pub(super) timers: Timers,
     pub(super) gone_services: Gone<ServiceName>,
     pub(super) gone_nodes: Gone<Name>,
     /// The indexes of the lists of nodes, of checks, of sessions.
@@ -67,8 +72,7 @@ pub(super) struct NodeEntry {
     pub(super) index: Revision,
     /// The revision that last changed what an answer about the checks on it shows.
     pub(super) checks_index: Revision,
-    /// The service of each instance on it.
-    pub(super) instances: BTreeMap<Id, Name>,
+    pub(super) instances: Residents,
     /// Checks of the node itself, ascending by namespace and id.
     pub(super) checks: Vec<Arc<Check>>,
     /// How many checks there are with those of its instances.
@@ -76,8 +80,9 @@ pub(super) struct NodeEntry {
     pub(super) sessions: BTreeSet<Name>,
 }
 
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub(super) struct ServiceEntry {
+    pub(super) name: ServiceName,
     pub(super) instances: Members,
     /// How many times each tag is there.
     pub(super) tags: BTreeMap<Name, u32>,
@@ -94,52 +99,107 @@ pub(super) enum Owner {
     Session(Arc<Session>),
 }
 
+/// Where an instance is; good until the next change.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    pub(super) service: Slot,
+    spot: Spot,
+}
+
+/// Where a check is, or is to be; good until the next change.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CheckAt {
+    pub(super) node: Slot,
+    /// The instance it is about; `None` for the node.
+    pub(super) at: Option<At>,
+    /// Among all checks of its id.
+    spot: Spot,
+}
+
 impl Registry {
-    pub(super) fn service_of(&self, node: &str, id: &Id) -> Option<ServiceName> {
-        let name = self.nodes.get(node)?.instances.get(id)?.clone();
-        Some(ServiceName { namespace: id.0.clone(), name })
+    /// Finds an instance on a node: two searches, in what is on the node and in the service.
+    pub(super) fn find_instance(&self, node: Slot, namespace: &str, id: &str) -> Option<At> {
+        let entry = self.nodes.at(node)?;
+        let service = entry.instances.get(namespace, id)?;
+        let spot = self.services.at(service)?.instances.find(&entry.record.name, id);
+        Some(At { service, spot })
+    }
+
+    pub(super) fn instance_at(&self, at: At) -> Option<&InstanceEntry> {
+        self.services.at(at.service)?.instances.at(at.spot)
+    }
+
+    fn instance_on(&self, node: Slot, namespace: &str, id: &str) -> Option<&InstanceEntry> {
+        self.instance_at(self.find_instance(node, namespace, id)?)
     }
 
     pub(super) fn instance_entry(&self, key: &InstanceKey) -> Option<&InstanceEntry> {
-        let id = (key.namespace.clone(), key.id.clone());
-        let service = self.service_of(&key.node, &id)?;
-        self.services.get(&service)?.instances.get(&key.node, &id.1)
+        self.instance_on(self.nodes.find(&key.node)?, &key.namespace, &key.id)
     }
 
-    /// The checks that lie where those of `instance` on `node` do; the node's own for the empty name.
-    fn checks_at(
+    /// The checks that lie where those of an instance do; those of the node itself for `None`.
+    fn checks_at(&self, node: Slot, at: Option<At>) -> Option<&Vec<Arc<Check>>> {
+        match at {
+            None => Some(&self.nodes.at(node)?.checks),
+            Some(at) => Some(&self.instance_at(at)?.checks),
+        }
+    }
+
+    fn checks_at_mut(&mut self, node: Slot, at: Option<At>) -> Option<&mut Vec<Arc<Check>>> {
+        match at {
+            None => Some(&mut self.nodes.at_mut(node)?.checks),
+            Some(at) => {
+                Some(&mut self.services.at_mut(at.service)?.instances.at_mut(at.spot)?.checks)
+            }
+        }
+    }
+
+    /// Where the checks about an instance lie, or about the node if its id is empty. `None` if there
+    /// is no such instance.
+    pub(super) fn find_about(
         &self,
-        node: &Name,
-        namespace: &Name,
-        instance: &Name,
-    ) -> Option<&Vec<Arc<Check>>> {
+        node: Slot,
+        namespace: &str,
+        instance: &str,
+    ) -> Option<Option<At>> {
         if instance.is_empty() {
-            return Some(&self.nodes.get(node)?.checks);
+            return Some(None);
         }
-        let service = self.service_of(node, &(namespace.clone(), instance.clone()))?;
-        let entry = self.services.get(&service)?.instances.get(node, instance)?;
-        Some(&entry.checks)
-    }
-
-    fn checks_at_mut(
-        &mut self,
-        node: &Name,
-        namespace: &Name,
-        instance: &Name,
-    ) -> Option<&mut Vec<Arc<Check>>> {
-        if instance.is_empty() {
-            return Some(&mut self.nodes.get_mut(node)?.checks);
-        }
-        let service = self.service_of(node, &(namespace.clone(), instance.clone()))?;
-        let service = self.services.get_mut(&service)?;
-        Some(&mut service.instances.get_mut(node, instance)?.checks)
+        self.find_instance(node, namespace, instance).map(Some)
     }
 
     pub(super) fn check_at(&self, key: &CheckKey) -> Option<&Arc<Check>> {
-        let about = self.check_places.get(&key.namespace, &key.id, &key.node)?;
-        let checks = self.checks_at(&key.node, &key.namespace, &about.instance)?;
-        let at = checks.binary_search_by(|it| it.place().cmp(&key.place())).ok()?;
+        self.check_on(self.nodes.find(&key.node)?, &key.namespace, &key.id)
+    }
+
+    pub(super) fn check_on(&self, node: Slot, namespace: &str, id: &str) -> Option<&Arc<Check>> {
+        let about = self.check_places.get(namespace, id, node)?;
+        let at = self.find_about(node, namespace, &about.instance)?;
+        self.check_beside(node, at, namespace, id)
+    }
+
+    /// The check of this id, if it is about this instance (or the node).
+    pub(super) fn check_beside(
+        &self,
+        node: Slot,
+        at: Option<At>,
+        namespace: &str,
+        id: &str,
+    ) -> Option<&Arc<Check>> {
+        let checks = self.checks_at(node, at)?;
+        let at = checks.binary_search_by(|it| it.place().cmp(&(namespace, id))).ok()?;
         checks.get(at)
+    }
+
+    /// Where a check about this instance (or the node) is, or is to be.
+    pub(super) fn check_place(&self, node: Slot, at: Option<At>, check: &Check) -> CheckAt {
+        let spot = self.check_places.spot(&check.namespace, &check.id, node);
+        CheckAt { node, at, spot }
+    }
+
+    /// Whether a check of this id is there, about whatever.
+    pub(super) fn is_check(&self, place: CheckAt) -> bool {
+        self.check_places.at(place.spot).is_some()
     }
 
     /// The sessions that hang on a check.
@@ -150,20 +210,25 @@ impl Registry {
     }
 
     /// How many checks on a node are about the same as this one, an instance or the node.
-    pub(super) fn checks_beside(&self, node: &Name, check: &Check) -> usize {
-        self.checks_at(node, &check.namespace, &check.instance).map_or(0, Vec::len)
+    pub(super) fn checks_beside(&self, node: Slot, check: &Check) -> usize {
+        let at = self.find_about(node, &check.namespace, &check.instance);
+        at.and_then(|at| self.checks_at(node, at)).map_or(0, Vec::len)
     }
 
     /// Whether a check is on a node, and about this instance (or the node).
-    pub(super) fn has_check(&self, node: &Name, check: &Check) -> bool {
+    pub(super) fn has_check(&self, node: Slot, check: &Check) -> bool {
         let known = self.check_places.get(&check.namespace, &check.id, node);
         known.is_some_and(|known| known.instance == check.instance)
     }
 
     /// Whose instance the check is about; `None` for a check of a node.
-    pub(super) fn service_of_check(&self, check: &Check) -> Option<ServiceName> {
-        let id = (check.namespace.clone(), check.instance.clone());
-        if check.is_of_node() { None } else { self.service_of(&check.node, &id) }
+    pub(super) fn service_of_check(&self, check: &Check) -> Option<&ServiceName> {
+        if check.is_of_node() {
+            return None;
+        }
+        let node = self.nodes.get(&check.node)?;
+        let service = node.instances.get(&check.namespace, &check.instance)?;
+        self.services.at(service).map(|entry| &entry.name)
     }
 }
 

@@ -1,8 +1,36 @@
-//! What a leader has to count for a check.
+//! Whose deadlines are which, and what a leader has to count for a check.
 
+use super::Owner;
+use super::blocks::{Blocks, Spot};
 use crate::registry::answer::{CheckTimer, Timer};
-use crate::registry::name::ServiceName;
+use crate::registry::name::{ServiceName, TimerId};
 use crate::registry::record::{Check, Status};
+
+/// Deadlines by their ids. New ones come last.
+#[derive(Default, Debug)]
+pub(in crate::registry) struct Timers(Blocks<(TimerId, Owner)>);
+
+impl Timers {
+    fn find(&self, id: TimerId) -> Spot {
+        self.0.find(|(other, _)| other.cmp(&id))
+    }
+
+    pub(in crate::registry) fn get(&self, id: TimerId) -> Option<&Owner> {
+        self.0.get(self.find(id)).map(|(_, owner)| owner)
+    }
+
+    pub(super) fn insert(&mut self, id: TimerId, owner: Owner) {
+        self.0.insert(self.find(id), (id, owner));
+    }
+
+    pub(super) fn remove(&mut self, id: TimerId) {
+        self.0.remove(self.find(id));
+    }
+
+    pub(in crate::registry) fn iter(&self) -> impl Iterator<Item = &(TimerId, Owner)> {
+        self.0.iter()
+    }
+}
 
 impl Check {
     /// Whether a leader has to count anything for it.

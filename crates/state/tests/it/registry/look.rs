@@ -104,11 +104,11 @@ pub(crate) fn look_at_filters(registry: &Registry, model: &Model) {
 pub(crate) fn look_at_places(registry: &Registry, model: &Model) {
     for namespace in NAMESPACES {
         for id in ["i0", "i1", "i2", "i3", "c0", "c1", "c2", "h"] {
-            let found: Vec<_> = registry.instance_nodes(namespace, id).cloned().collect();
+            let found = registry.instance_nodes(namespace, id, 9);
             let here = |ns: &Name, it: &Name| (&**ns, &**it) == (namespace, id);
             let keys = model.instances.keys().filter(|key| here(&key.namespace, &key.id));
             assert_eq!(found, keys.map(|key| key.node.clone()).collect::<Vec<_>>());
-            let found: Vec<_> = registry.check_nodes(namespace, id).cloned().collect();
+            let found = registry.check_nodes(namespace, id, 9);
             let keys = model.checks.keys().filter(|key| here(&key.namespace, &key.id));
             assert_eq!(found, keys.map(|key| key.node.clone()).collect::<Vec<_>>());
         }

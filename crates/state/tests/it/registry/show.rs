@@ -128,11 +128,12 @@ pub(crate) fn ask(registry: &Registry, words: &[&str]) -> Vec<String> {
             (found.index, found.value.iter().map(|it| session(it)).collect())
         }
         "where" => {
-            let instances = joined(registry.instance_nodes(namespace, words[1]));
-            let checks = joined(registry.check_nodes(namespace, words[1]));
+            let instances = joined(registry.instance_nodes(namespace, words[1], 9));
+            let checks = joined(registry.check_nodes(namespace, words[1], 9));
             let key = |node: &str| InstanceKey::new(node, namespace, words[1]);
             let known = registry
-                .instance_nodes(namespace, words[1])
+                .instance_nodes(namespace, words[1], 9)
+                .iter()
                 .all(|node| registry.instance(&key(node)).is_some());
             assert!(known);
             return vec![format!("instance on [{instances}], check on [{checks}]")];
