@@ -14,6 +14,8 @@ use crate::doors;
 use crate::members::Members;
 use crate::metrics::Meters;
 use crate::passing::{self, Kinds, Order, is_grpc, settle};
+use crate::queries::{self, Queries};
+use crate::registry::{self, Hubs};
 use crate::words::{Refusal, Tongue};
 
 /// How often it is looked whether a member is ready, where somebody waits for that.
@@ -26,7 +28,10 @@ pub struct Gateway {
 }
 
 pub(crate) struct Shared {
-    pub(crate) members: Members,
+    pub(crate) name: String,
+    pub(crate) members: Arc<Members>,
+    pub(crate) hubs: Arc<Hubs>,
+    pub(crate) queries: Arc<Queries>,
     pub(crate) meters: Meters,
     kinds: Kinds,
     /// Whose number all of HTTP has, so that to Consul's clients a gateway is one agent.
@@ -48,7 +53,10 @@ impl Gateway {
         // Gateways do not all go to the same member.
         let house = RandomState::new().build_hasher().finish();
         let shared = Shared {
-            members: Members::start(config),
+            name: config.name.clone(),
+            members: Arc::new(Members::start(config)),
+            hubs: Arc::default(),
+            queries: Arc::default(),
             meters: Meters::default(),
             kinds: Kinds::new(),
             house,
@@ -86,6 +94,9 @@ impl Gateway {
             return answer;
         }
         shared.meters.requests.fetch_add(1, Ordering::Relaxed);
+        if is_grpc(&request) && registry::is_open(request.uri().path()) {
+            return registry::open(&self.shared, request).await;
+        }
         let answer = self.pass(client, request).await;
         answer.unwrap_or_else(|refusal| {
             shared.meters.refused.fetch_add(1, Ordering::Relaxed);
@@ -103,6 +114,12 @@ impl Gateway {
         let client = if is_grpc { client.number } else { shared.house };
         let has_length = kind.is_short() && !is_grpc && request.method() != Method::HEAD;
         let (head, body) = request.into_parts();
+        if let Some(key) = queries::Key::of(&head) {
+            let (queries, members) = (&shared.queries, &shared.members);
+            if let Some(answer) = Queries::ask(queries, members, client, key, &head).await {
+                return answer;
+            }
+        }
         let body = passing::read_ahead(kind, body).await?;
         let order = Order { kind, is_grpc, client };
         let answer = passing::forward(&shared.members, &order, head, body).await?;

@@ -8,6 +8,8 @@ mod gateway;
 mod members;
 mod metrics;
 mod passing;
+mod queries;
+mod registry;
 mod words;
 
 pub use config::{Config, ConfigError};

@@ -30,6 +30,22 @@ pub(crate) fn exposition(shared: &Shared) -> String {
     let refused = read(&meters.refused);
     let help = "Requests that the gateway itself had to refuse.";
     one("hiraeth_gateway_refused_total", "counter", help, refused);
+    let (services, subscriptions) = shared.hubs.count();
+    let help = "Services of the registry that are followed at members.";
+    one("hiraeth_gateway_registry_services", "gauge", help, services as u64);
+    let help = "Subscriptions of clients to them.";
+    one("hiraeth_gateway_registry_subscriptions", "gauge", help, subscriptions as u64);
+    let registry = &shared.hubs.meters;
+    let help = "Updates that were told to clients.";
+    one("hiraeth_gateway_registry_pushes_total", "counter", help, read(&registry.pushes));
+    let help = "Instances that clients beat for.";
+    one("hiraeth_gateway_registry_beats_total", "counter", help, read(&registry.beats));
+    let help = "Messages with beats that went to members.";
+    one("hiraeth_gateway_registry_beat_messages_total", "counter", help, read(&registry.messages));
+    let help = "Blocking queries of clients.";
+    one("hiraeth_gateway_queries_total", "counter", help, read(&shared.queries.asked));
+    let help = "Blocking queries that went to members for them.";
+    one("hiraeth_gateway_queries_sent_total", "counter", help, read(&shared.queries.sent));
     if let Some(bytes) = resident_bytes() {
         let help = "Resident memory size in bytes.";
         one("process_resident_memory_bytes", "gauge", help, bytes);

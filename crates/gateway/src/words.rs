@@ -10,7 +10,7 @@ use tonic::body::Body;
 use crate::passing::{Failure, Incomplete, is_grpc};
 
 /// etcd's words for an answer that may come no more: its clients know that they cannot know.
-const LOST: &str = "etcdserver: request timed out, possibly due to connection lost";
+pub(crate) const LOST: &str = "etcdserver: request timed out, possibly due to connection lost";
 
 /// A stream whose member went.
 pub(crate) fn broken(member: &Authority) -> Status {
@@ -29,7 +29,7 @@ pub(crate) fn trailers(status: &Status) -> HeaderMap {
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: Status,
-    http: StatusCode,
+    pub(crate) http: StatusCode,
 }
 
 impl Refusal {

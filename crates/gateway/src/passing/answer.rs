@@ -20,7 +20,7 @@ pub(crate) struct Passing {
 }
 
 impl Passing {
-    pub(super) fn new(body: Incoming, is_grpc: bool, member: &Arc<Member>, seat: Seat) -> Self {
+    pub(crate) fn new(body: Incoming, is_grpc: bool, member: &Arc<Member>, seat: Seat) -> Self {
         Self { body, is_grpc, ended: false, member: Arc::clone(member), _seat: seat }
     }
 }

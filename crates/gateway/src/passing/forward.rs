@@ -84,7 +84,8 @@ pub(crate) async fn forward(
     Err(Failure::Unreached(members.unreached()))
 }
 
-fn request(head: &Parts, member: &Member, body: Outgoing) -> Request<Outgoing> {
+/// The same request, to a member.
+pub(crate) fn request(head: &Parts, member: &Member, body: Outgoing) -> Request<Outgoing> {
     let mut request = Request::new(body);
     let mut parts = hyper::http::uri::Parts::default();
     parts.scheme = Some(Scheme::HTTP);

@@ -7,8 +7,9 @@ mod kind;
 mod read_ahead;
 mod settle;
 
+pub(crate) use answer::Passing;
 pub(crate) use body::Outgoing;
-pub(crate) use forward::{Failure, Order, forward};
+pub(crate) use forward::{Failure, Order, forward, request};
 pub(crate) use kind::{Kind, Kinds, is_grpc};
 pub(crate) use read_ahead::{Incomplete, read_ahead};
 pub(crate) use settle::settle;

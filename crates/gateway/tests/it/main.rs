@@ -4,3 +4,5 @@
 mod calls;
 mod cluster;
 mod failover;
+mod queries;
+mod registry;
