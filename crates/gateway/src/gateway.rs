@@ -10,7 +10,9 @@ use tokio::time::{Duration, sleep};
 use tonic::body::Body;
 
 use crate::config::Config;
+use crate::dns::{self, DnsSockets, DnsZone};
 use crate::doors;
+use crate::leases::{self, Lines};
 use crate::members::Members;
 use crate::metrics::Meters;
 use crate::passing::{self, Kinds, Order, is_grpc, settle};
@@ -31,11 +33,12 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) members: Arc<Members>,
     pub(crate) hubs: Arc<Hubs>,
+    pub(crate) lines: Arc<Lines>,
     pub(crate) queries: Arc<Queries>,
     pub(crate) meters: Meters,
     kinds: Kinds,
     /// Whose number all of HTTP has, so that to Consul's clients a gateway is one agent.
-    house: u64,
+    pub(crate) house: u64,
     clients: AtomicU64,
 }
 
@@ -56,6 +59,7 @@ impl Gateway {
             name: config.name.clone(),
             members: Arc::new(Members::start(config)),
             hubs: Arc::default(),
+            lines: Arc::default(),
             queries: Arc::default(),
             meters: Meters::default(),
             kinds: Kinds::new(),
@@ -78,6 +82,16 @@ impl Gateway {
         doors::serve(self, listener, shutdown).await;
     }
 
+    /// Answers DNS until `shutdown` ends.
+    pub async fn serve_dns(
+        &self,
+        sockets: DnsSockets,
+        zone: &DnsZone,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        dns::serve(self, sockets, zone, shutdown).await;
+    }
+
     pub(crate) fn next_client(&self) -> Client {
         Client { number: self.shared.clients.fetch_add(1, Ordering::Relaxed) }
     }
@@ -94,8 +108,16 @@ impl Gateway {
             return answer;
         }
         shared.meters.requests.fetch_add(1, Ordering::Relaxed);
-        if is_grpc(&request) && registry::is_open(request.uri().path()) {
-            return registry::open(&self.shared, request).await;
+        if is_grpc(&request) {
+            match request.uri().path() {
+                path if registry::is_open(path) => {
+                    return registry::open(&self.shared, request).await;
+                }
+                path if leases::is_keep_alive(path) => {
+                    return leases::keep_alive(&self.shared, request).await;
+                }
+                _ => {}
+            }
         }
         let answer = self.pass(client, request).await;
         answer.unwrap_or_else(|refusal| {

@@ -3,8 +3,10 @@
 //! together what many of them want of the members, and decides nothing.
 
 mod config;
+mod dns;
 mod doors;
 mod gateway;
+mod leases;
 mod members;
 mod metrics;
 mod passing;
@@ -13,4 +15,5 @@ mod registry;
 mod words;
 
 pub use config::{Config, ConfigError};
+pub use dns::{DnsSockets, DnsZone};
 pub use gateway::Gateway;

@@ -12,6 +12,7 @@ pub(crate) struct Meters {
     pub(crate) connections: AtomicU64,
     pub(crate) requests: AtomicU64,
     pub(crate) refused: AtomicU64,
+    pub(crate) dns: AtomicU64,
 }
 
 /// The whole text.
@@ -30,6 +31,8 @@ pub(crate) fn exposition(shared: &Shared) -> String {
     let refused = read(&meters.refused);
     let help = "Requests that the gateway itself had to refuse.";
     one("hiraeth_gateway_refused_total", "counter", help, refused);
+    let dns = read(&meters.dns);
+    one("hiraeth_gateway_dns_queries_total", "counter", "Packets of DNS.", dns);
     let (services, subscriptions) = shared.hubs.count();
     let help = "Services of the registry that are followed at members.";
     one("hiraeth_gateway_registry_services", "gauge", help, services as u64);
@@ -42,6 +45,13 @@ pub(crate) fn exposition(shared: &Shared) -> String {
     one("hiraeth_gateway_registry_beats_total", "counter", help, read(&registry.beats));
     let help = "Messages with beats that went to members.";
     one("hiraeth_gateway_registry_beat_messages_total", "counter", help, read(&registry.messages));
+    let (lines, clients) = shared.lines.count();
+    let help = "Streams at members that keep leases alive.";
+    one("hiraeth_gateway_lease_streams", "gauge", help, lines as u64);
+    let help = "Streams of clients that share them.";
+    one("hiraeth_gateway_lease_clients", "gauge", help, clients as u64);
+    let help = "Leases that clients renewed.";
+    one("hiraeth_gateway_lease_renewals_total", "counter", help, read(&shared.lines.renewals));
     let help = "Blocking queries of clients.";
     one("hiraeth_gateway_queries_total", "counter", help, read(&shared.queries.asked));
     let help = "Blocking queries that went to members for them.";

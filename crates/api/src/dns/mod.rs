@@ -23,6 +23,8 @@ mod txt;
 mod wire;
 mod zone;
 
+pub(crate) use respond::Over;
+pub(crate) use serve::answer;
 pub use serve::{DnsSockets, serve_dns};
 pub(crate) use tally::QUERIES;
 pub use zone::{Zone, ZoneError};

@@ -13,7 +13,7 @@ const RECORD_BYTES: usize = 16;
 
 /// By what it came, and so how long an answer may be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Over {
+pub(crate) enum Over {
     Udp,
     Tcp,
 }

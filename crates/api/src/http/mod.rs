@@ -1,6 +1,7 @@
 //! What is served over plain HTTP: health, version, metrics, and a key-value API for people with curl.
 
 mod checks;
+mod dns;
 mod health;
 mod simple;
 
@@ -26,6 +27,7 @@ pub fn router(handle: Handle) -> Router {
         .route("/version", get(version))
         .route("/metrics", get(metrics))
         .merge(simple::router())
+        .merge(dns::router())
         .with_state(handle)
 }
 

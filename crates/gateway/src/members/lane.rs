@@ -21,7 +21,9 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// Bytes that a client may be sent later than they came, per stream. What is short has more, so that a large
 /// answer comes in one go.
 const STREAM_WINDOW: u32 = 64 * 1024;
-const CALL_WINDOW: u32 = 1024 * 1024;
+const CALL_WINDOW: u32 = 256 * 1024;
+/// Bytes of all streams of a connection at most: 256 large answers that nobody reads.
+const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
 /// Bytes of a request that wait to be sent, per stream.
 const SEND_BUFFER: usize = 64 * 1024;
 
@@ -135,11 +137,11 @@ impl Lane {
             let stream = stream.map_err(|error| error.to_string())?;
             stream.set_nodelay(true).map_err(|error| error.to_string())?;
             let streams = u32::try_from(self.shape.most).unwrap_or(u32::MAX);
-            let window = self.shape.window.saturating_mul(streams).min(256 << 20);
+            let window = self.shape.window.saturating_mul(streams).min(CONNECTION_WINDOW);
             Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .initial_stream_window_size(self.shape.window)
-                // As much as all streams together: who does not read makes nobody else wait.
+                // As much as all streams have together: who does not read makes nobody else wait.
                 .initial_connection_window_size(window)
                 .max_send_buf_size(SEND_BUFFER)
                 .max_concurrent_reset_streams(self.shape.most)

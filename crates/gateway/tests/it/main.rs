@@ -3,6 +3,8 @@
 
 mod calls;
 mod cluster;
+mod dns;
 mod failover;
+mod leases;
 mod queries;
 mod registry;

@@ -1,7 +1,8 @@
 //! Running a gateway until it is told to stop.
 
 use anyhow::{Context, bail};
-use gateway::{Config, Gateway};
+use api::Zone;
+use gateway::{Config, DnsSockets, DnsZone, Gateway};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -14,6 +15,8 @@ pub(super) struct Resolved {
     config: Config,
     listen_client: String,
     listen_http: String,
+    /// Where DNS is served, and what.
+    dns: Option<(String, DnsZone)>,
     log: String,
     log_format: LogFormat,
 }
@@ -38,7 +41,15 @@ impl Settings {
             flag.clone().or(file).unwrap_or_else(|| default.to_owned())
         };
         let endpoints = self.endpoints.clone().or(file.endpoints).unwrap_or_default();
+        let zone = DnsZone {
+            domain: or(&self.dns_domain, file.dns_domain, "consul"),
+            ttl_seconds: self.dns_ttl_s.or(file.dns_ttl_s).unwrap_or(0),
+        };
+        // Members would say no more than that they cannot answer.
+        Zone::new(&zone.domain, "dc1", zone.ttl_seconds)?;
+        let listen_dns = self.listen_dns.clone().or(file.listen_dns);
         Ok(Some(Resolved {
+            dns: listen_dns.map(|address| (address, zone)),
             config: Config::new(&or(&self.name, file.name, "gateway"), endpoints)?,
             listen_client: or(&self.listen_client, file.listen_client, "127.0.0.1:2379"),
             listen_http: or(&self.listen_http, file.listen_http, "127.0.0.1:8500"),
@@ -64,6 +75,14 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let clients = listen(&settings.listen_client, "client").await?;
     let http = listen(&settings.listen_http, "HTTP").await?;
+    let dns = match settings.dns {
+        None => None,
+        Some((address, zone)) => {
+            let sockets = DnsSockets::bind(&address).await;
+            let why = || format!("the DNS address {address} cannot be listened on, by UDP and TCP");
+            Some((sockets.with_context(why)?, zone))
+        }
+    };
     tracing::info!(
         name = %settings.config.name,
         clients = %settings.listen_client,
@@ -82,6 +101,10 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
         tokio::spawn(async move { gateway.serve(listener, stopped).await })
     };
     let doors = (serve(clients), serve(http));
+    let names = dns.map(|(sockets, zone)| {
+        let (gateway, stopped) = (gateway.clone(), stopped(stopping.clone()));
+        tokio::spawn(async move { gateway.serve_dns(sockets, &zone, stopped).await })
+    });
     let announce = async {
         gateway.ready().await;
         tracing::info!("ready");
@@ -96,6 +119,9 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
     tracing::info!("stopping");
     stop.send_replace(true);
     drop(tokio::join!(doors.0, doors.1));
+    if let Some(names) = names {
+        drop(names.await);
+    }
     Ok(())
 }
 

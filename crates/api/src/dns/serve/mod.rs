@@ -78,6 +78,17 @@ pub async fn serve_dns(
     drop(stop);
 }
 
+/// The answer to one packet that came by other ways, if it gets any.
+pub(crate) async fn answer(
+    handle: Handle,
+    zone: Zone,
+    packet: &[u8],
+    over: Over,
+) -> Option<Vec<u8>> {
+    let server = Server { zone, catalog: OwnCopy(handle) };
+    server.answer(packet, over, &mut Order::new()).await
+}
+
 struct Server {
     zone: Zone,
     catalog: OwnCopy,

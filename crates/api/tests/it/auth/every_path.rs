@@ -19,7 +19,7 @@ use crate::server::Server;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What is served over HTTP beside the gateway: method, path, body, what it needs.
-const PLAIN: [(&str, &str, &str, Needs); 10] = [
+const PLAIN: [(&str, &str, &str, Needs); 11] = [
     // Whoever balances load or restarts nodes has no name, and learns that the node is well.
     ("GET", "/", "", Nothing),
     ("GET", "/health", "", Nothing),
@@ -31,6 +31,8 @@ const PLAIN: [(&str, &str, &str, Needs); 10] = [
     // Numbers, as `hiraeth.v1.Node/Stats` has them.
     ("GET", "/metrics", "", Nothing),
     ("GET", "/api/maintain/stats", "", Nothing),
+    // Names of everything in the registry.
+    ("POST", "/dns-query", "", Needs::Root),
     ("POST", "/api/v1/set", r#"{"key":"a/1","value":"v"}"#, Rights),
 ];
 /// Bodies by a path that is in the sources once, but can be asked in two ways.

@@ -1,0 +1,117 @@
+//! Over TCP: messages with their length before them (RFC 7766), answered in order.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use super::ask::{Asker, Over};
+
+/// Connections at once; more wait to be accepted.
+const CONNECTIONS: usize = 512;
+/// Connections of one address at once; more are closed.
+const PER_ADDRESS: usize = 64;
+/// How long a connection may rest, and a query or an answer may take on its way.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of a query; who sends more is cut off.
+const QUERY_BYTES: usize = 4_096;
+/// Pause after an error of accept, which is mostly a lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) async fn serve(
+    asker: &Arc<Asker>,
+    listener: TcpListener,
+    stopping: &watch::Receiver<()>,
+) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let taken: Arc<Mutex<BTreeMap<IpAddr, usize>>> = Arc::default();
+    loop {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!(%error, "DNS: cannot accept");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Some(seat) = Seat::take(&taken, peer.ip()) else { continue };
+        let (asker, mut stopping) = (Arc::clone(asker), stopping.clone());
+        tokio::spawn(async move {
+            let ended = tokio::select! {
+                biased;
+                _ = stopping.changed() => Ok(()),
+                ended = converse(&asker, stream) => ended,
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, %peer, "DNS: a connection ended");
+            }
+            drop((permit, seat));
+        });
+    }
+}
+
+/// Answers until the client closes, rests too long, or sends what is no query.
+async fn converse(asker: &Asker, mut stream: TcpStream) -> io::Result<()> {
+    // Answers are small and waited for.
+    stream.set_nodelay(true)?;
+    loop {
+        let Some(packet) = timeout(PATIENCE, receive(&mut stream)).await?? else { return Ok(()) };
+        let Some(answer) = asker.answer(&packet, Over::Tcp).await else { return Ok(()) };
+        let length = u16::try_from(answer.len()).map_err(io::Error::other)?;
+        let framed = [&length.to_be_bytes(), &answer[..]].concat();
+        timeout(PATIENCE, stream.write_all(&framed)).await??;
+    }
+}
+
+/// The next message; `None` at the end, and for one that is too long.
+async fn receive(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
+    let length = match stream.read_u16().await {
+        Ok(length) => usize::from(length),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if length > QUERY_BYTES {
+        return Ok(None);
+    }
+    let mut packet = vec![0; length];
+    stream.read_exact(&mut packet).await?;
+    Ok(Some(packet))
+}
+
+/// One connection of an address; free when dropped.
+struct Seat {
+    taken: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
+    address: IpAddr,
+}
+
+impl Seat {
+    fn take(taken: &Arc<Mutex<BTreeMap<IpAddr, usize>>>, address: IpAddr) -> Option<Self> {
+        let mut counts = taken.lock();
+        let count = counts.entry(address).or_default();
+        if *count >= PER_ADDRESS {
+            return None;
+        }
+        *count += 1;
+        Some(Self { taken: Arc::clone(taken), address })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut counts = self.taken.lock();
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
