@@ -4,13 +4,19 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, k
 use proto::hiraeth::v1 as pb;
 use proto::hiraeth::v1::open_response::Tell;
 use tonic::Status;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 /// The number of the field `update` in `OpenResponse`.
 const UPDATE_FIELD: u32 = 3;
 /// The numbers of `subscription` and `change` in `Update`.
 const SUBSCRIPTION_FIELD: u32 = 1;
 const CHANGE_FIELD: u32 = 2;
+
+/// Bytes that a stream's buffers begin with: most streams are subscribers', of which there are many, and what
+/// they are told is short.
+const BUFFER_BYTES: usize = 256;
+/// Bytes that are encoded before they are sent on.
+const AHEAD_BYTES: usize = 32 * 1024;
 
 /// An `OpenResponse` on its way.
 #[derive(Clone, Debug)]
@@ -75,6 +81,10 @@ impl Encoder for OpenCodec {
         let encoded = frame.encode(buffer);
         encoded.map_err(|error| Status::internal(format!("hiraeth: registry response: {error}")))
     }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(BUFFER_BYTES, AHEAD_BYTES)
+    }
 }
 
 impl Decoder for OpenCodec {
@@ -86,6 +96,10 @@ impl Decoder for OpenCodec {
         let request = request
             .map_err(|error| Status::internal(format!("hiraeth: registry request: {error}")))?;
         Ok(Some(request))
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(BUFFER_BYTES, AHEAD_BYTES)
     }
 }
 

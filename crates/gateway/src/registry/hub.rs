@@ -22,6 +22,8 @@ const SERVICES: usize = 16_384;
 const AT_ONCE: usize = 128;
 /// Registrations that wait for that.
 const WAITING: usize = 65_536;
+/// What waits to be said of subscriptions, before the member is left for another: it takes nothing.
+const ASKS: usize = 65_536;
 
 /// All that clients with the same token want of the registry: one stream to one member.
 pub(super) struct Hub {
@@ -52,7 +54,9 @@ struct Inner {
     last: u64,
     by_service: BTreeMap<ServiceName, Arc<Feed>>,
     by_number: BTreeMap<u64, Arc<Feed>>,
-    /// Subscriptions that come, go and are acknowledged: at most a few for each service.
+    /// Whether a member is there that was told of all subscriptions.
+    is_connected: bool,
+    /// Subscriptions that come, go and are acknowledged since.
     asks: VecDeque<Ask>,
     waiting: VecDeque<(Requester, Ask)>,
     under_way: BTreeMap<u64, Requester>,
@@ -69,6 +73,13 @@ impl Inner {
     fn number(&mut self) -> u64 {
         self.last += 1;
         self.last
+    }
+
+    /// Says something of a subscription. The next member is told of all.
+    fn say(&mut self, ask: Ask) {
+        if self.is_connected {
+            self.asks.push_back(ask);
+        }
     }
 }
 
@@ -111,7 +122,7 @@ impl Hub {
         feed.join(subscription);
         inner.by_service.insert(service, Arc::clone(&feed));
         inner.by_number.insert(number, Arc::clone(&feed));
-        inner.asks.push_back(subscribe(&feed));
+        inner.say(subscribe(&feed));
         drop(inner);
         self.bell.notify_one();
         Ok(feed)
@@ -124,7 +135,7 @@ impl Hub {
         if feed.leave(subscription) && inner.by_number.remove(&feed.number).is_some() {
             inner.by_service.remove(&feed.service);
             let subscription = feed.number;
-            inner.asks.push_back(Ask::Unsubscribe(pb::Unsubscribe { subscription }));
+            inner.say(Ask::Unsubscribe(pb::Unsubscribe { subscription }));
             drop(inner);
             self.bell.notify_one();
         }
@@ -154,6 +165,7 @@ impl Hub {
     pub(super) fn connected(&self) {
         let mut inner = self.inner.lock();
         inner.asks = inner.by_number.values().map(|feed| subscribe(feed)).collect();
+        inner.is_connected = true;
         drop(inner);
         self.state.send_replace(State::Connected);
     }
@@ -164,6 +176,8 @@ impl Hub {
         let under_way = {
             let mut inner = self.inner.lock();
             inner.beats.disconnected();
+            inner.is_connected = false;
+            inner.asks.clear();
             std::mem::take(&mut inner.under_way)
         };
         let lost = beats::answer(Code::Unavailable, crate::words::LOST);
@@ -183,6 +197,11 @@ impl Hub {
             let answer = beats::answer(Code::Unavailable, why);
             requester.mailbox.answer(requester.request, answer);
         }
+    }
+
+    /// Whether the member takes nothing of what it is told.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.inner.lock().asks.len() >= ASKS
     }
 
     /// What is to be said next, if there is anything.
@@ -229,7 +248,7 @@ impl Hub {
                 };
                 let feed = Arc::clone(feed);
                 let version = change.version;
-                inner.asks.push_back(Ask::Acknowledge(pb::Acknowledge { subscription, version }));
+                inner.say(Ask::Acknowledge(pb::Acknowledge { subscription, version }));
                 drop(inner);
                 feed.take(change);
             }
@@ -257,8 +276,8 @@ impl Hub {
             inner.by_number.values().filter(|feed| feed.is_behind()).cloned().collect();
         for feed in behind {
             let subscription = feed.number;
-            inner.asks.push_back(Ask::Unsubscribe(pb::Unsubscribe { subscription }));
-            inner.asks.push_back(subscribe(&feed));
+            inner.say(Ask::Unsubscribe(pb::Unsubscribe { subscription }));
+            inner.say(subscribe(&feed));
         }
     }
 }

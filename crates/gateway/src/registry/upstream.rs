@@ -148,7 +148,12 @@ impl Upstream {
                     Err(_) => return End::Lost,
                 },
                 () = self.hub.bell.notified() => {}
-                _ = look.tick() => self.hub.catch_up(),
+                _ = look.tick() => {
+                    if self.hub.is_stuck() {
+                        return End::Lost;
+                    }
+                    self.hub.catch_up();
+                }
             }
         }
     }
