@@ -13,6 +13,9 @@ pub struct Config {
     pub peer: PeerId,
     /// Silence of the leader after which an election starts: between this and twice this.
     pub election_ticks: usize,
+    /// For how long a voter stays with a leader whose word binds it; at most `election_ticks`. A leader's
+    /// lease is shorter, and nobody else is elected before it ends.
+    pub promise_ticks: usize,
     /// Ticks between a leader's heartbeats; less than `election_ticks`.
     pub heartbeat_ticks: usize,
     /// Decides the election timeouts, together with region, peer and term.
@@ -44,6 +47,7 @@ impl Config {
             region,
             peer,
             election_ticks: 10,
+            promise_ticks: 5,
             heartbeat_ticks: 2,
             seed,
             incarnation,
@@ -63,6 +67,9 @@ impl Config {
         }
         if self.heartbeat_ticks == 0 || self.election_ticks <= self.heartbeat_ticks {
             return wrong("election ticks must exceed heartbeat ticks, which must not be 0");
+        }
+        if self.promise_ticks == 0 || self.promise_ticks > self.election_ticks {
+            return wrong("promise ticks must be at most the election ticks, and not be 0");
         }
         if self.election_ticks > 1 << 20 {
             return wrong("election ticks over 2^20");
@@ -198,10 +205,10 @@ pub struct Guards {
     pub bounded_reads: bool,
     /// Rule 5: a read is confirmed by a quorum, never by a clock.
     pub quorum_reads: bool,
-    /// Rule 5: a restarted voter refuses votes for one election timeout.
+    /// Rule 5: a restarted voter refuses votes for as long as it may have promised to.
     pub settle_after_restart: bool,
-    /// Rule 5: a voter that heard a leader refuses votes for one election timeout, whatever it hears
-    /// in between.
+    /// Rule 5: a voter that was bound by its leader refuses votes for as long, whatever it hears in
+    /// between.
     pub keep_promises: bool,
     /// Rule 6: at a start, what is applied is committed.
     pub commit_covers_applied: bool,

@@ -142,9 +142,15 @@ impl NodeConfig {
         self.tick.saturating_mul(u32::try_from(self.election_ticks).unwrap_or(u32::MAX))
     }
 
+    /// For how many ticks a leader may bind voters to it. While it does, nobody replaces it, be it lost or
+    /// not; a shorter time costs more rounds where leases are in use.
+    const fn promise_ticks(&self) -> usize {
+        self.election_ticks.div_ceil(2)
+    }
+
     /// How far clocks are trusted.
     pub(crate) const fn clock_rules(&self) -> ClockRules {
-        ClockRules::new(self.tick, self.election_ticks)
+        ClockRules::new(self.tick, self.promise_ticks())
     }
 
     /// How long a read waits for this node's own copy before the leader is asked to carry it out.
@@ -170,6 +176,7 @@ impl NodeConfig {
         // every start.
         consensus::Config {
             election_ticks: self.election_ticks,
+            promise_ticks: self.promise_ticks(),
             heartbeat_ticks: self.heartbeat_ticks,
             max_message_bytes: 1 << 20,
             // Together about what the queue of a link holds.

@@ -52,6 +52,8 @@ pub(crate) enum ToPoller {
     Read {
         region: RegionId,
         reply: ReadReply,
+        /// Whether a lease is to come of it.
+        lease: bool,
     },
     Persisted(Vec<(RegionId, u64)>),
     Applied(Vec<(RegionId, Index)>),
@@ -207,9 +209,9 @@ fn handle(
             shared.admitted_bytes(data.len());
             host.propose(region, data, asked);
         }
-        ToPoller::Read { region, reply } => {
+        ToPoller::Read { region, reply, lease } => {
             shared.admitted(1);
-            host.read(region, reply);
+            host.read(region, reply, lease);
         }
         ToPoller::Persisted(done) => {
             for (region, number) in done {
@@ -249,7 +251,7 @@ fn handle(
         }
         ToPoller::Renew { region, reply } => {
             shared.renewed();
-            host.read(region, reply);
+            host.read(region, reply, true);
         }
         ToPoller::LinkDown(node) => host.unreachable(node),
         ToPoller::Sleep(from, word) => {

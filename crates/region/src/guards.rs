@@ -10,6 +10,8 @@ pub struct HostGuards {
     pub forfeit_at_transfer: bool,
     /// A lease counts from when the quorum was asked, not from its answer.
     pub lease_from_question: bool,
+    /// A round counts for a lease only if whoever answered it was bound by it.
+    pub lease_from_bound: bool,
     /// A leader sleeps only when all it needs agreed to sleep with it.
     pub ask_before_sleep: bool,
     /// A voter that slept keeps the promise of its last word to a leader.
@@ -25,6 +27,7 @@ impl Default for HostGuards {
         Self {
             forfeit_at_transfer: true,
             lease_from_question: true,
+            lease_from_bound: true,
             ask_before_sleep: true,
             woken_keeps_promise: true,
             wake_when_leader_lost: true,
@@ -35,9 +38,10 @@ impl Default for HostGuards {
 
 impl HostGuards {
     /// The name of every switch.
-    pub const NAMES: [&str; 6] = [
+    pub const NAMES: [&str; 7] = [
         "forfeit_at_transfer",
         "lease_from_question",
+        "lease_from_bound",
         "ask_before_sleep",
         "woken_keeps_promise",
         "wake_when_leader_lost",
@@ -51,6 +55,7 @@ impl HostGuards {
         let switch = match name {
             "forfeit_at_transfer" => &mut guards.forfeit_at_transfer,
             "lease_from_question" => &mut guards.lease_from_question,
+            "lease_from_bound" => &mut guards.lease_from_bound,
             "ask_before_sleep" => &mut guards.ask_before_sleep,
             "woken_keeps_promise" => &mut guards.woken_keeps_promise,
             "wake_when_leader_lost" => &mut guards.wake_when_leader_lost,

@@ -76,6 +76,8 @@ pub struct Host<P, R> {
     awake: BTreeSet<RegionId>,
     /// Those to be woken in their turn, among others that are awake by now.
     wakes: VecDeque<RegionId>,
+    /// Those whose leader's node is lost, to be told in their turn.
+    orphans: VecDeque<RegionId>,
     /// Nodes that are not there at the moment.
     lost: BTreeSet<NodeId>,
     /// Replicas that were awake at once when they started, since the last tick.
@@ -100,6 +102,7 @@ impl<P, R> Host<P, R> {
             ticks: 0,
             awake: BTreeSet::new(),
             wakes: VecDeque::new(),
+            orphans: VecDeque::new(),
             lost: BTreeSet::new(),
             started: 0,
         }
@@ -231,14 +234,16 @@ impl<P, R> Host<P, R> {
         });
     }
 
-    /// Asks for the index a linearizable read must wait for.
-    pub fn read(&mut self, region: RegionId, read: R) {
+    /// Asks for the index a linearizable read must wait for. `lease` if more reads will come that a lease
+    /// would serve: a leader's round binds voters then, and makes one. Who is bound waits longer to
+    /// replace a leader that is lost.
+    pub fn read(&mut self, region: RegionId, read: R, lease: bool) {
         if !self.peers.contains_key(&region) {
             self.early.failed_reads.push((read, self.missing(region)));
             return;
         }
         self.guarded(region, |peer, around, out| {
-            let refused = peer.read(read, around, out).err();
+            let refused = peer.read(read, lease, around, out).err();
             out.failed_reads.extend(refused);
             Ok(())
         });

@@ -7,24 +7,24 @@ use types::Term;
 /// How far clocks may be trusted, and how long a leader's lease is because of it.
 ///
 /// # The arithmetic
-/// A voter that heard its leader refuses votes, and does not stand itself, for `election_ticks` ticks of
+/// A voter that its leader bound refuses votes, and does not stand itself, for `promise_ticks` ticks of
 /// its own. The first of them may come at once, and a tick that came late may be followed by one that
 /// is on time: `n` ticks take more than `(n - 2) * tick` by the voter's clock. With the fastest clock
-/// that is `(election_ticks - 2) * tick * 1000 / fastest` of true time. A lease of length `d` on the
+/// that is `(promise_ticks - 2) * tick * 1000 / fastest` of true time. A lease of length `d` on the
 /// slowest clock takes `d * 1000 / slowest` of true time. It began before the voter heard anything, so
 /// it ends before the voter votes if
 ///
 /// ```text
-/// d <= (election_ticks - 2) * tick * slowest / fastest
+/// d <= (promise_ticks - 2) * tick * slowest / fastest
 /// ```
 ///
-/// With 10 ticks of 100 ms and clocks between 0.9 and 1.1 that is 654 ms.
+/// With 5 ticks of 100 ms and clocks between 0.9 and 1.1 that is 245 ms.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ClockRules {
     /// The length of a tick.
     pub tick: Duration,
-    /// For how many ticks a voter that heard its leader refuses to vote.
-    pub election_ticks: usize,
+    /// For how many ticks a voter that its leader bound refuses to vote.
+    pub promise_ticks: usize,
     /// How fast the slowest clock runs, in thousandths of true time.
     pub slowest: u32,
     /// How fast the fastest clock runs, in thousandths of true time.
@@ -34,14 +34,14 @@ pub struct ClockRules {
 impl ClockRules {
     /// Clocks that run between 0.9 and 1.1 of true time.
     #[must_use]
-    pub const fn new(tick: Duration, election_ticks: usize) -> Self {
-        Self { tick, election_ticks, slowest: 900, fastest: 1_100 }
+    pub const fn new(tick: Duration, promise_ticks: usize) -> Self {
+        Self { tick, promise_ticks, slowest: 900, fastest: 1_100 }
     }
 
     /// How long a lease is, on the leader's own clock, from when the question was put to the quorum.
     #[must_use]
     pub fn lease(&self) -> Duration {
-        let ticks = u32::try_from(self.election_ticks.saturating_sub(2)).unwrap_or(u32::MAX);
+        let ticks = u32::try_from(self.promise_ticks.saturating_sub(2)).unwrap_or(u32::MAX);
         self.tick.saturating_mul(ticks).saturating_mul(self.slowest) / self.fastest.max(1)
     }
 }

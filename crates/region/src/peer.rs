@@ -233,9 +233,11 @@ impl<P, R> Peer<P, R> {
         self.rounds.extend(last);
     }
 
+    /// `lease` for a read whose round is to make a lease, if this is the leader.
     pub(crate) fn read(
         &mut self,
         read: R,
+        lease: bool,
         around: &Around<'_>,
         out: &mut Output<P, R>,
     ) -> Result<(), (R, Code)> {
@@ -243,6 +245,9 @@ impl<P, R> Peer<P, R> {
         self.rest.touch(around.ticks);
         if self.reads.len() >= around.limits.reads_per_region {
             return Err((read, Code::TooManyRequests));
+        }
+        if lease {
+            self.replica.bind();
         }
         self.reads.push(read);
         Ok(())

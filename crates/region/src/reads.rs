@@ -11,10 +11,20 @@ use types::Term;
 /// larger instead of rounds more frequent.
 const ROUNDS: usize = 2;
 
+/// That a round may count for a lease: this replica led when it began.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Led {
+    /// The term.
+    pub(crate) term: Term,
+    /// When that was.
+    pub(crate) began: Duration,
+    /// Which time it was that its heartbeats bind, if they did.
+    pub(crate) binding: Option<u64>,
+}
+
 struct Round<R> {
     context: ReadContext,
-    /// The term this replica led when the round began, and when that was.
-    led: Option<(Term, Duration)>,
+    led: Option<Led>,
     reads: Vec<R>,
 }
 
@@ -22,8 +32,7 @@ struct Round<R> {
 pub(crate) struct Answered<R> {
     /// The reads that may go, and those of the rounds before it.
     pub(crate) reads: Vec<R>,
-    /// The term this replica led when the round began, and when that was.
-    pub(crate) led: Option<(Term, Duration)>,
+    pub(crate) led: Option<Led>,
 }
 
 /// The reads of a region that wait for their index.
@@ -53,7 +62,7 @@ impl<R> ReadQueue<R> {
     }
 
     /// A round was begun: it carries everything that waits.
-    pub(crate) fn begin(&mut self, context: ReadContext, led: Option<(Term, Duration)>) {
+    pub(crate) fn begin(&mut self, context: ReadContext, led: Option<Led>) {
         let reads = std::mem::take(&mut self.waiting);
         self.rounds.push_back(Round { context, led, reads });
     }
@@ -100,7 +109,7 @@ impl<R> ReadQueue<R> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 mod tests {
-    use super::{Duration, ReadContext, ReadQueue, Term};
+    use super::{Duration, Led, ReadContext, ReadQueue, Term};
 
     #[test]
     fn a_later_confirmation_covers_earlier_rounds_and_a_lost_round_waits_again() {
@@ -109,16 +118,13 @@ mod tests {
         queue.begin(ReadContext(1), None);
         queue.push('b');
         assert!(queue.wants_round());
-        queue.begin(ReadContext(2), Some((Term(3), Duration::from_secs(4))));
+        let led = Some(Led { term: Term(3), began: Duration::from_secs(4), binding: Some(1) });
+        queue.begin(ReadContext(2), led);
         queue.push('c');
         assert!(!queue.wants_round(), "two rounds are under way");
         let answered = queue.confirm(ReadContext(2)).unwrap();
         assert_eq!(answered.reads, vec!['a', 'b']);
-        assert_eq!(
-            answered.led,
-            Some((Term(3), Duration::from_secs(4))),
-            "its own, not an earlier one's"
-        );
+        assert_eq!(answered.led, led, "its own, not an earlier one's");
         assert!(queue.confirm(ReadContext(1)).is_none(), "already covered");
         queue.begin(ReadContext(3), None);
         assert!(!queue.wants_round());

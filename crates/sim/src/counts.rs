@@ -36,6 +36,7 @@ counts! {
         packets_doubled: "doubled",
         packets_late: "late",
         answers_lost: "answers lost",
+        links_broken: "connections broken",
     }
     "faults of nodes" {
         kills: "kills",

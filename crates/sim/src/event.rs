@@ -83,6 +83,11 @@ pub(crate) enum Event {
         node: usize,
         life: u64,
     },
+    /// The connection from another node broke, and this one knows.
+    Broken {
+        node: usize,
+        from: NodeId,
+    },
     /// Faults stop.
     Calm,
     /// Clients stop asking and the last questions are put.
@@ -101,6 +106,7 @@ impl Event {
             | Self::Apply { node, .. }
             | Self::CutLogs { node, .. }
             | Self::ExpireLeases { node, .. }
+            | Self::Broken { node, .. }
             | Self::Request { node, .. } => Some(*node),
             Self::Deliver { to, .. } => usize::try_from(to.get()).ok().map(|to| to - 1),
             _ => None,

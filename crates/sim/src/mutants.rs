@@ -38,17 +38,11 @@ const SMOKE: [&str; 15] = [
 ];
 
 /// What no world shows, and why. The crates whose rules these are have a test for each.
-const EXCUSED: [(&str, &str); 3] = [
+const EXCUSED: [(&str, &str); 2] = [
     (
         "ordered_persists",
         "no honest leader brings back a tail that another overwrote before it hears of that, and the \
          answer that would tell it waits for the same disk",
-    ),
-    (
-        "keep_promises",
-        "not seen in 5,500 seeds of membership and 2,000 of sleepers: a refusal of a later term must come \
-         late to a voter that has heard another leader since, and that leader must hear of it later \
-         still",
     ),
     (
         "wake_when_node_back",

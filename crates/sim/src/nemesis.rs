@@ -39,7 +39,8 @@ pub(crate) fn strike(sky: &mut Sky, nodes: &mut [Node]) {
         77..79 => fill_disk(sky, &mut nodes[at]),
         79..84 => slow_disk(sky, &mut nodes[at]),
         84..88 => slow_applier(sky, &mut nodes[at]),
-        88..91 => fail_sync(sky, &mut nodes[at]),
+        88..90 => fail_sync(sky, &mut nodes[at]),
+        90 => sever(sky, nodes),
         91..93 => pause(sky, &mut nodes[at]),
         93 => nap(sky, nodes),
         94 => deafen(sky, nodes),
@@ -91,6 +92,9 @@ fn duration(sky: &mut Sky) -> u64 {
 fn part(sky: &mut Sky) {
     let cuts = partition::draw(&mut sky.random, sky.settings.nodes, &mut sky.counts);
     let lasts = duration(sky);
+    if sky.random.chance(40) {
+        cuts.iter().for_each(|(from, to)| sky.break_link(*from, *to));
+    }
     cut(sky, cuts, lasts);
 }
 
@@ -203,6 +207,21 @@ fn nap(sky: &mut Sky, nodes: &mut [Node]) {
     let lasts = sky.between(200_000, 500_000);
     sky.note(node.id, "naps", [lasts, 0, 0, 0]);
     node.paused_until = node.paused_until.max(sky.now + lasts);
+}
+
+/// A node that leads goes on, and all its connections end: the others look for another leader at once.
+fn sever(sky: &mut Sky, nodes: &[Node]) {
+    let leads = |node: &&Node| {
+        let shards = node.running.as_ref().map(|running| running.shards.values());
+        shards.is_some_and(|mut shards| shards.any(|shard| shard.leadership.here))
+    };
+    let Some(leader) = nodes.iter().find(leads).map(|node| node.id) else { return };
+    sky.counts.partitions += 1;
+    sky.break_links(leader);
+    let others = (1..=sky.settings.nodes).map(NodeId).filter(|other| *other != leader);
+    let cuts = others.flat_map(|other| [(leader, other), (other, leader)]).collect();
+    let lasts = sky.between(200_000, 900_000);
+    cut(sky, cuts, lasts);
 }
 
 /// A node does not hear one that leads, though that hears it, while clients only read: it asks for

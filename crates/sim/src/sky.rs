@@ -116,6 +116,24 @@ impl Sky {
     }
 
     /// Puts a packet on the wire: it may be lost, late, doubled, or overtaken.
+    /// The connections of a node whose process ended break, and the others learn of it soon, as far as
+    /// anything gets there.
+    pub(crate) fn break_links(&mut self, from: NodeId) {
+        for to in (1..=self.settings.nodes).map(NodeId).filter(|to| *to != from) {
+            if !self.network.is_cut(from, to) && self.random.chance(85) {
+                self.break_link(from, to);
+            }
+        }
+    }
+
+    /// One node learns that its connection from another one broke.
+    pub(crate) fn break_link(&mut self, from: NodeId, to: NodeId) {
+        self.counts.links_broken += 1;
+        let delay = self.between(50, 5_000);
+        let node = usize::try_from(to.get()).unwrap_or(1) - 1;
+        self.after(delay, Event::Broken { node, from });
+    }
+
     pub(crate) fn send(&mut self, from: NodeId, to: NodeId, packet: Packet) {
         let fates = self.network.fates(from, to, &mut self.random, &mut self.counts);
         let [first, second] = fates;

@@ -252,6 +252,10 @@ impl World {
                     nodes[node].start(sky);
                 }
             }
+            Event::Broken { node, from } => {
+                let life = nodes[node].life;
+                nodes[node].step(sky, life, |it, sky| it.link_broke(sky, from));
+            }
             Event::Calm => {
                 nemesis::calm(sky, nodes);
                 sky.after(ending::PROBE_AFTER, Event::Probe);

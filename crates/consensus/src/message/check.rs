@@ -3,7 +3,7 @@
 
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 
-use super::{MAX_NUMBER, MessageKind, READ_CONTEXT_BYTES};
+use super::{BINDS, MAX_NUMBER, MessageKind, READ_CONTEXT_BYTES};
 use crate::{check_conf_state, convert};
 
 pub(super) fn check(message: &Message) -> Result<(), &'static str> {
@@ -36,6 +36,7 @@ pub(super) fn check(message: &Message) -> Result<(), &'static str> {
         MessageKind::Append => check_append(message),
         MessageKind::Snapshot => check_snapshot(message),
         MessageKind::Vote | MessageKind::PreVote => check_vote(message),
+        MessageKind::Heartbeat if message.reject_hint > BINDS => Err("what a heartbeat binds to"),
         MessageKind::AppendResponse if message.log_term > message.term => {
             Err("an entry of a term not yet reached")
         }

@@ -10,6 +10,8 @@ use super::{Message, MessageKind, wire};
 const RESPONSE: u8 = 1;
 /// A read context follows.
 const CONTEXT: u8 = 2;
+/// It binds who hears it.
+const BINDS: u8 = 4;
 
 /// `false`, and nothing in `out`, for whatever does not fit this form.
 pub(super) fn encode(message: &Message, out: &mut Vec<u8>) -> bool {
@@ -19,11 +21,13 @@ pub(super) fn encode(message: &Message, out: &mut Vec<u8>) -> bool {
         MessageKind::HeartbeatResponse => RESPONSE,
         _ => return false,
     };
-    let others = [raw.log_term, raw.index, raw.commit_term, raw.reject_hint];
+    let hint = if message.binds() { super::BINDS } else { 0 };
+    let others = [raw.log_term, raw.index, raw.commit_term, raw.reject_hint ^ hint];
     if raw.reject || others.iter().any(|number| *number != 0) {
         return false;
     }
-    out.push(kind | if raw.context.is_empty() { 0 } else { CONTEXT });
+    let context = if raw.context.is_empty() { 0 } else { CONTEXT };
+    out.push(kind | context | if message.binds() { BINDS } else { 0 });
     for number in [raw.to, raw.from, raw.term, raw.commit] {
         wire::put_number(out, number);
     }
@@ -35,7 +39,8 @@ pub(super) fn encode(message: &Message, out: &mut Vec<u8>) -> bool {
 
 pub(super) fn decode(input: &mut Bytes) -> Result<Message, &'static str> {
     let flags = wire::byte(input)?;
-    if flags & !(RESPONSE | CONTEXT) != 0 {
+    if flags & !(RESPONSE | CONTEXT | BINDS) != 0 || flags & (RESPONSE | BINDS) == RESPONSE | BINDS
+    {
         return Err("unknown flags");
     }
     let kind =
@@ -44,6 +49,9 @@ pub(super) fn decode(input: &mut Bytes) -> Result<Message, &'static str> {
     raw.set_msg_type(kind.to_raft());
     for field in [&mut raw.to, &mut raw.from, &mut raw.term, &mut raw.commit] {
         *field = wire::number(input)?;
+    }
+    if flags & BINDS != 0 {
+        raw.reject_hint = super::BINDS;
     }
     if flags & CONTEXT != 0 {
         raw.context = wire::chunk(input)?;
@@ -70,13 +78,15 @@ mod tests {
             prop::collection::vec(any::<u8>(), READ_CONTEXT_BYTES..=READ_CONTEXT_BYTES)
         ];
         let numbers = (1..u64::MAX, 1..MAX_NUMBER, 0..MAX_NUMBER);
-        (any::<bool>(), numbers, context).prop_map(|(response, (to, term, commit), context)| {
+        let kinds = prop_oneof![Just((true, false)), Just((false, false)), Just((false, true))];
+        (kinds, numbers, context).prop_map(|((response, binds), (to, term, commit), context)| {
             let kind =
                 if response { MessageKind::HeartbeatResponse } else { MessageKind::Heartbeat };
             let mut raw = eraftpb::Message::default();
             raw.set_msg_type(kind.to_raft());
             (raw.to, raw.from, raw.term, raw.commit) = (to, to + 1, term, commit);
             raw.context = context.into();
+            raw.reject_hint = u64::from(binds);
             Message(raw)
         })
     }

@@ -16,6 +16,9 @@ pub(crate) const MAX_NUMBER: u64 = 1 << 62;
 /// Bytes of a read context on the wire: peer, incarnation and attempt, 8 bytes each.
 pub(crate) const READ_CONTEXT_BYTES: usize = 24;
 
+/// What the hint of a heartbeat that binds is.
+pub(crate) const BINDS: u64 = 1;
+
 /// A message from one replica of a region to another. Opaque: it is moved, and read only for what a
 /// transport needs to know.
 #[derive(Clone, PartialEq)]
@@ -170,6 +173,19 @@ impl Message {
         self.kind().is_snapshot()
     }
 
+    /// Whether it is a heartbeat that binds who hears it to its leader for a while.
+    #[must_use]
+    pub fn binds(&self) -> bool {
+        self.kind() == MessageKind::Heartbeat && self.0.reject_hint == BINDS
+    }
+
+    /// Makes a heartbeat bind who hears it.
+    pub(crate) fn bind(&mut self) {
+        if self.kind() == MessageKind::Heartbeat {
+            self.0.reject_hint = BINDS;
+        }
+    }
+
     /// What a snapshot message carries.
     #[must_use]
     pub fn snapshot_meta(&self) -> Option<SnapshotMeta> {
@@ -280,10 +296,13 @@ impl core::fmt::Debug for Message {
             ("log_term", raw.log_term),
             ("commit", raw.commit),
             ("commit_term", raw.commit_term),
-            ("hint", raw.reject_hint),
+            ("hint", if self.binds() { 0 } else { raw.reject_hint }),
         ];
         for (name, value) in fields.into_iter().filter(|(_, value)| *value != 0) {
             write!(f, " {name}={value}")?;
+        }
+        if self.binds() {
+            f.write_str(" binds")?;
         }
         if raw.reject {
             f.write_str(" reject")?;

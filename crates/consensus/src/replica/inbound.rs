@@ -36,9 +36,10 @@ impl Replica {
                 message.kind(),
                 MessageKind::Append | MessageKind::Heartbeat | MessageKind::Snapshot
             );
+            let binds = message.binds();
             let result = replica.raw.step(message.0);
             if leads && replica.leader() == Some(from) && !replica.is_leader() {
-                replica.heard = Some(replica.now);
+                replica.hears_leader(binds);
             }
             result.map_err(|error| replica.translate(from, &error))
         })

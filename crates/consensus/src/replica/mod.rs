@@ -2,7 +2,9 @@
 
 mod inbound;
 mod membership;
+mod orphan;
 mod output;
+mod promise;
 mod reads;
 mod sleep;
 mod view;
@@ -38,8 +40,17 @@ pub struct Replica {
     now: u64,
     /// Ticks for which votes are still refused.
     settling: usize,
+    promise_ticks: usize,
     /// When a leader was last heard.
     heard: Option<u64>,
+    /// When a leader last bound it.
+    promised: Option<u64>,
+    /// While this replica leads: until when its heartbeats bind.
+    binds_until: u64,
+    /// How often they began to.
+    bindings: u64,
+    /// The leader whose node is lost from sight, while none was heard since.
+    orphaned: Option<u64>,
     writes: Writes,
     reads: Reads,
     /// Committed, and held back until a change of the peers among them may take effect.
@@ -92,8 +103,13 @@ impl Replica {
             election_ticks: config.election_ticks,
             heartbeat_ticks: config.heartbeat_ticks,
             now: 0,
-            settling: if settles { config.election_ticks } else { 0 },
+            promise_ticks: config.promise_ticks,
+            settling: if settles { config.promise_ticks } else { 0 },
             heard: None,
+            promised: None,
+            binds_until: 0,
+            bindings: 0,
+            orphaned: None,
             writes: Writes::new(&start.hard_state),
             reads: Reads::new(config.peer, config.incarnation),
             held: VecDeque::new(),
@@ -132,6 +148,7 @@ impl Replica {
                 replica.asked = replica.now;
                 replica.raw.mut_store().forget_wanted();
             }
+            replica.hurry();
             let raft = &replica.raw.raft;
             let fires = raft.state != StateRole::Leader
                 && raft.election_elapsed + 1 >= raft.randomized_election_timeout();
@@ -348,6 +365,9 @@ impl Replica {
 
     /// Rule 2: between one and two election timeouts, by seed, region, peer and term.
     fn seeded_timeout(&self) -> usize {
+        if let Some(leader) = self.orphaned {
+            return self.orphans_timeout(leader);
+        }
         let parts = [self.seed, self.region.get(), self.peer.get(), self.raw.raft.term];
         let mixed = parts.into_iter().fold(0, |state: u64, part| {
             let mut bits = (state ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);

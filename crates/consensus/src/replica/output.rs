@@ -36,8 +36,8 @@ impl Replica {
             number: raw.number(),
             hard_state: raw.hs().map(convert::hard_state_from_raft),
             entries: raw.take_entries().into_iter().map(convert::entry_from_raft).collect(),
-            messages: messages(raw.take_messages()),
-            messages_after_persist: messages(raw.take_persisted_messages()),
+            messages: self.messages(raw.take_messages()),
+            messages_after_persist: self.messages(raw.take_persisted_messages()),
             must_sync: raw.must_sync(),
             ..Ready::default()
         };
@@ -190,6 +190,16 @@ impl Replica {
         }
     }
 
+    /// By recipient, each one's in order: the library's own order follows its hash tables.
+    fn messages(&self, raw: Vec<raft::eraftpb::Message>) -> Vec<Message> {
+        let mut messages: Vec<_> = raw.into_iter().map(Message::from_raft).collect();
+        if self.binding().is_some() {
+            messages.iter_mut().for_each(Message::bind);
+        }
+        messages.sort_by_key(Message::to);
+        messages
+    }
+
     pub(super) fn hard_state(&self) -> HardState {
         let raft = &self.raw.raft;
         HardState {
@@ -198,11 +208,4 @@ impl Replica {
             commit: Index(raft.raft_log.committed),
         }
     }
-}
-
-/// By recipient, each one's in order: the library's own order follows its hash tables.
-fn messages(raw: Vec<raft::eraftpb::Message>) -> Vec<Message> {
-    let mut messages: Vec<_> = raw.into_iter().map(Message::from_raft).collect();
-    messages.sort_by_key(Message::to);
-    messages
 }

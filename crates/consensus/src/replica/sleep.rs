@@ -36,14 +36,6 @@ impl Replica {
             })
     }
 
-    /// Whether this voter refuses votes because it heard a leader less than an election timeout ago
-    /// (rule 5). It must not be made to campaign meanwhile either.
-    #[must_use]
-    pub fn is_bound(&self) -> bool {
-        let since = self.heard.map(|heard| self.now - heard);
-        self.guards.keep_promises && since.is_some_and(|since| since < self.election_ticks as u64)
-    }
-
     /// Whether it still refuses votes because it restarted (rule 5).
     #[must_use]
     pub fn is_settling(&self) -> bool {
@@ -76,16 +68,11 @@ impl Replica {
             let counts = leader_lost && !replica.is_leader();
             replica.raw.raft.election_elapsed =
                 if counts { silence.min(replica.election_ticks) } else { 0 };
+            if counts {
+                replica.be_orphan();
+            }
             Ok(())
         });
-    }
-
-    /// Forgets what was promised to a leader, and the leader's patience: what a test does to see that
-    /// it would be noticed.
-    #[doc(hidden)]
-    pub fn break_promise(&mut self) {
-        self.heard = None;
-        self.raw.raft.election_elapsed = self.election_ticks;
     }
 
     /// The end of the log, if everything up to there is committed.

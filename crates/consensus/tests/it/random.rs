@@ -69,6 +69,8 @@ impl Run {
                 let to = PeerId(self.random.below(PEERS as usize) as u64 + 1);
                 let _ = self.cluster.replica(id).transfer_leadership(to);
             }
+            94 if self.random.below(3) == 0 => self.cluster.replica(id).orphan(),
+            94 if self.random.below(3) == 0 => self.cluster.replica(id).bind(),
             94 => self.cluster.compact(id),
             95 => self.cluster.node(id).save(),
             96 if self.random.below(8) == 0 => self.cluster.restart(id),

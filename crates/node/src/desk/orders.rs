@@ -63,7 +63,7 @@ impl Orders {
 
     pub(crate) fn read(&mut self, shared: &Shared, region: RegionId, ticket: u64) {
         let reply = ReadReply::desk(self.way(ticket));
-        self.poller(shared, region).push(ToPoller::Read { region, reply });
+        self.poller(shared, region).push(ToPoller::Read { region, reply, lease: false });
     }
 
     pub(crate) fn send_through(&mut self, shared: &Shared) {

@@ -12,11 +12,15 @@ use crate::waiter::ReadReply;
 
 /// A quorum says how far the copy must be, and it gets there.
 pub(crate) async fn by_round(shared: &Shared, shard: &Shard) -> Result<(), Fault> {
+    round(shared, shard, false).await
+}
+
+async fn round(shared: &Shared, shard: &Shard, lease: bool) -> Result<(), Fault> {
     shared.admit()?;
     let region = shard.record.id;
     let since = shared.clock.now();
     let (reply, receiver) = ReadReply::task();
-    shared.poller(region).push(ToPoller::Read { region, reply });
+    shared.poller(region).push(ToPoller::Read { region, reply, lease });
     wait(shared, shard, receiver).await?;
     // Whatever was acknowledged before is in the copy.
     shard.note_current(since);
@@ -24,13 +28,13 @@ pub(crate) async fn by_round(shared: &Shared, shard: &Shard) -> Result<(), Fault
 }
 
 /// This node leads and holds a lease, and its copy gets as far as it knows; else as [`by_round`],
-/// which renews the lease.
+/// by a round that makes a lease.
 ///
 /// The order matters: the clock, the lease, and then how far is committed.
 pub(crate) async fn by_lease(shared: &Shared, shard: &Shard) -> Result<(), Fault> {
     let (now, rules) = (shared.clock.now(), shared.config.clock_rules());
     let Some(left) = shard.lease_left(now, &rules) else {
-        return by_round(shared, shard).await;
+        return round(shared, shard, true).await;
     };
     if left < rules.lease() / 2 {
         renew(shared, shard);
@@ -53,7 +57,7 @@ fn renew(shared: &Shared, shard: &Shard) {
     } else {
         let region = shard.record.id;
         let (reply, _) = ReadReply::task();
-        shared.poller(region).push(ToPoller::Read { region, reply });
+        shared.poller(region).push(ToPoller::Read { region, reply, lease: true });
     }
 }
 

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 use types::{Code, KeyRange, KeyspaceId, RegionId};
 
-use super::{answer_read, answer_verify, by_lease, by_round};
+use super::{answer_read, answer_verify, by_lease};
 use crate::shard::Shard;
 use crate::{Consistency, Handle, Node, NodeConfig};
 
@@ -126,8 +126,8 @@ async fn a_lease_read_waits_until_what_is_committed_is_applied() {
     let held = HeldUp::new(Arc::clone(&shard));
     // The follower applies it and says so.
     follower.handle().propose(DEFAULT, put("value")).await.unwrap();
-    // A round, whose read waits too, gives the lease.
-    let mut round = Box::pin(by_round(shared, &shard));
+    // The first has a round asked for, waits too, and gives the lease.
+    let mut round = Box::pin(by_lease(shared, &shard));
     let has_lease = || shard.lease_left(shared.clock.now(), &shared.config.clock_rules()).is_some();
     while !has_lease() {
         assert!(futures::poll!(&mut round).is_pending());

@@ -15,10 +15,16 @@ impl<P, R> Host<P, R> {
     }
 
     /// The node was not heard of for an election timeout, or its link broke, or it is another
-    /// incarnation of itself. Replicas that sleep under a leader there are woken, and so are leaders
-    /// that have no quorum without it: `HostLimits::wakes_per_tick` of them per tick.
+    /// incarnation of itself. Replicas with a leader there look for another one soon; those that sleep
+    /// are woken for it, and so are leaders that have no quorum without the node:
+    /// `HostLimits::wakes_per_tick` of them per tick.
     pub fn node_lost(&mut self, node: NodeId) {
         self.lost.insert(node);
+        let awake = self.awake.iter().copied();
+        let led_there =
+            |region: &RegionId| self.peers.get(region).is_some_and(|peer| peer.is_led_from(node));
+        self.orphans.extend(awake.filter(led_there));
+        self.orphan_in_turn();
         if !self.limits.guards.wake_when_leader_lost {
             return;
         }
@@ -59,8 +65,20 @@ impl<P, R> Host<P, R> {
         }
     }
 
+    /// As many of those whose turn it is as one tick may learn that their leader's node is lost.
+    fn orphan_in_turn(&mut self) {
+        for _ in 0..self.limits.wakes_per_tick.max(1) {
+            let Some(region) = self.orphans.pop_front() else { break };
+            self.guarded(region, |peer, around, _| {
+                peer.learns_of_loss(around);
+                Ok(())
+            });
+        }
+    }
+
     /// Wakes as many of those whose turn it is as one tick may.
     pub(super) fn wake_in_turn(&mut self) {
+        self.orphan_in_turn();
         let mut left = self.limits.wakes_per_tick.max(1);
         while left > 0
             && let Some(region) = self.wakes.pop_front()

@@ -4,6 +4,7 @@ use consensus::{Message, Role};
 use types::{Code, Entry, EntryKind, Index, NodeId, PeerId, Term};
 
 use super::{Around, Peer};
+use crate::reads::Led;
 use crate::{Committed, Install, LogWrite, Output, RegionMessage, RoleChange};
 
 impl<P, R> Peer<P, R> {
@@ -38,7 +39,11 @@ impl<P, R> Peer<P, R> {
             && self.leader.is_some()
             && let Ok(context) = self.replica.read_index()
         {
-            let led = self.replica.is_leader().then(|| (self.replica.term(), around.now));
+            let led = self.replica.is_leader().then(|| Led {
+                term: self.replica.term(),
+                began: around.now,
+                binding: self.replica.binding(),
+            });
             self.reads.begin(context, led);
         }
     }
@@ -69,13 +74,15 @@ impl<P, R> Peer<P, R> {
             let Some(answered) = self.reads.confirm(context) else { continue };
             let region = self.region;
             out.reads.extend(answered.reads.into_iter().map(|read| (region, index, read)));
-            if let Some((term, began)) = answered.led
+            let guards = &around.limits.guards;
+            let bound = |led: &Led| led.binding.is_some() && led.binding == self.replica.binding();
+            if let Some(led) = answered.led
                 && self.role == Role::Leader
-                && self.term == term
+                && self.term == led.term
+                && (bound(&led) || !guards.lease_from_bound)
             {
-                let began =
-                    if around.limits.guards.lease_from_question { began } else { around.now };
-                out.confirmed.push((region, term, began));
+                let began = if guards.lease_from_question { led.began } else { around.now };
+                out.confirmed.push((region, led.term, began));
             }
         }
         self.route(ready.messages, &mut out.messages);

@@ -210,6 +210,19 @@ impl<P, R> Peer<P, R> {
         leader == Some(node)
     }
 
+    /// Whether its leader is on the node.
+    pub(crate) fn is_led_from(&self, node: NodeId) -> bool {
+        self.replica.leader().is_some_and(|leader| leader.node() == node)
+    }
+
+    /// The node of its leader is lost, if that is still so.
+    pub(crate) fn learns_of_loss(&mut self, around: &Around<'_>) {
+        let leader = self.replica.leader().map(PeerId::node);
+        if leader.is_some_and(|leader| around.lost.contains(&leader)) {
+            self.replica.orphan();
+        }
+    }
+
     /// The node is back: whether that is a reason to wake.
     pub(crate) fn minds_return(&self, node: NodeId) -> bool {
         self.is_asleep() && self.replica.is_leader() && !self.peers_on(node).is_empty()

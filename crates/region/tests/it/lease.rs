@@ -18,6 +18,7 @@ impl LogReader for Empty {
 }
 
 const TICK: u64 = 100_000;
+const PROMISE_TICKS: usize = 5;
 
 fn voter() -> Replica {
     let voters = vec![PeerId(1), PeerId(2), PeerId(3)];
@@ -28,10 +29,9 @@ fn voter() -> Replica {
 
 /// Kind, sender, term, term and index of the log's end, commit (`docs/architecture/consensus.md`).
 fn message(kind: u8, from: u8, term: u8, log: (u8, u8), commit: u8) -> Message {
-    let mut bytes = vec![1, kind, 0, 2, from, term, log.0, log.1, commit, 0, 0];
-    if kind == 7 {
-        bytes.push(0);
-    }
+    let mut bytes = vec![1, kind, 0, 2, from, term, log.0, log.1, commit, 0];
+    // A heartbeat that binds, and has no read context.
+    bytes.extend_from_slice(if kind == 7 { &[1, 0] } else { &[0] });
     Message::decode(&bytes).unwrap()
 }
 
@@ -49,6 +49,8 @@ fn race(dice: &mut Dice, rules: &ClockRules) -> (u64, u64) {
     let mut ran = due.max(TICK) + dice.below(2) * dice.below(TICK);
     let lease = u64::try_from(rules.lease().as_micros()).unwrap() * 1_000 / leader_rate;
     voter.step(message(7, 1, 2, (0, 0), 1)).unwrap();
+    // All that keeps it from another leader is what it promised.
+    voter.orphan();
     for _ in 0..100 {
         voter.step(message(3, 3, 3, (2, 9), 0)).unwrap();
         assert_eq!(voter.status().hard_state.vote, None, "no tick passed");
@@ -73,12 +75,12 @@ fn closest(rules: &ClockRules) -> i64 {
 
 #[test]
 fn no_voter_votes_while_the_lease_it_gave_lasts() {
-    let rules = ClockRules::new(Duration::from_micros(TICK), 10);
+    let rules = ClockRules::new(Duration::from_micros(TICK), PROMISE_TICKS);
     let left = closest(&rules);
     assert!(left >= 0, "a vote {} microseconds before the lease ended", -left);
     assert!(left < 50_000, "the lease is shorter than need be by {left} microseconds");
     let trusting = ClockRules { slowest: 1_000, fastest: 1_000, ..rules };
     assert!(closest(&trusting) < 0, "clocks that run apart matter");
-    let patient = ClockRules { election_ticks: 11, ..rules };
+    let patient = ClockRules { promise_ticks: PROMISE_TICKS + 1, ..rules };
     assert!(closest(&patient) < 0, "the ticks' phase matters");
 }

@@ -47,7 +47,7 @@ fn waiting_proposals_and_reads_are_bounded() {
         bed.propose(0, "x", waiting);
     }
     for read in 11..=13 {
-        bed.nodes[0].host.read(REGION, read);
+        bed.nodes[0].host.read(REGION, read, false);
     }
     bed.run();
     assert_eq!(bed.nodes[0].told.failed, [(4, Code::TooManyRequests)]);
@@ -88,7 +88,7 @@ fn a_group_that_applies_slowly_refuses_commands_and_stays_alive() {
     let term = bed.nodes[0].told.leads[&REGION];
     for round in 0..10 {
         bed.propose(0, "too much", 100 + round);
-        bed.nodes[0].host.read(REGION, 200 + round);
+        bed.nodes[0].host.read(REGION, 200 + round, false);
         bed.tick(5);
     }
     let told = &bed.nodes[0].told;

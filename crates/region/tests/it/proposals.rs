@@ -72,7 +72,7 @@ fn closing_tells_everybody_who_waits() {
     let mut bed = Bed::led(3, HostLimits::default());
     bed.nodes[0].cut_off = true;
     bed.propose(0, "a", 1);
-    bed.nodes[0].host.read(REGION, 2);
+    bed.nodes[0].host.read(REGION, 2, false);
     bed.run();
     bed.nodes[0].host.close(Code::ShuttingDown);
     bed.run();

@@ -8,7 +8,7 @@ fn a_replica_that_panics_is_set_aside_and_its_neighbour_goes_on() {
     let mut bed = Bed::led(1, HostLimits::default());
     bed.nodes[0].hold_writes = true;
     bed.propose(0, "lost", 1);
-    bed.nodes[0].host.read(REGION, 2);
+    bed.nodes[0].host.read(REGION, 2, false);
     bed.run();
     // The driver says that something was applied which was never handed out.
     bed.nodes[0].host.applied(REGION, Index(1_000));
@@ -21,7 +21,7 @@ fn a_replica_that_panics_is_set_aside_and_its_neighbour_goes_on() {
     assert_eq!(told.failed, [(1, Code::Corrupt)], "whoever waited must be told");
 
     bed.propose(0, "later", 3);
-    bed.nodes[0].host.read(REGION, 4);
+    bed.nodes[0].host.read(REGION, 4, false);
     bed.nodes[0].host.propose(OTHER, "kept".into(), 5);
     bed.tick(3);
     let told = &bed.nodes[0].told;

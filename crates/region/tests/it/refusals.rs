@@ -29,7 +29,7 @@ fn regions_that_are_not_here_are_told_apart_from_those_that_are() {
     let mut bed = Bed::led(3, HostLimits::default());
     let host = &mut bed.nodes[0].host;
     host.propose(RegionId(99), Bytes::from_static(b"x"), 1);
-    host.read(RegionId(99), 2);
+    host.read(RegionId(99), 2, false);
     assert_eq!(host.transfer(RegionId(99), NodeId(2)), Err(Code::RegionNotFound));
     assert_eq!(host.transfer(REGION, NodeId(9)), Err(Code::MemberNotFound));
     assert_eq!(bed.nodes[1].host.transfer(REGION, NodeId(3)), Err(Code::NotLeader));

@@ -87,14 +87,14 @@ fn a_read_on_any_replica_wakes_the_group_and_asks_a_quorum() {
     for at in 0..3 {
         let mut bed = sleeping();
         bed.tick(100);
-        bed.nodes[at].host.read(REGION, 7);
+        bed.nodes[at].host.read(REGION, 7, false);
         bed.run();
         assert_eq!(bed.nodes[at].told.reads.len(), 1, "node {}", at + 1);
     }
     let mut bed = sleeping();
     bed.nodes[1].cut_off = true;
     bed.nodes[2].cut_off = true;
-    bed.nodes[0].host.read(REGION, 7);
+    bed.nodes[0].host.read(REGION, 7, false);
     bed.tick(5);
     assert!(bed.nodes[0].told.reads.is_empty(), "a leader that slept knows nothing of a quorum");
     bed.tick(20);
@@ -248,10 +248,10 @@ fn a_replica_that_breaks_wakes_those_who_relied_on_it() {
 
 #[test]
 fn sleep_ends_a_lease_until_a_round_begun_after_it() {
-    let rules = ClockRules::new(core::time::Duration::from_millis(100), 10);
+    let rules = ClockRules::new(core::time::Duration::from_millis(100), 5);
     let mut bed = Bed::led(3, LIMITS());
     bed.tick(4);
-    bed.nodes[0].host.read(REGION, 1);
+    bed.nodes[0].host.read(REGION, 1, true);
     bed.run();
     let term = bed.nodes[0].told.leads[&REGION];
     assert!(bed.nodes[0].told.leases[&REGION].is_valid(bed.now(), term, &rules));
@@ -259,11 +259,11 @@ fn sleep_ends_a_lease_until_a_round_begun_after_it() {
     assert_eq!(asleep(&bed, REGION), [true; 3]);
     assert_eq!(bed.nodes[0].told.leases[&REGION].until(term, &rules), None);
     bed.tick(1);
-    bed.nodes[0].host.read(REGION, 2);
+    bed.nodes[0].host.read(REGION, 2, true);
     bed.run();
     assert!(bed.nodes[0].told.leases[&REGION].is_valid(bed.now(), term, &rules));
     bed.nodes[0].host.transfer(REGION, NodeId(2)).unwrap();
-    bed.nodes[0].host.read(REGION, 3);
+    bed.nodes[0].host.read(REGION, 3, true);
     bed.nodes[1].cut_off = true;
     bed.run();
     assert_eq!(bed.nodes[0].told.reads.len(), 3, "it leads, and a quorum says so");
@@ -290,7 +290,7 @@ fn many_are_woken_in_turn_and_whatever_is_wanted_at_once() {
         assert_eq!(bed.nodes[0].host.awake(), 4 * tick);
     }
     let last = RegionId(REGION.0 + GROUPS - 1);
-    bed.nodes[0].host.read(last, 9);
+    bed.nodes[0].host.read(last, 9, false);
     bed.run();
     assert_eq!(bed.nodes[0].told.reads.len(), 1, "it does not wait for its turn");
     bed.tick(60);
@@ -321,11 +321,11 @@ fn many_are_woken_in_turn_and_whatever_is_wanted_at_once() {
 
 /// The answer takes three ticks. For how long the lease lasts after the question, in milliseconds.
 fn lease_after_a_slow_answer(guards: HostGuards) -> u128 {
-    let rules = ClockRules::new(core::time::Duration::from_millis(100), 10);
+    let rules = ClockRules::new(core::time::Duration::from_millis(100), 5);
     let mut bed = Bed::led(3, HostLimits { guards, ..HostLimits::default() });
     bed.tick(3);
     let asked = bed.now();
-    bed.nodes[0].host.read(REGION, 1);
+    bed.nodes[0].host.read(REGION, 1, true);
     let question = bed.nodes[0].host.poll().messages;
     bed.tick(3);
     for (to, message) in question {
@@ -340,6 +340,6 @@ fn lease_after_a_slow_answer(guards: HostGuards) -> u128 {
 
 #[test]
 fn a_lease_counts_from_the_question_however_late_the_answer() {
-    assert_eq!(lease_after_a_slow_answer(HostGuards::default()), 654);
-    assert!(lease_after_a_slow_answer(HostGuards::without("lease_from_question").unwrap()) > 654);
+    assert_eq!(lease_after_a_slow_answer(HostGuards::default()), 245);
+    assert!(lease_after_a_slow_answer(HostGuards::without("lease_from_question").unwrap()) > 245);
 }

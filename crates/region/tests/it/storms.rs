@@ -26,6 +26,8 @@ fn storm(seed: u64, guards: HostGuards) -> Result<Seen, String> {
     let mut world = World::new(seed, count, limits);
     let mut number = 0;
     let mut busy = [true; 2];
+    // Where nobody asks for leases nobody is bound, and another leader comes sooner.
+    let mut leases = !seed.is_multiple_of(3);
     while world.now < 20 * SECOND {
         let pause = 20_000 + world.dice.below(150_000);
         world.run(world.now + pause)?;
@@ -48,6 +50,14 @@ fn storm(seed: u64, guards: HostGuards) -> Result<Seen, String> {
             33..39 => busy[other % 2] = !busy[other % 2],
             39..43 => drop(world.slow.insert(at)),
             43..49 => world.slow.clear(),
+            49..55 => world.break_link(at, other),
+            55..60 => {
+                // All connections of one that goes on, and may lead.
+                (0..count).for_each(|it| world.break_link(at, it));
+                let cut = (0..count).flat_map(|it| [(at, it), (it, at)]);
+                world.blocked.extend(cut);
+            }
+            60..62 => leases = !leases,
             _ => {}
         }
         for (region, _) in REGIONS.into_iter().zip(busy).filter(|(_, busy)| *busy) {
@@ -66,8 +76,8 @@ fn storm(seed: u64, guards: HostGuards) -> Result<Seen, String> {
                             number,
                         );
                     }
-                    10..30 if leads => host.read(region, ()),
-                    30..35 if node == at => host.read(region, ()),
+                    10..30 if leads => host.read(region, (), leases && kind < 20),
+                    30..35 if node == at => host.read(region, (), leases && kind < 33),
                     _ => continue,
                 }
                 world.carry_out(node)?;

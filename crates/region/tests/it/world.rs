@@ -68,10 +68,31 @@ pub(crate) struct Machine {
 }
 
 enum Event {
-    Tick { node: usize, life: u64 },
-    Durable { node: usize, life: u64, write: Box<LogWrite> },
-    Packet { from: usize, to: usize, lives: (u64, u64), packet: Box<Packet> },
-    Beat { from: usize, to: usize, life: u64 },
+    Tick {
+        node: usize,
+        life: u64,
+    },
+    Durable {
+        node: usize,
+        life: u64,
+        write: Box<LogWrite>,
+    },
+    Packet {
+        from: usize,
+        to: usize,
+        lives: (u64, u64),
+        packet: Box<Packet>,
+    },
+    Beat {
+        from: usize,
+        to: usize,
+        life: u64,
+    },
+    /// The connection from there broke.
+    Broken {
+        from: usize,
+        to: usize,
+    },
 }
 
 pub(crate) struct World {
@@ -139,7 +160,7 @@ impl World {
             stormy: true,
             packets: 0,
             limits,
-            rules: ClockRules::new(Duration::from_micros(TICK), 10),
+            rules: ClockRules::new(Duration::from_micros(TICK), 5),
             elected: BTreeMap::new(),
             newest: BTreeMap::new(),
             history: BTreeMap::new(),
@@ -206,6 +227,18 @@ impl World {
         node.host = None;
         node.leads.clear();
         node.leases.clear();
+        (0..self.nodes.len()).for_each(|to| self.break_link(at, to));
+    }
+
+    /// The connection between two nodes breaks, which they notice unless no word gets through.
+    pub(crate) fn break_link(&mut self, a: usize, b: usize) {
+        for (from, to) in [(a, b), (b, a)] {
+            let notices = !self.blocked.contains(&(from, to)) && !self.dice.chance(10);
+            if from != to && notices {
+                let delay = self.delay(from);
+                self.after(delay, Event::Broken { from, to });
+            }
+        }
     }
 
     pub(crate) fn pause(&mut self, at: usize, micros: u64) {
@@ -223,7 +256,7 @@ impl World {
             let event = self.events.remove(&id).unwrap();
             let node = match &event {
                 Event::Tick { node, .. } | Event::Durable { node, .. } => *node,
-                Event::Packet { to, .. } | Event::Beat { to, .. } => *to,
+                Event::Packet { to, .. } | Event::Beat { to, .. } | Event::Broken { to, .. } => *to,
             };
             let until = self.nodes[node].paused_until;
             if until > self.now {
@@ -267,6 +300,14 @@ impl World {
                 }
             }
             Event::Beat { from, to, life } => self.hear(from, to, life),
+            Event::Broken { from, to } => {
+                let node = &mut self.nodes[to];
+                if let Some(host) = node.host.as_mut()
+                    && node.lost.insert(from)
+                {
+                    host.node_lost(NodeId(from as u64 + 1));
+                }
+            }
         }
     }
 

@@ -4,11 +4,11 @@
 
 use types::Term;
 
-use super::node::{ELECTION_TICKS, TICK};
+use super::node::{PROMISE_TICKS, TICK};
 use crate::scenario::{RATE_MAX, RATE_MIN};
 
 /// Microseconds of a leader's clock. The first of a voter's ticks may come at once.
-const MICROS: u64 = (ELECTION_TICKS as u64 - 1) * TICK * RATE_MIN / RATE_MAX;
+const MICROS: u64 = (PROMISE_TICKS as u64 - 1) * TICK * RATE_MIN / RATE_MAX;
 
 #[derive(Default)]
 pub(super) struct Lease {

@@ -41,6 +41,7 @@ enum Event {
     Report { peer: PeerId, life: u64, to: PeerId, ok: bool },
     Restart { peer: PeerId, life: u64 },
     Bounce(PeerId),
+    Broken { peer: PeerId, from: PeerId },
     Cut(crate::partition::Cuts, u64),
     Client,
     Order,
@@ -59,7 +60,7 @@ impl Event {
             | Self::Apply { peer, life }
             | Self::Export { peer, life }
             | Self::Report { peer, life, .. } => Some((*peer, Some(*life))),
-            Self::Deliver { to, .. } => Some((*to, None)),
+            Self::Deliver { to, .. } | Self::Broken { peer: to, .. } => Some((*to, None)),
             _ => None,
         }
     }
@@ -148,6 +149,7 @@ fn happen(stage: &mut Stage, nodes: &mut [Node], event: Event) -> bool {
             }
         }
         Event::Bounce(peer) => nemesis::bounce(stage, &mut nodes[at(peer)]),
+        Event::Broken { peer, from } => nodes[at(peer)].link_broke(stage, from),
         Event::Report { peer, to, ok, .. } => {
             if let Some(replica) = &mut nodes[at(peer)].replica {
                 replica.report_snapshot(to, ok);

@@ -71,6 +71,9 @@ pub(super) fn strike(stage: &mut Stage, nodes: &mut [Node]) {
 fn part(stage: &mut Stage) {
     let cuts = partition::draw(&mut stage.random, PEERS, &mut stage.counts);
     let lasts = duration(stage);
+    if stage.random.chance(40) {
+        cuts.iter().for_each(|(from, to)| stage.break_link(PeerId(from.get()), PeerId(to.get())));
+    }
     cut(stage, cuts, lasts);
 }
 

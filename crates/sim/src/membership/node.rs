@@ -17,6 +17,7 @@ use crate::trace::{hash, mix};
 pub(super) const TICK: u64 = 20_000;
 /// Silence after which an election starts, at least.
 pub(super) const ELECTION_TICKS: usize = 10;
+pub(super) const PROMISE_TICKS: usize = 5;
 
 /// A read that waits for its index.
 #[derive(Clone, Copy)]
@@ -26,6 +27,8 @@ pub(super) struct Asked {
     term: Term,
     /// When, by this node's clock.
     at: u64,
+    /// Which time it was that its heartbeats bind, if they did.
+    binding: Option<u64>,
 }
 
 /// A batch under way to the disk.
@@ -102,6 +105,7 @@ impl Node {
         };
         let config = Config {
             election_ticks: ELECTION_TICKS,
+            promise_ticks: PROMISE_TICKS,
             max_message_bytes: 128,
             max_inflight_messages: 4,
             max_uncommitted_bytes: 1 << 20,
@@ -133,6 +137,9 @@ impl Node {
             self.disk.lose_power(&mut stage.random);
         } else {
             stage.counts.kills += 1;
+            for other in (1..=super::PEERS).map(PeerId).filter(|other| *other != self.peer) {
+                stage.break_link(self.peer, other);
+            }
             self.disk.kill(batch, &mut stage.random);
         }
         self.life += 1;
@@ -142,6 +149,14 @@ impl Node {
         self.asked.clear();
         self.lease = Lease::default();
         self.paused_until = 0;
+    }
+
+    /// The connection from another one broke.
+    pub(super) fn link_broke(&mut self, stage: &mut Stage, from: PeerId) {
+        if let Some(replica) = self.replica.as_mut().filter(|it| it.leader() == Some(from)) {
+            replica.orphan();
+            self.drain(stage);
+        }
     }
 
     pub(super) fn tick(&mut self, stage: &mut Stage) {
@@ -240,8 +255,11 @@ impl Node {
                 let now = self.clock(stage);
                 let from =
                     if stage.mutant == Some(Mutant::LeaseFromAnswer) { now } else { asked.at };
-                self.lease.confirmed(asked.term, from);
-                stage.confirmed = Some(self.peer);
+                let binding = self.replica.as_ref().and_then(Replica::binding);
+                if binding.is_some() && binding == asked.binding {
+                    self.lease.confirmed(asked.term, from);
+                    stage.confirmed = Some(self.peer);
+                }
             }
         }
         for context in &ready.reads_failed {
@@ -416,10 +434,14 @@ impl Node {
 
     pub(super) fn ask(&mut self, stage: &mut Stage) {
         let Some(replica) = &mut self.replica else { return };
+        if stage.random.chance(20) {
+            replica.bind();
+        }
         if let Ok(context) = replica.read_index() {
             let (committed, term) = (stage.oracles.last(), replica.term());
+            let binding = replica.binding();
             let at = self.clock(stage);
-            self.asked.insert(context, Asked { committed, term, at });
+            self.asked.insert(context, Asked { committed, term, at, binding });
         }
         self.drain(stage);
     }

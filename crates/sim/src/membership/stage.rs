@@ -74,6 +74,13 @@ impl Stage {
         }
     }
 
+    /// One of two learns that its connection from the other broke.
+    pub(super) fn break_link(&mut self, from: PeerId, peer: PeerId) {
+        self.counts.links_broken += 1;
+        let delay = self.between(50, 5_000);
+        self.after(delay, Event::Broken { peer, from });
+    }
+
     pub(super) fn after(&mut self, delay: u64, event: Event) {
         self.sequence += 1;
         self.queue.push(self.now + delay, self.sequence, event);

@@ -47,6 +47,13 @@ impl Running {
         }
     }
 
+    pub(crate) fn link_broke(&mut self, sky: &mut Sky, from: NodeId) {
+        let other = self.beats.others.entry(from).or_default();
+        if !std::mem::replace(&mut other.lost, true) {
+            self.tell(sky, ToPoller::NodeLost(from));
+        }
+    }
+
     pub(super) fn heard(&mut self, sky: &mut Sky, from: NodeId, incarnation: u64) {
         let other = self.beats.others.entry(from).or_default();
         other.silent = 0;

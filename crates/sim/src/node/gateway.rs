@@ -116,7 +116,7 @@ impl Running {
             self.answers_alone(sky, region);
             self.when_applied(sky, region, committed, reading);
         } else {
-            self.tell(sky, ToPoller::Read { region, reading });
+            self.tell(sky, ToPoller::Read { region, reading, lease: true });
         }
     }
 
@@ -146,7 +146,8 @@ impl Running {
             return;
         }
         let wants = Wants::Renew(lease);
-        self.tell(sky, ToPoller::Read { region, reading: Reading { asked, wants } });
+        let reading = Reading { asked, wants };
+        self.tell(sky, ToPoller::Read { region, reading, lease: true });
     }
 
     /// A read may be served: from what is applied.

@@ -26,6 +26,7 @@ use crate::scenario::Settings;
 use crate::sky::Sky;
 
 const ELECTION_TICKS: usize = 10;
+const PROMISE_TICKS: usize = 5;
 
 /// A region with a replica on every node, peer id = node id.
 pub(crate) fn record(region: RegionId, nodes: u64) -> RegionRecord {
@@ -99,7 +100,7 @@ impl Node {
             awake: 0,
             rules: ClockRules::new(
                 core::time::Duration::from_micros(sky.settings.tick_micros),
-                ELECTION_TICKS,
+                PROMISE_TICKS,
             ),
             wall_micros: self.wall_micros,
             shards: std::collections::BTreeMap::new(),
@@ -338,6 +339,7 @@ fn config(sky: &Sky, region: RegionId, peer: PeerId, incarnation: u64) -> consen
     };
     consensus::Config {
         election_ticks: ELECTION_TICKS,
+        promise_ticks: PROMISE_TICKS,
         heartbeat_ticks: 2,
         max_message_bytes: message_bytes,
         max_inflight_messages: 16,

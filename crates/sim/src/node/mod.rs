@@ -181,6 +181,7 @@ impl Node {
         match how {
             Crash::Kill => {
                 sky.counts.kills += 1;
+                sky.break_links(self.id);
                 sky.note(self.id, "killed", [0; 4]);
                 self.disk.kill_process();
                 self.engine.crash(&mut sky.random);

@@ -17,7 +17,7 @@ pub(crate) enum ToPoller {
     Create(Box<region::PeerStart>, bool),
     Message(NodeId, RegionMessage),
     Propose { region: RegionId, data: bytes::Bytes, asked: Asked },
-    Read { region: RegionId, reading: Reading },
+    Read { region: RegionId, reading: Reading, lease: bool },
     Persisted(Vec<(RegionId, u64)>),
     Applied(Vec<(RegionId, Index)>),
     SnapshotReady(RegionId, SnapshotMeta),
@@ -84,7 +84,7 @@ impl Running {
                 }
             }
             ToPoller::Propose { region, data, asked } => host.propose(region, data, asked),
-            ToPoller::Read { region, reading } => host.read(region, reading),
+            ToPoller::Read { region, reading, lease } => host.read(region, reading, lease),
             ToPoller::Persisted(done) => {
                 for (region, number) in done {
                     host.persisted(region, number);
@@ -256,7 +256,7 @@ impl Running {
         if sky.mutant == Some(Mutant::ReadWithoutIndex) {
             self.serve(sky, region, &reading);
         } else if self.shards.contains_key(&region) {
-            self.tell(sky, ToPoller::Read { region, reading });
+            self.tell(sky, ToPoller::Read { region, reading, lease: false });
         } else {
             self.reply(sky, reading.asked, Err(Code::RegionNotFound));
         }

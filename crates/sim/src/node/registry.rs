@@ -289,7 +289,8 @@ impl Running {
         }
         // Unknown, or this leader is too new to know.
         let wants = Wants::HearSurely(word.clone());
-        self.tell(sky, ToPoller::Read { region, reading: Reading { asked, wants } });
+        let reading = Reading { asked, wants };
+        self.tell(sky, ToPoller::Read { region, reading, lease: true });
     }
 
     /// Answers at once if nothing has to be waited for.
