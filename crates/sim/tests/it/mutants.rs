@@ -23,8 +23,8 @@ fn what_is_broken_on_purpose_is_found_by_the_oracle_that_is_there_for_it() {
     assert_eq!(found("durable_conf_changes", Scenario::Membership), "durable changes");
     assert_eq!(found("vote_before_appends", Scenario::Membership), "durable promises");
     assert_eq!(found("lease_from_answer", Scenario::Membership), "lease safety");
+    assert_eq!(found("keep_promises", Scenario::Membership), "lease safety");
     assert_eq!(found("forget_beats", Scenario::Registry), "no live instance is lost");
-    assert_eq!(found("hear_before_applied", Scenario::Registry), "lock delay");
     assert_eq!(found("grant_anyway", Scenario::Registry), "one holder at a time");
     assert_eq!(found("expire_where_led", Scenario::Registry), "state machine safety");
     assert_eq!(found("hold_for_ever", Scenario::Registry), "nobody dead is kept");
