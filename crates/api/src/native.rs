@@ -25,7 +25,12 @@ impl KeyspacesService {
 }
 
 fn keyspace(record: &KeyspaceRecord) -> pb::Keyspace {
-    pb::Keyspace { id: record.id.get(), name: record.name.clone(), region: record.region.get() }
+    pb::Keyspace {
+        id: record.id.get(),
+        name: record.name.clone(),
+        region: record.region.get(),
+        sharded: record.is_sharded(),
+    }
 }
 
 fn keyspaces(directory: &Directory) -> Vec<pb::Keyspace> {
@@ -39,7 +44,15 @@ impl Keyspaces for KeyspacesService {
         request: Request<pb::CreateKeyspaceRequest>,
     ) -> Result<Response<pb::CreateKeyspaceResponse>, Status> {
         let caller = metadata::caller(&self.handle, request.metadata())?;
-        let record = caller.create_keyspace(&request.get_ref().name).await;
+        let pb::CreateKeyspaceRequest { name, sharded, split_at } = request.get_ref();
+        let record = match (sharded, split_at.is_empty()) {
+            (true, _) => caller.create_sharded_keyspace(name, split_at.clone()).await,
+            (false, true) => caller.create_keyspace(name).await,
+            (false, false) => {
+                let detail = "only a sharded keyspace is made with split keys";
+                Err(Fault::new(Code::InvalidArgument, detail))
+            }
+        };
         let record = record.map_err(|fault| error::status(&fault))?;
         let keyspace = Some(keyspace(&record));
         Ok(Response::new(pb::CreateKeyspaceResponse { keyspace }))
@@ -52,6 +65,32 @@ impl Keyspaces for KeyspacesService {
         metadata::permit(&self.handle, request.metadata(), Demand::Anyone).await?;
         let keyspaces = keyspaces(&self.handle.directory());
         Ok(Response::new(pb::ListKeyspacesResponse { keyspaces }))
+    }
+
+    async fn regions(
+        &self,
+        request: Request<pb::KeyspaceRegionsRequest>,
+    ) -> Result<Response<pb::KeyspaceRegionsResponse>, Status> {
+        metadata::permit(&self.handle, request.metadata(), Demand::Anyone).await?;
+        let keyspace = self.handle.keyspace(Some(&request.get_ref().keyspace));
+        let keyspace = keyspace.map_err(|fault| error::status(&fault))?;
+        let directory = self.handle.directory();
+        let regions = directory.regions_of(keyspace).into_iter().map(keyspace_region).collect();
+        Ok(Response::new(pb::KeyspaceRegionsResponse { regions }))
+    }
+
+    async fn split(
+        &self,
+        request: Request<pb::SplitRequest>,
+    ) -> Result<Response<pb::SplitResponse>, Status> {
+        let caller = metadata::caller(&self.handle, request.metadata())?;
+        let pb::SplitRequest { keyspace, at } = request.get_ref();
+        let split = async {
+            let keyspace = self.handle.keyspace(Some(keyspace))?;
+            caller.split(keyspace, at.clone()).await
+        };
+        let region = split.await.map_err(|fault| error::status(&fault))?.get();
+        Ok(Response::new(pb::SplitResponse { region }))
     }
 }
 
@@ -118,7 +157,7 @@ impl Node for NodeService {
                 commit: replica.commit_index,
                 applied: replica.applied_index,
                 last: replica.last_index,
-                revision: self.handle.header(record.keyspace).revision.get(),
+                revision: self.handle.region_revision(id).get(),
                 compacted: replica.compacted.get(),
                 ..region(record)
             });
@@ -184,6 +223,18 @@ impl Node for NodeService {
             self.handle.verify_leader(keyspace).await.map_err(|fault| error::status(&fault))?;
         let (leader, term) = (answer.body.get(), answer.header.term.get());
         Ok(Response::new(pb::VerifyLeaderResponse { leader, term }))
+    }
+}
+
+fn keyspace_region(record: &RegionRecord) -> pb::KeyspaceRegion {
+    let plan = record.sharding.as_ref().and_then(|sharding| sharding.plan.as_ref());
+    pb::KeyspaceRegion {
+        region: record.id.get(),
+        start: record.range.start.clone(),
+        end: record.range.end.clone(),
+        version: record.epoch.version,
+        nodes: record.peers.iter().map(|(_, node)| node.get()).collect(),
+        split_at: plan.map(|plan| plan.at.clone()),
     }
 }
 

@@ -143,6 +143,22 @@ impl Start {
         }
     }
 
+    /// One of the first members of a group that comes out of another one at `at`: the same for all of
+    /// them, as if a snapshot of that position had been taken. To be stored before it runs.
+    #[must_use]
+    pub fn split_off((index, term): (Index, Term), conf_state: ConfState) -> Self {
+        Self {
+            hard_state: HardState { term, vote: None, commit: index },
+            conf_state,
+            first: index.next(),
+            prev_term: term,
+            last: index,
+            last_term: term,
+            applied: index,
+            fresh: true,
+        }
+    }
+
     /// Nobody leads term 1, so whoever is still in it has heard of no leader and given no vote.
     pub(crate) fn is_fresh(&self) -> bool {
         self.fresh || (self.hard_state.term <= Term(1) && self.last <= Index(1))

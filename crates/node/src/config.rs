@@ -82,6 +82,10 @@ pub struct NodeConfig {
     /// What history each keyspace is kept by the node that leads it; `None` for all of it, until a
     /// client compacts.
     pub auto_compaction: Option<AutoCompaction>,
+    /// Bytes of keys and values from which on a region of a sharded keyspace is split.
+    pub split_bytes: u64,
+    /// Keys from which on it is.
+    pub split_keys: u64,
     /// For how long a token counts after its last use.
     pub auth_token_life: Duration,
     /// Bounds of the consensus drivers.
@@ -125,6 +129,8 @@ impl Default for NodeConfig {
             flight_file_bytes: 8 << 20,
             hibernate_after: Some(Duration::from_secs(3)),
             auto_compaction: None,
+            split_bytes: 96 << 20,
+            split_keys: 1_000_000,
             auth_token_life: Duration::from_secs(300),
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),

@@ -53,6 +53,7 @@ mod region_state;
 mod region_watch;
 mod registry;
 mod shard;
+mod sharded;
 mod shared;
 mod snapshots;
 mod space;

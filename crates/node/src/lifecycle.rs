@@ -1,10 +1,12 @@
 //! Regions come to be: from the disk at a start, from the meta region's directory later.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use state::Machine;
 use state::directory::{Directory, RegionRecord};
 use state::registry::MACHINE;
+use state::sharded::{self, Shape, Split};
+use state::{Applied, Machine};
 use storage::wal::RegionLog;
 use types::{Batch, ConfState, Epoch, Index, KeyspaceId, PeerId, RegionId};
 
@@ -37,9 +39,10 @@ pub(crate) fn start_stored(shared: &Arc<Shared>) -> Result<(), Error> {
     if shared.wal.region(RegionId::META).is_none() {
         return Ok(());
     }
-    let meta = machines::load(shared, RegionId::META, None)?;
+    let meta = machines::load(shared, RegionId::META, None, None)?;
     let directory = meta.machine.directory().cloned().unwrap_or_default();
-    for record in directory.regions.values() {
+    start_sharded(shared, &directory)?;
+    for record in directory.regions.values().filter(|record| record.sharding.is_none()) {
         // The directory is told late of a replica that is here: its log is older than the word.
         let may_live_here = lives_here(shared, record) || shared.wal.region(record.id).is_some();
         if record.id != RegionId::META && may_live_here {
@@ -47,6 +50,62 @@ pub(crate) fn start_stored(shared: &Arc<Shared>) -> Result<(), Error> {
         }
     }
     start_region(shared, stored_meta_record(shared, &directory)?, None)
+}
+
+/// Starts what this node has of regions of sharded keyspaces; then those that have nothing, whose keys must
+/// be nobody's.
+fn start_sharded(shared: &Arc<Shared>, directory: &Directory) -> Result<(), Error> {
+    let known = directory.regions.values().filter(|record| record.sharding.is_some());
+    let mut stored: BTreeMap<RegionId, RegionRecord> = BTreeMap::new();
+    let regions = known.map(|record| record.id);
+    let logs = shared.wal.regions().into_iter().map(|status| status.region);
+    for region in regions.chain(logs) {
+        let state = Applied::sharded(region, shared.engine.as_ref());
+        let state = state.map_err(|error| Error::Load { region, reason: error.to_string() })?;
+        if let Some((applied, shape)) = state {
+            // The directory may not have heard of it, or of what it is by now.
+            let record = directory.regions.get(&region).cloned();
+            stored.insert(region, record.unwrap_or_else(|| split_record(region, &applied, &shape)));
+        }
+    }
+    for (region, record) in stored {
+        if shared.sharding.ground.write().begin(region) {
+            start_region(shared, record, Some(sharded::MACHINE.to_owned()))?;
+        }
+    }
+    for record in directory.regions.values().filter(|record| record.sharding.is_some()) {
+        begin_sharded(shared, directory, record)?;
+    }
+    Ok(())
+}
+
+/// A region as a split made it, which is in no directory yet.
+fn split_record(region: RegionId, applied: &Applied, shape: &Shape) -> RegionRecord {
+    let conf = &applied.conf_state;
+    let nodes = conf.voters.iter().chain(&conf.learners).map(|peer| peer.node());
+    let record = RegionRecord::born(region, shape.keyspace, nodes).owning(shape.range.clone());
+    RegionRecord {
+        epoch: applied.epoch,
+        learners: conf.learners.clone(),
+        first: Vec::new(),
+        ..record
+    }
+}
+
+fn begin_sharded(
+    shared: &Arc<Shared>,
+    directory: &Directory,
+    record: &RegionRecord,
+) -> Result<(), Error> {
+    let region = record.id;
+    if shared.shard(region).is_some() || !lives_here(shared, record) {
+        return Ok(());
+    }
+    let may = crate::sharded::may_begin(shared, record);
+    if may.map_err(|error| Error::Load { region, reason: error.to_string() })? {
+        start_region(shared, record.clone(), kind_of(directory, record))?;
+    }
+    Ok(())
 }
 
 /// The meta region as this node's disk knows it. What the command line says counts only while the
@@ -65,22 +124,33 @@ fn stored_meta_record(shared: &Shared, directory: &Directory) -> Result<RegionRe
 
 /// The meta region's applier saw the directory change.
 pub(crate) fn directory_changed(shared: &Arc<Shared>, directory: Directory) {
+    begin_known(shared, &directory);
+    // It changes rarely, and a start that finds it has less to learn from the log.
+    shared.engine.flush_soon();
+    // Told last: whoever sees a keyspace in it finds its region here.
+    shared.set_directory(directory);
+}
+
+/// Starts the regions that are to have a replica here and have none.
+pub(crate) fn begin_known(shared: &Arc<Shared>, directory: &Directory) {
     for record in directory.regions.values() {
-        if shared.shard(record.id).is_none() && lives_here(shared, record) {
+        if record.sharding.is_some() {
+            if let Err(error) = begin_sharded(shared, directory, record) {
+                let region = record.id;
+                shared.fail_disk(&format!("region {region} could not be started"), &error);
+                return;
+            }
+        } else if shared.shard(record.id).is_none() && lives_here(shared, record) {
             let region = record.id;
             // It may have a log: a power cut takes the end of what the engine had, and with it the
             // directory's word of this region, but not the log.
-            let kind = kind_of(&directory, record);
+            let kind = kind_of(directory, record);
             if let Err(error) = start_region(shared, record.clone(), kind) {
                 shared.fail_disk(&format!("region {region} could not be started"), &error);
                 return;
             }
         }
     }
-    // It changes rarely, and a start that finds it has less to learn from the log.
-    shared.engine.flush_soon();
-    // Told last: whoever sees a keyspace in it finds its region here.
-    shared.set_directory(directory);
 }
 
 /// Whether the region has a replica on this node, as the directory knows it.
@@ -112,7 +182,10 @@ pub(crate) fn start_region(
     let region = record.id;
     let log = shared.wal.region(region);
     let log = log.as_ref();
-    let Loaded { mut machine, unusable } = machines::load(shared, region, kind.as_deref())?;
+    let is_first = record.first.iter().any(|peer| peer.node() == shared.node());
+    let birth = record.sharding.as_ref().filter(|_| is_first).map(|it| it.birth.clone());
+    let fresh = birth.map(|birth| Shape::new(record.keyspace, birth));
+    let Loaded { mut machine, unusable } = machines::load(shared, region, kind.as_deref(), fresh)?;
     let leases = LeaseClock::new(shared.config.lease_limits);
     let settings = shared.config.registry;
     if let Some(reason) = unusable {
@@ -126,7 +199,8 @@ pub(crate) fn start_region(
         tracing::info!(%region, "the region has no replica on this node any more");
         return Ok(());
     };
-    if log.is_none() && machine.applied().index > Index(1) {
+    let born = machine.shape().map_or(Index(1), |shape| shape.born);
+    if log.is_none() && machine.applied().index > born {
         return Err(Error::LogGone { region, applied: machine.applied().index });
     }
     // One that came later is in no first configuration: it begins with nothing, and gets a snapshot.
@@ -135,7 +209,43 @@ pub(crate) fn start_region(
         bootstrap(shared, &mut machine, configuration, FIRST)?;
     }
     let start = consensus_start(&machine, log, region)?;
-    if log.is_none() {
+    let campaign = stands_at_once(shared, &record, peer, &start);
+    run(shared, record, (kind, machine), (peer, start), campaign);
+    Ok(())
+}
+
+/// Starts the replica of a region that was split off here.
+pub(crate) fn start_child(
+    shared: &Arc<Shared>,
+    split: &Split,
+    machine: Machine,
+    campaign: bool,
+) -> Result<(), Error> {
+    let region = split.child;
+    let Some(shape) = machine.shape().cloned() else { return Ok(()) };
+    let record = split_record(region, machine.applied(), &shape);
+    let Some(peer) = own_peer(shared, &record, &machine) else { return Ok(()) };
+    // It has a log already where its parent's is applied again after a crash.
+    let log = shared.wal.region(region);
+    let start = consensus_start(&machine, log.as_ref(), region)?;
+    let campaign = start.fresh
+        && (campaign && start.conf_state.voters.contains(&peer)
+            || start.conf_state.voters == [peer]);
+    run(shared, record, (Some(sharded::MACHINE.to_owned()), machine), (peer, start), campaign);
+    Ok(())
+}
+
+/// Lets a region run that was loaded, or made.
+fn run(
+    shared: &Arc<Shared>,
+    record: RegionRecord,
+    (kind, machine): (Option<String>, Machine),
+    (peer, start): (PeerId, consensus::Start),
+    campaign: bool,
+) {
+    let region = record.id;
+    let (leases, settings) = (LeaseClock::new(shared.config.lease_limits), shared.config.registry);
+    if shared.wal.region(region).is_none() {
         let at = (start.last, start.last_term);
         shared.writer.push(writer::beginning(region, start.hard_state, at));
     }
@@ -146,11 +256,18 @@ pub(crate) fn start_region(
         shared.set_directory(directory.clone());
     }
     let wants_scavenging = machine.wants_scavenging();
-    if kind.as_deref().is_some_and(|kind| kind != MACHINE) {
+    let is_sharded = kind.as_deref() == Some(sharded::MACHINE);
+    if kind.as_deref().is_some_and(|kind| kind != MACHINE) && !is_sharded {
         shared.applier(region).set_foreign();
     }
-    let shard = Arc::new(Shard::new(record.clone(), kind, machine, leases, settings));
+    let tags = is_sharded.then(|| shared.sharding.tags(record.keyspace));
+    let shard = Shard::new(record, kind, machine, leases, settings);
+    let shard = Arc::new(match tags {
+        Some(tags) => shard.sharing(tags),
+        None => shard,
+    });
     shared.add_shard(Arc::clone(&shard));
+    crate::sharded::hold(shared, &shard.machine.read());
     if let Some(share) = &shard.registry {
         if let Some(registry) = shard.machine.read().registry() {
             share.checker.begin(registry.timers());
@@ -162,10 +279,8 @@ pub(crate) fn start_region(
     }
     let config = shared.config.consensus(region, peer, shared.incarnation);
     let log = Box::new(RegionLogReader { region, wal: Arc::clone(&shared.wal) });
-    let campaign = stands_at_once(shared, &record, peer, &start);
     let start = region::PeerStart { region, config, start, log };
     shared.poller(region).push(ToPoller::Create(Box::new(start), campaign));
-    Ok(())
 }
 
 /// The first members' common beginning, as if a snapshot of it had been installed: the first
@@ -217,6 +332,10 @@ fn consensus_start(
     let applied = machine.applied();
     let start = match log {
         None if applied.index == Index(0) => consensus::Start::default(),
+        None if applied.index > Index(1) => {
+            let at = (applied.index, applied.term);
+            consensus::Start::split_off(at, applied.conf_state.clone())
+        }
         None => consensus::Start::bootstrap(applied.conf_state.clone()),
         Some(log) => consensus::Start {
             hard_state: log.hard_state.unwrap_or_default(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use state::Machine;
 use state::custom::{Open, StateMachine};
 use state::registry::MACHINE;
+use state::sharded::{self, Shape};
 use types::RegionId;
 
 use crate::Error;
@@ -28,8 +29,14 @@ pub(crate) struct Loaded {
     pub(crate) unusable: Option<String>,
 }
 
-/// Loads the state of a region; `kind` names the machine of a custom keyspace.
-pub(crate) fn load(shared: &Shared, region: RegionId, kind: Option<&str>) -> Result<Loaded, Error> {
+/// Loads the state of a region; `kind` names the machine of a custom keyspace, `fresh` is what a region of a
+/// sharded keyspace begins with if it is new.
+pub(crate) fn load(
+    shared: &Shared,
+    region: RegionId,
+    kind: Option<&str>,
+    fresh: Option<Shape>,
+) -> Result<Loaded, Error> {
     let engine = shared.engine.as_ref();
     let failed = |error: state::LoadError| Error::Load { region, reason: error.to_string() };
     let Some(kind) = kind else {
@@ -44,6 +51,14 @@ pub(crate) fn load(shared: &Shared, region: RegionId, kind: Option<&str>) -> Res
         let machine = Machine::load_retired(region, engine).map_err(failed)?;
         Ok(Loaded { machine, unusable: Some(reason) })
     };
+    if kind == sharded::MACHINE && !shared.replays {
+        let machine = Machine::load_sharded(region, engine, fresh).map_err(failed)?;
+        return Ok(Loaded { machine, unusable: None });
+    }
+    if kind == sharded::MACHINE {
+        // What lies there has owners that change: replaying one region's log would write over another's.
+        return unusable("sharded keyspaces need an engine that keeps its state".to_owned());
+    }
     let Some(open) = shared.machines.0.get(kind) else {
         return unusable(format!(
             "this node was started without the state machine {kind:?}: give its builder one of \

@@ -57,15 +57,15 @@ async fn look(shared: &Arc<Shared>) -> bool {
     for (region, shard) in shared.shards().iter().filter(|(_, shard)| shard.leadership().here) {
         let group = shard.group();
         let wanted = if *region == RegionId::META { &meta } else { &others };
-        let told = directory.regions.get(region).map(|record| record.epoch.conf_ver);
+        let told = directory.regions.get(region).map(|record| record.epoch);
         // A directory that has not heard of these replicas may be older than the wish that led to them,
         // and would have them taken back.
-        if told == Some(group.epoch.conf_ver) && !region::is_settled(&group.conf, wanted) {
+        if told == Some(group.epoch) && !region::is_settled(&group.conf, wanted) {
             is_busy = true;
             let (region, wanted, from) = (*region, Arc::clone(wanted), group.conf.clone());
             shared.poller(region).push(ToPoller::Reconcile { region, from, wanted });
         }
-        if told.is_some_and(|told| told < group.epoch.conf_ver) {
+        if told.is_some_and(|told| told < group.epoch) {
             is_busy = true;
             untold.push(Arc::clone(shard));
         }

@@ -103,6 +103,8 @@ pub(crate) enum ToPoller {
     /// It is heard again.
     NodeBack(NodeId),
     /// Sets a region aside.
+    /// A region of a sharded keyspace has this version: commands by older maps are refused.
+    Reshaped(RegionId, u64),
     Quarantine(RegionId, String),
     Stop,
 }
@@ -267,6 +269,7 @@ fn handle(
             host.node_back(node);
             watch.look_at_all(shared);
         }
+        ToPoller::Reshaped(region, version) => host.reshaped(region, version),
         ToPoller::Quarantine(region, reason) => host.quarantine(region, reason),
         ToPoller::Stop => return true,
     }

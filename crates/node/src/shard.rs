@@ -13,7 +13,7 @@ use state::command::SessionTag;
 use state::directory::RegionRecord;
 use state::registry::MACHINE;
 use state::registry::deadlines::Settings;
-use state::{LeaseChange, Machine};
+use state::{LeaseChange, Machine, sharded};
 use storage::engine::Snapshot;
 use tokio::sync::{Semaphore, oneshot, watch};
 use types::{Code, ConfState, Epoch, Fault, Index, NodeId, Revision, Term};
@@ -72,7 +72,7 @@ impl Group {
 
 /// The sequence numbers of the commands this node sends to one region.
 #[derive(Default)]
-struct Tags {
+pub(crate) struct Tags {
     last: u64,
     outstanding: BTreeMap<u64, Waiter>,
 }
@@ -109,7 +109,10 @@ pub(crate) struct Shard {
     /// Whether a step of physical compaction is queued.
     pub(crate) scavenging: AtomicBool,
     readers: Mutex<BTreeMap<u64, Vec<ReadReply>>>,
-    tags: Mutex<Tags>,
+    /// Those of the whole keyspace, where it is sharded.
+    tags: Arc<Mutex<Tags>>,
+    /// Whether it is a region of a sharded keyspace.
+    pub(crate) is_sharded: bool,
     /// Why the region does not serve on this node any more.
     broken: OnceLock<String>,
     lease: Mutex<LeaderLease>,
@@ -126,7 +129,8 @@ impl Shard {
         leases: LeaseClock,
         settings: Settings,
     ) -> Self {
-        let custom = kind.filter(|kind| kind != MACHINE);
+        let is_sharded = kind.as_deref() == Some(sharded::MACHINE);
+        let custom = kind.filter(|kind| kind != MACHINE && !is_sharded);
         let registry = machine.registry().map(|_| registry::Share::new(settings));
         let applied = machine.applied().index.get();
         let revisions = (machine.revision(), machine.compacted());
@@ -151,12 +155,18 @@ impl Shard {
             sweeping: Sweeping::default(),
             scavenging: AtomicBool::new(false),
             readers: Mutex::default(),
-            tags: Mutex::default(),
+            tags: Arc::default(),
+            is_sharded,
             broken: OnceLock::new(),
             lease: Mutex::default(),
             renewing: AtomicBool::new(false),
             contact: Mutex::default(),
         }
+    }
+
+    /// Has its commands numbered together with those of other regions.
+    pub(crate) fn sharing(self, tags: Arc<Mutex<Tags>>) -> Self {
+        Self { tags, ..self }
     }
 
     /// The region is set aside: it neither leads nor answers here until the node is started again.
@@ -169,6 +179,10 @@ impl Shard {
             registry.waits.ring_all();
         }
         drop(std::mem::take(&mut *self.readers.lock()));
+        if self.is_sharded {
+            // Some of them wait for other regions; those that wait for this one find out by asking again.
+            return;
+        }
         // Outside the lock: whoever waited is told that nobody knows.
         let waiting = std::mem::take(&mut self.tags.lock().outstanding);
         drop(waiting);
@@ -195,6 +209,9 @@ impl Shard {
     /// The name of the kind of machine that carries out the region's commands, if it is not that of
     /// keys and values alone.
     pub(crate) fn kind(&self) -> Option<&str> {
+        if self.is_sharded {
+            return Some(sharded::MACHINE);
+        }
         self.custom.as_deref().or_else(|| self.registry.as_ref().map(|_| MACHINE))
     }
 
@@ -431,23 +448,7 @@ impl Shard {
 
     /// [`Self::tag`] for whoever `waiter` is.
     pub(crate) fn tag_for(self: &Arc<Self>, client: u64, waiter: Waiter) -> Result<TagGuard, Code> {
-        let mut tags = self.tags.lock();
-        // Half of what the state machine remembers, so that no outcome is forgotten while asked for.
-        if tags.outstanding.len() >= types::limits::SESSION_OUTCOMES / 2 {
-            return Err(Code::TooManyRequests);
-        }
-        if let Some((oldest, _)) = tags.outstanding.first_key_value()
-            && tags.last - oldest >= types::limits::SESSION_OUTCOMES as u64 - 1
-        {
-            return Err(Code::TooManyRequests);
-        }
-        tags.last += 1;
-        let sequence = tags.last;
-        tags.outstanding.insert(sequence, waiter);
-        let acknowledged = tags.outstanding.first_key_value().map_or(0, |(oldest, _)| oldest - 1);
-        let tag = SessionTag { client, sequence, acknowledged };
-        drop(tags);
-        Ok(TagGuard { shard: Arc::clone(self), tag, done: false })
+        TagGuard::new(Arc::clone(&self.tags), client, waiter)
     }
 
     /// Lets another one wait for a command; answers whether its outcome is still to come.
@@ -506,12 +507,33 @@ impl Shard {
 
 /// Keeps a sequence number in use: its outcome is not forgotten while somebody may ask again.
 pub(crate) struct TagGuard {
-    shard: Arc<Shard>,
+    tags: Arc<Mutex<Tags>>,
     pub(crate) tag: SessionTag,
     done: bool,
 }
 
 impl TagGuard {
+    /// The next number of `tags`, for a command that `waiter` waits for.
+    pub(crate) fn new(shared: Arc<Mutex<Tags>>, client: u64, waiter: Waiter) -> Result<Self, Code> {
+        let mut tags = shared.lock();
+        // Half of what the state machine remembers, so that no outcome is forgotten while asked for.
+        if tags.outstanding.len() >= types::limits::SESSION_OUTCOMES / 2 {
+            return Err(Code::TooManyRequests);
+        }
+        if let Some((oldest, _)) = tags.outstanding.first_key_value()
+            && tags.last - oldest >= types::limits::SESSION_OUTCOMES as u64 - 1
+        {
+            return Err(Code::TooManyRequests);
+        }
+        tags.last += 1;
+        let sequence = tags.last;
+        tags.outstanding.insert(sequence, waiter);
+        let acknowledged = tags.outstanding.first_key_value().map_or(0, |(oldest, _)| oldest - 1);
+        let tag = SessionTag { client, sequence, acknowledged };
+        drop(tags);
+        Ok(Self { tags: shared, tag, done: false })
+    }
+
     /// The outcome was told, and with it the number was given up.
     pub(crate) fn is_done(&mut self) {
         self.done = true;
@@ -521,7 +543,7 @@ impl TagGuard {
 impl Drop for TagGuard {
     fn drop(&mut self) {
         if !self.done {
-            self.shard.tags.lock().outstanding.remove(&self.tag.sequence);
+            self.tags.lock().outstanding.remove(&self.tag.sequence);
         }
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use env::{Clock, Disk, Joined, Refused, Rng};
 use parking_lot::{Mutex, RwLock};
 use region::PeerStart;
-use state::directory::Directory;
+use state::directory::{Directory, KeyspaceRecord};
 use storage::engine::Engine;
 use storage::log::LogReader;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -30,6 +30,7 @@ use crate::meters::Meters;
 use crate::poller::ToPoller;
 use crate::rarely::Rarely;
 use crate::shard::Shard;
+use crate::sharded::Sharding;
 use crate::space::Space;
 use crate::traffic::Lane;
 use crate::transport::Carrier;
@@ -85,6 +86,7 @@ pub(crate) struct Shared {
     pub(crate) auth: Gate,
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
+    pub(crate) sharding: Sharding,
     shards: RwLock<Arc<BTreeMap<RegionId, Arc<Shard>>>>,
     directory: watch::Sender<Arc<Directory>>,
     client_requests: AtomicUsize,
@@ -166,6 +168,7 @@ impl Shared {
             runtime: tokio::runtime::Handle::current(),
             sweeps: Due::default(),
             frozen: Arc::new(Semaphore::new(FROZEN)),
+            sharding: Sharding::default(),
             shards: RwLock::default(),
             directory: watch::Sender::new(Arc::default()),
             client_requests: AtomicUsize::new(0),
@@ -303,9 +306,16 @@ impl Shared {
         self.directory.send_replace(Arc::new(directory));
     }
 
+    /// Whether a keyspace has any number of regions.
+    pub(crate) fn is_sharded(&self, keyspace: KeyspaceId) -> bool {
+        let directory = self.directory.borrow();
+        directory.keyspaces.get(&keyspace).is_some_and(KeyspaceRecord::is_sharded)
+    }
+
     /// The region of an ordered keyspace.
     pub(crate) fn keyspace_shard(&self, keyspace: KeyspaceId) -> Result<Arc<Shard>, Fault> {
         let region = match self.directory.borrow().keyspaces.get(&keyspace) {
+            Some(record) if record.is_sharded() => return Err(state::sharded::ordered_only()),
             Some(record) => record.region,
             None => return Err(Code::KeyspaceNotFound.into()),
         };

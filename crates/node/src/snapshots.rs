@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use consensus::{Message, SnapshotMeta};
 use region::{Install, RegionMessage};
-use storage::snapshot::{self, CHUNK_BYTES, SnapshotFile, SnapshotWriter};
+use state::sharded::Shape;
+use storage::snapshot::{self, CHUNK_BYTES, PendingInstall, SnapshotFile, SnapshotWriter};
 use types::{Batch, Code, Fault, Index, NodeId, RegionId};
 
 use crate::Error;
@@ -17,6 +18,7 @@ use crate::frame::RaftItem;
 use crate::machines::{self, Loaded};
 use crate::poller::ToPoller;
 use crate::shard::{ExportedState, Shard};
+use crate::sharded;
 use crate::shared::Shared;
 use crate::transport::{SnapshotReceiver, SnapshotSink};
 
@@ -45,7 +47,7 @@ pub(crate) fn export(shared: &Arc<Shared>, region: RegionId) {
         index: applied.index,
         term: applied.term,
         conf_state: applied.conf_state.clone(),
-        data: Bytes::new(),
+        data: machine.shape().map(Shape::encode).unwrap_or_default(),
     };
     let view = shared.engine.snapshot();
     drop(machine);
@@ -70,9 +72,10 @@ pub(crate) fn send(shared: &Arc<Shared>, to: NodeId, message: RegionMessage) {
     let mut header = BytesMut::new();
     header.put_u64(region.get());
     header.put_slice(&message.message.encode());
-    let (start, end) = state::keys::region_range(region);
     let index = exported.meta.index;
-    let chunks = snapshot::export(exported.view, &start, &end, header.freeze(), CHUNK_BYTES)
+    let shape = shape_of(&exported.meta).ok().flatten();
+    let ranges = ranges(region, shape.as_ref());
+    let chunks = snapshot::export_ranges(exported.view, &ranges, header.freeze(), CHUNK_BYTES)
         .map(|chunk| chunk.map_err(|error| error.to_string()));
     tracing::info!(%region, %to, %index, "sending a snapshot");
     let shared = Arc::clone(shared);
@@ -98,6 +101,19 @@ pub(crate) fn send(shared: &Arc<Shared>, to: NodeId, message: RegionMessage) {
         let ok = sent.is_ok();
         shared.poller(region).push(ToPoller::SnapshotSent { region, to: peer, ok });
     });
+}
+
+/// What a region of a sharded keyspace owns in a snapshot; `None` for one of another kind.
+fn shape_of(meta: &SnapshotMeta) -> Result<Option<Shape>, String> {
+    if meta.data.is_empty() {
+        return Ok(None);
+    }
+    Shape::decode(meta.data.clone()).map(Some).map_err(|error| error.to_string())
+}
+
+/// Where a region's records are.
+fn ranges(region: RegionId, shape: Option<&Shape>) -> Vec<(Bytes, Bytes)> {
+    state::keys::region_ranges(region, shape.map(|shape| (shape.keyspace, &shape.range)))
 }
 
 /// Lets go of a frozen state that nobody sent within `limit`: whoever needs one asks again.
@@ -144,6 +160,16 @@ impl SnapshotSink for Sink {
             file.remove().map_err(|error| corrupt(&error))?;
             return if shard.is_some() { Ok(()) } else { Err(Code::RegionNotFound.into()) };
         }
+        let shape = shape_of(&meta).map_err(|text| corrupt(&text))?;
+        if shard.as_ref().is_some_and(|shard| shard.is_sharded) != shape.is_some() {
+            return Err(corrupt(&"a snapshot of another kind of region"));
+        }
+        if let Some(shape) = &shape
+            && let Err(fault) = sharded::claim(&self.shared, region, shape)
+        {
+            file.remove().map_err(|error| corrupt(&error))?;
+            return Err(fault);
+        }
         let target = directory(&self.shared).join(file_name(region, meta.index));
         self.shared.disk.rename(file.path(), &target).map_err(|error| corrupt(&error))?;
         self.shared.disk.sync_dir(&directory(&self.shared)).map_err(|error| corrupt(&error))?;
@@ -182,8 +208,15 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
     }
     let replacing = shard.sweeping.replace();
     let path = directory(shared).join(file_name(region, install.meta.index));
-    install_file(shared, region, &path).map_err(|error| error.to_string())?;
-    let loaded = machines::load(shared, region, shard.kind());
+    // What it owned and the snapshot does not goes with the rest: it is another region's, which is not here
+    // yet.
+    let shape = match machine.shape() {
+        Some(shape) => Some(shape.clone()),
+        None => shape_of(&install.meta)?,
+    };
+    install_file(shared, region, &path, &ranges(region, shape.as_ref()))
+        .map_err(|error| error.to_string())?;
+    let loaded = machines::load(shared, region, shard.kind(), None);
     let Loaded { machine: installed, unusable } = loaded.map_err(|error| error.to_string())?;
     *machine = installed;
     drop(replacing);
@@ -194,6 +227,7 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
     shard.note_revisions(&machine);
     shard.note_scavenged(&machine);
     crate::membership::peers_changed(shared, &shard, &machine);
+    sharded::hold(shared, &machine);
     let directory = machine.directory().cloned();
     let (index, revision) = (machine.applied().index, machine.revision());
     if let (Some(share), Some(registry)) = (&shard.registry, machine.registry()) {
@@ -217,6 +251,9 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
     sweep(shared, region, Index(index.get() - 1));
     if let Some(directory) = directory {
         crate::lifecycle::directory_changed(shared, directory);
+    } else if shard.is_sharded {
+        // What it gave up may be the ground that another one waits for.
+        crate::lifecycle::begin_known(shared, &shared.directory());
     }
     tracing::info!(%region, %index, "installed a snapshot");
     shared.meters.snapshots_installed.add(1);
@@ -225,12 +262,16 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
     Ok(())
 }
 
-fn install_file(shared: &Shared, region: RegionId, path: &Path) -> Result<(), Error> {
+fn install_file(
+    shared: &Shared,
+    region: RegionId,
+    path: &Path,
+    ranges: &[(Bytes, Bytes)],
+) -> Result<(), Error> {
     let broken = |reason: String| Error::Load { region, reason };
-    let (start, end) = state::keys::region_range(region);
     let file = SnapshotFile::open(Arc::clone(&shared.disk), path)
         .map_err(|error| broken(error.to_string()))?;
-    file.install(shared.engine.as_ref(), &start, &end, Batch::default())
+    file.install_ranges(shared.engine.as_ref(), ranges, Batch::default())
         .map_err(|error| broken(error.to_string()))?;
     if !shared.replays {
         file.remove().map_err(|error| broken(error.to_string()))?;
@@ -261,18 +302,57 @@ fn is_kept(shared: &Shared, path: &Path) -> bool {
 /// At a start, before any region is loaded: where the log was reset to a snapshot that the engine
 /// does not have whole, the file is still there, and installing it is done again.
 pub(crate) fn finish_installs(shared: &Shared) -> Result<(), Error> {
+    let pending = snapshot::pending_installs(shared.engine.as_ref())?;
     for status in shared.wal.regions() {
         let (region, index) = (status.region, Index(status.log.first.get().saturating_sub(1)));
         let path = directory(shared).join(file_name(region, index));
         if shared.disk.exists(&path) {
+            let Some(ranges) = unfinished(shared, (region, index), &path, &pending)? else {
+                continue;
+            };
             tracing::info!(%region, %index, "finishing the installation of a snapshot");
-            install_file(shared, region, &path)?;
+            install_file(shared, region, &path, &ranges)?;
         }
     }
     match snapshot::pending_installs(shared.engine.as_ref())?.into_iter().next() {
         None => Ok(()),
         Some(pending) => Err(Error::HalfInstalled { start: pending.start, file: pending.file }),
     }
+}
+
+/// What is left to be replaced by a snapshot; `None` if the engine has all of it and more.
+fn unfinished(
+    shared: &Shared,
+    (region, index): (RegionId, Index),
+    path: &Path,
+    pending: &[PendingInstall],
+) -> Result<Option<Vec<(Bytes, Bytes)>>, Error> {
+    let broken = |reason: String| Error::Load { region, reason };
+    let name = path.file_name().and_then(|name| name.to_str());
+    let begun = pending.iter().filter(|pending| name == Some(pending.file.as_str()));
+    let begun: Vec<_> = begun.map(|it| (it.start.clone(), it.end.clone())).collect();
+    if !begun.is_empty() {
+        return Ok(Some(begun));
+    }
+    let engine = shared.engine.as_ref();
+    let applied = state::Applied::stored(region, engine).map_err(|it| broken(it.to_string()))?;
+    if applied.index >= index {
+        // Again, it would take the place of what came after it: of other regions, too, if it was split.
+        return Ok(None);
+    }
+    let known = state::Applied::sharded(region, engine).map_err(|it| broken(it.to_string()))?;
+    let shape = match known {
+        Some((_, shape)) => Some(shape),
+        None => {
+            let file = SnapshotFile::open(Arc::clone(&shared.disk), path);
+            let file = file.map_err(|error| broken(error.to_string()))?;
+            let (_, message) = parse_header(file.header()).map_err(broken)?;
+            let meta = message.snapshot_meta();
+            let meta = meta.ok_or_else(|| broken("no snapshot message".to_owned()))?;
+            shape_of(&meta).map_err(broken)?
+        }
+    };
+    Ok(Some(ranges(region, shape.as_ref())))
 }
 
 /// At a start, after every region was loaded: whatever is left over was never needed.

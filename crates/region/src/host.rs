@@ -82,6 +82,8 @@ pub struct Host<P, R> {
     lost: BTreeSet<NodeId>,
     /// Replicas that were awake at once when they started, since the last tick.
     started: usize,
+    /// The versions of regions that can be split.
+    versions: BTreeMap<RegionId, u64>,
 }
 
 /// Questions of candidates kept for replicas to come; of more, the oldest go.
@@ -105,6 +107,7 @@ impl<P, R> Host<P, R> {
             orphans: VecDeque::new(),
             lost: BTreeSet::new(),
             started: 0,
+            versions: BTreeMap::new(),
         }
     }
 
@@ -227,11 +230,23 @@ impl<P, R> Host<P, R> {
             self.early.failed_proposals.push((waiting, self.missing(region)));
             return;
         }
+        if let Some(version) = self.versions.get(&region)
+            && state::routed_version(&data).is_some_and(|routed| routed < *version)
+        {
+            // It would be refused all the same once it is applied.
+            self.early.failed_proposals.push((waiting, Code::EpochMismatch));
+            return;
+        }
         self.guarded(region, |peer, around, out| {
             let refused = peer.propose(data, waiting, around, out).err();
             out.failed_proposals.extend(refused);
             Ok(())
         });
+    }
+
+    /// The region was split, or can be: commands that were routed by a version before this one are refused.
+    pub fn reshaped(&mut self, region: RegionId, version: u64) {
+        self.versions.insert(region, version);
     }
 
     /// Asks for the index a linearizable read must wait for. `lease` if more reads will come that a lease

@@ -1,6 +1,7 @@
 //! After the storm: the cluster must serve over every node within bounded time, come to rest, and
 //! then be the same everywhere (liveness, as openraft's turmoil tests and TigerBeetle's VOPR ask).
 
+use state::directory::RegionRecord;
 use state::registry::query::NamedCheck;
 use state::registry::{DEFAULT_NAMESPACE, Registry, Status};
 use types::{LeaseId, RegionId};
@@ -43,7 +44,7 @@ pub(crate) fn last_kill(sky: &mut Sky, world: &mut World) {
 /// The others lead by now, and who ended comes back.
 fn come_back(sky: &mut Sky, world: &World) {
     let Some(down) = world.nodes.iter().find(|node| node.running.is_none()) else { return };
-    for region in regions(world) {
+    for region in all_regions(world) {
         let leads = |node: &crate::node::Node| {
             let running = node.running.as_ref();
             running.and_then(|it| it.shards.get(&region)).is_some_and(|it| it.leadership.here)
@@ -125,6 +126,37 @@ fn regions(world: &World) -> Vec<RegionId> {
     regions
 }
 
+/// These, and those that were split off.
+fn all_regions(world: &World) -> Vec<RegionId> {
+    let mut all = regions(world);
+    let running = world.nodes.iter().filter_map(|node| node.running.as_ref());
+    let shards = running.flat_map(|running| running.shards.iter());
+    all.extend(shards.filter(|(_, it)| it.machine.is_sharded()).map(|(region, _)| *region));
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// A split that is planned, or not told of.
+fn untold(world: &World) -> Option<String> {
+    let running = world.nodes.iter().filter_map(|node| node.running.as_ref());
+    for running in running {
+        for (region, shard) in &running.shards {
+            let record = running.directory.regions.get(region);
+            let epoch = shard.machine.applied().epoch;
+            if !shard.machine.is_sharded() {
+                continue;
+            }
+            let is_planned =
+                |it: &RegionRecord| it.sharding.as_ref().is_none_or(|it| it.plan.is_some());
+            if record.is_none_or(|it| it.epoch != epoch || is_planned(it)) {
+                return Some(format!("region {region}: {epoch:?} is known as {record:?}"));
+            }
+        }
+    }
+    None
+}
+
 /// Looks whether all is quiet, and judges then; answers whether the run is over.
 pub(crate) fn settled(sky: &mut Sky, world: &World) -> bool {
     judge_dead(sky, world);
@@ -154,7 +186,10 @@ fn unrest(sky: &Sky, world: &World) -> Option<String> {
     if let Some(missing) = world.waiters.iter().find_map(|waiter| waiter.is_behind(sky)) {
         return Some(missing);
     }
-    for region in regions(world) {
+    if let Some(untold) = untold(world) {
+        return Some(untold);
+    }
+    for region in all_regions(world) {
         let mut positions = Vec::new();
         let mut leaders = 0;
         for node in &world.nodes {

@@ -32,6 +32,12 @@ pub enum Mutant {
     RenewUnconfirmed,
     /// A command that was routed by an old map is carried out.
     EpochUnchecked,
+    /// The same in a keyspace that is split, where the keys are asked for, too.
+    RoutesUnchecked,
+    /// A snapshot is installed whoever owns some of its keys here.
+    GroundUnchecked,
+    /// A region that was split off begins before its first state is durable.
+    BirthBeforeDurable,
     /// A snapshot is installed, and those who watch are not told.
     ForgetJump,
     /// A sync that failed is tried again, and believed.
@@ -71,7 +77,7 @@ pub enum Mutant {
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 28] = [
+const OWN: [(&str, Mutant); 31] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
@@ -82,6 +88,9 @@ const OWN: [(&str, Mutant); 28] = [
     ("reuse_questions", Mutant::ReuseQuestions),
     ("renew_unconfirmed", Mutant::RenewUnconfirmed),
     ("epoch_unchecked", Mutant::EpochUnchecked),
+    ("routes_unchecked", Mutant::RoutesUnchecked),
+    ("ground_unchecked", Mutant::GroundUnchecked),
+    ("birth_before_durable", Mutant::BirthBeforeDurable),
     ("forget_jump", Mutant::ForgetJump),
     ("retry_sync", Mutant::RetrySync),
     ("wall_clock", Mutant::WallClock),
@@ -114,6 +123,10 @@ impl Mutant {
     /// The only world that shows it, if there is one.
     #[must_use]
     pub fn world(self) -> Option<Scenario> {
+        if matches!(self, Self::RoutesUnchecked | Self::GroundUnchecked | Self::BirthBeforeDurable)
+        {
+            return Some(Scenario::Split);
+        }
         let of_registry = matches!(
             self,
             Self::HearUnconfirmed

@@ -19,7 +19,7 @@ pub(crate) struct Options {
 }
 
 /// What `--smoke` shows: each is found in seconds.
-const SMOKE: [&str; 15] = [
+const SMOKE: [&str; 16] = [
     "ack_before_sync",
     "forget_votes",
     "read_without_index",
@@ -28,6 +28,7 @@ const SMOKE: [&str; 15] = [
     "unique_reads",
     "durable_conf_changes",
     "epoch_unchecked",
+    "routes_unchecked",
     "forget_jump",
     "retry_sync",
     "forget_beats",

@@ -117,7 +117,9 @@ impl World {
         }
         if sky.settings.with_meta {
             world.add_client(sky, RegionId::META, Job::Maker);
-            world.add_clients(sky, RegionId::DEFAULT);
+            if sky.settings.sharded.is_none() {
+                world.add_clients(sky, RegionId::DEFAULT);
+            }
         }
         for region in sky.settings.regions.clone() {
             world.add_clients(sky, region);
@@ -168,7 +170,9 @@ impl World {
     }
 
     fn add_clients(&mut self, sky: &mut Sky, region: RegionId) {
-        self.add_watchers(sky, region);
+        if sky.settings.sharded.is_none() {
+            self.add_watchers(sky, region);
+        }
         let settings = &sky.settings;
         let jobs = [
             (settings.register_clients, Job::Registers),

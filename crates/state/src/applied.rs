@@ -8,8 +8,11 @@ use crate::codec::primitives::{Cursor, Writer};
 use crate::codec::records::{get_configuration, get_epoch, put_configuration, put_epoch};
 use crate::error::LoadError;
 use crate::keys;
+use crate::sharded::Shape;
 
 const VERSION: u8 = 1;
+/// With the shape of a region of a sharded keyspace behind the rest.
+const SHARDED: u8 = 2;
 
 /// How far the log is applied, and the region's shape there.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -32,16 +35,42 @@ impl Applied {
     pub fn stored(region: RegionId, reader: &dyn Reader) -> Result<Self, LoadError> {
         Ok(stored(region, reader)?.0)
     }
+
+    /// What `reader` has of a region of a sharded keyspace, with its shape; `None` if it has nothing, or
+    /// the region is none.
+    ///
+    /// # Errors
+    /// As for [`Self::stored`].
+    pub fn sharded(
+        region: RegionId,
+        reader: &dyn Reader,
+    ) -> Result<Option<(Self, Shape)>, LoadError> {
+        let Stored { applied, shape, .. } = stored_whole(region, reader)?;
+        Ok(shape.map(|shape| (applied, shape)))
+    }
+}
+
+/// All that an applied record says.
+#[derive(Default)]
+pub(crate) struct Stored {
+    pub(crate) applied: Applied,
+    pub(crate) progress: Progress,
+    pub(crate) shape: Option<Shape>,
 }
 
 pub(crate) fn stored(
     region: RegionId,
     reader: &dyn Reader,
 ) -> Result<(Applied, Progress), LoadError> {
+    let stored = stored_whole(region, reader)?;
+    Ok((stored.applied, stored.progress))
+}
+
+pub(crate) fn stored_whole(region: RegionId, reader: &dyn Reader) -> Result<Stored, LoadError> {
     match reader.get(&keys::applied(region))? {
         Some(bytes) => decode(bytes)
             .map_err(|error| LoadError::Damaged(format!("the applied record: {error}"))),
-        None => Ok((Applied::default(), Progress::default())),
+        None => Ok(Stored::default()),
     }
 }
 
@@ -62,9 +91,9 @@ impl Default for Progress {
     }
 }
 
-pub(crate) fn encode(applied: &Applied, progress: &Progress) -> Bytes {
+pub(crate) fn encode(applied: &Applied, progress: &Progress, shape: Option<&Shape>) -> Bytes {
     let mut out = Writer::with_capacity(64);
-    out.byte(VERSION);
+    out.byte(if shape.is_some() { SHARDED } else { VERSION });
     out.number(applied.index.get());
     out.number(applied.term.get());
     put_epoch(&mut out, applied.epoch);
@@ -72,12 +101,16 @@ pub(crate) fn encode(applied: &Applied, progress: &Progress) -> Bytes {
     out.revision(progress.compacted);
     out.revision(progress.scavenged);
     put_configuration(&mut out, &applied.conf_state);
+    if let Some(shape) = shape {
+        shape.put(&mut out);
+    }
     out.finish()
 }
 
-pub(crate) fn decode(bytes: Bytes) -> Result<(Applied, Progress), CodecError> {
+pub(crate) fn decode(bytes: Bytes) -> Result<Stored, CodecError> {
     let mut from = Cursor::new(bytes);
-    if from.byte()? != VERSION {
+    let version = from.byte()?;
+    if version != VERSION && version != SHARDED {
         return Err(from.error("an applied record of an unknown version"));
     }
     let (index, term) = (Index(from.number()?), Term(from.number()?));
@@ -88,6 +121,7 @@ pub(crate) fn decode(bytes: Bytes) -> Result<(Applied, Progress), CodecError> {
         scavenged: from.revision()?,
     };
     let conf_state = get_configuration(&mut from)?;
+    let shape = if version == SHARDED { Some(Shape::get(&mut from)?) } else { None };
     from.end()?;
-    Ok((Applied { index, term, conf_state, epoch }, progress))
+    Ok(Stored { applied: Applied { index, term, conf_state, epoch }, progress, shape })
 }

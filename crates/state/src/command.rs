@@ -127,6 +127,35 @@ pub enum Command {
         /// What nodes know the kind of machine by.
         machine: String,
     },
+    /// Meta region: make a sharded keyspace, with one region, or one more for each key it is split at.
+    CreateSharded {
+        /// Its name.
+        name: String,
+        /// The keys, in order.
+        split_at: Vec<Bytes>,
+    },
+    /// Meta region: a region of a sharded keyspace is going to be split. The new region's number is handed
+    /// out; whoever leads the region brings the split about, and the directory learns of it with the next
+    /// `RecordPeers`. Until then the plan stands, and whoever plans another one is answered with it.
+    PlanSplit {
+        /// The region.
+        region: RegionId,
+        /// The version of its epoch.
+        version: u64,
+        /// The first key of the new region.
+        at: Bytes,
+    },
+    /// Sharded keyspace: the keys from `at` on are those of a new region from here on.
+    Split {
+        /// The first key of the new region.
+        at: Bytes,
+        /// The new region's number.
+        child: RegionId,
+        /// About how many keys lie there.
+        keys: u64,
+        /// About how many bytes of keys and values.
+        bytes: u64,
+    },
     /// Meta region: change users and roles.
     Auth(AuthCommand),
     /// Change the registry.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use types::{ClusterId, Epoch, KeyRange, KeyspaceId, NodeId, PeerId, RegionId};
 
 use crate::auth::Auth;
@@ -63,10 +64,28 @@ pub struct KeyspaceRecord {
     pub id: KeyspaceId,
     /// Its name, unique in the cluster.
     pub name: String,
-    /// The region that holds it (an ordered keyspace always has one).
+    /// The region that holds it: an ordered keyspace always has one, of a sharded one it is the first.
     pub region: RegionId,
-    /// Which custom machine carries out its commands; `None` for keys and values.
+    /// Which machine carries out its commands: a custom one, that of the registry, that of the regions of
+    /// a sharded keyspace ([`crate::sharded::MACHINE`]); `None` for keys and values.
     pub machine: Option<String>,
+}
+
+impl KeyspaceRecord {
+    /// Whether its keys are spread over any number of regions.
+    #[must_use]
+    pub fn is_sharded(&self) -> bool {
+        self.machine.as_deref() == Some(crate::sharded::MACHINE)
+    }
+}
+
+/// A split that is going to be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SplitPlan {
+    /// The first key of the new region.
+    pub at: Bytes,
+    /// The new region.
+    pub child: RegionId,
 }
 
 /// A region: a Raft group and the keys it owns.
@@ -86,6 +105,17 @@ pub struct RegionRecord {
     pub learners: Vec<PeerId>,
     /// The replicas it was born with: theirs is the configuration before the first entry of its log.
     pub first: Vec<PeerId>,
+    /// Where it is one of a sharded keyspace: what it was born with, and what becomes of it.
+    pub sharding: Option<Box<Sharding>>,
+}
+
+/// What the directory knows of a region of a sharded keyspace besides.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sharding {
+    /// The keys it owned before the first entry of its log.
+    pub birth: KeyRange,
+    /// The split that is going to be made of it.
+    pub plan: Option<SplitPlan>,
 }
 
 impl RegionRecord {
@@ -105,7 +135,15 @@ impl RegionRecord {
             first: peers.iter().map(|(peer, _)| *peer).collect(),
             peers,
             learners: Vec::new(),
+            sharding: None,
         }
+    }
+
+    /// Makes it one of a sharded keyspace, that owns `range`.
+    #[must_use]
+    pub fn owning(self, range: KeyRange) -> Self {
+        let sharding = Some(Box::new(Sharding { birth: range.clone(), plan: None }));
+        Self { range, sharding, ..self }
     }
 
     /// The replica on `node`, if there is one.
@@ -143,6 +181,30 @@ impl Directory {
     #[must_use]
     pub fn keyspace_named(&self, name: &str) -> Option<&KeyspaceRecord> {
         self.keyspaces.values().find(|keyspace| keyspace.name == name)
+    }
+
+    /// The regions of a keyspace in the order of their keys.
+    #[must_use]
+    pub fn regions_of(&self, keyspace: KeyspaceId) -> Vec<&RegionRecord> {
+        let regions = self.regions.values().filter(|region| region.keyspace == keyspace);
+        let mut regions: Vec<_> = regions.collect();
+        regions.sort_by(|a, b| a.range.start.cmp(&b.range.start));
+        regions
+    }
+
+    /// Whether every key of a sharded keyspace is owned by exactly one region.
+    #[must_use]
+    pub fn is_tiled(&self, keyspace: KeyspaceId) -> bool {
+        let regions = self.regions_of(keyspace);
+        let mut next = Some(Bytes::new());
+        for region in regions {
+            let owned = !region.range.is_empty();
+            if !owned || next.as_ref() != Some(&region.range.start) {
+                return false;
+            }
+            next.clone_from(&region.range.end);
+        }
+        next.is_none()
     }
 
     /// On which nodes a region's replicas are to be, and as what: on all of them. The meta region comes

@@ -1,6 +1,7 @@
 //! The meta region's share of the state machine: it keeps the directory.
 
 mod nodes;
+mod shards;
 
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ const REGION: u8 = b'r';
 const REMOVED: u8 = b'x';
 /// A keyspace with a custom machine.
 const MACHINE: u8 = b'm';
+/// A region of a sharded keyspace.
+const SHARD: u8 = b's';
 /// Whether auth is on.
 const SWITCH: u8 = b'a';
 const USER: u8 = b'u';
@@ -99,8 +102,8 @@ impl DirectoryMachine {
                 let keyspace = get_keyspace(&mut from, kind == MACHINE)?;
                 self.directory.keyspaces.insert(keyspace.id, keyspace);
             }
-            REGION => {
-                let region = get_region(&mut from)?;
+            REGION | SHARD => {
+                let region = get_region(&mut from, kind == SHARD)?;
                 self.directory.regions.insert(region.id, region);
             }
             SWITCH => get_switch(&mut from, Arc::make_mut(&mut self.directory.auth))?,
@@ -142,6 +145,10 @@ impl DirectoryMachine {
             Command::CreateMachine { name, machine } => {
                 self.create_keyspace(name, Some(machine), batch)
             }
+            Command::CreateSharded { name, split_at } => self.create_sharded(name, split_at, batch),
+            Command::PlanSplit { region, version, at } => {
+                self.plan_split(*region, *version, at, batch)
+            }
             Command::Auth(command) => self.change_auth(command, batch),
             Command::Put(_)
             | Command::Delete(_)
@@ -153,6 +160,7 @@ impl DirectoryMachine {
             | Command::LeaseExpire { .. }
             | Command::Limited { .. }
             | Command::Registry(_)
+            | Command::Split { .. }
             | Command::Execute { .. } => {
                 Err(Fault::new(Code::Unsupported, "the meta region keeps no keys of users"))
             }
@@ -193,7 +201,16 @@ impl DirectoryMachine {
         crate::check::check_keyspace_name(name)?;
         if let Some(machine) = machine {
             crate::check::check_keyspace_name(machine)?;
+            if machine == crate::sharded::MACHINE {
+                let detail = format!("{machine:?} is no machine that a keyspace is made with");
+                return Err(Fault::new(Code::InvalidArgument, detail));
+            }
         }
+        self.must_be_free_for_keyspace(name)?;
+        Ok((Response::Keyspace(self.add_keyspace(name, machine, batch)), true))
+    }
+
+    fn must_be_free_for_keyspace(&self, name: &str) -> Result<(), Fault> {
         self.must_be_formed()?;
         if self.directory.keyspace_named(name).is_some() {
             return Err(Fault::new(Code::KeyspaceExists, name));
@@ -202,7 +219,7 @@ impl DirectoryMachine {
             let detail = format!("a cluster holds at most {} keyspaces", limits::KEYSPACES);
             return Err(Fault::new(Code::LimitReached, detail));
         }
-        Ok((Response::Keyspace(self.add_keyspace(name, machine, batch)), true))
+        Ok(())
     }
 
     fn add_keyspace(
@@ -223,13 +240,17 @@ impl DirectoryMachine {
             RegionRecord::born(keyspace.region, keyspace.id, self.where_to_be_born()),
             batch,
         );
+        self.put_keyspace(&keyspace, batch);
+        self.put_cluster(batch);
+        keyspace
+    }
+
+    fn put_keyspace(&mut self, keyspace: &KeyspaceRecord, batch: &mut Batch) {
         let mut out = Writer::default();
-        put_keyspace(&mut out, &keyspace);
+        put_keyspace(&mut out, keyspace);
         let kind = if keyspace.machine.is_some() { MACHINE } else { KEYSPACE };
         batch.put(key(self.region, kind, u64::from(keyspace.id.get())), out.finish());
         self.directory.keyspaces.insert(keyspace.id, keyspace.clone());
-        self.put_cluster(batch);
-        keyspace
     }
 
     fn change_auth(
@@ -279,7 +300,8 @@ impl DirectoryMachine {
     fn put_region(&mut self, region: RegionRecord, batch: &mut Batch) {
         let mut out = Writer::default();
         put_region(&mut out, &region);
-        batch.put(key(self.region, REGION, region.id.get()), out.finish());
+        let kind = if region.sharding.is_some() { SHARD } else { REGION };
+        batch.put(key(self.region, kind, region.id.get()), out.finish());
         self.directory.regions.insert(region.id, region);
     }
 }

@@ -1,7 +1,7 @@
 //! The keys of a region's engine records; drawn in `docs/format.md`, section "State records".
 
 use bytes::Bytes;
-use types::{Index, LeaseId, NodeId, RegionId, Revision};
+use types::{Index, KeyRange, KeyspaceId, LeaseId, NodeId, RegionId, Revision};
 
 use crate::alarms::{Alarm, AlarmKind};
 use crate::response::Position;
@@ -173,4 +173,46 @@ pub(crate) fn all_custom(region: RegionId) -> (Bytes, Bytes) {
 
 pub(crate) fn all_registry(region: RegionId) -> (Bytes, Bytes) {
     tag_range(region, REGISTRY)
+}
+
+/// Set in the first eight bytes of what belongs to a keyspace, and not to a region: no region has such
+/// a number.
+const OF_KEYSPACE: u64 = 1 << 63;
+/// The newest version of a key of a sharded keyspace.
+const DATA: u8 = b'K';
+/// Bytes in front of such a key.
+pub(crate) const DATA_PREFIX: usize = 9;
+
+pub(crate) fn data(keyspace: KeyspaceId, key: &[u8]) -> Bytes {
+    let mut at = Vec::with_capacity(DATA_PREFIX + key.len());
+    at.extend_from_slice(&(OF_KEYSPACE | u64::from(keyspace.get())).to_be_bytes());
+    at.push(DATA);
+    at.extend_from_slice(key);
+    at.into()
+}
+
+/// Where the keys of a sharded keyspace that lie in `range` are.
+#[must_use]
+pub fn data_range(keyspace: KeyspaceId, range: &KeyRange) -> (Bytes, Bytes) {
+    let end = match &range.end {
+        Some(end) => data(keyspace, end),
+        None => {
+            let mut end = data(keyspace, &[]).to_vec();
+            end[DATA_PREFIX - 1] += 1;
+            end.into()
+        }
+    };
+    (data(keyspace, &range.start), end)
+}
+
+/// Everything the engine has of a region, in the order of the keys: its own records, and the keys it
+/// owns in a sharded keyspace.
+#[must_use]
+pub fn region_ranges(
+    region: RegionId,
+    owned: Option<(KeyspaceId, &KeyRange)>,
+) -> Vec<(Bytes, Bytes)> {
+    let mut ranges = vec![region_range(region)];
+    ranges.extend(owned.map(|(keyspace, range)| data_range(keyspace, range)));
+    ranges
 }

@@ -25,11 +25,12 @@ pub mod registry;
 pub mod request;
 pub mod response;
 mod sessions;
+pub mod sharded;
 mod space;
 
 pub use applied::Applied;
 pub use check::{check, check_keyspace_name, check_range, check_txn};
-pub use codec::CodecError;
+pub use codec::{CodecError, routed_version};
 pub use error::{FetchError, LoadError};
 pub use machine::{Effects, LeaseChange, Machine};
 pub use space::{Selection, Sweep};

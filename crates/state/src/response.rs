@@ -4,7 +4,7 @@ use bytes::Bytes;
 use types::{Fault, LeaseId, Revision};
 
 use crate::alarms::Alarm;
-use crate::directory::{KeyspaceRecord, NodeRecord};
+use crate::directory::{KeyspaceRecord, NodeRecord, SplitPlan};
 use crate::registry::RegistryAnswer;
 
 /// One key with its value, as etcd and Consul clients see it: one record shape for both.
@@ -67,6 +67,8 @@ pub enum Response {
     Alarms(Vec<Alarm>),
     Keyspace(KeyspaceRecord),
     Node(NodeRecord),
+    /// The split that is going to be made.
+    Planned(SplitPlan),
     Registry(RegistryAnswer),
     /// What a custom machine answered.
     Executed(Bytes),

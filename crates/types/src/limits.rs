@@ -14,6 +14,10 @@ pub const LEASE_TTL_SECONDS_MIN: i64 = 1;
 pub const UNAPPLIED_ENTRIES: u64 = 5_000;
 /// Keyspaces in a cluster.
 pub const KEYSPACES: usize = 10_000;
+/// Regions in a cluster.
+pub const REGIONS: usize = 20_000;
+/// Keys that a sharded keyspace is split at when it is made.
+pub const SPLIT_KEYS: usize = 1_024;
 /// Bytes in a keyspace's name.
 pub const KEYSPACE_NAME_BYTES: usize = 128;
 /// Nodes in a cluster, those that join or leave included.

@@ -60,6 +60,27 @@ impl KeyRange {
         key >= self.start.as_ref() && self.end.as_ref().is_none_or(|end| key < end.as_ref())
     }
 
+    /// Whether every key of `other` lies in the range.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let ends = match (&self.end, &other.end) {
+            (None, _) => true,
+            (Some(end), Some(other)) => other <= end,
+            (Some(_), None) => false,
+        };
+        self.start <= other.start && ends
+    }
+
+    /// The keys that lie in both.
+    #[must_use]
+    pub fn shared_with(&self, other: &Self) -> Self {
+        let end = match (&self.end, &other.end) {
+            (Some(end), Some(other)) => Some(end.min(other).clone()),
+            (end, None) | (None, end) => end.clone(),
+        };
+        Self { start: self.start.clone().max(other.start.clone()), end }
+    }
+
     /// Whether no key can lie in the range.
     #[must_use]
     pub fn is_empty(&self) -> bool {

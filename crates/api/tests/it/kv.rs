@@ -85,7 +85,7 @@ async fn keyspaces_are_apart() {
         "hiraeth: keyspace not found: other; create it with `hiraeth keyspace create other`";
     assert_eq!(told(&unknown), (Code::NotFound, words));
 
-    let create = native::CreateKeyspaceRequest { name: "other".to_owned() };
+    let create = native::CreateKeyspaceRequest { name: "other".to_owned(), ..Default::default() };
     let made = keyspaces.create(create.clone()).await.unwrap().into_inner().keyspace.unwrap();
     let again = keyspaces.create(create).await.unwrap_err();
     assert_eq!(again.code(), Code::AlreadyExists);

@@ -45,7 +45,7 @@ async fn every_series_is_announced_and_their_number_is_bounded() {
     let mut keyspaces = KeyspacesClient::new(server.channel.clone());
     for number in 0..120 {
         let name = format!("k{number}");
-        keyspaces.create(CreateKeyspaceRequest { name }).await.unwrap();
+        keyspaces.create(CreateKeyspaceRequest { name, ..Default::default() }).await.unwrap();
     }
     let mut kv = KvClient::new(server.channel.clone());
     kv.put(PutRequest { key: "a".into(), ..PutRequest::default() }).await.unwrap();

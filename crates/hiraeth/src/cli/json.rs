@@ -156,11 +156,44 @@ pub(super) struct Keyspace {
     id: u32,
     name: String,
     region: u64,
+    sharded: bool,
+}
+
+/// `keyspace split`.
+#[derive(Serialize)]
+pub(super) struct Split {
+    pub(super) region: u64,
+}
+
+/// One of `keyspace regions`.
+#[derive(Serialize)]
+pub(super) struct KeyspaceRegion {
+    region: u64,
+    start: String,
+    end: Option<String>,
+    version: u64,
+    nodes: Vec<u64>,
+    split_at: Option<String>,
+}
+
+impl KeyspaceRegion {
+    pub(super) fn new(region: &client::native::KeyspaceRegion) -> Self {
+        let key = |key: &bytes::Bytes| STANDARD.encode(key);
+        Self {
+            region: region.region,
+            start: key(&region.start),
+            end: region.end.as_ref().map(key),
+            version: region.version,
+            nodes: region.nodes.clone(),
+            split_at: region.split_at.as_ref().map(key),
+        }
+    }
 }
 
 impl Keyspace {
     pub(super) fn new(keyspace: &client::native::Keyspace) -> Self {
-        Self { id: keyspace.id, name: keyspace.name.clone(), region: keyspace.region }
+        let (region, sharded) = (keyspace.region, keyspace.sharded);
+        Self { id: keyspace.id, name: keyspace.name.clone(), region, sharded }
     }
 }
 

@@ -111,6 +111,12 @@ pub(crate) struct Settings {
     /// [default: 3].
     #[arg(long, env = "HIRAETH_HIBERNATE_AFTER_S", value_name = "S")]
     hibernate_after_s: Option<u64>,
+    /// MiB of keys and values from which on a region of a sharded keyspace is split [default: 96].
+    #[arg(long, env = "HIRAETH_SPLIT_MIB", value_name = "MIB")]
+    split_mib: Option<u64>,
+    /// Keys from which on it is [default: 1000000].
+    #[arg(long, env = "HIRAETH_SPLIT_KEYS", value_name = "N")]
+    split_keys: Option<u64>,
     /// How history is kept without a client's compaction: periodic or revision [default: periodic].
     #[arg(long, env = "HIRAETH_AUTO_COMPACTION_MODE", value_name = "MODE")]
     auto_compaction_mode: Option<String>,
@@ -246,6 +252,14 @@ impl Settings {
                 Some(0) => None,
                 Some(seconds) => Some(std::time::Duration::from_secs(seconds)),
             },
+            split_bytes: self
+                .split_mib
+                .or(file.split_mib)
+                .map_or(defaults.split_bytes, |mib| mib.clamp(1, 1 << 40) << 20),
+            split_keys: self
+                .split_keys
+                .or(file.split_keys)
+                .map_or(defaults.split_keys, |keys| keys.max(2)),
             auth_token_life: match self.auth_token_ttl_s.or(file.auth_token_ttl_s) {
                 None | Some(0) => defaults.auth_token_life,
                 Some(seconds) => std::time::Duration::from_secs(seconds),

@@ -15,6 +15,7 @@ mod ports;
 mod program;
 mod sdk;
 mod server;
+mod sharded;
 mod single;
 mod three;
 mod users;

@@ -9,8 +9,9 @@ use parking_lot::{ArcRwLockWriteGuard, RawRwLock};
 use region::Committed;
 use state::Machine;
 use state::registry::Changes;
-use state::response::Event;
-use types::{Batch, EntryKind, Index, ReadFailure, RegionId, Revision};
+use state::response::{Event, Outcome};
+use state::sharded::Split;
+use types::{Batch, Code, EntryKind, Index, ReadFailure, RegionId, Revision};
 
 use super::queue::Part;
 use super::{Applied, ask_scavenge};
@@ -20,6 +21,7 @@ use crate::machines::panic_text;
 use crate::membership;
 use crate::poller::{Asked, ToPoller};
 use crate::shard::Shard;
+use crate::sharded::{self, Born};
 use crate::shared::Shared;
 
 /// How long a turn may apply before it ends; one entry may take it over this.
@@ -40,6 +42,8 @@ struct Touched {
     outcomes: Vec<(u64, Applied)>,
     directory_changed: bool,
     peers_changed: bool,
+    /// Regions that were split off.
+    born: Vec<Born>,
 }
 
 /// When to stop.
@@ -152,6 +156,7 @@ fn touch(shared: &Shared, region: RegionId) -> Option<Touched> {
         outcomes: Vec::new(),
         directory_changed: false,
         peers_changed: false,
+        born: Vec::new(),
     })
 }
 
@@ -213,8 +218,17 @@ fn apply_entry(
         share.note(shared.clock.now(), &effects.registry);
         region.registry.push(effects.registry);
     }
+    if let Some(split) = effects.split {
+        split_off(shared, region, split, batch);
+    }
+    if region.shard.is_sharded && is_astray(&effects.outcome) {
+        // Whoever waits for it asks the right region under the same number.
+        return Ok(());
+    }
     region.directory_changed |= effects.directory_changed;
-    region.events.extend(effects.events);
+    if !region.shard.is_sharded {
+        region.events.extend(effects.events);
+    }
     // Every node answers its own clients when it has applied their commands itself: so a client
     // finds what it wrote on the node that told it, also without asking for a quorum.
     if let Some(tag) = effects.session.filter(|tag| tag.client == shared.incarnation.0) {
@@ -222,6 +236,23 @@ fn apply_entry(
         region.outcomes.push((tag.sequence, applied));
     }
     Ok(())
+}
+
+/// The child's first state goes into the same batch as the change of its parent.
+fn split_off(shared: &Shared, region: &mut Touched, split: Box<Split>, batch: &mut Batch) {
+    let mut machine = region.machine.take_child();
+    // One that began with nothing stays as it is: who knows what it promised.
+    if !shared.sharding.ground.write().begin(split.child) {
+        machine = None;
+    }
+    if let Some(machine) = &mut machine {
+        machine.finish(batch);
+    }
+    region.born.push((split, machine));
+}
+
+fn is_astray(outcome: &Outcome) -> bool {
+    matches!(&outcome.result, Err(fault) if fault.code == Code::EpochMismatch)
 }
 
 /// Lets the world see what was applied and written.
@@ -233,6 +264,11 @@ fn publish(shared: &Arc<Shared>, mut region: Touched, done: &mut [Vec<(RegionId,
     let wants_scavenging = region.machine.wants_scavenging();
     if region.peers_changed {
         membership::peers_changed(shared, &region.shard, &region.machine);
+    }
+    if !region.born.is_empty() {
+        region.shard.note_group(&region.machine);
+        let born = std::mem::take(&mut region.born);
+        sharded::publish(shared, &region.shard, &region.machine, born);
     }
     drop(region.machine);
     let id = region.shard.record.id;

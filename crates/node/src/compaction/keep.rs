@@ -21,7 +21,7 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
         let shards = shared.shards();
         windows.retain(|region, _| shards.contains_key(region));
         for (region, shard) in shards.iter() {
-            if *region == RegionId::META || shard.custom.is_some() {
+            if *region == RegionId::META || shard.custom.is_some() || shard.is_sharded {
                 continue;
             }
             let window = windows.entry(*region).or_default();

@@ -38,6 +38,8 @@ pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
             match attempt_at(shared, shard, leader, until, attempt(leader)).await {
                 Ok(answer) => return Ok(answer),
                 Err(fault) if !may_retry(fault.code) && !unknown => return Err(fault),
+                // No answer to who asked, but what to do next: another region may be the right one.
+                Err(fault) if fault.code == Code::EpochMismatch => return Err(fault),
                 Err(fault) => {
                     unknown |= matches!(fault.code, Code::LeaderChanged | Code::Timeout);
                     last = fault.code;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use state::command::{Command, Envelope};
 use tokio::sync::oneshot;
-use types::{Code, Fault, RegionId};
+use types::{Code, Epoch, Fault, RegionId};
 
 use super::attempts::until_answered;
 use super::question::ask;
@@ -22,8 +22,19 @@ pub(crate) async fn propose(
     shard: &Arc<Shard>,
     command: Command,
 ) -> Result<Applied, Fault> {
+    propose_at(shared, shard, shard.record.epoch.version, command).await
+}
+
+/// The same for a region whose shape changes, and that has this version as far as is known.
+pub(crate) async fn propose_at(
+    shared: &Arc<Shared>,
+    shard: &Arc<Shard>,
+    version: u64,
+    command: Command,
+) -> Result<Applied, Fault> {
     let (guard, outcome) = shard.tag(shared.incarnation.0)?;
-    let envelope = Envelope { epoch: shard.record.epoch, session: Some(guard.tag), command };
+    let epoch = Epoch { version, ..shard.record.epoch };
+    let envelope = Envelope { epoch, session: Some(guard.tag), command };
     let data = envelope.encode();
     drop(envelope);
     if data.len() > types::limits::REQUEST_BYTES + 4096 {
@@ -43,7 +54,27 @@ pub(crate) async fn carry(
     outcome: oneshot::Receiver<Applied>,
     unknown: bool,
 ) -> Result<Applied, Fault> {
-    let attempts = until_answered(shared, shard, unknown, |leader: Leadership| {
+    let attempts = attempts(shared, shard, &data, unknown);
+    let answer = tokio::select! {
+        biased;
+        applied = outcome => applied.map_err(|_| match shard.broken() {
+            Err(why) => Fault::new(Code::Timeout, format!("the outcome is unknown: {}", why.detail)),
+            Ok(()) => Code::ShuttingDown.into(),
+        }),
+        fault = attempts => Err(fault),
+    };
+    shared.meters.proposal(answer.as_ref().err().map(|fault: &Fault| fault.code));
+    answer
+}
+
+/// Tries until it is certain that there is no use in it; answers why.
+pub(crate) async fn attempts(
+    shared: &Arc<Shared>,
+    shard: &Arc<Shard>,
+    data: &Bytes,
+    unknown: bool,
+) -> Fault {
+    let failed = until_answered(shared, shard, unknown, |leader: Leadership| {
         let (shared, region, data) = (Arc::clone(shared), shard.record.id, data.clone());
         async move {
             if leader.here {
@@ -53,16 +84,7 @@ pub(crate) async fn carry(
             ask(&shared, region, node, Question::Propose, data).await.map(drop)
         }
     });
-    let answer = tokio::select! {
-        biased;
-        applied = outcome => applied.map_err(|_| match shard.broken() {
-            Err(why) => Fault::new(Code::Timeout, format!("the outcome is unknown: {}", why.detail)),
-            Ok(()) => Code::ShuttingDown.into(),
-        }),
-        failed = attempts => Err(failed.err().unwrap_or_else(|| Code::Internal.into())),
-    };
-    shared.meters.proposal(answer.as_ref().err().map(|fault: &Fault| fault.code));
-    answer
+    failed.await.err().unwrap_or_else(|| Code::Internal.into())
 }
 
 /// Proposes on this node; answers only if that fails.

@@ -8,6 +8,7 @@ pub use now::Verdict;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use state::auth::{Auth, AuthCommand, Demand, Principal};
 use state::command::Command;
 use state::request::{RangeRequest, TxnRequest};
@@ -383,5 +384,27 @@ impl<C: Credentials> Caller<'_, C> {
     ) -> Result<state::directory::KeyspaceRecord, Fault> {
         self.permit(Demand::Root).await?;
         self.handle.create_keyspace(name).await
+    }
+
+    /// [`Handle::create_sharded_keyspace`]: root may.
+    ///
+    /// # Errors
+    /// As that, and as [`Self::permit`].
+    pub async fn create_sharded_keyspace(
+        &self,
+        name: &str,
+        split_at: Vec<Bytes>,
+    ) -> Result<state::directory::KeyspaceRecord, Fault> {
+        self.permit(Demand::Root).await?;
+        self.handle.create_sharded_keyspace(name, split_at).await
+    }
+
+    /// [`Handle::split`]: root may.
+    ///
+    /// # Errors
+    /// As that, and as [`Self::permit`].
+    pub async fn split(&self, keyspace: KeyspaceId, at: Bytes) -> Result<RegionId, Fault> {
+        self.permit(Demand::Root).await?;
+        self.handle.split(keyspace, at).await
     }
 }

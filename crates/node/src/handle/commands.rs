@@ -27,7 +27,12 @@ impl Handle {
     ) -> Result<Answer<Response>, Fault> {
         let chosen = self.choose_lease(&mut command);
         state::check(&command)?;
-        let shard = self.ready_shard(keyspace).await?;
+        let shard = match self.ready_shard(keyspace).await {
+            Err(fault) if fault.code == Code::Unsupported && self.shared.is_sharded(keyspace) => {
+                return self.propose_sharded(keyspace, command).await;
+            }
+            shard => shard?,
+        };
         loop {
             let applied = forward::propose(&self.shared, &shard, command.clone()).await?;
             match applied.outcome.result {

@@ -11,6 +11,7 @@ mod machine;
 mod members;
 mod reads;
 mod registry;
+mod sharded;
 mod stats;
 mod status;
 mod transfer;
@@ -23,7 +24,7 @@ pub use stats::RegionStats;
 use std::sync::Arc;
 
 use state::directory::Directory;
-use types::{Code, Fault, KeyspaceId, NodeId, Revision};
+use types::{Code, Fault, KeyspaceId, NodeId, RegionId, Revision};
 
 use crate::answer::Header;
 use crate::forward;
@@ -106,6 +107,12 @@ impl Handle {
         let shard = self.shared.keyspace_shard(keyspace)?;
         shard.broken()?;
         Ok(shard)
+    }
+
+    /// The newest revision that a region's replica here has applied; 0 without one.
+    #[must_use]
+    pub fn region_revision(&self, region: RegionId) -> Revision {
+        self.shared.shard(region).map_or(Revision(0), |shard| shard.revision())
     }
 
     fn header_of(&self, shard: &Shard) -> Header {

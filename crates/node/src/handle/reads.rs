@@ -9,6 +9,7 @@ use super::Handle;
 use crate::answer::{Answer, Consistency, Header};
 use crate::forward;
 use crate::read::{self, Found};
+use crate::sharded;
 
 impl Handle {
     /// Reads a range.
@@ -22,8 +23,12 @@ impl Handle {
         consistency: Consistency,
     ) -> Result<Answer<RangeResponse>, Fault> {
         state::check_range(&request)?;
-        let shard = self.ready_shard(keyspace).await?;
-        let found = read::read(&self.shared, &shard, Query::Range(request), consistency).await?;
+        let found = match self.ready_shard(keyspace).await {
+            Err(fault) if fault.code == Code::Unsupported && self.shared.is_sharded(keyspace) => {
+                sharded::range(&self.shared, keyspace, request, consistency).await?
+            }
+            shard => read::read(&self.shared, &shard?, Query::Range(request), consistency).await?,
+        };
         let header = self.header_found(&found);
         match found.response {
             Response::Range(body) => Ok(Answer { header, body }),
@@ -45,8 +50,12 @@ impl Handle {
         if request.has_writes() {
             return self.propose(keyspace, Command::Txn(request)).await;
         }
-        let shard = self.ready_shard(keyspace).await?;
-        let found = read::read(&self.shared, &shard, Query::Txn(request), consistency).await?;
+        let found = match self.ready_shard(keyspace).await {
+            Err(fault) if fault.code == Code::Unsupported && self.shared.is_sharded(keyspace) => {
+                sharded::txn(&self.shared, keyspace, request, consistency).await?
+            }
+            shard => read::read(&self.shared, &shard?, Query::Txn(request), consistency).await?,
+        };
         Ok(Answer { header: self.header_found(&found), body: found.response })
     }
 

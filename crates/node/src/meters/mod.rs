@@ -90,6 +90,8 @@ pub struct Meters {
     pub snapshots_failed: Counter,
     /// Snapshots received and put in place.
     pub snapshots_installed: Counter,
+    /// Regions that were split here.
+    pub splits: Counter,
     /// Regions set aside.
     pub quarantined: Counter,
     /// Regions that are awake, by poller.
@@ -117,6 +119,7 @@ impl Default for Meters {
             snapshots_sent: Counter::default(),
             snapshots_failed: Counter::default(),
             snapshots_installed: Counter::default(),
+            splits: Counter::default(),
             quarantined: Counter::default(),
             awake: Mutex::default(),
             flight_dropped: Counter::default(),

@@ -12,7 +12,8 @@ fn leaves_more(command: &Command) -> bool {
         Command::Put(_)
         | Command::LeaseGrant { .. }
         | Command::CreateKeyspace { .. }
-        | Command::CreateMachine { .. } => true,
+        | Command::CreateMachine { .. }
+        | Command::CreateSharded { .. } => true,
         // What a machine of others makes of it is not known here.
         Command::Execute { .. } => true,
         Command::Txn(txn) => txn.has_puts(),

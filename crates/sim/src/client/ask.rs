@@ -50,7 +50,12 @@ impl Client {
             _ => None,
         };
         let (body, sequence) = self.body(sky, &ask);
-        let floor = sky.oracles.revisions.floor(self.region);
+        let floor = match &ask {
+            Ask::Register { key, .. } if self.is_sharded(sky) => {
+                sky.oracles.revisions.floor_of(key)
+            }
+            _ => sky.oracles.revisions.floor(self.region),
+        };
         let (started, deadline) = (sky.now, sky.now + PATIENCE_MICROS);
         self.pending =
             Some(Pending { ask, body, sequence, place, floor, started, deadline, attempts: 0 });

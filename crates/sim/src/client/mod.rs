@@ -12,6 +12,7 @@ use state::registry::RegistryCommand;
 use types::{LeaseId, RegionId, Revision};
 
 use crate::event::{Body, Event};
+use crate::node::shards::HOME;
 use crate::oracle::{Action, Seen};
 use crate::registry::Said;
 use crate::sky::Sky;
@@ -144,6 +145,11 @@ impl Client {
             made_regions: Vec::new(),
             stopped: matches!(job, Job::Probe { .. }),
         }
+    }
+
+    /// Whether its keys are spread over regions.
+    fn is_sharded(&self, sky: &Sky) -> bool {
+        self.region == HOME && sky.settings.sharded.is_some()
     }
 
     pub(crate) fn is_idle(&self) -> bool {

@@ -66,7 +66,12 @@ impl Client {
             // A retry is told the revision of its first time, which may be older than the question.
             && (pending.attempts == 1 || pending.sequence.is_none())
         {
-            let verdict = sky.oracles.revisions.answered(region, pending.floor, revision);
+            let verdict = match &pending.ask {
+                Ask::Register { key, .. } if self.is_sharded(sky) => {
+                    sky.oracles.revisions.answered_of(key, pending.floor, revision)
+                }
+                _ => sky.oracles.revisions.answered(region, pending.floor, revision),
+            };
             sky.judge("real time", verdict);
         }
         if pending.sequence.is_some() {

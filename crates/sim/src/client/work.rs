@@ -73,10 +73,11 @@ impl Client {
     }
 
     fn choose_register(&self, sky: &mut Sky) -> Ask {
-        let slot = sky.random.below(SLOTS);
+        let slots = if self.is_sharded(sky) { 8 } else { SLOTS };
+        let slot = sky.random.below(slots);
         let key = sky.oracles.histories.key(self.region, slot);
         let new = sky.ticket();
-        if sky.now >= sky.quiet_until && sky.random.chance(2) {
+        if sky.now >= sky.quiet_until && sky.random.chance(2) && !self.is_sharded(sky) {
             return Ask::Misrouted { key };
         }
         let kind = if sky.now < sky.quiet_until { 0 } else { sky.random.below(100) };
@@ -143,6 +144,9 @@ impl Client {
             Ask::Compact => {
                 let newest = sky.oracles.revisions.floor(self.region).get();
                 Command::Compact { revision: Revision((newest - 15).max(1)) }
+            }
+            Ask::Make { name } if sky.settings.sharded.is_some() => {
+                Command::CreateSharded { name: name.clone(), split_at: Vec::new() }
             }
             Ask::Make { name } => Command::CreateKeyspace { name: name.clone() },
         };

@@ -5,10 +5,12 @@ use state::Machine;
 use state::command::Envelope;
 use state::registry::Changes;
 use state::response::{Event as Change, Outcome};
+use state::sharded::Split;
 use storage::engine::Engine;
-use types::{Batch, EntryKind, Index, RegionId, Revision, Term};
+use types::{Batch, Code, EntryKind, Index, RegionId, Revision, Term};
 
 use super::poller::ToPoller;
+use super::shards::home;
 use super::{Running, lifecycle, registry};
 use crate::event::{Answer, Asked, Event, Reading};
 use crate::mutant::Mutant;
@@ -33,6 +35,8 @@ struct Touched {
     events: Vec<Change>,
     /// What is another way now in a registry.
     registry: Vec<Changes>,
+    /// Regions that were split off.
+    born: Vec<(Split, Option<Box<Machine>>)>,
 }
 
 impl Running {
@@ -115,6 +119,7 @@ impl Running {
                     directory_changed: false,
                     events: Vec::new(),
                     registry: Vec::new(),
+                    born: Vec::new(),
                 });
             }
             let Some(at) = touched.iter().position(|it| it.region == region) else { continue };
@@ -134,8 +139,12 @@ impl Running {
             return;
         }
         let mut done = Vec::new();
-        for it in touched {
+        for mut it in touched {
+            let born = std::mem::take(&mut it.born);
             self.publish(sky, &it);
+            if !born.is_empty() {
+                self.split_off(sky, it.region, born);
+            }
             done.push((it.region, it.last));
         }
         for (asked, outcome) in answers {
@@ -181,6 +190,11 @@ impl Running {
                     unchecked = with_epoch(entry, shard.record.epoch);
                     &unchecked
                 }
+                Some(Mutant::RoutesUnchecked) => {
+                    shard.machine.trust_routes();
+                    unchecked = with_epoch(entry, shard.machine.applied().epoch);
+                    &unchecked
+                }
                 Some(Mutant::ExpireAnyway) => {
                     unchecked = registry::with_newest(entry, &shard.machine);
                     &unchecked
@@ -207,12 +221,29 @@ impl Running {
                 }
             }
             shard.note_registry(sky, now, &effects.registry);
+            if let Some(split) = &effects.split {
+                let mut child = shard.machine.take_child();
+                if !self.ground.begin(split.child) {
+                    child = None;
+                }
+                if let Some(child) = &mut child {
+                    child.finish(batch);
+                }
+                touched.born.push((split.as_ref().clone(), child));
+            }
             touched.directory_changed |= effects.directory_changed;
             observe(sky, (node, &shard.machine), region, logged, &effects, before);
-            touched.events.extend(effects.events.iter().cloned());
+            if !shard.machine.is_sharded() {
+                touched.events.extend(effects.events.iter().cloned());
+            }
             touched.registry.push(effects.registry);
+            if shard.machine.is_sharded() && is_astray(&effects.outcome) {
+                // It is asked for again, wherever its key is by then.
+                continue;
+            }
+            let home = home(&shard.machine, region);
             let asked_here =
-                effects.session.and_then(|tag| awaited.remove(&(region, tag.client, tag.sequence)));
+                effects.session.and_then(|tag| awaited.remove(&(home, tag.client, tag.sequence)));
             let proposed_here = waiting.next_if(|(index, _)| *index == entry.index);
             let mut outcome = effects.outcome;
             if sky.mutant == Some(Mutant::GrantAnyway) {
@@ -334,6 +365,10 @@ impl Running {
     }
 }
 
+fn is_astray(outcome: &Outcome) -> bool {
+    matches!(&outcome.result, Err(fault) if fault.code == Code::EpochMismatch)
+}
+
 /// The entry as one that was routed by today's map.
 fn with_epoch(entry: &types::Entry, epoch: types::Epoch) -> types::Entry {
     let data = match Envelope::decode(entry.data.clone()) {
@@ -367,7 +402,8 @@ fn observe(
     }
     if fresh {
         sky.oracles.events.applied(region, events);
-        let verdict = sky.oracles.once.applied(region, entry.index, effects);
+        let place = (home(machine, region), region, entry.index);
+        let verdict = sky.oracles.once.applied(place, effects);
         sky.judge("exactly once", verdict);
         for change in &effects.leases {
             observe_lease(sky, region, *change);

@@ -13,7 +13,11 @@ use crate::sky::Sky;
 
 impl Running {
     pub(crate) fn request(&mut self, sky: &mut Sky, request: Request) {
-        let Request { client, attempt, region, body } = request;
+        let Request { client, attempt, region: asked, body } = request;
+        let Some((region, body)) = self.routed(sky, asked, body) else {
+            sky.answer(client, attempt, Err(Code::RegionNotFound));
+            return;
+        };
         let leadership = match self.shards.get(&region) {
             Some(shard) => shard.leadership,
             None => {
@@ -22,7 +26,7 @@ impl Running {
             }
         };
         if let Body::Write { tag: (id, sequence), .. } = body {
-            self.awaited.insert((region, id, sequence), (client, attempt));
+            self.awaited.insert((asked, id, sequence), (client, attempt));
         }
         match body {
             Body::Read(range) => {

@@ -19,6 +19,7 @@ impl Running {
         sky.after(again, Event::CutLogs { node: self.at, life: self.life });
         self.tidy_log(sky);
         self.sweep_regions(sky);
+        self.drive_splits(sky);
         let (keep, slack) = (sky.settings.log_keep_entries, sky.settings.log_slack_entries);
         let due: Vec<(RegionId, Index)> = self
             .shards

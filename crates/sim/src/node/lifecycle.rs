@@ -9,10 +9,12 @@ use region::{ClockRules, Host, HostGuards, HostLimits, LogWrite, PeerStart};
 use state::Machine;
 use state::command::{Command, Envelope};
 use state::directory::{Directory, NodeRecord, Part, Phase, RegionRecord};
+use state::sharded::Shape;
 use storage::engine::Engine;
 use storage::wal::{RegionLog, Wal, WalConfig, WalReader};
 use types::{
-    Batch, ClusterId, ConfState, Entry, Incarnation, Index, KeyspaceId, NodeId, PeerId, RegionId,
+    Batch, ClusterId, ConfState, Entry, Epoch, Incarnation, Index, KeyspaceId, NodeId, PeerId,
+    RegionId,
 };
 
 use super::applier::ToApplier;
@@ -105,6 +107,7 @@ impl Node {
             wall_micros: self.wall_micros,
             shards: std::collections::BTreeMap::new(),
             directory: Directory::default(),
+            ground: region::Ground::default(),
             hub: crate::watch::Hub::new(
                 super::history::limits(),
                 Arc::clone(&history) as Arc<dyn crate::watch::History>,
@@ -175,7 +178,9 @@ impl Running {
                 let machine =
                     Machine::load(meta, self.engine.as_ref()).map_err(|error| error.to_string())?;
                 let directory = machine.directory().cloned().unwrap_or_default();
-                for record in directory.regions.values().filter(|record| record.id != meta) {
+                self.start_sharded(sky, &directory)?;
+                let ordered = directory.regions.values().filter(|it| it.sharding.is_none());
+                for record in ordered.filter(|record| record.id != meta) {
                     self.start_region(sky, record.clone(), logs.get(&record.id))?;
                 }
                 let stored = directory.regions.get(&meta).cloned();
@@ -199,7 +204,12 @@ impl Running {
 
     /// The meta region's applier saw the directory change.
     pub(super) fn directory_changed(&mut self, sky: &mut Sky, directory: Directory) {
-        let records: Vec<RegionRecord> = directory.regions.values().cloned().collect();
+        let ordered = directory.regions.values().filter(|record| record.sharding.is_none());
+        let records: Vec<RegionRecord> = ordered.cloned().collect();
+        if let Err(reason) = self.begin_known(sky, &directory) {
+            self.broke(sky, "restart", format!("a region does not start: {reason}"));
+            return;
+        }
         self.directory = directory;
         for record in records {
             let region = record.id;
@@ -219,33 +229,67 @@ impl Running {
         self.start_writing(sky);
     }
 
-    fn start_region(
+    pub(super) fn start_region(
         &mut self,
         sky: &mut Sky,
         record: RegionRecord,
         log: Option<&RegionLog>,
     ) -> Result<(), String> {
         let region = record.id;
-        let peer = record.peers.iter().find(|(_, at)| *at == self.node).map(|(peer, _)| *peer);
-        let peer = peer.ok_or("no replica here")?;
         let engine = Arc::clone(&self.engine);
-        let mut machine = registry::load(sky, region, engine.as_ref())?;
+        let mut machine = match record.sharding.as_ref().filter(|_| !record.first.is_empty()) {
+            Some(sharding) => {
+                let fresh = Some(Shape::new(record.keyspace, sharding.birth.clone()));
+                let machine = Machine::load_sharded(region, engine.as_ref(), fresh);
+                machine.map_err(|error| error.to_string())?
+            }
+            None => registry::load(sky, region, engine.as_ref())?,
+        };
+        let born = machine.shape().map_or(Index(1), |shape| shape.born);
         if log.is_none()
-            && machine.applied().index > Index(1)
+            && machine.applied().index > born
             && sky.mutant != Some(Mutant::ForgetLogOfNewRegion)
         {
             return Err(format!("region {region}: the log is gone"));
         }
-        if machine.applied().conf_state.voters.is_empty() {
+        let is_first = record.sharding.is_none() || !record.first.is_empty();
+        if machine.applied().conf_state.voters.is_empty() && is_first {
             let voters = record.peers.iter().map(|(peer, _)| *peer).collect();
             let configuration = ConfState { voters, ..ConfState::default() };
             let start = consensus::Start::bootstrap(configuration.clone());
-            machine.apply_conf(start.applied, start.last_term, configuration, record.epoch);
+            let epoch = Epoch { version: 1, conf_ver: 1 };
+            machine.apply_conf(start.applied, start.last_term, configuration, epoch);
             let mut batch = Batch::default();
             machine.finish(&mut batch);
             engine.write(batch).map_err(|error| error.to_string())?;
             machine.written();
         }
+        self.run_region(sky, record, machine, log, None)
+    }
+
+    /// Starts the replica of a region that was split off here.
+    pub(super) fn start_child(
+        &mut self,
+        sky: &mut Sky,
+        record: RegionRecord,
+        machine: Machine,
+        campaign: bool,
+    ) -> Result<(), String> {
+        let log = self.log.region(record.id);
+        self.run_region(sky, record, machine, log.as_ref(), Some(campaign))
+    }
+
+    fn run_region(
+        &mut self,
+        sky: &mut Sky,
+        record: RegionRecord,
+        machine: Machine,
+        log: Option<&RegionLog>,
+        campaign: Option<bool>,
+    ) -> Result<(), String> {
+        let region = record.id;
+        let peer = record.peers.iter().find(|(_, at)| *at == self.node).map(|(peer, _)| *peer);
+        let peer = peer.ok_or("no replica here")?;
         let start = consensus_start(&machine, log, region)?;
         if let Some(log) = log {
             let verdict = sky.oracles.votes.restarted(self.node, region, log.hard_state);
@@ -278,12 +322,15 @@ impl Running {
             lease: region::LeaderLease::default(),
         };
         self.shards.insert(region, shard);
+        self.hold(sky, region);
         if wants_scavenging {
             self.push_apply(sky, ToApplier::Scavenge(region));
         }
         let config = config(sky, region, peer, self.incarnation);
         let reader = Box::new(RegionLogReader { region, wal: self.log.clone() });
-        let campaign = start.fresh && self.stands_first(&record);
+        let campaign = start.fresh
+            && !start.conf_state.voters.is_empty()
+            && campaign.unwrap_or_else(|| self.stands_first(&record));
         let start = PeerStart { region, config, start, log: reader };
         self.tell(sky, ToPoller::Create(Box::new(start), campaign));
         Ok(())
@@ -358,6 +405,11 @@ fn consensus_start(
 ) -> Result<consensus::Start, String> {
     let applied = machine.applied();
     let start = match log {
+        None if applied.index == Index(0) => consensus::Start::default(),
+        None if applied.index > Index(1) && machine.is_sharded() => {
+            let at = (applied.index, applied.term);
+            consensus::Start::split_off(at, applied.conf_state.clone())
+        }
         None => consensus::Start::bootstrap(applied.conf_state.clone()),
         Some(log) => consensus::Start {
             hard_state: log.hard_state.unwrap_or_default(),

@@ -9,6 +9,7 @@ mod janitor;
 mod lifecycle;
 mod poller;
 mod registry;
+pub(crate) mod shards;
 mod snapshots;
 mod view;
 mod writer;
@@ -125,6 +126,7 @@ pub(crate) struct Running {
     rules: ClockRules,
     pub(crate) shards: BTreeMap<RegionId, Shard>,
     pub(crate) directory: Directory,
+    ground: region::Ground,
     history: Arc<history::SimHistory>,
     pub(crate) hub: Arc<Hub>,
     mailbox: Vec<ToPoller>,

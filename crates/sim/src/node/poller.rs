@@ -24,6 +24,7 @@ pub(crate) enum ToPoller {
     SnapshotSent { region: RegionId, to: PeerId, ok: bool },
     Compact { region: RegionId, to: Index, term: Term },
     Transfer { region: RegionId, to: NodeId },
+    Reshaped(RegionId, u64),
     Sleep(NodeId, region::Sleep),
     NodeLost(NodeId),
     NodeBack(NodeId),
@@ -98,6 +99,9 @@ impl Running {
             ToPoller::SnapshotReady(region, meta) => host.provide_snapshot(region, meta),
             ToPoller::SnapshotSent { region, to, ok } => host.snapshot_sent(region, to, ok),
             ToPoller::Compact { region, to, term } => host.compact(region, to, term),
+            // By mutants that carry out everything, no leader is to refuse it before.
+            ToPoller::Reshaped(..) if sky.mutant == Some(Mutant::RoutesUnchecked) => {}
+            ToPoller::Reshaped(region, version) => host.reshaped(region, version),
             ToPoller::Sleep(from, word) => host.sleep(from, word),
             ToPoller::NodeLost(node) => host.node_lost(node),
             ToPoller::NodeBack(node) => host.node_back(node),

@@ -30,8 +30,11 @@ fn hasty(now: Moment) -> Moment {
 
 /// A region's machine, of whichever kind.
 pub(super) fn load(sky: &Sky, region: RegionId, engine: &dyn Engine) -> Result<Machine, String> {
+    let is_home = region > RegionId::DEFAULT && sky.settings.sharded.is_some();
     let machine = if sky.settings.registry.is_some() {
         Machine::load_registry(region, engine)
+    } else if is_home {
+        Machine::load_sharded(region, engine, None)
     } else {
         Machine::load(region, engine)
     };

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use consensus::{Message, SnapshotMeta};
 use region::{Install, RegionMessage};
-use state::Machine;
+use state::sharded::Shape;
+use state::{Applied, Machine};
 use storage::engine::Engine;
-use storage::snapshot::{self, SnapshotFile, SnapshotWriter};
+use storage::snapshot::{self, PendingInstall, SnapshotFile, SnapshotWriter};
 use types::{Batch, Index, NodeId, PeerId, RegionId};
 
 use super::poller::ToPoller;
+use super::shards::{ranges, shape_of};
 use super::{Exported, Running, registry, snapshot_directory, snapshot_name};
 use crate::mutant::Mutant;
 use crate::sky::Sky;
@@ -33,7 +35,7 @@ impl Running {
             index: applied.index,
             term: applied.term,
             conf_state: applied.conf_state.clone(),
-            data: Bytes::new(),
+            data: shard.machine.shape().map(Shape::encode).unwrap_or_default(),
         };
         shard.exported = Some(Exported { meta: meta.clone(), view });
         sky.note(self.node, "froze", [region.get(), meta.index.get(), 0, 0]);
@@ -54,8 +56,9 @@ impl Running {
         let mut header = BytesMut::new();
         header.put_u64(region.get());
         header.put_slice(&message.message.encode());
-        let (start, end) = state::keys::region_range(region);
-        let chunks = snapshot::export(exported.view, &start, &end, header.freeze(), CHUNK_BYTES);
+        let ranges = ranges(region, shape_of(&exported.meta).as_ref());
+        let header = header.freeze();
+        let chunks = snapshot::export_ranges(exported.view, &ranges, header, CHUNK_BYTES);
         match chunks.collect::<Result<_, _>>() {
             Ok(chunks) => {
                 sky.counts.snapshots_sent += 1;
@@ -95,6 +98,17 @@ impl Running {
         let file = writer.finish().map_err(|error| error.to_string())?;
         let (region, message) = parse_header(file.header())?;
         let meta = message.snapshot_meta().ok_or("no snapshot message")?;
+        if meta.data.is_empty()
+            != self.shards.get(&region).is_none_or(|it| !it.machine.is_sharded())
+        {
+            file.remove().map_err(|error| error.to_string())?;
+            return Err("the region is not here yet".to_owned());
+        }
+        if !self.claim(sky, &meta, region) {
+            sky.counts.ground_taken += 1;
+            file.remove().map_err(|error| error.to_string())?;
+            return Err("another region owns some of its keys".to_owned());
+        }
         let rename = self.disk.rename(file.path(), &path(region, meta.index));
         rename.map_err(|error| error.to_string())?;
         self.disk.sync_dir(snapshot_directory()).map_err(|error| error.to_string())?;
@@ -112,7 +126,10 @@ impl Running {
             return;
         }
         let path = path(region, install.meta.index);
-        let machine = match install_file(sky, &self.disk, self.engine.as_ref(), region, &path) {
+        let owned = shard.machine.shape().cloned().or_else(|| shape_of(&install.meta));
+        let ranges = ranges(region, owned.as_ref());
+        let place: (&dyn Engine, _, _) = (self.engine.as_ref(), region, &*ranges);
+        let machine = match install_file(sky, &self.disk, place, &path) {
             Ok(machine) => machine,
             Err(error) => {
                 let reason = format!("could not install a snapshot: {error}");
@@ -145,8 +162,17 @@ impl Running {
                 registry.waits.ring_all();
             }
         }
+        self.hold(sky, region);
         self.release_readers(sky, region, index);
         self.sweep(region, index);
+        if region > RegionId::DEFAULT && sky.settings.sharded.is_some() {
+            let directory = self.directory.clone();
+            if let Err(reason) = self.begin_known(sky, &directory) {
+                self.broke(sky, "restart", format!("a region does not start: {reason}"));
+                return;
+            }
+            self.start_writing(sky);
+        }
         if let Some(directory) = directory {
             self.directory_changed(sky, directory);
         }
@@ -156,6 +182,8 @@ impl Running {
     /// At a start, before any region is loaded: installations that a crash interrupted are done
     /// again.
     pub(super) fn finish_installs(&mut self, sky: &mut Sky) -> Result<(), String> {
+        let pending = snapshot::pending_installs(self.engine.as_ref());
+        let pending = pending.map_err(|error| error.to_string())?;
         for status in self.log.regions() {
             let (region, log) = (status.region, status.log);
             let index = Index(log.first.get().saturating_sub(1));
@@ -163,7 +191,10 @@ impl Running {
             if self.disk.exists(&path) {
                 sky.counts.snapshots_again += 1;
                 sky.note(self.node, "installs again", [region.get(), index.get(), 0, 0]);
-                install_file(sky, &self.disk, self.engine.as_ref(), region, &path)?;
+                let Some(ranges) = self.unfinished((region, index), &path, &pending)? else {
+                    continue;
+                };
+                install_file(sky, &self.disk, (self.engine.as_ref(), region, &ranges), &path)?;
             }
         }
         let pending = snapshot::pending_installs(self.engine.as_ref());
@@ -171,6 +202,36 @@ impl Running {
             None => Ok(()),
             Some(pending) => Err(format!("{pending:?} has no file")),
         }
+    }
+
+    /// What is left to be replaced by a snapshot; `None` if the engine has all of it and more.
+    fn unfinished(
+        &self,
+        (region, index): (RegionId, Index),
+        path: &Path,
+        pending: &[PendingInstall],
+    ) -> Result<Option<Vec<(Bytes, Bytes)>>, String> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let begun = pending.iter().filter(|pending| name == Some(pending.file.as_str()));
+        let begun: Vec<_> = begun.map(|it| (it.start.clone(), it.end.clone())).collect();
+        if !begun.is_empty() {
+            return Ok(Some(begun));
+        }
+        let engine = self.engine.as_ref();
+        let applied = Applied::stored(region, engine).map_err(|error| error.to_string())?;
+        if applied.index >= index {
+            return Ok(None);
+        }
+        let known = Applied::sharded(region, engine).map_err(|error| error.to_string())?;
+        let shape = match known {
+            Some((_, shape)) => Some(shape),
+            None => {
+                let file = SnapshotFile::open(Arc::clone(&self.disk), path);
+                let file = file.map_err(|error| error.to_string())?;
+                parse_header(file.header())?.1.snapshot_meta().as_ref().and_then(shape_of)
+            }
+        };
+        Ok(Some(ranges(region, shape.as_ref())))
     }
 
     /// Removes a region's received snapshots below `index`: the state is beyond them.
@@ -201,14 +262,12 @@ impl Running {
 fn install_file(
     sky: &Sky,
     disk: &Arc<dyn env::Disk>,
-    engine: &dyn Engine,
-    region: RegionId,
+    (engine, region, ranges): (&dyn Engine, RegionId, &[(Bytes, Bytes)]),
     path: &Path,
 ) -> Result<Machine, String> {
-    let (start, end) = state::keys::region_range(region);
     let file =
         SnapshotFile::open(Arc::clone(disk), path).map_err(|error| format!("opening: {error}"))?;
-    file.install(engine, &start, &end, Batch::default())
+    file.install_ranges(engine, ranges, Batch::default())
         .map_err(|error| format!("installing: {error}"))?;
     file.remove().map_err(|error| format!("removing: {error}"))?;
     registry::load(sky, region, engine).map_err(|error| format!("loading: {error}"))

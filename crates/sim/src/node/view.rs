@@ -5,13 +5,20 @@ use state::request::RangeRequest;
 use types::{KeyRange, RegionId};
 
 use super::Running;
+use super::shards::HOME;
 use crate::client::number;
 use crate::sky::Sky;
 
 impl Running {
     /// The number in a key, as applied here.
     pub(crate) fn value(&self, region: RegionId, key: &Bytes) -> Option<u64> {
-        let shard = self.shards.get(&region)?;
+        let owns = |shard: &&super::Shard| {
+            shard.machine.shape().is_some_and(|shape| shape.range.contains(key))
+        };
+        let shard = match self.shards.values().find(owns).filter(|_| region == HOME) {
+            Some(shard) => shard,
+            None => self.shards.get(&region)?,
+        };
         let range = KeyRange::single(key);
         let request = RangeRequest { range, ..RangeRequest::default() };
         let found = shard.machine.select(&request).ok()?.fetch(self.engine.as_ref()).ok()?;

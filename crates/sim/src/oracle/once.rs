@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 
 use state::Effects;
-use types::{Index, RegionId, Revision};
+use types::{Code, Index, RegionId, Revision};
 
 use crate::registry::concerns_nobody;
 
 /// Where a command was carried out first, and the revision its first outcome told.
 #[derive(Clone, Copy)]
 struct First {
-    index: Index,
+    /// The region and the entry.
+    at: (RegionId, Index),
     revision: Revision,
     effective: bool,
 }
@@ -22,22 +23,26 @@ pub(crate) struct Once(BTreeMap<(RegionId, u64, u64), First>);
 impl Once {
     pub(crate) fn applied(
         &mut self,
-        region: RegionId,
-        index: Index,
+        (home, region, index): (RegionId, RegionId, Index),
         effects: &Effects,
     ) -> Result<(), String> {
         let Some(tag) = effects.session else { return Ok(()) };
+        let refused = effects.outcome.result.as_ref().err();
+        if refused.is_some_and(|fault| fault.code == Code::EpochMismatch) {
+            return Ok(());
+        }
         let effective = !effects.events.is_empty()
             || !effects.leases.is_empty()
             || !concerns_nobody(&effects.registry);
-        let now = First { index, revision: effects.outcome.revision, effective };
-        let key = (region, tag.client, tag.sequence);
+        let at = (region, index);
+        let now = First { at, revision: effects.outcome.revision, effective };
+        let key = (home, tag.client, tag.sequence);
         let first = *self.0.entry(key).or_insert(now);
-        if first.index != index && effective {
+        if first.at != at && effective {
             return Err(format!(
                 "region {region}: command {} of client {} took effect in entry {index}, it was \
-                 carried out in entry {} before",
-                tag.sequence, tag.client, first.index
+                 carried out in {:?} before",
+                tag.sequence, tag.client, first.at
             ));
         }
         Ok(())

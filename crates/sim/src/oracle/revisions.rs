@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use state::Effects;
 use types::{Index, RegionId, Revision};
 
@@ -12,6 +13,8 @@ use crate::registry::concerns_nobody;
 pub(crate) struct Revisions {
     /// The newest revision that was answered.
     answered: BTreeMap<RegionId, Revision>,
+    /// The same of each key of a sharded keyspace, whichever region answers.
+    keys: BTreeMap<Bytes, Revision>,
     /// Which entry made a revision.
     made: BTreeMap<(RegionId, Revision), Index>,
 }
@@ -47,6 +50,26 @@ impl Revisions {
             }
         }
         Ok(())
+    }
+
+    /// [`Self::floor`] of a key of a sharded keyspace.
+    pub(crate) fn floor_of(&self, key: &Bytes) -> Revision {
+        self.keys.get(key).copied().unwrap_or_default()
+    }
+
+    /// [`Self::answered`] for such a key: its region may be another one by now, and goes on from there.
+    pub(crate) fn answered_of(
+        &mut self,
+        key: &Bytes,
+        floor: Revision,
+        revision: Revision,
+    ) -> Result<(), String> {
+        let newest = self.keys.entry(key.clone()).or_default();
+        *newest = revision.max(*newest);
+        if revision >= floor {
+            return Ok(());
+        }
+        Err(format!("{key:?}: answered revision {revision}, {floor} was answered before"))
     }
 
     /// A question is put: the revision its answer must have reached.

@@ -5,6 +5,7 @@ mod registry;
 mod single_group;
 mod sleepers;
 mod snapshots;
+mod split;
 
 pub(crate) use registry::{DEREGISTER_AFTER_MS, HASTE, LOCK_DELAY_MS, SESSION_TTL_MS, TTL_MS};
 
@@ -44,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) counter_clients: usize,
     pub(crate) lease_clients: usize,
     pub(crate) compactors: usize,
+    /// Whether the keyspaces made are sharded, and how many regions they are split into at most.
+    pub(crate) sharded: Option<usize>,
     /// How things end, where the regions are registries.
     pub(crate) registry: Option<deadlines::Settings>,
     /// Instances of the first and the second service, holders of sessions, and waiters.
@@ -83,6 +86,7 @@ impl Default for Settings {
             counter_clients: 2,
             lease_clients: 1,
             compactors: 1,
+            sharded: None,
             registry: None,
             instances: [0; 2],
             lockers: 0,
@@ -112,18 +116,21 @@ pub enum Scenario {
     Sleepers,
     /// One region that is a registry, with instances, sessions and locks beside its keys.
     Registry,
+    /// A sharded keyspace whose regions are split in the middle of it.
+    Split,
     /// Consensus alone, with peers that come and go.
     Membership,
 }
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::SingleGroup,
         Self::ManyGroups,
         Self::Snapshots,
         Self::Sleepers,
         Self::Registry,
+        Self::Split,
         Self::Membership,
     ];
 
@@ -136,6 +143,7 @@ impl Scenario {
             Self::Snapshots => "snapshots",
             Self::Sleepers => "sleepers",
             Self::Registry => "registry",
+            Self::Split => "split",
             Self::Membership => "membership",
         }
     }
@@ -147,11 +155,12 @@ impl Scenario {
     }
 
     /// The one a seed runs when none is named: all of them in turn. A registry is a single group, too,
-    /// and they share a place.
+    /// and a keyspace that is split is many: they share a place.
     #[must_use]
     pub fn of_seed(seed: u64) -> Self {
         match seed % 5 {
             1 if seed % 10 == 6 => Self::Registry,
+            2 if seed % 10 == 7 => Self::Split,
             0 => Self::Snapshots,
             1 => Self::SingleGroup,
             2 => Self::ManyGroups,
@@ -179,6 +188,7 @@ impl Scenario {
             Self::Snapshots => snapshots::settings(),
             Self::Sleepers => sleepers::settings(),
             Self::Registry => registry::settings(),
+            Self::Split => split::settings(),
             // It has no nodes to set up.
             Self::Membership => Settings::default(),
         }

@@ -140,6 +140,9 @@ impl<'a> Rights<'a> {
             | Command::RecordPeers { .. }
             | Command::CreateKeyspace { .. }
             | Command::CreateMachine { .. }
+            | Command::CreateSharded { .. }
+            | Command::PlanSplit { .. }
+            | Command::Split { .. }
             | Command::Auth(_) => false,
         }
     }

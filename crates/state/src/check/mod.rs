@@ -7,6 +7,7 @@ mod intervals;
 #[cfg(test)]
 mod tests;
 
+use bytes::Bytes;
 use types::{Code, Fault, KeyRange, limits};
 
 use crate::command::Command;
@@ -31,6 +32,11 @@ pub fn check(command: &Command) -> Result<(), Fault> {
             check_keyspace_name(name)?;
             check_keyspace_name(machine)
         }
+        Command::CreateSharded { name, split_at } => {
+            check_keyspace_name(name)?;
+            check_split_keys(split_at)
+        }
+        Command::PlanSplit { at, .. } | Command::Split { at, .. } => check_split_key(at),
         Command::AddNode { peer_address, .. } | Command::UpdateNode { peer_address, .. } => {
             check_address(peer_address)
         }
@@ -53,6 +59,31 @@ pub fn check(command: &Command) -> Result<(), Fault> {
         | Command::RemoveNode { .. }
         | Command::RecordPeers { .. } => Ok(()),
     }
+}
+
+fn check_split_keys(split_at: &[Bytes]) -> Result<(), Fault> {
+    let refuse = |detail: String| Err(Fault::new(Code::InvalidArgument, detail));
+    if split_at.len() > limits::SPLIT_KEYS {
+        return refuse(format!(
+            "a keyspace is made with at most {} split keys",
+            limits::SPLIT_KEYS
+        ));
+    }
+    if !split_at.is_sorted_by(|a, b| a < b) {
+        return refuse("split keys ascend, and each is there once".to_owned());
+    }
+    check_size(split_at.iter().map(Bytes::len).sum())?;
+    split_at.iter().try_for_each(check_split_key)
+}
+
+fn check_split_key(at: &Bytes) -> Result<(), Fault> {
+    check_key(at)?;
+    if at.len() > crate::sharded::KEY_BYTES {
+        let most = crate::sharded::KEY_BYTES;
+        let detail = format!("a split key of {} bytes; at most {most} are allowed", at.len());
+        return Err(Fault::new(Code::InvalidArgument, detail));
+    }
+    Ok(())
 }
 
 /// Whether a node may be said to be reached there.

@@ -37,7 +37,10 @@ const PROMOTE_NODE: u8 = 23;
 const REMOVE_NODE: u8 = 24;
 const UPDATE_NODE: u8 = 25;
 const RECORD_PEERS: u8 = 26;
+const CREATE_SHARDED: u8 = 27;
+const PLAN_SPLIT: u8 = 28;
 const EXECUTE: u8 = 32;
+const SPLIT: u8 = 33;
 const REGISTRY: u8 = 48;
 
 impl Envelope {
@@ -81,6 +84,14 @@ impl Envelope {
         from.end()?;
         Ok(Self { epoch, session, command })
     }
+}
+
+/// The version of the epoch in an encoded envelope, without decoding the rest.
+#[must_use]
+pub fn routed_version(envelope: &Bytes) -> Option<u64> {
+    let mut from = Cursor::new(envelope.clone());
+    (from.byte().ok()? == VERSION).then_some(())?;
+    from.number().ok()
 }
 
 fn payload(command: &Command) -> usize {
@@ -165,6 +176,27 @@ fn put_command(out: &mut Writer, command: &Command) {
             out.byte(CREATE_MACHINE);
             out.bytes(name.as_bytes());
             out.bytes(machine.as_bytes());
+        }
+        Command::CreateSharded { name, split_at } => {
+            out.byte(CREATE_SHARDED);
+            out.bytes(name.as_bytes());
+            out.number(split_at.len() as u64);
+            for key in split_at {
+                out.bytes(key);
+            }
+        }
+        Command::PlanSplit { region, version, at } => {
+            out.byte(PLAN_SPLIT);
+            out.number(region.get());
+            out.number(*version);
+            out.bytes(at);
+        }
+        Command::Split { at, child, keys, bytes } => {
+            out.byte(SPLIT);
+            out.bytes(at);
+            out.number(child.get());
+            out.number(*keys);
+            out.number(*bytes);
         }
         Command::Auth(command) => {
             out.byte(AUTH);
@@ -267,6 +299,20 @@ fn get_command(from: &mut Cursor) -> Result<Command, CodecError> {
         },
         CREATE_KEYSPACE => Command::CreateKeyspace { name: from.text()? },
         CREATE_MACHINE => Command::CreateMachine { name: from.text()?, machine: from.text()? },
+        CREATE_SHARDED => {
+            Command::CreateSharded { name: from.text()?, split_at: from.list(Cursor::bytes)? }
+        }
+        PLAN_SPLIT => Command::PlanSplit {
+            region: RegionId(from.number()?),
+            version: from.number()?,
+            at: from.bytes()?,
+        },
+        SPLIT => Command::Split {
+            at: from.bytes()?,
+            child: RegionId(from.number()?),
+            keys: from.number()?,
+            bytes: from.number()?,
+        },
         AUTH => Command::Auth(get_auth(from)?),
         EXECUTE => Command::Execute { data: from.bytes()? },
         REGISTRY => Command::Registry(get_registry(from)?),

@@ -7,11 +7,12 @@ pub(crate) mod outcome;
 pub(crate) mod primitives;
 mod query;
 pub(crate) mod records;
-mod request;
+pub(crate) mod request;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use command::routed_version;
 pub use primitives::CodecError;
 
 /// The first byte of an envelope and of an outcome.

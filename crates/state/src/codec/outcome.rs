@@ -5,7 +5,9 @@ use types::{Code, Fault};
 
 use super::VERSION;
 use super::primitives::{CodecError, Cursor, Writer};
-use super::records::{get_alarm, get_keyspace, get_node, put_alarm, put_keyspace, put_node};
+use super::records::{
+    get_alarm, get_keyspace, get_node, get_plan, put_alarm, put_keyspace, put_node, put_plan,
+};
 use crate::registry::codec::{get_answer, put_answer};
 use crate::response::{KeyValue, Outcome, RangeResponse, Response};
 
@@ -142,6 +144,10 @@ fn put_response(out: &mut Writer, response: &Response) {
             out.byte(13);
             put_answer(out, answer);
         }
+        Response::Planned(plan) => {
+            out.byte(14);
+            put_plan(out, plan);
+        }
         Response::Done => out.byte(8),
     }
 }
@@ -172,6 +178,7 @@ fn get_response(from: &mut Cursor, depth: usize) -> Result<Response, CodecError>
         11 => Response::Alarms(from.list(get_alarm)?),
         12 => Response::Node(get_node(from)?),
         13 => Response::Registry(get_answer(from)?),
+        14 => Response::Planned(get_plan(from)?),
         _ => return Err(from.error("an unknown answer")),
     })
 }

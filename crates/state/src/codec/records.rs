@@ -5,7 +5,9 @@ use types::{ConfState, Epoch, KeyspaceId, NodeId, PeerId, RegionId};
 use super::primitives::{CodecError, Cursor, Writer};
 use super::request::{get_range, put_range};
 use crate::alarms::{Alarm, AlarmKind};
-use crate::directory::{KeyspaceRecord, NodeRecord, Part, Phase, RegionRecord};
+use crate::directory::{
+    KeyspaceRecord, NodeRecord, Part, Phase, RegionRecord, Sharding, SplitPlan,
+};
 
 pub(crate) fn put_node(out: &mut Writer, node: &NodeRecord) {
     out.number(node.id.get());
@@ -77,6 +79,31 @@ pub(crate) fn get_keyspace(from: &mut Cursor, custom: bool) -> Result<KeyspaceRe
     })
 }
 
+pub(crate) fn put_plan(out: &mut Writer, plan: &SplitPlan) {
+    out.bytes(&plan.at);
+    out.number(plan.child.get());
+}
+
+pub(crate) fn get_plan(from: &mut Cursor) -> Result<SplitPlan, CodecError> {
+    Ok(SplitPlan { at: from.bytes()?, child: RegionId(from.number()?) })
+}
+
+/// Behind the region's record, where it is one of a sharded keyspace.
+fn put_sharding(out: &mut Writer, sharding: &Sharding) {
+    put_range(out, &sharding.birth);
+    out.flag(sharding.plan.is_some());
+    if let Some(plan) = &sharding.plan {
+        put_plan(out, plan);
+    }
+}
+
+fn get_sharding(from: &mut Cursor) -> Result<Sharding, CodecError> {
+    Ok(Sharding {
+        birth: get_range(from)?,
+        plan: if from.flag()? { Some(get_plan(from)?) } else { None },
+    })
+}
+
 pub(crate) fn put_region(out: &mut Writer, region: &RegionRecord) {
     out.number(region.id.get());
     out.number(u64::from(region.keyspace.get()));
@@ -89,9 +116,13 @@ pub(crate) fn put_region(out: &mut Writer, region: &RegionRecord) {
     }
     put_peers(out, &region.learners);
     put_peers(out, &region.first);
+    if let Some(sharding) = &region.sharding {
+        put_sharding(out, sharding);
+    }
 }
 
-pub(crate) fn get_region(from: &mut Cursor) -> Result<RegionRecord, CodecError> {
+/// `sharded`: whether it is one of a sharded keyspace.
+pub(crate) fn get_region(from: &mut Cursor, sharded: bool) -> Result<RegionRecord, CodecError> {
     Ok(RegionRecord {
         id: RegionId(from.number()?),
         keyspace: KeyspaceId(from.small()?),
@@ -100,6 +131,7 @@ pub(crate) fn get_region(from: &mut Cursor) -> Result<RegionRecord, CodecError> 
         peers: from.list(|from| Ok((PeerId(from.number()?), NodeId(from.number()?))))?,
         learners: from.list(get_peer)?,
         first: from.list(get_peer)?,
+        sharding: if sharded { Some(Box::new(get_sharding(from)?)) } else { None },
     })
 }
 

@@ -14,7 +14,7 @@ const IGNORE_LEASE: u8 = 4;
 const KEYS_ONLY: u8 = 1;
 const COUNT_ONLY: u8 = 2;
 
-pub(super) fn put_range(out: &mut Writer, range: &KeyRange) {
+pub(crate) fn put_range(out: &mut Writer, range: &KeyRange) {
     out.bytes(&range.start);
     out.flag(range.end.is_some());
     if let Some(end) = &range.end {
@@ -22,7 +22,7 @@ pub(super) fn put_range(out: &mut Writer, range: &KeyRange) {
     }
 }
 
-pub(super) fn get_range(from: &mut Cursor) -> Result<KeyRange, CodecError> {
+pub(crate) fn get_range(from: &mut Cursor) -> Result<KeyRange, CodecError> {
     let start = from.bytes()?;
     let end = if from.flag()? { Some(from.bytes()?) } else { None };
     Ok(KeyRange { start, end })

@@ -163,17 +163,26 @@ impl DirectoryMachine {
         learners: &[PeerId],
         batch: &mut Batch,
     ) -> (Response, bool) {
-        let known = self.directory.regions.get(&region);
-        let Some(known) = known.filter(|known| {
-            epoch.version == known.epoch.version && epoch.conf_ver > known.epoch.conf_ver
-        }) else {
+        let Some(known) = self.directory.regions.get(&region).cloned() else {
             return (Response::Done, false);
         };
-        let mut record = known.clone();
+        let is_news = epoch.version == known.epoch.version && epoch.conf_ver > known.epoch.conf_ver;
+        let split = (epoch.version == known.epoch.version + 1)
+            .then(|| self.record_split(&known, epoch, (peers, learners), batch))
+            .flatten();
+        let is_split = split.is_some();
+        if !is_news && !is_split {
+            return (Response::Done, false);
+        }
+        let mut record = split.unwrap_or(known);
         record.epoch = epoch;
         record.peers = peers.iter().map(|peer| (*peer, peer.node())).collect();
         record.learners = learners.to_vec();
+        let keyspace = record.keyspace;
         self.put_region(record, batch);
+        if is_split {
+            self.must_be_tiled(keyspace);
+        }
         self.bury(batch);
         (Response::Done, true)
     }

@@ -9,6 +9,7 @@ use crate::command::{Command, Envelope};
 use crate::custom::{CUSTOM_ONLY, Store};
 use crate::registry::{self, RegistryCommand};
 use crate::response::{Outcome, Response};
+use crate::sharded::{self, Order, Stage};
 
 type Answer = Result<Response, Fault>;
 
@@ -59,6 +60,11 @@ impl Machine {
             // Not kept in the session: the client asks the right region under the same number.
             return Ok(self.effects(Err(Code::EpochMismatch.into())));
         }
+        if let Kind::Sharded(own) = &self.kind
+            && sharded::span(&envelope.command).is_some_and(|span| !own.owns(&span))
+        {
+            return Ok(self.effects(Err(Code::EpochMismatch.into())));
+        }
         let mut effects = self.effects(Ok(Response::Done));
         effects.outcome.result = self.carry_out(envelope.command, reader, batch, &mut effects)?;
         effects.outcome.revision = self.revision();
@@ -76,6 +82,7 @@ impl Machine {
             leases: Vec::new(),
             directory_changed: false,
             registry: registry::Changes::default(),
+            split: None,
         }
     }
 
@@ -102,6 +109,17 @@ impl Machine {
                 let mut store = Store::new(self.region, at, reader, unwritten, batch);
                 let answer = custom.machine.apply(data, &mut store)?;
                 return Ok(Ok(Response::Executed(answer)));
+            }
+            Kind::Sharded(own) => {
+                let Command::Split { at, child, keys, bytes } = command else {
+                    let events = &mut effects.events;
+                    return own.apply(command, Stage { reader, batch, events });
+                };
+                let order = Order { at, child: *child, keys: *keys, bytes: *bytes };
+                return Ok(self.split(order).map(|(response, split)| {
+                    effects.split = Some(Box::new(split));
+                    response
+                }));
             }
             Kind::Retired => return Ok(Err(retired())),
         }
@@ -139,6 +157,9 @@ impl Machine {
                 Ok(Ok(Response::Done))
             }
             Command::Registry(command) => self.change_registry(command, reader, batch, effects),
+            Command::Split { .. } => {
+                Ok(Err(Fault::new(Code::Unsupported, "this keyspace is not sharded")))
+            }
             Command::Execute { .. } => {
                 Ok(Err(Fault::new(Code::Unsupported, "this keyspace has no machine of its own")))
             }
@@ -152,6 +173,8 @@ impl Machine {
             | Command::RecordPeers { .. }
             | Command::CreateKeyspace { .. }
             | Command::CreateMachine { .. }
+            | Command::CreateSharded { .. }
+            | Command::PlanSplit { .. }
             | Command::Auth(_) => {
                 Ok(Err(Fault::new(Code::Unsupported, "only the meta region keeps a directory")))
             }

@@ -7,7 +7,7 @@ use types::{
     Batch, ConfState, Epoch, Index, LeaseId, ReadFailure, Reader, RegionId, Revision, Term,
 };
 
-use crate::applied::{self, Applied};
+use crate::applied::{self, Applied, Progress};
 use crate::command::SessionTag;
 use crate::custom::{Custom, Open, View};
 use crate::directory::Directory;
@@ -17,6 +17,7 @@ use crate::keys;
 use crate::registry::{self, Registry};
 use crate::response::{Event, Outcome};
 use crate::sessions::Sessions;
+use crate::sharded::{Shape, Sharded, Split};
 use crate::space::{KeySpace, Sweep};
 
 /// What applying one entry brought about.
@@ -34,6 +35,8 @@ pub struct Effects {
     pub directory_changed: bool,
     /// What of the registry is another way now.
     pub registry: registry::Changes,
+    /// That the region was split; [`Machine::take_child`] has the new one.
+    pub split: Option<Box<Split>>,
 }
 
 /// A lease that came or went.
@@ -62,22 +65,24 @@ pub enum LeaseChange {
 /// written, or `apply` fails, memory is ahead of the engine for good: drop the machine.
 pub struct Machine {
     region: RegionId,
-    applied: Applied,
+    pub(crate) applied: Applied,
     /// Empty unless the kind is keys and values, or the registry.
     space: KeySpace,
-    kind: Kind,
-    sessions: Sessions,
+    pub(crate) kind: Kind,
+    pub(crate) sessions: Sessions,
     /// Whether the batch in the making needs an applied record.
     changed: bool,
 }
 
 /// Who carries out the commands.
-enum Kind {
+pub(crate) enum Kind {
     KeyValue,
     /// Beside keys and values, with which it shares its revisions.
     Registry(Box<Registry>),
     Directory(DirectoryMachine),
     Custom(Custom),
+    /// A share of the keys of a sharded keyspace.
+    Sharded(Sharded),
     /// Nobody any more: a panic left it in no state that means anything.
     Retired,
 }
@@ -124,6 +129,39 @@ impl Machine {
     pub fn load_registry(region: RegionId, reader: &dyn Reader) -> Result<Self, LoadError> {
         let registry = Registry::load(region, reader)?;
         Self::load_kind(region, reader, Kind::Registry(Box::new(registry)))
+    }
+
+    /// As [`Self::load`], for a region of a sharded keyspace. One that is new has the shape `fresh`; without
+    /// it, it has none before its first snapshot. Costs no scan of its keys.
+    ///
+    /// # Errors
+    /// As for [`Self::load`].
+    pub fn load_sharded(
+        region: RegionId,
+        reader: &dyn Reader,
+        fresh: Option<Shape>,
+    ) -> Result<Self, LoadError> {
+        let stored = applied::stored_whole(region, reader)?;
+        let shape = if stored.applied.index == Index(0) { fresh } else { stored.shape };
+        let own = Sharded::new(shape, stored.progress.revision);
+        Self::load_kind(region, reader, Kind::Sharded(own))
+    }
+
+    /// A region that a split made.
+    pub(crate) fn born(
+        region: RegionId,
+        applied: Applied,
+        own: Sharded,
+        sessions: Sessions,
+    ) -> Self {
+        let (space, kind) = (KeySpace::empty(region), Kind::Sharded(own));
+        Self { region, applied, space, kind, sessions, changed: true }
+    }
+
+    /// Which region it is.
+    #[must_use]
+    pub fn region(&self) -> RegionId {
+        self.region
     }
 
     /// A region that cannot be served here: it has its position, and refuses everything.
@@ -201,7 +239,13 @@ impl Machine {
             return;
         }
         self.sessions.finish(self.region, self.applied.index, batch);
-        let record = applied::encode(&self.applied, self.space.progress());
+        let record = match &self.kind {
+            Kind::Sharded(own) => {
+                let progress = Progress { revision: own.revision, ..Progress::default() };
+                applied::encode(&self.applied, &progress, own.shape.as_ref())
+            }
+            _ => applied::encode(&self.applied, self.space.progress(), None),
+        };
         batch.put(keys::applied(self.region), record);
     }
 
@@ -210,6 +254,9 @@ impl Machine {
         self.space.written();
         if let Kind::Custom(custom) = &mut self.kind {
             custom.unwritten.clear();
+        }
+        if let Kind::Sharded(own) = &mut self.kind {
+            own.unwritten.clear();
         }
     }
 
@@ -278,6 +325,9 @@ impl Machine {
     /// The newest revision; 1 before the first write, and in the meta region.
     #[must_use]
     pub fn revision(&self) -> Revision {
+        if let Kind::Sharded(own) = &self.kind {
+            return own.revision;
+        }
         self.space.progress().revision
     }
 
@@ -292,7 +342,7 @@ impl Machine {
     pub fn directory(&self) -> Option<&Directory> {
         match &self.kind {
             Kind::Directory(directory) => Some(directory.directory()),
-            Kind::KeyValue | Kind::Registry(_) | Kind::Custom(_) | Kind::Retired => None,
+            _ => None,
         }
     }
 
@@ -301,7 +351,7 @@ impl Machine {
     pub fn registry(&self) -> Option<&Registry> {
         match &self.kind {
             Kind::Registry(registry) => Some(registry),
-            Kind::KeyValue | Kind::Directory(_) | Kind::Custom(_) | Kind::Retired => None,
+            _ => None,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::error::FetchError;
 use crate::kept::Kept;
 use crate::request::{RangeRequest, TxnRequest};
 use crate::response::Response;
+use crate::sharded;
 use crate::space::Selection;
 
 /// The meta region is asked for keys.
@@ -53,6 +54,10 @@ impl Machine {
     /// # Errors
     /// `Compacted`, `FutureRevision`; `Unsupported` in the meta region.
     pub fn select(&self, request: &RangeRequest) -> Result<Selection, Fault> {
+        if let Kind::Sharded(own) = &self.kind {
+            let plan = sharded::plan(own, request)?;
+            return Ok(Selection::sharded(self.region, own.revision, request.clone(), plan));
+        }
         self.check_key_space()?;
         self.space.select(request)
     }
@@ -62,6 +67,9 @@ impl Machine {
     /// # Errors
     /// `InvalidArgument` if it could write; what its ranges are refused for; the engine's.
     pub fn read_txn(&self, txn: &TxnRequest, reader: &dyn Reader) -> Result<Response, FetchError> {
+        if let Kind::Sharded(own) = &self.kind {
+            return own.read_txn(txn, reader);
+        }
         self.check_key_space()?;
         self.space.read_txn(txn, reader)
     }
@@ -98,7 +106,7 @@ impl Machine {
                 Ok(custom.machine.query(question, &view)?)
             }
             Kind::Retired => Err(retired().into()),
-            Kind::KeyValue | Kind::Registry(_) | Kind::Directory(_) => {
+            Kind::KeyValue | Kind::Registry(_) | Kind::Directory(_) | Kind::Sharded(_) => {
                 let detail = "this keyspace has keys and values, and no machine of its own";
                 Err(Fault::new(Code::Unsupported, detail).into())
             }
@@ -110,6 +118,7 @@ impl Machine {
             Kind::KeyValue | Kind::Registry(_) => Ok(()),
             Kind::Directory(_) => Err(Fault::new(Code::Unsupported, NO_KEYS)),
             Kind::Custom(_) => Err(Fault::new(Code::Unsupported, CUSTOM_ONLY)),
+            Kind::Sharded(_) => Err(sharded::ordered_only()),
             Kind::Retired => Err(retired()),
         }
     }

@@ -179,6 +179,33 @@ impl Sessions {
         }
     }
 
+    /// All of it, for a region that a split makes: whoever asks again there is answered as here. The
+    /// positions stay, since the new region's log goes on from this one's.
+    pub(crate) fn for_child(&self) -> Self {
+        let mut child = Self::bounded(self.bounds);
+        child.dropped = self.dropped;
+        for client in self.by_use.values() {
+            let Some(session) = self.sessions.get(client) else { continue };
+            let delta = |sequence, outcome| Delta {
+                client: *client,
+                started: session.started,
+                sequence,
+                floor: session.floor,
+                index: session.last_used,
+                outcome,
+            };
+            // One that has only its floor left is kept by it.
+            let floor = session.outcomes.is_empty().then(|| delta(session.floor, None));
+            let outcomes = session.outcomes.iter();
+            let deltas = outcomes.map(|(sequence, kept)| delta(*sequence, kept.outcome.clone()));
+            for delta in floor.into_iter().chain(deltas) {
+                child.add(&delta, FRESH);
+                child.fresh.push(delta);
+            }
+        }
+        child
+    }
+
     fn drop_session(&mut self, client: u64) {
         let Some(session) = self.sessions.remove(&client) else { return };
         self.by_use.remove(&session.last_used);

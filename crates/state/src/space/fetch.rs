@@ -32,6 +32,8 @@ pub(super) enum Plan {
     Ready(RangeResponse),
     /// The newest version of these, in this order; by value they are sorted and cut once fetched.
     Newest { positions: Vec<Position>, more: bool, count: i64 },
+    /// The keys of a sharded keyspace, which are found where they lie.
+    Sharded(crate::sharded::Plan),
     /// The version of an older revision of these, in key order, and how many keys more there are.
     Past { heads: Vec<Past>, counted: usize },
 }
@@ -53,7 +55,22 @@ impl Selection {
             Plan::Ready(_) => 0,
             Plan::Newest { positions, .. } => positions.len(),
             Plan::Past { heads, .. } => heads.len(),
+            // Never so few that no view is needed: records of these are written over.
+            Plan::Sharded(_) if is_single(&self.request.range) => 2,
+            Plan::Sharded(_) if natural(&self.request) => limit(&self.request).max(2),
+            Plan::Sharded(_) => usize::MAX,
         }
+    }
+
+    /// A range read of a region of a sharded keyspace.
+    pub(crate) fn sharded(
+        region: RegionId,
+        revision: Revision,
+        request: RangeRequest,
+        plan: crate::sharded::Plan,
+    ) -> Self {
+        let compacted = Revision(0);
+        Self { region, revision, compacted, request, plan: Plan::Sharded(plan) }
     }
 
     /// Whether the engine will not be asked at all.
@@ -86,6 +103,7 @@ impl Selection {
         let reading = Reading { records, revision, compacted };
         match plan {
             Plan::Ready(response) => Ok(response),
+            Plan::Sharded(plan) => Ok(plan.fetch(&request, records.reader)?),
             Plan::Newest { positions, more, count } => {
                 let mut kvs = Vec::with_capacity(positions.len());
                 for position in positions {
@@ -163,7 +181,7 @@ impl Reading<'_> {
             Err(error) => return error.into(),
         };
         match found {
-            Ok(Some((_, progress))) if progress.compacted > self.compacted => {
+            Ok(Some(stored)) if stored.progress.compacted > self.compacted => {
                 Fault::from(Code::Compacted).into()
             }
             Ok(_) => {
@@ -174,8 +192,13 @@ impl Reading<'_> {
     }
 }
 
+/// Whether only one key lies in the range.
+fn is_single(range: &types::KeyRange) -> bool {
+    range.end.as_deref().and_then(|end| end.strip_suffix(&[0])) == Some(&*range.start)
+}
+
 /// Filters, sorts and cuts records that are in key order.
-fn arrange(mut kvs: Vec<KeyValue>, request: &RangeRequest, count: i64) -> RangeResponse {
+pub(crate) fn arrange(mut kvs: Vec<KeyValue>, request: &RangeRequest, count: i64) -> RangeResponse {
     kvs.retain(|kv| passes(request, kv.mod_revision, kv.create_revision));
     if let Some(descend) = direction(request) {
         let compare = |a: &KeyValue, b: &KeyValue| match request.sort_target {

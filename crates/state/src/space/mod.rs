@@ -23,7 +23,9 @@ use crate::record::Record;
 use crate::response::{Position, Response};
 pub(crate) use draft::Draft;
 pub use fetch::Selection;
+pub(crate) use fetch::arrange;
 pub use garbage::Sweep;
+pub(crate) use select::{limit, natural};
 pub(crate) use write::event;
 
 /// The keys of a region with all their kept versions.
@@ -49,19 +51,8 @@ impl KeySpace {
         progress: Progress,
         reader: &dyn Reader,
     ) -> Result<Self, LoadError> {
-        let mut space = Self {
-            region,
-            progress,
-            index: KeyIndex::default(),
-            leases: Leases::default(),
-            alarms: Alarms::default(),
-            locks: locks::Locks::default(),
-            overlay: Overlay::default(),
-            walked: progress.scavenged,
-            walk: None,
-            ledger: garbage::Ledger::default(),
-            sweeping: false,
-        };
+        let walked = progress.scavenged;
+        let mut space = Self { progress, walked, ..Self::empty(region) };
         space.load_leases(reader)?;
         space.load_alarms(reader)?;
         space.load_records(reader)?;
@@ -71,6 +62,23 @@ impl KeySpace {
             }
         }
         Ok(space)
+    }
+
+    /// One without keys, for a region that keeps its own elsewhere.
+    pub(crate) fn empty(region: RegionId) -> Self {
+        Self {
+            region,
+            progress: Progress::default(),
+            index: KeyIndex::default(),
+            leases: Leases::default(),
+            alarms: Alarms::default(),
+            locks: locks::Locks::default(),
+            overlay: Overlay::default(),
+            walked: Revision(0),
+            walk: None,
+            ledger: garbage::Ledger::default(),
+            sweeping: false,
+        }
     }
 
     fn load_leases(&mut self, reader: &dyn Reader) -> Result<(), LoadError> {

@@ -96,7 +96,7 @@ impl KeySpace {
 }
 
 /// How many records are wanted at most.
-pub(super) fn limit(request: &RangeRequest) -> usize {
+pub(crate) fn limit(request: &RangeRequest) -> usize {
     if request.limit == 0 {
         return usize::MAX;
     }
@@ -104,7 +104,7 @@ pub(super) fn limit(request: &RangeRequest) -> usize {
 }
 
 /// Whether the records are wanted in key order and unfiltered, so that the first ones will do.
-pub(super) fn natural(request: &RangeRequest) -> bool {
+pub(crate) fn natural(request: &RangeRequest) -> bool {
     let bounds = [
         request.min_mod_revision,
         request.max_mod_revision,

@@ -9,6 +9,7 @@ mod random;
 mod registry;
 mod replica;
 mod sessions;
+mod sharded;
 mod sweep;
 mod transcript;
 mod users;

@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
 use super::check::put_trailer;
@@ -20,10 +22,25 @@ pub fn export(
     header: Bytes,
     chunk_bytes: usize,
 ) -> SnapshotChunks {
+    let range = (Bytes::copy_from_slice(start), Bytes::copy_from_slice(end));
+    export_ranges(reader, &[range], header, chunk_bytes)
+}
+
+/// The same of several ranges: they ascend and do not overlap.
+#[must_use]
+pub fn export_ranges(
+    reader: Box<dyn Snapshot>,
+    ranges: &[(Bytes, Bytes)],
+    header: Bytes,
+    chunk_bytes: usize,
+) -> SnapshotChunks {
+    let mut later: VecDeque<(Bytes, Bytes)> = ranges.iter().cloned().collect();
+    let (from, end) = later.pop_front().unwrap_or_default();
     SnapshotChunks {
         reader,
-        from: start.to_vec(),
+        from: from.to_vec(),
         end: end.to_vec(),
+        later,
         chunk_bytes: chunk_bytes.clamp(4 * 1024, 64 * CHUNK_BYTES),
         stage: Stage::Header(header),
         sequence: 0,
@@ -38,6 +55,8 @@ pub struct SnapshotChunks {
     /// The first key that was not sent.
     from: Vec<u8>,
     end: Vec<u8>,
+    /// Ranges that come after this one.
+    later: VecDeque<(Bytes, Bytes)>,
     chunk_bytes: usize,
     stage: Stage,
     sequence: u32,
@@ -104,11 +123,13 @@ impl SnapshotChunks {
             totals.bytes += (key.len() + value.len()) as u64;
             true
         })?;
-        let more = next.is_some();
         if let Some(next) = next {
             self.from = next;
+            return Ok((chunk, true));
         }
-        Ok((chunk, more))
+        let Some((from, end)) = self.later.pop_front() else { return Ok((chunk, false)) };
+        (self.from, self.end) = (from.to_vec(), end.to_vec());
+        Ok((chunk, true))
     }
 
     fn seal(&mut self, chunk: Builder) -> Result<Bytes, Error> {

@@ -58,15 +58,39 @@ impl SnapshotFile {
         end: &[u8],
         finish: Batch,
     ) -> Result<(), Error> {
+        let range = (Bytes::copy_from_slice(start), Bytes::copy_from_slice(end));
+        self.install_ranges(engine, &[range], finish)
+    }
+
+    /// The same for several ranges, which ascend and do not overlap: each has a marker of its own, and all
+    /// of them go with the batch that finishes.
+    ///
+    /// # Errors
+    /// As [`Self::install`].
+    pub fn install_ranges(
+        &self,
+        engine: &dyn Engine,
+        ranges: &[(Bytes, Bytes)],
+        finish: Batch,
+    ) -> Result<(), Error> {
+        let (Some((start, _)), Some((_, end))) = (ranges.first(), ranges.last()) else {
+            return Err(Error::Range);
+        };
         let inside = self.keys().is_none_or(|(first, last)| first >= start && last < end);
-        let end_len = u32::try_from(end.len()).map_err(|_| Error::Range)?;
-        if start >= end || start < OWN_END.as_slice() || !inside {
+        let ascend = ranges.is_sorted_by(|(_, end), (start, _)| end <= start);
+        let is_one = |(start, end): &(Bytes, Bytes)| start < end;
+        if !ranges.iter().all(is_one) || !ascend || start.as_ref() < OWN_END.as_slice() || !inside {
             return Err(Error::Range);
         }
         let mut mark = Batch::default();
-        mark.put(marker_key(start), marker_value(end_len, end, self.path()));
+        for (start, end) in ranges {
+            let end_len = u32::try_from(end.len()).map_err(|_| Error::Range)?;
+            mark.put(marker_key(start), marker_value(end_len, end, self.path()));
+        }
         engine.write(mark)?;
-        engine.clear_range(start, end)?;
+        for (start, end) in ranges {
+            engine.clear_range(start, end)?;
+        }
         let mut chunks = self.chunks()?;
         let mut batch = Batch::default();
         let mut bytes = 0;
@@ -82,7 +106,9 @@ impl SnapshotFile {
         }
         engine.write(batch)?;
         let mut last = finish;
-        last.delete(marker_key(start));
+        for (start, _) in ranges {
+            last.delete(marker_key(start));
+        }
         engine.write(last)?;
         engine.persist()?;
         Ok(())

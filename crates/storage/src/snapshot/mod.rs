@@ -11,7 +11,7 @@ mod writer;
 
 pub use chunk::{CHUNK_BYTES, HEADER_BYTES_MAX};
 pub use error::{Damage, Error};
-pub use export::{SnapshotChunks, export};
+pub use export::{SnapshotChunks, export, export_ranges};
 pub use file::{SnapshotFile, Totals};
 pub use install::{PendingInstall, clean, pending_installs};
 pub use writer::SnapshotWriter;

@@ -19,5 +19,6 @@ mod registry;
 mod renewals;
 mod restarts;
 mod sleep;
+mod splits;
 mod transfer;
 pub(crate) mod world;

@@ -1,0 +1,42 @@
+//! A sharded keyspace from the command line, with a server that is killed.
+
+use crate::program::tool;
+use crate::server::Single;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sharded_keyspace_is_made_split_read_and_there_after_a_kill() {
+    let mut single = Single::start().await;
+    let at = single.server.client.clone();
+    let run = |arguments: &[&str]| tool(&at, arguments);
+    let json = |arguments: &[&str]| run(&[arguments, &["--output", "json"]].concat()).json();
+    let made = json(&["keyspace", "create", "wide", "--sharded", "--split-at", "m"]);
+    assert_eq!(made["sharded"], true);
+    for key in ["a", "k", "m", "p", "z"] {
+        run(&["kv", "put", key, key, "--keyspace", "wide"]).well();
+    }
+    let child = json(&["keyspace", "split", "wide", "--at", "p"])["region"].as_u64().unwrap();
+    run(&["kv", "put", "q", "q", "--keyspace", "wide"]).well();
+    let swap = ["--if", "value(q)=q", "--then", "put q 2", "--then", "put r 1"];
+    run(&[&["kv", "txn", "--keyspace", "wide"], &swap[..]].concat()).well();
+    let across = ["kv", "txn", "--keyspace", "wide", "--then", "put a 1", "--then", "put z 1"];
+    assert!(run(&across).failed(2).contains("several regions"));
+    assert!(run(&["kv", "watch", "a", "--keyspace", "wide"]).failed(2).contains("sharded"));
+    assert!(run(&["keyspace", "split", "default", "--at", "p"]).failed(2).contains("sharded"));
+    for round in 0..2 {
+        let regions = json(&["keyspace", "regions", "wide"]);
+        let regions = regions.as_array().unwrap();
+        assert_eq!(regions.len(), 3);
+        assert_eq!(regions[2]["region"].as_u64(), Some(child));
+        assert!(regions[0]["end"] == regions[1]["start"] && regions[2]["end"].is_null());
+        let found = json(&["kv", "scan", "--keyspace", "wide"]);
+        let text = found.to_string();
+        for key in ["a", "k", "m", "p", "q", "r", "z"] {
+            assert!(text.contains(&format!("\"key_text\":\"{key}\"")), "{key} in {text}");
+        }
+        if round == 0 {
+            single.server.kill();
+            single.server.start(&[]);
+            single.server.serves().await;
+        }
+    }
+}

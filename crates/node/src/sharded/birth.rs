@@ -1,0 +1,109 @@
+//! Regions of sharded keyspaces come to be on this node.
+
+use std::sync::Arc;
+
+use region::Plot;
+use state::directory::RegionRecord;
+use state::sharded::{Shape, Split};
+use state::{Applied, Machine};
+use types::{Code, Fault, RegionId};
+
+use crate::lifecycle;
+use crate::poller::ToPoller;
+use crate::shard::Shard;
+use crate::shared::Shared;
+
+/// A split as the applier met it: what it was, and the new region's machine, if its records went into the
+/// batch.
+pub(crate) type Born = (Box<Split>, Option<Box<Machine>>);
+
+/// A split is in the engine: the parent owns less from here on. The child begins once that is durable: if a
+/// power cut took its first state when it had voted or acknowledged something, only its parent's log could
+/// make that again, and a snapshot of the parent may come instead.
+pub(crate) fn publish(
+    shared: &Arc<Shared>,
+    parent: &Arc<Shard>,
+    machine: &Machine,
+    born: Vec<Born>,
+) {
+    let region = parent.record.id;
+    hold(shared, machine);
+    for (split, _) in &born {
+        tracing::info!(%region, child = %split.child, version = split.version, "a region was split");
+        shared.meters.splits.add(1);
+    }
+    shared.live.regroup.notify_one();
+    let campaign = parent.leadership().here;
+    let own = Arc::clone(shared);
+    shared.runtime.spawn_blocking(move || {
+        if let Err(error) = own.engine.persist() {
+            return own.fail_disk("a split could not be made durable", &error);
+        }
+        begin(&own, born, campaign);
+    });
+}
+
+fn begin(shared: &Arc<Shared>, born: Vec<Born>, campaign: bool) {
+    for (split, machine) in born {
+        // One that began before, with nothing, is sent what it is by its leader.
+        let Some(machine) = machine else { continue };
+        if shared.has_ended() {
+            return;
+        }
+        if let Err(error) = lifecycle::start_child(shared, &split, *machine, campaign) {
+            let child = split.child;
+            return shared.fail_disk(&format!("region {child} could not be started"), &error);
+        }
+    }
+}
+
+/// What a region's state owns is its own from here on, and nobody else's on this node.
+pub(crate) fn hold(shared: &Shared, machine: &Machine) {
+    let Some(shape) = machine.shape() else { return };
+    let (region, version) = (machine.region(), machine.applied().epoch.version);
+    shared.poller(region).push(ToPoller::Reshaped(region, version));
+    shared.sharding.hold(shape.keyspace, Plot { region, version, range: shape.range.clone() });
+}
+
+/// Whether a region of a sharded keyspace that the directory knows may begin here, by what this node has.
+/// One without any state is either in the log of its parent, and comes from there; or it has to be sent,
+/// and then its keys must be nobody's here.
+pub(crate) fn may_begin(shared: &Shared, record: &RegionRecord) -> Result<bool, state::LoadError> {
+    let has_state = Applied::sharded(record.id, shared.engine.as_ref())?.is_some();
+    let is_first = record.first.iter().any(|peer| peer.node() == shared.node());
+    let mut ground = shared.sharding.ground.write();
+    let may = has_state || is_first || ground.is_free(record.id, record.keyspace, &record.range);
+    Ok(may && ground.begin(record.id))
+}
+
+/// Takes the ground for a snapshot of `region`. What is refused is sent again, newer.
+///
+/// # Errors
+/// When another region's state owns some of it: that one has missed a split, or this snapshot is from
+/// before one. The same if the engine could still lose the word that it does not.
+pub(crate) fn claim(shared: &Shared, region: RegionId, shape: &Shape) -> Result<(), Fault> {
+    let refuse = |why: String| {
+        let detail = format!("region {region} is not let in yet: {why}");
+        tracing::debug!("{detail}");
+        Err(Fault::new(Code::TooManyRequests, detail))
+    };
+    let others: Vec<RegionId> = {
+        let mut ground = shared.sharding.ground.write();
+        if !ground.claim(region, shape.keyspace, &shape.range) {
+            return refuse("another region owns some of its keys here".to_owned());
+        }
+        ground.plots(shape.keyspace).map(|plot| plot.region).collect()
+    };
+    let durable = shared.engine.durable();
+    for other in others.into_iter().filter(|other| *other != region) {
+        match Applied::sharded(other, durable.as_ref()) {
+            Ok(Some((_, known))) if known.range.overlaps(&shape.range) => {
+                shared.engine.flush_soon();
+                return refuse(format!("that region {other} was split is not durable yet"));
+            }
+            Ok(_) => {}
+            Err(error) => return refuse(error.to_string()),
+        }
+    }
+    Ok(())
+}

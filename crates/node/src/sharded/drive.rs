@@ -1,0 +1,144 @@
+//! Whoever leads a region has it split: when it has grown too large, and when the directory says so. A plan
+//! stands in the directory until it is carried out, so it survives whoever made it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use state::command::Command;
+use state::directory::{Directory, SplitPlan};
+use state::sharded::Shape;
+use tokio::time::{Instant, sleep, timeout};
+use types::{Fault, RegionId};
+
+use super::measure;
+use crate::forward;
+use crate::shard::Shard;
+use crate::shared::Shared;
+
+/// Until the next look at sizes.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// So that what changes together is looked at together.
+const TOGETHER: Duration = Duration::from_millis(5);
+/// Regions that are worked on at once: each is walked through.
+const AT_ONCE: usize = 2;
+/// How long a step may take; it is taken again at the next look.
+const STEP: Duration = Duration::from_secs(5);
+/// Until a region is looked at again that could not be split.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What there is to do about a region.
+enum Work {
+    /// It is too large.
+    Plan { shape: Shape, version: u64 },
+    /// The directory says where.
+    Split { shape: Shape, version: u64, plan: SplitPlan },
+}
+
+/// Runs as long as the node.
+pub(crate) async fn drive(shared: Arc<Shared>) {
+    let mut directory = shared.watch_directory();
+    let mut not_before: BTreeMap<RegionId, Instant> = BTreeMap::new();
+    loop {
+        let seen = Arc::clone(&directory.borrow_and_update());
+        let now = Instant::now();
+        not_before.retain(|_, until| *until > now);
+        let due: Vec<_> = due(&shared, &seen)
+            .filter(|(shard, work)| {
+                matches!(work, Work::Split { .. }) || !not_before.contains_key(&shard.record.id)
+            })
+            .collect();
+        let failed = stream::iter(due)
+            .map(|(shard, work)| step(&shared, shard, work))
+            .buffer_unordered(AT_ONCE)
+            .filter_map(std::future::ready);
+        not_before.extend(failed.map(|region| (region, now + PATIENCE)).collect::<Vec<_>>().await);
+        tokio::select! {
+            changed = directory.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+            () = sleep(LOOK_AGAIN) => {}
+        }
+        sleep(TOGETHER).await;
+    }
+}
+
+fn due(shared: &Shared, directory: &Directory) -> impl Iterator<Item = (Arc<Shard>, Work)> {
+    let limits = (shared.config.split_bytes, shared.config.split_keys);
+    let shards = shared.shards();
+    let led = shards.values().filter(|shard| shard.is_sharded && shard.leadership().here);
+    let due = led.filter_map(|shard| {
+        let record = directory.regions.get(&shard.record.id)?;
+        let (version, shape) = {
+            let machine = shard.machine.read();
+            (machine.applied().epoch.version, machine.shape()?.clone())
+        };
+        // Until the directory has heard of the last split it plans no other.
+        if record.epoch.version != version {
+            return None;
+        }
+        let plan = record.sharding.as_ref()?.plan.clone();
+        let work = match plan {
+            Some(plan) => Work::Split { shape, version, plan },
+            None if shape.bytes > limits.0 || shape.keys > limits.1 => {
+                Work::Plan { shape, version }
+            }
+            None => return None,
+        };
+        Some((Arc::clone(shard), work))
+    });
+    due.collect::<Vec<_>>().into_iter()
+}
+
+/// Answers the region if it did not get on.
+async fn step(shared: &Arc<Shared>, shard: Arc<Shard>, work: Work) -> Option<RegionId> {
+    let region = shard.record.id;
+    let done = async {
+        match work {
+            Work::Plan { shape, version } => plan(shared, region, &shape, version).await,
+            Work::Split { shape, version, plan } => {
+                split(shared, &shard, &shape, version, plan).await.map(|()| true)
+            }
+        }
+    };
+    match timeout(STEP, done).await {
+        Ok(Ok(true)) => None,
+        Ok(Ok(false)) => Some(region),
+        Ok(Err(fault)) => {
+            tracing::debug!(%region, %fault, "the region was not split");
+            Some(region)
+        }
+        Err(_) => Some(region),
+    }
+}
+
+/// Answers whether there is a key to split at.
+async fn plan(
+    shared: &Arc<Shared>,
+    region: RegionId,
+    shape: &Shape,
+    version: u64,
+) -> Result<bool, Fault> {
+    let Some(at) = measure::middle(shared, shape).await? else { return Ok(false) };
+    let Some(meta) = shared.shard(RegionId::META) else { return Ok(false) };
+    let command = Command::PlanSplit { region, version, at };
+    let applied = forward::propose(shared, &meta, command).await?;
+    applied.outcome.result.map(|_| true)
+}
+
+async fn split(
+    shared: &Arc<Shared>,
+    shard: &Arc<Shard>,
+    shape: &Shape,
+    version: u64,
+    plan: SplitPlan,
+) -> Result<(), Fault> {
+    let behind = measure::behind(shared, shape, &plan.at).await?;
+    let SplitPlan { at, child } = plan;
+    let command = Command::Split { at, child, keys: behind.keys, bytes: behind.bytes };
+    let applied = forward::propose_at(shared, shard, version, command).await?;
+    applied.outcome.result.map(drop)
+}

@@ -1,0 +1,15 @@
+//! Sharded keyspaces on a node: which of its regions a request goes to, regions that are born of others,
+//! and having them split. `docs/architecture/region.md` tells how a split works.
+
+mod birth;
+mod drive;
+mod measure;
+mod propose;
+mod read;
+mod route;
+
+pub(crate) use birth::{Born, claim, hold, may_begin, publish};
+pub(crate) use drive::drive;
+pub(crate) use propose::propose;
+pub(crate) use read::{range, txn};
+pub(crate) use route::Sharding;

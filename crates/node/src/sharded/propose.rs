@@ -1,0 +1,79 @@
+//! Commands of sharded keyspaces, on their way to whichever region owns their keys by then.
+
+use std::sync::Arc;
+
+use state::command::{Command, Envelope};
+use state::sharded::{ordered_only, span};
+use tokio::sync::oneshot;
+use types::{Code, Epoch, Fault, KeyspaceId};
+
+use super::route::{Journey, Route, across};
+use crate::applier::Applied;
+use crate::forward::attempts;
+use crate::shard::{Shard, TagGuard};
+use crate::shared::Shared;
+use crate::waiter::Waiter;
+
+/// Carries out a command and answers its outcome, and who carried it out.
+///
+/// It has one number for all its ways. A region that is split gives what it remembers of numbers to its
+/// child, so a command that was carried out before is answered there as it was here, and one that came too
+/// late is refused by the old region for its epoch: then it was certainly not carried out there.
+pub(crate) async fn propose(
+    shared: &Arc<Shared>,
+    keyspace: KeyspaceId,
+    command: Command,
+) -> Result<(Arc<Shard>, Applied), Fault> {
+    let Some(span) = span(&command).filter(|_| is_served(&command)) else {
+        return Err(ordered_only());
+    };
+    let (sender, mut outcome) = oneshot::channel();
+    let tags = shared.sharding.tags(keyspace);
+    let mut guard = TagGuard::new(tags, shared.incarnation.0, Waiter::Task(sender))?;
+    let mut envelope = Envelope { epoch: Epoch::default(), session: Some(guard.tag), command };
+    let mut journey = Journey::new(shared);
+    let mut unknown = false;
+    loop {
+        let Some(Route { shard, plot }) = journey.route(shared, keyspace, &span)? else {
+            journey.again(shared, unknown).await?;
+            continue;
+        };
+        if !plot.range.covers(&span) {
+            return Err(across());
+        }
+        envelope.epoch.version = plot.version;
+        let data = envelope.encode();
+        if data.len() > types::limits::REQUEST_BYTES + 4096 {
+            return Err(Code::RequestTooLarge.into());
+        }
+        let attempts = attempts(shared, &shard, &data, unknown);
+        let fault = tokio::select! {
+            biased;
+            applied = &mut outcome => {
+                let applied = applied.map_err(|_| Fault::from(Code::ShuttingDown));
+                shared.meters.proposal(applied.as_ref().err().map(|fault| fault.code));
+                if applied.is_ok() {
+                    guard.is_done();
+                }
+                return Ok((shard, applied?));
+            }
+            fault = attempts => fault,
+            // This node has applied a split: what was sent by the old map is done, or never will be.
+            () = journey.news() => Code::EpochMismatch.into(),
+        };
+        if fault.code != Code::EpochMismatch {
+            shared.meters.proposal(Some(fault.code));
+            return Err(fault);
+        }
+        unknown = true;
+        journey.again(shared, unknown).await?;
+    }
+}
+
+fn is_served(command: &Command) -> bool {
+    match command {
+        Command::Put(_) | Command::Delete(_) | Command::Txn(_) => true,
+        Command::Limited { command, .. } => is_served(command),
+        _ => false,
+    }
+}

@@ -1,0 +1,131 @@
+//! Reads of sharded keyspaces: of one region, or of one after the other.
+
+use std::sync::Arc;
+
+use state::request::{Query, RangeRequest, SortOrder, SortTarget, TxnRequest};
+use state::response::{RangeResponse, Response};
+use types::{Code, Fault, KeyRange, KeyspaceId, Revision};
+
+use super::route::{Journey, Route, across};
+use crate::answer::Consistency;
+use crate::read::{self, Found};
+use crate::shared::Shared;
+
+/// Reads a range. Where it lies in several regions they are read one after the other: each key as it is at
+/// some moment of the read, and not all at the same one. The revision is the highest of them.
+pub(crate) async fn range(
+    shared: &Arc<Shared>,
+    keyspace: KeyspaceId,
+    request: RangeRequest,
+    consistency: Consistency,
+) -> Result<Found, Fault> {
+    let mut journey = Journey::new(shared);
+    let mut rest = request.range.clone();
+    let mut found: Option<Found> = None;
+    let mut gathered = RangeResponse::default();
+    loop {
+        let Some(Route { shard, plot }) = journey.route(shared, keyspace, &rest)? else {
+            journey.again(shared, false).await?;
+            continue;
+        };
+        let is_whole = plot.range.covers(&request.range);
+        if !is_whole && !is_plain(&request) {
+            return Err(across());
+        }
+        let part = RangeRequest {
+            range: rest.shared_with(&plot.range),
+            limit: left(&request, &gathered),
+            ..request.clone()
+        };
+        let query = Query::Range(part);
+        let answer = match read::read(shared, &shard, query, consistency).await {
+            Err(fault) if fault.code == Code::EpochMismatch => {
+                journey.again(shared, false).await?;
+                continue;
+            }
+            answer => answer?,
+        };
+        let Response::Range(part) = &answer.response else {
+            return Err(Fault::new(Code::Internal, "a range was asked for"));
+        };
+        if is_whole {
+            return Ok(answer);
+        }
+        gathered.kvs.extend(part.kvs.iter().cloned());
+        gathered.count += part.count;
+        gathered.more |= part.more;
+        let revision = found.as_ref().map_or(Revision(0), |found| found.revision);
+        found = Some(Found { revision: revision.max(answer.revision), ..answer });
+        rest = match plot.range.end {
+            Some(end) if !gathered.more => KeyRange { start: end, end: rest.end },
+            _ => break,
+        };
+        if rest.is_empty() {
+            break;
+        }
+        if is_full(&request, &gathered) {
+            // The limit is reached at a border: whether there is more is for the next region to say.
+            let next = RangeRequest { range: rest, limit: 1, keys_only: true, ..request };
+            let next = Box::pin(range(shared, keyspace, next, consistency)).await?;
+            if let Response::Range(next) = next.response {
+                gathered.more = !next.kvs.is_empty();
+                gathered.count += i64::from(gathered.more);
+            }
+            break;
+        }
+    }
+    let found = found.ok_or(Code::Internal)?;
+    Ok(Found { response: Response::Range(gathered), ..found })
+}
+
+/// Reads a transaction that writes nothing, of one region.
+pub(crate) async fn txn(
+    shared: &Arc<Shared>,
+    keyspace: KeyspaceId,
+    request: TxnRequest,
+    consistency: Consistency,
+) -> Result<Found, Fault> {
+    let span = state::sharded::span(&state::command::Command::Txn(request.clone()));
+    let span = span.ok_or_else(state::sharded::ordered_only)?;
+    let mut journey = Journey::new(shared);
+    loop {
+        let Some(Route { shard, plot }) = journey.route(shared, keyspace, &span)? else {
+            journey.again(shared, false).await?;
+            continue;
+        };
+        if !plot.range.covers(&span) {
+            return Err(across());
+        }
+        match read::read(shared, &shard, Query::Txn(request.clone()), consistency).await {
+            Err(fault) if fault.code == Code::EpochMismatch => {
+                journey.again(shared, false).await?;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether parts of the answer make the answer, one behind the other.
+fn is_plain(request: &RangeRequest) -> bool {
+    let bounds = [
+        request.min_mod_revision,
+        request.max_mod_revision,
+        request.min_create_revision,
+        request.max_create_revision,
+        request.revision,
+    ];
+    request.sort_target == SortTarget::Key
+        && request.sort_order != SortOrder::Descend
+        && bounds.iter().all(|bound| bound.get() <= 0)
+}
+
+fn left(request: &RangeRequest, gathered: &RangeResponse) -> u64 {
+    match request.limit {
+        0 => 0,
+        limit => limit.saturating_sub(gathered.kvs.len() as u64).max(1),
+    }
+}
+
+fn is_full(request: &RangeRequest, gathered: &RangeResponse) -> bool {
+    request.limit != 0 && !request.count_only && gathered.kvs.len() as u64 >= request.limit
+}

@@ -1,0 +1,123 @@
+//! Sharded keyspaces: which regions share a keyspace's keys, and which are going to be split.
+
+use bytes::Bytes;
+use types::{Batch, Code, Epoch, Fault, KeyRange, KeyspaceId, NodeId, PeerId, RegionId, limits};
+
+use super::DirectoryMachine;
+use crate::directory::{KeyspaceRecord, RegionRecord, Sharding, SplitPlan};
+use crate::response::Response;
+use crate::sharded::MACHINE;
+
+type Answer = Result<(Response, bool), Fault>;
+
+impl DirectoryMachine {
+    pub(super) fn create_sharded(
+        &mut self,
+        name: &str,
+        split_at: &[Bytes],
+        batch: &mut Batch,
+    ) -> Answer {
+        crate::check::check_keyspace_name(name)?;
+        self.must_be_free_for_keyspace(name)?;
+        if !split_at.is_sorted_by(|a, b| a < b) || split_at.first().is_some_and(Bytes::is_empty) {
+            return Err(Fault::new(Code::InvalidArgument, "split keys ascend, and none is empty"));
+        }
+        self.must_have_room_for(split_at.len() + 1)?;
+        self.last_keyspace += 1;
+        let keyspace = KeyspaceRecord {
+            id: KeyspaceId(self.last_keyspace),
+            name: name.to_owned(),
+            region: RegionId(self.last_region + 1),
+            machine: Some(MACHINE.to_owned()),
+        };
+        let starts = std::iter::once(Bytes::new()).chain(split_at.iter().cloned());
+        let ends = split_at.iter().cloned().map(Some).chain([None]);
+        for (start, end) in starts.zip(ends) {
+            self.last_region += 1;
+            let home = self.where_to_be_born();
+            let record = RegionRecord::born(RegionId(self.last_region), keyspace.id, home);
+            self.put_region(record.owning(KeyRange { start, end }), batch);
+        }
+        self.put_keyspace(&keyspace, batch);
+        self.put_cluster(batch);
+        self.must_be_tiled(keyspace.id);
+        Ok((Response::Keyspace(keyspace), true))
+    }
+
+    /// Hands out the number of the region that a split will make. There is one plan at a time, for one
+    /// version of the region: so whatever version its leader tells of next, what happened is known.
+    pub(super) fn plan_split(
+        &mut self,
+        region: RegionId,
+        version: u64,
+        at: &Bytes,
+        batch: &mut Batch,
+    ) -> Answer {
+        let known = self.directory.regions.get(&region).ok_or(Code::RegionNotFound)?;
+        let Some(sharding) = &known.sharding else {
+            return Err(Fault::new(Code::Unsupported, "only sharded keyspaces are split"));
+        };
+        if let Some(plan) = &sharding.plan {
+            return Ok((Response::Planned(plan.clone()), false));
+        }
+        if known.epoch.version != version {
+            return Err(Code::EpochMismatch.into());
+        }
+        if !known.range.contains(at) || *at == known.range.start {
+            return Err(Fault::new(Code::InvalidArgument, "the key lies not inside of the region"));
+        }
+        let birth = sharding.birth.clone();
+        let mut record = known.clone();
+        self.must_have_room_for(1)?;
+        self.last_region += 1;
+        let plan = SplitPlan { at: at.clone(), child: RegionId(self.last_region) };
+        record.sharding = Some(Box::new(Sharding { birth, plan: Some(plan.clone()) }));
+        self.put_region(record, batch);
+        self.put_cluster(batch);
+        Ok((Response::Planned(plan), true))
+    }
+
+    /// The leader of a region tells of its next version: the split that was planned is made.
+    pub(super) fn record_split(
+        &mut self,
+        known: &RegionRecord,
+        epoch: Epoch,
+        (peers, learners): (&[PeerId], &[PeerId]),
+        batch: &mut Batch,
+    ) -> Option<RegionRecord> {
+        let sharding = known.sharding.as_ref()?;
+        let plan = sharding.plan.clone()?;
+        let ranges = (known.range.start.clone(), known.range.end.clone());
+        let on = |peer: &PeerId| PeerId::on(peer.node(), 0);
+        let child = RegionRecord {
+            // Its own leader knows better, and has a higher one to tell.
+            epoch: Epoch { version: epoch.version, conf_ver: 0 },
+            peers: peers.iter().map(|peer| (on(peer), peer.node())).collect(),
+            learners: learners.iter().map(on).collect(),
+            // No first members: what it begins with is in its parent's log.
+            ..RegionRecord::born(plan.child, known.keyspace, std::iter::empty::<NodeId>())
+        };
+        let range = KeyRange { start: plan.at.clone(), end: ranges.1 };
+        self.put_region(child.owning(range), batch);
+        let mut parent = known.clone();
+        parent.range = KeyRange { start: ranges.0, end: Some(plan.at) };
+        parent.sharding = Some(Box::new(Sharding { birth: sharding.birth.clone(), plan: None }));
+        Some(parent)
+    }
+
+    pub(super) fn must_be_tiled(&self, keyspace: KeyspaceId) {
+        let regions = self.directory.regions_of(keyspace);
+        assert!(
+            self.directory.is_tiled(keyspace),
+            "the regions of keyspace {keyspace} leave gaps or overlap: {regions:?}"
+        );
+    }
+
+    fn must_have_room_for(&self, regions: usize) -> Result<(), Fault> {
+        if self.directory.regions.len() + regions <= limits::REGIONS {
+            return Ok(());
+        }
+        let detail = format!("a cluster holds at most {} regions", limits::REGIONS);
+        Err(Fault::new(Code::LimitReached, detail))
+    }
+}
