@@ -43,6 +43,7 @@ impl Keyspaces for KeyspacesService {
         &self,
         request: Request<pb::CreateKeyspaceRequest>,
     ) -> Result<Response<pb::CreateKeyspaceResponse>, Status> {
+        metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
         let caller = metadata::caller(&self.handle, request.metadata())?;
         let pb::CreateKeyspaceRequest { name, sharded, split_at } = request.get_ref();
         let record = match (sharded, split_at.is_empty()) {
@@ -83,6 +84,8 @@ impl Keyspaces for KeyspacesService {
         &self,
         request: Request<pb::SplitRequest>,
     ) -> Result<Response<pb::SplitResponse>, Status> {
+        // Before it is told whether there is such a keyspace.
+        metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
         let caller = metadata::caller(&self.handle, request.metadata())?;
         let pb::SplitRequest { keyspace, at } = request.get_ref();
         let split = async {

@@ -118,7 +118,7 @@ async fn transactions_leases_keyspaces() {
         .map(|keyspace| run(&["kv", "get", "lock", "--value-only", "--keyspace", keyspace]).well());
     assert_eq!(both, ["node 1", "of a tenant"]);
     let list = run(&["keyspace", "list", "--output", "json"]).json();
-    assert_eq!(list[1], json!({ "id": 2, "name": "tenant", "region": 3 }));
+    assert_eq!(list[1], json!({ "id": 2, "name": "tenant", "region": 3, "sharded": false }));
     assert!(
         run(&["keyspace", "list"]).well().starts_with("ID  REGION  NAME\n1   2       default\n")
     );

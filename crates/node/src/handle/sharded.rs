@@ -43,7 +43,11 @@ impl Handle {
         let mut directory = self.shared.watch_directory();
         let knows =
             |directory: &std::sync::Arc<Directory>| directory.regions_of(record.id).len() >= count;
-        drop(tokio::time::timeout(APPEAR, directory.wait_for(knows)).await);
+        let appears = async {
+            drop(directory.wait_for(knows).await);
+            self.ready(record.id).await;
+        };
+        drop(tokio::time::timeout(APPEAR, appears).await);
         Ok(record)
     }
 

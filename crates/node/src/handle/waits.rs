@@ -8,6 +8,7 @@ use super::Handle;
 use crate::failure::Failure;
 use crate::flight::Sample;
 use crate::meters::Meters;
+use crate::sharded;
 use crate::space::Room;
 use crate::watch::{WatchControl, WatchMessages};
 
@@ -25,9 +26,13 @@ impl Handle {
         self.shared.hub.open(shard.record.id)
     }
 
-    /// Whether a leader of the keyspace is known (etcd's `hasleader` metadata).
+    /// Whether a leader of the keyspace is known (etcd's `hasleader` metadata); of a sharded one, of each of
+    /// its regions.
     #[must_use]
     pub fn has_leader(&self, keyspace: KeyspaceId) -> bool {
+        if self.shared.is_sharded(keyspace) {
+            return sharded::has_leaders(&self.shared, keyspace);
+        }
         self.shard(keyspace).is_ok_and(|shard| shard.leadership().leader.is_some())
     }
 
@@ -41,6 +46,9 @@ impl Handle {
     pub async fn ready(&self, keyspace: KeyspaceId) {
         let mut directory = self.shared.watch_directory();
         loop {
+            if self.shared.is_sharded(keyspace) && self.has_leader(keyspace) {
+                return;
+            }
             if let Ok(shard) = self.shard(keyspace) {
                 drop(shard.watch_leadership().wait_for(|now| now.leader.is_some()).await);
                 return;

@@ -12,4 +12,4 @@ pub(crate) use birth::{Born, claim, hold, may_begin, publish};
 pub(crate) use drive::drive;
 pub(crate) use propose::propose;
 pub(crate) use read::{range, txn};
-pub(crate) use route::Sharding;
+pub(crate) use route::{Sharding, has_leaders};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use region::{Ground, Plot};
 use tokio::sync::watch;
@@ -110,6 +111,21 @@ impl Journey {
         drop(timeout_at(self.deadline.min(now + BACK_OFF), self.news.changed()).await);
         Ok(())
     }
+}
+
+/// Whether every key of a keyspace has an owner here, and each of them a leader.
+pub(crate) fn has_leaders(shared: &Shared, keyspace: KeyspaceId) -> bool {
+    let ground = shared.sharding.ground.read();
+    let mut next = Some(Bytes::new());
+    for plot in ground.plots(keyspace) {
+        let shard = shared.shard(plot.region);
+        let is_led = shard.is_some_and(|shard| shard.leadership().leader.is_some());
+        if !is_led || next.as_ref() != Some(&plot.range.start) {
+            return false;
+        }
+        next.clone_from(&plot.range.end);
+    }
+    next.is_none()
 }
 
 /// What is told of a request that no single region can carry out.

@@ -111,9 +111,9 @@ impl Machine {
                 return Ok(Ok(Response::Executed(answer)));
             }
             Kind::Sharded(own) => {
-                let Command::Split { at, child, keys, bytes } = command else {
+                let Command::Split { at, child, keys, bytes } = &command else {
                     let events = &mut effects.events;
-                    return own.apply(command, Stage { reader, batch, events });
+                    return own.apply(&command, Stage { reader, batch, events });
                 };
                 let order = Order { at, child: *child, keys: *keys, bytes: *bytes };
                 return Ok(self.split(order).map(|(response, split)| {
