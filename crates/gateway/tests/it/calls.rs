@@ -59,7 +59,7 @@ async fn calls_with_their_metadata_errors_and_trailers_pass() {
     assert_eq!(too_long.message(), "grpc: received message larger than max");
 
     // A keyspace is named by metadata, and how old an answer is told by it.
-    let create = CreateKeyspaceRequest { name: "team".into() };
+    let create = CreateKeyspaceRequest { name: "team".into(), ..Default::default() };
     KeyspacesClient::new(channel.clone()).create(create).await.unwrap();
     let mut there = Request::new(range("a"));
     there.metadata_mut().insert("hiraeth-keyspace", "team".parse().unwrap());
