@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 use tokio::net::TcpListener;
 use tokio::time::{Duration, sleep};
+use tonic::Status;
 use tonic::body::Body;
 
 use crate::config::Config;
@@ -15,7 +16,7 @@ use crate::doors;
 use crate::leases::{self, Lines};
 use crate::members::Members;
 use crate::metrics::Meters;
-use crate::passing::{self, Kinds, Order, is_grpc, settle};
+use crate::passing::{self, Kinds, Order, is_grpc, is_read, settle};
 use crate::queries::{self, Queries};
 use crate::registry::{self, Hubs};
 use crate::words::{Refusal, Tongue};
@@ -82,6 +83,14 @@ impl Gateway {
         doors::serve(self, listener, shutdown).await;
     }
 
+    /// Ends the streams that end here (registry, leases): clients go to another gateway at once. To be called
+    /// before the doors are closed.
+    pub fn stop(&self) {
+        let stopped = Status::unavailable("etcdserver: server stopped");
+        self.shared.hubs.stop(&stopped);
+        self.shared.lines.stop(&stopped);
+    }
+
     /// Answers DNS until `shutdown` ends.
     pub async fn serve_dns(
         &self,
@@ -133,6 +142,7 @@ impl Gateway {
     ) -> Result<Response<Body>, Refusal> {
         let shared = &*self.shared;
         let (kind, is_grpc) = (shared.kinds.of(&request), is_grpc(&request));
+        let is_read = is_read(&request);
         let client = if is_grpc { client.number } else { shared.house };
         let has_length = kind.is_short() && !is_grpc && request.method() != Method::HEAD;
         let (head, body) = request.into_parts();
@@ -143,7 +153,7 @@ impl Gateway {
             }
         }
         let body = passing::read_ahead(kind, body).await?;
-        let order = Order { kind, is_grpc, client };
+        let order = Order { kind, is_grpc, is_read, client };
         let answer = passing::forward(&shared.members, &order, head, body).await?;
         Ok(if has_length { settle(answer).await } else { answer.map(Body::new) })
     }

@@ -57,7 +57,8 @@ impl Asker {
         };
         let request = Request::post(target).header(CONTENT_TYPE, "application/dns-message");
         let (head, ()) = request.body(()).map_err(|_| SERVER_FAILURE)?.into_parts();
-        let order = Order { kind: Kind::Unary, is_grpc: false, client: self.shared.house };
+        let order =
+            Order { kind: Kind::Unary, is_grpc: false, is_read: true, client: self.shared.house };
         for _ in 0..TRIES {
             let body = Outgoing::whole(packet.clone());
             let asked = passing::forward(&self.shared.members, &order, head.clone(), body).await;

@@ -51,7 +51,7 @@ fn trouble(shared: &Shared) -> String {
 async fn version(shared: &Shared) -> Response<Body> {
     let asked = async {
         let (head, ()) = Request::get("/version").body(()).ok()?.into_parts();
-        let order = Order { kind: Kind::Unary, is_grpc: false, client: 0 };
+        let order = Order { kind: Kind::Unary, is_grpc: false, is_read: true, client: 0 };
         let body = Outgoing::whole(bytes::Bytes::new());
         let answer = passing::forward(&shared.members, &order, head, body).await.ok()?;
         let body = http_body_util::Limited::new(answer.into_body(), 4_096);

@@ -95,6 +95,14 @@ impl Lines {
         Ok(joined)
     }
 
+    /// Ends all streams.
+    pub(crate) fn stop(&self, why: &Status) {
+        let lines = std::mem::take(&mut *self.by_key.lock());
+        for line in lines.into_values() {
+            line.state.send_replace(State::Over(why.clone()));
+        }
+    }
+
     /// No member serves a line any more: who comes next begins anew.
     pub(super) fn forget(&self, line: &Arc<Line>) {
         self.by_key.lock().retain(|_, known| !Arc::ptr_eq(known, line));

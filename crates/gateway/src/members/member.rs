@@ -54,6 +54,11 @@ impl Member {
         self.trouble.lock().clone()
     }
 
+    /// A request to it failed.
+    pub(crate) fn failed(&self, why: &str) {
+        why.clone_into(&mut self.trouble.lock());
+    }
+
     /// It is like this now; said in the log when it changes.
     pub(crate) fn stands(&self, standing: Standing, why: &str) {
         if standing != Standing::Ready {

@@ -1,7 +1,10 @@
+use std::collections::VecDeque;
 use std::error::Error as _;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use h2::Reason;
+use hyper::body::Body;
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
@@ -16,6 +19,8 @@ use crate::members::{Member, Members, Standing};
 pub(crate) struct Order {
     pub(crate) kind: Kind,
     pub(crate) is_grpc: bool,
+    /// Whether it changes nothing, so that it may be sent again whatever became of it.
+    pub(crate) is_read: bool,
     /// Whose it is: the same number comes to the same member while that is well.
     pub(crate) client: u64,
 }
@@ -29,8 +34,10 @@ pub(crate) enum Failure {
 }
 
 /// What is meant for one connection only (RFC 9110, 7.6.1), and what the next one says by itself.
-const NOT_PASSED: [HeaderName; 6] = [
+const NOT_PASSED: [HeaderName; 7] = [
     header::CONNECTION,
+    // The gateway has answered to that already.
+    header::EXPECT,
     header::HOST,
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
@@ -38,7 +45,7 @@ const NOT_PASSED: [HeaderName; 6] = [
     header::UPGRADE,
 ];
 
-/// Passes a request on to a member: to the next one if it was certainly not carried out.
+/// Passes a request on to a member: to the next one if it was certainly not carried out, or changes nothing.
 pub(crate) async fn forward(
     members: &Members,
     order: &Order,
@@ -47,7 +54,10 @@ pub(crate) async fn forward(
 ) -> Result<Response<Passing>, Failure> {
     strip(&mut head.headers);
     let mut body = Some(body);
-    for member in members.order(order.client) {
+    let mut next: VecDeque<Arc<Member>> = members.order(order.client).into();
+    // A connection that was there may have been a dead one: its member is tried once more, on another.
+    let mut second_tries = next.len();
+    while let Some(member) = next.pop_front() {
         let Some(sent) = body.take() else { break };
         let seat = match member.seat(order.kind).await {
             Ok(seat) => seat,
@@ -58,6 +68,7 @@ pub(crate) async fn forward(
             }
         };
         let again = sent.again();
+        let has_body = !sent.is_end_stream();
         let request = request(&head, &member, sent);
         member.passed.fetch_add(1, Ordering::Relaxed);
         let error = match seat.sender().try_send_request(request).await {
@@ -73,12 +84,17 @@ pub(crate) async fn forward(
                 error.into_error()
             }
         };
-        if body.is_none() && was_refused(&error) {
+        if body.is_none() && (order.is_read || was_refused(&error, has_body)) {
             body = again;
         }
         tracing::debug!(member = %member.address, %error, again = body.is_some(), "a request failed");
         if body.is_none() {
             return Err(Failure::Lost(member.address.clone()));
+        }
+        member.failed(&error.to_string());
+        if second_tries > 0 {
+            second_tries -= 1;
+            next.push_back(member);
         }
     }
     Err(Failure::Unreached(members.unreached()))
@@ -120,12 +136,13 @@ fn strip(headers: &mut HeaderMap) {
 }
 
 /// Whether the member says that it did not begin with the request (RFC 9113, 8.7).
-fn was_refused(error: &hyper::Error) -> bool {
+fn was_refused(error: &hyper::Error, has_body: bool) -> bool {
     let error = error.source().and_then(|it| it.downcast_ref::<h2::Error>());
     error.is_some_and(|error| match error.reason() {
         Some(Reason::REFUSED_STREAM) => error.is_remote(),
-        // Said of streams that came after the last one it will answer.
-        Some(Reason::NO_ERROR) => error.is_go_away() && error.is_remote(),
+        // Said of streams that came after the last one it will answer. One that was begun while that came
+        // may have left, but its body has not; without a body, it may have been carried out.
+        Some(Reason::NO_ERROR) => has_body && error.is_go_away() && error.is_remote(),
         _ => false,
     })
 }

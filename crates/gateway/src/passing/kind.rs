@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use hyper::Request;
 use hyper::header::CONTENT_TYPE;
+use hyper::{Method, Request};
 use prost::Message;
 use prost_types::FileDescriptorSet;
 
@@ -25,6 +25,32 @@ impl Kind {
 
 /// Answered once, but perhaps much later.
 const WAITING: [&str; 2] = ["/v3lockpb.Lock/Lock", "/v3electionpb.Election/Campaign"];
+
+/// Methods that change nothing, and whose answer does not depend on the member.
+const READS: [&str; 11] = [
+    "/etcdserverpb.KV/Range",
+    "/etcdserverpb.Lease/LeaseTimeToLive",
+    "/etcdserverpb.Lease/LeaseLeases",
+    "/etcdserverpb.Cluster/MemberList",
+    "/etcdserverpb.Auth/UserGet",
+    "/etcdserverpb.Auth/UserList",
+    "/etcdserverpb.Auth/RoleGet",
+    "/etcdserverpb.Auth/RoleList",
+    "/v3electionpb.Election/Leader",
+    "/hiraeth.v1.Registry/Find",
+    "/hiraeth.v1.Registry/Services",
+];
+
+/// Whether a request may be sent again whatever became of it.
+pub(crate) fn is_read<B>(request: &Request<B>) -> bool {
+    if is_grpc(request) {
+        return READS.contains(&request.uri().path());
+    }
+    // By HTTP's own rules; Consul's API keeps to them. What waits would wait all of its time once more,
+    // and its client does not.
+    let is_safe = request.method() == Method::GET || request.method() == Method::HEAD;
+    is_safe && !waits(request)
+}
 
 /// The kind of each method of gRPC that we know.
 pub(crate) struct Kinds(BTreeMap<String, Kind>);
@@ -62,11 +88,15 @@ impl Kinds {
             // Its streams have the paths of its calls.
             return Kind::Open;
         }
-        let query = request.uri().query().unwrap_or_default();
-        let waits = query.split('&').any(|it| it.starts_with("index=") || it.starts_with("wait="));
         let streams = path.starts_with("/v1/snapshot") || path.starts_with("/v1/agent/monitor");
-        if waits || streams { Kind::Waiting } else { Kind::Unary }
+        if waits(request) || streams { Kind::Waiting } else { Kind::Unary }
     }
+}
+
+/// Whether a request waits for another answer than that of an index.
+fn waits<B>(request: &Request<B>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    query.split('&').any(|it| it.starts_with("index=") || it.starts_with("wait="))
 }
 
 /// Whether a request is gRPC.

@@ -43,7 +43,8 @@ pub(super) enum Outcome {
 
 /// Asks a member.
 pub(super) async fn ask(members: &Members, client: u64, head: Parts) -> Outcome {
-    let order = Order { kind: Kind::Waiting, is_grpc: false, client };
+    // Not a read that is sent again: it would wait all of its time once more, and clients do not.
+    let order = Order { kind: Kind::Waiting, is_grpc: false, is_read: false, client };
     let body = Outgoing::whole(Bytes::new());
     let answer = match passing::forward(members, &order, head, body).await {
         Ok(answer) => answer,

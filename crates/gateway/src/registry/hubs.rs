@@ -97,6 +97,14 @@ impl Hubs {
         Ok(joined)
     }
 
+    /// Ends all streams.
+    pub(crate) fn stop(&self, why: &Status) {
+        let hubs = std::mem::take(&mut *self.by_token.lock());
+        for hub in hubs.into_values() {
+            hub.state.send_replace(State::Over(why.clone()));
+        }
+    }
+
     /// No member serves a hub any more: who comes next begins anew.
     pub(super) fn forget(&self, hub: &Arc<Hub>) {
         self.by_token.lock().retain(|_, known| !Arc::ptr_eq(known, hub));

@@ -62,3 +62,37 @@ async fn a_member_that_is_killed_costs_no_event_and_no_answered_write() {
         assert!(seen.len() >= 60, "{} events", seen.len());
     }
 }
+
+/// A read changes nothing: whoever asks while its member goes is answered by another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_fails_while_a_member_is_there() {
+    let mut members = members(3).await;
+    let address = in_front_of(&members).await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut readers = Vec::new();
+    for _ in 0..12 {
+        let (mut kv, stopped) = (KvClient::new(channel(&address).await), stopped.clone());
+        readers.push(tokio::spawn(async move {
+            let mut count = 0;
+            while !*stopped.borrow() {
+                let range = pb::RangeRequest {
+                    key: "k".into(),
+                    serializable: true,
+                    ..pb::RangeRequest::default()
+                };
+                kv.range(range).await.unwrap();
+                count += 1;
+            }
+            count
+        }));
+    }
+    while members.len() > 1 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        members.remove(0).kill().await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stop.send_replace(true);
+    for reader in readers {
+        assert!(reader.await.unwrap() > 0);
+    }
+}

@@ -117,6 +117,7 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
         () = announce => {}
     }
     tracing::info!("stopping");
+    gateway.stop();
     stop.send_replace(true);
     drop(tokio::join!(doors.0, doors.1));
     if let Some(names) = names {
