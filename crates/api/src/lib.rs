@@ -1,6 +1,7 @@
 //! The front doors of a node. They translate what clients say into requests to [`node::Handle`], and
 //! its answers and errors back; nothing is decided here.
 
+pub mod calendar;
 mod calls;
 mod connection;
 mod consul;
@@ -15,6 +16,7 @@ mod health;
 pub mod http;
 mod metadata;
 mod metrics;
+pub mod monitor;
 pub mod native;
 mod ready;
 mod reflection;

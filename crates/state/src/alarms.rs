@@ -7,7 +7,7 @@ use types::{Batch, Code, Fault, NodeId, RegionId};
 
 use crate::command::Command;
 use crate::keys;
-use crate::registry::{KvOp, RegistryCommand};
+use crate::registry::{RegistryCommand, TxnOp};
 use crate::response::Response;
 
 /// Alarms a keyspace holds at most; more were made up.
@@ -71,7 +71,7 @@ impl Alarms {
                 let ends = matches!(command, RegistryCommand::Expire(_));
                 let reads = match command {
                     RegistryCommand::RenewSession { .. } => true,
-                    RegistryCommand::Txn(ops) => !ops.iter().any(KvOp::writes),
+                    RegistryCommand::Txn(ops) => !ops.iter().any(TxnOp::writes),
                     _ => false,
                 };
                 let changes = !ends && !reads;

@@ -92,7 +92,7 @@ pub const REGISTRY_LOCK_DELAY_MS: u64 = 60_000;
 /// Bytes in a value put through Consul's API (Consul's own bound).
 pub const REGISTRY_KV_BYTES: usize = 512 << 10;
 /// Operations in one transaction of Consul's API (Consul's own bound).
-pub const REGISTRY_TXN_OPERATIONS: usize = 64;
+pub const REGISTRY_TXN_OPERATIONS: usize = 128;
 /// Bytes of the answer to one of them, which whole trees can be read with.
 pub const REGISTRY_TXN_ANSWER_BYTES: usize = 3 << 20;
 /// Keys that the trees of one transaction of the registry have at most, all together.

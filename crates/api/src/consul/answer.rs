@@ -25,26 +25,35 @@ pub(super) struct Meta {
 }
 
 /// What a request is answered with.
+#[derive(Default)]
 pub(super) struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    /// What is sent in its place, as it comes.
+    stream: Option<Body>,
 }
 
 impl Answer {
     fn with(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Self {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        Self { status, headers, body: body.into() }
+        Self { status, headers, body: body.into(), stream: None }
     }
 
     /// Nothing to say.
     pub(super) fn done() -> Self {
-        Self { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() }
+        Self::default()
     }
 
     pub(super) fn text(text: impl Into<String>) -> Self {
         Self::with(StatusCode::OK, "text/plain; charset=utf-8", text.into())
+    }
+
+    /// A body that is not over when the answer begins.
+    pub(super) fn streamed(kind: &'static str, body: Body) -> Self {
+        let answer = Self::with(StatusCode::OK, kind, Bytes::new());
+        Self { stream: Some(body), ..answer }
     }
 
     pub(super) fn bytes(kind: &'static str, body: impl Into<Bytes>) -> Self {
@@ -54,6 +63,10 @@ impl Answer {
     pub(super) fn json(body: &impl Serialize) -> Self {
         // Texts, numbers and maps of them: nothing that JSON cannot say.
         Self::with(StatusCode::OK, "application/json", serde_json::to_vec(body).unwrap_or_default())
+    }
+
+    pub(super) fn code(&self) -> u16 {
+        self.status.as_u16()
     }
 
     pub(super) fn status(self, status: StatusCode) -> Self {
@@ -98,7 +111,7 @@ impl Answer {
 
     /// What is told to who asked for the head only.
     pub(super) fn without_body(self) -> Self {
-        Self { body: Bytes::new(), ..self }
+        Self { body: Bytes::new(), stream: None, ..self }
     }
 
     pub(super) fn pretty(mut self) -> Self {
@@ -113,7 +126,8 @@ impl Answer {
     }
 
     pub(super) fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.body));
+        let body = self.stream.unwrap_or_else(|| Body::from(self.body));
+        let mut response = Response::new(body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         response

@@ -7,8 +7,8 @@ use std::time::Duration;
 use node::probe::{Networks, Target};
 use serde_json::{Map, Value};
 use state::registry::{
-    Check, CheckRegistration, DEFAULT_NAMESPACE, Definition, Instance, Name, Status, TaggedAddress,
-    TimerId, Weights,
+    Check, CheckRegistration, DEFAULT_NAMESPACE, Definition, Instance, Name, Node, Status,
+    TaggedAddress, TimerId, Weights,
 };
 use types::Revision;
 
@@ -70,6 +70,19 @@ fn kept(input: &Input<'_>, names: &[(&str, &str)]) -> Box<[u8]> {
     serde_json::to_vec(&object).unwrap_or_default().into()
 }
 
+/// A node, as the catalog takes it.
+pub(super) fn node(input: &Input<'_>, name: &Name) -> Result<Node, Problem> {
+    Ok(Node {
+        name: Name::clone(name),
+        id: input.name(&["id"])?,
+        address: input.name(&["address"])?,
+        tagged_addresses: input.pairs(&["taggedaddresses"])?,
+        meta: input.pairs(&["nodemeta", "meta"])?,
+        created: Revision(0),
+        modified: Revision(0),
+    })
+}
+
 /// An instance on `node`, from a definition of the agent's or the catalog's.
 pub(super) fn instance(input: &Input<'_>, node: &Name) -> Result<Instance, Problem> {
     let service = input.name(&["name", "service"])?;
@@ -81,7 +94,11 @@ pub(super) fn instance(input: &Input<'_>, node: &Name) -> Result<Instance, Probl
         None => Weights::default(),
         Some(weights) => {
             let of = |name| weights.number(&[name], u64::from(u16::MAX)).map(|it| it as u32);
-            Weights { passing: of("passing")?, warning: of("warning")? }
+            // Go's client sends zeros for whoever said nothing.
+            match (of("passing")?, of("warning")?) {
+                (0, 0) => Weights::default(),
+                (passing, warning) => Weights { passing, warning },
+            }
         }
     };
     Ok(Instance {
@@ -176,12 +193,8 @@ pub(super) fn agent_check(
     }
 }
 
-/// A check as the catalog takes it: somebody else may make it.
-pub(super) fn check(
-    input: &Input<'_>,
-    of: Of<'_>,
-    status: Status,
-) -> Result<CheckRegistration, Problem> {
+/// A check as it is defined, whoever makes it.
+fn check(input: &Input<'_>, of: Of<'_>, status: Status) -> Result<CheckRegistration, Problem> {
     let (id, name) = (input.text(&["checkid", "id"])?, input.text(&["name"])?);
     let id = if !id.is_empty() {
         id.to_owned()
@@ -229,9 +242,13 @@ pub(super) fn check(
     Ok(CheckRegistration { check, keep_status: false })
 }
 
-/// A check that somebody else makes and counts for: how it is made is only given back.
-pub(super) fn passive(mut registered: CheckRegistration) -> CheckRegistration {
-    let definition = &mut registered.check.definition;
+/// A check as the catalog takes it: somebody else makes it and counts for it, so how it is made is only
+/// given back, as is the name.
+pub(super) fn catalog_check(input: &Input<'_>, node: &Name) -> Result<Check, Problem> {
+    let of = Of { node, instance: "", id: String::new(), name: String::new() };
+    let CheckRegistration { mut check, .. } = check(input, of, Status::Critical)?;
+    check.name = input.name(&["name"])?;
+    let definition = &mut check.definition;
     let shown = super::show::definition(definition);
     let target = if shown.is_empty() {
         Box::default()
@@ -239,7 +256,7 @@ pub(super) fn passive(mut registered: CheckRegistration) -> CheckRegistration {
         serde_json::to_vec(&shown).unwrap_or_default().into()
     };
     *definition = Definition { target, ..Definition::default() };
-    registered
+    Ok(check)
 }
 
 /// A status by Consul's name.

@@ -35,8 +35,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// One of them.
 pub(super) struct Kept {
-    /// What it is called among those of its kind.
-    pub(super) name: String,
     pub(super) value: Value,
     pub(super) created: Revision,
     pub(super) modified: Revision,
@@ -63,12 +61,11 @@ impl Kind {
         KeyRange::prefix(&self.key(prefix))
     }
 
-    fn kept(self, kv: &KeyValue) -> Option<Kept> {
-        let name = std::str::from_utf8(&kv.key).ok()?.strip_prefix(self.0)?.strip_prefix('/')?;
+    fn kept(kv: &KeyValue) -> Option<Kept> {
         // The keyspace is one like others: what somebody else put there is passed over.
         let value: Value = serde_json::from_slice(&kv.value).ok().filter(Value::is_object)?;
         let (created, modified) = (kv.create_revision, kv.mod_revision);
-        Some(Kept { name: name.to_owned(), value, created, modified })
+        Some(Kept { value, created, modified })
     }
 
     /// The one of that name.
@@ -143,7 +140,7 @@ impl Kind {
         let answer = asked.handle().range(keyspace, request, consistency).await?;
         meta.known_leader = asked.handle().has_leader(keyspace);
         (meta.index, meta.age) = (answer.header.revision, answer.header.age);
-        Ok((answer.body.kvs.iter().filter_map(|kv| self.kept(kv)).collect(), meta))
+        Ok((answer.body.kvs.iter().filter_map(Self::kept).collect(), meta))
     }
 
     /// Keeps it; whether the condition held.

@@ -5,6 +5,7 @@ mod acl;
 mod agent;
 mod answer;
 mod asked;
+mod autopilot;
 mod catalog;
 mod config;
 mod coordinate;
@@ -26,6 +27,7 @@ mod serve;
 mod session;
 mod show;
 mod status;
+mod txn;
 
 pub(crate) use home::Home;
 pub(crate) use serve::Consul;

@@ -5,7 +5,8 @@ use futures::future::BoxFuture;
 use super::answer::Outcome;
 use super::asked::Asked;
 use super::{
-    acl, agent, catalog, config, coordinate, event, health, kv, operator, query, session, status,
+    acl, agent, autopilot, catalog, config, coordinate, event, health, kv, operator, query,
+    session, status, txn,
 };
 
 /// What whoever asks needs, where rights are looked at at all.
@@ -48,7 +49,7 @@ const ROUTES: &[Route] = routes! {
     Keys "GET" "kv/" kv::get;
     Keys "PUT" "kv/" kv::put;
     Keys "DELETE" "kv/" kv::delete;
-    Keys "PUT" "txn" kv::txn;
+    Keys "PUT" "txn" txn::txn;
 
     User "GET" "agent/self" agent::self_;
     User "GET" "agent/members" agent::members;
@@ -70,7 +71,7 @@ const ROUTES: &[Route] = routes! {
     User "GET" "agent/metrics" agent::metrics;
     User "GET" "agent/version" agent::version;
     User "GET" "agent/host" agent::host_info;
-    User "GET" "agent/monitor" agent::monitor;
+    Write "GET" "agent/monitor" agent::monitor;
     Write "PUT" "agent/join/" agent::join;
     Write "PUT" "agent/leave" agent::leave;
     Write "PUT" "agent/force-leave/" agent::force_leave;
@@ -133,6 +134,8 @@ const ROUTES: &[Route] = routes! {
     User "GET" "operator/raft/configuration" operator::raft_configuration;
     Write "DELETE" "operator/raft/peer" operator::remove_peer;
     Write "POST" "operator/raft/transfer-leader" operator::transfer_leader;
+    Read "GET" "operator/autopilot/configuration" autopilot::configuration;
+    Write "PUT" "operator/autopilot/configuration" autopilot::configure;
     User "GET" "operator/autopilot/health" operator::autopilot_health;
     User "GET" "operator/autopilot/state" operator::autopilot_state;
     Read "GET" "operator/keyring" operator::keyring;

@@ -34,8 +34,11 @@ impl Consul {
 
     /// Answers one request, whose path begins with `/v1/`.
     pub(crate) async fn serve(self, request: Request<Body>) -> Response<Body> {
-        let answer = self.answer(request).await;
-        answer.unwrap_or_else(Answer::from).into_response()
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = self.answer(request).await.unwrap_or_else(Answer::from);
+        // Without what follows the path: there may be a token in it.
+        tracing::debug!(%method, path, status = answer.code(), "request of a Consul client");
+        answer.into_response()
     }
 
     async fn answer(self, request: Request<Body>) -> Outcome {

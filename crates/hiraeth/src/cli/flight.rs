@@ -14,7 +14,6 @@ use super::output::{Format, Out, line, out};
 use super::remote::parse_time;
 use super::size::bytes;
 use super::text;
-use super::wall::wall;
 
 /// Show what a node did lately, from the flight recorder in its data directory.
 ///
@@ -88,7 +87,7 @@ fn show(out: &mut Out, arguments: &Arguments, timeline: &Timeline) -> anyhow::Re
         }
         Format::Table => {
             for entry in wanted {
-                writeln!(out, "{}  {}", wall(entry.wall_ms), told(entry))?;
+                writeln!(out, "{}  {}", api::calendar::wall(entry.wall_ms), told(entry))?;
             }
             for Damage { file, offset, len } in &timeline.damage {
                 let file = file.display();

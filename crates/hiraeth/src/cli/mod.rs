@@ -19,7 +19,6 @@ mod status;
 mod table;
 mod text;
 mod txn;
-mod wall;
 mod watch;
 
 pub(crate) use failure::{Done, EXIT_CODES, Usage, code, grpc_exit};

@@ -72,6 +72,11 @@ impl Handle {
         self.shared.directory()
     }
 
+    /// Waits for the node's end, for who would go on for as long as it is there.
+    pub async fn ended(&self) {
+        self.shared.ended().await;
+    }
+
     /// This node.
     #[must_use]
     pub fn node(&self) -> NodeId {

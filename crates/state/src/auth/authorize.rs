@@ -6,7 +6,7 @@ use types::{Code, KeyRange, KeyspaceId};
 use super::cover::{covers, merged};
 use super::{Auth, AuthCommand, PermissionKind, ROOT, Role, User, may_be_limited};
 use crate::command::Command;
-use crate::registry::RegistryCommand;
+use crate::registry::{self, RegistryCommand};
 use crate::request::{Query, TxnOp, TxnRequest};
 
 /// Who asks, once that is proven, by a token or otherwise.
@@ -154,7 +154,10 @@ impl<'a> Rights<'a> {
             RegistryCommand::Kv(write) => self.may_write(&KeyRange::single(&write.key)),
             RegistryCommand::KvDelete { key, .. } => self.may_write(&KeyRange::single(key)),
             RegistryCommand::Txn(ops) => ops.iter().all(|op| {
-                let keys = op.range();
+                let keys = match op {
+                    registry::TxnOp::Kv(op) => op.range(),
+                    registry::TxnOp::Catalog(_) => every_key(),
+                };
                 if op.writes() { self.may_write(&keys) } else { self.may_read(&keys) }
             }),
             RegistryCommand::Expire(_) => false,

@@ -215,7 +215,7 @@ proptest! {
         prop_assert_eq!(asks(&auth, Demand::Command(&command)), says(model(&needs)));
 
         let needs: Vec<_> = kv_ops.iter().map(|(_, range, kind)| (range.clone(), *kind)).collect();
-        let ops = kv_ops.into_iter().map(|(op, ..)| op).collect();
+        let ops = kv_ops.into_iter().map(|(op, ..)| crate::registry::TxnOp::Kv(op)).collect();
         let consul = Command::Registry(RegistryCommand::Txn(ops));
         prop_assert_eq!(asks(&auth, Demand::Command(&consul)), says(model(&needs)));
 

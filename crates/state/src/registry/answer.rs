@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::kv::TxnError;
 use super::name::{Name, ServiceName, TimerId};
+use super::operation::{TxnError, TxnResult};
 use super::record::Status;
-use crate::response::KeyValue;
 
 /// What the proposer is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,7 +21,7 @@ pub enum RegistryAnswer {
     /// How many of the things that were to expire did.
     Expired(u64),
     /// The transaction was carried out: what its operations answer, one after the other.
-    TxnDone(Vec<KeyValue>),
+    TxnDone(Vec<TxnResult>),
     /// The transaction was not carried out, for each of these reasons; nothing changed.
     TxnRefused(Vec<TxnError>),
 }

@@ -5,18 +5,15 @@ use types::{Code, Fault, limits};
 
 use super::command::{Expiry, Registration, RegistryCommand, Target};
 use super::kv::{KvCondition, KvOp, KvWrite};
-use super::name::{CheckKey, Name};
+use super::name::{CheckKey, InstanceKey, Name};
+use super::operation::{CatalogOp, TxnOp};
 use super::record::{Check, Definition, Instance, Node, Session};
 
 pub(crate) fn check(command: &RegistryCommand) -> Result<(), Fault> {
     match command {
         RegistryCommand::Register(registration) => check_registration(registration),
         RegistryCommand::Deregister(Target::Node(node)) => name("a node's name", node),
-        RegistryCommand::Deregister(Target::Instance(key)) => {
-            name("a node's name", &key.node)?;
-            name("a namespace", &key.namespace)?;
-            name("an instance's id", &key.id)
-        }
+        RegistryCommand::Deregister(Target::Instance(key)) => check_instance_key(key),
         RegistryCommand::Deregister(Target::Check(key)) => check_key(key),
         RegistryCommand::UpdateCheck { check, output, .. } => {
             check_key(check)?;
@@ -82,6 +79,12 @@ fn check_key(key: &CheckKey) -> Result<(), Fault> {
     name("a node's name", &key.node)?;
     name("a namespace", &key.namespace)?;
     name("a check's id", &key.id)
+}
+
+fn check_instance_key(key: &InstanceKey) -> Result<(), Fault> {
+    name("a node's name", &key.node)?;
+    name("a namespace", &key.namespace)?;
+    name("an instance's id", &key.id)
 }
 
 fn check_registration(registration: &Registration) -> Result<(), Fault> {
@@ -219,32 +222,14 @@ fn check_kv_prefix(prefix: &Bytes) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(super) fn check_txn(ops: &[KvOp]) -> Result<(), Fault> {
+pub(super) fn check_txn(ops: &[TxnOp]) -> Result<(), Fault> {
     few("operations", ops.len(), limits::REGISTRY_TXN_OPERATIONS)?;
     let mut bytes = 0;
     for op in ops {
-        bytes += op.range().start.len();
-        match op {
-            // Whether it names a session at all is an error of the operation.
-            KvOp::Put(write) => {
-                check_kv_size(write)?;
-                bytes += write.value.len();
-                if let KvCondition::Acquire(id) | KvCondition::Release(id) = &write.condition {
-                    short("a session's id", id, limits::REGISTRY_NAME_BYTES)?;
-                }
-            }
-            KvOp::GetTree { prefix } | KvOp::DeleteTree { prefix } => check_kv_prefix(prefix)?,
-            KvOp::CheckSession { key, session } => {
-                check_kv_key(key)?;
-                short("a session's id", session, limits::REGISTRY_NAME_BYTES)?;
-            }
-            KvOp::Get { key }
-            | KvOp::GetOrEmpty { key }
-            | KvOp::CheckIndex { key, .. }
-            | KvOp::CheckNotExists { key }
-            | KvOp::Delete { key }
-            | KvOp::DeleteIndex { key, .. } => check_kv_key(key)?,
-        }
+        bytes += match op {
+            TxnOp::Kv(op) => check_kv_op(op)?,
+            TxnOp::Catalog(op) => check_catalog_op(op)?,
+        };
     }
     if bytes > limits::REQUEST_BYTES {
         return Err(Code::RequestTooLarge.into());
@@ -252,28 +237,109 @@ pub(super) fn check_txn(ops: &[KvOp]) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Answers how many bytes of keys and values there are.
+fn check_kv_op(op: &KvOp) -> Result<usize, Fault> {
+    let mut bytes = op.range().start.len();
+    match op {
+        // Whether it names a session at all is an error of the operation.
+        KvOp::Put(write) => {
+            check_kv_size(write)?;
+            bytes += write.value.len();
+            if let KvCondition::Acquire(id) | KvCondition::Release(id) = &write.condition {
+                short("a session's id", id, limits::REGISTRY_NAME_BYTES)?;
+            }
+        }
+        KvOp::GetTree { prefix } | KvOp::DeleteTree { prefix } => check_kv_prefix(prefix)?,
+        KvOp::CheckSession { key, session } => {
+            check_kv_key(key)?;
+            short("a session's id", session, limits::REGISTRY_NAME_BYTES)?;
+        }
+        KvOp::Get { key }
+        | KvOp::GetOrEmpty { key }
+        | KvOp::CheckIndex { key, .. }
+        | KvOp::CheckNotExists { key }
+        | KvOp::Delete { key }
+        | KvOp::DeleteIndex { key, .. } => check_kv_key(key)?,
+    }
+    Ok(bytes)
+}
+
+/// Answers how many bytes of texts there are.
+fn check_catalog_op(op: &CatalogOp) -> Result<usize, Fault> {
+    let bytes = match op {
+        CatalogOp::GetNode { name: node, id } => {
+            name("a node's name", node)?;
+            short("a node's id", id, limits::REGISTRY_NAME_BYTES)?;
+            0
+        }
+        CatalogOp::SetNode { node, .. } => {
+            check_node(node)?;
+            bytes_of_node(node)
+        }
+        CatalogOp::DeleteNode { name: node, .. } => {
+            name("a node's name", node)?;
+            0
+        }
+        CatalogOp::SetInstance { instance, .. } => {
+            name("a node's name", &instance.node)?;
+            check_instance(instance)?;
+            bytes_of_instance(instance)
+        }
+        CatalogOp::GetInstance(key) | CatalogOp::DeleteInstance { key, .. } => {
+            check_instance_key(key)?;
+            0
+        }
+        CatalogOp::SetCheck { check, .. } => {
+            name("a node's name", &check.node)?;
+            check_check(check)?;
+            bytes_of_check(check)
+        }
+        CatalogOp::GetCheck(key) | CatalogOp::DeleteCheck { key, .. } => {
+            check_key(key)?;
+            0
+        }
+    };
+    if bytes > limits::REGISTRY_BYTES {
+        let most = limits::REGISTRY_BYTES;
+        return refuse(format!("a record of {bytes} bytes; at most {most} are allowed"))
+            .map(|()| 0);
+    }
+    Ok(bytes)
+}
+
+fn bytes_of_texts(texts: &[&Name]) -> usize {
+    texts.iter().map(|text| text.len()).sum()
+}
+
+fn bytes_of_pairs(pairs: &[(Name, Name)]) -> usize {
+    pairs.iter().map(|(key, value)| key.len() + value.len()).sum()
+}
+
+fn bytes_of_node(node: &Node) -> usize {
+    bytes_of_texts(&[&node.name, &node.id, &node.address])
+        + bytes_of_pairs(&node.meta)
+        + bytes_of_pairs(&node.tagged_addresses)
+}
+
+fn bytes_of_instance(it: &Instance) -> usize {
+    let tagged = it.tagged_addresses.iter();
+    bytes_of_texts(&[&it.namespace, &it.id, &it.service, &it.address, &it.zone])
+        + it.tags.iter().map(|tag| tag.len()).sum::<usize>()
+        + tagged.map(|it| it.tag.len() + it.address.len()).sum::<usize>()
+        + bytes_of_pairs(&it.meta)
+        + it.extra.len()
+}
+
+fn bytes_of_check(it: &Check) -> usize {
+    bytes_of_texts(&[&it.namespace, &it.id, &it.instance, &it.name])
+        + bytes_of_texts(&[&it.notes, &it.output, &it.kind])
+        + it.definition.target.len()
+}
+
 /// Bytes of every text in it.
 fn bytes_of(registration: &Registration) -> usize {
-    let of_texts = |texts: &[&Name]| -> usize { texts.iter().map(|text| text.len()).sum() };
-    let of_pairs = |pairs: &[(Name, Name)]| -> usize {
-        pairs.iter().map(|(key, value)| key.len() + value.len()).sum()
-    };
     let Registration { node, instance, checks, .. } = registration;
-    let of_node = of_texts(&[&node.name, &node.id, &node.address])
-        + of_pairs(&node.meta)
-        + of_pairs(&node.tagged_addresses);
-    let of_instance = instance.as_ref().map_or(0, |it| {
-        let tagged = it.tagged_addresses.iter();
-        of_texts(&[&it.namespace, &it.id, &it.service, &it.address, &it.zone])
-            + it.tags.iter().map(|tag| tag.len()).sum::<usize>()
-            + tagged.map(|it| it.tag.len() + it.address.len()).sum::<usize>()
-            + of_pairs(&it.meta)
-            + it.extra.len()
-    });
-    let of_check = |it: &Check| {
-        of_texts(&[&it.namespace, &it.id, &it.instance, &it.name])
-            + of_texts(&[&it.notes, &it.output, &it.kind])
-            + it.definition.target.len()
-    };
-    of_node + of_instance + checks.iter().map(|it| of_check(&it.check)).sum::<usize>()
+    bytes_of_node(node)
+        + instance.as_ref().map_or(0, bytes_of_instance)
+        + checks.iter().map(|it| bytes_of_check(&it.check)).sum::<usize>()
 }

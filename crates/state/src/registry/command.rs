@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use types::Revision;
 
-use super::kv::{KvOp, KvWrite};
+use super::kv::KvWrite;
 use super::name::{CheckKey, InstanceKey, Name};
+use super::operation::TxnOp;
 use super::record::{Check, Instance, Node, Session, Status};
 
 /// A change of the registry. In the records that come with one, the revisions and the timers are not
@@ -51,7 +52,7 @@ pub enum RegistryCommand {
         index: u64,
     },
     /// Consul's transaction: all of it at one revision, or nothing.
-    Txn(Vec<KvOp>),
+    Txn(Vec<TxnOp>),
 }
 
 impl RegistryCommand {
@@ -60,7 +61,7 @@ impl RegistryCommand {
     pub fn needs_room(&self) -> bool {
         match self {
             Self::Register(_) | Self::CreateSession(_) | Self::Kv(_) => true,
-            Self::Txn(ops) => ops.iter().any(|op| matches!(op, KvOp::Put(_))),
+            Self::Txn(ops) => ops.iter().any(TxnOp::sets),
             Self::Deregister(_)
             | Self::UpdateCheck { .. }
             | Self::DestroySession { .. }

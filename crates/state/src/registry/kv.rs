@@ -124,12 +124,3 @@ impl KvOp {
         }
     }
 }
-
-/// Why a transaction was not carried out.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TxnError {
-    /// The place of the operation among all, from 0.
-    pub op: u32,
-    /// What is wrong with it, in Consul's words.
-    pub what: String,
-}

@@ -35,7 +35,7 @@ pub(crate) fn carry_out(
     match &command {
         RegistryCommand::Kv(write) => return put(write, stage),
         RegistryCommand::KvDelete { key, index } => return delete(key, *index, stage),
-        RegistryCommand::Txn(ops) => return txn::carry_out(ops, stage),
+        RegistryCommand::Txn(ops) => return txn::carry_out(ops, stage, changes),
         _ => {}
     }
     let Stage { region, registry, space, reader, batch, events } = stage;

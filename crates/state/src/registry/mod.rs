@@ -15,6 +15,7 @@ mod kv;
 mod machine;
 mod model;
 mod name;
+mod operation;
 pub mod query;
 mod record;
 mod sample;
@@ -22,9 +23,10 @@ mod txn;
 
 pub use answer::{Changes, CheckTimer, RegistryAnswer, Timer, TimerChange};
 pub use command::{CheckRegistration, Expiry, Registration, RegistryCommand, Target};
-pub use kv::{KvCondition, KvOp, KvWrite, TxnError};
+pub use kv::{KvCondition, KvOp, KvWrite};
 pub use model::Registry;
 pub use name::{CheckKey, DEFAULT_NAMESPACE, InstanceKey, Name, ServiceName, TimerId};
+pub use operation::{CatalogOp, TxnError, TxnOp, TxnResult};
 pub use record::{
     Behavior, Check, Definition, Instance, Node, Pairs, Session, Status, TaggedAddress, Weights,
 };

@@ -65,6 +65,11 @@ impl ServiceName {
 }
 
 impl InstanceKey {
+    /// Not after any on this node.
+    pub(crate) fn first_on(node: &Name) -> Self {
+        Self { node: node.clone(), namespace: Name::default(), id: Name::default() }
+    }
+
     /// The instance `id` in `namespace` on `node`.
     #[must_use]
     pub fn new(node: &str, namespace: &str, id: &str) -> Self {
@@ -73,6 +78,11 @@ impl InstanceKey {
 }
 
 impl CheckKey {
+    /// Not after any on this node.
+    pub(crate) fn first_on(node: &Name) -> Self {
+        Self { node: node.clone(), namespace: Name::default(), id: Name::default() }
+    }
+
     /// The check `id` in `namespace` on `node`.
     #[must_use]
     pub fn new(node: &str, namespace: &str, id: &str) -> Self {

@@ -182,6 +182,15 @@ impl Check {
         CheckKey { node: self.node.clone(), namespace: self.namespace.clone(), id: self.id.clone() }
     }
 
+    /// The instance it is about.
+    pub(crate) fn about(&self) -> InstanceKey {
+        InstanceKey {
+            node: self.node.clone(),
+            namespace: self.namespace.clone(),
+            id: self.instance.clone(),
+        }
+    }
+
     /// Whether it is about this instance.
     pub(crate) fn is_about(&self, namespace: &str, instance: &str) -> bool {
         (&*self.namespace, &*self.instance) == (namespace, instance)

@@ -8,7 +8,7 @@ use types::{KeyRange, ReadFailure, Reader, Revision};
 use super::KeySpace;
 use super::consul::{granted, modify_index};
 use super::write::Change;
-use crate::registry::KvWrite;
+use crate::registry::{Behavior, KvWrite, Session};
 use crate::response::KeyValue;
 
 /// What was tried so far.
@@ -77,14 +77,42 @@ impl<'a> Draft<'a> {
         let before = self.get(&write.key)?;
         let Some(mut after) = granted(write, before.as_ref()) else { return Ok(None) };
         if before.as_ref() != Some(&after) {
-            after.mod_revision = self.revision;
             after.create_revision = before.map_or(self.revision, |before| before.create_revision);
-            // Only the last of its versions in here is written.
-            let again = self.touched.get(&write.key).is_some_and(|it| it.now.is_some());
-            after.version += i64::from(!again);
-            self.touch(&write.key, Some(after.clone()));
+            after = self.set(after);
         }
         Ok(Some(after))
+    }
+
+    /// Sets what is another version of its key.
+    fn set(&mut self, mut after: KeyValue) -> KeyValue {
+        after.mod_revision = self.revision;
+        // Only the last of its versions in here is written.
+        let again = self.touched.get(&after.key).is_some_and(|it| it.now.is_some());
+        after.version += i64::from(!again);
+        let key = after.key.clone();
+        self.touch(&key, Some(after.clone()));
+        after
+    }
+
+    /// A session ended: lets go of the keys it holds by now, or deletes them. Answers them.
+    pub(crate) fn end_session(&mut self, session: &Session) -> Result<Vec<Bytes>, ReadFailure> {
+        let id = session.id.as_bytes();
+        let holds = |touched: &Touched| touched.now.as_ref().is_some_and(|kv| *kv.session == *id);
+        let mut keys: BTreeSet<Bytes> = self.space.locks.held(id).into_iter().collect();
+        keys.retain(|key| self.touched.get(key).is_none_or(holds));
+        let touched = self.touched.iter().filter(|(_, touched)| holds(touched));
+        keys.extend(touched.map(|(key, _)| key.clone()));
+        for key in &keys {
+            match session.behavior {
+                Behavior::Delete => self.delete(key),
+                Behavior::Release => {
+                    if let Some(before) = self.get(key)? {
+                        self.set(KeyValue { session: Bytes::new(), ..before });
+                    }
+                }
+            }
+        }
+        Ok(keys.into_iter().collect())
     }
 
     pub(crate) fn delete(&mut self, key: &Bytes) {

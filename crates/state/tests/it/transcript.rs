@@ -7,7 +7,7 @@ use std::path::Path;
 use bytes::Bytes;
 use state::alarms::{Alarm, AlarmKind};
 use state::command::{Command, Envelope, SessionTag};
-use state::registry::RegistryAnswer;
+use state::registry::{RegistryAnswer, TxnResult};
 use state::response::{Event, KeyValue, Outcome, Position, Response};
 use state::{Effects, FetchError, LeaseChange};
 use types::{Epoch, Fault, KeyRange, LeaseId, NodeId, RegionId, Revision};
@@ -180,7 +180,17 @@ impl Script {
             Response::Put { prev } => kvs.extend(prev),
             Response::Delete { prev, .. } => kvs.extend(prev),
             Response::Range(range) => kvs.extend(&range.kvs),
-            Response::Registry(RegistryAnswer::TxnDone(records)) => kvs.extend(records),
+            Response::Registry(RegistryAnswer::TxnDone(results)) => {
+                for result in results {
+                    let line = match result {
+                        TxnResult::Kv(kv) => show(kv),
+                        TxnResult::Node(it) => format!("node {}", registry::show::node(it)),
+                        TxnResult::Instance(it) => registry::show::instance(it),
+                        TxnResult::Check(it) => registry::show::named_check(it),
+                    };
+                    self.say(format!("{indent}{line}"));
+                }
+            }
             Response::Registry(RegistryAnswer::TxnRefused(errors)) => {
                 errors.iter().for_each(|it| self.say(format!("{indent}{}: {}", it.op, it.what)));
             }

@@ -4,6 +4,7 @@
 mod check;
 mod health;
 mod maintenance;
+mod monitor;
 mod own;
 mod place;
 mod register;
@@ -12,8 +13,9 @@ mod service;
 pub(super) use check::{checks, deregister_check, fail, pass, register_check, update, warn};
 pub(super) use health::{service_by_id, service_by_name};
 pub(super) use maintenance::{node_maintenance, service_maintenance};
+pub(super) use monitor::monitor;
 pub(super) use own::{
-    force_leave, host_info, join, leave, members, metrics, monitor, reload, self_, version,
+    force_leave, host_info, join, leave, members, metrics, reload, self_, version,
 };
 pub(super) use register::{deregister, register};
 pub(super) use service::{service, services};

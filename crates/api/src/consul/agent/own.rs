@@ -1,6 +1,5 @@
 //! What a server says of itself and of the others.
 
-use hyper::StatusCode;
 use node::NodeState;
 use serde_json::{Map, Value, json};
 use state::directory::NodeRecord;
@@ -196,14 +195,4 @@ pub(in crate::consul) async fn force_leave(asked: &Asked) -> Outcome {
         return Ok(Answer::done());
     }
     Err(Problem::failed(format!("agent: No node found with name '{name}'")))
-}
-
-/// `GET /v1/agent/monitor`
-pub(in crate::consul) async fn monitor(asked: &Asked) -> Outcome {
-    let level = asked.parameters.get("loglevel").unwrap_or("INFO").to_uppercase();
-    if !["TRACE", "DEBUG", "INFO", "WARN", "ERROR"].contains(&&*level) {
-        return Err(Problem::bad(format!("Unknown log level: {level}")));
-    }
-    let text = "logs are not sent over HTTP here: look at the server's own\n";
-    Ok(Answer::text(text).status(StatusCode::NOT_IMPLEMENTED))
 }

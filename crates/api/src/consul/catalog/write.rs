@@ -1,13 +1,12 @@
 use serde_json::Value;
 use state::registry::{
-    CheckKey, CheckRegistration, DEFAULT_NAMESPACE, InstanceKey, Name, Node, Registration,
-    RegistryCommand, Status, Target,
+    CheckKey, CheckRegistration, DEFAULT_NAMESPACE, InstanceKey, Registration, RegistryCommand,
+    Target,
 };
-use types::Revision;
 
 use crate::consul::answer::{Answer, Outcome};
 use crate::consul::asked::Asked;
-use crate::consul::definition::{self, Of};
+use crate::consul::definition;
 use crate::consul::input::Input;
 use crate::consul::problem::Problem;
 
@@ -31,15 +30,7 @@ pub(in crate::consul) async fn register(asked: &Asked) -> Outcome {
     if name.is_empty() || (address.is_empty() && !skip_node_update) {
         return Err(Problem::bad("Must provide a node name and an address"));
     }
-    let node = Node {
-        name: Name::clone(&name),
-        id: input.name(&["id"])?,
-        address,
-        tagged_addresses: input.pairs(&["taggedaddresses"])?,
-        meta: input.pairs(&["nodemeta", "meta"])?,
-        created: Revision(0),
-        modified: Revision(0),
-    };
+    let node = definition::node(&input, &name)?;
     let service = input.get(&["service"]).filter(|it| !it.is_null());
     let instance = match service {
         None => None,
@@ -50,9 +41,8 @@ pub(in crate::consul) async fn register(asked: &Asked) -> Outcome {
     all.extend(input.list(&["checks"])?);
     let mut checks: Vec<CheckRegistration> = Vec::new();
     for value in all {
-        let of = Of { node: &name, instance: "", id: String::new(), name: String::new() };
-        let check = definition::check(&Input::of(value)?, of, Status::Critical)?;
-        checks.push(definition::passive(check));
+        let check = definition::catalog_check(&Input::of(value)?, &name)?;
+        checks.push(CheckRegistration { check, keep_status: false });
     }
     let registration =
         Registration { node, skip_node_update, instance, checks, replace_checks: false };

@@ -8,7 +8,7 @@ use state::response::KeyValue;
 /// A key as Consul's clients are shown it.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Shown<'a> {
+pub(in crate::consul) struct Shown<'a> {
     lock_index: u64,
     key: Cow<'a, str>,
     flags: u64,
@@ -20,7 +20,7 @@ pub(super) struct Shown<'a> {
 }
 
 /// With its value, in base64; none is `null`.
-pub(super) fn record(kv: &KeyValue) -> Shown<'_> {
+pub(in crate::consul) fn record(kv: &KeyValue) -> Shown<'_> {
     let value = (!kv.value.is_empty()).then(|| STANDARD.encode(&kv.value));
     let session = (!kv.session.is_empty()).then(|| String::from_utf8_lossy(&kv.session));
     Shown {

@@ -10,14 +10,16 @@ use definition::Definition;
 use super::answer::{Answer, Outcome};
 use super::asked::Asked;
 use super::home::uuid;
-use super::kept::{Condition, Kept, Kind};
+use super::kept::{Condition, Kept, Kind, change, compare, delete, put};
 use super::problem::Problem;
 use super::session::random;
 
 const QUERIES: Kind = Kind("query");
+/// By name, the id of the query that has it.
+const NAMES: Kind = Kind("query-name");
 /// How many there may be.
 const QUERIES_KEPT: usize = 1_024;
-/// Bytes of one: a name is searched by reading all.
+/// Bytes of one: they are listed all together.
 const QUERY_BYTES: usize = 4 << 10;
 
 fn not_found() -> Problem {
@@ -47,27 +49,51 @@ fn definition(asked: &Asked) -> Result<Definition, Problem> {
     Definition::of(&asked.json()?)
 }
 
-/// Whether another query has the name already, and how many there are.
-async fn look(asked: &Asked, id: &str, definition: &Definition) -> Result<usize, Problem> {
-    let (all, _) = QUERIES.now(asked, "").await?;
-    let is_taken = !definition.name.is_empty()
-        && all.iter().any(|it| it.name != id && it.value["Name"] == definition.name);
-    if is_taken {
-        let name = &definition.name;
-        return Err(Problem::failed(format!("name '{name}' aliases an existing query name")));
-    }
-    Ok(all.len())
+fn name_of(query: &Kept) -> &str {
+    query.value["Name"].as_str().unwrap_or_default()
+}
+
+fn taken(name: &str) -> Problem {
+    Problem::failed(format!("name '{name}' aliases an existing query name"))
 }
 
 /// `POST /v1/query`
 pub(super) async fn create(asked: &Asked) -> Outcome {
     let definition = definition(asked)?;
     let id = uuid(random(asked));
-    if look(asked, &id, &definition).await? >= QUERIES_KEPT {
+    if QUERIES.now(asked, "").await?.0.len() >= QUERIES_KEPT {
         return Err(Problem::failed(format!("there are {QUERIES_KEPT} queries already")));
     }
-    QUERIES.keep(asked, &id, &definition.shown(&id), Condition::Index(0)).await?;
+    if !keep(asked, &id, &definition, None).await? {
+        return Err(taken(&definition.name));
+    }
     Ok(Answer::json(&json!({ "ID": id })))
+}
+
+/// Keeps a query in the place of the one that is known, with its name, which nobody else may have: of two
+/// at once, one does not get it. Answers whether it was so.
+async fn keep(
+    asked: &Asked,
+    id: &str,
+    definition: &Definition,
+    known: Option<&Kept>,
+) -> Result<bool, Problem> {
+    let (query, name) = (QUERIES.key(id), definition.name.as_str());
+    let index = known.map_or(0, |it| it.modified.get().unsigned_abs());
+    let mut conditions = compare(&query, Condition::Index(index));
+    let mut ops = vec![put(query, &definition.shown(id))];
+    let before = known.map(name_of).unwrap_or_default();
+    if before != name {
+        if !before.is_empty() {
+            ops.push(delete(&NAMES.key(before)));
+        }
+        if !name.is_empty() {
+            let key = NAMES.key(name);
+            conditions.extend(compare(&key, Condition::Index(0)));
+            ops.push(put(key, &json!({ "ID": id })));
+        }
+    }
+    change(asked, conditions, ops).await
 }
 
 /// `GET /v1/query/:id`, and what is done with one: `/execute` and `/explain`.
@@ -91,25 +117,46 @@ pub(super) async fn update(asked: &Asked) -> Outcome {
     let id = asked.name("query ID")?;
     let definition = definition(asked)?;
     let known = QUERIES.one_now(asked, &id).await?.ok_or_else(not_found)?;
-    look(asked, &id, &definition).await?;
-    let condition = Condition::Index(known.modified.get().unsigned_abs());
-    if !QUERIES.keep(asked, &id, &definition.shown(&id), condition).await? {
+    if keep(asked, &id, &definition, Some(&known)).await? {
+        return Ok(Answer::done());
+    }
+    let name = &definition.name;
+    match holder(asked, name).await? {
+        Some(other) if other != id => Err(taken(name)),
+        _ => Err(Problem::failed("the query was changed by somebody else: try again")),
+    }
+}
+
+/// `DELETE /v1/query/:id`
+pub(super) async fn remove(asked: &Asked) -> Outcome {
+    let id = asked.name("query ID")?;
+    let Some(known) = QUERIES.one_now(asked, &id).await? else { return Ok(Answer::done()) };
+    let key = QUERIES.key(&id);
+    let index = known.modified.get().unsigned_abs();
+    let mut ops = vec![delete(&key)];
+    if !name_of(&known).is_empty() {
+        ops.push(delete(&NAMES.key(name_of(&known))));
+    }
+    if !change(asked, compare(&key, Condition::Index(index)), ops).await? {
         return Err(Problem::failed("the query was changed by somebody else: try again"));
     }
     Ok(Answer::done())
 }
 
-/// `DELETE /v1/query/:id`
-pub(super) async fn remove(asked: &Asked) -> Outcome {
-    QUERIES.drop(asked, &asked.name("query ID")?, Condition::Always).await?;
-    Ok(Answer::done())
+/// The id of the query that has a name.
+async fn holder(asked: &Asked, name: &str) -> Result<Option<String>, Problem> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let found = NAMES.one_now(asked, name).await?;
+    Ok(found.and_then(|it| it.value["ID"].as_str().map(str::to_owned)))
 }
 
-/// The query of that id, or of that name.
+/// The query of that id, or of that name. Those without a name have none to be asked by.
 async fn named(asked: &Asked, name: &str) -> Result<Kept, Problem> {
     if let Some(found) = QUERIES.one_now(asked, name).await? {
         return Ok(found);
     }
-    let (all, _) = QUERIES.now(asked, "").await?;
-    all.into_iter().find(|it| it.value["Name"] == *name).ok_or_else(not_found)
+    let id = holder(asked, name).await?.ok_or_else(not_found)?;
+    QUERIES.one_now(asked, &id).await?.ok_or_else(not_found)
 }

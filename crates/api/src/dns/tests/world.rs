@@ -21,6 +21,8 @@ use super::decode::{Read, decode};
 
 #[derive(Default)]
 pub(super) struct World {
+    /// What answers are put into order by.
+    pub(super) seed: u64,
     pub(super) nodes: BTreeMap<Name, Arc<Node>>,
     pub(super) members: Vec<Member>,
     pub(super) servers: Vec<Server>,
@@ -148,7 +150,7 @@ impl World {
 
     pub(super) fn respond(&self, packet: &[u8], over: Over) -> Option<Vec<u8>> {
         let zone = Zone::new("consul", "dc1", 0).unwrap();
-        let mut order = Order::seeded(7);
+        let mut order = Order::seeded(7 + self.seed);
         let answer = respond(packet, over, &zone, self, &mut order, 1_700_000_000);
         answer.now_or_never().unwrap().map(|(bytes, _)| bytes)
     }

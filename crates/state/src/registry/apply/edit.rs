@@ -1,7 +1,7 @@
 //! One command's changes: of the records, of the model, and of who has to be told. Everything a command
 //! changes it changes through here, at one revision.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use types::{Batch, RegionId, Revision};
@@ -28,6 +28,10 @@ pub(crate) struct Edit<'a> {
     pub(super) untold_services: BTreeSet<ServiceName>,
     pub(super) untold_nodes: BTreeSet<Name>,
     pub(super) untold_lists: bool,
+    /// Services that lost their last instance, and the index that their checks had.
+    ended_services: BTreeMap<ServiceName, Revision>,
+    /// Who carries out many changes at once looks itself whether the lists of services are others.
+    pub(super) leaves_lists: bool,
 }
 
 impl<'a> Edit<'a> {
@@ -49,6 +53,8 @@ impl<'a> Edit<'a> {
             untold_services: BTreeSet::new(),
             untold_nodes: BTreeSet::new(),
             untold_lists: false,
+            ended_services: BTreeMap::new(),
+            leaves_lists: false,
         }
     }
 
@@ -73,10 +79,13 @@ impl<'a> Edit<'a> {
         self.batch.put(keys::node(self.region, &node.name), out.finish());
         // Here: what a new one has as its indexes looks as if it were told already.
         self.changes.nodes.insert(node.name.clone());
+        let known = self.registry.nodes.get(&node.name);
+        let reborn = known.is_some_and(|it| it.record.created != node.created);
         let slot = self.registry.insert_node(Arc::new(node));
         self.registry.lists.nodes = self.revision;
         self.changes.node_list = true;
-        self.touch_node(slot, Told::Yes);
+        // Of one that takes the place of another, when its checks changed is not when it came about.
+        self.touch_node(slot, if reborn { Told::No } else { Told::Yes });
         self.touch_services_on(slot, Told::Yes);
         slot
     }
@@ -127,6 +136,7 @@ impl<'a> Edit<'a> {
     ) -> Option<At> {
         instance.modified = self.revision;
         let moved = before.as_ref().is_some_and(|it| it.service != instance.service);
+        let reborn = before.as_ref().is_some_and(|it| it.created != instance.created);
         let checks = if moved { self.move_out(node, &instance.key()) } else { Vec::new() };
         let shown = before.is_some_and(|it| it.tags != instance.tags)
             && self
@@ -143,9 +153,14 @@ impl<'a> Edit<'a> {
             self.touch_service_list(service);
         }
         self.touch_node(node, Told::Yes);
-        // Of one that moved in the record does not tell when; with other tags, lists of checks show them.
-        self.touch_service(service, if moved || shown { Told::No } else { Told::Yes });
-        if begins || shown {
+        // Of one that moved in the record does not tell when; of one that takes the place of another, not
+        // since when the service is there; with other tags, lists of checks show them.
+        let untold = moved || reborn || shown;
+        self.touch_service(service, if untold { Told::No } else { Told::Yes });
+        if begins {
+            self.begin_service(service);
+        }
+        if shown {
             self.touch_service_checks(service);
         }
         if shown {
@@ -172,10 +187,10 @@ impl<'a> Edit<'a> {
             self.batch.delete(record);
             self.registry.drop_check(node, &check.key());
         }
-        let left = self.take_out(node, key);
-        if let Some(service) = left.filter(|_| !checks.is_empty()) {
-            self.touch_service_checks(service);
+        if let Some(at) = at.filter(|_| !checks.is_empty()) {
+            self.touch_service_checks(at.service);
         }
+        self.take_out(node, key);
         checks
     }
 
@@ -190,19 +205,29 @@ impl<'a> Edit<'a> {
         self.take_out(node, key);
     }
 
-    /// Removes an instance that has no checks any more. Answers its service, if that is still there.
-    fn take_out(&mut self, node: Slot, key: &InstanceKey) -> Option<Slot> {
-        let (instance, left, other) = self.registry.drop_instance(node, key)?;
+    /// A service is there that was not, or not at one moment of this command.
+    fn begin_service(&mut self, service: Slot) {
+        let Some(entry) = self.registry.services.at_mut(service) else { return };
+        let before = self.ended_services.remove(&entry.name);
+        entry.checks_index = before.unwrap_or(self.revision);
+    }
+
+    /// Removes an instance that has no checks any more.
+    fn take_out(&mut self, node: Slot, key: &InstanceKey) {
+        let at = self.registry.find_instance(node, &key.namespace, &key.id);
+        let service = at.and_then(|at| self.registry.services.at(at.service));
+        let of_checks = service.map_or(self.revision, |service| service.checks_index);
+        let Some((instance, left, other)) = self.registry.drop_instance(node, key) else { return };
         self.batch.delete(keys::instance(self.region, &instance));
         if other {
             self.touch_services_of(&instance.namespace);
         }
         self.touch_node(node, Told::No);
         if let Some(service) = left {
-            self.touch_service(service, Told::No);
-            return Some(service);
+            return self.touch_service(service, Told::No);
         }
         let name = instance.service_name();
+        self.ended_services.insert(name.clone(), of_checks);
         self.changes.services.insert(name.clone());
         self.untold_services.insert(name.clone());
         if let Some(oldest) = self.registry.gone_services.insert(name, self.revision) {
@@ -210,6 +235,5 @@ impl<'a> Edit<'a> {
             self.batch.delete(keys::service_index(self.region, &oldest));
             self.untold_lists = true;
         }
-        None
     }
 }

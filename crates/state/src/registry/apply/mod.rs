@@ -6,6 +6,7 @@ mod expire;
 mod register;
 mod sessions;
 mod told;
+mod tried;
 
 use types::Fault;
 

@@ -101,6 +101,9 @@ impl Edit<'_> {
 
     /// The list of a namespace's services.
     pub(super) fn touch_services_of(&mut self, namespace: &Name) {
+        if self.leaves_lists {
+            return;
+        }
         let mut out = Writer::default();
         out.revision(self.revision);
         self.batch.put(keys::service_list(self.region, namespace), out.finish());

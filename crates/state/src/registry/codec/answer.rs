@@ -1,9 +1,9 @@
 //! Answers, inside of outcomes.
 
-use crate::codec::outcome::{get_key_value, put_key_value};
+use super::operation::{get_result, put_result};
 use crate::codec::primitives::{CodecError, Cursor, Writer};
 use crate::registry::answer::RegistryAnswer;
-use crate::registry::kv::TxnError;
+use crate::registry::operation::TxnError;
 
 pub(crate) fn put_answer(out: &mut Writer, answer: &RegistryAnswer) {
     match answer {
@@ -19,10 +19,10 @@ pub(crate) fn put_answer(out: &mut Writer, answer: &RegistryAnswer) {
             out.byte(2);
             out.number(*count);
         }
-        RegistryAnswer::TxnDone(kvs) => {
+        RegistryAnswer::TxnDone(results) => {
             out.byte(3);
-            out.number(kvs.len() as u64);
-            kvs.iter().for_each(|kv| put_key_value(out, kv));
+            out.number(results.len() as u64);
+            results.iter().for_each(|result| put_result(out, result));
         }
         RegistryAnswer::TxnRefused(errors) => {
             out.byte(4);
@@ -40,7 +40,7 @@ pub(crate) fn get_answer(from: &mut Cursor) -> Result<RegistryAnswer, CodecError
         0 => RegistryAnswer::Done { changed: from.flag()? },
         1 => RegistryAnswer::Granted(from.flag()?),
         2 => RegistryAnswer::Expired(from.number()?),
-        3 => RegistryAnswer::TxnDone(from.list(get_key_value)?),
+        3 => RegistryAnswer::TxnDone(from.list(get_result)?),
         4 => RegistryAnswer::TxnRefused(
             from.list(|from| Ok(TxnError { op: from.small()?, what: from.text()? }))?,
         ),

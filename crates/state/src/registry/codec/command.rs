@@ -1,6 +1,7 @@
 //! Commands, inside of envelopes.
 
-use super::kv::{get_kv, get_kv_op, put_kv, put_kv_op};
+use super::kv::{get_kv, put_kv};
+use super::operation::{get_operation, put_operation};
 use super::records::{
     get_check, get_instance, get_name, get_node, get_session, get_status, put_check, put_instance,
     put_name, put_node, put_session, put_status,
@@ -81,7 +82,7 @@ pub(crate) fn put_registry(out: &mut Writer, command: &RegistryCommand) {
             out.byte(TXN);
             out.number(ops.len() as u64);
             for op in ops {
-                put_kv_op(out, op);
+                put_operation(out, op);
             }
         }
     }
@@ -102,7 +103,7 @@ pub(crate) fn get_registry(from: &mut Cursor) -> Result<RegistryCommand, CodecEr
         EXPIRE => RegistryCommand::Expire(from.list(get_expiry)?),
         KV => RegistryCommand::Kv(get_kv(from)?),
         KV_DELETE => RegistryCommand::KvDelete { key: from.bytes()?, index: from.number()? },
-        TXN => RegistryCommand::Txn(from.list(get_kv_op)?),
+        TXN => RegistryCommand::Txn(from.list(get_operation)?),
         _ => return Err(from.error("an unknown command of the registry")),
     })
 }

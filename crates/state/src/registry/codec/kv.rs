@@ -65,8 +65,8 @@ pub(super) fn put_kv_op(out: &mut Writer, op: &KvOp) {
     }
 }
 
-pub(super) fn get_kv_op(from: &mut Cursor) -> Result<KvOp, CodecError> {
-    Ok(match from.byte()? {
+pub(super) fn get_kv_op(kind: u8, from: &mut Cursor) -> Result<KvOp, CodecError> {
+    Ok(match kind {
         0 => KvOp::Put(get_kv(from)?),
         1 => KvOp::Get { key: from.bytes()? },
         2 => KvOp::GetOrEmpty { key: from.bytes()? },

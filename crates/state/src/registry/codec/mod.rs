@@ -3,6 +3,7 @@
 mod answer;
 mod command;
 mod kv;
+mod operation;
 mod records;
 #[cfg(test)]
 pub(crate) mod tests;

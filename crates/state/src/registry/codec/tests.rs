@@ -8,8 +8,10 @@ use super::{
 use crate::codec::primitives::{CodecError, Cursor, Writer};
 use crate::registry::answer::RegistryAnswer;
 use crate::registry::command::{CheckRegistration, Expiry, Registration, RegistryCommand, Target};
-use crate::registry::kv::{KvCondition, KvOp, KvWrite, TxnError};
+use crate::registry::kv::{KvCondition, KvOp, KvWrite};
 use crate::registry::name::{CheckKey, InstanceKey, Name, TimerId};
+use crate::registry::operation::{CatalogOp, TxnError, TxnOp, TxnResult};
+use crate::registry::query::NamedCheck;
 use crate::registry::record::{
     Behavior, Check, Definition, Instance, Node, Pairs, Session, Status, TaggedAddress, Weights,
 };
@@ -210,6 +212,24 @@ fn kv_op() -> impl Strategy<Value = KvOp> {
     ]
 }
 
+fn operation() -> impl Strategy<Value = TxnOp> {
+    let index = || proptest::option::of(any::<u64>());
+    let instance_key = || names::<3>().prop_map(|[a, b, c]| InstanceKey::new(&a, &b, &c));
+    let catalog = prop_oneof![
+        names::<2>().prop_map(|[name, id]| CatalogOp::GetNode { name, id }),
+        (node(), index()).prop_map(|(it, index)| CatalogOp::SetNode { node: it.into(), index }),
+        (name(), index()).prop_map(|(name, index)| CatalogOp::DeleteNode { name, index }),
+        instance_key().prop_map(CatalogOp::GetInstance),
+        (instance(), index())
+            .prop_map(|(it, index)| CatalogOp::SetInstance { instance: it.into(), index }),
+        (instance_key(), index()).prop_map(|(key, index)| CatalogOp::DeleteInstance { key, index }),
+        check_key().prop_map(CatalogOp::GetCheck),
+        (check(), index()).prop_map(|(it, index)| CatalogOp::SetCheck { check: it.into(), index }),
+        (check_key(), index()).prop_map(|(key, index)| CatalogOp::DeleteCheck { key, index }),
+    ];
+    prop_oneof![kv_op().prop_map(TxnOp::Kv), catalog.prop_map(TxnOp::Catalog)]
+}
+
 pub(crate) fn command() -> impl Strategy<Value = RegistryCommand> {
     prop_oneof![
         registration().prop_map(|it| RegistryCommand::Register(Box::new(it))),
@@ -223,13 +243,22 @@ pub(crate) fn command() -> impl Strategy<Value = RegistryCommand> {
         proptest::collection::vec(expiry(), 0..4).prop_map(RegistryCommand::Expire),
         kv().prop_map(RegistryCommand::Kv),
         (opaque(), any::<u64>()).prop_map(|(key, index)| RegistryCommand::KvDelete { key, index }),
-        proptest::collection::vec(kv_op(), 0..4).prop_map(RegistryCommand::Txn),
+        proptest::collection::vec(operation(), 0..4).prop_map(RegistryCommand::Txn),
     ]
 }
 
 pub(crate) fn answer() -> impl Strategy<Value = RegistryAnswer> {
     let error = (any::<u32>(), ".{0,9}").prop_map(|(op, what)| TxnError { op, what });
-    let records = proptest::collection::vec(crate::codec::tests::key_value(), 0..3);
+    let result = prop_oneof![
+        crate::codec::tests::key_value().prop_map(TxnResult::Kv),
+        node().prop_map(|it| TxnResult::Node(it.into())),
+        instance().prop_map(|it| TxnResult::Instance(it.into())),
+        (check(), proptest::option::of(instance())).prop_map(|(check, instance)| {
+            let instance = instance.map(Into::into);
+            TxnResult::Check(NamedCheck { check: check.into(), instance })
+        }),
+    ];
+    let records = proptest::collection::vec(result, 0..3);
     prop_oneof![
         records.prop_map(RegistryAnswer::TxnDone),
         proptest::collection::vec(error, 0..3).prop_map(RegistryAnswer::TxnRefused),

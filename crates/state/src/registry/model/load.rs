@@ -101,8 +101,10 @@ impl Registry {
                 let name: Name = key.rest.into();
                 match self.nodes.get_mut(&name) {
                     Some(node) => {
-                        node.index = node.index.max(index);
-                        node.checks_index = node.checks_index.max(of_checks);
+                        // One from before this node came about says nothing of it.
+                        if index >= node.record.created {
+                            (node.index, node.checks_index) = (index, of_checks);
+                        }
                     }
                     None => fits = self.gone_nodes.insert(name, index).is_none(),
                 }

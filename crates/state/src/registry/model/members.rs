@@ -115,6 +115,10 @@ impl Residents {
         self.0.iter()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// By namespace and id.
     pub(crate) fn sorted(&self) -> Vec<&Resident> {
         let mut all: Vec<&Resident> = self.0.iter().collect();

@@ -1,7 +1,7 @@
 //! What there may be at most.
 
 use state::command::Command;
-use state::registry::{KvCondition, KvOp, KvWrite, RegistryAnswer, RegistryCommand};
+use state::registry::{KvCondition, KvOp, KvWrite, RegistryAnswer, RegistryCommand, TxnOp};
 use state::response::Response;
 use types::{Code, limits};
 
@@ -62,7 +62,7 @@ fn a_registration_is_measured_by_all_of_its_texts() {
 fn a_transaction_is_bounded_in_operations_and_in_what_it_asks_for_and_answers() {
     let mut replica = Replica::of_registry();
     let most = limits::REGISTRY_TXN_OPERATIONS;
-    let get = |_| KvOp::GetOrEmpty { key: "k".into() };
+    let get = |_| TxnOp::Kv(KvOp::GetOrEmpty { key: "k".into() });
     let gets = |count| RegistryCommand::Txn((0..count).map(get).collect());
     assert_eq!(run(&mut replica, gets(most + 1)), Err(Code::InvalidArgument));
     run(&mut replica, gets(most)).unwrap();
@@ -70,7 +70,7 @@ fn a_transaction_is_bounded_in_operations_and_in_what_it_asks_for_and_answers() 
     let put = |at: usize, bytes: usize| {
         let condition = KvCondition::Always;
         let key = format!("t/{at}").into();
-        KvOp::Put(KvWrite { key, value: vec![7; bytes].into(), flags: 0, condition })
+        TxnOp::Kv(KvOp::Put(KvWrite { key, value: vec![7; bytes].into(), flags: 0, condition }))
     };
     let value = limits::REGISTRY_KV_BYTES;
     let puts = |bytes| RegistryCommand::Txn((0..3).map(|at| put(at, bytes)).collect());
@@ -78,13 +78,13 @@ fn a_transaction_is_bounded_in_operations_and_in_what_it_asks_for_and_answers() 
     let one = RegistryCommand::Txn(vec![put(9, value + 1)]);
     assert_eq!(run(&mut replica, one), Err(Code::RequestTooLarge));
     run(&mut replica, puts(value - 9)).unwrap();
-    let tree = KvOp::GetTree { prefix: "t/".into() };
+    let tree = TxnOp::Kv(KvOp::GetTree { prefix: "t/".into() });
     let twice = |more| {
         let trees = [tree.clone(), tree.clone()];
         RegistryCommand::Txn(trees.into_iter().chain(more).collect())
     };
     let Ok(Response::Registry(RegistryAnswer::TxnRefused(errors))) =
-        run(&mut replica, twice(Some(KvOp::Delete { key: "t/0".into() })))
+        run(&mut replica, twice(Some(TxnOp::Kv(KvOp::Delete { key: "t/0".into() }))))
     else {
         panic!("more than may be answered")
     };
@@ -109,7 +109,7 @@ fn the_trees_of_a_transaction_are_bounded_in_keys_all_together() {
         run(&mut replica, put(at)).unwrap();
     }
     // What is deleted once stays to be looked at until the transaction is through.
-    let trees = || vec![KvOp::DeleteTree { prefix: "t/".into() }; operations];
+    let trees = || vec![TxnOp::Kv(KvOp::DeleteTree { prefix: "t/".into() }); operations];
     run(&mut replica, put(each)).unwrap();
     let refused = run(&mut replica, RegistryCommand::Txn(trees())).unwrap();
     let Response::Registry(RegistryAnswer::TxnRefused(errors)) = refused else {

@@ -100,8 +100,12 @@ impl Trial {
             15 => RegistryCommand::RenewSession { id: session.into() },
             16 => RegistryCommand::Expire((0..3).map(|_| self.expiry()).collect()),
             17 => {
-                let ops: Vec<String> =
-                    (0..self.random.below(6)).map(|_| self.operation()).collect();
+                let ops: Vec<String> = (0..self.random.below(6))
+                    .map(|_| match self.random.below(2) {
+                        0 => self.operation(),
+                        _ => self.catalog_operation(),
+                    })
+                    .collect();
                 words::command(&format!("txn {}", ops.join(" ; ")))
             }
             18 if self.random.one_in(3) => {

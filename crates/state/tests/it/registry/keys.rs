@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use state::registry::{Behavior, KvCondition, KvOp, KvWrite, Name, RegistryAnswer, TxnError};
+use state::registry::{
+    Behavior, KvCondition, KvOp, KvWrite, Name, RegistryAnswer, TxnError, TxnOp, TxnResult,
+};
 use state::response::KeyValue;
 use types::{Code, LeaseId, Revision};
 
@@ -116,22 +118,39 @@ impl Model {
         RegistryAnswer::Granted(found.is_none_or(|found| found == index))
     }
 
-    /// Of errors only the places are told.
-    pub(super) fn txn(&mut self, ops: &[KvOp]) -> RegistryAnswer {
+    /// Of errors only the places are told. Answers also whether anything that is registered is another
+    /// way.
+    pub(super) fn txn(&mut self, ops: &[TxnOp]) -> (RegistryAnswer, bool) {
         let before = self.kv.clone();
-        let (mut results, mut errors) = (Vec::new(), Vec::new());
+        let registered = |model: &Self| {
+            let Self { nodes, instances, checks, sessions, .. } = model;
+            (nodes.clone(), instances.clone(), checks.clone(), sessions.clone())
+        };
+        let registered_before = registered(self);
+        let (mut results, mut errors, mut made) = (Vec::new(), Vec::new(), 0);
+        self.delays.clear();
         for (op, at) in ops.iter().zip(0..) {
-            match self.run(op, &before) {
+            let ran = match op {
+                TxnOp::Kv(op) => {
+                    let kvs = self.run(op, &before);
+                    kvs.map(|kvs| kvs.into_iter().map(TxnResult::Kv).collect())
+                }
+                TxnOp::Catalog(op) => self.run_catalog(op, &mut made, &before),
+            };
+            match ran {
                 Some(found) => results.extend(found),
                 None => errors.push(TxnError { op: at, what: String::new() }),
             }
         }
         if !errors.is_empty() {
             self.kv = before;
-            return RegistryAnswer::TxnRefused(errors);
+            self.delays.clear();
+            (self.nodes, self.instances, self.checks, self.sessions) = registered_before;
+            return (RegistryAnswer::TxnRefused(errors), false);
         }
-        self.revision += i64::from(self.kv != before);
-        RegistryAnswer::TxnDone(results)
+        let changed = registered(self) != registered_before;
+        self.revision += i64::from(self.kv != before || changed);
+        (RegistryAnswer::TxnDone(results), changed)
     }
 
     fn run(&mut self, op: &KvOp, before: &BTreeMap<Bytes, Kv>) -> Option<Vec<KeyValue>> {

@@ -8,6 +8,7 @@ mod keys;
 mod look;
 mod memory;
 mod model;
+mod operations;
 mod random;
 pub(crate) mod show;
 pub(crate) mod words;

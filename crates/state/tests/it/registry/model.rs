@@ -33,6 +33,8 @@ pub(crate) struct Model {
     pub(crate) checks: BTreeMap<CheckKey, Check>,
     pub(crate) sessions: BTreeMap<Name, Session>,
     pub(crate) kv: BTreeMap<Bytes, Kv>,
+    /// What the last transaction's ended sessions let go of, and for how long nobody gets it.
+    pub(crate) delays: Vec<(Bytes, u64)>,
     /// Every answer, and since when it is what it is.
     pub(crate) answers: BTreeMap<Resource, (String, i64)>,
 }
@@ -67,7 +69,11 @@ impl Model {
             RegistryCommand::KvDelete { key, index } => {
                 return (Ok(self.delete_at(key, *index)), BTreeSet::new());
             }
-            RegistryCommand::Txn(ops) => return (Ok(self.txn(ops)), BTreeSet::new()),
+            RegistryCommand::Txn(ops) => {
+                let (answer, changed) = self.txn(ops);
+                let woken = if changed { self.look_around() } else { BTreeSet::new() };
+                return (Ok(answer), woken);
+            }
             RegistryCommand::Register(it) => self.register(it, now),
             RegistryCommand::Deregister(target) => {
                 self.forget(target);
@@ -189,7 +195,7 @@ impl Model {
         Ok(0)
     }
 
-    fn forget(&mut self, target: &Target) {
+    pub(super) fn forget(&mut self, target: &Target) {
         match target {
             Target::Node(node) => {
                 self.nodes.remove(node);
@@ -277,7 +283,7 @@ impl Model {
         true
     }
 
-    fn end_what_hangs(&mut self) {
+    pub(super) fn end_what_hangs(&mut self) {
         let checks = &self.checks;
         let stands =
             |key: &CheckKey| checks.get(key).is_some_and(|it| it.status != Status::Critical);

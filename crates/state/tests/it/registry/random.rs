@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use state::Effects;
 use state::command::Command;
-use state::registry::{Changes, Name, RegistryAnswer, ServiceName, TimerChange, TimerId};
+use state::registry::{
+    Changes, Name, RegistryAnswer, RegistryCommand, ServiceName, TimerChange, TimerId,
+};
 use state::request::{DeleteRequest, PutRequest, RangeRequest};
 use state::response::{Event, EventKind, Response};
 use types::{KeyRange, Revision};
@@ -123,6 +125,10 @@ impl Trial {
                 held.map(|(key, _)| (key.clone(), it.lock_delay_ms))
             })
             .collect();
+        if matches!(command, RegistryCommand::Txn(_)) {
+            // There keys come and go with each operation.
+            delays = self.model.delays.clone();
+        }
         delays.sort();
         let mut told = effects.registry.lock_delays;
         told.sort();

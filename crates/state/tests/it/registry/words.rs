@@ -4,10 +4,11 @@ use bytes::Bytes;
 use state::registry::{
     Behavior, Check, CheckKey, CheckRegistration, DEFAULT_NAMESPACE, Definition, Expiry, Instance,
     InstanceKey, KvCondition, KvOp, KvWrite, Name, Node, Pairs, Registration, RegistryCommand,
-    Session, Status, TaggedAddress, Target, TimerId, Weights,
+    Session, Status, TaggedAddress, Target, TimerId, TxnOp, Weights,
 };
 use types::Revision;
 
+use super::operations::operation;
 use crate::parse::option;
 
 pub(crate) fn command(text: &str) -> RegistryCommand {
@@ -53,7 +54,7 @@ pub(crate) fn command(text: &str) -> RegistryCommand {
             RegistryCommand::KvDelete { key: bytes(words[1]), index: words[2].parse().unwrap() }
         }
         "txn" => RegistryCommand::Txn(
-            text["txn".len()..].split(';').filter(|it| !it.trim().is_empty()).map(kv_op).collect(),
+            text["txn".len()..].split(';').filter(|it| !it.trim().is_empty()).map(op).collect(),
         ),
         other => panic!("command of the registry {other:?}"),
     }
@@ -94,7 +95,7 @@ fn status(text: &str) -> Status {
 }
 
 /// `n1 addr=A nodemeta=k:v skip service=web id=w1 tags=a,b port=80 meta=k:v zone=z ns=x check=...`
-fn registration(words: &[&str]) -> Registration {
+pub(crate) fn registration(words: &[&str]) -> Registration {
     let node = Node {
         name: words[0].into(),
         id: name(words, "nodeid"),
@@ -206,6 +207,10 @@ fn kv(words: &[&str]) -> KvWrite {
 
 fn bytes(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
+}
+
+fn op(text: &str) -> TxnOp {
+    operation(text).map_or_else(|| TxnOp::Kv(kv_op(text)), TxnOp::Catalog)
 }
 
 /// An operation by Consul's verb; those that put have the words of `kv`.

@@ -1,5 +1,8 @@
+//! Moments as people write them.
+
 /// A moment of the wall clock, given in milliseconds since 1970, as RFC 3339 in UTC.
-pub(super) fn wall(millis: u64) -> String {
+#[must_use]
+pub fn wall(millis: u64) -> String {
     const DAY: u64 = 86_400;
     let (seconds, milli) = (millis / 1_000, millis % 1_000);
     let (days, rest) = (seconds / DAY, seconds % DAY);

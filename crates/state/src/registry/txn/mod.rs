@@ -1,14 +1,22 @@
-//! Consul's transactions of several keys. Its clients match on the words they are refused with.
+//! Consul's transactions, of keys and of what is registered. Its clients match on the words they are
+//! refused with.
+
+mod catalog;
 
 use bytes::Bytes;
-use types::{ReadFailure, limits};
+use types::{ReadFailure, Revision, limits};
 
-use super::answer::RegistryAnswer;
-use super::kv::{KvCondition, KvOp, KvWrite, TxnError};
+use super::answer::{Changes, RegistryAnswer};
+use super::apply::Edit;
+use super::codec;
+use super::kv::{KvCondition, KvOp, KvWrite};
 use super::machine::{Answer, Stage};
-use super::model::Registry;
+use super::operation::{TxnError, TxnOp, TxnResult};
+use crate::codec::primitives::Writer;
 use crate::response::KeyValue;
 use crate::space::Draft;
+use catalog::Trial;
+pub(in crate::registry) use catalog::Tried;
 
 /// Bytes at most that a record has in an answer beside its texts.
 const NUMBERS: usize = 80;
@@ -18,14 +26,16 @@ type Refused = String;
 
 /// Tries all operations, one on what the others before it did, also behind one that fails, so that all
 /// errors are told at once; then writes, if none failed.
-pub(super) fn carry_out(ops: &[KvOp], stage: Stage<'_>) -> Answer {
+pub(super) fn carry_out(ops: &[TxnOp], stage: Stage<'_>, changes: &mut Changes) -> Answer {
     if let Err(fault) = super::check::check_txn(ops) {
         return Ok(Err(fault));
     }
-    let Stage { registry, space, reader, batch, events, .. } = stage;
+    let Stage { region, registry, space, reader, batch, events } = stage;
+    let revision = Revision(space.newest().get() + 1);
     let mut attempt = Attempt {
-        registry,
+        catalog: Trial::new(registry, revision),
         draft: Draft::new(space, reader),
+        delays: Vec::new(),
         results: Vec::new(),
         left: limits::REGISTRY_TXN_ANSWER_BYTES,
         walk: limits::REGISTRY_TXN_KEYS,
@@ -39,36 +49,66 @@ pub(super) fn carry_out(ops: &[KvOp], stage: Stage<'_>) -> Answer {
     if !errors.is_empty() {
         return Ok(Ok(RegistryAnswer::TxnRefused(errors)));
     }
-    let Attempt { draft, results, .. } = attempt;
-    let drafted = draft.finish();
-    space.change(reader, batch, events).write_draft(drafted);
+    let Attempt { catalog, draft, delays, results, .. } = attempt;
+    let (tried, drafted) = (catalog.tried, draft.finish());
+    let mut edit = Edit::new(registry, region, revision, batch);
+    edit.carry_out_tried(tried);
+    // What ended sessions held is let go of by the draft already.
+    let (told, _, changed) = edit.finish();
+    *changes = Changes { lock_delays: delays, ..told };
+    let mut keys = if changed {
+        space.change_at(revision, reader, batch, events)
+    } else {
+        space.change(reader, batch, events)
+    };
+    keys.write_draft(drafted);
     Ok(Ok(RegistryAnswer::TxnDone(results)))
 }
 
 struct Attempt<'a> {
-    registry: &'a Registry,
+    catalog: Trial<'a>,
     draft: Draft<'a>,
-    results: Vec<KeyValue>,
+    /// Keys that nobody may lock for so many milliseconds.
+    delays: Vec<(Bytes, u64)>,
+    results: Vec<TxnResult>,
     /// Bytes that may still be answered.
     left: usize,
-    /// Keys that may still be looked at for trees.
+    /// Keys that may still be looked at for trees, and things on nodes to be deleted.
     walk: usize,
 }
 
 impl Attempt<'_> {
-    fn run(&mut self, op: &KvOp) -> Result<Result<(), Refused>, ReadFailure> {
+    fn run(&mut self, op: &TxnOp) -> Result<Result<(), Refused>, ReadFailure> {
+        let op = match op {
+            TxnOp::Kv(op) => return self.run_kv(op),
+            TxnOp::Catalog(op) => op,
+        };
+        let found = match self.catalog.run(op, &mut self.walk) {
+            Ok(found) => found,
+            Err(what) => return Ok(Err(what)),
+        };
+        for session in self.catalog.just_ended.drain(..) {
+            let held = self.draft.end_session(&session)?;
+            if session.lock_delay_ms > 0 {
+                self.delays.extend(held.into_iter().map(|key| (key, session.lock_delay_ms)));
+            }
+        }
+        Ok(found.map_or(Ok(()), |found| self.answer(found)))
+    }
+
+    fn run_kv(&mut self, op: &KvOp) -> Result<Result<(), Refused>, ReadFailure> {
         let draft = &mut self.draft;
         match op {
             KvOp::Put(write) => return self.put(write),
             KvOp::Get { key } => {
                 let found = draft.get(key)?;
                 let missing = || format!("key {} doesn't exist", quoted(key));
-                return Ok(found.ok_or_else(missing).and_then(|kv| self.answer(kv)));
+                return Ok(found.ok_or_else(missing).and_then(|kv| self.answer(TxnResult::Kv(kv))));
             }
             KvOp::GetOrEmpty { key } => {
                 let empty = || KeyValue { key: key.clone(), ..KeyValue::default() };
                 let found = draft.get(key)?.unwrap_or_else(empty);
-                return Ok(self.answer(found));
+                return Ok(self.answer(TxnResult::Kv(found)));
             }
             KvOp::GetTree { .. } => {
                 let Some(keys) = draft.keys(&op.range(), &mut self.walk) else {
@@ -76,18 +116,20 @@ impl Attempt<'_> {
                 };
                 for key in keys {
                     let found = self.draft.get(&key)?;
-                    if let Some(Err(what)) = found.map(|kv| self.answer(kv)) {
+                    if let Some(Err(what)) = found.map(|kv| self.answer(TxnResult::Kv(kv))) {
                         return Ok(Err(what));
                     }
                 }
             }
             KvOp::CheckIndex { key, index } => {
                 let found = draft.get(key)?;
-                return Ok(has_index(key, *index, found).and_then(|kv| self.answer(bare(kv))));
+                return Ok(has_index(key, *index, found)
+                    .and_then(|kv| self.answer(TxnResult::Kv(bare(kv)))));
             }
             KvOp::CheckSession { key, session } => {
                 let found = draft.get(key)?;
-                return Ok(is_held(key, session, found).and_then(|kv| self.answer(bare(kv))));
+                return Ok(is_held(key, session, found)
+                    .and_then(|kv| self.answer(TxnResult::Kv(bare(kv)))));
             }
             KvOp::CheckNotExists { key } => {
                 if draft.is_there(key) {
@@ -120,26 +162,43 @@ impl Attempt<'_> {
                 return Ok(Err("missing session".to_owned()));
             }
             let acquires = matches!(write.condition, KvCondition::Acquire(_));
-            if acquires && self.registry.session(session).value.is_none() {
+            if acquires && !self.catalog.has_session(session) {
                 return Ok(Err(format!("invalid session {session:?}")));
             }
         }
         Ok(match self.draft.put(write)? {
-            Some(kv) => self.answer(bare(kv)),
+            Some(kv) => self.answer(TxnResult::Kv(bare(kv))),
             None => Err(not_put(write)),
         })
     }
 
-    fn answer(&mut self, kv: KeyValue) -> Result<(), Refused> {
-        let bytes = kv.key.len() + kv.value.len() + kv.session.len() + NUMBERS;
-        let Some(left) = self.left.checked_sub(bytes) else {
+    fn answer(&mut self, result: TxnResult) -> Result<(), Refused> {
+        let Some(left) = self.left.checked_sub(bytes_of(&result)) else {
             let most = limits::REGISTRY_TXN_ANSWER_BYTES;
             return Err(format!("the answer has more than {most} bytes"));
         };
         self.left = left;
-        self.results.push(kv);
+        self.results.push(result);
         Ok(())
     }
+}
+
+fn bytes_of(result: &TxnResult) -> usize {
+    let mut out = Writer::default();
+    match result {
+        TxnResult::Kv(kv) => {
+            return kv.key.len() + kv.value.len() + kv.session.len() + NUMBERS;
+        }
+        TxnResult::Node(node) => codec::put_node(&mut out, node),
+        TxnResult::Instance(instance) => codec::put_instance(&mut out, instance),
+        TxnResult::Check(named) => {
+            codec::put_check(&mut out, &named.check);
+            if let Some(instance) = &named.instance {
+                codec::put_instance(&mut out, instance);
+            }
+        }
+    }
+    out.finish().len()
 }
 
 fn too_many_keys() -> Refused {
