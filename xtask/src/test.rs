@@ -28,7 +28,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     step("dependencies", deny::run)?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
     step("lints", || cargo(&clippy))?;
-    step("tests", || cargo(&["test", "--workspace", "--quiet"]))?;
+    // The simulator's are tests of what is built for release, below: they take ten times as long here.
+    step("tests", || cargo(&["test", "--workspace", "--exclude", "sim", "--quiet"]))?;
     step("requests no client should send", || crate::fuzz::with(&["--seconds", "20"]))?;
     // Together: for each of them alone Cargo would build what they share once more.
     let together = ["--package", "sim", "--package", "chaos", "--package", "hiraeth"];
@@ -37,6 +38,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     })?;
     let (sim, seeds) = (run::release("sim"), options.seeds.to_string());
     step("simulation", || {
+        let tests = ["--test", "worlds", "--quiet"];
+        cargo(&[&["test", "--release"], &together[..], &tests[..]].concat())?;
         run::run(&sim, &["run", "--seeds", &seeds])?;
         run::run(&sim, &["mutants", "--smoke"])
     })?;
