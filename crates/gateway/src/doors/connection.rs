@@ -19,8 +19,10 @@ use crate::gateway::Gateway;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How long a client may take for it, and for the head of a request of HTTP/1.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often more of it is looked for, where it comes in pieces.
-const LOOK: Duration = Duration::from_millis(10);
+/// How soon more of it is looked for, where it comes in pieces; then ever later, for one that sends no more
+/// is to cost nothing.
+const LOOK: Duration = Duration::from_millis(2);
+const LOOK_LAST: Duration = Duration::from_secs(1);
 /// Streams of one connection: a Kubernetes API server puts everything on one.
 const STREAMS: u32 = 16_384;
 /// Bytes of requests that are kept here until a member takes them, of one stream and of all of a connection.
@@ -55,6 +57,7 @@ pub(super) async fn serve(gateway: Gateway, stream: TcpStream, stopping: watch::
 
 async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
     let mut seen = [0; PREFACE.len()];
+    let mut pause = LOOK;
     loop {
         let length = stream.peek(&mut seen).await?;
         if length == 0 {
@@ -63,7 +66,8 @@ async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
         if length == PREFACE.len() || !PREFACE.starts_with(&seen[..length]) {
             return Ok(seen[..length] == *PREFACE);
         }
-        sleep(LOOK).await;
+        sleep(pause).await;
+        pause = (pause * 2).min(LOOK_LAST);
     }
 }
 
