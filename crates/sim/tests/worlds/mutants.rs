@@ -30,6 +30,8 @@ fn what_is_broken_on_purpose_is_found_by_the_oracle_that_is_there_for_it() {
     assert_eq!(found("hold_for_ever", Scenario::Registry), "nobody dead is kept");
     assert_eq!(found("listen_late", Scenario::Registry), "wake-ups");
     assert_eq!(found("forget_indexes", Scenario::Registry), "answers and their index");
+    assert_eq!(found("routes_unchecked", Scenario::Split), "real time");
+    assert_eq!(found("ground_unchecked", Scenario::Split), "state machine safety");
     // A power cut then takes away what was promised: many oracles may see it first, any of them.
     assert_ne!(found("ack_before_sync", Scenario::Snapshots), "liveness");
 }

@@ -84,6 +84,14 @@ fn a_registry_survives_its_storms() {
 }
 
 #[test]
+fn regions_that_split_in_a_storm_lose_and_repeat_nothing() {
+    let counts = runs(Scenario::Split, 1..7);
+    expect_storm(&counts);
+    assert!(counts.splits > 80 && counts.snapshots_installed > 20, "{counts:?}");
+    assert!(counts.log_cuts > 50 && counts.swaps > 2_000, "{counts:?}");
+}
+
+#[test]
 fn a_group_whose_peers_change_all_the_time_survives_its_storms() {
     let counts = runs(Scenario::Membership, 1..40);
     let Counts { elections, conf_changes, kills, power_cuts, bridges, rings, .. } = counts;

@@ -189,3 +189,59 @@ async fn what_a_sharded_keyspace_does_not_do_is_refused_in_words() {
     assert_eq!(unsorted.code, Code::InvalidArgument);
     cluster.stop_all().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_missed_the_splits_and_who_joins_after_them_get_every_region_by_snapshot() {
+    let mut cluster = Cluster::start(3, |config| config.log_keep_entries = 5).await;
+    let handle = cluster.handle(0);
+    let keyspace = handle.create_sharded_keyspace("wide", Vec::new()).await.unwrap().id;
+    let write = async |handle: &Handle, round: usize| {
+        for at in 0..60 {
+            let command = put(&format!("{at:02}"), round.to_string());
+            handle.propose(keyspace, command).await.unwrap();
+        }
+    };
+    write(&handle, 0).await;
+    until("the keyspace", || async { cluster.handle(2).has_leader(keyspace) }).await;
+    cluster.stop(2).await;
+    for (round, at) in ["30", "10", "50", "40"].into_iter().enumerate() {
+        within("a split", handle.split(keyspace, Bytes::from(at))).await.unwrap();
+        write(&handle, round + 1).await;
+        write(&handle, round + 1).await;
+    }
+    // Of the region that all of them came out of, nothing is left that node 3 could go on from.
+    let first = handle.directory().regions_of(keyspace)[0].id;
+    let cut = async || {
+        let all = handle.region_statuses().await.unwrap();
+        all.iter().any(|(region, _, status)| *region == first && status.first_index > 62)
+    };
+    until("a cut log", cut).await;
+    cluster.start_again(2).await;
+    let newcomer = cluster.newcomer();
+    let url = vec![format!("http://{}", cluster.configs[newcomer].advertise_peer)];
+    handle.add_member(&url, node::Part::Voter).await.unwrap();
+    cluster.start_again(newcomer).await;
+    within("a split", handle.split(keyspace, Bytes::from("20"))).await.unwrap();
+    write(&handle, 9).await;
+    for late in [2, newcomer] {
+        let late = cluster.handle(late);
+        let has_all = || async {
+            // By itself, so that no other node's copy answers.
+            let own = late.range(keyspace, all(), Consistency::Stale).await;
+            own.is_ok_and(|own| {
+                own.body.kvs.len() == 60 && own.body.kvs.iter().all(|kv| kv.value == "9")
+            })
+        };
+        until("everything", has_all).await;
+        assert_eq!(regions(&late, keyspace).len(), 6);
+    }
+    let voters = || async {
+        let directory = handle.directory();
+        directory.regions.values().all(|it| it.peers.len() == 4 && it.learners.is_empty())
+    };
+    until("voters", voters).await;
+    drop(handle);
+    cluster.stop(0).await;
+    write(&cluster.handle(newcomer), 10).await;
+    cluster.stop_all().await;
+}
