@@ -77,6 +77,7 @@ fn counts(text: &mut Text, handle: &Handle) {
             "Snapshots received and put in place.",
             meters.snapshots_installed.get(),
         ),
+        ("hiraeth_region_splits_total", "Regions that were split.", meters.splits.get()),
         ("hiraeth_regions_quarantined_total", "Regions set aside.", meters.quarantined.get()),
         (
             "hiraeth_flight_dropped_total",

@@ -21,6 +21,10 @@ use crate::response::Outcome;
 /// Bytes of outcomes a region keeps; sessions unused the longest go first. Far above what the
 /// sessions of real clients need.
 const SESSIONS_BYTES: usize = 64 << 20;
+/// Bytes of sessions that a region gives to one that is split off it.
+const CHILD_BYTES: usize = 32 << 20;
+/// What is written of an outcome besides, at most.
+const DELTA_BYTES: usize = 64;
 const VERSION: u8 = 1;
 
 /// What one command left behind.
@@ -180,12 +184,24 @@ impl Sessions {
     }
 
     /// All of it, for a region that a split makes: whoever asks again there is answered as here. The
-    /// positions stay, since the new region's log goes on from this one's.
+    /// positions stay, since the new region's log goes on from this one's. It is one record of the engine,
+    /// so if there is too much the sessions unused the longest stay behind, as if they had been dropped.
     pub(crate) fn for_child(&self) -> Self {
+        self.copied(CHILD_BYTES)
+    }
+
+    fn copied(&self, most: usize) -> Self {
         let mut child = Self::bounded(self.bounds);
         child.dropped = self.dropped;
-        for client in self.by_use.values() {
+        let mut bytes = 0;
+        for (last_used, client) in self.by_use.iter().rev() {
             let Some(session) = self.sessions.get(client) else { continue };
+            let sizes = session.outcomes.values().map(|kept| size(kept.outcome.as_ref()));
+            bytes += sizes.map(|size| size + DELTA_BYTES).sum::<usize>() + DELTA_BYTES;
+            if bytes > most {
+                child.dropped = *last_used;
+                break;
+            }
             let delta = |sequence, outcome| Delta {
                 client: *client,
                 started: session.started,

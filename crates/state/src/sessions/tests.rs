@@ -134,3 +134,30 @@ fn the_session_unused_the_longest_goes_first() {
     assert_eq!(sessions.seen(&tag(1)), Some(Ok(outcome(1))));
     assert_eq!(sessions.sessions.keys().copied().collect::<Vec<_>>(), [1, 3, 4, 5]);
 }
+
+#[test]
+fn a_child_remembers_what_its_parent_did_as_far_as_one_record_goes() {
+    let mut parent = Sessions::bounded(SMALL);
+    for (at, client) in [(10, 1), (11, 2), (12, 1), (13, 3)] {
+        let tag = SessionTag { client, sequence: at, acknowledged: 0 };
+        parent.keep(&tag, Index(at), &outcome(20));
+    }
+    let store = |mut child: Sessions| {
+        let mut batch = Batch::default();
+        let before = memory(&child);
+        child.finish(REGION, Index(14), &mut batch);
+        let records = batch.ops.into_iter().filter_map(|op| match op {
+            Op::Put(key, value) => Some((key, value)),
+            Op::Delete(_) => None,
+        });
+        let loaded = load(&records.collect());
+        assert_eq!(memory(&loaded), before);
+        loaded
+    };
+    let all = store(parent.copied(usize::MAX));
+    assert_eq!(memory(&all), memory(&parent));
+    let recent = store(parent.copied(480));
+    assert_eq!(recent.sessions.keys().copied().collect::<Vec<_>>(), [1, 3]);
+    // Client 2's session is as one that was dropped for want of room.
+    assert_eq!(recent.dropped, Index(11));
+}
