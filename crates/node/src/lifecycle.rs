@@ -267,7 +267,6 @@ fn run(
         None => shard,
     });
     shared.add_shard(Arc::clone(&shard));
-    crate::sharded::hold(shared, &shard.machine.read());
     if let Some(share) = &shard.registry {
         if let Some(registry) = shard.machine.read().registry() {
             share.checker.begin(registry.timers());
@@ -281,6 +280,8 @@ fn run(
     let log = Box::new(RegionLogReader { region, wal: Arc::clone(&shared.wal) });
     let start = region::PeerStart { region, config, start, log };
     shared.poller(region).push(ToPoller::Create(Box::new(start), campaign));
+    // From here on requests are sent to it: its poller must know of it before.
+    crate::sharded::hold(shared, &shard.machine.read());
 }
 
 /// The first members' common beginning, as if a snapshot of it had been installed: the first

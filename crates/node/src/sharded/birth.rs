@@ -27,7 +27,20 @@ pub(crate) fn publish(
     born: Vec<Born>,
 ) {
     let region = parent.record.id;
-    hold(shared, machine);
+    let Some(shape) = machine.shape() else { return };
+    let version = machine.applied().epoch.version;
+    shared.poller(region).push(ToPoller::Reshaped(region, version));
+    {
+        let mut ground = shared.sharding.ground.write();
+        let (keyspace, range) = (shape.keyspace, shape.range.clone());
+        ground.hold(keyspace, Plot { region, version, range });
+        // Nobody finds the child yet, but its ground is nobody else's.
+        for (split, _) in born.iter().filter(|(_, machine)| machine.is_some()) {
+            let is_free = ground.claim(split.child, keyspace, &split.range);
+            assert!(is_free, "region {region}: {split:?} is not all of its own");
+        }
+    }
+    shared.sharding.tell();
     for (split, _) in &born {
         tracing::info!(%region, child = %split.child, version = split.version, "a region was split");
         shared.meters.splits.add(1);

@@ -39,7 +39,7 @@ pub(crate) async fn range(
         };
         let query = Query::Range(part);
         let answer = match read::read(shared, &shard, query, consistency).await {
-            Err(fault) if fault.code == Code::EpochMismatch => {
+            Err(fault) if is_astray(fault.code) => {
                 journey.again(shared, false).await?;
                 continue;
             }
@@ -97,12 +97,17 @@ pub(crate) async fn txn(
             return Err(across());
         }
         match read::read(shared, &shard, Query::Txn(request.clone()), consistency).await {
-            Err(fault) if fault.code == Code::EpochMismatch => {
+            Err(fault) if is_astray(fault.code) => {
                 journey.again(shared, false).await?;
             }
             answer => return answer,
         }
     }
+}
+
+/// Whether another region is to be asked, or the same one a little later.
+const fn is_astray(code: Code) -> bool {
+    matches!(code, Code::EpochMismatch | Code::RegionNotFound)
 }
 
 /// Whether parts of the answer make the answer, one behind the other.

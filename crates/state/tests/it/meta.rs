@@ -197,3 +197,56 @@ fn a_keyspace_is_born_somewhere_although_all_voters_leave() {
     let born = &meta.machine.directory().unwrap().regions[&young.region];
     assert!(!born.peers.is_empty(), "{born:?}");
 }
+
+#[test]
+fn a_split_is_planned_once_for_a_version_and_the_map_has_no_gap_at_any_time() {
+    let mut meta = formed(3);
+    let code = |outcome: state::response::Outcome| outcome.result.unwrap_err().code;
+    let make = |split_at: &[&'static str]| Command::CreateSharded {
+        name: "wide".to_owned(),
+        split_at: split_at.iter().map(|key| (*key).into()).collect(),
+    };
+    assert_eq!(code(meta.apply(None, make(&["m", "c"])).outcome), Code::InvalidArgument);
+    let made = meta.apply(None, make(&["c", "m"])).outcome.result.unwrap();
+    let Response::Keyspace(made) = made else { panic!("{made:?}") };
+    let plan = |region, version, at: &'static str| Command::PlanSplit {
+        region: RegionId(region),
+        version,
+        at: at.into(),
+    };
+    let tiled = |meta: &Replica| meta.machine.directory().unwrap().is_tiled(made.id);
+    assert!(made.is_sharded() && tiled(&meta));
+    // Its first key, one of another region, an old map, an ordered keyspace.
+    assert_eq!(code(meta.apply(None, plan(4, 1, "c")).outcome), Code::InvalidArgument);
+    assert_eq!(code(meta.apply(None, plan(4, 1, "m")).outcome), Code::InvalidArgument);
+    assert_eq!(code(meta.apply(None, plan(4, 2, "f")).outcome), Code::EpochMismatch);
+    assert_eq!(code(meta.apply(None, plan(2, 1, "f")).outcome), Code::Unsupported);
+    let planned = meta.apply(None, plan(4, 1, "f")).outcome;
+    let Ok(Response::Planned(known)) = &planned.result else { panic!("{planned:?}") };
+    assert_eq!(known.child, RegionId(6));
+    assert_eq!(meta.apply(None, plan(4, 1, "h")).outcome, planned, "there is one");
+    let told = |version, conf_ver| Command::RecordPeers {
+        region: RegionId(4),
+        epoch: Epoch { version, conf_ver },
+        peers: [1, 2, 3].map(PeerId).to_vec(),
+        learners: Vec::new(),
+    };
+    assert!(!meta.apply(None, told(3, 1)).directory_changed, "not what was planned");
+    assert!(meta.apply(None, told(2, 1)).directory_changed && tiled(&meta));
+    assert!(!meta.apply(None, told(2, 1)).directory_changed, "twice is once");
+    meta.write();
+    let directory = meta.machine.directory().cloned().unwrap();
+    meta.restart();
+    assert_eq!(meta.machine.directory(), Some(&directory));
+    let regions = directory.regions_of(made.id);
+    let starts: Vec<_> = regions.iter().map(|it| (it.id.get(), &*it.range.start)).collect();
+    assert_eq!(starts, [(3, &b""[..]), (4, b"c"), (6, b"f"), (5, b"m")]);
+    assert!(regions[2].first.is_empty() && regions[2].epoch.version == 2);
+    // The next one has another number, also where the plan before it came to nothing yet.
+    let Ok(Response::Planned(next)) = meta.apply(None, plan(6, 2, "g")).outcome.result else {
+        panic!("no plan")
+    };
+    assert_eq!(next.child, RegionId(7));
+    let reserved = Command::CreateMachine { name: "x".into(), machine: "sharded".into() };
+    assert_eq!(code(meta.apply(None, reserved).outcome), Code::InvalidArgument);
+}

@@ -219,7 +219,9 @@ async fn who_missed_the_splits_and_who_joins_after_them_get_every_region_by_snap
     cluster.start_again(2).await;
     let newcomer = cluster.newcomer();
     let url = vec![format!("http://{}", cluster.configs[newcomer].advertise_peer)];
-    handle.add_member(&url, node::Part::Voter).await.unwrap();
+    // Not before node 3 is heard again.
+    let added = || async { handle.add_member(&url, node::Part::Voter).await.is_ok() };
+    until("a member", added).await;
     cluster.start_again(newcomer).await;
     within("a split", handle.split(keyspace, Bytes::from("20"))).await.unwrap();
     write(&handle, 9).await;
