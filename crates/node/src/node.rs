@@ -125,6 +125,7 @@ impl Node {
             tokio::spawn(janitor::follow_members(Arc::clone(shared))),
             tokio::spawn(membership::drive(Arc::clone(shared))),
             tokio::spawn(sharded::drive(Arc::clone(shared))),
+            tokio::spawn(sharded::balance(Arc::clone(shared))),
             tokio::spawn(auth::confirm_at_start(Arc::clone(shared))),
         ];
         Ok(())

@@ -102,9 +102,14 @@ pub(crate) enum ToPoller {
     NodeLost(NodeId),
     /// It is heard again.
     NodeBack(NodeId),
-    /// Sets a region aside.
     /// A region of a sharded keyspace has this version: commands by older maps are refused.
     Reshaped(RegionId, u64),
+    /// Another node should lead a region that is led here, if it can at once.
+    HandOver {
+        region: RegionId,
+        to: NodeId,
+    },
+    /// Sets a region aside.
     Quarantine(RegionId, String),
     Stop,
 }
@@ -234,6 +239,11 @@ fn handle(
                 transfer_begun(shared, watch, region);
             }
             let _ = reply.send(begun);
+        }
+        ToPoller::HandOver { region, to } => {
+            if host.hand_over(region, to) {
+                transfer_begun(shared, watch, region);
+            }
         }
         ToPoller::Reconcile { region, from, wanted } => {
             match host.reconcile(region, &from, &wanted) {

@@ -294,6 +294,17 @@ impl<P, R> Host<P, R> {
         result
     }
 
+    /// Hands over leadership of `region` if it is led here and the replica on `to` can take it at once: it
+    /// votes, is heard, and lacks little. Answers whether that was begun; whoever wants it asks again.
+    pub fn hand_over(&mut self, region: RegionId, to: NodeId) -> bool {
+        let mut begun = false;
+        self.guarded(region, |peer, around, out| {
+            begun = peer.is_leader() && peer.hand_over(to, around, out);
+            Ok(())
+        });
+        begun
+    }
+
     /// Takes one step towards a replica on each of the nodes `wanted` and on no other, if the replica
     /// here leads, its replicas still are those of `from`, for which that was wanted, and a step can be
     /// taken now; answers which. To be called again when it was taken, and

@@ -52,6 +52,20 @@ pub fn next_step(status: &Status, wanted: &BTreeMap<NodeId, Part>) -> Option<Ste
     group.add().or_else(|| group.promote()).or_else(|| group.remove()).or_else(|| group.hand_over())
 }
 
+/// The replica on `node`, if leadership can be handed to it at once: it votes, has about everything, and
+/// nothing else is under way.
+pub(crate) fn heir_on(status: &Status, node: NodeId) -> Option<PeerId> {
+    let conf = &status.conf_state;
+    let is_busy = status.pending_conf
+        || status.transferee.is_some()
+        || !conf.voters_outgoing.is_empty()
+        || !conf.learners_next.is_empty();
+    let group = Group { status, wanted: &BTreeMap::new() };
+    let mut heirs = conf.voters.iter().copied().filter(|peer| peer.node() == node);
+    let heir = heirs.find(|peer| *peer != status.peer && group.is_current(*peer))?;
+    (status.role == Role::Leader && !is_busy).then_some(heir)
+}
+
 struct Group<'a> {
     status: &'a Status,
     wanted: &'a BTreeMap<NodeId, Part>,

@@ -13,7 +13,7 @@ use types::{Code, ConfState, HardState, Index, NodeId, PeerId, RegionId, Term};
 
 pub(crate) use self::sleep::Around;
 use self::sleep::Rest;
-use crate::membership::{Step, is_settled, next_step};
+use crate::membership::{Step, heir_on, is_settled, next_step};
 use crate::reads::ReadQueue;
 use crate::{Forfeit, LogWrite, Output};
 
@@ -294,6 +294,18 @@ impl<P, R> Peer<P, R> {
             out.forfeited.push((self.region, self.replica.term(), Forfeit::Term));
         }
         Ok(())
+    }
+
+    /// Hands leadership over if the other can take it at once; answers whether that was begun.
+    pub(crate) fn hand_over(
+        &mut self,
+        to: NodeId,
+        around: &Around<'_>,
+        out: &mut Output<P, R>,
+    ) -> bool {
+        // Asleep it hears nobody, and could not tell who is there.
+        self.wake(None, around, out);
+        heir_on(&self.replica.status(), to).is_some() && self.transfer(to, around, out).is_ok()
     }
 
     /// The peers this replica goes by.

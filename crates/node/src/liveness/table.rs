@@ -294,6 +294,12 @@ impl Liveness {
         heard.is_some_and(|heard| heard.summary.read_only)
     }
 
+    /// Whether a node said with its last beat that it stops.
+    pub(crate) fn is_stopping(&self, node: NodeId) -> bool {
+        let heard = self.peers.get(&node).and_then(|peer| peer.heard.as_ref());
+        heard.is_some_and(|heard| heard.summary.stopping)
+    }
+
     /// How long ago a node was taken for lost, and for how long it has been silent; `None` for one
     /// that is there. A node nobody told of counts as lost since this one started.
     pub(crate) fn lost_for(&self, now: Moment, node: NodeId) -> Option<(Duration, Duration)> {

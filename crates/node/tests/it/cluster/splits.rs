@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use node::{Consistency, Handle};
+use node::{Consistency, Handle, ReplicaStatus};
 use state::command::Command;
 use state::request::{DeleteRequest, PutRequest, RangeRequest, TxnOp, TxnRequest};
 use state::response::Response;
@@ -246,4 +246,41 @@ async fn who_missed_the_splits_and_who_joins_after_them_get_every_region_by_snap
     cluster.stop(0).await;
     write(&cluster.handle(newcomer), 10).await;
     cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_regions_of_a_keyspace_are_led_by_all_nodes_alike_also_after_one_was_away() {
+    let mut cluster = Cluster::start(3, |_| ()).await;
+    let at: Vec<Bytes> = (1..12).map(|at| Bytes::from(format!("{at:02}"))).collect();
+    let made = cluster.handle(0).create_sharded_keyspace("wide", at).await.unwrap();
+    let all: Vec<RegionId> = regions(&cluster.handle(0), made.id);
+    assert_eq!(all.len(), 12);
+    // What a node says of a region that it leads; 12 over how many lead some.
+    async fn even(handles: Vec<Handle>, all: Vec<RegionId>) -> bool {
+        let mut counts = BTreeMap::new();
+        for handle in &handles {
+            let Ok(statuses) = handle.region_statuses().await else { return false };
+            let own = handle.node();
+            let led = |(region, _, status): &(RegionId, _, ReplicaStatus)| {
+                all.contains(region) && status.leader == Some(own)
+            };
+            counts.insert(own, statuses.iter().filter(|it| led(it)).count());
+        }
+        counts.values().all(|count| *count * handles.len() == all.len())
+    }
+    let check = |handles: Vec<Handle>| {
+        let all = all.clone();
+        async move {
+            until("all lead alike", || even(handles.clone(), all.clone())).await;
+        }
+    };
+    within("four for each", check(cluster.handles())).await;
+    cluster.stop(1).await;
+    within("six for both", check(vec![cluster.handle(0), cluster.handle(2)])).await;
+    cluster.start_again(1).await;
+    within("four for each again", check(cluster.handles())).await;
+    for at in 0..12 {
+        let key = format!("{at:02}x");
+        cluster.handle(at % 3).propose(made.id, put(&key, "a")).await.unwrap();
+    }
 }
