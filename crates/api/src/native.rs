@@ -72,7 +72,8 @@ impl Keyspaces for KeyspacesService {
         &self,
         request: Request<pb::KeyspaceRegionsRequest>,
     ) -> Result<Response<pb::KeyspaceRegionsResponse>, Status> {
-        metadata::permit(&self.handle, request.metadata(), Demand::Anyone).await?;
+        // Borders are keys of users.
+        metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
         let keyspace = self.handle.keyspace(Some(&request.get_ref().keyspace));
         let keyspace = keyspace.map_err(|fault| error::status(&fault))?;
         let directory = self.handle.directory();

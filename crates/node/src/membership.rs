@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt};
 use state::Machine;
 use state::command::Command;
-use state::directory::Phase;
+use state::directory::{Phase, RegionRecord};
 use tokio::time::{sleep, timeout};
 use types::{Fault, NodeId, RegionId};
 
@@ -57,11 +57,20 @@ async fn look(shared: &Arc<Shared>) -> bool {
     for (region, shard) in shared.shards().iter().filter(|(_, shard)| shard.leadership().here) {
         let group = shard.group();
         let wanted = if *region == RegionId::META { &meta } else { &others };
-        let told = directory.regions.get(region).map(|record| record.epoch);
+        let record = directory.regions.get(region);
+        // The child's replicas are its parent's at the split: until that is done they stay as they are.
+        let is_planned = |record: &RegionRecord| {
+            record.sharding.as_ref().is_some_and(|sharding| sharding.plan.is_some())
+        };
+        let is_free = !record.is_some_and(is_planned);
+        let told = record.map(|record| record.epoch);
         // A directory that has not heard of these replicas may be older than the wish that led to them,
         // and would have them taken back.
         if told == Some(group.epoch) && !region::is_settled(&group.conf, wanted) {
             is_busy = true;
+            if !is_free {
+                continue;
+            }
             let (region, wanted, from) = (*region, Arc::clone(wanted), group.conf.clone());
             shared.poller(region).push(ToPoller::Reconcile { region, from, wanted });
         }

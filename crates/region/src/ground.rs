@@ -75,6 +75,11 @@ impl Ground {
         self.keyspaces.entry(keyspace).or_default().insert(start, plot);
     }
 
+    /// The snapshot does not come: what was claimed for it is free again.
+    pub fn disclaim(&mut self, region: RegionId) {
+        self.claims.remove(&region);
+    }
+
     fn give_up(&mut self, region: RegionId) {
         self.claims.remove(&region);
         if let Some((keyspace, start)) = self.regions.remove(&region)

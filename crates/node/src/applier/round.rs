@@ -241,8 +241,11 @@ fn apply_entry(
 /// The child's first state goes into the same batch as the change of its parent.
 fn split_off(shared: &Shared, region: &mut Touched, split: Box<Split>, batch: &mut Batch) {
     let mut machine = region.machine.take_child();
-    // One that began with nothing stays as it is: who knows what it promised.
-    if !shared.sharding.ground.write().begin(split.child) {
+    // One that began with nothing stays as it is, in this life or in one before: who knows what it
+    // promised.
+    if shared.wal.region(split.child).is_some()
+        || !shared.sharding.ground.write().begin(split.child)
+    {
         machine = None;
     }
     if let Some(machine) = &mut machine {
@@ -265,11 +268,13 @@ fn publish(shared: &Arc<Shared>, mut region: Touched, done: &mut [Vec<(RegionId,
     if region.peers_changed {
         membership::peers_changed(shared, &region.shard, &region.machine);
     }
-    if !region.born.is_empty() {
+    let shape = if region.born.is_empty() {
+        None
+    } else {
         region.shard.note_group(&region.machine);
-        let born = std::mem::take(&mut region.born);
-        sharded::publish(shared, &region.shard, &region.machine, born);
-    }
+        region.machine.shape().cloned()
+    };
+    let version = region.machine.applied().epoch.version;
     drop(region.machine);
     let id = region.shard.record.id;
     if revision > region.revision_before {
@@ -285,6 +290,11 @@ fn publish(shared: &Arc<Shared>, mut region: Touched, done: &mut [Vec<(RegionId,
         share.waits.ring(&region.registry);
     }
     region.shard.complete(region.outcomes);
+    // After the outcomes: who hears of the split first would take its command for one that was not carried
+    // out.
+    if let Some(shape) = shape {
+        sharded::publish(shared, &region.shard, (shape, version), region.born);
+    }
     if let Some(directory) = directory {
         lifecycle::directory_changed(shared, directory);
     }

@@ -23,16 +23,14 @@ pub(crate) type Born = (Box<Split>, Option<Box<Machine>>);
 pub(crate) fn publish(
     shared: &Arc<Shared>,
     parent: &Arc<Shard>,
-    machine: &Machine,
+    (shape, version): (Shape, u64),
     born: Vec<Born>,
 ) {
     let region = parent.record.id;
-    let Some(shape) = machine.shape() else { return };
-    let version = machine.applied().epoch.version;
     shared.poller(region).push(ToPoller::Reshaped(region, version));
     {
         let mut ground = shared.sharding.ground.write();
-        let (keyspace, range) = (shape.keyspace, shape.range.clone());
+        let (keyspace, range) = (shape.keyspace, shape.range);
         ground.hold(keyspace, Plot { region, version, range });
         // Nobody finds the child yet, but its ground is nobody else's.
         for (split, _) in born.iter().filter(|(_, machine)| machine.is_some()) {
@@ -53,6 +51,8 @@ pub(crate) fn publish(
             return own.fail_disk("a split could not be made durable", &error);
         }
         begin(&own, born, campaign);
+        // Of those that began with nothing in an earlier life, too.
+        lifecycle::begin_known(&own, &own.directory());
     });
 }
 
@@ -82,7 +82,9 @@ pub(crate) fn hold(shared: &Shared, machine: &Machine) {
 /// One without any state is either in the log of its parent, and comes from there; or it has to be sent,
 /// and then its keys must be nobody's here.
 pub(crate) fn may_begin(shared: &Shared, record: &RegionRecord) -> Result<bool, state::LoadError> {
-    let has_state = Applied::sharded(record.id, shared.engine.as_ref())?.is_some();
+    // What has a log began before, be it with nothing: it may have promised something.
+    let has_state = Applied::sharded(record.id, shared.engine.as_ref())?.is_some()
+        || shared.wal.region(record.id).is_some();
     let is_first = record.first.iter().any(|peer| peer.node() == shared.node());
     let mut ground = shared.sharding.ground.write();
     let may = has_state || is_first || ground.is_free(record.id, record.keyspace, &record.range);
@@ -112,10 +114,14 @@ pub(crate) fn claim(shared: &Shared, region: RegionId, shape: &Shape) -> Result<
         match Applied::sharded(other, durable.as_ref()) {
             Ok(Some((_, known))) if known.range.overlaps(&shape.range) => {
                 shared.engine.flush_soon();
+                shared.sharding.ground.write().disclaim(region);
                 return refuse(format!("that region {other} was split is not durable yet"));
             }
             Ok(_) => {}
-            Err(error) => return refuse(error.to_string()),
+            Err(error) => {
+                shared.sharding.ground.write().disclaim(region);
+                return refuse(error.to_string());
+            }
         }
     }
     Ok(())

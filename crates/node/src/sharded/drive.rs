@@ -10,7 +10,7 @@ use state::command::Command;
 use state::directory::{Directory, SplitPlan};
 use state::sharded::Shape;
 use tokio::time::{Instant, sleep, timeout};
-use types::{Fault, RegionId};
+use types::{Code, Fault, RegionId};
 
 use super::measure;
 use crate::forward;
@@ -23,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const TOGETHER: Duration = Duration::from_millis(5);
 /// Regions that are worked on at once: each is walked through.
 const AT_ONCE: usize = 2;
-/// How long a step may take; it is taken again at the next look.
+/// How long a proposal may take; it is made again later.
 const STEP: Duration = Duration::from_secs(5);
 /// Until a region is looked at again that could not be split.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,24 +36,36 @@ enum Work {
     Split { shape: Shape, version: u64, plan: SplitPlan },
 }
 
+/// A region that is to get a plan, or is to be split at this version.
+type Matter = (RegionId, Option<u64>);
+
+impl Work {
+    const fn matter(&self, region: RegionId) -> Matter {
+        match self {
+            Self::Plan { .. } => (region, None),
+            Self::Split { version, .. } => (region, Some(*version)),
+        }
+    }
+}
+
 /// Runs as long as the node.
 pub(crate) async fn drive(shared: Arc<Shared>) {
     let mut directory = shared.watch_directory();
-    let mut not_before: BTreeMap<RegionId, Instant> = BTreeMap::new();
+    let mut not_before: BTreeMap<Matter, Instant> = BTreeMap::new();
     loop {
         let seen = Arc::clone(&directory.borrow_and_update());
         let now = Instant::now();
         not_before.retain(|_, until| *until > now);
         let due: Vec<_> = due(&shared, &seen)
-            .filter(|(shard, work)| {
-                matches!(work, Work::Split { .. }) || !not_before.contains_key(&shard.record.id)
-            })
+            .filter(|(shard, work)| !not_before.contains_key(&work.matter(shard.record.id)))
             .collect();
         let failed = stream::iter(due)
             .map(|(shard, work)| step(&shared, shard, work))
             .buffer_unordered(AT_ONCE)
             .filter_map(std::future::ready);
-        not_before.extend(failed.map(|region| (region, now + PATIENCE)).collect::<Vec<_>>().await);
+        let failed = failed.collect::<Vec<_>>().await;
+        let patience = |matter: &Matter| if matter.1.is_some() { LOOK_AGAIN } else { PATIENCE };
+        not_before.extend(failed.into_iter().map(|matter| (matter, now + patience(&matter))));
         tokio::select! {
             changed = directory.changed() => {
                 if changed.is_err() {
@@ -93,26 +105,22 @@ fn due(shared: &Shared, directory: &Directory) -> impl Iterator<Item = (Arc<Shar
     due.collect::<Vec<_>>().into_iter()
 }
 
-/// Answers the region if it did not get on.
-async fn step(shared: &Arc<Shared>, shard: Arc<Shard>, work: Work) -> Option<RegionId> {
+/// Answers what it was about if it did not get on.
+async fn step(shared: &Arc<Shared>, shard: Arc<Shard>, work: Work) -> Option<Matter> {
     let region = shard.record.id;
-    let done = async {
-        match work {
-            Work::Plan { shape, version } => plan(shared, region, &shape, version).await,
-            Work::Split { shape, version, plan } => {
-                split(shared, &shard, &shape, version, plan).await.map(|()| true)
-            }
+    let matter = work.matter(region);
+    let done = match work {
+        Work::Plan { shape, version } => plan(shared, region, &shape, version).await,
+        Work::Split { shape, version, plan } => {
+            split(shared, &shard, &shape, version, plan).await.map(|()| true)
         }
     };
-    match timeout(STEP, done).await {
-        Ok(Ok(true)) => None,
-        Ok(Ok(false)) => Some(region),
-        Ok(Err(fault)) => {
-            tracing::debug!(%region, %fault, "the region was not split");
-            Some(region)
-        }
-        Err(_) => Some(region),
+    match done {
+        Ok(true) => return None,
+        Ok(false) => {}
+        Err(fault) => tracing::debug!(%region, %fault, "the region was not split"),
     }
+    Some(matter)
 }
 
 /// Answers whether there is a key to split at.
@@ -125,7 +133,7 @@ async fn plan(
     let Some(at) = measure::middle(shared, shape).await? else { return Ok(false) };
     let Some(meta) = shared.shard(RegionId::META) else { return Ok(false) };
     let command = Command::PlanSplit { region, version, at };
-    let applied = forward::propose(shared, &meta, command).await?;
+    let applied = in_time(forward::propose(shared, &meta, command)).await?;
     applied.outcome.result.map(|_| true)
 }
 
@@ -139,6 +147,11 @@ async fn split(
     let behind = measure::behind(shared, shape, &plan.at).await?;
     let SplitPlan { at, child } = plan;
     let command = Command::Split { at, child, keys: behind.keys, bytes: behind.bytes };
-    let applied = forward::propose_at(shared, shard, version, command).await?;
+    let applied = in_time(forward::propose_at(shared, shard, version, command)).await?;
     applied.outcome.result.map(drop)
+}
+
+/// The walk through a region takes as long as it takes; what comes of it is answered soon, or not.
+async fn in_time<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    timeout(STEP, work).await.unwrap_or_else(|_| Err(Code::Timeout.into()))
 }

@@ -34,11 +34,22 @@ pub(crate) async fn propose(
     let mut journey = Journey::new(shared);
     let mut unknown = false;
     loop {
-        let Some(Route { shard, plot }) = journey.route(shared, keyspace, &span)? else {
+        let route = journey.route(shared, keyspace, &span).map_err(|fault| told(fault, unknown))?;
+        let Some(Route { shard, plot }) = route else {
             journey.again(shared, unknown).await?;
             continue;
         };
         if !plot.range.covers(&span) {
+            // It may have been carried out before the split.
+            if let Ok(applied) = outcome.try_recv() {
+                guard.is_done();
+                return Ok((shard, applied));
+            }
+            if unknown {
+                let detail =
+                    "a region was split between the keys meanwhile; the outcome is unknown";
+                return Err(Fault::new(Code::Timeout, detail));
+            }
             return Err(across());
         }
         envelope.epoch.version = plot.version;
@@ -59,15 +70,24 @@ pub(crate) async fn propose(
             }
             fault = attempts => fault,
             // This node has applied a split: what was sent by the old map is done, or never will be.
-            () = journey.news() => Code::EpochMismatch.into(),
+            () = journey.moved(shared, keyspace, &span.start, &plot) => Code::EpochMismatch.into(),
         };
         if fault.code != Code::EpochMismatch {
             shared.meters.proposal(Some(fault.code));
-            return Err(fault);
+            return Err(told(fault, true));
         }
         unknown = true;
         journey.again(shared, unknown).await?;
     }
+}
+
+/// A copy that broke here says nothing of what became of a command that was sent.
+fn told(fault: Fault, was_sent: bool) -> Fault {
+    if fault.code != Code::Corrupt || !was_sent {
+        return fault;
+    }
+    let detail = format!("the outcome is unknown: {}", fault.detail);
+    Fault::new(Code::Timeout, detail)
 }
 
 fn is_served(command: &Command) -> bool {

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use state::request::{Query, RangeRequest, SortOrder, SortTarget, TxnRequest};
 use state::response::{RangeResponse, Response};
-use types::{Code, Fault, KeyRange, KeyspaceId, Revision};
+use types::{Code, Fault, KeyRange, KeyspaceId};
 
 use super::route::{Journey, Route, across};
 use crate::answer::Consistency;
 use crate::read::{self, Found};
 use crate::shared::Shared;
+
+/// Bytes of keys and values that one answer is made of: it is in memory as a whole.
+const GATHERED_BYTES: usize = 256 << 20;
 
 /// Reads a range. Where it lies in several regions they are read one after the other: each key as it is at
 /// some moment of the read, and not all at the same one. The revision is the highest of them.
@@ -23,6 +26,7 @@ pub(crate) async fn range(
     let mut rest = request.range.clone();
     let mut found: Option<Found> = None;
     let mut gathered = RangeResponse::default();
+    let mut bytes = 0;
     loop {
         let Some(Route { shard, plot }) = journey.route(shared, keyspace, &rest)? else {
             journey.again(shared, false).await?;
@@ -54,8 +58,20 @@ pub(crate) async fn range(
         gathered.kvs.extend(part.kvs.iter().cloned());
         gathered.count += part.count;
         gathered.more |= part.more;
-        let revision = found.as_ref().map_or(Revision(0), |found| found.revision);
-        found = Some(Found { revision: revision.max(answer.revision), ..answer });
+        let size = |kv: &state::response::KeyValue| kv.key.len() + kv.value.len();
+        bytes += part.kvs.iter().map(size).sum::<usize>();
+        if bytes > GATHERED_BYTES {
+            let detail = "the answer is too large: ask with a limit, and go on behind the last key";
+            return Err(Fault::new(Code::LimitReached, detail));
+        }
+        found = Some(match found {
+            None => answer,
+            Some(before) => Found {
+                revision: before.revision.max(answer.revision),
+                age: before.age.max(answer.age),
+                ..answer
+            },
+        });
         rest = match plot.range.end {
             Some(end) if !gathered.more => KeyRange { start: end, end: rest.end },
             _ => break,

@@ -84,10 +84,21 @@ impl Journey {
         Ok(Some(Route { shard, plot }))
     }
 
-    /// Answers when a region came or was split.
-    pub(super) async fn news(&mut self) {
-        if self.news.changed().await.is_err() {
-            std::future::pending::<()>().await;
+    /// Answers when a key's region is another one, or another version of it, than it was.
+    pub(super) async fn moved(
+        &mut self,
+        shared: &Shared,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        was: &Plot,
+    ) {
+        loop {
+            if self.news.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            if shared.sharding.ground.read().owner(keyspace, key) != Some(was) {
+                return;
+            }
         }
     }
 

@@ -223,7 +223,7 @@ impl Running {
             shard.note_registry(sky, now, &effects.registry);
             if let Some(split) = &effects.split {
                 let mut child = shard.machine.take_child();
-                if !self.ground.begin(split.child) {
+                if self.log.region(split.child).is_some() || !self.ground.begin(split.child) {
                     child = None;
                 }
                 if let Some(child) = &mut child {

@@ -84,7 +84,8 @@ impl Running {
 
     fn may_begin(&mut self, record: &RegionRecord) -> Result<bool, String> {
         let state = Applied::sharded(record.id, self.engine.as_ref());
-        let has_state = state.map_err(|error| error.to_string())?.is_some();
+        let has_state = state.map_err(|error| error.to_string())?.is_some()
+            || self.log.region(record.id).is_some();
         let is_first = record.first.iter().any(|peer| peer.node() == self.node);
         let may =
             has_state || is_first || self.ground.is_free(record.id, record.keyspace, &record.range);
@@ -130,6 +131,10 @@ impl Running {
             if let Err(reason) = self.start_child(sky, record, *machine, campaign) {
                 self.broke(sky, "restart", format!("{}: {reason}", split.child));
             }
+        }
+        let directory = self.directory.clone();
+        if let Err(reason) = self.begin_known(sky, &directory) {
+            self.broke(sky, "restart", reason);
         }
         self.start_writing(sky);
     }

@@ -78,8 +78,8 @@ fn check_split_keys(split_at: &[Bytes]) -> Result<(), Fault> {
 
 fn check_split_key(at: &Bytes) -> Result<(), Fault> {
     check_key(at)?;
-    if at.len() > crate::sharded::KEY_BYTES {
-        let most = crate::sharded::KEY_BYTES;
+    let most = crate::sharded::SPLIT_KEY_BYTES;
+    if at.len() > most {
         let detail = format!("a split key of {} bytes; at most {most} are allowed", at.len());
         return Err(Fault::new(Code::InvalidArgument, detail));
     }

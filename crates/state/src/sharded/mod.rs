@@ -30,6 +30,9 @@ pub use split::Split;
 pub const MACHINE: &str = "sharded";
 /// Bytes in a key: the engine's limit less what is put in front.
 pub const KEY_BYTES: usize = 65_526;
+/// Bytes in a key that a region begins with: a snapshot on its way is remembered under it, behind more than
+/// is in front of a key.
+pub const SPLIT_KEY_BYTES: usize = KEY_BYTES - 9;
 
 /// What was written and is not in the engine yet, by engine key; `None` for what was removed.
 pub(crate) type Unwritten = BTreeMap<Bytes, Option<Bytes>>;

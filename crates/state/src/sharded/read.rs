@@ -121,12 +121,16 @@ pub fn measure(
     half: Option<u64>,
 ) -> Result<Measure, ReadFailure> {
     let mut found = Measure::default();
+    let mut before = Vec::new();
     let lens = Lens { keyspace, reader, unwritten: None };
     lens.scan(range, &mut |kv| {
         let size = (kv.key.len() + kv.value.len()) as u64;
-        if found.middle.is_none() && found.keys > 0 && half.is_some_and(|half| found.bytes >= half)
-        {
-            found.middle = Some(Bytes::copy_from_slice(&kv.key));
+        if let (Some(half), None) = (half, &found.middle) {
+            if found.keys > 0 && found.bytes >= half {
+                found.middle = between(&before, &kv.key);
+            }
+            before.clear();
+            before.extend_from_slice(&kv.key);
         }
         if found.middle.is_some() {
             found.keys_behind += 1;
@@ -137,4 +141,30 @@ pub fn measure(
         ControlFlow::Continue(())
     })?;
     Ok(found)
+}
+
+/// The shortest key behind `before` that is not behind `key`: borders are told to everybody, and are kept in
+/// many places. `None` if it is too long for one.
+fn between(before: &[u8], key: &[u8]) -> Option<Bytes> {
+    let same = before.iter().zip(key).take_while(|(a, b)| a == b).count();
+    let at = key.get(..=same)?;
+    (at.len() <= super::SPLIT_KEY_BYTES).then(|| Bytes::copy_from_slice(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::between;
+
+    #[test]
+    fn a_border_is_as_short_as_it_can_be() {
+        for (before, key, wanted) in
+            [("a", "b", "b"), ("user/1", "user/25", "user/2"), ("a", "ab", "ab"), ("", "x", "x")]
+        {
+            let at = between(before.as_bytes(), key.as_bytes()).unwrap();
+            assert_eq!(at, wanted, "{before} {key}");
+            assert!(at > before && at <= key);
+        }
+        let long = vec![b'k'; super::super::KEY_BYTES];
+        assert_eq!(between(&long[..long.len() - 1], &long), None, "too long to begin a region");
+    }
 }
