@@ -127,7 +127,7 @@ pub(super) fn table() -> BTreeMap<&'static str, Needs> {
         ("etcdserverpb.Auth/RoleRevokePermission", Root),
         ("hiraeth.v1.Keyspaces/Create", Root),
         ("hiraeth.v1.Keyspaces/List", User),
-        ("hiraeth.v1.Keyspaces/Regions", User),
+        ("hiraeth.v1.Keyspaces/Regions", Root),
         ("hiraeth.v1.Keyspaces/Split", Root),
         ("hiraeth.v1.Node/Status", Nothing),
         ("hiraeth.v1.Node/Stats", Nothing),
