@@ -4,7 +4,7 @@ use types::Code;
 
 use super::{Ask, Client, Job, Pending};
 use crate::event::{Answer, Body, Event, Request};
-use crate::oracle::{Action, Seen};
+use crate::oracle::{Action, Place, Seen};
 use crate::sky::Sky;
 
 /// Microseconds an attempt may take before the same question is put again.
@@ -108,8 +108,8 @@ impl Client {
         }
     }
 
-    /// Goes on without an answer. The command's number counts as done with, so once a later one is
-    /// answered this one cannot be carried out any more.
+    /// Goes on without an answer. The command's number counts as done with, so once whoever may have it
+    /// answers a later one it cannot be carried out any more.
     fn give_up(&mut self, sky: &mut Sky) {
         let Some(pending) = self.pending.take() else { return };
         sky.counts.unknown += 1;
@@ -132,9 +132,18 @@ impl Client {
         self.wake(sky, delay);
     }
 
-    /// A command was answered: those given up before it are over for good.
-    pub(super) fn settle_unsettled(&mut self, sky: &mut Sky) {
-        for place in std::mem::take(&mut self.unsettled) {
+    /// A command was answered: those given up before it are over for good. Where keys are spread over
+    /// regions, only those of its own key: another key's region has not heard of its number.
+    pub(super) fn settle_unsettled(&mut self, sky: &mut Sky, ask: &Ask) {
+        let is_sharded = self.is_sharded(sky);
+        let is_over = |place: &Place| match ask {
+            Ask::Register { key, .. } => !is_sharded || place.0.1 == *key,
+            _ => !is_sharded,
+        };
+        let (over, open) = std::mem::take(&mut self.unsettled).into_iter().partition(is_over);
+        self.unsettled = open;
+        let over: Vec<Place> = over;
+        for place in over {
             let end = sky.ticket();
             sky.oracles.histories.end(&place, end, Seen::Nothing);
         }

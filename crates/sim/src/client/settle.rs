@@ -75,7 +75,7 @@ impl Client {
             sky.judge("real time", verdict);
         }
         if pending.sequence.is_some() {
-            self.settle_unsettled(sky);
+            self.settle_unsettled(sky, &pending.ask);
         }
         if let Told::Seen(seen) = told {
             self.record(sky, &pending, seen);
