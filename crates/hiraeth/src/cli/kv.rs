@@ -45,7 +45,7 @@ enum Command {
     Put(PutArguments),
     /// Remove keys.
     Delete(DeleteArguments),
-    /// Read all keys with a prefix or in a range, in order, as of one revision.
+    /// Read all keys with a prefix or in a range, in order, as of one revision (in a sharded keyspace page by page).
     Scan(ScanArguments),
     /// Follow changes until Ctrl-C, across restarts of servers.
     Watch(watch::Arguments),

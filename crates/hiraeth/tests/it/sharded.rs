@@ -22,6 +22,12 @@ async fn a_sharded_keyspace_is_made_split_read_and_there_after_a_kill() {
     assert!(run(&across).failed(2).contains("several regions"));
     assert!(run(&["kv", "watch", "a", "--keyspace", "wide"]).failed(2).contains("sharded"));
     assert!(run(&["keyspace", "split", "default", "--at", "p"]).failed(2).contains("sharded"));
+    // More than a page, over several regions: each page is as of its own moment.
+    for first in ["b", "n"] {
+        let puts: Vec<_> = (100..180).map(|number| format!("put {first}{number} x")).collect();
+        let puts: Vec<_> = puts.iter().flat_map(|put| ["--then", put]).collect();
+        run(&[&["kv", "txn", "--keyspace", "wide"], &puts[..]].concat()).well();
+    }
     for round in 0..2 {
         let regions = json(&["keyspace", "regions", "wide"]);
         let regions = regions.as_array().unwrap();
@@ -29,6 +35,8 @@ async fn a_sharded_keyspace_is_made_split_read_and_there_after_a_kill() {
         assert_eq!(regions[2]["region"].as_u64(), Some(child));
         assert!(regions[0]["end"] == regions[1]["start"] && regions[2]["end"].is_null());
         let found = json(&["kv", "scan", "--keyspace", "wide"]);
+        assert_eq!(found["count"], 7 + 160);
+        assert_eq!(found["kvs"].as_array().map(Vec::len), Some(7 + 160));
         let text = found.to_string();
         for key in ["a", "k", "m", "p", "q", "r", "z"] {
             assert!(text.contains(&format!("\"key_text\":\"{key}\"")), "{key} in {text}");
