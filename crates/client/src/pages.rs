@@ -102,7 +102,8 @@ impl Pages {
         Ok(Some(answer.kvs))
     }
 
-    /// The revision read at, the highest if there were several; 0 before the first page, if none was asked for.
+    /// The revision read at, the highest if there were several; 0 before the first page, if none was
+    /// asked for.
     #[must_use]
     pub fn revision(&self) -> i64 {
         self.revision

@@ -45,7 +45,8 @@ enum Command {
     Put(PutArguments),
     /// Remove keys.
     Delete(DeleteArguments),
-    /// Read all keys with a prefix or in a range, in order, as of one revision (in a sharded keyspace page by page).
+    /// Read all keys with a prefix or in a range, in order, as of one revision. In a sharded keyspace
+    /// each page is as of its own moment.
     Scan(ScanArguments),
     /// Follow changes until Ctrl-C, across restarts of servers.
     Watch(watch::Arguments),
