@@ -10,16 +10,17 @@ use serde::Deserialize;
 use crate::run::root;
 
 /// Crates and what they may use of ours; arrows point down only.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: [(&str, &[&str]); 19] = [
     ("types", &[]),
     ("env", &["types"]),
     ("consensus", &["types"]),
     ("state", &["types"]),
     ("storage", &["types", "env"]),
     ("region", &["types", "consensus", "state"]),
+    ("placement", &["types"]),
     ("proto", &["types"]),
     ("probe", &["proto"]),
-    ("node", &["types", "env", "consensus", "state", "storage", "region", "proto", "probe"]),
+    ("node", &["types", "env", "consensus", "state", "storage", "region", "placement", "proto", "probe"]),
     ("http2", &[]),
     ("api", &["node", "state", "proto", "types", "http2"]),
     ("client", &["proto", "types"]),
@@ -35,7 +36,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
 const TESTS_MAY_USE: [(&str, &[&str]); 1] = [("gateway", &["api", "client", "node", "types"])];
 
 /// Crates that take time, randomness and I/O from outside.
-const PURE: [&str; 6] = ["types", "consensus", "state", "region", "check", "http2"];
+const PURE: [&str; 7] = ["types", "consensus", "state", "region", "placement", "check", "http2"];
 
 /// What a pure crate does not say outside its tests, and why.
 const IMPURE: [(&str, &str); 8] = [
