@@ -6,12 +6,14 @@ use node::{Age, Caller, Consistency, Credentials, Handle, Header};
 use state::auth::Demand;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Response, Status};
-use types::{Code, KeyspaceId};
+use types::{Code, KeyspaceId, RegionId};
 
 use crate::error;
 
 /// Names the keyspace a request is for; without it, it is for `default`.
 pub(crate) const KEYSPACE: &str = "hiraeth-keyspace";
+/// Names the region of a sharded keyspace that a watch is for.
+const REGION: &str = "hiraeth-region";
 /// How a read is to be answered; without it, as the request itself says.
 const READ: &str = "hiraeth-read";
 /// How old the answer of a stale read may be, in milliseconds.
@@ -121,6 +123,32 @@ pub(crate) fn token(metadata: &impl Said) -> Option<Box<str>> {
 /// Whether the request is to be served only while a leader is known.
 pub(crate) fn requires_leader(metadata: &impl Said) -> bool {
     metadata.said(REQUIRE_LEADER) == Some(b"true")
+}
+
+/// The keyspace a watch is for, and the region, if the keyspace is sharded.
+///
+/// # Errors
+/// As for [`admit`]; `InvalidArgument` for a region that is no number.
+pub(crate) fn admit_watch(
+    handle: &Handle,
+    metadata: &impl Said,
+) -> Result<(KeyspaceId, Option<RegionId>), Status> {
+    let Some(region) = metadata.said(REGION) else {
+        return Ok((admit(handle, metadata)?, None));
+    };
+    let number = std::str::from_utf8(region).ok().and_then(|text| text.parse().ok());
+    let region = RegionId(number.ok_or_else(|| {
+        let value = region.escape_ascii();
+        Status::invalid_argument(format!(
+            "hiraeth: invalid request: the metadata `{REGION}` is the number of a region, and \
+             \"{value}\" is not"
+        ))
+    })?);
+    let keyspace = keyspace(handle, metadata)?;
+    if requires_leader(metadata) && !handle.is_led(keyspace, region) {
+        return Err(error::status_of(Code::NoLeader));
+    }
+    Ok((keyspace, Some(region)))
 }
 
 fn keyspace(handle: &Handle, metadata: &impl Said) -> Result<KeyspaceId, Status> {

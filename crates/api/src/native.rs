@@ -1,15 +1,20 @@
 //! Hiraeth's own services: what etcd's have no words for.
 
-use node::{Handle, ReplicaStatus};
+use std::collections::BTreeSet;
+
+use node::{Handle, RegionRoute, ReplicaStatus};
 use proto::hiraeth::v1 as pb;
 use proto::hiraeth::v1::keyspaces_server::Keyspaces;
 use proto::hiraeth::v1::node_server::Node;
 use state::auth::Demand;
 use state::directory::{Directory, KeyspaceRecord, NodeRecord, RegionRecord};
 use tonic::{Request, Response, Status};
-use types::{Code, Fault, NodeId, RegionId};
+use types::{Code, Fault, KeyRange, NodeId, RegionId};
 
 use crate::{error, metadata, stats};
+
+/// Regions in one answer of routes at most.
+const ROUTES: usize = 1_000;
 
 /// `hiraeth.v1.Keyspaces`.
 pub struct KeyspacesService {
@@ -79,6 +84,28 @@ impl Keyspaces for KeyspacesService {
         let directory = self.handle.directory();
         let regions = directory.regions_of(keyspace).into_iter().map(keyspace_region).collect();
         Ok(Response::new(pb::KeyspaceRegionsResponse { regions }))
+    }
+
+    async fn routes(
+        &self,
+        request: Request<pb::RoutesRequest>,
+    ) -> Result<Response<pb::RoutesResponse>, Status> {
+        let pb::RoutesRequest { key, range_end, limit } = request.get_ref();
+        let range = KeyRange::from_etcd(key, range_end);
+        let what = Demand::Range(&range);
+        let keyspace = metadata::permit(&self.handle, request.metadata(), what).await?;
+        let most = usize::try_from(*limit).unwrap_or(usize::MAX);
+        let most = if most == 0 { ROUTES } else { most.min(ROUTES) };
+        let routes = self.handle.routes(keyspace, &range, most);
+        let routes = routes.map_err(|fault| error::status(&fault))?;
+        let named: BTreeSet<NodeId> =
+            routes.iter().flat_map(|it| it.nodes.iter().copied().chain(it.leader)).collect();
+        let directory = self.handle.directory();
+        let nodes = directory.nodes.values().filter(|record| named.contains(&record.id));
+        Ok(Response::new(pb::RoutesResponse {
+            nodes: nodes.map(node).collect(),
+            routes: routes.into_iter().map(route).collect(),
+        }))
     }
 
     async fn split(
@@ -227,6 +254,17 @@ impl Node for NodeService {
             self.handle.verify_leader(keyspace).await.map_err(|fault| error::status(&fault))?;
         let (leader, term) = (answer.body.get(), answer.header.term.get());
         Ok(Response::new(pb::VerifyLeaderResponse { leader, term }))
+    }
+}
+
+fn route(route: RegionRoute) -> pb::Route {
+    pb::Route {
+        region: route.region.get(),
+        start: route.range.start,
+        end: route.range.end,
+        version: route.version,
+        leader: route.leader.map_or(0, NodeId::get),
+        nodes: route.nodes.iter().map(|node| node.get()).collect(),
     }
 }
 

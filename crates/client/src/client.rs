@@ -5,6 +5,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 
 use crate::endpoints::Endpoints;
 use crate::login::Login;
+use crate::regions::{Nodes, Routes};
 use crate::{Error, Options};
 
 /// A connection to a cluster, over whichever of its endpoints answers. Cheap to clone; all clones
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     keyspace: Option<MetadataValue<Ascii>>,
     pub(crate) login: Option<Arc<Login>>,
+    /// Where the keys of the keyspace are, if it is sharded.
+    pub(crate) routes: Routes,
 }
 
 impl Client {
@@ -51,7 +54,8 @@ impl Client {
         let endpoints = Arc::new(endpoints);
         let keyspace = keyspace_header(options.keyspace.as_deref())?;
         let login = options.user.clone().map(|user| Arc::new(Login::new(user)));
-        Ok(Self { shared: Arc::new(Shared { endpoints, options, keyspace, login }) })
+        let routes = Routes::new(Arc::new(Nodes::default()));
+        Ok(Self { shared: Arc::new(Shared { endpoints, options, keyspace, login, routes }) })
     }
 
     /// The same servers over the same connections, with every request for keyspace `name`.
@@ -64,7 +68,8 @@ impl Client {
         let keyspace = keyspace_header(options.keyspace.as_deref())?;
         let endpoints = Arc::clone(&self.shared.endpoints);
         let login = self.shared.login.clone();
-        Ok(Self { shared: Arc::new(Shared { endpoints, options, keyspace, login }) })
+        let routes = Routes::new(Arc::clone(&self.shared.routes.nodes));
+        Ok(Self { shared: Arc::new(Shared { endpoints, options, keyspace, login, routes }) })
     }
 
     /// The addresses given, in their order.

@@ -165,7 +165,7 @@ impl Client {
 }
 
 /// Whether the watch may go on elsewhere or later.
-fn passes(error: &Error) -> bool {
+pub(crate) fn passes(error: &Error) -> bool {
     match error {
         Error::Unreachable { .. } | Error::Interrupted { .. } | Error::TimedOut { .. } => true,
         Error::Server { code, .. } => matches!(
@@ -333,12 +333,12 @@ impl Watcher {
     }
 }
 
-fn interrupted(endpoint: &str) -> Error {
+pub(crate) fn interrupted(endpoint: &str) -> Error {
     let reason = "the server ended the stream".to_owned();
     Error::Interrupted { endpoint: endpoint.to_owned(), reason }
 }
 
-fn ended(response: &pb::WatchResponse) -> Error {
+pub(crate) fn ended(response: &pb::WatchResponse) -> Error {
     match response.cancel_reason.as_str() {
         _ if response.compact_revision > 0 => {
             Error::Compacted { oldest: response.compact_revision }
@@ -348,7 +348,7 @@ fn ended(response: &pb::WatchResponse) -> Error {
     }
 }
 
-fn change(event: Event) -> Change {
+pub(crate) fn change(event: Event) -> Change {
     let kind = match event.r#type() {
         EventType::Put => ChangeKind::Put,
         EventType::Delete => ChangeKind::Delete,

@@ -75,8 +75,8 @@ pub use error::Error;
 pub use failure::{Failure, FailureKind};
 pub use flight::{Damage, Entry, Event, Sample, Timeline, read as read_flight};
 pub use handle::{
-    Beat, Caller, ClusterView, Credentials, Frozen, Handle, LedRegion, NodeView, RegionStats,
-    ReplicaView, Verdict,
+    Beat, Caller, ClusterView, Credentials, Frozen, Handle, LedRegion, NodeView, RegionRoute,
+    RegionStats, ReplicaView, Verdict,
 };
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};

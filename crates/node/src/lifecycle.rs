@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use state::directory::{Directory, RegionRecord};
 use state::registry::MACHINE;
 use state::sharded::{self, Shape, Split};
 use state::{Applied, Machine};
 use storage::wal::RegionLog;
-use types::{Batch, ConfState, Epoch, Index, KeyspaceId, PeerId, RegionId};
+use types::{Batch, ConfState, Epoch, Index, KeyRange, KeyspaceId, PeerId, RegionId};
 
 use crate::applier::ask_scavenge;
 use crate::lease::LeaseClock;
@@ -266,6 +267,14 @@ fn run(
         Some(tags) => shard.sharing(tags),
         None => shard,
     });
+    if is_sharded {
+        let machine = shard.machine.read();
+        let share = machine.shape().map(|shape| shape.range.clone());
+        // Without a state it has no keys.
+        let share =
+            share.unwrap_or_else(|| KeyRange { end: Some(Bytes::new()), ..KeyRange::all() });
+        shared.hub.begin_share(region, machine.revision(), share);
+    }
     shared.add_shard(Arc::clone(&shard));
     if let Some(share) = &shard.registry {
         if let Some(registry) = shard.machine.read().registry() {

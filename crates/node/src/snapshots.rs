@@ -228,6 +228,7 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
     shard.note_scavenged(&machine);
     crate::membership::peers_changed(shared, &shard, &machine);
     sharded::hold(shared, &machine);
+    let share = machine.shape().map(|shape| shape.range.clone());
     let directory = machine.directory().cloned();
     let (index, revision) = (machine.applied().index, machine.revision());
     if let (Some(share), Some(registry)) = (&shard.registry, machine.registry()) {
@@ -238,7 +239,10 @@ pub(crate) fn install(shared: &Arc<Shared>, install: Install) -> Result<(), Stri
     }
     drop(machine);
     assert_eq!(index, install.meta.index, "region {region}: the snapshot holds another index");
-    shared.hub.jump(region, revision);
+    match share {
+        Some(share) => shared.hub.install_share(region, revision, share),
+        None => shared.hub.jump(region, revision),
+    }
     if let Some(directory) = &directory
         && shared.auth.learn(shared.clock.now(), &directory.auth)
     {

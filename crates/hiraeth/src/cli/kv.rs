@@ -156,7 +156,7 @@ struct ScanArguments {
 }
 
 /// One key, all with a prefix, or a range.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(super) struct Keys {
     #[arg(required_unless_present_any = ["from", "to"], conflicts_with_all = ["from", "to"])]
     key: Option<String>,

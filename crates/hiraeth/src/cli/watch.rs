@@ -2,14 +2,15 @@
 
 use std::io::{IsTerminal, Write};
 
-use client::{Change, ChangeKind, Client, Watch};
+use client::{Change, ChangeKind, Client, Positions, RegionsWatch, Watch};
+use types::Code;
 
 use super::failure::Done;
 use super::kv::Keys;
 use super::output::{Format, Out, line};
 use super::{json, text};
 
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     keys: Keys,
@@ -25,6 +26,9 @@ pub(super) struct Arguments {
     /// Leave deletes out.
     #[arg(long)]
     no_deletes: bool,
+    /// Of a sharded keyspace: go on from where a watch of the same keys was, as it said at its end.
+    #[arg(long, value_name = "POSITIONS", conflicts_with_all = ["rev", "previous"])]
+    resume: Option<Positions>,
 }
 
 impl Arguments {
@@ -41,6 +45,20 @@ impl Arguments {
         }
         watch
     }
+
+    fn of_regions(self) -> RegionsWatch {
+        let mut watch = match self.resume {
+            Some(positions) => RegionsWatch::resume(positions),
+            None => RegionsWatch::span(&self.keys.span()),
+        };
+        if self.no_puts {
+            watch = watch.no_puts();
+        }
+        if self.no_deletes {
+            watch = watch.no_deletes();
+        }
+        watch
+    }
 }
 
 pub(super) async fn run(
@@ -49,10 +67,19 @@ pub(super) async fn run(
     format: Format,
     arguments: Arguments,
 ) -> anyhow::Result<Done> {
-    let mut watcher = client.watch(arguments.watch()).await?;
-    if std::io::stderr().is_terminal() {
-        eprintln!("watching; Ctrl-C ends");
+    if arguments.resume.is_some() {
+        return run_regions(client, out, format, arguments).await;
     }
+    let is_plain = arguments.rev == 0 && !arguments.previous;
+    let mut watcher = match client.watch(arguments.clone().watch()).await {
+        Ok(watcher) => watcher,
+        // The keyspace is sharded; what such a one does not have is refused in the server's words.
+        Err(error) if is_plain && error.code() == Some(Code::Unsupported) => {
+            return run_regions(client, out, format, arguments).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
+    hint();
     loop {
         let changes = tokio::select! {
             changes = watcher.next() => changes?,
@@ -61,14 +88,56 @@ pub(super) async fn run(
                 return Ok(Done::Well);
             }
         };
-        for change in &changes.changes {
-            match format {
-                Format::Json => line(out, &json::Changed::new(change))?,
-                Format::Table => writeln!(out, "{}", shown(change))?,
+        show(out, format, &changes.changes)?;
+    }
+}
+
+/// Of a sharded keyspace: over all its regions.
+async fn run_regions(
+    client: &Client,
+    out: &mut Out,
+    format: Format,
+    arguments: Arguments,
+) -> anyhow::Result<Done> {
+    let span = arguments.keys.clone().span();
+    if arguments.resume.as_ref().is_some_and(|positions| !positions.is_of(&span)) {
+        anyhow::bail!("these positions are of a watch of other keys");
+    }
+    let mut watcher = client.watch_regions(arguments.of_regions()).await?;
+    hint();
+    loop {
+        let changes = tokio::select! {
+            changes = watcher.next() => changes,
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted?;
+                eprintln!("go on with --resume {}", watcher.positions());
+                return Ok(Done::Well);
+            }
+        };
+        match changes {
+            Ok(changes) => show(out, format, &changes.changes)?,
+            Err(error) => {
+                eprintln!("the watch was here: {}", watcher.positions());
+                return Err(error.into());
             }
         }
-        out.flush()?;
     }
+}
+
+fn hint() {
+    if std::io::stderr().is_terminal() {
+        eprintln!("watching; Ctrl-C ends");
+    }
+}
+
+fn show(out: &mut Out, format: Format, changes: &[Change]) -> anyhow::Result<()> {
+    for change in changes {
+        match format {
+            Format::Json => line(out, &json::Changed::new(change))?,
+            Format::Table => writeln!(out, "{}", shown(change))?,
+        }
+    }
+    Ok(out.flush()?)
 }
 
 /// A change on one line: revision, what happened, key and value.

@@ -20,3 +20,4 @@ mod single;
 mod three;
 mod users;
 mod watching;
+mod wide;

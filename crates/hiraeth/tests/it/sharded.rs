@@ -20,7 +20,8 @@ async fn a_sharded_keyspace_is_made_split_read_and_there_after_a_kill() {
     run(&[&["kv", "txn", "--keyspace", "wide"], &swap[..]].concat()).well();
     let across = ["kv", "txn", "--keyspace", "wide", "--then", "put a 1", "--then", "put z 1"];
     assert!(run(&across).failed(2).contains("several regions"));
-    assert!(run(&["kv", "watch", "a", "--keyspace", "wide"]).failed(2).contains("sharded"));
+    let previous = ["kv", "watch", "a", "--previous", "--keyspace", "wide"];
+    assert!(run(&previous).failed(2).contains("sharded"));
     assert!(run(&["keyspace", "split", "default", "--at", "p"]).failed(2).contains("sharded"));
     // More than a page, over several regions: each page is as of its own moment.
     for first in ["b", "n"] {

@@ -226,9 +226,7 @@ fn apply_entry(
         return Ok(());
     }
     region.directory_changed |= effects.directory_changed;
-    if !region.shard.is_sharded {
-        region.events.extend(effects.events);
-    }
+    region.events.extend(effects.events);
     // Every node answers its own clients when it has applied their commands itself: so a client
     // finds what it wrote on the node that told it, also without asking for a quorum.
     if let Some(tag) = effects.session.filter(|tag| tag.client == shared.incarnation.0) {
@@ -277,6 +275,9 @@ fn publish(shared: &Arc<Shared>, mut region: Touched, done: &mut [Vec<(RegionId,
     let version = region.machine.applied().epoch.version;
     drop(region.machine);
     let id = region.shard.record.id;
+    if let Some(shape) = &shape {
+        sharded::tell_watches(shared, id, shape, &region.born, &region.events);
+    }
     if revision > region.revision_before {
         shared.hub.publish(id, revision, &region.events);
     }

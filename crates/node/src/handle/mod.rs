@@ -11,6 +11,7 @@ mod machine;
 mod members;
 mod reads;
 mod registry;
+mod routes;
 mod sharded;
 mod stats;
 mod status;
@@ -34,6 +35,7 @@ use crate::shared::Shared;
 pub use caller::{Caller, Credentials, Verdict};
 pub use cluster::{ClusterView, LedRegion, NodeView, ReplicaView};
 pub use registry::Beat;
+pub use routes::RegionRoute;
 
 /// A running node; cheap to clone.
 #[derive(Clone)]

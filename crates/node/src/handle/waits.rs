@@ -1,13 +1,16 @@
 //! What a caller can wait for: leaders, changes, the node's end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use types::{Fault, KeyspaceId};
+use types::{Code, Fault, KeyspaceId, RegionId};
 
 use super::Handle;
+use crate::answer::Header;
 use crate::failure::Failure;
 use crate::flight::Sample;
 use crate::meters::Meters;
+use crate::shard::Shard;
 use crate::sharded;
 use crate::space::Room;
 use crate::watch::{WatchControl, WatchMessages};
@@ -24,6 +27,62 @@ impl Handle {
         let shard = self.shard(keyspace)?;
         shard.keys_only()?;
         self.shared.hub.open(shard.record.id)
+    }
+
+    /// Opens a set of watches on one region of a sharded keyspace, if this node has a replica of it. They see
+    /// the revisions of that region, and end when their keys are another one's.
+    ///
+    /// # Errors
+    /// `RegionNotFound` if it is not here, or not one of the keyspace; `Unsupported` where that is not
+    /// sharded; `LimitReached`.
+    pub fn watch_region(
+        &self,
+        keyspace: KeyspaceId,
+        region: RegionId,
+    ) -> Result<(WatchControl, WatchMessages), Fault> {
+        self.region(keyspace, region)?;
+        self.shared.hub.open_share(region)
+    }
+
+    /// Whether this node knows a leader of the region, which it has a replica of.
+    #[must_use]
+    pub fn is_led(&self, keyspace: KeyspaceId, region: RegionId) -> bool {
+        let shard = self.region(keyspace, region);
+        shard.is_ok_and(|shard| shard.leadership().leader.is_some())
+    }
+
+    /// Answers when a region has no known leader any more; at once if it has none.
+    pub async fn region_leader_lost(&self, keyspace: KeyspaceId, region: RegionId) {
+        let Ok(shard) = self.region(keyspace, region) else { return };
+        drop(shard.watch_leadership().wait_for(|now| now.leader.is_none()).await);
+    }
+
+    /// The header of an answer of a region.
+    #[must_use]
+    pub fn region_header(&self, keyspace: KeyspaceId, region: RegionId) -> Header {
+        match self.region(keyspace, region) {
+            Ok(shard) => self.header_of(&shard),
+            Err(_) => Header { member: self.shared.node(), ..Header::default() },
+        }
+    }
+
+    fn region(&self, keyspace: KeyspaceId, region: RegionId) -> Result<Arc<Shard>, Fault> {
+        if let Some(reason) = self.shared.failed() {
+            return Err(Fault::new(Code::ShuttingDown, reason));
+        }
+        if self.shared.has_ended() {
+            return Err(Code::ShuttingDown.into());
+        }
+        if !self.shared.is_sharded(keyspace) {
+            let detail = "an ordered keyspace is watched as a whole, not by region";
+            return Err(Fault::new(Code::Unsupported, detail));
+        }
+        let shard = self.shared.shard(region);
+        let shard = shard.filter(|shard| shard.record.keyspace == keyspace);
+        let detail = || format!("region {region} is not on this node");
+        let shard = shard.ok_or_else(|| Fault::new(Code::RegionNotFound, detail()))?;
+        shard.broken()?;
+        Ok(shard)
     }
 
     /// Whether a leader of the keyspace is known (etcd's `hasleader` metadata); of a sharded one, of each of

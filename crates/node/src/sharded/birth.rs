@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use region::Plot;
 use state::directory::RegionRecord;
+use state::response::Event;
 use state::sharded::{Shape, Split};
 use state::{Applied, Machine};
-use types::{Code, Fault, RegionId};
+use types::{Code, Fault, KeyRange, RegionId};
 
 use crate::lifecycle;
 use crate::poller::ToPoller;
@@ -54,6 +55,26 @@ pub(crate) fn publish(
         // Of those that began with nothing in an earlier life, too.
         lifecycle::begin_known(&own, &own.directory());
     });
+}
+
+/// Publishes the events up to each split, and has the watches of keys that went to a child end there. What
+/// came after the last split is left.
+pub(crate) fn tell_watches(
+    shared: &Shared,
+    parent: RegionId,
+    shape: &Shape,
+    born: &[Born],
+    events: &[Event],
+) {
+    for (split, machine) in born {
+        let revision = split.revision;
+        let before = events.partition_point(|event| event.position.revision <= revision);
+        shared.hub.publish(parent, revision, &events[..before]);
+        let (start, end) = (shape.range.start.clone(), Some(split.range.start.clone()));
+        let kept = KeyRange { start, end };
+        let child = machine.as_ref().map(|_| (split.child, split.range.clone()));
+        shared.hub.split_share(parent, revision, kept, child);
+    }
 }
 
 fn begin(shared: &Arc<Shared>, born: Vec<Born>, campaign: bool) {

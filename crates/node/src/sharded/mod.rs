@@ -10,7 +10,7 @@ mod read;
 mod route;
 
 pub(crate) use balance::balance;
-pub(crate) use birth::{Born, claim, hold, may_begin, publish};
+pub(crate) use birth::{Born, claim, hold, may_begin, publish, tell_watches};
 pub(crate) use drive::drive;
 pub(crate) use propose::propose;
 pub(crate) use read::{range, txn};

@@ -13,6 +13,7 @@ use super::control::WatchControl;
 use super::history::History;
 use super::limits::WatchLimits;
 use super::reader::WatchMessages;
+use super::recent::Budget;
 use super::region::Region;
 
 /// Pushes the committed events of each region to whoever watches it. One per node.
@@ -20,11 +21,15 @@ use super::region::Region;
 /// Appliers call [`Self::publish`]; it queues, and never waits for a reader. Everything that may take
 /// long (history, the records before) is done by the readers.
 pub struct Hub {
-    limits: WatchLimits,
+    pub(super) limits: WatchLimits,
     history: Arc<dyn History>,
     readers: Arc<Semaphore>,
-    regions: RwLock<BTreeMap<RegionId, Arc<Region>>>,
-    now: Mutex<Moment>,
+    /// What regions without a history on disk may keep.
+    pub(super) budget: Arc<Budget>,
+    pub(super) regions: RwLock<BTreeMap<RegionId, Arc<Region>>>,
+    pub(super) now: Mutex<Moment>,
+    /// When regions last gave up what is old.
+    pub(super) aged: Mutex<Moment>,
     /// Why nothing can be opened any more.
     closed: Mutex<Option<Fault>>,
 }
@@ -37,8 +42,10 @@ impl Hub {
             limits,
             history,
             readers: Arc::new(Semaphore::new(limits.readers.max(1))),
+            budget: Budget::new(limits.recent_region_bytes, limits.recent_bytes),
             regions: RwLock::default(),
             now: Mutex::default(),
+            aged: Mutex::default(),
             closed: Mutex::default(),
         })
     }
@@ -65,16 +72,22 @@ impl Hub {
     /// # Errors
     /// `LimitReached`; `ShuttingDown`, or what [`Self::shutdown`] said.
     pub fn open(&self, region: RegionId) -> Result<(WatchControl, WatchMessages), Fault> {
-        let opened = self.region(
-            region,
-            |history| history.revision(region),
-            |found| {
-                let stream = found.open()?;
-                let control = WatchControl { region: found.clone(), stream: stream.clone() };
-                let messages = WatchMessages::new(found.clone(), stream, self.readers.clone());
-                Ok((control, messages))
-            },
-        );
+        let opened =
+            self.region(region, |history| history.revision(region), |found| self.stream(found));
+        self.unless_closed(opened)
+    }
+
+    pub(super) fn stream(
+        &self,
+        region: &Arc<Region>,
+    ) -> Result<(WatchControl, WatchMessages), Fault> {
+        let stream = region.open()?;
+        let control = WatchControl { region: region.clone(), stream: stream.clone() };
+        let messages = WatchMessages::new(region.clone(), stream, self.readers.clone());
+        Ok((control, messages))
+    }
+
+    pub(super) fn unless_closed<T>(&self, opened: Result<T, Fault>) -> Result<T, Fault> {
         // Asked last: a shutdown meanwhile has not seen the stream.
         match self.closed.lock().clone() {
             Some(fault) => Err(fault),
@@ -105,9 +118,10 @@ impl Hub {
     pub fn tick(&self, now: Moment) {
         *self.now.lock() = now;
         let regions: Vec<Arc<Region>> = self.regions.read().values().cloned().collect();
-        for region in regions {
+        for region in &regions {
             region.tick(now);
         }
+        self.age(now, &regions);
     }
 
     /// Does `work` on a region; one not seen before begins at the revision `begin` gives.

@@ -25,6 +25,13 @@ pub struct WatchLimits {
     pub readers: usize,
     /// How often an idle watch that asked for it is told its progress (etcd: 10 minutes).
     pub progress_interval: Duration,
+    /// The same for regions of sharded keyspaces, where something happened meanwhile: how far a watch is
+    /// decides whether it can be gone on with.
+    pub share_progress_interval: Duration,
+    /// Bytes of events kept in memory for each region that keeps no history on disk; 0 keeps none.
+    pub recent_region_bytes: usize,
+    /// Bytes of events kept in memory for all such regions.
+    pub recent_bytes: usize,
 }
 
 impl Default for WatchLimits {
@@ -39,6 +46,9 @@ impl Default for WatchLimits {
             page_bytes: 1 << 20,
             readers: 4,
             progress_interval: Duration::from_secs(600),
+            share_progress_interval: Duration::from_secs(1),
+            recent_region_bytes: 8 << 20,
+            recent_bytes: 64 << 20,
         }
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Live {
     pub(super) publish: u64,
     /// Why the region is closed, if it is.
     pub(super) closed: Option<Fault>,
+    /// The keys of the region, where it is one of several of a keyspace.
+    pub(super) share: Option<KeyRange>,
     /// When which stream is next told how far it is.
     pub(super) rounds: BTreeSet<(Moment, u64)>,
     /// Streams that are owed a progress.
@@ -218,7 +220,10 @@ impl Live {
             }
         }
         let any = asked.count() > 0;
-        if state.is_drained() {
+        // Where many regions are watched at once, silence is no news.
+        let is_news = self.share.is_none() || state.told < revision;
+        if state.is_drained() && is_news {
+            state.told = revision;
             for id in idle {
                 state.tell(WatchMessage::Progress { id, revision });
             }

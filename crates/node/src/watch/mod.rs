@@ -12,7 +12,9 @@ mod limits;
 mod live;
 mod message;
 mod reader;
+mod recent;
 mod region;
+mod share;
 mod stream;
 
 #[cfg(test)]

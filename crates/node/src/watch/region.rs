@@ -6,13 +6,14 @@ use std::sync::Arc;
 use env::Moment;
 use parking_lot::Mutex;
 use state::response::Event;
-use types::{Code, Fault, RegionId, Revision};
+use types::{Code, Fault, KeyRange, RegionId, Revision};
 
 use super::history::History;
 use super::index::{Feed, Slot};
 use super::limits::WatchLimits;
 use super::live::Live;
 use super::message::{WatchCreate, WatchMessage};
+use super::recent::Recent;
 use super::stream::{State, Stream};
 
 /// One region's watches on this node.
@@ -20,6 +21,8 @@ pub(super) struct Region {
     pub(super) id: RegionId,
     pub(super) limits: WatchLimits,
     pub(super) history: Arc<dyn History>,
+    /// Its history, where that is in memory.
+    pub(super) recent: Option<Arc<Recent>>,
     live: Mutex<Live>,
 }
 
@@ -32,7 +35,22 @@ impl Region {
         now: Moment,
     ) -> Self {
         let live = Live { published, now, ..Live::default() };
-        Self { id, limits, history, live: Mutex::new(live) }
+        Self { id, limits, history, recent: None, live: Mutex::new(live) }
+    }
+
+    /// A region that has `share` of a keyspace's keys.
+    pub(super) fn of_share(
+        id: RegionId,
+        limits: WatchLimits,
+        recent: Arc<Recent>,
+        share: KeyRange,
+        now: Moment,
+    ) -> Self {
+        let published = recent.revision(id);
+        let live = Live { published, now, share: Some(share), ..Live::default() };
+        let limits = WatchLimits { progress_interval: limits.share_progress_interval, ..limits };
+        let history = Arc::clone(&recent) as Arc<dyn History>;
+        Self { id, limits, history, recent: Some(recent), live: Mutex::new(live) }
     }
 
     pub(super) fn lock(&self) -> parking_lot::MutexGuard<'_, Live> {
@@ -44,6 +62,10 @@ impl Region {
         if let Some(last) = events.last() {
             let last = last.position.revision;
             assert!(last <= revision, "{last:?} published as part of {revision:?}, {}", self.id);
+        }
+        // First: whoever is left behind by these events finds them there.
+        if let Some(recent) = &self.recent {
+            recent.push(revision, events);
         }
         let mut woken = Vec::new();
         {
@@ -63,6 +85,9 @@ impl Region {
     /// The applied state went to `revision` without the events in between (a snapshot was installed):
     /// every watch reads them from history.
     pub(super) fn jump(&self, revision: Revision) {
+        if let Some(recent) = &self.recent {
+            recent.jump(revision);
+        }
         let mut live = self.live.lock();
         let next = Revision(live.published.get() + 1);
         live.published = live.published.max(revision);
@@ -138,6 +163,10 @@ impl Region {
             };
             if create.range.is_empty() {
                 state.answer(canceled(-1, Revision(0), Code::EmptyWatchRange.into()));
+                return Ok(());
+            }
+            if let Err(fault) = live.takes(&create) {
+                state.answer(canceled(-1, Revision(0), fault));
                 return Ok(());
             }
             let id = match state.choose_id(create.id) {

@@ -76,6 +76,8 @@ pub(super) struct State {
     pub(super) asked: bool,
     /// Nothing is queued any more; the reader ends when it has everything.
     pub(super) ended: bool,
+    /// How far the last round of progress was.
+    pub(super) told: Revision,
     /// The last publish that woke this stream.
     publish: u64,
 }

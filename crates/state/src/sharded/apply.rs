@@ -156,8 +156,8 @@ pub(super) fn check_put(put: &PutRequest, lens: &Lens<'_>) -> Result<(), FetchEr
 /// What a sharded keyspace does not have.
 pub(super) fn unsupported(what: &str) -> Fault {
     let detail = format!(
-        "a sharded keyspace does not have {what}: it has keys and values without history, leases and \
-         watches"
+        "a sharded keyspace does not have {what}: it has keys and values without history and leases, and \
+         is watched region by region"
     );
     Fault::new(Code::Unsupported, detail)
 }

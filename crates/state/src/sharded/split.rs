@@ -1,7 +1,7 @@
 //! Splitting a region in two: a change of who owns which keys, and nothing else.
 
 use bytes::Bytes;
-use types::{Code, ConfState, Epoch, Fault, KeyRange, KeyspaceId, PeerId, RegionId};
+use types::{Code, ConfState, Epoch, Fault, KeyRange, KeyspaceId, PeerId, RegionId, Revision};
 
 use super::{Shape, Sharded};
 use crate::Machine;
@@ -20,6 +20,8 @@ pub struct Split {
     pub range: KeyRange,
     /// The epoch of both from here on, but for the replicas' part of it.
     pub version: u64,
+    /// The revision the parent was at, and the child goes on from.
+    pub revision: Revision,
 }
 
 /// What the command says.
@@ -76,7 +78,7 @@ impl Machine {
         );
         own.child = Some(Box::new(child));
         self.applied.epoch.version = version;
-        Ok((Response::Done, Split { keyspace, child: order.child, range, version }))
+        Ok((Response::Done, Split { keyspace, child: order.child, range, version, revision }))
     }
 
     /// The machine of the region that the last split made: to be finished into the same batch, if the

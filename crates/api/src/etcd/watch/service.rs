@@ -61,12 +61,12 @@ impl WatchService {
         &self,
         request: Request<Streaming<pb::WatchRequest>>,
     ) -> Result<Response<BoxStream<'static, Result<Frame, Status>>>, Status> {
-        let keyspace = metadata::admit(&self.handle, request.metadata())?;
+        let place = metadata::admit_watch(&self.handle, request.metadata())?;
         let requires_leader = metadata::requires_leader(request.metadata());
         let token = metadata::token(request.metadata());
         let requests = request.into_inner();
         let stream = Stream::new(
-            (self.handle.clone(), keyspace, token),
+            (self.handle.clone(), place, token),
             requests,
             requires_leader,
             MESSAGE_BYTES,

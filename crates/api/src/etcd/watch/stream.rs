@@ -3,12 +3,12 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending};
 use futures::stream::{self, BoxStream, StreamExt};
-use node::{AuthChanges, Handle, WatchControl, WatchCreate, WatchMessage, WatchMessages};
+use node::{AuthChanges, Handle, Header, WatchControl, WatchCreate, WatchMessage, WatchMessages};
 use proto::etcdserverpb as pb;
 use state::auth::Demand;
 use tokio::time::sleep;
 use tonic::{Status, Streaming};
-use types::{Code, Fault, KeyspaceId};
+use types::{Code, Fault, KeyspaceId, RegionId};
 
 use super::frame::Frame;
 use super::translate::{Answers, Order, order};
@@ -26,6 +26,8 @@ const TOGETHER: usize = 256;
 pub(super) struct Stream {
     handle: Handle,
     keyspace: KeyspaceId,
+    /// Of a sharded keyspace, the one that is watched.
+    region: Option<RegionId>,
     token: Option<Box<str>>,
     /// Users or rights have changed, and with them what may be watched.
     changes: AuthChanges,
@@ -42,20 +44,25 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(
-        (handle, keyspace, token): (Handle, KeyspaceId, Option<Box<str>>),
+        (handle, place, token): (Handle, (KeyspaceId, Option<RegionId>), Option<Box<str>>),
         requests: Streaming<pb::WatchRequest>,
         requires_leader: bool,
         fragment_bytes: usize,
     ) -> Result<Self, Fault> {
-        let (control, messages) = handle.watch(keyspace)?;
+        let (keyspace, region) = place;
+        let (control, messages) = match region {
+            Some(region) => handle.watch_region(keyspace, region)?,
+            None => handle.watch(keyspace)?,
+        };
         let leaderless = match requires_leader {
-            true => leaderless(handle.clone(), keyspace).boxed(),
+            true => leaderless(handle.clone(), keyspace, region).boxed(),
             false => pending().boxed(),
         };
         Ok(Self {
             changes: handle.auth_changes(),
             handle,
             keyspace,
+            region,
             token,
             requests: Some(requests),
             control,
@@ -111,7 +118,7 @@ impl Stream {
         if !self.handle.auth_is_off() && self.changes.next().now_or_never().is_some() {
             self.review();
         }
-        let header = self.handle.header(self.keyspace);
+        let header = self.header();
         self.answers.message(&header, first);
         while self.answers.ready.len() < TOGETHER
             && let Some(message) = self.messages.ready()
@@ -120,6 +127,13 @@ impl Stream {
         }
         if self.answers.wants_review() {
             self.review();
+        }
+    }
+
+    fn header(&self) -> Header {
+        match self.region {
+            Some(region) => self.handle.region_header(self.keyspace, region),
+            None => self.handle.header(self.keyspace),
         }
     }
 
@@ -136,7 +150,7 @@ impl Stream {
             Order::Progress => return drop(self.control.progress()),
             Order::Nothing => return,
         };
-        let header = convert::header(&self.handle.header(self.keyspace));
+        let header = convert::header(&self.header());
         self.answers.refuse(header, &refused);
     }
 
@@ -175,12 +189,19 @@ async fn request(
     }
 }
 
-/// Comes back when the keyspace had no leader for longer than an election takes.
-async fn leaderless(handle: Handle, keyspace: KeyspaceId) {
+/// Comes back when the keyspace, or its region, had no leader for longer than an election takes.
+async fn leaderless(handle: Handle, keyspace: KeyspaceId, region: Option<RegionId>) {
     loop {
-        handle.leader_lost(keyspace).await;
+        match region {
+            Some(region) => handle.region_leader_lost(keyspace, region).await,
+            None => handle.leader_lost(keyspace).await,
+        }
         sleep(LEADER_GRACE).await;
-        if !handle.has_leader(keyspace) {
+        let is_led = match region {
+            Some(region) => handle.is_led(keyspace, region),
+            None => handle.has_leader(keyspace),
+        };
+        if !is_led {
             return;
         }
     }

@@ -71,6 +71,7 @@ pub(super) fn about_key(method: &str) -> Bytes {
             // A leader key: name, key, rev 7, lease 7.
             Bytes::from_static(b"\x0a\x0e\x0a\x03a/1\x12\x03a/1\x18\x07\x20\x07")
         }
+        "hiraeth.v1.Keyspaces/Routes" => Bytes::from_static(b"\x0a\x03a/1"),
         "hiraeth.v1.Registry/Drain" => {
             // Node n, back into service.
             Bytes::from_static(b"\x12\x01n\x20\x01")
@@ -128,6 +129,7 @@ pub(super) fn table() -> BTreeMap<&'static str, Needs> {
         ("hiraeth.v1.Keyspaces/Create", Root),
         ("hiraeth.v1.Keyspaces/List", User),
         ("hiraeth.v1.Keyspaces/Regions", Root),
+        ("hiraeth.v1.Keyspaces/Routes", Rights),
         ("hiraeth.v1.Keyspaces/Split", Root),
         ("hiraeth.v1.Node/Status", Nothing),
         ("hiraeth.v1.Node/Stats", Nothing),

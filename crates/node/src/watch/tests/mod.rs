@@ -5,4 +5,5 @@ mod lagging;
 mod progress;
 mod random;
 mod rules;
+mod shares;
 mod world;

@@ -27,6 +27,9 @@ pub(super) const TIGHT: WatchLimits = WatchLimits {
     page_bytes: 2_000,
     readers: 2,
     progress_interval: core::time::Duration::from_secs(60),
+    share_progress_interval: core::time::Duration::from_secs(1),
+    recent_region_bytes: 4_000,
+    recent_bytes: 6_000,
 };
 
 #[derive(Default)]

@@ -1,0 +1,135 @@
+//! Finding out where keys are, and keeping that.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use proto::hiraeth::v1 as pb;
+use proto::hiraeth::v1::keyspaces_client::KeyspacesClient;
+use tonic::transport::Channel;
+use types::KeyRange;
+
+use super::map::{Route, RouteMap};
+use crate::call::{ANSWER_BYTES, Repeat};
+use crate::endpoints::lazy;
+use crate::{Client, Error, Span};
+
+/// Nodes that are kept at most; a cluster has fewer.
+const NODES: usize = 1_024;
+
+/// The nodes of the cluster, by the addresses they say clients reach them at.
+#[derive(Default)]
+pub(crate) struct Nodes(Mutex<BTreeMap<u64, (String, Channel)>>);
+
+/// What a client knows of one keyspace's regions.
+pub(crate) struct Routes {
+    map: Mutex<RouteMap>,
+    pub(crate) nodes: Arc<Nodes>,
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is done under it that could leave half of something.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Nodes {
+    /// The connection to a node, if its address is known.
+    pub(crate) fn channel(&self, node: u64) -> Option<(String, Channel)> {
+        held(&self.0).get(&node).cloned()
+    }
+
+    fn learn(&self, nodes: Vec<pb::NodeInfo>) {
+        let mut known = held(&self.0);
+        for node in nodes {
+            let is_known =
+                known.get(&node.id).is_some_and(|(address, _)| *address == node.client_address);
+            if is_known || known.len() >= NODES {
+                continue;
+            }
+            // One without an address that is one is reached through the others.
+            if let Ok(channel) = lazy(&node.client_address) {
+                known.insert(node.id, (node.client_address, channel));
+            }
+        }
+    }
+}
+
+impl Routes {
+    pub(crate) fn new(nodes: Arc<Nodes>) -> Self {
+        Self { map: Mutex::default(), nodes }
+    }
+
+    pub(crate) fn map(&self) -> MutexGuard<'_, RouteMap> {
+        held(&self.map)
+    }
+}
+
+/// A range as etcd has it.
+pub(crate) fn span_of(range: &KeyRange) -> Span {
+    Span::range(range.start.clone(), range.end.clone().unwrap_or_default())
+}
+
+/// A span as a range; that of all keys begins with the smallest there is.
+pub(crate) fn range_of(span: &Span) -> KeyRange {
+    KeyRange::from_etcd(&span.key, &span.end)
+}
+
+impl Client {
+    /// The regions that own the keys of `range`, each cut to it, from what is known; asked for anew with
+    /// `fresh`, or where something is not known.
+    pub(crate) async fn routes_of(
+        &self,
+        range: &KeyRange,
+        fresh: bool,
+    ) -> Result<Vec<Route>, Error> {
+        if !fresh && let Some(routes) = self.shared.routes.map().cover(range) {
+            return Ok(routes);
+        }
+        let mut found = Vec::new();
+        let mut rest = range.clone();
+        while !rest.is_empty() {
+            let routes = self.ask_routes(&rest).await?;
+            let Some(last) = routes.last() else {
+                return Err(Error::Malformed("a key of a sharded keyspace has no region"));
+            };
+            let end = last.range.end.clone();
+            found.extend(routes);
+            match end {
+                Some(end) => rest.start = end,
+                None => break,
+            }
+        }
+        Ok(found)
+    }
+
+    /// Asks a server for the routes of the keys of `range`, or of the first of them, and keeps them.
+    pub(crate) async fn ask_routes(&self, range: &KeyRange) -> Result<Vec<Route>, Error> {
+        let Span { key, end } = span_of(range);
+        let message = pb::RoutesRequest { key, range_end: end, limit: 0 };
+        let answer = self.call(Repeat::Always, message, |channel, request| async move {
+            let service = KeyspacesClient::new(channel).max_decoding_message_size(ANSWER_BYTES);
+            let mut service = service;
+            service.routes(request).await
+        });
+        let pb::RoutesResponse { routes, nodes } = answer.await?;
+        let routes: Vec<Route> = routes.into_iter().map(route).collect();
+        // Nobody is sent round in circles by an answer that makes no sense.
+        let mut next = Some(range.start.clone());
+        for route in &routes {
+            if route.range.is_empty() || next.as_ref().is_none_or(|next| *next < route.range.start)
+            {
+                return Err(Error::Malformed("routes that do not lie side by side"));
+            }
+            next.clone_from(&route.range.end);
+        }
+        self.shared.routes.nodes.learn(nodes);
+        self.shared.routes.map().learn(routes.iter().cloned());
+        Ok(routes)
+    }
+}
+
+fn route(route: pb::Route) -> Route {
+    let pb::Route { region, start, end, version, leader, nodes } = route;
+    let followers = nodes.into_iter().filter(|node| *node != leader);
+    let nodes = (leader != 0).then_some(leader).into_iter().chain(followers).collect();
+    Route { region, version, range: KeyRange { start, end }, nodes }
+}

@@ -1,0 +1,73 @@
+//! Where the keys of a keyspace are, for clients that go there by themselves.
+
+use std::collections::BTreeSet;
+
+use types::{Code, Fault, KeyRange, KeyspaceId, NodeId, RegionId};
+
+use super::Handle;
+
+/// A region that owns some of the keys that were asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RegionRoute {
+    /// Which.
+    pub region: RegionId,
+    /// The version of its epoch: goes up with every split.
+    pub version: u64,
+    /// The keys it owns of those asked for, and no others: borders are keys of users.
+    pub range: KeyRange,
+    /// Who leads it, if that is known here.
+    pub leader: Option<NodeId>,
+    /// Where its replicas live.
+    pub nodes: Vec<NodeId>,
+}
+
+impl Handle {
+    /// The regions of a keyspace that own the keys of `range`, in their order, at most `most`, as this node
+    /// knows them: by what it applied itself, and by the directory, whichever is newer. An ordered keyspace
+    /// has one. Where this node knows of no owner the answer ends.
+    ///
+    /// # Errors
+    /// `KeyspaceNotFound`.
+    pub fn routes(
+        &self,
+        keyspace: KeyspaceId,
+        range: &KeyRange,
+        most: usize,
+    ) -> Result<Vec<RegionRoute>, Fault> {
+        let directory = self.shared.directory();
+        if !directory.keyspaces.contains_key(&keyspace) {
+            return Err(Code::KeyspaceNotFound.into());
+        }
+        let mut known: Vec<_> = directory.regions_of(keyspace);
+        known.retain(|record| record.range.overlaps(range));
+        let ground = self.shared.sharding.ground.read();
+        let mut routes: Vec<RegionRoute> = Vec::new();
+        let mut rest = range.clone();
+        while routes.len() < most && !rest.is_empty() {
+            let told = known.iter().find(|record| record.range.contains(&rest.start));
+            let told = told.map(|it| (it.id, it.epoch.version, it.range.clone()));
+            let own = ground.owner(keyspace, &rest.start);
+            let own = own.map(|it| (it.region, it.version, it.range.clone()));
+            let Some(owner) = own.into_iter().chain(told).max_by_key(|(_, version, _)| *version)
+            else {
+                break;
+            };
+            let (region, version, owned) = owner;
+            let shard = self.shared.shard(region);
+            let record = directory.regions.get(&region).or(shard.as_deref().map(|it| &it.record));
+            let nodes = record.iter().flat_map(|record| &record.peers).map(|(_, node)| *node);
+            routes.push(RegionRoute {
+                region,
+                version,
+                range: rest.shared_with(&owned),
+                leader: shard.as_ref().and_then(|shard| shard.leadership().leader),
+                nodes: nodes.collect::<BTreeSet<_>>().into_iter().collect(),
+            });
+            match owned.end {
+                Some(end) => rest.start = end,
+                None => break,
+            }
+        }
+        Ok(routes)
+    }
+}
