@@ -24,6 +24,7 @@ mod registry;
 mod serve;
 mod services;
 mod stats;
+mod waiting;
 mod web;
 
 pub use dns::{DnsSockets, Zone, ZoneError, serve_dns};

@@ -97,3 +97,8 @@ pub const REGISTRY_TXN_OPERATIONS: usize = 128;
 pub const REGISTRY_TXN_ANSWER_BYTES: usize = 3 << 20;
 /// Keys that the trees of one transaction of the registry have at most, all together.
 pub const REGISTRY_TXN_KEYS: usize = 262_144;
+/// Bytes of an archive of a registry: a restore keeps it in memory on each node, several times over while
+/// it is carried out.
+pub const REGISTRY_ARCHIVE_BYTES: usize = 64 << 20;
+/// Bytes of a part of it in one command.
+pub const REGISTRY_PART_BYTES: usize = 1 << 20;

@@ -14,6 +14,7 @@ use state::command::Command;
 use state::registry::query::Indexed;
 use state::registry::{Registry, RegistryAnswer, RegistryCommand};
 use state::response::Response;
+use tokio::sync::OwnedSemaphorePermit;
 use types::{Code, Fault, KeyRange, KeyspaceId, Revision};
 
 use super::answer::{Answer, Meta, Outcome};
@@ -35,6 +36,8 @@ pub(super) struct Asked {
     pub(super) token: Option<Box<str>>,
     pub(super) wants_text: bool,
     pub(super) body: Bytes,
+    /// Held by the one who may restore a snapshot through this server.
+    pub(super) restoring: Option<OwnedSemaphorePermit>,
 }
 
 impl Asked {

@@ -12,6 +12,7 @@ use state::registry::{
     Check, CheckKey, CheckRegistration, DEFAULT_NAMESPACE, Definition, Instance, InstanceKey, Name,
     Node, Registration, RegistryCommand, Status, TimerId, Weights,
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use types::{Fault, KeyspaceId, Revision};
 
 use super::problem::Problem;
@@ -29,6 +30,8 @@ const AGAIN: Duration = Duration::from_secs(3);
 pub(crate) struct Home {
     handle: Handle,
     announced: Mutex<Announced>,
+    /// One snapshot is restored at a time: its body is large.
+    restores: Arc<Semaphore>,
 }
 
 #[derive(Default)]
@@ -40,7 +43,12 @@ struct Announced {
 
 impl Home {
     pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle, announced: Mutex::default() }
+        Self { handle, announced: Mutex::default(), restores: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Lets in who wants to restore a snapshot, if nobody else does.
+    pub(super) fn begin_restore(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.restores).try_acquire_owned().ok()
     }
 
     pub(crate) fn handle(&self) -> &Handle {
@@ -93,6 +101,16 @@ impl Home {
             Err(fault) => tracing::debug!(%fault, "the servers are not in the registry yet"),
         }
         Ok(keyspace)
+    }
+
+    /// Puts the servers into the registry again, where they are not there.
+    pub(super) async fn make_known(&self, keyspace: KeyspaceId) {
+        let directory = self.handle.directory();
+        if let Err(fault) = self.announce(keyspace, &directory).await {
+            // With the next request, then.
+            *self.announced.lock() = Announced::default();
+            tracing::debug!(%fault, "the servers are not in the registry yet");
+        }
     }
 
     /// Puts into the registry this server, and those that did not do so themselves yet.

@@ -26,6 +26,7 @@ mod routes;
 mod serve;
 mod session;
 mod show;
+mod snapshot;
 mod status;
 mod txn;
 

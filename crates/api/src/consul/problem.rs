@@ -37,6 +37,10 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
     }
 
+    pub(super) fn busy(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, text)
+    }
+
     pub(super) fn too_large(text: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, text)
     }

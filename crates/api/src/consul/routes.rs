@@ -6,7 +6,7 @@ use super::answer::Outcome;
 use super::asked::Asked;
 use super::{
     acl, agent, autopilot, catalog, config, coordinate, event, health, kv, operator, query,
-    session, status, txn,
+    session, snapshot, status, txn,
 };
 
 /// What whoever asks needs, where rights are looked at at all.
@@ -20,10 +20,12 @@ pub(super) enum Rights {
     Read,
     /// To write all of it.
     Write,
+    /// To be root: all of it is read, or written over.
+    Root,
     /// Rights over the keys that are named; the route looks by itself.
     Keys,
 }
-use Rights::{Keys, Nobody, Read, User, Write};
+use Rights::{Keys, Nobody, Read, Root, User, Write};
 
 /// One route. A path that ends with `/` has something behind it.
 pub(super) struct Route {
@@ -130,6 +132,9 @@ const ROUTES: &[Route] = routes! {
     Read "GET" "coordinate/nodes" coordinate::nodes;
     Read "GET" "coordinate/node/" coordinate::node;
     Write "PUT" "coordinate/update" coordinate::update;
+
+    Root "GET" "snapshot" snapshot::save;
+    Root "PUT" "snapshot" snapshot::restore;
 
     User "GET" "operator/raft/configuration" operator::raft_configuration;
     Write "DELETE" "operator/raft/peer" operator::remove_peer;

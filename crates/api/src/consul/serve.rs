@@ -5,11 +5,13 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION};
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, Version};
 use state::auth::Demand;
 use state::command::Command;
 use state::registry::RegistryCommand;
-use types::KeyRange;
+use tokio::sync::OwnedSemaphorePermit;
+use types::{KeyRange, KeyspaceId};
 
 use super::answer::{Answer, Outcome};
 use super::asked::Asked;
@@ -17,6 +19,7 @@ use super::home::Home;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::routes::{self, Found, Rights};
+use super::snapshot;
 
 /// Bytes of a request's body: a transaction of all that one may hold, in base64.
 const BODY_BYTES: usize = 2 << 20;
@@ -41,12 +44,27 @@ impl Consul {
         answer.into_response()
     }
 
+    /// Whether a request may be a large one: one that restores a snapshot, the only one at that, of somebody
+    /// who may.
+    async fn begin_restore(&self, head: &Parts) -> Option<OwnedSemaphorePermit> {
+        if head.method != Method::PUT || head.uri.path() != "/v1/snapshot" {
+            return None;
+        }
+        let parameters = Parameters::of(head.uri.query()).ok()?;
+        let token = token(&head.headers, &parameters);
+        let caller = self.home.handle().caller(KeyspaceId::DEFAULT, &token);
+        caller.permit(Demand::Root).await.ok()?;
+        self.home.begin_restore()
+    }
+
     async fn answer(self, request: Request<Body>) -> Outcome {
         let (head, body) = request.into_parts();
+        let restoring = self.begin_restore(&head).await;
+        let most = if restoring.is_some() { snapshot::BODY_BYTES } else { BODY_BYTES };
         // First, also for what is refused: an answer before the end of its request ends the connection,
         // and clients that keep theirs are not told.
-        let Ok(body) = to_bytes(body, BODY_BYTES).await else {
-            let text = format!("Request body too large, max size: {BODY_BYTES} bytes");
+        let Ok(body) = to_bytes(body, most).await else {
+            let text = format!("Request body too large, max size: {most} bytes");
             let answer = Answer::from(Problem::too_large(text));
             return Ok(if head.version < Version::HTTP_2 {
                 answer.header("connection", "close")
@@ -80,6 +98,7 @@ impl Consul {
             tail,
             parameters,
             body,
+            restoring,
         };
         permit(&asked, route.rights).await?;
         let mut answer = (route.run)(&asked).await?;
@@ -109,6 +128,7 @@ async fn permit(asked: &Asked, rights: Rights) -> Result<(), Problem> {
     }
     match rights {
         Rights::Nobody | Rights::Keys => {}
+        Rights::Root => caller.permit(Demand::Root).await?,
         Rights::User => caller.permit_alone(Demand::Anyone).await?,
         Rights::Read => caller.permit_alone(Demand::Range(&every_key())).await?,
         Rights::Write => {

@@ -1,7 +1,8 @@
 //! One client's stream.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -11,13 +12,14 @@ use proto::hiraeth::v1 as pb;
 use proto::hiraeth::v1::open_request::Ask;
 use proto::hiraeth::v1::open_response::Tell;
 use state::auth::Demand;
-use state::registry::ServiceName;
+use state::registry::{RegistryCommand, ServiceName};
 use tonic::{Status, Streaming};
 use types::Revision;
 
 use super::convert;
 use super::frame::Frame;
-use super::operations::Client;
+use super::operations::{self, Client, answer};
+use super::writes::{Begun, Came, Writes, told};
 use crate::error;
 
 /// Messages of one client that are carried out at once. Until one of them is done no more are read.
@@ -31,6 +33,7 @@ pub(super) struct Connection {
     /// `None` once the client has said all it wants.
     requests: Option<Streaming<pb::OpenRequest>>,
     subscriptions: Subscriptions,
+    writes: Writes,
     under_way: FuturesUnordered<BoxFuture<'static, Vec<Tell>>>,
     /// What is to be told next.
     ready: VecDeque<Frame>,
@@ -47,6 +50,7 @@ impl Connection {
             client,
             requests: Some(requests),
             subscriptions,
+            writes: Writes::new(),
             under_way: FuturesUnordered::new(),
             ready: VecDeque::new(),
         }
@@ -69,10 +73,15 @@ impl Connection {
             if let Some(frame) = self.ready.pop_front() {
                 return Some(Ok(frame));
             }
-            let takes_more = self.under_way.len() < UNDER_WAY;
+            let room = UNDER_WAY.saturating_sub(self.under_way.len() + self.writes.len());
+            let mut came = Vec::new();
+            let Self { client, writes, .. } = self;
             tokio::select! {
                 told = self.under_way.next(), if !self.under_way.is_empty() => {
                     self.ready.extend(told.into_iter().flatten().map(Frame::of));
+                }
+                () = poll_fn(|context| writes.poll(&client.handle, context, &mut came)) => {
+                    self.written(came);
                 }
                 news = self.subscriptions.next() => match news {
                     Ok((subscription, delta)) => {
@@ -80,13 +89,14 @@ impl Connection {
                     }
                     Err(fault) => return Some(Err(error::status(&fault))),
                 },
-                request = request(&mut self.requests), if takes_more => match request {
-                    Ok(Some(request)) => self.obey(request),
-                    // What is under way is told yet; and who only listens goes on listening.
-                    Ok(None) => self.requests = None,
+                arrived = arrived(&mut self.requests, room), if room > 0 => {
                     // The client is gone: there is nobody to tell.
-                    Err(_) => return None,
-                },
+                    let Ok(requests) = arrived else { return None };
+                    for request in requests {
+                        self.obey(request);
+                    }
+                    self.writes.send(&self.client.handle);
+                }
                 () = self.changes.next() => if let Err(status) = self.may_listen() {
                     return Some(Err(status));
                 },
@@ -104,12 +114,8 @@ impl Connection {
     fn obey(&mut self, request: pb::OpenRequest) {
         match request.ask {
             None => {}
-            Some(Ask::Register(register)) => {
-                self.carry_out(|client| async move { vec![client.register(register).await] })
-            }
-            Some(Ask::Deregister(deregister)) => {
-                self.carry_out(|client| async move { vec![client.deregister(deregister).await] })
-            }
+            Some(Ask::Register(it)) => self.write(it.request, operations::register(it)),
+            Some(Ask::Deregister(it)) => self.write(it.request, operations::deregister(&it)),
             Some(Ask::Beats(beats)) => {
                 self.carry_out(|client| async move { client.beats(beats).await });
             }
@@ -127,6 +133,33 @@ impl Connection {
             Some(Ask::Unsubscribe(it)) => self.subscriptions.remove(it.subscription),
             Some(Ask::Acknowledge(it)) => {
                 self.subscriptions.acknowledge(it.subscription, Revision(it.version));
+            }
+        }
+    }
+
+    fn write(&mut self, request: u64, command: Result<RegistryCommand, Status>) {
+        let begun = match command {
+            Ok(command) => self.writes.begin(&self.client, request, command),
+            Err(status) => Begun::Answered(Err(status)),
+        };
+        match begun {
+            Begun::Waits => {}
+            Begun::Answered(done) => self.ready.push_back(Frame::of(answer(request, done))),
+            Begun::ByItself(command) => self.carry_out(async move |client: Client| {
+                vec![answer(request, client.propose(command).await)]
+            }),
+        }
+    }
+
+    fn written(&mut self, all: Vec<Came>) {
+        for came in all {
+            match came {
+                Came::Answer(request, done) => {
+                    self.ready.push_back(Frame::of(answer(request, done)));
+                }
+                Came::Pursue(request, pursuit) => self.carry_out(async move |client: Client| {
+                    vec![answer(request, told(client.handle.pursue(*pursuit).await))]
+                }),
             }
         }
     }
@@ -154,12 +187,25 @@ impl Connection {
     }
 }
 
-/// The next request; never, once there are no more.
-async fn request(
+/// The requests that have come, at most `room`; waits for one if none has. Never ready once there are no
+/// more.
+async fn arrived(
     requests: &mut Option<Streaming<pb::OpenRequest>>,
-) -> Result<Option<pb::OpenRequest>, Status> {
-    match requests {
-        Some(requests) => requests.message().await,
-        None => std::future::pending().await,
-    }
+    room: usize,
+) -> Result<Vec<pb::OpenRequest>, Status> {
+    poll_fn(|context| {
+        let mut came = Vec::new();
+        while came.len() < room {
+            let Some(stream) = requests else { break };
+            match stream.poll_next_unpin(context) {
+                Poll::Ready(Some(Ok(request))) => came.push(request),
+                Poll::Ready(Some(Err(status))) => return Poll::Ready(Err(status)),
+                // What is under way is told yet; and who only listens goes on listening.
+                Poll::Ready(None) => *requests = None,
+                Poll::Pending => break,
+            }
+        }
+        if came.is_empty() { Poll::Pending } else { Poll::Ready(Ok(came)) }
+    })
+    .await
 }

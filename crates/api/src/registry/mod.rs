@@ -8,5 +8,6 @@ mod frame;
 mod operations;
 mod queries;
 mod service;
+mod writes;
 
 pub(crate) use service::RegistryService;

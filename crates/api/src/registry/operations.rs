@@ -10,6 +10,7 @@ use tonic::Status;
 use types::KeyspaceId;
 
 use super::convert;
+use super::writes::told;
 use crate::error;
 
 /// Beats of one message.
@@ -25,7 +26,19 @@ pub(super) struct Client {
     pub(super) token: Option<Box<str>>,
 }
 
-fn answer(request: u64, done: Result<pb::Answer, Status>) -> Tell {
+/// What registering an instance takes.
+pub(super) fn register(register: pb::Register) -> Result<RegistryCommand, Status> {
+    let registration = convert::registration(register.instance.unwrap_or_default())?;
+    Ok(RegistryCommand::Register(Box::new(registration)))
+}
+
+/// What taking one back takes.
+pub(super) fn deregister(deregister: &pb::Deregister) -> Result<RegistryCommand, Status> {
+    let pb::Deregister { namespace, node, id, .. } = deregister;
+    Ok(RegistryCommand::Deregister(Target::Instance(convert::key(namespace, node, id)?)))
+}
+
+pub(super) fn answer(request: u64, done: Result<pb::Answer, Status>) -> Tell {
     Tell::Answer(match done {
         Ok(answer) => pb::Answer { request, ..answer },
         Err(status) => pb::Answer {
@@ -38,44 +51,9 @@ fn answer(request: u64, done: Result<pb::Answer, Status>) -> Tell {
 }
 
 impl Client {
-    pub(super) async fn register(&self, register: pb::Register) -> Tell {
-        let request = register.request;
-        answer(request, self.try_register(register).await)
-    }
-
-    async fn try_register(&self, register: pb::Register) -> Result<pb::Answer, Status> {
-        let registration = convert::registration(register.instance.unwrap_or_default())?;
-        let check = registration.checks.first().map(|it| it.check.clone());
-        let command = RegistryCommand::Register(Box::new(registration));
-        let revision = self.propose(command).await?;
-        let instance = match check {
-            None => 0,
-            Some(check) => {
-                // This node has applied it.
-                let find = |registry: &state::registry::Registry| {
-                    registry.check_timer(&check.node, &check.namespace, &check.id)
-                };
-                let found = self.handle.registry(self.keyspace, Consistency::Stale, find).await;
-                found.map_err(|fault| error::status(&fault))?.body.map_or(0, |timer| timer.0)
-            }
-        };
-        Ok(pb::Answer { instance, revision, ..pb::Answer::default() })
-    }
-
-    pub(super) async fn deregister(&self, deregister: pb::Deregister) -> Tell {
-        let done = async {
-            let pb::Deregister { namespace, node, id, .. } = &deregister;
-            let target = Target::Instance(convert::key(namespace, node, id)?);
-            let revision = self.propose(RegistryCommand::Deregister(target)).await?;
-            Ok(pb::Answer { revision, ..pb::Answer::default() })
-        };
-        answer(deregister.request, done.await)
-    }
-
-    pub(super) async fn propose(&self, command: RegistryCommand) -> Result<i64, Status> {
+    pub(super) async fn propose(&self, command: RegistryCommand) -> Result<pb::Answer, Status> {
         let caller = self.handle.caller(self.keyspace, &self.token);
-        let answer = caller.propose(Command::Registry(command)).await;
-        Ok(answer.map_err(|fault| error::status(&fault))?.header.revision.get())
+        told(caller.propose(Command::Registry(command)).await)
     }
 
     /// Hears beats; says which were of nobody, if any were, and that they were heard if that is asked for.

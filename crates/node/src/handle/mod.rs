@@ -1,6 +1,7 @@
 //! The one door to a node, for every API and for programs that embed it.
 
 mod alarms;
+mod archive;
 mod caller;
 mod cluster;
 mod commands;

@@ -16,6 +16,13 @@ pub enum RegistryAnswer {
         /// Whether anything is another way now.
         changed: bool,
     },
+    /// It is registered.
+    Registered {
+        /// Whether anything is another way now.
+        changed: bool,
+        /// What the deadline of the first check is known by that came along, if one did.
+        timer: Option<TimerId>,
+    },
     /// Whether the put or the delete was done (Consul's `true` or `false`).
     Granted(bool),
     /// How many of the things that were to expire did.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use types::{Code, Fault, limits};
 
+use super::archive::RestoreStep;
 use super::command::{Expiry, Registration, RegistryCommand, Target};
 use super::kv::{KvCondition, KvOp, KvWrite};
 use super::name::{CheckKey, InstanceKey, Name};
@@ -27,6 +28,7 @@ pub(crate) fn check(command: &RegistryCommand) -> Result<(), Fault> {
         RegistryCommand::Kv(write) => check_kv(write),
         RegistryCommand::KvDelete { key, .. } => check_kv_key(key),
         RegistryCommand::Txn(ops) => check_txn(ops),
+        RegistryCommand::Restore(step) => check_step(step),
     }
 }
 
@@ -190,6 +192,18 @@ fn check_expiries(expiries: &[Expiry]) -> Result<(), Fault> {
         Expiry::Check { check, .. } | Expiry::Instance { check, .. } => check_key(check),
         Expiry::Session { id, .. } => name("a session's id", id),
     })
+}
+
+fn check_step(step: &RestoreStep) -> Result<(), Fault> {
+    match step {
+        RestoreStep::Stage { restore, bytes, .. } => {
+            name("a restore's id", restore)?;
+            few("bytes in a part", bytes.len(), limits::REGISTRY_PART_BYTES)
+        }
+        RestoreStep::CarryOut { restore, .. } | RestoreStep::Abandon { restore } => {
+            name("a restore's id", restore)
+        }
+    }
 }
 
 pub(super) fn check_kv(write: &KvWrite) -> Result<(), Fault> {

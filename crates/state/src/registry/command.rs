@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use types::Revision;
 
+use super::archive::RestoreStep;
 use super::kv::KvWrite;
 use super::name::{CheckKey, InstanceKey, Name};
 use super::operation::TxnOp;
@@ -53,6 +54,8 @@ pub enum RegistryCommand {
     },
     /// Consul's transaction: all of it at one revision, or nothing.
     Txn(Vec<TxnOp>),
+    /// Make the registry what it was when a snapshot of it was saved, step by step.
+    Restore(RestoreStep),
 }
 
 impl RegistryCommand {
@@ -62,6 +65,7 @@ impl RegistryCommand {
         match self {
             Self::Register(_) | Self::CreateSession(_) | Self::Kv(_) => true,
             Self::Txn(ops) => ops.iter().any(TxnOp::sets),
+            Self::Restore(step) => !matches!(step, RestoreStep::Abandon { .. }),
             Self::Deregister(_)
             | Self::UpdateCheck { .. }
             | Self::DestroySession { .. }

@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     /// The index of a namespace's list of services.
     ServiceList = b'l',
     Node = b'n',
+    /// A part of a restore that was begun.
+    Staged = b'r',
     Session = b's',
     /// The index of a node, as for services.
     NodeIndex = b'y',
@@ -32,13 +34,14 @@ pub(crate) enum Kind {
     Lists = b'z',
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     Kind::Check,
     Kind::Instance,
     Kind::ServiceIndex,
     Kind::NodeCheck,
     Kind::ServiceList,
     Kind::Node,
+    Kind::Staged,
     Kind::Session,
     Kind::NodeIndex,
     Kind::Lists,
@@ -119,6 +122,10 @@ pub(crate) fn node_index(region: RegionId, node: &str) -> Bytes {
 
 pub(crate) fn session(region: RegionId, id: &str) -> Bytes {
     key(region, "", "", Kind::Session, &[id])
+}
+
+pub(crate) fn staged(region: RegionId, part: u32) -> Bytes {
+    key(region, "", "", Kind::Staged, &[&format!("{part:08x}")])
 }
 
 pub(crate) fn service_list(region: RegionId, namespace: &str) -> Bytes {

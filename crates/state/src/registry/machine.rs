@@ -8,7 +8,7 @@ use super::apply::{Edit, unknown};
 use super::command::RegistryCommand;
 use super::kv::{KvCondition, KvWrite};
 use super::model::Registry;
-use super::txn;
+use super::{archive, txn};
 use crate::response::Event;
 use crate::space::KeySpace;
 
@@ -36,6 +36,7 @@ pub(crate) fn carry_out(
         RegistryCommand::Kv(write) => return put(write, stage),
         RegistryCommand::KvDelete { key, index } => return delete(key, *index, stage),
         RegistryCommand::Txn(ops) => return txn::carry_out(ops, stage, changes),
+        RegistryCommand::Restore(step) => return archive::restore(step, stage, changes),
         _ => {}
     }
     let Stage { region, registry, space, reader, batch, events } = stage;

@@ -6,6 +6,7 @@
 
 mod answer;
 mod apply;
+mod archive;
 mod check;
 pub(crate) mod codec;
 mod command;
@@ -22,6 +23,7 @@ mod sample;
 mod txn;
 
 pub use answer::{Changes, CheckTimer, RegistryAnswer, Timer, TimerChange};
+pub use archive::{ArchiveWriter, Everything, RestoreStep, check_archive};
 pub use command::{CheckRegistration, Expiry, Registration, RegistryCommand, Target};
 pub use kv::{KvCondition, KvOp, KvWrite};
 pub use model::Registry;
@@ -31,6 +33,7 @@ pub use record::{
     Behavior, Check, Definition, Instance, Node, Pairs, Session, Status, TaggedAddress, Weights,
 };
 
+pub(crate) use archive::ArchivedKey;
 pub(crate) use check::check;
 pub(crate) use machine::{Stage, carry_out};
 

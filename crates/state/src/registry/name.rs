@@ -44,7 +44,7 @@ pub struct CheckKey {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct TimerId(pub u64);
 
-/// How many of them one command can hand out.
+/// How many of them one revision can hand out.
 const TIMERS_OF_A_COMMAND: u64 = 256;
 
 impl TimerId {
@@ -52,7 +52,19 @@ impl TimerId {
     /// something, so this is unique without a counter of its own.
     pub(crate) fn made_at(revision: types::Revision, ordinal: u64) -> Self {
         debug_assert!(ordinal < TIMERS_OF_A_COMMAND, "thing {ordinal} of one command");
-        Self(revision.get().cast_unsigned() * TIMERS_OF_A_COMMAND + ordinal)
+        Self::made_from(revision, ordinal)
+    }
+
+    /// The same for a command that makes any number of things, and uses up the revisions from `first`
+    /// to [`Self::last_revision`].
+    pub(crate) fn made_from(first: types::Revision, ordinal: u64) -> Self {
+        Self(first.get().cast_unsigned() * TIMERS_OF_A_COMMAND + ordinal)
+    }
+
+    /// The last revision that a command uses up which makes so many things from `first` on.
+    pub(crate) fn last_revision(first: types::Revision, made: u64) -> types::Revision {
+        let more = made.saturating_sub(1) / TIMERS_OF_A_COMMAND;
+        types::Revision(first.get() + i64::try_from(more).unwrap_or(i64::MAX))
     }
 }
 

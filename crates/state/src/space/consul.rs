@@ -1,13 +1,15 @@
 //! Keys as Consul's clients change them: with flags, and with locks that sessions hold.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use types::{ReadFailure, Reader};
+use types::{KeyRange, ReadFailure, Reader};
 
 use super::KeySpace;
 use super::write::Change;
 use crate::index::Head;
 use crate::record::Record;
-use crate::registry::{Behavior, KvCondition, KvWrite, Session};
+use crate::registry::{ArchivedKey, Behavior, KvCondition, KvWrite, Session};
 use crate::response::KeyValue;
 
 impl Change<'_> {
@@ -53,6 +55,30 @@ impl Change<'_> {
         Ok(keys)
     }
 
+    /// Makes all keys what an archive says; what is so already is not written. A key that stays keeps what
+    /// archives do not know of, its lease.
+    pub(crate) fn become_archived(
+        &mut self,
+        mut archived: BTreeMap<Bytes, ArchivedKey>,
+    ) -> Result<(), ReadFailure> {
+        for (key, head) in self.doomed(&KeyRange::all()) {
+            match archived.remove(&key) {
+                None => self.bury(key, head),
+                Some(wanted) => {
+                    let before = self.space.newest_of(&key, self.reader)?.unwrap_or_default();
+                    let after = of_archived(key, wanted, before.clone());
+                    if after != before {
+                        self.rewrite(after);
+                    }
+                }
+            }
+        }
+        for (key, wanted) in archived {
+            self.rewrite(of_archived(key, wanted, KeyValue::default()));
+        }
+        Ok(())
+    }
+
     /// Writes what clients are to see; the revisions and the version follow from what was there.
     pub(super) fn rewrite(&mut self, after: KeyValue) {
         let spot = self.space.index.spot(&after.key);
@@ -85,6 +111,11 @@ impl KeySpace {
         let record = self.record(head.position, reader)?;
         Ok(record.into_key_value(head.position))
     }
+}
+
+fn of_archived(key: Bytes, wanted: ArchivedKey, before: KeyValue) -> KeyValue {
+    let ArchivedKey { value, flags, lock_index, session } = wanted;
+    KeyValue { key, value, flags, lock_index, session, ..before }
 }
 
 /// Consul's number of the version a key has.

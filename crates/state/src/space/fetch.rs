@@ -98,6 +98,32 @@ impl Selection {
         self.fetch_from(&records)
     }
 
+    /// Reads the records one after the other, and shows each to `visit` until it answers `false`: where they
+    /// are too many to be kept, as long as nothing is sorted.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub fn visit(
+        self,
+        reader: &dyn Reader,
+        visit: &mut dyn FnMut(KeyValue) -> bool,
+    ) -> Result<(), FetchError> {
+        let Self { region, revision, compacted, ref plan, .. } = self;
+        let Plan::Newest { positions, .. } = plan else {
+            let _ = self.fetch(reader)?.kvs.into_iter().all(visit);
+            return Ok(());
+        };
+        let records = Records { region, overlay: None, reader };
+        let reading = Reading { records: &records, revision, compacted };
+        for position in positions {
+            let found = reading.version(*position)?;
+            if !visit(found.ok_or_else(|| reading.lost(*position))?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn fetch_from(self, records: &Records<'_>) -> Result<RangeResponse, FetchError> {
         let Self { revision, compacted, request, plan, .. } = self;
         let reading = Reading { records, revision, compacted };

@@ -139,7 +139,7 @@ impl Change<'_> {
         Ok(Response::Delete { deleted: i64::try_from(doomed.len()).unwrap_or(i64::MAX), prev })
     }
 
-    fn doomed(&self, range: &KeyRange) -> Vec<(Bytes, Head)> {
+    pub(super) fn doomed(&self, range: &KeyRange) -> Vec<(Bytes, Head)> {
         self.space
             .index
             .range(range)

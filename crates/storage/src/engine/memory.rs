@@ -16,7 +16,7 @@ pub struct MemoryEngine {
 }
 
 /// What a record costs beside its key and value, roughly, in bytes.
-const OVERHEAD: u64 = 80;
+const OVERHEAD: u64 = 96;
 
 #[derive(Clone)]
 struct Record(Bytes, Bytes);

@@ -1,5 +1,6 @@
 //! A B+ tree whose nodes are shared between its clones.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,6 +9,36 @@ use bytes::Bytes;
 const FANOUT: usize = 64;
 /// Two neighbours that fit together in this many items become one node.
 const MERGE: usize = FANOUT / 2;
+
+/// The first bytes of a key, filled up with zeros: where two differ, their keys are in the same order. They
+/// lie in the node itself, so that most of a search fetches nothing from elsewhere. Sixteen: what
+/// all keys of a region have in common are eight.
+type Head = [u8; 16];
+
+fn head(key: &[u8]) -> Head {
+    let mut head = Head::default();
+    let len = key.len().min(head.len());
+    head[..len].copy_from_slice(&key[..len]);
+    head
+}
+
+/// A key that is searched for.
+#[derive(Clone, Copy)]
+struct Sought<'key> {
+    head: Head,
+    key: &'key [u8],
+}
+
+impl<'key> Sought<'key> {
+    fn new(key: &'key [u8]) -> Self {
+        Self { head: head(key), key }
+    }
+
+    /// How another key lies to it, whose head is known.
+    fn other(&self, head: &Head, key: &[u8]) -> Ordering {
+        head.cmp(&self.head).then_with(|| key.cmp(self.key))
+    }
+}
 
 /// What a [`Tree`] holds.
 pub(super) trait Item: Clone {
@@ -28,8 +59,20 @@ pub(super) struct Tree<T> {
 
 #[derive(Clone)]
 enum Node<T> {
-    Leaf(Vec<T>),
+    Leaf(Vec<Entry<T>>),
     Branch(Vec<Child<T>>),
+}
+
+#[derive(Clone)]
+struct Entry<T> {
+    head: Head,
+    item: T,
+}
+
+impl<T: Item> Entry<T> {
+    fn order(&self, sought: Sought<'_>) -> Ordering {
+        sought.other(&self.head, self.item.key())
+    }
 }
 
 #[derive(Clone)]
@@ -37,7 +80,18 @@ struct Child<T> {
     /// No key below `node` is less than it, and every key of the child before is. The first child's
     /// bound is not looked at.
     low: Bytes,
+    head: Head,
     node: Arc<Node<T>>,
+}
+
+impl<T> Child<T> {
+    fn new(low: Bytes, node: Node<T>) -> Self {
+        Self { head: head(&low), low, node: Arc::new(node) }
+    }
+
+    fn is_above(&self, sought: Sought<'_>) -> bool {
+        sought.other(&self.head, &self.low) == Ordering::Greater
+    }
 }
 
 impl<T> Default for Tree<T> {
@@ -58,12 +112,13 @@ impl<T: Item> Tree<T> {
 
     pub(super) fn get(&self, key: &[u8]) -> Option<&T> {
         let mut node = self.root.as_deref()?;
+        let sought = Sought::new(key);
         loop {
             match node {
-                Node::Branch(children) => node = &children.get(child_of(children, key))?.node,
+                Node::Branch(children) => node = &children.get(child_of(children, sought))?.node,
                 Node::Leaf(items) => {
-                    let at = items.binary_search_by(|item| item.key().cmp(key)).ok()?;
-                    return items.get(at);
+                    let at = items.binary_search_by(|entry| entry.order(sought)).ok()?;
+                    return items.get(at).map(|entry| &entry.item);
                 }
             }
         }
@@ -73,10 +128,11 @@ impl<T: Item> Tree<T> {
     pub(super) fn put(&mut self, item: T) {
         let root = self.root.get_or_insert_with(|| Arc::new(Node::Leaf(Vec::new())));
         self.bytes += item.cost();
-        let (replaced, split) = put(root, item);
+        let entry = Entry { head: head(item.key()), item };
+        let (replaced, split) = put(root, entry);
         self.bytes -= replaced.map_or(0, |old| old.cost());
         if let Some(right) = split {
-            let left = Child { low: Bytes::new(), node: Arc::clone(root) };
+            let left = Child { low: Bytes::new(), head: Head::default(), node: Arc::clone(root) };
             *root = Arc::new(Node::Branch(vec![left, right]));
         }
     }
@@ -86,7 +142,7 @@ impl<T: Item> Tree<T> {
         let Some(item) = self.get(key) else { return };
         self.bytes -= item.cost();
         let Some(root) = &mut self.root else { return };
-        delete(root, key);
+        delete(root, Sought::new(key));
         while let Node::Branch(children) = root.as_ref()
             && let [only] = children.as_slice()
         {
@@ -101,8 +157,10 @@ impl<T: Item> Tree<T> {
     pub(super) fn from(&self, start: &[u8]) -> Items<'_, T> {
         let mut items = Items { path: Vec::new(), leaf: [].iter() };
         if let Some(root) = self.root.as_deref() {
-            items.descend(root, |children| child_of(children, start));
-            let before = items.leaf.as_slice().partition_point(|item| item.key() < start);
+            let sought = Sought::new(start);
+            items.descend(root, |children| child_of(children, sought));
+            let is_before = |entry: &Entry<T>| entry.order(sought) == Ordering::Less;
+            let before = items.leaf.as_slice().partition_point(is_before);
             items.leaf = items.leaf.as_slice().get(before..).unwrap_or_default().iter();
         }
         items
@@ -113,7 +171,7 @@ impl<T: Item> Tree<T> {
 pub(super) struct Items<'tree, T> {
     /// What is left of each branch on the way to `leaf`.
     path: Vec<std::slice::Iter<'tree, Child<T>>>,
-    leaf: std::slice::Iter<'tree, T>,
+    leaf: std::slice::Iter<'tree, Entry<T>>,
 }
 
 impl<'tree, T> Items<'tree, T> {
@@ -140,8 +198,8 @@ impl<'tree, T> Iterator for Items<'tree, T> {
 
     fn next(&mut self) -> Option<&'tree T> {
         loop {
-            if let Some(item) = self.leaf.next() {
-                return Some(item);
+            if let Some(entry) = self.leaf.next() {
+                return Some(&entry.item);
             }
             match self.path.last_mut()?.next() {
                 Some(child) => self.descend(&child.node, |_| 0),
@@ -169,13 +227,13 @@ impl<T: Item> Node<T> {
         match self {
             Self::Leaf(items) => {
                 let right = items.split_off(at);
-                let low = right.first()?.bound();
-                Some(Child { low, node: Arc::new(Self::Leaf(right)) })
+                let low = right.first()?.item.bound();
+                Some(Child::new(low, Self::Leaf(right)))
             }
             Self::Branch(children) => {
                 let right = children.split_off(at);
                 let low = right.first()?.low.clone();
-                Some(Child { low, node: Arc::new(Self::Branch(right)) })
+                Some(Child::new(low, Self::Branch(right)))
             }
         }
     }
@@ -189,6 +247,7 @@ impl<T: Item> Node<T> {
                 mine.extend(theirs.iter().cloned());
                 if let Some(first) = mine.get_mut(at) {
                     first.low = low.clone();
+                    first.head = head(low);
                 }
             }
             _ => panic!("a branch has children of different heights"),
@@ -197,32 +256,35 @@ impl<T: Item> Node<T> {
 }
 
 /// The position of the child whose range `key` lies in.
-fn child_of<T>(children: &[Child<T>], key: &[u8]) -> usize {
+fn child_of<T>(children: &[Child<T>], sought: Sought<'_>) -> usize {
     // Most keys are new and the highest.
     match children.last() {
-        Some(last) if last.low.as_ref() <= key => children.len() - 1,
-        _ => children.partition_point(|child| child.low.as_ref() <= key).saturating_sub(1),
+        Some(last) if !last.is_above(sought) => children.len() - 1,
+        _ => children.partition_point(|child| !child.is_above(sought)).saturating_sub(1),
     }
 }
 
 /// Answers the item that was replaced, and the right half if the node had to be cut.
-fn put<T: Item>(node: &mut Arc<Node<T>>, item: T) -> (Option<T>, Option<Child<T>>) {
+fn put<T: Item>(node: &mut Arc<Node<T>>, entry: Entry<T>) -> (Option<T>, Option<Child<T>>) {
     let node = Arc::make_mut(node);
+    let sought = Sought { head: entry.head, key: entry.item.key() };
     let (replaced, at_end) = match node {
-        Node::Leaf(items) if items.last().is_none_or(|last| last.key() < item.key()) => {
-            items.push(item);
+        Node::Leaf(items)
+            if items.last().is_none_or(|last| last.order(sought) == Ordering::Less) =>
+        {
+            items.push(entry);
             (None, true)
         }
-        Node::Leaf(items) => match items.binary_search_by(|other| other.key().cmp(item.key())) {
-            Ok(at) => (Some(std::mem::replace(&mut items[at], item)), false),
+        Node::Leaf(items) => match items.binary_search_by(|other| other.order(sought)) {
+            Ok(at) => (Some(std::mem::replace(&mut items[at], entry).item), false),
             Err(at) => {
-                items.insert(at, item);
+                items.insert(at, entry);
                 (None, false)
             }
         },
         Node::Branch(children) => {
-            let at = child_of(children, item.key());
-            let (replaced, split) = put(&mut children[at].node, item);
+            let at = child_of(children, sought);
+            let (replaced, split) = put(&mut children[at].node, entry);
             if let Some(right) = split {
                 children.insert(at + 1, right);
             }
@@ -233,16 +295,16 @@ fn put<T: Item>(node: &mut Arc<Node<T>>, item: T) -> (Option<T>, Option<Child<T>
     (replaced, split)
 }
 
-fn delete<T: Item>(node: &mut Arc<Node<T>>, key: &[u8]) {
+fn delete<T: Item>(node: &mut Arc<Node<T>>, sought: Sought<'_>) {
     match Arc::make_mut(node) {
         Node::Leaf(items) => {
-            if let Ok(at) = items.binary_search_by(|item| item.key().cmp(key)) {
+            if let Ok(at) = items.binary_search_by(|entry| entry.order(sought)) {
                 items.remove(at);
             }
         }
         Node::Branch(children) => {
-            let at = child_of(children, key);
-            delete(&mut children[at].node, key);
+            let at = child_of(children, sought);
+            delete(&mut children[at].node, sought);
             tidy(children, at);
             if let [only] = children.as_slice()
                 && only.node.len() == 0

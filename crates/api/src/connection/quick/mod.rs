@@ -3,7 +3,6 @@
 mod arriving;
 mod call;
 mod pending;
-mod table;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,13 +14,13 @@ use tonic::Status;
 
 use self::arriving::Arriving;
 use self::call::{Admitted, Call, Kind, Method};
-use self::pending::{Pending, Reads, Sweep};
-use self::table::Table;
+use self::pending::{Pending, Reads};
 use super::send::{Respond, send, send_later};
 use super::wire::Wire;
 use crate::calls;
 use crate::front::Front;
 use crate::guests::{Guest, HALF};
+use crate::waiting::{Sweep, Table};
 
 /// The requests of one connection.
 pub(super) struct Quick {

@@ -84,7 +84,7 @@ fn consul() -> Vec<(String, String, Needs)> {
             "Nobody" => Nothing,
             "User" => Needs::User,
             // Rights over the registry's keyspace, of which bob has none.
-            "Read" | "Write" | "Keys" => Needs::Root,
+            "Read" | "Write" | "Keys" | "Root" => Needs::Root,
             _ => return None,
         };
         let mut words = rest.split('"');

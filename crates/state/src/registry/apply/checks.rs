@@ -69,7 +69,7 @@ impl Edit<'_> {
     }
 
     /// Takes a check away from where it lies; what hangs on it stays.
-    fn displace_check(&mut self, node: Slot, key: &CheckKey) {
+    pub(super) fn displace_check(&mut self, node: Slot, key: &CheckKey) {
         let Some(check) = self.registry.check_on(node, &key.namespace, &key.id).cloned() else {
             return;
         };

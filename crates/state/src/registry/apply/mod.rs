@@ -22,7 +22,10 @@ impl Edit<'_> {
     pub(crate) fn carry_out(&mut self, command: RegistryCommand) -> Answer {
         super::check::check(&command)?;
         match command {
-            RegistryCommand::Register(registration) => self.register(*registration)?,
+            RegistryCommand::Register(registration) => {
+                let timer = self.register(*registration)?;
+                return Ok(RegistryAnswer::Registered { changed: self.has_changed(), timer });
+            }
             RegistryCommand::Deregister(Target::Node(node)) => self.remove_node(&node),
             RegistryCommand::Deregister(Target::Instance(key)) => self.remove_instance(&key),
             RegistryCommand::Deregister(Target::Check(key)) => self.remove_check(&key),
@@ -37,8 +40,10 @@ impl Edit<'_> {
                 return Ok(RegistryAnswer::Expired(expired as u64));
             }
             // Keys are not kept here: the region's machine carries it out.
-            RegistryCommand::Kv(_) | RegistryCommand::KvDelete { .. } | RegistryCommand::Txn(_) => {
-            }
+            RegistryCommand::Kv(_)
+            | RegistryCommand::KvDelete { .. }
+            | RegistryCommand::Txn(_)
+            | RegistryCommand::Restore(_) => {}
         }
         Ok(RegistryAnswer::Done { changed: self.has_changed() })
     }

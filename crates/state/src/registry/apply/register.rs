@@ -7,11 +7,15 @@ use types::{Code, Fault, limits};
 use super::Edit;
 use crate::registry::command::{CheckRegistration, Registration};
 use crate::registry::model::{At, Slot};
-use crate::registry::name::{CheckKey, Name};
+use crate::registry::name::{CheckKey, Name, TimerId};
 use crate::registry::record::{Check, Instance, Node, Status};
 
 impl Edit<'_> {
-    pub(super) fn register(&mut self, registration: Registration) -> Result<(), Fault> {
+    /// Answers what the deadline of the first check is known by.
+    pub(super) fn register(
+        &mut self,
+        registration: Registration,
+    ) -> Result<Option<TimerId>, Fault> {
         let known = self.registry.nodes.find(&registration.node.name);
         self.may_register(&registration, known)?;
         let Registration { node, skip_node_update, instance, checks, replace_checks } =
@@ -30,6 +34,7 @@ impl Edit<'_> {
             let (namespace, id) = (instance.namespace.clone(), instance.id.clone());
             here = self.register_instance(node, instance).map(|at| (namespace, id, at));
         }
+        let mut first = None;
         for registered in checks {
             let check = &registered.check;
             let at = match &here {
@@ -38,10 +43,11 @@ impl Edit<'_> {
             };
             // There is one: that was looked at first.
             if let Some(at) = at {
-                self.register_check(node, at, registered);
+                let timer = self.register_check(node, at, registered);
+                first = first.or(timer);
             }
         }
-        Ok(())
+        Ok(first)
     }
 
     /// Everything that can be wrong, before anything is changed.
@@ -140,7 +146,13 @@ impl Edit<'_> {
         self.put_instance(node, Some(known), same)
     }
 
-    fn register_check(&mut self, node: Slot, at: Option<At>, registered: CheckRegistration) {
+    /// Answers what its deadline is known by.
+    fn register_check(
+        &mut self,
+        node: Slot,
+        at: Option<At>,
+        registered: CheckRegistration,
+    ) -> Option<TimerId> {
         let CheckRegistration { mut check, keep_status } = registered;
         if let Some(entry) = self.registry.nodes.at(node) {
             check.node = entry.record.name.clone();
@@ -152,23 +164,27 @@ impl Edit<'_> {
                 let place = self.registry.check_place(node, at, &check);
                 if !self.registry.is_check(place) {
                     let (created, timer) = (self.revision, self.new_timer());
-                    return self.put_check(place, None, Check { created, timer, ..check });
+                    self.put_check(place, None, Check { created, timer, ..check });
+                    return Some(timer);
                 }
                 // It was about something else.
                 self.registry.check_on(node, namespace, id).cloned()
             }
         };
-        let Some(known) = known else { return };
+        let known = known?;
+        let timer = known.timer;
         let mut same =
             Check { created: known.created, modified: known.modified, timer: known.timer, ..check };
         if keep_status {
             (same.status, same.output) = (known.status, known.output.clone());
         }
         if same == *known {
-            return self.hear_of(at, &known);
+            self.hear_of(at, &known);
+        } else {
+            let place = self.registry.check_place(node, at, &same);
+            self.put_check(place, Some(known), same);
         }
-        let place = self.registry.check_place(node, at, &same);
-        self.put_check(place, Some(known), same);
+        Some(timer)
     }
 
     fn drop_other_checks(&mut self, node: Slot, instance: &Instance, kept: &[CheckRegistration]) {

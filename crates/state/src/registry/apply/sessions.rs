@@ -40,7 +40,7 @@ impl Edit<'_> {
         Ok(())
     }
 
-    pub(super) fn put_session(&mut self, session: Session) {
+    pub(crate) fn put_session(&mut self, session: Session) {
         let mut out = Writer::with_capacity(128);
         codec::put_session(&mut out, &session);
         self.batch.put(keys::session(self.region, &session.id), out.finish());

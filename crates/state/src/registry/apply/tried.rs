@@ -42,10 +42,17 @@ impl Edit<'_> {
             self.end_session(id);
         }
         for (key, check) in &checks {
-            let known = self.registry.check_at(key).map(|known| known.timer);
-            // One that was deleted and set again is another one.
-            if known.is_some_and(|timer| check.as_ref().is_none_or(|it| it.timer != timer)) {
-                self.remove_check(key);
+            let Some(known) = self.registry.check_at(key).cloned() else { continue };
+            match check {
+                // It must not move along with the instance that it was about.
+                Some(check) if check.timer == known.timer && check.instance != known.instance => {
+                    if let Some(node) = self.registry.nodes.find(&key.node) {
+                        self.displace_check(node, key);
+                    }
+                }
+                Some(check) if check.timer == known.timer => {}
+                // One that was deleted and set again is another one.
+                _ => self.remove_check(key),
             }
         }
         for (name, node) in &nodes {

@@ -3,6 +3,7 @@
 use super::operation::{get_result, put_result};
 use crate::codec::primitives::{CodecError, Cursor, Writer};
 use crate::registry::answer::RegistryAnswer;
+use crate::registry::name::TimerId;
 use crate::registry::operation::TxnError;
 
 pub(crate) fn put_answer(out: &mut Writer, answer: &RegistryAnswer) {
@@ -10,6 +11,12 @@ pub(crate) fn put_answer(out: &mut Writer, answer: &RegistryAnswer) {
         RegistryAnswer::Done { changed } => {
             out.byte(0);
             out.flag(*changed);
+        }
+        RegistryAnswer::Registered { changed, timer } => {
+            out.byte(5);
+            out.flag(*changed);
+            // No timer has this number: the first revision made the first one.
+            out.number(timer.map_or(0, |timer| timer.0));
         }
         RegistryAnswer::Granted(granted) => {
             out.byte(1);
@@ -44,6 +51,10 @@ pub(crate) fn get_answer(from: &mut Cursor) -> Result<RegistryAnswer, CodecError
         4 => RegistryAnswer::TxnRefused(
             from.list(|from| Ok(TxnError { op: from.small()?, what: from.text()? }))?,
         ),
+        5 => RegistryAnswer::Registered {
+            changed: from.flag()?,
+            timer: Some(from.number()?).filter(|timer| *timer != 0).map(TimerId),
+        },
         _ => return Err(from.error("an unknown answer of the registry")),
     })
 }

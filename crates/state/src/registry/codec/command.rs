@@ -7,6 +7,7 @@ use super::records::{
     put_name, put_node, put_session, put_status,
 };
 use crate::codec::primitives::{CodecError, Cursor, Writer};
+use crate::registry::archive::RestoreStep;
 use crate::registry::command::{CheckRegistration, Expiry, Registration, RegistryCommand, Target};
 use crate::registry::name::{CheckKey, InstanceKey};
 
@@ -20,6 +21,7 @@ const EXPIRE: u8 = 7;
 const KV: u8 = 8;
 const KV_DELETE: u8 = 9;
 const TXN: u8 = 10;
+const RESTORE: u8 = 11;
 
 fn put_check_key(out: &mut Writer, key: &CheckKey) {
     for name in [&key.node, &key.namespace, &key.id] {
@@ -85,7 +87,42 @@ pub(crate) fn put_registry(out: &mut Writer, command: &RegistryCommand) {
                 put_operation(out, op);
             }
         }
+        RegistryCommand::Restore(step) => {
+            out.byte(RESTORE);
+            put_step(out, step);
+        }
     }
+}
+
+fn put_step(out: &mut Writer, step: &RestoreStep) {
+    match step {
+        RestoreStep::Stage { restore, part, bytes } => {
+            out.byte(0);
+            put_name(out, restore);
+            out.number(u64::from(*part));
+            out.bytes(bytes);
+        }
+        RestoreStep::CarryOut { restore, parts } => {
+            out.byte(1);
+            put_name(out, restore);
+            out.number(u64::from(*parts));
+        }
+        RestoreStep::Abandon { restore } => {
+            out.byte(2);
+            put_name(out, restore);
+        }
+    }
+}
+
+fn get_step(from: &mut Cursor) -> Result<RestoreStep, CodecError> {
+    let kind = from.byte()?;
+    let restore = get_name(from)?;
+    Ok(match kind {
+        0 => RestoreStep::Stage { restore, part: from.small()?, bytes: from.bytes()? },
+        1 => RestoreStep::CarryOut { restore, parts: from.small()? },
+        2 => RestoreStep::Abandon { restore },
+        _ => return Err(from.error("an unknown step of a restore")),
+    })
 }
 
 pub(crate) fn get_registry(from: &mut Cursor) -> Result<RegistryCommand, CodecError> {
@@ -104,6 +141,7 @@ pub(crate) fn get_registry(from: &mut Cursor) -> Result<RegistryCommand, CodecEr
         KV => RegistryCommand::Kv(get_kv(from)?),
         KV_DELETE => RegistryCommand::KvDelete { key: from.bytes()?, index: from.number()? },
         TXN => RegistryCommand::Txn(from.list(get_operation)?),
+        RESTORE => RegistryCommand::Restore(get_step(from)?),
         _ => return Err(from.error("an unknown command of the registry")),
     })
 }

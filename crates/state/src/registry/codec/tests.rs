@@ -7,6 +7,7 @@ use super::{
 };
 use crate::codec::primitives::{CodecError, Cursor, Writer};
 use crate::registry::answer::RegistryAnswer;
+use crate::registry::archive::RestoreStep;
 use crate::registry::command::{CheckRegistration, Expiry, Registration, RegistryCommand, Target};
 use crate::registry::kv::{KvCondition, KvOp, KvWrite};
 use crate::registry::name::{CheckKey, InstanceKey, Name, TimerId};
@@ -244,6 +245,13 @@ pub(crate) fn command() -> impl Strategy<Value = RegistryCommand> {
         kv().prop_map(RegistryCommand::Kv),
         (opaque(), any::<u64>()).prop_map(|(key, index)| RegistryCommand::KvDelete { key, index }),
         proptest::collection::vec(operation(), 0..4).prop_map(RegistryCommand::Txn),
+        (name(), 0..3_u8, any::<u32>(), opaque()).prop_map(|(restore, kind, part, bytes)| {
+            RegistryCommand::Restore(match kind {
+                0 => RestoreStep::Stage { restore, part, bytes },
+                1 => RestoreStep::CarryOut { restore, parts: part },
+                _ => RestoreStep::Abandon { restore },
+            })
+        }),
     ]
 }
 
@@ -263,6 +271,9 @@ pub(crate) fn answer() -> impl Strategy<Value = RegistryAnswer> {
         records.prop_map(RegistryAnswer::TxnDone),
         proptest::collection::vec(error, 0..3).prop_map(RegistryAnswer::TxnRefused),
         any::<bool>().prop_map(|changed| RegistryAnswer::Done { changed }),
+        (any::<bool>(), proptest::option::of(1..u64::MAX)).prop_map(|(changed, timer)| {
+            RegistryAnswer::Registered { changed, timer: timer.map(TimerId) }
+        }),
         any::<bool>().prop_map(RegistryAnswer::Granted),
         any::<u64>().prop_map(RegistryAnswer::Expired),
     ]

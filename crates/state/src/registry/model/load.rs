@@ -109,6 +109,7 @@ impl Registry {
                     None => fits = self.gone_nodes.insert(name, index).is_none(),
                 }
             }
+            Kind::Staged => fits = self.staged.load(&mut from)?,
             Kind::ServiceList => {
                 let index = from.revision()?;
                 self.service_lists.insert(key.rest.into(), index);

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use types::Revision;
 
+use super::archive::Staged;
 use super::name::{CheckKey, InstanceKey, Name, ServiceName, TimerId};
 use super::record::{Check, Node, Session};
 use blocks::Spot;
@@ -47,6 +48,7 @@ pub struct Registry {
     pub(super) service_lists: BTreeMap<Name, Revision>,
     pub(super) instances: usize,
     vocabulary: Vocabulary,
+    pub(super) staged: Staged,
 }
 
 /// What a check is about, and what its deadline is known by: a heartbeat needs nothing more.

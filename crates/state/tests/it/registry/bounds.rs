@@ -27,7 +27,13 @@ fn checks(of: &str, ids: std::ops::Range<usize>) -> String {
 fn checks_about_one_instance_are_bounded_and_those_that_are_there_stay_changeable() {
     let mut replica = Replica::of_registry();
     let most = limits::REGISTRY_CHECKS_BESIDE;
-    let done = |changed| Ok(Response::Registry(RegistryAnswer::Done { changed }));
+    let done = |changed| Ok(changed);
+    let register = |replica: &mut Replica, text: &str| {
+        register(replica, text).map(|answer| match answer {
+            Response::Registry(RegistryAnswer::Registered { changed, .. }) => changed,
+            other => panic!("{other:?}"),
+        })
+    };
     register(&mut replica, "service=a").unwrap();
     register(&mut replica, "service=b").unwrap();
     for from in (0..most).step_by(limits::REGISTRY_CHECKS) {

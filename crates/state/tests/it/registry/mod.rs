@@ -10,5 +10,6 @@ mod memory;
 mod model;
 mod operations;
 mod random;
+mod restore;
 pub(crate) mod show;
 pub(crate) mod words;

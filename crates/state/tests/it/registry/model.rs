@@ -11,6 +11,7 @@ use state::registry::{
 use types::{Code, Revision};
 
 use super::keys::Kv;
+use super::restore::Saved;
 
 /// Something that can be waited for.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct Model {
     pub(crate) kv: BTreeMap<Bytes, Kv>,
     /// What the last transaction's ended sessions let go of, and for how long nobody gets it.
     pub(crate) delays: Vec<(Bytes, u64)>,
+    /// What a restore makes it.
+    pub(super) saved: Saved,
     /// Every answer, and since when it is what it is.
     pub(crate) answers: BTreeMap<Resource, (String, i64)>,
 }
@@ -72,6 +75,10 @@ impl Model {
             RegistryCommand::Txn(ops) => {
                 let (answer, changed) = self.txn(ops);
                 let woken = if changed { self.look_around() } else { BTreeSet::new() };
+                return (Ok(answer), woken);
+            }
+            RegistryCommand::Restore(step) => {
+                let (answer, woken) = self.restore_step(step);
                 return (Ok(answer), woken);
             }
             RegistryCommand::Register(it) => self.register(it, now),
@@ -120,11 +127,16 @@ impl Model {
         }
         let answer = answer.map(|count| match command {
             RegistryCommand::Expire(_) => RegistryAnswer::Expired(count),
+            RegistryCommand::Register(_) => {
+                let timer = Some(count).filter(|timer| *timer != 0).map(TimerId);
+                RegistryAnswer::Registered { changed, timer }
+            }
             _ => RegistryAnswer::Done { changed },
         });
         (answer, woken)
     }
 
+    /// Answers the number of the first check's timer.
     fn register(&mut self, it: &Registration, now: i64) -> Result<u64, Code> {
         let revision = Revision(now);
         let name = &it.node.name;
@@ -160,7 +172,7 @@ impl Model {
                 moved.for_each(|check| check.modified = revision);
             }
         }
-        let mut made = 0;
+        let (mut made, mut first) = (0, 0);
         for registered in &it.checks {
             let mut check = Check { node: name.clone(), ..registered.check.clone() };
             let key = CheckKey::new(name, &check.namespace, &check.id);
@@ -181,6 +193,9 @@ impl Model {
                     }
                 }
             }
+            if first == 0 {
+                first = check.timer.0;
+            }
             self.checks.insert(key, check);
         }
         if let Some(key) = comes.filter(|_| it.replace_checks) {
@@ -192,7 +207,7 @@ impl Model {
                         .any(|it| it.check.id == id.id && it.check.namespace == id.namespace)
             });
         }
-        Ok(0)
+        Ok(first)
     }
 
     pub(super) fn forget(&mut self, target: &Target) {

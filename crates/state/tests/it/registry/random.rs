@@ -1,7 +1,7 @@
 //! Random commands on three replicas that differ in all that must not matter: how entries are put into
 //! batches and when they restart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use state::Effects;
@@ -16,6 +16,7 @@ use types::{KeyRange, Revision};
 use super::keys::Kv;
 use super::look::{ask, look_at_filters, look_at_places};
 use super::model::{Model, Resource};
+use super::restore;
 use crate::random::Random;
 use crate::replica::Replica;
 
@@ -51,6 +52,9 @@ pub(super) struct Trial {
     events: Vec<Event>,
     watched: BTreeMap<Bytes, Kv>,
     compacted: i64,
+    /// What was saved, and what is left to do to make it that again.
+    archive: Bytes,
+    restoring: VecDeque<RegistryCommand>,
 }
 
 impl Trial {
@@ -64,6 +68,8 @@ impl Trial {
             events: Vec::new(),
             watched: BTreeMap::new(),
             compacted: 0,
+            archive: Bytes::new(),
+            restoring: VecDeque::new(),
         }
     }
 
@@ -100,7 +106,14 @@ impl Trial {
             let more = 1 + self.random.below(past as u64) as i64;
             return self.compact(self.compacted + more);
         }
-        let command = self.command();
+        if self.restoring.is_empty() && self.random.one_in(40) {
+            self.model.saved = self.model.save();
+            self.archive = restore::archive(&mut self.replicas[0]);
+        } else if self.restoring.is_empty() && !self.archive.is_empty() && self.random.one_in(40) {
+            let cut = self.random.below(self.archive.len() as u64) as usize;
+            self.restoring = restore::steps(&self.archive, cut).into();
+        }
+        let command = self.restoring.pop_front().unwrap_or_else(|| self.command());
         let effects = self.apply(&Command::Registry(command.clone()));
         let (sessions_before, keys_before) = (self.model.sessions.clone(), self.model.kv.clone());
         let (wanted, woken) = self.model.apply(&command);
@@ -125,8 +138,8 @@ impl Trial {
                 held.map(|(key, _)| (key.clone(), it.lock_delay_ms))
             })
             .collect();
-        if matches!(command, RegistryCommand::Txn(_)) {
-            // There keys come and go with each operation.
+        if matches!(command, RegistryCommand::Txn(_) | RegistryCommand::Restore(_)) {
+            // There keys come and go with each operation; and what is restored is not let go.
             delays = self.model.delays.clone();
         }
         delays.sort();

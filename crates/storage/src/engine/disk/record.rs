@@ -5,7 +5,7 @@ use crate::engine::tree::Item;
 
 /// What a record costs beside its bytes, roughly, in bytes: its place in a node, the node's part of
 /// free places, the head of its allocation.
-const OVERHEAD: u64 = 64;
+const OVERHEAD: u64 = 80;
 
 /// A record, or the mark that there is none under a key any more.
 #[derive(Clone)]

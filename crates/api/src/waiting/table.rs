@@ -1,5 +1,5 @@
 /// Things under tickets that are never given out twice.
-pub(super) struct Table<T> {
+pub(crate) struct Table<T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
 }
@@ -17,7 +17,7 @@ impl<T> Default for Table<T> {
 
 impl<T> Table<T> {
     /// A ticket, in use until [`Self::give_back`].
-    pub(super) fn reserve(&mut self) -> u64 {
+    pub(crate) fn reserve(&mut self) -> u64 {
         let at = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot { generation: 0, content: None });
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
@@ -25,24 +25,24 @@ impl<T> Table<T> {
         u64::from(self.slots[at as usize].generation) << 32 | u64::from(at)
     }
 
-    pub(super) fn put(&mut self, ticket: u64, content: T) {
+    pub(crate) fn put(&mut self, ticket: u64, content: T) {
         if let Some(slot) = self.slot(ticket) {
             slot.content = Some(content);
         }
     }
 
     /// What is there now, and stays; `None` for an old ticket.
-    pub(super) fn get(&mut self, ticket: u64) -> Option<&mut T> {
+    pub(crate) fn get(&mut self, ticket: u64) -> Option<&mut T> {
         self.slot(ticket)?.content.as_mut()
     }
 
     /// Takes what is there, and keeps the place.
-    pub(super) fn lift(&mut self, ticket: u64) -> Option<T> {
+    pub(crate) fn lift(&mut self, ticket: u64) -> Option<T> {
         self.slot(ticket)?.content.take()
     }
 
     /// The ticket means nothing any more.
-    pub(super) fn give_back(&mut self, ticket: u64) {
+    pub(crate) fn give_back(&mut self, ticket: u64) {
         if let Some(slot) = self.slot(ticket) {
             slot.content = None;
             slot.generation = slot.generation.wrapping_add(1);
@@ -50,12 +50,17 @@ impl<T> Table<T> {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.free.len() == self.slots.len()
+    /// How many tickets are in use.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The tickets under which something is.
-    pub(super) fn tickets(&self) -> Vec<u64> {
+    pub(crate) fn tickets(&self) -> Vec<u64> {
         let slots = self.slots.iter().zip(0_u64..);
         let used = slots.filter(|(slot, _)| slot.content.is_some());
         used.map(|(slot, at)| u64::from(slot.generation) << 32 | at).collect()
