@@ -20,7 +20,10 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("placement", &["types"]),
     ("proto", &["types"]),
     ("probe", &["proto"]),
-    ("node", &["types", "env", "consensus", "state", "storage", "region", "placement", "proto", "probe"]),
+    (
+        "node",
+        &["types", "env", "consensus", "state", "storage", "region", "placement", "proto", "probe"],
+    ),
     ("http2", &[]),
     ("api", &["node", "state", "proto", "types", "http2"]),
     ("client", &["proto", "types"]),

@@ -232,6 +232,29 @@ impl Node for NodeService {
         }))
     }
 
+    async fn hot(
+        &self,
+        request: Request<pb::HotRequest>,
+    ) -> Result<Response<pb::HotResponse>, Status> {
+        // Keys are users'.
+        metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
+        let pb::HotRequest { keyspace, keys } = request.get_ref();
+        let keyspace = match keyspace.as_str() {
+            "" => None,
+            name => {
+                let keyspace = self.handle.keyspace(Some(name));
+                Some(keyspace.map_err(|fault| error::status(&fault))?)
+            }
+        };
+        let directory = self.handle.directory();
+        let regions = self.handle.hot_regions().into_iter();
+        let regions = regions.filter(|hot| keyspace.is_none_or(|wanted| hot.keyspace == wanted));
+        Ok(Response::new(pb::HotResponse {
+            node: self.handle.node().get(),
+            regions: regions.map(|hot| stats::hot(hot, &directory, *keys)).collect(),
+        }))
+    }
+
     async fn barrier(
         &self,
         request: Request<pb::BarrierRequest>,

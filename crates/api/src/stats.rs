@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use node::{
-    DiskState, Flow, GroupPeer, GroupStats, Handle, NodeLiveness, NodeState, RegionStats, Role,
+    DiskState, Flow, GroupPeer, GroupStats, Handle, HotKey, HotRegion, NodeLiveness, NodeState,
+    RegionStats, Role,
 };
 use proto::hiraeth::v1 as pb;
 use state::directory::Directory;
@@ -52,6 +53,21 @@ pub(crate) fn health(handle: &Handle) -> pb::NodeHealth {
         read_only: room.read_only,
         data_dir: handle.data_dir().display().to_string(),
         hibernating: sample.hibernating,
+    }
+}
+
+/// What is asked of a region, with so many of its keys; 0 for all.
+pub(crate) fn hot(hot: HotRegion, directory: &Directory, keys: u32) -> pb::HotRegion {
+    let keyspace = directory.keyspaces.get(&hot.keyspace);
+    let most = usize::try_from(keys).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
+    let key =
+        |(known, bounded): (HotKey, bool)| pb::HotKey { key: known.key, rate: known.rate, bounded };
+    pb::HotRegion {
+        region: hot.region.get(),
+        keyspace: hot.keyspace.get(),
+        keyspace_name: keyspace.map(|record| record.name.clone()).unwrap_or_default(),
+        rate: hot.rate,
+        keys: hot.keys.into_iter().take(most).map(key).collect(),
     }
 }
 

@@ -5,6 +5,7 @@ use proto::etcdserverpb::cluster_client::ClusterClient;
 use proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use proto::hiraeth::v1::node_client::NodeClient;
 use proto::hiraeth::v1::{BarrierRequest, BarrierResponse, NodeStatusRequest, NodeStatusResponse};
+use proto::hiraeth::v1::{HotRequest, HotResponse};
 use proto::hiraeth::v1::{StatsRequest, StatsResponse};
 use proto::hiraeth::v1::{VerifyLeaderRequest, VerifyLeaderResponse};
 use tokio::time::timeout;
@@ -71,6 +72,26 @@ impl Client {
         let mut service = service(channel);
         let request = StatsRequest { region, keyspace: keyspace.to_owned() };
         self.once(address, service.stats(self.request(request))).await
+    }
+
+    /// What clients ask the server at `address` for most: in one keyspace (empty for all), with at most so
+    /// many keys of each region (0 for all that are known).
+    ///
+    /// # Errors
+    /// As [`Self::node_status`]; an unknown keyspace; `PermissionDenied`.
+    pub async fn hot(
+        &self,
+        address: &str,
+        keyspace: &str,
+        keys: u32,
+    ) -> Result<HotResponse, Error> {
+        let channel = endpoints::lazy(address)?;
+        let request = HotRequest { keyspace: keyspace.to_owned(), keys };
+        let asked = async {
+            let request = self.named(&channel, request).await?;
+            service(channel).hot(request).await
+        };
+        self.once(address, asked).await
     }
 
     /// etcd's `Maintenance.Status` of the server at `address`.

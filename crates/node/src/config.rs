@@ -86,6 +86,11 @@ pub struct NodeConfig {
     pub split_bytes: u64,
     /// Keys from which on it is.
     pub split_keys: u64,
+    /// Requests per second through one node for a region of a sharded keyspace, above which it is split after
+    /// some seconds; 0 for never.
+    pub split_load: u64,
+    /// Requests per second through this node for one key, above which they are refused; 0 for never.
+    pub key_requests: u64,
     /// For how long a token counts after its last use.
     pub auth_token_life: Duration,
     /// Bounds of the consensus drivers.
@@ -131,6 +136,8 @@ impl Default for NodeConfig {
             auto_compaction: None,
             split_bytes: 96 << 20,
             split_keys: 1_000_000,
+            split_load: 25_000,
+            key_requests: 0,
             auth_token_life: Duration::from_secs(300),
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),

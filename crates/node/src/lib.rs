@@ -31,6 +31,7 @@ mod forward;
 mod frame;
 mod handle;
 mod history;
+mod hot;
 pub mod identity;
 mod inbox;
 mod janitor;
@@ -75,8 +76,8 @@ pub use error::Error;
 pub use failure::{Failure, FailureKind};
 pub use flight::{Damage, Entry, Event, Sample, Timeline, read as read_flight};
 pub use handle::{
-    Beat, Caller, ClusterView, Credentials, Frozen, Handle, LedRegion, NodeView, RegionRoute,
-    RegionStats, ReplicaView, Verdict,
+    Beat, Caller, ClusterView, Credentials, Frozen, Handle, HotRegion, LedRegion, NodeView,
+    RegionRoute, RegionStats, ReplicaView, Verdict,
 };
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};
@@ -84,7 +85,7 @@ pub use meters::{Counter, Histogram, Meters, Process, READ_MODES, Tally, file_de
 pub use network::{Connected, Joining, Network};
 pub use node::{Node, NodeBuilder};
 pub use observe::{NodeSight, Observation, Observer, RegionSight};
-pub use region::{GroupPeer, GroupStats};
+pub use region::{GroupPeer, GroupStats, HotKey};
 pub use region_state::{RegionState, StateKind};
 pub use registry::{Audit, Delta, Push, Reader, RegistryLoad, Seen, Subscriptions, Topic};
 pub use space::{Room, Space};

@@ -36,8 +36,8 @@ use crate::shared::Shared;
 use crate::snapshots::Receiver;
 use crate::transport::{Admission, Applicant, PeerHello, Welcome};
 use crate::{
-    Error, applier, auth, compaction, forward, janitor, lifecycle, membership, poller, sharded,
-    snapshots, space, writer,
+    Error, applier, auth, compaction, forward, hot, janitor, lifecycle, membership, poller,
+    sharded, snapshots, space, writer,
 };
 
 /// How long an orderly stop waits for another node to take over what this one leads.
@@ -124,6 +124,7 @@ impl Node {
             tokio::spawn(janitor::register(Arc::clone(shared))),
             tokio::spawn(janitor::follow_members(Arc::clone(shared))),
             tokio::spawn(membership::drive(Arc::clone(shared))),
+            tokio::spawn(hot::watch(Arc::clone(shared))),
             tokio::spawn(sharded::drive(Arc::clone(shared))),
             tokio::spawn(sharded::balance(Arc::clone(shared))),
             tokio::spawn(auth::confirm_at_start(Arc::clone(shared))),

@@ -22,6 +22,7 @@ use crate::applier::Applied;
 use crate::compaction::Sweeping;
 use crate::contact::Contact;
 use crate::desk::{Done, News};
+use crate::hot::Heat;
 use crate::lease::LeaseClock;
 use crate::registry;
 use crate::waiter::{ReadReply, Waiter};
@@ -111,6 +112,8 @@ pub(crate) struct Shard {
     readers: Mutex<BTreeMap<u64, Vec<ReadReply>>>,
     /// Those of the whole keyspace, where it is sharded.
     tags: Arc<Mutex<Tags>>,
+    /// What clients ask of it here.
+    pub(crate) heat: Heat,
     /// Whether it is a region of a sharded keyspace.
     pub(crate) is_sharded: bool,
     /// Why the region does not serve on this node any more.
@@ -156,6 +159,7 @@ impl Shard {
             scavenging: AtomicBool::new(false),
             readers: Mutex::default(),
             tags: Arc::default(),
+            heat: Heat::default(),
             is_sharded,
             broken: OnceLock::new(),
             lease: Mutex::default(),

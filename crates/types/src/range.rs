@@ -54,6 +54,13 @@ impl KeyRange {
         Self { start: prefix.clone(), end }
     }
 
+    /// Whether it is one key alone.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        let before = self.end.as_ref().and_then(|end| end.strip_suffix(&[0]));
+        before == Some(self.start.as_ref())
+    }
+
     /// Whether `key` lies in the range.
     #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {

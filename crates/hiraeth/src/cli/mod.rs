@@ -6,6 +6,7 @@
 mod completions;
 mod failure;
 mod flight;
+mod hot;
 mod json;
 mod keyspace;
 mod kv;
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     Service(service::Arguments),
     Status(status::Arguments),
     Raft(raft::Arguments),
+    Hot(hot::Arguments),
     Flight(flight::Arguments),
     Completions(completions::Arguments),
 }
@@ -50,6 +52,7 @@ pub(crate) fn run(command: Command, program: clap::Command) -> ExitCode {
         Command::Keyspace(arguments) => output::block_on(keyspace::run(arguments)),
         Command::Service(arguments) => output::block_on(service::run(arguments)),
         Command::Raft(arguments) => output::block_on(raft::run(arguments)),
+        Command::Hot(arguments) => output::block_on(hot::run(arguments)),
         Command::Status(arguments) => output::block_on(status::run(arguments)),
         Command::Flight(arguments) => flight::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, program),

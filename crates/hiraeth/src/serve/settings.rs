@@ -117,6 +117,14 @@ pub(crate) struct Settings {
     /// Keys from which on it is [default: 1000000].
     #[arg(long, env = "HIRAETH_SPLIT_KEYS", value_name = "N")]
     split_keys: Option<u64>,
+    /// Requests per second through one node for a region of a sharded keyspace, above which it is split after
+    /// some seconds; 0 for never [default: 25000].
+    #[arg(long, value_name = "N", env = "HIRAETH_SPLIT_LOAD")]
+    split_load: Option<u64>,
+    /// Requests per second through this node for one key, above which they are refused; 0 for never
+    /// [default: 0].
+    #[arg(long, value_name = "N", env = "HIRAETH_KEY_REQUESTS")]
+    key_requests: Option<u64>,
     /// How history is kept without a client's compaction: periodic or revision [default: periodic].
     #[arg(long, env = "HIRAETH_AUTO_COMPACTION_MODE", value_name = "MODE")]
     auto_compaction_mode: Option<String>,
@@ -260,6 +268,8 @@ impl Settings {
                 .split_keys
                 .or(file.split_keys)
                 .map_or(defaults.split_keys, |keys| keys.max(2)),
+            split_load: self.split_load.or(file.split_load).unwrap_or(defaults.split_load),
+            key_requests: self.key_requests.or(file.key_requests).unwrap_or(defaults.key_requests),
             auth_token_life: match self.auth_token_ttl_s.or(file.auth_token_ttl_s) {
                 None | Some(0) => defaults.auth_token_life,
                 Some(seconds) => std::time::Duration::from_secs(seconds),

@@ -1,5 +1,7 @@
 //! A sharded keyspace from the command line, with a server that is killed.
 
+use client::{Client, Options};
+
 use crate::program::tool;
 use crate::server::Single;
 
@@ -48,4 +50,40 @@ async fn a_sharded_keyspace_is_made_split_read_and_there_after_a_kill() {
             single.server.serves().await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_that_is_asked_for_most_is_shown_with_its_share() {
+    let single = Single::start().await;
+    let at = single.server.client.clone();
+    tool(&at, &["keyspace", "create", "wide", "--sharded"]).well();
+    let options = Options { keyspace: Some("wide".to_owned()), ..Options::default() };
+    let client = Client::lazy([at.clone()], options).unwrap();
+    let asking = (0..8_u32).map(|task| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            for number in 0..600 {
+                let key = match number % 4 {
+                    0 => format!("k{task}-{number}"),
+                    _ => "a\nb".to_owned(),
+                };
+                client.get(key).await.unwrap();
+            }
+        })
+    });
+    for asked in asking.collect::<Vec<_>>() {
+        asked.await.unwrap();
+    }
+    // Within two seconds it is an estimate over a whole one.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let hot = tool(&at, &["hot", "--keyspace", "wide", "--output", "json", "--keys", "1"]).json();
+    assert_eq!(
+        (&hot["keyspace_name"], &hot["keys"][0]["key_text"]),
+        (&"wide".into(), &"a\nb".into())
+    );
+    assert!(hot["rate"].as_u64().unwrap() > 50, "{hot}");
+    let share = hot["keys"][0]["share"].as_f64().unwrap();
+    assert!((0.5..0.95).contains(&share) && hot["keys"].as_array().unwrap().len() == 1, "{hot}");
+    let table = tool(&at, &["hot"]).well();
+    assert!(table.contains("a\\nb") && table.contains("wide"), "{table}");
 }

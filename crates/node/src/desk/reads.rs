@@ -63,6 +63,9 @@ impl Handle {
             _ => return None,
         };
         self.shared.meters.read(consistency);
+        if let Err(fault) = shard.heat.ask(&self.shared, || Some(request.range.clone())) {
+            return Some(Err(fault));
+        }
         let found = read::range_now(&self.shared, &shard, request)?;
         let header = |revision| Header { age, ..self.header_at(&shard, revision) };
         Some(found.map(|(body, revision)| Answer { header: header(revision), body }))

@@ -51,6 +51,7 @@ impl Handle {
         let leader = shard.leadership();
         let Some(node) = leader.leader else { return Err(Unsent::NotNow(command)) };
         let shared = &self.shared;
+        shard.heat.ask(shared, || state::sharded::span(&command))?;
         let waiter = Waiter::Desk(orders.way(ticket));
         let guard = shard.tag_for(shared.incarnation.0, waiter).map_err(Fault::from)?;
         let envelope = Envelope { epoch: shard.record.epoch, session: Some(guard.tag), command };

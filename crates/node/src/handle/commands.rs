@@ -33,6 +33,7 @@ impl Handle {
             }
             shard => shard?,
         };
+        shard.heat.ask(&self.shared, || state::sharded::span(&command))?;
         loop {
             let applied = forward::propose(&self.shared, &shard, command.clone()).await?;
             match applied.outcome.result {

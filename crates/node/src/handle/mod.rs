@@ -7,6 +7,7 @@ mod cluster;
 mod commands;
 mod compaction;
 mod frozen;
+mod hot;
 mod lease;
 mod machine;
 mod members;
@@ -21,6 +22,7 @@ mod waits;
 
 pub(crate) use frozen::FROZEN;
 pub use frozen::Frozen;
+pub use hot::HotRegion;
 pub use stats::RegionStats;
 
 use std::sync::Arc;

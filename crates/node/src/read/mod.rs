@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use types::{Code, Fault, Revision, Term};
 
 use crate::answer::{Age, Consistency};
+use crate::hot;
 use crate::shard::Shard;
 use crate::shared::Shared;
 
@@ -68,6 +69,7 @@ pub(crate) async fn read(
     consistency: Consistency,
 ) -> Result<Found, Fault> {
     shared.meters.read(consistency);
+    shard.heat.ask(shared, || hot::keys_of(&query))?;
     match consistency {
         Consistency::Linearizable => after_round(shared, shard, query).await,
         Consistency::Lease => by_leader(shared, shard, query).await,

@@ -1,10 +1,12 @@
-//! Whoever leads a region has it split: when it has grown too large, and when the directory says so. A plan
-//! stands in the directory until it is carried out, so it survives whoever made it.
+//! Whoever leads a region has it split: when it has grown too large, and when the directory says so. Whoever
+//! is asked for too much of a region plans a split that helps, wherever it is led. A plan stands in the
+//! directory until it is carried out, so it survives whoever made it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 use state::command::Command;
 use state::directory::{Directory, SplitPlan};
@@ -32,6 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 enum Work {
     /// It is too large.
     Plan { shape: Shape, version: u64 },
+    /// It is asked for too much.
+    Share { at: Bytes, version: u64 },
     /// The directory says where.
     Split { shape: Shape, version: u64, plan: SplitPlan },
 }
@@ -42,7 +46,7 @@ type Matter = (RegionId, Option<u64>);
 impl Work {
     const fn matter(&self, region: RegionId) -> Matter {
         match self {
-            Self::Plan { .. } => (region, None),
+            Self::Plan { .. } | Self::Share { .. } => (region, None),
             Self::Split { version, .. } => (region, Some(*version)),
         }
     }
@@ -81,8 +85,11 @@ pub(crate) async fn drive(shared: Arc<Shared>) {
 fn due(shared: &Shared, directory: &Directory) -> impl Iterator<Item = (Arc<Shard>, Work)> {
     let limits = (shared.config.split_bytes, shared.config.split_keys);
     let shards = shared.shards();
-    let led = shards.values().filter(|shard| shard.is_sharded && shard.leadership().here);
-    let due = led.filter_map(|shard| {
+    let busy = shards
+        .values()
+        .filter(|shard| shard.is_sharded && (shard.leadership().here || shard.heat.is_lasting()));
+    let due = busy.filter_map(|shard| {
+        let is_led = shard.leadership().here;
         let record = directory.regions.get(&shard.record.id)?;
         let (version, shape) = {
             let machine = shard.machine.read();
@@ -94,9 +101,13 @@ fn due(shared: &Shared, directory: &Directory) -> impl Iterator<Item = (Arc<Shar
         }
         let plan = record.sharding.as_ref()?.plan.clone();
         let work = match plan {
-            Some(plan) => Work::Split { shape, version, plan },
-            None if shape.bytes > limits.0 || shape.keys > limits.1 => {
+            Some(plan) if is_led => Work::Split { shape, version, plan },
+            Some(_) => return None,
+            None if is_led && (shape.bytes > limits.0 || shape.keys > limits.1) => {
                 Work::Plan { shape, version }
+            }
+            None if shard.heat.is_lasting() => {
+                Work::Share { at: shard.heat.split_at(&shape.range)?, version }
             }
             None => return None,
         };
@@ -111,6 +122,11 @@ async fn step(shared: &Arc<Shared>, shard: Arc<Shard>, work: Work) -> Option<Mat
     let matter = work.matter(region);
     let done = match work {
         Work::Plan { shape, version } => plan(shared, region, &shape, version).await,
+        Work::Share { at, version } => {
+            tracing::info!(%region, at = %at.escape_ascii(), "asked for too much: it is to be split");
+            shard.heat.forget();
+            plan_at(shared, region, version, at).await
+        }
         Work::Split { shape, version, plan } => {
             split(shared, &shard, &shape, version, plan).await.map(|()| true)
         }
@@ -131,6 +147,15 @@ async fn plan(
     version: u64,
 ) -> Result<bool, Fault> {
     let Some(at) = measure::middle(shared, shape).await? else { return Ok(false) };
+    plan_at(shared, region, version, at).await
+}
+
+async fn plan_at(
+    shared: &Arc<Shared>,
+    region: RegionId,
+    version: u64,
+    at: Bytes,
+) -> Result<bool, Fault> {
     let Some(meta) = shared.shard(RegionId::META) else { return Ok(false) };
     let command = Command::PlanSplit { region, version, at };
     let applied = in_time(forward::propose(shared, &meta, command)).await?;

@@ -52,6 +52,9 @@ pub(crate) async fn propose(
             }
             return Err(across());
         }
+        if !unknown {
+            shard.heat.ask(shared, || Some(span.clone()))?;
+        }
         envelope.epoch.version = plot.version;
         let data = envelope.encode();
         if data.len() > types::limits::REQUEST_BYTES + 4096 {

@@ -5,6 +5,7 @@ mod desk;
 mod failover;
 mod half_installed;
 mod history;
+mod hot;
 mod keyspaces;
 mod leases;
 mod limits;
