@@ -287,6 +287,7 @@ fn route(route: RegionRoute) -> pb::Route {
         end: route.range.end,
         version: route.version,
         leader: route.leader.map_or(0, NodeId::get),
+        term: route.term.get(),
         nodes: route.nodes.iter().map(|node| node.get()).collect(),
     }
 }

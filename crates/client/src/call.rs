@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 use types::Code;
 
+use crate::direct::Headed;
 use crate::login::token_of;
 use crate::{Age, Client, Error, Read};
 
@@ -104,6 +106,83 @@ impl Client {
         F: Future<Output = Result<Response<A>, Status>>,
     {
         self.read(repeat, Read::Linearizable, message, send).await.map(|(answer, _)| answer)
+    }
+
+    /// As [`Self::call`], about a key.
+    pub(crate) async fn call_at<M, A, S, F>(
+        &self,
+        key: &Bytes,
+        repeat: Repeat,
+        message: M,
+        send: S,
+    ) -> Result<A, Error>
+    where
+        M: Clone,
+        A: Headed,
+        S: Fn(Channel, Request<M>) -> F,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let answer = self.read_at(key, repeat, Read::Linearizable, message, send);
+        answer.await.map(|(answer, _)| answer)
+    }
+
+    /// As [`Self::read`], about a key: asks the node that leads its region, if the client does that, and the
+    /// others if that fails.
+    pub(crate) async fn read_at<M, A, S, F>(
+        &self,
+        key: &Bytes,
+        repeat: Repeat,
+        read: Read,
+        message: M,
+        send: S,
+    ) -> Result<(A, Option<Age>), Error>
+    where
+        M: Clone,
+        A: Headed,
+        S: Fn(Channel, Request<M>) -> F,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let led = match read {
+            Read::Linearizable | Read::Lease => self.led_at(key).await,
+            Read::Follower | Read::Stale | Read::StaleWithin(_) => None,
+        };
+        let Some((node, endpoint, channel)) = led else {
+            return self.read(repeat, read, message, send).await;
+        };
+        let deadline = Instant::now() + self.shared.options.timeout;
+        let sent = async {
+            let request = self.named(&channel, message.clone()).await;
+            let mut request = request.map_err(|status| (false, status))?;
+            read.say(request.metadata_mut());
+            send(channel, request).await.map_err(|status| (true, status))
+        };
+        let until = match repeat {
+            Repeat::Always => deadline.min(Instant::now() + self.shared.options.timeout / 3),
+            Repeat::IfNotDone => deadline,
+        };
+        let (asked, error) = match timeout_at(until, sent).await {
+            Ok(Ok(answer)) => {
+                let age = Age::told(answer.metadata());
+                let answer = answer.into_inner();
+                self.shared.routes.map().heard(key, answer.term());
+                return Ok((answer, age));
+            }
+            Ok(Err((asked, status))) => (asked, Error::of_call(&endpoint, &status)),
+            Err(_) => {
+                let (after, outcome_unknown) =
+                    (self.shared.options.timeout, repeat == Repeat::IfNotDone);
+                (true, Error::TimedOut { after, outcome_unknown, last: None })
+            }
+        };
+        if again(Repeat::Always, &error) {
+            self.shared.routes.map().avoid(key, node);
+        }
+        // What the others would answer alike is answered here.
+        let is_token = matches!(error.code(), Some(Code::InvalidAuthToken | Code::UserEmpty));
+        if !asked || is_token || again(repeat, &error) {
+            return self.read(repeat, read, message, send).await;
+        }
+        Err(error)
     }
 
     /// As [`Self::call`], for an answer of a certain freshness, which says its age.

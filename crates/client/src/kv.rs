@@ -298,9 +298,11 @@ impl Client {
     /// A revision that is compacted or has not happened; an unknown keyspace; no answer.
     pub async fn get(&self, get: impl Into<Get>) -> Result<Records, Error> {
         let Get(message, read) = get.into();
-        let answer = self.read(Repeat::Always, read, message, |channel, request| async move {
-            service(channel).range(request).await
-        });
+        let key = message.key.clone();
+        let answer =
+            self.read_at(&key, Repeat::Always, read, message, |channel, request| async move {
+                service(channel).range(request).await
+            });
         let (answer, age) = answer.await?;
         Ok(Records { age, ..answer.into() })
     }
@@ -311,7 +313,8 @@ impl Client {
     /// An unknown lease or keyspace; too large; no answer, and then perhaps
     /// [`Error::outcome_unknown`].
     pub async fn put(&self, put: Put) -> Result<Written, Error> {
-        let answer = self.call(Repeat::IfNotDone, put.0, |channel, request| async move {
+        let key = put.0.key.clone();
+        let answer = self.call_at(&key, Repeat::IfNotDone, put.0, |channel, request| async move {
             service(channel).put(request).await
         });
         Ok(answer.await?.into())
@@ -322,9 +325,11 @@ impl Client {
     /// # Errors
     /// As [`Self::put`].
     pub async fn delete(&self, delete: Delete) -> Result<Deleted, Error> {
-        let answer = self.call(Repeat::IfNotDone, delete.0, |channel, request| async move {
-            service(channel).delete_range(request).await
-        });
+        let key = delete.0.key.clone();
+        let answer =
+            self.call_at(&key, Repeat::IfNotDone, delete.0, |channel, request| async move {
+                service(channel).delete_range(request).await
+            });
         Ok(answer.await?.into())
     }
 

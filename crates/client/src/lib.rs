@@ -22,11 +22,14 @@
 mod call;
 mod client;
 mod code;
+mod direct;
 mod endpoints;
 mod error;
+mod keys;
 mod keyspace;
 mod kv;
 mod lease;
+mod lock;
 mod login;
 mod node;
 mod options;
@@ -40,8 +43,10 @@ mod watch;
 
 pub use client::Client;
 pub use error::Error;
+pub use keys::{BatchPart, Batcher, DeletedPart, RegionPages, Sequence, Swap, Write};
 pub use kv::{Delete, Deleted, Get, Put, Records, SortBy, Written};
 pub use lease::{Granted, KeptLease, Renewals, TimeToLive};
+pub use lock::HeldLock;
 pub use login::User;
 pub use node::Member;
 pub use options::Options;

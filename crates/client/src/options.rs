@@ -15,10 +15,20 @@ pub struct Options {
     /// How often all endpoints are tried for one request before giving up; 0 as often as `timeout`
     /// allows.
     pub rounds: u32,
+    /// Send what is about a key to the node that leads its region, found out and kept by the client, at
+    /// the address that node says clients reach it at. Else to whichever endpoint is in use, which hands it
+    /// on. What fails there goes to the endpoints. Reads of a copy, however old, stay with the endpoints.
+    pub direct: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { keyspace: None, user: None, timeout: Duration::from_secs(10), rounds: 0 }
+        Self {
+            keyspace: None,
+            user: None,
+            timeout: Duration::from_secs(10),
+            rounds: 0,
+            direct: false,
+        }
     }
 }

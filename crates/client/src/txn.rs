@@ -214,10 +214,27 @@ impl Client {
     /// A key written twice; too many operations; as [`Client::get`] and [`Client::put`].
     pub async fn txn(&self, txn: Txn) -> Result<TxnOutcome, Error> {
         let repeat = if Txn::reads_only(&txn.0) { Repeat::Always } else { Repeat::IfNotDone };
-        let answer = self.read(repeat, txn.1, txn.0, |channel, request| async move {
+        let key = first_key(&txn.0);
+        let answer = self.read_at(&key, repeat, txn.1, txn.0, |channel, request| async move {
             service(channel).txn(request).await
         });
         let (answer, age) = answer.await?;
         Ok(TxnOutcome { age, ..answer.try_into()? })
+    }
+}
+
+/// A key the transaction is about: all of them are in one region, or it is not carried out.
+fn first_key(txn: &pb::TxnRequest) -> Bytes {
+    if let Some(compare) = txn.compare.first() {
+        return compare.key.clone();
+    }
+    let first =
+        txn.success.iter().chain(&txn.failure).find_map(|operation| operation.request.as_ref());
+    match first {
+        Some(Op::RequestRange(range)) => range.key.clone(),
+        Some(Op::RequestPut(put)) => put.key.clone(),
+        Some(Op::RequestDeleteRange(delete)) => delete.key.clone(),
+        Some(Op::RequestTxn(txn)) => first_key(txn),
+        None => Bytes::new(),
     }
 }

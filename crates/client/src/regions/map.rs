@@ -14,6 +14,8 @@ const ROUTES: usize = 16_384;
 pub(crate) struct Route {
     pub(crate) region: u64,
     pub(crate) version: u64,
+    /// In which the first node leads; another in an answer says that this is old.
+    pub(crate) term: u64,
     pub(crate) range: KeyRange,
     /// The nodes to ask, the leader first.
     pub(crate) nodes: Vec<u64>,
@@ -72,6 +74,26 @@ impl RouteMap {
             self.0.remove(&start);
         }
     }
+
+    /// Of the owner of `key`, the node that was asked is not the one to ask: it is asked last.
+    pub(crate) fn avoid(&mut self, key: &[u8], node: u64) {
+        let Some(start) = self.owner(key).map(|route| route.range.start.clone()) else { return };
+        let Some(route) = self.0.get_mut(&start) else { return };
+        if let Some(at) = route.nodes.iter().position(|it| *it == node) {
+            route.nodes.remove(at);
+            route.nodes.push(node);
+        }
+    }
+
+    /// The owner of `key` answered in `term`: if that is not the one it was known to be led in, its regions
+    /// may lie and be led elsewhere, and are asked for anew.
+    pub(crate) fn heard(&mut self, key: &[u8], term: u64) {
+        let Some(route) = self.owner(key) else { return };
+        if route.term != term {
+            let range = route.range.clone();
+            self.forget(&range);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +131,7 @@ mod tests {
                     map.learn([Route {
                         region: step,
                         version: 1,
+                        term: 1,
                         range: told.clone(),
                         nodes: vec![],
                     }]);
@@ -142,5 +165,24 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_node_that_is_avoided_is_asked_last() {
+        let mut map = RouteMap::default();
+        map.learn([Route {
+            region: 1,
+            version: 1,
+            term: 1,
+            range: range(0, KEYS),
+            nodes: vec![1, 2, 3],
+        }]);
+        map.avoid(&[4], 1);
+        map.avoid(&[4], 9);
+        assert_eq!(map.owner(&[4]).unwrap().nodes, [2, 3, 1]);
+        map.heard(&[4], 1);
+        assert!(map.owner(&[4]).is_some());
+        map.heard(&[4], 2);
+        assert!(map.owner(&[5]).is_none(), "led by somebody else since");
     }
 }

@@ -9,4 +9,4 @@ mod watch;
 pub use positions::Positions;
 pub use watch::{RegionChanges, RegionsWatch, RegionsWatcher};
 
-pub(crate) use routes::{Nodes, Routes};
+pub(crate) use routes::{Nodes, Routes, range_of, span_of};

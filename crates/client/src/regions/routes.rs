@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto::hiraeth::v1 as pb;
 use proto::hiraeth::v1::keyspaces_client::KeyspacesClient;
+use tokio::time::Instant;
 use tonic::transport::Channel;
 use types::KeyRange;
 
@@ -24,6 +25,9 @@ pub(crate) struct Nodes(Mutex<BTreeMap<u64, (String, Channel)>>);
 pub(crate) struct Routes {
     map: Mutex<RouteMap>,
     pub(crate) nodes: Arc<Nodes>,
+    /// Held while somebody asks, so that requests that come together ask once; until when nobody is to ask
+    /// again, because that failed.
+    pub(crate) asking: tokio::sync::Mutex<Option<Instant>>,
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -55,7 +59,7 @@ impl Nodes {
 
 impl Routes {
     pub(crate) fn new(nodes: Arc<Nodes>) -> Self {
-        Self { map: Mutex::default(), nodes }
+        Self { map: Mutex::default(), nodes, asking: tokio::sync::Mutex::new(None) }
     }
 
     pub(crate) fn map(&self) -> MutexGuard<'_, RouteMap> {
@@ -128,8 +132,8 @@ impl Client {
 }
 
 fn route(route: pb::Route) -> Route {
-    let pb::Route { region, start, end, version, leader, nodes } = route;
+    let pb::Route { region, start, end, version, leader, nodes, term } = route;
     let followers = nodes.into_iter().filter(|node| *node != leader);
     let nodes = (leader != 0).then_some(leader).into_iter().chain(followers).collect();
-    Route { region, version, range: KeyRange { start, end }, nodes }
+    Route { region, version, term, range: KeyRange { start, end }, nodes }
 }

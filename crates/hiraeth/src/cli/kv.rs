@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Read, Write};
 use std::time::{Duration, Instant};
 
 use client::{Age, Client, Delete, Get, KeyValue, Put, Span};
+use types::Code;
 
 use super::failure::{Done, EXIT_CODES, Usage};
 use super::output::{Format, Out, line, out};
@@ -21,7 +22,8 @@ use super::{json, text, txn, watch};
 ///   get     {revision, kv: record or null, stale_millis: how long ago the copy was caught up;
 ///           left out if that is unknown or the read is not stale}
 ///   put     {revision, previous: record or null}
-///   delete  {revision, deleted, previous: [record]}
+///   delete  {revision, deleted, previous: [record]}; over several regions of a sharded keyspace, one
+///           by one: {deleted, regions}
 ///   scan    {kvs: [record], count, more, revision}
 ///   watch   {type: "put" or "delete", revision, kv: record, previous: record or null}, one a line
 ///   txn     {succeeded, revision, results: [{type: "get", count, more, kvs: [record]} or
@@ -306,11 +308,19 @@ async fn delete(
     format: Format,
     arguments: DeleteArguments,
 ) -> anyhow::Result<Done> {
-    let mut delete = Delete::span(arguments.keys.span());
+    let span = arguments.keys.span();
+    let mut delete = Delete::span(span.clone());
     if arguments.previous {
         delete = delete.previous();
     }
-    let deleted = client.delete(delete).await?;
+    let deleted = match client.delete(delete).await {
+        Ok(deleted) => deleted,
+        // The keys lie in several regions of a sharded keyspace.
+        Err(error) if error.code() == Some(Code::Unsupported) && !arguments.previous => {
+            return delete_regions(client, out, format, span).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
     match format {
         Format::Json => line(out, &json::Deleted::new(&deleted))?,
         Format::Table => {
@@ -321,6 +331,31 @@ async fn delete(
                 table.print(out)?;
             }
         }
+    }
+    Ok(Done::Well)
+}
+
+/// Region by region, for no one removes them together.
+async fn delete_regions(
+    client: &Client,
+    out: &mut Out,
+    format: Format,
+    span: Span,
+) -> anyhow::Result<Done> {
+    let parts = client.delete_regions(span).await?;
+    let (mut deleted, mut regions) = (0, 0);
+    for part in parts {
+        match part.outcome {
+            Ok(more) => (deleted, regions) = (deleted + more, regions + 1),
+            Err(error) => {
+                let done = format!("{deleted} were deleted in {regions} regions before this");
+                return Err(anyhow::Error::from(error).context(done));
+            }
+        }
+    }
+    match format {
+        Format::Json => line(out, &serde_json::json!({ "deleted": deleted, "regions": regions }))?,
+        Format::Table => writeln!(out, "deleted {deleted}, in {regions} regions one by one")?,
     }
     Ok(Done::Well)
 }

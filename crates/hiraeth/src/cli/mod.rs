@@ -14,6 +14,7 @@ mod lease;
 mod output;
 mod raft;
 mod remote;
+mod sequence;
 mod service;
 mod size;
 mod status;
@@ -35,6 +36,7 @@ use std::process::ExitCode;
 pub(crate) enum Command {
     Kv(kv::Arguments),
     Lease(lease::Arguments),
+    Sequence(sequence::Arguments),
     Keyspace(keyspace::Arguments),
     Service(service::Arguments),
     Status(status::Arguments),
@@ -49,6 +51,7 @@ pub(crate) fn run(command: Command, program: clap::Command) -> ExitCode {
     let result = match command {
         Command::Kv(arguments) => output::block_on(kv::run(arguments)),
         Command::Lease(arguments) => output::block_on(lease::run(arguments)),
+        Command::Sequence(arguments) => output::block_on(sequence::run(arguments)),
         Command::Keyspace(arguments) => output::block_on(keyspace::run(arguments)),
         Command::Service(arguments) => output::block_on(service::run(arguments)),
         Command::Raft(arguments) => output::block_on(raft::run(arguments)),

@@ -59,7 +59,7 @@ impl Remote {
     /// How to ask what everybody may.
     pub(super) fn options(&self) -> Options {
         let keyspace = self.keyspace.clone();
-        Options { keyspace, user: None, timeout: self.timeout, rounds: ROUNDS }
+        Options { keyspace, user: None, timeout: self.timeout, rounds: ROUNDS, direct: false }
     }
 
     fn user(&self) -> Result<Option<User>, Usage> {

@@ -11,6 +11,7 @@ mod failover;
 mod flight;
 mod freshness;
 mod hostile;
+mod keys;
 mod ports;
 mod program;
 mod sdk;

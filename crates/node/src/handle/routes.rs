@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use types::{Code, Fault, KeyRange, KeyspaceId, NodeId, RegionId};
+use types::{Code, Fault, KeyRange, KeyspaceId, NodeId, RegionId, Term};
 
 use super::Handle;
 
@@ -17,6 +17,8 @@ pub struct RegionRoute {
     pub range: KeyRange,
     /// Who leads it, if that is known here.
     pub leader: Option<NodeId>,
+    /// In which term.
+    pub term: Term,
     /// Where its replicas live.
     pub nodes: Vec<NodeId>,
 }
@@ -56,11 +58,13 @@ impl Handle {
             let shard = self.shared.shard(region);
             let record = directory.regions.get(&region).or(shard.as_deref().map(|it| &it.record));
             let nodes = record.iter().flat_map(|record| &record.peers).map(|(_, node)| *node);
+            let led = shard.as_ref().map(|shard| shard.leadership());
             routes.push(RegionRoute {
                 region,
                 version,
                 range: rest.shared_with(&owned),
-                leader: shard.as_ref().and_then(|shard| shard.leadership().leader),
+                leader: led.as_ref().and_then(|led| led.leader),
+                term: led.map_or(Term(0), |led| led.term),
                 nodes: nodes.collect::<BTreeSet<_>>().into_iter().collect(),
             });
             match owned.end {
