@@ -135,6 +135,23 @@ impl HotKeys {
         (all >= ENOUGH && is_shared).then(|| recent[middle].clone())
     }
 
+    /// The region has these keys only: what was asked for of others is not asked of it any more.
+    pub fn fit(&mut self, range: &KeyRange) {
+        let all = self.recent.len() as u64;
+        self.recent.retain(|key| range.contains(key));
+        self.keys.retain(|known| range.contains(&known.key));
+        let own = self.recent.len() as u64;
+        for count in [&mut self.all.now, &mut self.all.rate] {
+            *count = count.saturating_mul(own) / all.max(1);
+        }
+    }
+
+    /// Requests per second at the end of the last second.
+    #[must_use]
+    pub fn rate(&self) -> u64 {
+        self.all.rate
+    }
+
     fn pass(&mut self, second: u64) {
         let passed = second.saturating_sub(self.second);
         if passed == 0 {
@@ -157,12 +174,11 @@ impl HotKeys {
     }
 }
 
-/// The border that is missing between the key and its neighbours; `None` if it is alone.
+/// The border that is missing between the key and its neighbours, the one behind it first: then the region
+/// keeps the key, and what is known of it. `None` if it is alone.
 fn alone(key: &Bytes, range: &KeyRange) -> Option<Bytes> {
-    if *key > range.start {
-        return Some(key.clone());
-    }
-    KeyRange::single(key).end.filter(|next| range.contains(next))
+    let behind = KeyRange::single(key).end.filter(|next| range.contains(next));
+    behind.or_else(|| (*key > range.start).then(|| key.clone()))
 }
 
 #[cfg(test)]
@@ -252,12 +268,19 @@ mod tests {
             });
         }
         hot.rates(5);
-        let before = hot.split_at(&KeyRange::all()).unwrap();
-        assert_eq!(before, key(5_000));
-        let child = KeyRange { start: before, end: None };
-        let behind = hot.split_at(&child).unwrap();
-        assert_eq!(Some(&behind), KeyRange::single(&key(5_000)).end.as_ref());
-        assert_eq!(hot.split_at(&KeyRange::single(&key(5_000))), None);
+        let own = KeyRange::single(&key(5_000));
+        let behind = hot.split_at(&KeyRange::all());
+        assert_eq!(behind, own.end);
+        // What is known of the key stays with it; the second border is not waited for.
+        let left = KeyRange { start: Bytes::new(), end: behind };
+        let all = hot.rate();
+        hot.fit(&left);
+        assert!(hot.rate() < all && hot.rate() > all * 8 / 10, "{} of {all}", hot.rate());
+        assert_eq!(hot.split_at(&left), Some(key(5_000)));
+        assert_eq!(hot.split_at(&own), None);
+        // Without it there is little left, and no reason to go on.
+        hot.fit(&KeyRange { start: Bytes::new(), end: Some(key(5_000)) });
+        assert!(hot.rate() < all / 5 && hot.rates(5).1.iter().all(|hot| hot.key < key(5_000)));
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(crate) struct Heat {
     bounds: RwLock<Bounds>,
     /// Seconds it has been asked for too much.
     busy: AtomicU32,
+    /// The version of the region's shape that it was last fitted to.
+    version: AtomicU64,
 }
 
 impl Heat {
@@ -103,10 +105,18 @@ impl Heat {
         self.keys.lock().as_ref()?.split_at(range)
     }
 
-    /// Begins anew: the region is another one.
-    pub(crate) fn forget(&self) {
-        *self.keys.lock() = None;
-        self.busy.store(0, Ordering::Relaxed);
+    /// The region has this shape: if it was split, only what is left of it counts. What is still asked for
+    /// too much need not show again that it lasts.
+    pub(crate) fn fit(&self, version: u64, range: &KeyRange, most: u64) {
+        if self.version.swap(version, Ordering::Relaxed) == version {
+            return;
+        }
+        let mut known = self.keys.lock();
+        let Some(keys) = known.as_mut() else { return };
+        keys.fit(range);
+        if keys.rate() <= most {
+            self.busy.store(0, Ordering::Relaxed);
+        }
     }
 }
 

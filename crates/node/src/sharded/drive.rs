@@ -99,6 +99,7 @@ fn due(shared: &Shared, directory: &Directory) -> impl Iterator<Item = (Arc<Shar
         if record.epoch.version != version {
             return None;
         }
+        shard.heat.fit(version, &shape.range, shared.config.split_load);
         let plan = record.sharding.as_ref()?.plan.clone();
         let work = match plan {
             Some(plan) if is_led => Work::Split { shape, version, plan },
@@ -124,7 +125,6 @@ async fn step(shared: &Arc<Shared>, shard: Arc<Shard>, work: Work) -> Option<Mat
         Work::Plan { shape, version } => plan(shared, region, &shape, version).await,
         Work::Share { at, version } => {
             tracing::info!(%region, at = %at.escape_ascii(), "asked for too much: it is to be split");
-            shard.heat.forget();
             plan_at(shared, region, version, at).await
         }
         Work::Split { shape, version, plan } => {
