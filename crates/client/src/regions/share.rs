@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::watch_client::WatchClient;
 use proto::etcdserverpb::watch_request::RequestUnion;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -36,8 +36,10 @@ pub(super) struct Common {
     pub(super) client: Client,
     pub(super) filters: Vec<i32>,
     pub(super) tell: mpsc::Sender<Told>,
-    /// Bounds how many are opened at once.
+    /// Bounds how many are opened, or ask for their way, at once.
     pub(super) opening: Semaphore,
+    /// Whether all have begun. Until then the first ones let the servers wait with what happens.
+    pub(super) begun: watch::Sender<bool>,
 }
 
 /// The keys of one region, as far as is known.
@@ -99,7 +101,11 @@ impl Share {
         let client = self.common.client.clone();
         let mut fresh = false;
         loop {
-            let routes = match client.routes_of(&self.range, fresh).await {
+            let routes = {
+                let _permit = self.common.opening.acquire().await;
+                client.routes_of(&self.range, fresh).await
+            };
+            let routes = match routes {
                 Ok(routes) => routes,
                 Err(error) => {
                     self.pass(error).await?;
@@ -220,6 +226,11 @@ impl Share {
             let changes: Vec<_> = changes.filter(|it| it.kv.mod_revision >= told).collect();
             if self.next == told {
                 continue;
+            }
+            if !changes.is_empty()
+                && common.begun.subscribe().wait_for(|begun| *begun).await.is_err()
+            {
+                return End::Over;
             }
             let (range, region, next) = (self.range.clone(), route.region, self.next);
             let told = Told::Changes { range, region, next, changes };

@@ -1,10 +1,9 @@
 //! Watches over any number of regions.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use proto::etcdserverpb::watch_create_request::FilterType;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::Positions;
@@ -70,8 +69,6 @@ pub struct RegionChanges {
 pub struct RegionsWatcher {
     told: mpsc::Receiver<Told>,
     positions: Positions,
-    /// Told before every part had begun.
-    early: VecDeque<Told>,
 }
 
 impl Client {
@@ -82,9 +79,9 @@ impl Client {
     /// An unknown keyspace, or one that is not sharded ([`types::Code::Unsupported`]: see [`Client::watch`]);
     /// an empty span; no answer. Of a watch that is gone on with, that it cannot be is told by
     /// [`RegionsWatcher::next`].
-    pub async fn watch_regions(&self, watch: RegionsWatch) -> Result<RegionsWatcher, Error> {
+    pub async fn watch_regions(&self, wanted: RegionsWatch) -> Result<RegionsWatcher, Error> {
         let deadline = Instant::now() + self.shared.options.timeout;
-        let RegionsWatch { positions, filters } = watch;
+        let RegionsWatch { positions, filters } = wanted;
         let parts: Vec<_> = positions.parts().collect();
         if parts.iter().any(|(range, _)| range.is_empty()) {
             return Err(Error::Setting("there is no key in the span to watch".to_owned()));
@@ -95,26 +92,27 @@ impl Client {
         }
         let (tell, told) = mpsc::channel(WAITING);
         let opening = Semaphore::new(OPENING);
-        let common = Arc::new(Common { client: self.clone(), filters, tell, opening });
+        let begun = watch::Sender::new(false);
+        let client = self.clone();
+        let common = Arc::new(Common { client, filters, tell, opening, begun });
         for (range, next) in parts {
             Share::new(Arc::clone(&common), range, next).spawn();
         }
-        let mut watcher =
-            RegionsWatcher { told, positions: positions.clone(), early: VecDeque::new() };
-        let mut begun = positions;
-        while !begun.is_begun() {
-            let after = self.shared.options.timeout;
+        let mut watcher = RegionsWatcher { told, positions };
+        while !watcher.positions.is_begun() {
             match timeout_at(deadline, watcher.told.recv()).await {
-                Ok(Some(Told::Changes { range, region, next, changes })) => {
-                    begun.reach(&range, next);
-                    watcher.early.push_back(Told::Changes { range, region, next, changes });
+                // No changes: those wait.
+                Ok(Some(Told::Changes { range, next, .. })) => {
+                    watcher.positions.reach(&range, next)
                 }
                 Ok(Some(Told::Failed(error))) => return Err(error),
                 Ok(None) | Err(_) => {
+                    let after = self.shared.options.timeout;
                     return Err(Error::TimedOut { after, outcome_unknown: false, last: None });
                 }
             }
         }
+        common.begun.send_replace(true);
         Ok(watcher)
     }
 }
@@ -128,11 +126,7 @@ impl RegionsWatcher {
     /// are none: they are waited for.
     pub async fn next(&mut self) -> Result<RegionChanges, Error> {
         loop {
-            let told = match self.early.pop_front() {
-                Some(told) => Some(told),
-                None => self.told.recv().await,
-            };
-            match told {
+            match self.told.recv().await {
                 Some(Told::Changes { range, region, next, changes }) => {
                     self.positions.reach(&range, next);
                     if !changes.is_empty() {

@@ -378,20 +378,61 @@ async fn scan(
     if arguments.keys_only {
         get = get.keys_only();
     }
+    let mut backwards = (arguments.reverse && arguments.rev == 0).then(|| get.clone());
     let mut pages = client.pages(get, arguments.reverse, arguments.limit);
     let mut shown = Shown::new(format, arguments.keys_only);
     let mut progress = Progress::new();
-    while let Some(kvs) = pages.next().await? {
+    loop {
+        let kvs = match pages.next().await {
+            Ok(Some(kvs)) => kvs,
+            Ok(None) => break,
+            // Backwards over several regions of a sharded keyspace.
+            Err(error) if backwards.is_some() && error.code() == Some(Code::Unsupported) => {
+                if let Some(get) = backwards.take() {
+                    scan_backwards(client, out, &mut shown, get, arguments.limit).await?;
+                }
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        backwards = None;
         shown.page(out, &kvs)?;
         progress.tell(shown.records, pages.count());
     }
     progress.clear();
     if format == Format::Json {
-        let (count, more) = (pages.count().unwrap_or(0), pages.more());
+        // Backwards over several regions, what was read is what is known.
+        let read = i64::try_from(shown.records).unwrap_or(i64::MAX);
+        let (count, more) = (pages.count().unwrap_or(read), pages.more());
         let revision = pages.revision();
         writeln!(out, "],\"count\":{count},\"more\":{more},\"revision\":{revision}}}")?;
     }
     Ok(Done::Well)
+}
+
+async fn scan_backwards(
+    client: &Client,
+    out: &mut Out,
+    shown: &mut Shown,
+    get: Get,
+    limit: Option<u64>,
+) -> anyhow::Result<()> {
+    let mut pages = client.scan_regions(get, true);
+    let mut is_first = true;
+    while let Some(mut kvs) = pages.next().await? {
+        let left = limit.map(|limit| limit.saturating_sub(shown.records));
+        let left = left.and_then(|left| usize::try_from(left).ok());
+        kvs.truncate(left.unwrap_or(usize::MAX));
+        if kvs.is_empty() {
+            break;
+        }
+        shown.page(out, &kvs)?;
+        is_first = false;
+    }
+    if is_first {
+        shown.page(out, &[])?;
+    }
+    Ok(())
 }
 
 /// What of a scan was printed.

@@ -108,6 +108,11 @@ async fn every_operation_is_whole_in_a_region_and_told_for_each() {
     }
     let scanned: Vec<_> = scanned.into_iter().map(|kv| kv.key).collect();
     assert_eq!(scanned, (0..300).rev().map(key).collect::<Vec<_>>());
+    let backwards = ["kv", "scan", "0", "--reverse", "--limit", "120", "--keyspace", "wide"];
+    let backwards = tool(&at, &[&backwards[..], &["--output", "json"]].concat()).json();
+    let kvs = backwards["kvs"].as_array().unwrap();
+    let ends = (&kvs[0]["key_text"], &kvs[119]["key_text"], kvs.len());
+    assert_eq!(ends, (&"0299".into(), &"0180".into(), 120));
     tool(&at, &["keyspace", "split", "wide", "--at", "0250"]).well();
     let parts = client.write_batch((240..260).map(|at| Write::Delete(key(at)))).await;
     assert_eq!(parts.len(), 2);
