@@ -86,11 +86,15 @@ impl RouteMap {
     }
 
     /// The owner of `key` answered in `term`: if that is not the one it was known to be led in, its regions
-    /// may lie and be led elsewhere, and are asked for anew.
+    /// may lie and be led elsewhere, and are asked for anew. Who told the way may not have known the term.
     pub(crate) fn heard(&mut self, key: &[u8], term: u64) {
         let Some(route) = self.owner(key) else { return };
-        if route.term != term {
-            let range = route.range.clone();
+        let (known, range) = (route.term, route.range.clone());
+        if known == 0 {
+            if let Some(route) = self.0.get_mut(&range.start) {
+                route.term = term;
+            }
+        } else if known != term {
             self.forget(&range);
         }
     }
@@ -182,6 +186,10 @@ mod tests {
         assert_eq!(map.owner(&[4]).unwrap().nodes, [2, 3, 1]);
         map.heard(&[4], 1);
         assert!(map.owner(&[4]).is_some());
+        let unknown = Route { term: 0, ..map.owner(&[4]).unwrap().clone() };
+        map.learn([unknown]);
+        map.heard(&[4], 1);
+        assert_eq!(map.owner(&[4]).unwrap().term, 1);
         map.heard(&[4], 2);
         assert!(map.owner(&[5]).is_none(), "led by somebody else since");
     }
