@@ -1,11 +1,13 @@
 //! Finding out where keys are, and keeping that.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use proto::hiraeth::v1 as pb;
 use proto::hiraeth::v1::keyspaces_client::KeyspacesClient;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tonic::transport::Channel;
 use types::KeyRange;
 
@@ -14,12 +16,18 @@ use crate::call::{ANSWER_BYTES, Repeat};
 use crate::endpoints::lazy;
 use crate::{Client, Error, Span};
 
+/// Nodes that are asked for routes, before the endpoints are, and how long each may take.
+const ASKED: usize = 3;
+const NODE: Duration = Duration::from_secs(1);
 /// Nodes that are kept at most; a cluster has fewer.
 const NODES: usize = 1_024;
 
 /// The nodes of the cluster, by the addresses they say clients reach them at.
 #[derive(Default)]
-pub(crate) struct Nodes(Mutex<BTreeMap<u64, (String, Channel)>>);
+pub(crate) struct Nodes {
+    known: Mutex<BTreeMap<u64, (String, Channel)>>,
+    turn: AtomicUsize,
+}
 
 /// What a client knows of one keyspace's regions.
 pub(crate) struct Routes {
@@ -38,11 +46,20 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Nodes {
     /// The connection to a node, if its address is known.
     pub(crate) fn channel(&self, node: u64) -> Option<(String, Channel)> {
-        held(&self.0).get(&node).cloned()
+        held(&self.known).get(&node).cloned()
+    }
+
+    /// Connections to some of them, each time to others.
+    fn some(&self) -> Vec<Channel> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let known = held(&self.known);
+        let first = turn % known.len().max(1);
+        let channels = known.values().cycle().skip(first).take(ASKED.min(known.len()));
+        channels.map(|(_, channel)| channel.clone()).collect()
     }
 
     fn learn(&self, nodes: Vec<pb::NodeInfo>) {
-        let mut known = held(&self.0);
+        let mut known = held(&self.known);
         for node in nodes {
             let is_known =
                 known.get(&node.id).is_some_and(|(address, _)| *address == node.client_address);
@@ -109,12 +126,16 @@ impl Client {
     pub(crate) async fn ask_routes(&self, range: &KeyRange) -> Result<Vec<Route>, Error> {
         let Span { key, end } = span_of(range);
         let message = pb::RoutesRequest { key, range_end: end, limit: 0 };
-        let answer = self.call(Repeat::Always, message, |channel, request| async move {
-            let service = KeyspacesClient::new(channel).max_decoding_message_size(ANSWER_BYTES);
-            let mut service = service;
-            service.routes(request).await
-        });
-        let pb::RoutesResponse { routes, nodes } = answer.await?;
+        let answer = match self.ask_nodes(&message).await {
+            Some(answer) => answer,
+            None => {
+                let answer = self.call(Repeat::Always, message, |channel, request| async move {
+                    service(channel).routes(request).await
+                });
+                answer.await?
+            }
+        };
+        let pb::RoutesResponse { routes, nodes } = answer;
         let routes: Vec<Route> = routes.into_iter().map(route).collect();
         // Nobody is sent round in circles by an answer that makes no sense.
         let mut next = Some(range.start.clone());
@@ -129,6 +150,21 @@ impl Client {
         self.shared.routes.map().learn(routes.iter().cloned());
         Ok(routes)
     }
+
+    /// Asks some of the nodes that are known, once each: the endpoints may be away while these are not.
+    async fn ask_nodes(&self, message: &pb::RoutesRequest) -> Option<pb::RoutesResponse> {
+        for channel in self.shared.routes.nodes.some() {
+            let Ok(request) = self.named(&channel, message.clone()).await else { continue };
+            if let Ok(Ok(answer)) = timeout(NODE, service(channel).routes(request)).await {
+                return Some(answer.into_inner());
+            }
+        }
+        None
+    }
+}
+
+fn service(channel: Channel) -> KeyspacesClient<Channel> {
+    KeyspacesClient::new(channel).max_decoding_message_size(ANSWER_BYTES)
 }
 
 fn route(route: pb::Route) -> Route {
