@@ -6,20 +6,43 @@ use hyper_util::rt::TokioIo;
 use proto::grpc::health::v1::HealthCheckRequest;
 use proto::grpc::health::v1::health_check_response::ServingStatus;
 use proto::grpc::health::v1::health_client::HealthClient;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::codegen::Service;
 use tonic::transport::{Endpoint, Uri};
 
-use crate::{Networks, Outcome};
+use crate::target::host;
+use crate::{Networks, Outcome, Tls};
 
-pub(crate) async fn probe(address: &str, service: &str, networks: &Networks) -> Outcome {
+pub(crate) async fn probe(
+    (address, service): (&str, &str),
+    tls: Option<&Tls>,
+    networks: &Networks,
+) -> Outcome {
     let stream = match networks.connect(address).await {
         Ok(stream) => stream,
         Err(why) => return Outcome::critical(why),
     };
-    let endpoint = match Endpoint::from_shared(format!("http://{address}")) {
-        Ok(endpoint) => endpoint,
-        Err(error) => return Outcome::critical(format!("{address}: {error}")),
+    match tls {
+        None => ask((address, service), "http", stream).await,
+        Some(tls) => match tls.connect(host(address), Some(b"h2"), stream).await {
+            Ok(stream) => ask((address, service), "https", stream).await,
+            Err(why) => Outcome::critical(format!("{address}: {why}")),
+        },
+    }
+}
+
+async fn ask(
+    (address, service): (&str, &str),
+    scheme: &str,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Outcome {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"));
+    let origin = format!("{scheme}://{address}").parse::<Uri>();
+    let endpoint = match (endpoint, origin) {
+        // What is said over it; TLS, if any, is there already.
+        (Ok(endpoint), Ok(origin)) => endpoint.origin(origin),
+        (Err(error), _) => return Outcome::critical(format!("{address}: {error}")),
+        (_, Err(error)) => return Outcome::critical(format!("{address}: {error}")),
     };
     // Connected already, to an address that was looked at: it is not looked up again.
     let connector = Connected(Some(TokioIo::new(stream)));
@@ -41,10 +64,10 @@ pub(crate) async fn probe(address: &str, service: &str, networks: &Networks) -> 
 }
 
 /// A connection that is there, for the first who asks.
-struct Connected(Option<TokioIo<TcpStream>>);
+struct Connected<S>(Option<TokioIo<S>>);
 
-impl Service<Uri> for Connected {
-    type Response = TokioIo<TcpStream>;
+impl<S> Service<Uri> for Connected<S> {
+    type Response = TokioIo<S>;
     type Error = io::Error;
     type Future = Ready<io::Result<Self::Response>>;
 

@@ -5,10 +5,11 @@ use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 
 use crate::outcome::OUTPUT_BYTES;
-use crate::target::Http;
+use crate::target::{Http, host};
 use crate::{Networks, Outcome, Standing};
 
 pub(crate) async fn probe(http: &Http, networks: &Networks) -> Outcome {
@@ -16,7 +17,14 @@ pub(crate) async fn probe(http: &Http, networks: &Networks) -> Outcome {
         Ok(stream) => stream,
         Err(why) => return Outcome::critical(why),
     };
-    match ask(http, stream).await {
+    let asked = match &http.tls {
+        None => ask(http, stream).await,
+        Some(tls) => match tls.connect(host(&http.address), Some(b"http/1.1"), stream).await {
+            Ok(stream) => ask(http, stream).await,
+            Err(why) => Err(why.into()),
+        },
+    };
+    match asked {
         Ok((status, body)) => {
             let standing = match status {
                 StatusCode::TOO_MANY_REQUESTS => Standing::Warning,
@@ -33,7 +41,7 @@ pub(crate) async fn probe(http: &Http, networks: &Networks) -> Outcome {
 
 async fn ask(
     http: &Http,
-    stream: tokio::net::TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(16 * 1024)

@@ -9,6 +9,7 @@ mod networks;
 mod outcome;
 mod target;
 mod tcp;
+mod tls;
 
 use std::time::Duration;
 
@@ -17,14 +18,19 @@ use tokio::time::timeout;
 pub use networks::{Networks, NetworksError};
 pub use outcome::{Outcome, Standing};
 pub use target::{Target, TargetError};
+pub use tls::Tls;
 
 /// Looks once, for at most `patience`.
 pub async fn probe(target: &Target, patience: Duration, networks: &Networks) -> Outcome {
     let look = async {
         match target {
             Target::Http(http) => http::probe(http, networks).await,
-            Target::Tcp(address) => tcp::probe(address, networks).await,
-            Target::Grpc { address, service } => grpc::probe(address, service, networks).await,
+            Target::Tcp { address, tls } => tcp::probe(address, tls.as_ref(), networks).await,
+            Target::Grpc { address, service, tls } => {
+                grpc::probe((address, service), tls.as_ref(), networks).await
+            }
+            // What it stands for is known elsewhere, and was not looked up there.
+            Target::Alias { .. } => Outcome::critical("an alias is no place to go to"),
         }
     };
     match timeout(patience, look).await {
@@ -35,11 +41,21 @@ pub async fn probe(target: &Target, patience: Duration, networks: &Networks) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
     use std::time::Duration;
 
+    use bytes::Bytes;
+    use http_body_util::StreamBody;
+    use hyper::body::{Frame, Incoming};
+    use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+    use hyper::server::conn::http2;
+    use hyper::service::service_fn;
+    use hyper::{Request, Response};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
+    use super::tls::tests::Server;
     use super::{Networks, Standing, Target, probe};
 
     /// Whatever is answered, as it is.
@@ -95,6 +111,68 @@ mod tests {
             assert_eq!(outcome.standing, wanted, "{}", outcome.output);
             assert!(!outcome.output.is_empty());
         }
+    }
+
+    #[tokio::test]
+    async fn answers_over_tls_are_judged_as_others_are() {
+        let look = async |text: String| {
+            let target = Target::parse(text.as_bytes()).unwrap();
+            probe(&target, Duration::from_secs(5), &Networks::default()).await
+        };
+        let server = Server::start(b"http/1.1").await;
+        let address = server.address.clone();
+        let serving = tokio::spawn(async move {
+            for _ in 0..2 {
+                let mut stream = server.accept().await;
+                let mut request = [0; 2_048];
+                // Who only connects says nothing.
+                if stream.read(&mut request).await.unwrap_or(0) > 0 {
+                    drop(stream.write_all(b"HTTP/1.1 429 Too Many Requests\r\n\r\n").await);
+                }
+            }
+        });
+        let tcp = format!(r#"{{"TCP":"{address}","TCPUseTLS":true,"TLSSkipVerify":true}}"#);
+        assert_eq!(look(tcp).await.standing, Standing::Passing);
+        let http = format!(r#"{{"HTTP":"https://{address}/","TLSSkipVerify":true}}"#);
+        assert_eq!(look(http).await.standing, Standing::Warning);
+        serving.await.unwrap();
+
+        let server = Server::start(b"h2").await;
+        let address = server.address.clone();
+        let serving = tokio::spawn(async move {
+            let stream = TokioIo::new(server.accept().await);
+            let answer = |request: Request<Incoming>| async move {
+                assert_eq!(request.uri().scheme_str(), Some("https"));
+                // The message of one byte's worth: it serves.
+                let message = Frame::data(Bytes::from_static(&[0, 0, 0, 0, 2, 8, 1]));
+                let trailers = HeaderMap::from_iter([("grpc-status", "0")].map(|(name, value)| {
+                    (HeaderName::from_static(name), HeaderValue::from_static(value))
+                }));
+                let frames = [message, Frame::trailers(trailers)].map(Ok::<_, Infallible>);
+                let body = StreamBody::new(tokio_stream::iter(frames));
+                let answer = Response::builder().header("content-type", "application/grpc");
+                answer.body(body)
+            };
+            let connection = http2::Builder::new(TokioExecutor::new());
+            drop(connection.serve_connection(stream, service_fn(answer)).await);
+        });
+        let grpc = format!(r#"{{"GRPC":"{address}/svc","GRPCUseTLS":true,"TLSSkipVerify":true}}"#);
+        let outcome = look(grpc).await;
+        assert_eq!(outcome.standing, Standing::Passing, "{}", outcome.output);
+        serving.await.unwrap();
+
+        // Who does not speak TLS, or has a certificate that nobody vouches for.
+        let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = plain.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = plain.accept().await.unwrap();
+            drop(stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await);
+        });
+        let outcome =
+            look(format!(r#"{{"HTTP":"https://{address}/","TLSSkipVerify":true}}"#)).await;
+        assert_eq!(outcome.standing, Standing::Critical);
+        assert!(outcome.output.contains("tls: "), "{}", outcome.output);
+        serving.await.unwrap();
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Uri};
 use serde_json::{Map, Value};
 
-use crate::Networks;
+use crate::{Networks, Tls};
 
 /// Headers of one request.
 const HEADERS: usize = 64;
@@ -21,13 +21,27 @@ pub struct TargetError(String);
 pub enum Target {
     /// An answer over HTTP.
     Http(Box<Http>),
-    /// A connection to `host:port`.
-    Tcp(String),
+    /// A connection.
+    Tcp {
+        /// `host:port`.
+        address: String,
+        /// Not only a connection, but TLS over it.
+        tls: Option<Tls>,
+    },
     /// The health of a service, by gRPC's protocol for that.
     Grpc {
         /// `host:port`.
         address: String,
         /// The service; empty for the server as a whole.
+        service: String,
+        /// Over TLS, if it is named.
+        tls: Option<Tls>,
+    },
+    /// Nothing of its own: how another instance stands, or a node.
+    Alias {
+        /// The node; empty for that of the check, or the only one that has the instance.
+        node: String,
+        /// The instance's id; empty for the node.
         service: String,
     },
 }
@@ -43,6 +57,7 @@ pub struct Http {
     pub(crate) path: String,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: String,
+    pub(crate) tls: Option<Tls>,
 }
 
 fn wrong<T>(text: impl Into<String>) -> Result<T, TargetError> {
@@ -50,7 +65,9 @@ fn wrong<T>(text: impl Into<String>) -> Result<T, TargetError> {
 }
 
 impl Target {
-    /// Reads a description: a JSON object with `HTTP` (and `Method`, `Header`, `Body`), `TCP` or `GRPC`.
+    /// Reads a description: a JSON object with `HTTP` (and `Method`, `Header`, `Body`), `TCP` (and
+    /// `TCPUseTLS`) or `GRPC` (and `GRPCUseTLS`), with `TLSServerName` and `TLSSkipVerify`; or with
+    /// `AliasService` and `AliasNode`.
     ///
     /// # Errors
     /// What is wrong with it, or is not done here.
@@ -60,21 +77,24 @@ impl Target {
             Err(_) => return wrong("there is nothing to be looked at"),
         };
         let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
-        let truth = |name: &str| object.get(name).and_then(Value::as_bool).unwrap_or_default();
-        if truth("TCPUseTLS") || truth("GRPCUseTLS") {
-            return wrong("checks over TLS are not made here yet");
-        }
+        let tls = |name: &str| truth(&object, name).then(|| tls(&object));
         if !text("HTTP").is_empty() {
             return Http::parse(&object).map(|http| Self::Http(Box::new(http)));
         }
         if !text("TCP").is_empty() {
-            return Ok(Self::Tcp(address(text("TCP"))?));
+            let tls = tls("TCPUseTLS");
+            return Ok(Self::Tcp { address: address(text("TCP"))?, tls });
         }
         if !text("GRPC").is_empty() {
             let (place, service) = text("GRPC").split_once('/').unwrap_or((text("GRPC"), ""));
-            return Ok(Self::Grpc { address: address(place)?, service: service.to_owned() });
+            let (service, tls) = (service.to_owned(), tls("GRPCUseTLS"));
+            return Ok(Self::Grpc { address: address(place)?, service, tls });
         }
-        wrong("there is nothing to be looked at: HTTP, TCP or GRPC")
+        let (node, service) = (text("AliasNode").to_owned(), text("AliasService").to_owned());
+        if !node.is_empty() || !service.is_empty() {
+            return Ok(Self::Alias { node, service });
+        }
+        wrong("there is nothing to be looked at: HTTP, TCP, GRPC or an alias")
     }
 
     /// Whether it may be looked at, as far as that can be told without looking up names.
@@ -82,13 +102,12 @@ impl Target {
     /// # Errors
     /// Its address is in none of the networks.
     pub fn is_allowed(&self, networks: &Networks) -> Result<(), TargetError> {
-        let (Self::Tcp(address) | Self::Grpc { address, .. }) = self else {
-            let Self::Http(http) = self else { return Ok(()) };
-            return Self::Tcp(http.address.clone()).is_allowed(networks);
+        let address = match self {
+            Self::Tcp { address, .. } | Self::Grpc { address, .. } => address,
+            Self::Http(http) => &http.address,
+            Self::Alias { .. } => return Ok(()),
         };
-        let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        match host.parse::<IpAddr>() {
+        match host(address).parse::<IpAddr>() {
             Ok(ip) if !networks.allow(ip) => wrong(format!(
                 "{ip} is in no network that checks may go to; who runs the server says which those are \
                  (--check-networks)"
@@ -96,6 +115,22 @@ impl Target {
             _ => Ok(()),
         }
     }
+}
+
+fn truth(object: &Map<String, Value>, name: &str) -> bool {
+    object.get(name).and_then(Value::as_bool).unwrap_or_default()
+}
+
+/// How TLS is to be spoken, where it is.
+fn tls(object: &Map<String, Value>) -> Tls {
+    let name = object.get("TLSServerName").and_then(Value::as_str).unwrap_or_default();
+    Tls { server_name: name.to_owned(), skip_verify: truth(object, "TLSSkipVerify") }
+}
+
+/// The host of `host:port`.
+pub(crate) fn host(address: &str) -> &str {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 /// `host:port`, made of itself.
@@ -117,15 +152,15 @@ impl Http {
             Ok(uri) => uri,
             Err(error) => return wrong(format!("{url:?} is no URL: {error}")),
         };
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return wrong("checks over HTTPS are not made here yet"),
+        let tls = match uri.scheme_str() {
+            Some("http") => None,
+            Some("https") => Some(tls(object)),
             _ => return wrong(format!("{url:?} is no URL; say http://host:port/path")),
-        }
+        };
         let Some(authority) = uri.authority().filter(|it| !it.host().is_empty()) else {
             return wrong(format!("{url:?} has no host"));
         };
-        let port = authority.port_u16().unwrap_or(80);
+        let port = authority.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
         let method = match text("Method") {
             "" => Method::GET,
             named => match Method::from_bytes(named.as_bytes()) {
@@ -142,6 +177,7 @@ impl Http {
             path,
             headers: Vec::new(),
             body: text("Body").to_owned(),
+            tls,
         };
         let headers = object.get("Header").and_then(Value::as_object);
         for (name, values) in headers.into_iter().flatten() {
@@ -191,23 +227,28 @@ mod tests {
         };
         assert_eq!((http.address.as_str(), http.path.as_str()), ("10.0.0.1:80", "/a?b=c"));
         assert_eq!((http.host.as_str(), http.headers.len()), ("h", 2));
-        assert!(matches!(good(r#"{"TCP":"[::1]:80"}"#), Target::Tcp(_)));
-        let Target::Grpc { address, service } = good(r#"{"GRPC":"h:1/svc"}"#) else {
+        assert!(matches!(good(r#"{"TCP":"[::1]:80"}"#), Target::Tcp { tls: None, .. }));
+        let Target::Grpc { address, service, .. } = good(r#"{"GRPC":"h:1/svc"}"#) else {
             panic!("gRPC")
         };
         assert_eq!((address.as_str(), service.as_str()), ("h:1", "svc"));
+        let named = r#"{"TCP":"h:1","TCPUseTLS":true,"TLSServerName":"n","TLSSkipVerify":true}"#;
+        let Target::Tcp { tls: Some(tls), .. } = good(named) else { panic!("TCP over TLS") };
+        assert_eq!((tls.server_name.as_str(), tls.skip_verify), ("n", true));
+        let Target::Http(http) = good(r#"{"HTTP":"https://h/"}"#) else { panic!("HTTPS") };
+        assert_eq!((http.address.as_str(), http.tls.unwrap().skip_verify), ("h:443", false));
+        let alias = good(r#"{"AliasNode":"n","AliasService":"s"}"#);
+        assert!(matches!(alias, Target::Alias { node, service } if node == "n" && service == "s"));
         for bad in [
             "",
             "[]",
             "{}",
-            r#"{"HTTP":"https://h/"}"#,
             r#"{"HTTP":"ftp://h/"}"#,
             r#"{"HTTP":"h/x"}"#,
             r#"{"HTTP":"http://h/","Method":"A B"}"#,
             r#"{"HTTP":"http://h/","Header":{"a b":["c"]}}"#,
             r#"{"TCP":"h"}"#,
             r#"{"TCP":"h:0"}"#,
-            r#"{"TCP":"h:1","TCPUseTLS":true}"#,
             r#"{"GRPC":"/svc"}"#,
         ] {
             assert!(Target::parse(bad.as_bytes()).is_err(), "{bad}");

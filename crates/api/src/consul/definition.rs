@@ -15,6 +15,8 @@ use types::Revision;
 use super::input::Input;
 use super::problem::Problem;
 
+/// How often it is looked how something stands that another check is an alias of.
+const ALIAS_INTERVAL_MS: u64 = 1_000;
 /// How often a check is made at most.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -171,17 +173,20 @@ pub(super) fn agent_check(
              report to it",
         ));
     }
-    let registered = check(input, of, Status::Critical)?;
+    let mut registered = check(input, of, Status::Critical)?;
+    if &*registered.check.kind == "alias" {
+        registered.check.definition.interval_ms = ALIAS_INTERVAL_MS;
+    }
     let definition = &registered.check.definition;
     if definition.ttl_ms > 0 && definition.interval_ms > 0 {
         return Err(Problem::bad("Invalid check: Interval and TTL cannot both be specified"));
     }
     match &*registered.check.kind {
         "" => Err(Problem::bad("Invalid check: TTL must be > 0 for TTL checks")),
-        kind @ ("udp" | "h2ping" | "alias") => Err(Problem::bad(format!(
-            "Invalid check: {kind} checks are not made here: use TTL, HTTP, TCP or gRPC"
+        kind @ ("udp" | "h2ping") => Err(Problem::bad(format!(
+            "Invalid check: {kind} checks are not made here: use TTL, HTTP, TCP, gRPC or an alias"
         ))),
-        "ttl" => Ok(registered),
+        "ttl" | "alias" => Ok(registered),
         _ if definition.interval_ms == 0 => Err(Problem::bad(
             "Invalid check: Interval must be > 0 for Script, HTTP, H2PING, TCP, UDP or OSService checks",
         )),

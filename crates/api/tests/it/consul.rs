@@ -174,7 +174,8 @@ async fn the_cluster_makes_checks_and_takes_over_those_of_a_lost_node() {
 
     for (check, words) in [
         (json!({ "HTTP": "http://169.254.169.254/", "Interval": "1s" }), "no network that checks"),
-        (json!({ "HTTP": "https://127.0.0.1/", "Interval": "1s" }), "HTTPS"),
+        (json!({ "HTTP": "https://8.8.8.8/", "Interval": "1s" }), "no network that checks"),
+        (json!({ "UDP": "127.0.0.1:1", "Interval": "1s" }), "udp checks are not made here"),
         (json!({ "HTTP": "http://127.0.0.1/" }), "Interval must be > 0"),
         (json!({ "Args": ["true"], "Interval": "1s" }), "Scripts are disabled"),
         (json!({ "TTL": "nope" }), "invalid duration"),
@@ -186,6 +187,33 @@ async fn the_cluster_makes_checks_and_takes_over_those_of_a_lost_node() {
     }
     let none = get(&servers[0], "/v1/catalog/service/bad").await.json();
     assert_eq!(none, json!([]), "nothing is half applied");
+    for server in servers {
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_stands_as_what_it_stands_for_does() {
+    let servers = Server::start_cluster(3).await;
+    let original = json!({ "Name": "one", "ID": "o1", "Port": 80,
+        "Check": { "TTL": "60s", "Status": "passing" } });
+    assert_eq!(put(&servers[0], "/v1/agent/service/register", original).await.status, 200);
+    // It is not on the alias's own node, and known all the same.
+    let alias = json!({ "Name": "two", "ID": "t1", "Port": 81,
+        "Check": { "CheckID": "a", "Name": "a", "AliasService": "o1" } });
+    assert_eq!(put(&servers[1], "/v1/agent/service/register", alias).await.status, 200);
+    let output = async || {
+        let found = get(&servers[2], "/v1/health/service/two").await.json();
+        found[0]["Checks"][1]["Output"].as_str().unwrap_or_default().to_owned()
+    };
+    status_of(&servers[2], "two", "passing").await;
+    assert_eq!(output().await, "All checks passing.");
+    put(&servers[2], "/v1/agent/check/warn/service:o1?note=busy", json!(null)).await;
+    status_of(&servers[2], "two", "warning").await;
+    assert_eq!(output().await, "Aliased check \"Service 'one' check\" failing");
+    put(&servers[0], "/v1/agent/service/deregister/o1", json!(null)).await;
+    status_of(&servers[2], "two", "critical").await;
+    assert!(output().await.starts_with("Service o1 could not be found on node "));
     for server in servers {
         server.stop().await;
     }

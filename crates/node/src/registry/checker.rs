@@ -15,6 +15,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use types::NodeId;
 
+use super::alias;
 use super::lane::say;
 use super::word::Word;
 use crate::forward;
@@ -226,6 +227,11 @@ async fn make(
         millis => Duration::from_millis(millis).min(LONGEST),
     };
     let Outcome { standing, output } = match Target::parse(&definition.target) {
+        Ok(Target::Alias { node, service }) => {
+            let machine = shard.machine.read();
+            let Some(registry) = machine.registry() else { return };
+            alias::look(registry, &check, &node, &service)
+        }
         Ok(target) => {
             let look = probe::probe(&target, patience, &shared.config.check_networks);
             tokio::select! {

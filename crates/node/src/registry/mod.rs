@@ -1,6 +1,7 @@
 //! What a node does for a registry beside keeping its copy: the leader's clock, who waits for an answer
 //! to become another one, and what clients say to the leader's clock from any node.
 
+mod alias;
 pub(crate) mod checker;
 mod clock;
 mod feed;

@@ -216,6 +216,24 @@ impl Registry {
         self.instance_entry(key).map(|entry| entry.record.clone())
     }
 
+    /// The checks of a node itself, and those of an instance on it if an id is named; `None` if that is not
+    /// there.
+    #[must_use]
+    pub fn checks_about(
+        &self,
+        node: &str,
+        namespace: &str,
+        instance: &str,
+    ) -> Option<Vec<Arc<Check>>> {
+        let slot = self.nodes.find(node)?;
+        let mut checks = self.nodes.at(slot)?.checks.clone();
+        if !instance.is_empty() {
+            let at = self.find_instance(slot, namespace, instance)?;
+            checks.extend_from_slice(&self.instance_at(at)?.checks);
+        }
+        Some(checks)
+    }
+
     /// On which nodes an instance of this id is, at most `most` of them, by name: for who does not know
     /// where it was registered.
     #[must_use]
