@@ -1,13 +1,13 @@
 //! Hiraeth's own services: what etcd's have no words for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use node::{Handle, RegionRoute, ReplicaStatus};
+use node::{Handle, Part, RegionRoute, ReplicaStatus};
 use proto::hiraeth::v1 as pb;
 use proto::hiraeth::v1::keyspaces_server::Keyspaces;
 use proto::hiraeth::v1::node_server::Node;
 use state::auth::Demand;
-use state::directory::{Directory, KeyspaceRecord, NodeRecord, RegionRecord};
+use state::directory::{Directory, KeyspaceRecord, NodeRecord, Phase, RegionRecord};
 use tonic::{Request, Response, Status};
 use types::{Code, Fault, KeyRange, NodeId, RegionId};
 
@@ -29,12 +29,16 @@ impl KeyspacesService {
     }
 }
 
+/// Replicas of the regions of a sharded keyspace for which none are said.
+const REPLICAS: u32 = 3;
+
 fn keyspace(record: &KeyspaceRecord) -> pb::Keyspace {
     pb::Keyspace {
         id: record.id.get(),
         name: record.name.clone(),
         region: record.region.get(),
         sharded: record.is_sharded(),
+        replicas: record.replicas,
     }
 }
 
@@ -50,12 +54,16 @@ impl Keyspaces for KeyspacesService {
     ) -> Result<Response<pb::CreateKeyspaceResponse>, Status> {
         metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
         let caller = metadata::caller(&self.handle, request.metadata())?;
-        let pb::CreateKeyspaceRequest { name, sharded, split_at } = request.get_ref();
-        let record = match (sharded, split_at.is_empty()) {
-            (true, _) => caller.create_sharded_keyspace(name, split_at.clone()).await,
+        let pb::CreateKeyspaceRequest { name, sharded, split_at, replicas } = request.get_ref();
+        let record = match (sharded, split_at.is_empty() && replicas.is_none()) {
+            (true, _) => {
+                let replicas = replicas.unwrap_or(REPLICAS);
+                caller.create_sharded_keyspace(name, split_at.clone(), replicas).await
+            }
             (false, true) => caller.create_keyspace(name).await,
             (false, false) => {
-                let detail = "only a sharded keyspace is made with split keys";
+                let detail =
+                    "only a sharded keyspace is made with split keys or a number of replicas";
                 Err(Fault::new(Code::InvalidArgument, detail))
             }
         };
@@ -144,7 +152,29 @@ fn node(record: &NodeRecord) -> pb::NodeInfo {
         name: record.name.clone(),
         peer_address: record.peer_address.clone(),
         client_address: record.client_address.clone(),
+        zone: record.zone.clone(),
+        phase: match record.phase {
+            Phase::Joining => "joining",
+            Phase::Member => "member",
+            Phase::Leaving => "leaving",
+        }
+        .to_owned(),
+        learner: record.part == Part::Learner,
+        draining: record.is_draining,
+        replicas: 0,
     }
+}
+
+/// The nodes, with how many replicas each has of regions that are not on every node.
+fn nodes(directory: &Directory) -> Vec<pb::NodeInfo> {
+    let mut counts: BTreeMap<NodeId, u64> = BTreeMap::new();
+    let sharded = directory.regions.values().filter(|region| region.sharding.is_some());
+    for (_, node) in sharded.flat_map(|region| &region.peers) {
+        *counts.entry(*node).or_default() += 1;
+    }
+    let replicas = |id| counts.get(&id).copied().unwrap_or(0);
+    let all = directory.nodes.values();
+    all.map(|record| pb::NodeInfo { replicas: replicas(record.id), ..node(record) }).collect()
 }
 
 fn role(replica: &ReplicaStatus, member: NodeId) -> pb::Role {
@@ -168,7 +198,7 @@ impl Node for NodeService {
             node: member.get(),
             cluster: directory.cluster.map(|id| id.to_string()).unwrap_or_default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            nodes: directory.nodes.values().map(node).collect(),
+            nodes: nodes(&directory),
             keyspaces: keyspaces(&directory),
             seen: self.handle.nodes().iter().map(stats::seen).collect(),
             health: Some(stats::health(&self.handle)),
@@ -266,6 +296,28 @@ impl Node for NodeService {
             revision: answer.header.revision.get(),
             applied: answer.body.get(),
         }))
+    }
+
+    async fn drain(
+        &self,
+        request: Request<pb::DrainNodeRequest>,
+    ) -> Result<Response<pb::DrainNodeResponse>, Status> {
+        metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
+        let pb::DrainNodeRequest { node: id, drain } = *request.get_ref();
+        let drained = self.handle.drain_member(NodeId(id), drain).await;
+        let node = Some(node(&drained.map_err(|fault| error::status(&fault))?));
+        Ok(Response::new(pb::DrainNodeResponse { node }))
+    }
+
+    async fn remove(
+        &self,
+        request: Request<pb::RemoveNodeRequest>,
+    ) -> Result<Response<pb::RemoveNodeResponse>, Status> {
+        metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
+        let node = NodeId(request.get_ref().node);
+        self.handle.remove_member(node).await.map_err(|fault| error::status(&fault))?;
+        let gone = !self.handle.directory().nodes.contains_key(&node);
+        Ok(Response::new(pb::RemoveNodeResponse { gone }))
     }
 
     async fn verify_leader(

@@ -17,7 +17,8 @@ impl Client {
     }
 
     /// Makes a sharded keyspace, whose keys are spread over regions that split as they grow; with `split_at`,
-    /// keys in ascending order, it has several from the beginning.
+    /// keys in ascending order, it has several from the beginning. Each has so many `replicas` as soon as
+    /// there are so many servers: `None` for 3, 0 for one on every server.
     ///
     /// # Errors
     /// As [`Self::create_keyspace`]; split keys that do not ascend.
@@ -25,8 +26,10 @@ impl Client {
         &self,
         name: impl Into<String>,
         split_at: Vec<Bytes>,
+        replicas: Option<u32>,
     ) -> Result<pb::Keyspace, Error> {
-        let message = pb::CreateKeyspaceRequest { name: name.into(), sharded: true, split_at };
+        let (name, sharded) = (name.into(), true);
+        let message = pb::CreateKeyspaceRequest { name, sharded, split_at, replicas };
         self.make_keyspace(message).await
     }
 

@@ -6,6 +6,7 @@ use proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use proto::hiraeth::v1::node_client::NodeClient;
 use proto::hiraeth::v1::{BarrierRequest, BarrierResponse, NodeStatusRequest, NodeStatusResponse};
 use proto::hiraeth::v1::{HotRequest, HotResponse};
+use proto::hiraeth::v1::{DrainNodeRequest, NodeInfo, RemoveNodeRequest};
 use proto::hiraeth::v1::{StatsRequest, StatsResponse};
 use proto::hiraeth::v1::{VerifyLeaderRequest, VerifyLeaderResponse};
 use tokio::time::timeout;
@@ -44,6 +45,33 @@ impl Client {
             service(channel).status(request).await
         });
         answer.await
+    }
+
+    /// Has a server rid itself of the replicas of sharded keyspaces, or take some again. They go one
+    /// after the other from then on.
+    ///
+    /// # Errors
+    /// No such server; no answer.
+    pub async fn drain_node(&self, node: u64, drain: bool) -> Result<NodeInfo, Error> {
+        let message = DrainNodeRequest { node, drain };
+        let answer = self.call(Repeat::Always, message, |channel, request| async move {
+            service(channel).drain(request).await
+        });
+        answer.await?.node.ok_or(Error::Malformed("a server was drained, but which is missing"))
+    }
+
+    /// Removes a server for good; answers whether it has gone already. If not, its replicas still go one
+    /// after the other.
+    ///
+    /// # Errors
+    /// No such server; those that stay would be no majority; no answer, and then perhaps
+    /// [`Error::outcome_unknown`].
+    pub async fn remove_node(&self, node: u64) -> Result<bool, Error> {
+        let message = RemoveNodeRequest { node };
+        let answer = self.call(Repeat::IfNotDone, message, |channel, request| async move {
+            service(channel).remove(request).await
+        });
+        Ok(answer.await?.gone)
     }
 
     /// What the server at `address`, `host:port`, knows of itself and the cluster. It need not be

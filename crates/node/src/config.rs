@@ -91,6 +91,9 @@ pub struct NodeConfig {
     pub split_load: u64,
     /// Requests per second through this node for one key, above which they are refused; 0 for never.
     pub key_requests: u64,
+    /// For how long nothing must be heard of a node until the replicas it has of sharded keyspaces are made
+    /// anew on others.
+    pub replace_after: Duration,
     /// For how long a token counts after its last use.
     pub auth_token_life: Duration,
     /// Bounds of the consensus drivers.
@@ -99,6 +102,8 @@ pub struct NodeConfig {
     pub watch_limits: WatchLimits,
     /// How leases end.
     pub lease_limits: LeaseLimits,
+    /// What this node shares a fate with, such as a rack: replicas are kept apart by it. Empty for nothing.
+    pub zone: String,
     /// The datacenter that Consul's clients are told: all nodes of a cluster are in one.
     pub datacenter: String,
     /// Where checks that the cluster makes may go.
@@ -138,10 +143,12 @@ impl Default for NodeConfig {
             split_keys: 1_000_000,
             split_load: 25_000,
             key_requests: 0,
+            replace_after: Duration::from_secs(30 * 60),
             auth_token_life: Duration::from_secs(300),
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),
+            zone: String::new(),
             datacenter: "dc1".to_owned(),
             check_networks: Networks::default(),
             registry: Settings::default(),

@@ -40,6 +40,14 @@ pub(crate) enum Question {
     /// Words to the leader's clock of a registry: beats, renewals, whether keys may be locked. The
     /// answer has a byte for each.
     Registry = 6,
+    /// To any node with a replica, of one that has none: bring a command through the log and answer its
+    /// outcome. The body is whether it may be carried out already, and an encoded envelope.
+    ProposeFor = 7,
+    /// The same for a read; the body is how fresh it must be, and the read.
+    ReadFor = 8,
+    /// To the meta region's leader: which regions of sharded keyspaces the asking node leads. The answer is
+    /// which of them it is to hand over, and to whom.
+    Report = 9,
 }
 
 impl Question {
@@ -51,6 +59,9 @@ impl Question {
             Self::Read,
             Self::VerifyLeader,
             Self::Registry,
+            Self::ProposeFor,
+            Self::ReadFor,
+            Self::Report,
         ]
         .into_iter()
         .find(|question| *question as u8 == number)

@@ -179,11 +179,14 @@ pub(crate) async fn register(shared: Arc<Shared>) {
         client_address: shared.config.advertise_client.clone(),
         part: Part::Voter,
         phase: Phase::Member,
+        zone: shared.config.zone.clone(),
+        is_draining: false,
     };
     let is_known = |directory: &Arc<Directory>| {
         directory.nodes.get(&record.id).is_some_and(|known| {
             // What it is to be is not its own to say.
-            *known == NodeRecord { part: known.part, phase: known.phase, ..record.clone() }
+            let (part, phase, is_draining) = (known.part, known.phase, known.is_draining);
+            *known == NodeRecord { part, phase, is_draining, ..record.clone() }
         })
     };
     while !is_known(&shared.directory()) {

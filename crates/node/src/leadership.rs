@@ -111,6 +111,8 @@ fn initial_nodes(shared: &Shared) -> Vec<NodeRecord> {
             client_address: String::new(),
             part: Part::Voter,
             phase: Phase::Member,
+            zone: String::new(),
+            is_draining: false,
         })
         .collect()
 }

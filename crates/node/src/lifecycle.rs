@@ -1,6 +1,6 @@
 //! Regions come to be: from the disk at a start, from the meta region's directory later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use state::registry::MACHINE;
 use state::sharded::{self, Shape, Split};
 use state::{Applied, Machine};
 use storage::wal::RegionLog;
-use types::{Batch, ConfState, Epoch, Index, KeyRange, KeyspaceId, PeerId, RegionId};
+use types::{Batch, ConfState, Epoch, Index, KeyRange, KeyspaceId, NodeId, PeerId, RegionId};
 
 use crate::applier::ask_scavenge;
 use crate::lease::LeaseClock;
@@ -56,21 +56,27 @@ pub(crate) fn start_stored(shared: &Arc<Shared>) -> Result<(), Error> {
 /// Starts what this node has of regions of sharded keyspaces; then those that have nothing, whose keys must
 /// be nobody's.
 fn start_sharded(shared: &Arc<Shared>, directory: &Directory) -> Result<(), Error> {
+    let leaving = crate::sharded::finish_farewells(shared)?;
     let known = directory.regions.values().filter(|record| record.sharding.is_some());
-    let mut stored: BTreeMap<RegionId, RegionRecord> = BTreeMap::new();
+    let mut stored = BTreeMap::new();
     let regions = known.map(|record| record.id);
     let logs = shared.wal.regions().into_iter().map(|status| status.region);
-    for region in regions.chain(logs) {
+    for region in regions.chain(logs).filter(|region| !leaving.contains(region)) {
         let state = Applied::sharded(region, shared.engine.as_ref());
         let state = state.map_err(|error| Error::Load { region, reason: error.to_string() })?;
         if let Some((applied, shape)) = state {
             // The directory may not have heard of it, or of what it is by now.
             let record = directory.regions.get(&region).cloned();
-            stored.insert(region, record.unwrap_or_else(|| split_record(region, &applied, &shape)));
+            let record = record.unwrap_or_else(|| split_record(region, &applied, &shape));
+            stored.insert(region, (record, applied, shape));
         }
     }
-    for (region, record) in stored {
-        if shared.sharding.ground.write().begin(region) {
+    for (region, (record, applied, shape)) in stored {
+        let conf = &applied.conf_state;
+        let is_here = peer_in(conf, shared.node()).is_some() || lives_here(shared, &record);
+        if !is_here {
+            crate::sharded::leave_unstarted(shared, region, shape);
+        } else if shared.sharding.ground.write().begin(region) {
             start_region(shared, record, Some(sharded::MACHINE.to_owned()))?;
         }
     }
@@ -84,7 +90,8 @@ fn start_sharded(shared: &Arc<Shared>, directory: &Directory) -> Result<(), Erro
 fn split_record(region: RegionId, applied: &Applied, shape: &Shape) -> RegionRecord {
     let conf = &applied.conf_state;
     let nodes = conf.voters.iter().chain(&conf.learners).map(|peer| peer.node());
-    let record = RegionRecord::born(region, shape.keyspace, nodes).owning(shape.range.clone());
+    let record = RegionRecord::born(region, shape.keyspace, nodes)
+        .owning(shape.range.clone(), BTreeSet::new());
     RegionRecord {
         epoch: applied.epoch,
         learners: conf.learners.clone(),
@@ -162,10 +169,13 @@ pub(crate) fn lives_here(shared: &Shared, record: &RegionRecord) -> bool {
 /// This node's replica of a region: what the region's own log says counts more than the directory. `None`
 /// where both know of none, as for one that was removed.
 fn own_peer(shared: &Shared, record: &RegionRecord, machine: &Machine) -> Option<PeerId> {
-    let conf = &machine.applied().conf_state;
-    let mut known = conf.voters.iter().chain(&conf.learners).chain(&conf.voters_outgoing);
-    let own = known.find(|peer| peer.node() == shared.node()).copied();
+    let own = peer_in(&machine.applied().conf_state, shared.node());
     own.or_else(|| record.peer_on(shared.node()))
+}
+
+fn peer_in(conf: &ConfState, node: NodeId) -> Option<PeerId> {
+    let mut known = conf.voters.iter().chain(&conf.learners).chain(&conf.voters_outgoing);
+    known.find(|peer| peer.node() == node).copied()
 }
 
 /// What kind of machine carries out a region's commands, if it is one of others.
@@ -183,7 +193,8 @@ pub(crate) fn start_region(
     let region = record.id;
     let log = shared.wal.region(region);
     let log = log.as_ref();
-    let is_first = record.first.iter().any(|peer| peer.node() == shared.node());
+    // One that came back is none of the first.
+    let is_first = record.peer_on(shared.node()).is_some_and(|peer| record.first.contains(&peer));
     let birth = record.sharding.as_ref().filter(|_| is_first).map(|it| it.birth.clone());
     let fresh = birth.map(|birth| Shape::new(record.keyspace, birth));
     let Loaded { mut machine, unusable } = machines::load(shared, region, kind.as_deref(), fresh)?;
@@ -262,7 +273,7 @@ fn run(
         shared.applier(region).set_foreign();
     }
     let tags = is_sharded.then(|| shared.sharding.tags(record.keyspace));
-    let shard = Shard::new(record, kind, machine, leases, settings);
+    let shard = Shard::new(record, kind, machine, leases, settings).with_peer(peer);
     let shard = Arc::new(match tags {
         Some(tags) => shard.sharing(tags),
         None => shard,

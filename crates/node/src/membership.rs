@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::forward;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
+use crate::sharded;
 use crate::shared::Shared;
 
 /// Until the next look at regions that are not as they are to be, if nothing happens before.
@@ -51,13 +52,19 @@ async fn look(shared: &Arc<Shared>) -> bool {
     if directory.cluster.is_none() {
         return false;
     }
+    sharded::drive_out(shared);
     let meta = Arc::new(directory.wanted(RegionId::META));
     let others = Arc::new(directory.wanted(RegionId::DEFAULT));
     let (mut is_busy, mut untold) = (false, Vec::new());
     for (region, shard) in shared.shards().iter().filter(|(_, shard)| shard.leadership().here) {
         let group = shard.group();
-        let wanted = if *region == RegionId::META { &meta } else { &others };
         let record = directory.regions.get(region);
+        let placed = record.filter(|record| record.placed().is_some());
+        let wanted = match placed {
+            Some(record) => Arc::new(directory.wanted(record.id)),
+            None if *region == RegionId::META => Arc::clone(&meta),
+            None => Arc::clone(&others),
+        };
         // The child's replicas are its parent's at the split: until that is done they stay as they are.
         let is_planned = |record: &RegionRecord| {
             record.sharding.as_ref().is_some_and(|sharding| sharding.plan.is_some())
@@ -66,13 +73,19 @@ async fn look(shared: &Arc<Shared>) -> bool {
         let told = record.map(|record| record.epoch);
         // A directory that has not heard of these replicas may be older than the wish that led to them,
         // and would have them taken back.
-        if told == Some(group.epoch) && !region::is_settled(&group.conf, wanted) {
+        if told == Some(group.epoch) && !region::is_settled(&group.conf, &wanted) {
             is_busy = true;
             if !is_free {
                 continue;
             }
-            let (region, wanted, from) = (*region, Arc::clone(wanted), group.conf.clone());
-            shared.poller(region).push(ToPoller::Reconcile { region, from, wanted });
+            let (region, from) = (*region, group.conf.clone());
+            // A node that is removed does not come back under its number; one that lost a replica may.
+            let generation = match shard.is_sharded {
+                true => u32::try_from(group.epoch.conf_ver).unwrap_or(u32::MAX),
+                false => 0,
+            };
+            let step = ToPoller::Reconcile { region, from, wanted, generation };
+            shared.poller(region).push(step);
         }
         if told.is_some_and(|told| told < group.epoch) {
             is_busy = true;

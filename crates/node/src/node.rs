@@ -126,7 +126,8 @@ impl Node {
             tokio::spawn(membership::drive(Arc::clone(shared))),
             tokio::spawn(hot::watch(Arc::clone(shared))),
             tokio::spawn(sharded::drive(Arc::clone(shared))),
-            tokio::spawn(sharded::balance(Arc::clone(shared))),
+            tokio::spawn(sharded::report(Arc::clone(shared))),
+            tokio::spawn(sharded::place(Arc::clone(shared))),
             tokio::spawn(auth::confirm_at_start(Arc::clone(shared))),
         ];
         Ok(())

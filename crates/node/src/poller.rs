@@ -78,6 +78,8 @@ pub(crate) enum ToPoller {
         region: RegionId,
         from: ConfState,
         wanted: Arc<BTreeMap<NodeId, Part>>,
+        /// What numbers new replicas, where their nodes may have had one before.
+        generation: u32,
     },
     /// What operators want to know of one region, or of all.
     Stats {
@@ -102,6 +104,11 @@ pub(crate) enum ToPoller {
     NodeLost(NodeId),
     /// It is heard again.
     NodeBack(NodeId),
+    /// The region leaves this node; told when nothing of its replica is under way any more.
+    Remove {
+        region: RegionId,
+        done: oneshot::Sender<()>,
+    },
     /// A region of a sharded keyspace has this version: commands by older maps are refused.
     Reshaped(RegionId, u64),
     /// Another node should lead a region that is led here, if it can at once.
@@ -245,8 +252,8 @@ fn handle(
                 transfer_begun(shared, watch, region);
             }
         }
-        ToPoller::Reconcile { region, from, wanted } => {
-            match host.reconcile(region, &from, &wanted) {
+        ToPoller::Reconcile { region, from, wanted, generation } => {
+            match host.reconcile(region, &from, &wanted, generation) {
                 None => {}
                 Some(Step::Transfer(_)) => transfer_begun(shared, watch, region),
                 Some(Step::Change(change)) => {
@@ -278,6 +285,11 @@ fn handle(
         ToPoller::NodeBack(node) => {
             host.node_back(node);
             watch.look_at_all(shared);
+        }
+        ToPoller::Remove { region, done } => {
+            host.remove(region);
+            // Nobody waits any more where the node ends.
+            let _ = done.send(());
         }
         ToPoller::Reshaped(region, version) => host.reshaped(region, version),
         ToPoller::Quarantine(region, reason) => host.quarantine(region, reason),

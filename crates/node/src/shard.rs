@@ -16,7 +16,7 @@ use state::registry::deadlines::Settings;
 use state::{LeaseChange, Machine, sharded};
 use storage::engine::Snapshot;
 use tokio::sync::{Semaphore, oneshot, watch};
-use types::{Code, ConfState, Epoch, Fault, Index, NodeId, Revision, Term};
+use types::{Code, ConfState, Epoch, Fault, Index, NodeId, PeerId, Revision, Term};
 
 use crate::applier::Applied;
 use crate::compaction::Sweeping;
@@ -25,6 +25,7 @@ use crate::desk::{Done, News};
 use crate::hot::Heat;
 use crate::lease::LeaseClock;
 use crate::registry;
+use crate::sharded::Guests;
 use crate::waiter::{ReadReply, Waiter};
 
 /// Entries committed and not applied, from which on a copy takes a while to catch up.
@@ -114,10 +115,16 @@ pub(crate) struct Shard {
     tags: Arc<Mutex<Tags>>,
     /// What clients ask of it here.
     pub(crate) heat: Heat,
+    /// Those who wait for commands of nodes that have no replica of it.
+    pub(crate) guests: Guests,
+    /// Requests for it that came to this node while it led, counted where they are carried out.
+    requests: AtomicU64,
+    /// This node's replica of it.
+    peer: PeerId,
     /// Whether it is a region of a sharded keyspace.
     pub(crate) is_sharded: bool,
     /// Why the region does not serve on this node any more.
-    broken: OnceLock<String>,
+    broken: OnceLock<Fault>,
     lease: Mutex<LeaderLease>,
     /// Whether a round was asked for to renew it.
     renewing: AtomicBool,
@@ -160,12 +167,35 @@ impl Shard {
             readers: Mutex::default(),
             tags: Arc::default(),
             heat: Heat::default(),
+            guests: Guests::default(),
+            requests: AtomicU64::new(0),
+            peer: PeerId::default(),
             is_sharded,
             broken: OnceLock::new(),
             lease: Mutex::default(),
             renewing: AtomicBool::new(false),
             contact: Mutex::default(),
         }
+    }
+
+    /// Names this node's replica.
+    pub(crate) fn with_peer(self, peer: PeerId) -> Self {
+        Self { peer, ..self }
+    }
+
+    /// This node's replica.
+    pub(crate) fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// So many more requests were carried out.
+    pub(crate) fn count_requests(&self, count: u64) {
+        self.requests.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Requests that were carried out here.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Has its commands numbered together with those of other regions.
@@ -175,7 +205,17 @@ impl Shard {
 
     /// The region is set aside: it neither leads nor answers here until the node is started again.
     pub(crate) fn set_broken(&self, reason: String) {
-        drop(self.broken.set(reason));
+        self.end(Fault::new(Code::Corrupt, reason));
+    }
+
+    /// This node has no replica of the region any more: others have, and who waits here asks them.
+    pub(crate) fn set_gone(&self) {
+        let detail = "the region has left this node";
+        self.end(Fault::new(Code::RegionNotFound, detail));
+    }
+
+    fn end(&self, why: Fault) {
+        drop(self.broken.set(why));
         self.set_leadership(Role::Follower, None, self.leadership().term);
         self.leases.lock().follow();
         if let Some(registry) = &self.registry {
@@ -183,6 +223,7 @@ impl Shard {
             registry.waits.ring_all();
         }
         drop(std::mem::take(&mut *self.readers.lock()));
+        self.guests.end();
         if self.is_sharded {
             // Some of them wait for other regions; those that wait for this one find out by asking again.
             return;
@@ -232,7 +273,7 @@ impl Shard {
     pub(crate) fn broken(&self) -> Result<(), Fault> {
         match self.broken.get() {
             None => Ok(()),
-            Some(reason) => Err(Fault::new(Code::Corrupt, reason.clone())),
+            Some(why) => Err(why.clone()),
         }
     }
 

@@ -289,6 +289,10 @@ impl Shared {
         Arc::make_mut(&mut *self.shards.write()).insert(shard.record.id, shard);
     }
 
+    pub(crate) fn remove_shard(&self, region: RegionId) {
+        Arc::make_mut(&mut *self.shards.write()).remove(&region);
+    }
+
     pub(crate) fn directory(&self) -> Arc<Directory> {
         Arc::clone(&self.directory.borrow())
     }

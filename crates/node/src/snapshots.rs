@@ -295,6 +295,11 @@ fn sweep(shared: &Shared, region: RegionId, index: Index) {
     }
 }
 
+/// The region has left this node.
+pub(crate) fn forget(shared: &Shared, region: RegionId) {
+    sweep(shared, region, Index(u64::MAX));
+}
+
 /// An engine in memory needs the snapshot its log begins after at every start.
 fn is_kept(shared: &Shared, path: &Path) -> bool {
     shared.replays

@@ -7,6 +7,7 @@ use std::time::Duration;
 use region::LogWrite;
 use storage::log::Log;
 use storage::wal::{Error, Write};
+use tokio::sync::oneshot;
 use types::{Index, RegionId, Term};
 
 use crate::applier::ToApplier;
@@ -21,6 +22,8 @@ pub(crate) enum ToWriter {
     Write(LogWrite),
     /// Once everything before is durable, hand this to the region's applier.
     ThenApply(RegionId, ToApplier),
+    /// The region has left the node: its log goes. Told once that is durable.
+    Remove(RegionId, oneshot::Sender<()>),
 }
 
 /// Bytes written with one sync at most, so that one huge batch does not keep all others waiting.
@@ -120,6 +123,9 @@ impl Writer<'_> {
             shared.poller(region).push(ToPoller::Quarantine(region, reason));
         }
         shared.meters.batches.add(batch.writes.len() as u64);
+        for (region, _) in &batch.removals {
+            self.refused.remove(region);
+        }
         if batch.must_sync {
             let began = shared.clock.now();
             self.wal.sync()?;
@@ -135,6 +141,10 @@ impl Writer<'_> {
         shared.send(&mut frames);
         for (region, task) in batch.installs {
             shared.applier(region).push(task);
+        }
+        for (_, removed) in batch.removals {
+            // Nobody waits any more where the node ends.
+            let _ = removed.send(());
         }
         let mut done: Vec<Vec<(RegionId, u64)>> = vec![Vec::new(); shared.pollers.len()];
         for (region, number) in batch.numbers {
@@ -156,6 +166,7 @@ struct Batch {
     numbers: Vec<(RegionId, u64)>,
     messages: Vec<(RegionId, Vec<(types::NodeId, region::RegionMessage)>)>,
     installs: Vec<(RegionId, ToApplier)>,
+    removals: Vec<(RegionId, oneshot::Sender<()>)>,
     must_sync: bool,
 }
 
@@ -166,6 +177,7 @@ impl Batch {
             numbers: Vec::with_capacity(tasks.len()),
             messages: Vec::new(),
             installs: Vec::new(),
+            removals: Vec::new(),
             must_sync: false,
         };
         for task in tasks {
@@ -174,6 +186,11 @@ impl Batch {
                 ToWriter::Write(write) if refused.contains(&write.region) => {}
                 ToWriter::ThenApply(region, task) => batch.installs.push((region, task)),
                 ToWriter::Write(write) => batch.take(write),
+                ToWriter::Remove(region, done) => {
+                    batch.must_sync = true;
+                    batch.writes.push(Write { region, remove: true, ..Write::default() });
+                    batch.removals.push((region, done));
+                }
             }
         }
         batch
@@ -234,6 +251,6 @@ fn size(task: &ToWriter) -> usize {
         ToWriter::Write(write) => {
             write.entries.iter().map(|entry| entry.data.len() + 32).sum::<usize>() + 32
         }
-        ToWriter::ThenApply(..) => 0,
+        ToWriter::ThenApply(..) | ToWriter::Remove(..) => 0,
     }
 }

@@ -62,6 +62,12 @@ impl Ground {
         self.begun.insert(region)
     }
 
+    /// Nothing of a region is on this node any more, nor will be but what is begun anew.
+    pub fn end(&mut self, region: RegionId) {
+        self.give_up(region);
+        self.begun.remove(&region);
+    }
+
     /// A region's state owns `range` from here on: it was loaded, installed, or split off.
     ///
     /// # Panics
@@ -158,6 +164,9 @@ mod tests {
         assert!(!ground.claim(RegionId(3), KEYS, &range("t", "z")), "2 will have it");
         ground.hold(KEYS, plot(2, "m", "t"));
         assert!(ground.claim(RegionId(3), KEYS, &range("t", "z")));
+        assert!(!ground.is_free(RegionId(4), KEYS, &range("n", "o")));
+        ground.end(RegionId(2));
+        assert!(ground.is_free(RegionId(4), KEYS, &range("n", "o")), "2 has left the node");
     }
 
     #[test]

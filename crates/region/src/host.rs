@@ -224,6 +224,18 @@ impl<P, R> Host<P, R> {
         self.early.quarantined.push((region, reason));
     }
 
+    /// The replica is no part of its group any more: whoever waits is told that it is not here, and so is
+    /// every message from now on. Another one of the region may be created later.
+    pub fn remove(&mut self, region: RegionId) {
+        if let Some(mut peer) = self.peers.remove(&region) {
+            peer.close(Code::RegionNotFound, &mut self.early);
+        }
+        self.dirty.remove(&region);
+        self.awake.remove(&region);
+        self.versions.remove(&region);
+        self.quarantined.remove(&region);
+    }
+
     /// Proposes a command; `waiting` comes back with the committed entry or as a failure.
     pub fn propose(&mut self, region: RegionId, data: Bytes, waiting: P) {
         if !self.peers.contains_key(&region) {
@@ -307,17 +319,18 @@ impl<P, R> Host<P, R> {
 
     /// Takes one step towards a replica on each of the nodes `wanted` and on no other, if the replica
     /// here leads, its replicas still are those of `from`, for which that was wanted, and a step can be
-    /// taken now; answers which. To be called again when it was taken, and
-    /// from time to time.
+    /// taken now; answers which. To be called again when it was taken, and from time to time. `generation` as
+    /// for [`next_step`](crate::next_step).
     pub fn reconcile(
         &mut self,
         region: RegionId,
         from: &ConfState,
         wanted: &BTreeMap<NodeId, Part>,
+        generation: u32,
     ) -> Option<Step> {
         let mut step = None;
         self.guarded(region, |peer, around, out| {
-            step = peer.reconcile(from, wanted, around, out);
+            step = peer.reconcile(from, (wanted, generation), around, out);
             Ok(())
         });
         step

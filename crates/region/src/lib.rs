@@ -16,7 +16,7 @@ mod reads;
 mod sleep;
 mod stats;
 
-pub use balance::handovers;
+pub use balance::{Handover, handovers};
 pub use ground::{Ground, Plot};
 pub use guards::HostGuards;
 pub use host::{Host, HostLimits};

@@ -2,8 +2,9 @@
 //! follows from what the leader knows.
 //!
 //! A replica is added as a learner, gets its vote when it has caught up, and so never makes a majority
-//! larger than it can help to reach. One is removed only while those that stay are a majority of
-//! themselves without it. One change is under way at a time; the next begins when it is applied.
+//! larger than it can help to reach. One is removed only while those that stay are as many as there are to
+//! be, and a majority of themselves without it. One change is under way at a time; the next begins when
+//! it is applied.
 
 use std::collections::BTreeMap;
 
@@ -36,9 +37,14 @@ pub fn is_settled(conf: &ConfState, wanted: &BTreeMap<NodeId, Part>) -> bool {
 }
 
 /// The next step of the leader whose status this is; `None` where there is nothing to do, or nothing that
-/// can be done yet.
+/// can be done yet. A replica that is added has a number of `generation`: where a node may have had a
+/// replica before, that must be one it did not have.
 #[must_use]
-pub fn next_step(status: &Status, wanted: &BTreeMap<NodeId, Part>) -> Option<Step> {
+pub fn next_step(
+    status: &Status,
+    wanted: &BTreeMap<NodeId, Part>,
+    generation: u32,
+) -> Option<Step> {
     let conf = &status.conf_state;
     let is_busy = status.pending_conf
         || status.transferee.is_some()
@@ -49,7 +55,11 @@ pub fn next_step(status: &Status, wanted: &BTreeMap<NodeId, Part>) -> Option<Ste
         return None;
     }
     let group = Group { status, wanted };
-    group.add().or_else(|| group.promote()).or_else(|| group.remove()).or_else(|| group.hand_over())
+    group
+        .add(generation)
+        .or_else(|| group.promote())
+        .or_else(|| group.remove())
+        .or_else(|| group.hand_over())
 }
 
 /// The replica on `node`, if leadership can be handed to it at once: it votes, has about everything, and
@@ -76,12 +86,12 @@ impl Group<'_> {
         self.wanted.get(&peer.node()).copied()
     }
 
-    fn add(&self) -> Option<Step> {
+    fn add(&self, generation: u32) -> Option<Step> {
         let conf = &self.status.conf_state;
         let is_there =
             |node: NodeId| conf.voters.iter().chain(&conf.learners).any(|peer| peer.node() == node);
         let missing = self.wanted.keys().find(|node| !is_there(**node))?;
-        Some(Step::Change(ConfChange::add_learner(PeerId::on(*missing, 0))))
+        Some(Step::Change(ConfChange::add_learner(PeerId::on(*missing, generation))))
     }
 
     fn promote(&self) -> Option<Step> {
@@ -96,11 +106,18 @@ impl Group<'_> {
         if let Some(peer) = conf.learners.iter().find(|peer| self.part(**peer).is_none()) {
             return Some(Step::Change(ConfChange::remove(*peer)));
         }
+        // One for another: whoever comes votes before who goes does so no longer. Else a node that is lost
+        // meanwhile would be one too many.
+        let voters = self.wanted.values().filter(|part| **part == Part::Voter).count();
+        if conf.voters.len() <= voters {
+            return None;
+        }
         let own = self.status.peer;
-        let mut surplus = conf.voters.iter().filter(|peer| {
+        let surplus = conf.voters.iter().filter(|peer| {
             **peer != own && self.part(**peer) != Some(Part::Voter) && self.bears_loss_of(**peer)
         });
-        let peer = surplus.next()?;
+        // First what is of no use.
+        let peer = surplus.min_by_key(|peer| self.is_current(**peer))?;
         let change = match self.part(*peer) {
             Some(_) => ConfChange::add_learner(*peer),
             None => ConfChange::remove(*peer),

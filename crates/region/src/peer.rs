@@ -328,7 +328,7 @@ impl<P, R> Peer<P, R> {
     pub(crate) fn reconcile(
         &mut self,
         from: &ConfState,
-        wanted: &BTreeMap<NodeId, Part>,
+        (wanted, generation): (&BTreeMap<NodeId, Part>, u32),
         around: &Around<'_>,
         out: &mut Output<P, R>,
     ) -> Option<Step> {
@@ -339,7 +339,7 @@ impl<P, R> Peer<P, R> {
         // Asleep it hears nobody, and could not tell who is there.
         self.wake(None, around, out);
         self.rest.touch(around.ticks);
-        let step = next_step(&self.replica.status(), wanted)?;
+        let step = next_step(&self.replica.status(), wanted, generation)?;
         let done = match &step {
             Step::Change(change) => {
                 self.replica.propose_conf_change(change.clone(), Bytes::new()).is_ok()

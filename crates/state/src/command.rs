@@ -1,5 +1,7 @@
 //! What goes through the log.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use types::{ClusterId, Epoch, KeyRange, LeaseId, NodeId, PeerId, RegionId, Revision};
 
@@ -133,6 +135,25 @@ pub enum Command {
         name: String,
         /// The keys, in order.
         split_at: Vec<Bytes>,
+        /// How many replicas each region is to have; 0 for one on every node.
+        replicas: u32,
+    },
+    /// Meta region: a region of a sharded keyspace is to have its replicas on other nodes. Whoever leads it
+    /// brings that about.
+    Place {
+        /// The region.
+        region: RegionId,
+        /// Where they were to be when that was decided; if that is another wish by now, nothing is done.
+        from: BTreeSet<NodeId>,
+        /// Where they are to be.
+        to: BTreeSet<NodeId>,
+    },
+    /// Meta region: a node is to be rid of replicas that may be elsewhere, or may have them again.
+    DrainNode {
+        /// Which.
+        node: NodeId,
+        /// Whether it is to be rid of them.
+        drain: bool,
     },
     /// Meta region: a region of a sharded keyspace is going to be split. The new region's number is handed
     /// out; whoever leads the region brings the split about, and the directory learns of it with the next

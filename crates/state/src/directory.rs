@@ -47,6 +47,11 @@ pub struct NodeRecord {
     pub part: Part,
     /// How far it is with that.
     pub phase: Phase,
+    /// What it shares a fate with: a rack, a building. Replicas are kept apart by it; empty where nothing
+    /// was said.
+    pub zone: String,
+    /// It is to be rid of the replicas of sharded keyspaces, and stays a member.
+    pub is_draining: bool,
 }
 
 impl NodeRecord {
@@ -69,6 +74,9 @@ pub struct KeyspaceRecord {
     /// Which machine carries out its commands: a custom one, that of the registry, that of the regions of
     /// a sharded keyspace ([`crate::sharded::MACHINE`]); `None` for keys and values.
     pub machine: Option<String>,
+    /// How many replicas each of its regions is to have, where it is sharded; 0 for one on every node, as all
+    /// others have.
+    pub replicas: u32,
 }
 
 impl KeyspaceRecord {
@@ -116,6 +124,8 @@ pub struct Sharding {
     pub birth: KeyRange,
     /// The split that is going to be made of it.
     pub plan: Option<SplitPlan>,
+    /// The nodes its replicas are to be on; none said means all.
+    pub placed: BTreeSet<NodeId>,
 }
 
 impl RegionRecord {
@@ -139,11 +149,17 @@ impl RegionRecord {
         }
     }
 
-    /// Makes it one of a sharded keyspace, that owns `range`.
+    /// Makes it one of a sharded keyspace, that owns `range`, and whose replicas are to be `placed`.
     #[must_use]
-    pub fn owning(self, range: KeyRange) -> Self {
-        let sharding = Some(Box::new(Sharding { birth: range.clone(), plan: None }));
+    pub fn owning(self, range: KeyRange, placed: BTreeSet<NodeId>) -> Self {
+        let sharding = Some(Box::new(Sharding { birth: range.clone(), plan: None, placed }));
         Self { range, sharding, ..self }
+    }
+
+    /// The nodes its replicas are to be on, where it is on some of them only.
+    #[must_use]
+    pub fn placed(&self) -> Option<&BTreeSet<NodeId>> {
+        self.sharding.as_ref().map(|sharding| &sharding.placed).filter(|placed| !placed.is_empty())
     }
 
     /// The replica on `node`, if there is one.
@@ -207,11 +223,16 @@ impl Directory {
         next.is_none()
     }
 
-    /// On which nodes a region's replicas are to be, and as what: on all of them. The meta region comes
-    /// first to a node that joins, because it tells it of the others, and goes last from one that
-    /// leaves.
+    /// On which nodes a region's replicas are to be, and as what: on all of them, or where they were placed.
+    /// The meta region comes first to a node that joins, because it tells it of the others, and goes last
+    /// from one that leaves.
     #[must_use]
     pub fn wanted(&self, region: RegionId) -> BTreeMap<NodeId, Part> {
+        if let Some(placed) = self.regions.get(&region).and_then(RegionRecord::placed) {
+            // Where one leaves, somebody has to be found first for what it has.
+            let known = placed.iter().filter(|node| self.nodes.contains_key(node));
+            return known.map(|node| (*node, Part::Voter)).collect();
+        }
         let meta = self.regions.get(&RegionId::META);
         let is_wanted = |node: &NodeRecord| match (node.phase, region) {
             (Phase::Joining, _) => false,

@@ -145,7 +145,11 @@ impl DirectoryMachine {
             Command::CreateMachine { name, machine } => {
                 self.create_keyspace(name, Some(machine), batch)
             }
-            Command::CreateSharded { name, split_at } => self.create_sharded(name, split_at, batch),
+            Command::CreateSharded { name, split_at, replicas } => {
+                self.create_sharded(name, split_at, *replicas, batch)
+            }
+            Command::Place { region, from, to } => self.place(*region, from, to, batch),
+            Command::DrainNode { node, drain } => self.drain_node(*node, *drain, batch),
             Command::PlanSplit { region, version, at } => {
                 self.plan_split(*region, *version, at, batch)
             }
@@ -235,6 +239,7 @@ impl DirectoryMachine {
             name: name.to_owned(),
             region: RegionId(self.last_region),
             machine: machine.cloned(),
+            replicas: 0,
         };
         self.put_region(
             RegionRecord::born(keyspace.region, keyspace.id, self.where_to_be_born()),

@@ -39,6 +39,20 @@ pub fn version_prefix(key: &[u8]) -> Option<usize> {
     (key.get(8) == Some(&RECORD)).then_some(9)
 }
 
+/// Before every region's keys: the engine's users have notes of their own there, this one's begin with 2.
+const FAREWELL: [u8; 9] = [0, 0, 0, 0, 0, 0, 0, 0, 2];
+
+/// The note that a region's replica leaves this node.
+pub(crate) fn farewell(region: RegionId) -> Bytes {
+    [FAREWELL.as_slice(), &region.get().to_be_bytes()].concat().into()
+}
+
+pub(crate) fn farewells() -> (Bytes, Bytes) {
+    let mut end = FAREWELL;
+    end[8] += 1;
+    (Bytes::from_static(&FAREWELL), Bytes::copy_from_slice(&end))
+}
+
 fn tagged(region: RegionId, tag: u8, rest: &[u8]) -> Bytes {
     let mut key = Vec::with_capacity(9 + rest.len());
     key.extend_from_slice(&region.get().to_be_bytes());

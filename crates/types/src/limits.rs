@@ -16,6 +16,8 @@ pub const UNAPPLIED_ENTRIES: u64 = 5_000;
 pub const KEYSPACES: usize = 10_000;
 /// Regions in a cluster.
 pub const REGIONS: usize = 20_000;
+/// Replicas of a region that is not on every node.
+pub const REPLICAS: u32 = 7;
 /// Keys that a sharded keyspace is split at when it is made.
 pub const SPLIT_KEYS: usize = 1_024;
 /// Bytes in a keyspace's name.

@@ -72,6 +72,8 @@ impl Home {
             client_address: String::new(),
             part: node::Part::Voter,
             phase: Phase::Member,
+            zone: String::new(),
+            is_draining: false,
         })
     }
 

@@ -78,6 +78,11 @@ fn counts(text: &mut Text, handle: &Handle) {
             meters.snapshots_installed.get(),
         ),
         ("hiraeth_region_splits_total", "Regions that were split.", meters.splits.get()),
+        (
+            "hiraeth_region_moves_total",
+            "Regions that were given other nodes to be on.",
+            meters.moves.get(),
+        ),
         ("hiraeth_regions_quarantined_total", "Regions set aside.", meters.quarantined.get()),
         (
             "hiraeth_flight_dropped_total",

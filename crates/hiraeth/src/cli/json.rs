@@ -157,6 +157,7 @@ pub(super) struct Keyspace {
     name: String,
     region: u64,
     sharded: bool,
+    replicas: u32,
 }
 
 /// `keyspace split`.
@@ -193,7 +194,13 @@ impl KeyspaceRegion {
 impl Keyspace {
     pub(super) fn new(keyspace: &client::native::Keyspace) -> Self {
         let (region, sharded) = (keyspace.region, keyspace.sharded);
-        Self { id: keyspace.id, name: keyspace.name.clone(), region, sharded }
+        Self {
+            id: keyspace.id,
+            name: keyspace.name.clone(),
+            region,
+            sharded,
+            replicas: keyspace.replicas,
+        }
     }
 }
 

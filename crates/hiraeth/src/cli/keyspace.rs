@@ -12,8 +12,9 @@ use super::{json, text};
 
 /// Keyspaces, each with keys and revisions of its own.
 ///
-/// JSON: an object (create) or an array of objects (list) `{id, name, region, sharded}`; an array of objects
-/// `{region, start, end, version, nodes, split_at}` (regions), keys in base64; an object `{region}` (split).
+/// JSON: an object (create) or an array of objects (list) `{id, name, region, sharded, replicas}`; an
+/// array of objects `{region, start, end, version, nodes, split_at}` (regions), keys in base64; an object
+/// `{region}` (split).
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -36,6 +37,9 @@ enum Command {
         /// Split it from the beginning: at this key, and at others that follow in order.
         #[arg(long, value_name = "KEY", requires = "sharded")]
         split_at: Vec<String>,
+        /// Replicas of each region: at most 7, or 0 for one on every server. 3 if it is not said.
+        #[arg(long, value_name = "N", requires = "sharded")]
+        replicas: Option<u32>,
     },
     /// List all keyspaces.
     List,
@@ -58,10 +62,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
     let client = arguments.remote.client()?;
     let mut out = out();
     match (arguments.command, arguments.remote.output) {
-        (Command::Create { name, sharded, split_at }, format) => {
+        (Command::Create { name, sharded, split_at, replicas }, format) => {
             let split_at = split_at.into_iter().map(Into::into).collect();
             let keyspace = match sharded {
-                true => client.create_sharded_keyspace(name, split_at).await?,
+                true => client.create_sharded_keyspace(name, split_at, replicas).await?,
                 false => client.create_keyspace(name).await?,
             };
             match format {

@@ -3,6 +3,7 @@
 //! `failure` ends them, `output`, `table`, `json` and `text` show what came of them, and each other
 //! module is one command.
 
+mod admin;
 mod completions;
 mod failure;
 mod flight;
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     Status(status::Arguments),
     Raft(raft::Arguments),
     Hot(hot::Arguments),
+    Admin(admin::Arguments),
     Flight(flight::Arguments),
     Completions(completions::Arguments),
 }
@@ -54,6 +56,7 @@ pub(crate) fn run(command: Command, program: clap::Command) -> ExitCode {
         Command::Sequence(arguments) => output::block_on(sequence::run(arguments)),
         Command::Keyspace(arguments) => output::block_on(keyspace::run(arguments)),
         Command::Service(arguments) => output::block_on(service::run(arguments)),
+        Command::Admin(arguments) => output::block_on(admin::run(arguments)),
         Command::Raft(arguments) => output::block_on(raft::run(arguments)),
         Command::Hot(arguments) => output::block_on(hot::run(arguments)),
         Command::Status(arguments) => output::block_on(status::run(arguments)),

@@ -48,6 +48,14 @@ pub(crate) struct Settings {
     /// Where the registry answers DNS, over UDP and TCP [default: nowhere].
     #[arg(long, env = "HIRAETH_LISTEN_DNS", value_name = "HOST:PORT")]
     pub(super) listen_dns: Option<String>,
+    /// What this server shares a fate with, such as a rack: replicas of sharded keyspaces are kept apart
+    /// by it.
+    #[arg(long, env = "HIRAETH_ZONE", value_name = "NAME")]
+    zone: Option<String>,
+    /// Seconds that nothing is heard of a server after which the replicas of sharded keyspaces that it
+    /// has are made anew on others [default: 1800].
+    #[arg(long, env = "HIRAETH_REPLACE_AFTER_S", value_name = "S")]
+    replace_after_s: Option<u64>,
     /// The datacenter that Consul's clients are told [default: dc1].
     #[arg(long, env = "HIRAETH_DATACENTER", value_name = "NAME")]
     datacenter: Option<String>,
@@ -274,6 +282,11 @@ impl Settings {
                 None | Some(0) => defaults.auth_token_life,
                 Some(seconds) => std::time::Duration::from_secs(seconds),
             },
+            zone: zone_name(or(self.zone, file.zone, ""))?,
+            replace_after: match self.replace_after_s.or(file.replace_after_s) {
+                None => defaults.replace_after,
+                Some(seconds) => std::time::Duration::from_secs(seconds.max(1)),
+            },
             datacenter: or(self.datacenter, file.datacenter, &defaults.datacenter),
             check_networks: match self.check_networks.or(file.check_networks) {
                 None => defaults.check_networks,
@@ -295,6 +308,13 @@ impl Settings {
             log: or(self.log, file.log, "info,lsm_tree=warn"),
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
         })
+    }
+}
+
+fn zone_name(zone: String) -> anyhow::Result<String> {
+    match zone.len() > 64 {
+        true => bail!("--zone takes at most 64 bytes"),
+        false => Ok(zone),
     }
 }
 

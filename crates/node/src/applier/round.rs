@@ -8,10 +8,11 @@ use env::Moment;
 use parking_lot::{ArcRwLockWriteGuard, RawRwLock};
 use region::Committed;
 use state::Machine;
+use state::command::SessionTag;
 use state::registry::Changes;
 use state::response::{Event, Outcome};
 use state::sharded::Split;
-use types::{Batch, Code, EntryKind, Index, ReadFailure, RegionId, Revision};
+use types::{Batch, Code, EntryKind, Fault, Index, ReadFailure, RegionId, Revision};
 
 use super::queue::Part;
 use super::{Applied, ask_scavenge};
@@ -40,6 +41,8 @@ struct Touched {
     registry: Vec<Changes>,
     /// Outcomes of commands that clients of this node wait for, by sequence.
     outcomes: Vec<(u64, Applied)>,
+    /// Those that nodes without a replica wait for.
+    for_guests: Vec<(SessionTag, Result<Applied, Fault>)>,
     directory_changed: bool,
     peers_changed: bool,
     /// Regions that were split off.
@@ -154,6 +157,7 @@ fn touch(shared: &Shared, region: RegionId) -> Option<Touched> {
         events: Vec::new(),
         registry: Vec::new(),
         outcomes: Vec::new(),
+        for_guests: Vec::new(),
         directory_changed: false,
         peers_changed: false,
         born: Vec::new(),
@@ -180,6 +184,9 @@ fn apply_commits(
             apply_entry(shared, region, committed, entry, batch)?;
         }
         shared.meters.applied.add(done as u64);
+        if region.shard.is_sharded {
+            region.shard.count_requests(done as u64);
+        }
         if done < committed.entries.len() {
             committed.entries.drain(..done);
             break;
@@ -220,6 +227,14 @@ fn apply_entry(
     }
     if let Some(split) = effects.split {
         split_off(shared, region, split, batch);
+    }
+    if let Some(tag) = effects.session.filter(|tag| region.shard.guests.wait_for(tag)) {
+        let outcome = effects.outcome.clone();
+        let told = match is_astray(&outcome) {
+            true => Err(Code::EpochMismatch.into()),
+            false => Ok(Applied { outcome, term: committed.term }),
+        };
+        region.for_guests.push((tag, told));
     }
     if region.shard.is_sharded && is_astray(&effects.outcome) {
         // Whoever waits for it asks the right region under the same number.
@@ -291,6 +306,7 @@ fn publish(shared: &Arc<Shared>, mut region: Touched, done: &mut [Vec<(RegionId,
         share.waits.ring(&region.registry);
     }
     region.shard.complete(region.outcomes);
+    region.shard.guests.tell(region.for_guests);
     // After the outcomes: who hears of the split first would take its command for one that was not carried
     // out.
     if let Some(shape) = shape {

@@ -100,7 +100,12 @@ pub(crate) async fn answer_lease(
         return Err(Code::NotLeader.into());
     }
     match question {
-        Question::Propose | Question::Read | Question::VerifyLeader => Err(malformed()),
+        Question::Propose
+        | Question::Read
+        | Question::VerifyLeader
+        | Question::ProposeFor
+        | Question::ReadFor
+        | Question::Report => Err(malformed()),
         Question::RenewLease => {
             let asked = words(body).ok_or_else(malformed)?;
             let surely = || {

@@ -14,7 +14,7 @@ pub(crate) use command::{attempts, carry, propose, propose_at};
 pub(crate) use lease::{
     RENEWALS_TOGETHER, answer_lease, leader_round, lease_status, renew_leases, renew_now,
 };
-pub(crate) use question::{ask, malformed, of_another_node};
+pub(crate) use question::{ask, ask_node, malformed, of_another_node};
 pub(crate) use wait::{explain, patiently};
 
 /// How long a request may take in all (etcd: 5 s plus two election timeouts).

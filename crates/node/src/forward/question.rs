@@ -6,8 +6,19 @@ use types::{Code, Fault, NodeId, RegionId};
 use crate::frame::{Frames, Question};
 use crate::shared::Shared;
 
-/// Puts a question to a node and waits for its answer.
+/// Puts a question to a region's leader on a node and waits for its answer.
 pub(crate) async fn ask(
+    shared: &Shared,
+    region: RegionId,
+    node: NodeId,
+    question: Question,
+    body: Bytes,
+) -> Result<Bytes, Fault> {
+    ask_node(shared, region, node, question, body).await.map_err(of_another_node)
+}
+
+/// Puts a question to a node and waits for its answer, which may be what is wrong with that node.
+pub(crate) async fn ask_node(
     shared: &Shared,
     region: RegionId,
     node: NodeId,
@@ -26,8 +37,7 @@ pub(crate) async fn ask(
     frames.request(node, id, region, question, &body);
     shared.try_send(&mut frames).map_err(|_| Code::NoLeader)?;
     match receiver.await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(fault)) => Err(of_another_node(fault)),
+        Ok(answer) => answer,
         Err(_) => Err(Code::LeaderChanged.into()),
     }
 }

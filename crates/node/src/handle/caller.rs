@@ -394,9 +394,10 @@ impl<C: Credentials> Caller<'_, C> {
         &self,
         name: &str,
         split_at: Vec<Bytes>,
+        replicas: u32,
     ) -> Result<state::directory::KeyspaceRecord, Fault> {
         self.permit(Demand::Root).await?;
-        self.handle.create_sharded_keyspace(name, split_at).await
+        self.handle.create_sharded_keyspace(name, split_at, replicas).await
     }
 
     /// [`Handle::split`]: root may.

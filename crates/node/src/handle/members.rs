@@ -120,6 +120,18 @@ impl Handle {
         self.known_members()
     }
 
+    /// Has a member rid itself of the replicas of sharded keyspaces, or take some again; answers at once, and
+    /// they go one after the other, as fast as is healthy.
+    ///
+    /// # Errors
+    /// `MemberNotFound`; as [`Self::propose`].
+    pub async fn drain_member(&self, node: NodeId, drain: bool) -> Result<NodeRecord, Fault> {
+        match self.change_members(Command::DrainNode { node, drain }).await? {
+            Response::Node(node) => Ok(node),
+            _ => Err(Fault::new(Code::Internal, "a node was asked for")),
+        }
+    }
+
     async fn change_members(&self, command: Command) -> Result<Response, Fault> {
         state::check(&command)?;
         let meta = self.shared.shard(RegionId::META).ok_or(Code::NoLeader)?;

@@ -18,7 +18,8 @@ const SPLIT: Duration = Duration::from_secs(20);
 
 impl Handle {
     /// Makes a sharded keyspace and waits until this node knows it and has its regions. It begins with one
-    /// region, and one more for each key of `split_at`, which ascend.
+    /// region, and one more for each key of `split_at`, which ascend. Each has so many `replicas`, as soon as
+    /// there are so many nodes; 0 for one on every node.
     ///
     /// # Errors
     /// `KeyspaceExists`, `InvalidArgument`, `LimitReached`, `Unsupported` where the engine keeps nothing, and
@@ -27,13 +28,14 @@ impl Handle {
         &self,
         name: &str,
         split_at: Vec<Bytes>,
+        replicas: u32,
     ) -> Result<KeyspaceRecord, Fault> {
         if self.shared.replays {
             let detail = "sharded keyspaces need an engine that keeps its state";
             return Err(Fault::new(Code::Unsupported, detail));
         }
         let count = split_at.len() + 1;
-        let command = Command::CreateSharded { name: name.to_owned(), split_at };
+        let command = Command::CreateSharded { name: name.to_owned(), split_at, replicas };
         state::check(&command)?;
         let meta = self.shared.shard(RegionId::META).ok_or(Code::NoLeader)?;
         let applied = forward::propose(&self.shared, &meta, command).await?;
@@ -94,9 +96,14 @@ impl Handle {
         keyspace: KeyspaceId,
         command: Command,
     ) -> Result<Answer<Response>, Fault> {
-        let (shard, applied) = sharded::propose(&self.shared, keyspace, command).await?;
-        let header = self.header_at(&shard, applied.outcome.revision);
-        let body = applied.outcome.result?;
-        Ok(Answer { header: Header { term: applied.term, ..header }, body })
+        let applied = sharded::propose(&self.shared, keyspace, command).await?;
+        let header = Header {
+            cluster: self.shared.directory().cluster.unwrap_or_default(),
+            member: self.shared.node(),
+            revision: applied.outcome.revision,
+            term: applied.term,
+            age: None,
+        };
+        Ok(Answer { header, body: applied.outcome.result? })
     }
 }

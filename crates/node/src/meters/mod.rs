@@ -92,6 +92,8 @@ pub struct Meters {
     pub snapshots_installed: Counter,
     /// Regions that were split here.
     pub splits: Counter,
+    /// Regions that were given other nodes to be on, by this one as leader of the meta region.
+    pub moves: Counter,
     /// Regions set aside.
     pub quarantined: Counter,
     /// Regions that are awake, by poller.
@@ -120,6 +122,7 @@ impl Default for Meters {
             snapshots_failed: Counter::default(),
             snapshots_installed: Counter::default(),
             splits: Counter::default(),
+            moves: Counter::default(),
             quarantined: Counter::default(),
             awake: Mutex::default(),
             flight_dropped: Counter::default(),

@@ -106,7 +106,7 @@ pub(crate) fn may_begin(shared: &Shared, record: &RegionRecord) -> Result<bool, 
     // What has a log began before, be it with nothing: it may have promised something.
     let has_state = Applied::sharded(record.id, shared.engine.as_ref())?.is_some()
         || shared.wal.region(record.id).is_some();
-    let is_first = record.first.iter().any(|peer| peer.node() == shared.node());
+    let is_first = record.peer_on(shared.node()).is_some_and(|peer| record.first.contains(&peer));
     let mut ground = shared.sharding.ground.write();
     let may = has_state || is_first || ground.is_free(record.id, record.keyspace, &record.range);
     Ok(may && ground.begin(record.id))

@@ -1,17 +1,26 @@
 //! Sharded keyspaces on a node: which of its regions a request goes to, regions that are born of others,
 //! and having them split. `docs/architecture/region.md` tells how a split works.
 
-mod balance;
 mod birth;
 mod drive;
+mod far;
+mod farewell;
+mod guests;
 mod measure;
+mod overview;
+mod place;
 mod propose;
 mod read;
+mod report;
 mod route;
 
-pub(crate) use balance::balance;
 pub(crate) use birth::{Born, claim, hold, may_begin, publish, tell_watches};
 pub(crate) use drive::drive;
+pub(crate) use far::{answer_propose, answer_read};
+pub(crate) use farewell::{drive_out, finish_farewells, leave_unstarted};
+pub(crate) use guests::Guests;
+pub(crate) use place::place;
 pub(crate) use propose::propose;
 pub(crate) use read::{range, txn};
+pub(crate) use report::{answer_report, report};
 pub(crate) use route::{Sharding, has_leaders};

@@ -7,14 +7,14 @@ use state::sharded::{ordered_only, span};
 use tokio::sync::oneshot;
 use types::{Code, Epoch, Fault, KeyspaceId};
 
-use super::route::{Journey, Route, across};
+use super::route::{Home, Journey, Route, across, is_astray};
 use crate::applier::Applied;
 use crate::forward::attempts;
-use crate::shard::{Shard, TagGuard};
+use crate::shard::TagGuard;
 use crate::shared::Shared;
 use crate::waiter::Waiter;
 
-/// Carries out a command and answers its outcome, and who carried it out.
+/// Carries out a command and answers its outcome.
 ///
 /// It has one number for all its ways. A region that is split gives what it remembers of numbers to its
 /// child, so a command that was carried out before is answered there as it was here, and one that came too
@@ -23,7 +23,7 @@ pub(crate) async fn propose(
     shared: &Arc<Shared>,
     keyspace: KeyspaceId,
     command: Command,
-) -> Result<(Arc<Shard>, Applied), Fault> {
+) -> Result<Applied, Fault> {
     let Some(span) = span(&command).filter(|_| is_served(&command)) else {
         return Err(ordered_only());
     };
@@ -35,7 +35,7 @@ pub(crate) async fn propose(
     let mut unknown = false;
     loop {
         let route = journey.route(shared, keyspace, &span).map_err(|fault| told(fault, unknown))?;
-        let Some(Route { shard, plot }) = route else {
+        let Some(Route { home, plot }) = route else {
             journey.again(shared, unknown).await?;
             continue;
         };
@@ -43,7 +43,7 @@ pub(crate) async fn propose(
             // It may have been carried out before the split.
             if let Ok(applied) = outcome.try_recv() {
                 guard.is_done();
-                return Ok((shard, applied));
+                return Ok(applied);
             }
             if unknown {
                 let detail =
@@ -60,7 +60,17 @@ pub(crate) async fn propose(
         if data.len() > types::limits::REQUEST_BYTES + 4096 {
             return Err(Code::RequestTooLarge.into());
         }
-        let attempts = attempts(shared, &shard, &data, unknown);
+        let attempts = async {
+            let shard = match &home {
+                Home::Here(shard) => shard,
+                Home::Far(far) => return far.propose(shared, &data, unknown).await,
+            };
+            tokio::select! {
+                fault = attempts(shared, shard, &data, unknown) => Err(fault),
+                // This node has applied a split: what was sent by the old map is done, or never will be.
+                () = journey.moved(shared, keyspace, &span.start, &plot) => Err(Code::EpochMismatch.into()),
+            }
+        };
         let fault = tokio::select! {
             biased;
             applied = &mut outcome => {
@@ -69,13 +79,17 @@ pub(crate) async fn propose(
                 if applied.is_ok() {
                     guard.is_done();
                 }
-                return Ok((shard, applied?));
+                return applied;
             }
-            fault = attempts => fault,
-            // This node has applied a split: what was sent by the old map is done, or never will be.
-            () = journey.moved(shared, keyspace, &span.start, &plot) => Code::EpochMismatch.into(),
+            answered = attempts => match answered {
+                Ok(applied) => {
+                    shared.meters.proposal(None);
+                    return Ok(applied);
+                }
+                Err(fault) => fault,
+            },
         };
-        if fault.code != Code::EpochMismatch {
+        if !is_astray(fault.code) {
             shared.meters.proposal(Some(fault.code));
             return Err(told(fault, true));
         }

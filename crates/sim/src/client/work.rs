@@ -146,7 +146,7 @@ impl Client {
                 Command::Compact { revision: Revision((newest - 15).max(1)) }
             }
             Ask::Make { name } if sky.settings.sharded.is_some() => {
-                Command::CreateSharded { name: name.clone(), split_at: Vec::new() }
+                Command::CreateSharded { name: name.clone(), split_at: Vec::new(), replicas: 0 }
             }
             Ask::Make { name } => Command::CreateKeyspace { name: name.clone() },
         };

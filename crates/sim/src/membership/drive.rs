@@ -58,7 +58,7 @@ pub(super) fn order(stage: &mut Stage, nodes: &mut [Node]) {
     let now = stage.now;
     for node in nodes.iter_mut().filter(|node| node.paused_until <= now) {
         let Some(replica) = &node.replica else { continue };
-        match region::next_step(&replica.status(), &wanted) {
+        match region::next_step(&replica.status(), &wanted, 0) {
             None => {}
             Some(Step::Change(change)) => node.change(stage, change),
             Some(Step::Transfer(to)) => node.transfer(stage, to),

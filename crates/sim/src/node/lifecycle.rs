@@ -355,6 +355,8 @@ pub(super) fn initialize(running: &mut Running, sky: &mut Sky) {
             client_address: String::new(),
             part: Part::Voter,
             phase: Phase::Member,
+            zone: String::new(),
+            is_draining: false,
         })
         .collect();
     let cluster = ClusterId(u128::from(sky.random.next() | 1));

@@ -1,6 +1,8 @@
 //! What `node::sharded` and its share of `node::lifecycle` and `node::snapshots` do: regions of a sharded
 //! keyspace come to be, are split, and are told of.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use consensus::SnapshotMeta;
 use region::Plot;
@@ -28,7 +30,8 @@ pub(crate) fn home(machine: &Machine, region: RegionId) -> RegionId {
 /// A region as a split made it, which is in no directory yet.
 fn split_record(region: RegionId, applied: &Applied, shape: &Shape) -> RegionRecord {
     let nodes = applied.conf_state.voters.iter().map(|peer| peer.node());
-    let record = RegionRecord::born(region, shape.keyspace, nodes).owning(shape.range.clone());
+    let record = RegionRecord::born(region, shape.keyspace, nodes)
+        .owning(shape.range.clone(), BTreeSet::new());
     RegionRecord { epoch: applied.epoch, first: Vec::new(), ..record }
 }
 

@@ -142,6 +142,8 @@ impl<'a> Rights<'a> {
             | Command::CreateMachine { .. }
             | Command::CreateSharded { .. }
             | Command::PlanSplit { .. }
+            | Command::Place { .. }
+            | Command::DrainNode { .. }
             | Command::Split { .. }
             | Command::Auth(_) => false,
         }

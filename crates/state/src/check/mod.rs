@@ -32,8 +32,9 @@ pub fn check(command: &Command) -> Result<(), Fault> {
             check_keyspace_name(name)?;
             check_keyspace_name(machine)
         }
-        Command::CreateSharded { name, split_at } => {
+        Command::CreateSharded { name, split_at, replicas } => {
             check_keyspace_name(name)?;
+            check_replicas(*replicas)?;
             check_split_keys(split_at)
         }
         Command::PlanSplit { at, .. } | Command::Split { at, .. } => check_split_key(at),
@@ -57,8 +58,19 @@ pub fn check(command: &Command) -> Result<(), Fault> {
         | Command::IntroduceNode { .. }
         | Command::PromoteNode { .. }
         | Command::RemoveNode { .. }
+        | Command::Place { .. }
+        | Command::DrainNode { .. }
         | Command::RecordPeers { .. } => Ok(()),
     }
+}
+
+fn check_replicas(replicas: u32) -> Result<(), Fault> {
+    if replicas <= limits::REPLICAS {
+        return Ok(());
+    }
+    let detail =
+        format!("a region has at most {} replicas, or one on every node", limits::REPLICAS);
+    Err(Fault::new(Code::InvalidArgument, detail))
 }
 
 fn check_split_keys(split_at: &[Bytes]) -> Result<(), Fault> {

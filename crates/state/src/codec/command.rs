@@ -7,8 +7,8 @@ use super::VERSION;
 use super::auth::{get_auth, put_auth};
 use super::primitives::{CodecError, Cursor, Writer};
 use super::records::{
-    get_alarm, get_epoch, get_node, get_part, get_peer, put_alarm, put_epoch, put_node, put_part,
-    put_peers,
+    get_alarm, get_epoch, get_node, get_nodes, get_part, get_peer, put_alarm, put_epoch, put_node,
+    put_nodes, put_part, put_peers,
 };
 use super::request::{
     get_delete, get_put, get_range, get_txn, put_delete, put_put, put_range, put_txn,
@@ -39,6 +39,8 @@ const UPDATE_NODE: u8 = 25;
 const RECORD_PEERS: u8 = 26;
 const CREATE_SHARDED: u8 = 27;
 const PLAN_SPLIT: u8 = 28;
+const PLACE: u8 = 29;
+const DRAIN_NODE: u8 = 30;
 const EXECUTE: u8 = 32;
 const SPLIT: u8 = 33;
 const REGISTRY: u8 = 48;
@@ -167,6 +169,8 @@ fn put_command(out: &mut Writer, command: &Command) {
         | Command::PromoteNode { .. }
         | Command::RemoveNode { .. }
         | Command::UpdateNode { .. }
+        | Command::DrainNode { .. }
+        | Command::Place { .. }
         | Command::RecordPeers { .. } => put_membership(out, command),
         Command::CreateKeyspace { name } => {
             out.byte(CREATE_KEYSPACE);
@@ -177,13 +181,14 @@ fn put_command(out: &mut Writer, command: &Command) {
             out.bytes(name.as_bytes());
             out.bytes(machine.as_bytes());
         }
-        Command::CreateSharded { name, split_at } => {
+        Command::CreateSharded { name, split_at, replicas } => {
             out.byte(CREATE_SHARDED);
             out.bytes(name.as_bytes());
             out.number(split_at.len() as u64);
             for key in split_at {
                 out.bytes(key);
             }
+            out.number(u64::from(*replicas));
         }
         Command::PlanSplit { region, version, at } => {
             out.byte(PLAN_SPLIT);
@@ -247,6 +252,17 @@ fn put_membership(out: &mut Writer, command: &Command) {
             put_peers(out, peers);
             put_peers(out, learners);
         }
+        Command::Place { region, from, to } => {
+            out.byte(PLACE);
+            out.number(region.get());
+            put_nodes(out, from.iter());
+            put_nodes(out, to.iter());
+        }
+        Command::DrainNode { node, drain } => {
+            out.byte(DRAIN_NODE);
+            out.number(node.get());
+            out.flag(*drain);
+        }
         _ => {}
     }
 }
@@ -299,9 +315,17 @@ fn get_command(from: &mut Cursor) -> Result<Command, CodecError> {
         },
         CREATE_KEYSPACE => Command::CreateKeyspace { name: from.text()? },
         CREATE_MACHINE => Command::CreateMachine { name: from.text()?, machine: from.text()? },
-        CREATE_SHARDED => {
-            Command::CreateSharded { name: from.text()?, split_at: from.list(Cursor::bytes)? }
-        }
+        CREATE_SHARDED => Command::CreateSharded {
+            name: from.text()?,
+            split_at: from.list(Cursor::bytes)?,
+            replicas: from.small()?,
+        },
+        PLACE => Command::Place {
+            region: RegionId(from.number()?),
+            from: get_nodes(from)?,
+            to: get_nodes(from)?,
+        },
+        DRAIN_NODE => Command::DrainNode { node: NodeId(from.number()?), drain: from.flag()? },
         PLAN_SPLIT => Command::PlanSplit {
             region: RegionId(from.number()?),
             version: from.number()?,

@@ -1,5 +1,7 @@
 //! Records of the directory and of a replica's position.
 
+use std::collections::BTreeSet;
+
 use types::{ConfState, Epoch, KeyspaceId, NodeId, PeerId, RegionId};
 
 use super::primitives::{CodecError, Cursor, Writer};
@@ -21,6 +23,8 @@ pub(crate) fn put_node(out: &mut Writer, node: &NodeRecord) {
         Phase::Member => 1,
         Phase::Leaving => 2,
     });
+    out.bytes(node.zone.as_bytes());
+    out.flag(node.is_draining);
 }
 
 pub(crate) fn put_part(out: &mut Writer, part: Part) {
@@ -56,6 +60,8 @@ pub(crate) fn get_node(from: &mut Cursor) -> Result<NodeRecord, CodecError> {
             2 => Phase::Leaving,
             _ => return Err(from.error("a node in an unknown phase")),
         },
+        zone: from.text()?,
+        is_draining: from.flag()?,
     })
 }
 
@@ -66,6 +72,7 @@ pub(crate) fn put_keyspace(out: &mut Writer, keyspace: &KeyspaceRecord) {
     // Last, so that records without one stay as they were.
     if let Some(machine) = &keyspace.machine {
         out.bytes(machine.as_bytes());
+        out.number(u64::from(keyspace.replicas));
     }
 }
 
@@ -76,6 +83,7 @@ pub(crate) fn get_keyspace(from: &mut Cursor, custom: bool) -> Result<KeyspaceRe
         name: from.text()?,
         region: RegionId(from.number()?),
         machine: if custom { Some(from.text()?) } else { None },
+        replicas: if custom { from.small()? } else { 0 },
     })
 }
 
@@ -95,12 +103,25 @@ fn put_sharding(out: &mut Writer, sharding: &Sharding) {
     if let Some(plan) = &sharding.plan {
         put_plan(out, plan);
     }
+    put_nodes(out, sharding.placed.iter());
+}
+
+pub(crate) fn put_nodes<'a>(out: &mut Writer, nodes: impl ExactSizeIterator<Item = &'a NodeId>) {
+    out.number(nodes.len() as u64);
+    for node in nodes {
+        out.number(node.get());
+    }
+}
+
+pub(crate) fn get_nodes(from: &mut Cursor) -> Result<BTreeSet<NodeId>, CodecError> {
+    Ok(from.list(|from| Ok(NodeId(from.number()?)))?.into_iter().collect())
 }
 
 fn get_sharding(from: &mut Cursor) -> Result<Sharding, CodecError> {
     Ok(Sharding {
         birth: get_range(from)?,
         plan: if from.flag()? { Some(get_plan(from)?) } else { None },
+        placed: get_nodes(from)?,
     })
 }
 

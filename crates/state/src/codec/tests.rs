@@ -98,9 +98,14 @@ fn query() -> impl Strategy<Value = Query> {
     prop_oneof![range_request().prop_map(Query::Range), txn().prop_map(Query::Txn)]
 }
 
+fn nodes() -> impl Strategy<Value = std::collections::BTreeSet<NodeId>> {
+    proptest::collection::btree_set(any::<u64>().prop_map(NodeId), 0..4)
+}
+
 fn node() -> impl Strategy<Value = NodeRecord> {
-    (any::<u64>(), any::<u128>(), ".{0,8}", ".{0,8}", ".{0,8}", part(), 0_usize..3).prop_map(
-        |(id, identity, name, peer_address, client_address, part, phase)| NodeRecord {
+    let more = (".{0,8}", any::<bool>());
+    (any::<u64>(), any::<u128>(), ".{0,8}", ".{0,8}", ".{0,8}", part(), 0_usize..3, more).prop_map(
+        |(id, identity, name, peer_address, client_address, part, phase, more)| NodeRecord {
             id: NodeId(id),
             identity,
             name,
@@ -108,6 +113,8 @@ fn node() -> impl Strategy<Value = NodeRecord> {
             client_address,
             part,
             phase: [Phase::Joining, Phase::Member, Phase::Leaving][phase],
+            zone: more.0,
+            is_draining: more.1,
         },
     )
 }
@@ -207,6 +214,14 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(id, nodes)| Command::Initialize { cluster: ClusterId(id), nodes }),
         node().prop_map(|node| Command::RegisterNode(Box::new(node))),
         membership(),
+        (any::<u64>(), nodes(), nodes()).prop_map(|(region, from, to)| {
+            Command::Place { region: RegionId(region), from, to }
+        }),
+        any::<(u64, bool)>()
+            .prop_map(|(node, drain)| Command::DrainNode { node: NodeId(node), drain }),
+        (".{0,20}", proptest::collection::vec(bytes(), 0..3), any::<u32>()).prop_map(
+            |(name, split_at, replicas)| Command::CreateSharded { name, split_at, replicas }
+        ),
         ".{0,20}".prop_map(|name| Command::CreateKeyspace { name }),
         (".{0,20}", ".{0,9}").prop_map(|(name, machine)| Command::CreateMachine { name, machine }),
         bytes().prop_map(|data| Command::Execute { data }),
@@ -258,7 +273,8 @@ fn response() -> impl Strategy<Value = Response> {
         (any::<u32>(), ".{0,8}", any::<u64>(), proptest::option::of(".{0,8}")).prop_map(
             |(id, name, region, machine)| {
                 let (id, region) = (KeyspaceId(id), RegionId(region));
-                Response::Keyspace(KeyspaceRecord { id, name, region, machine })
+                let replicas = if machine.is_some() { id.get() % 8 } else { 0 };
+                Response::Keyspace(KeyspaceRecord { id, name, region, machine, replicas })
             }
         ),
         bytes().prop_map(Response::Executed),

@@ -29,7 +29,8 @@ impl DirectoryMachine {
             ));
         }
         // What it is to be is not for itself to say.
-        let node = NodeRecord { part: known.part, phase: known.phase, ..node.clone() };
+        let (part, phase, is_draining) = (known.part, known.phase, known.is_draining);
+        let node = NodeRecord { part, phase, is_draining, ..node.clone() };
         if *known == node {
             return Ok((Response::Done, false));
         }
@@ -66,6 +67,8 @@ impl DirectoryMachine {
             client_address: String::new(),
             part,
             phase: Phase::Joining,
+            zone: String::new(),
+            is_draining: false,
         };
         self.put_node(node.clone(), batch);
         self.put_cluster(batch);
@@ -143,6 +146,16 @@ impl DirectoryMachine {
         self.put_node(NodeRecord { phase: Phase::Leaving, ..known }, batch);
         self.bury(batch);
         Ok((Response::Done, true))
+    }
+
+    pub(super) fn drain_node(&mut self, node: NodeId, drain: bool, batch: &mut Batch) -> Answer {
+        let known = self.known(node)?.clone();
+        if known.is_draining == drain {
+            return Ok((Response::Node(known), false));
+        }
+        let changed = NodeRecord { is_draining: drain, ..known };
+        self.put_node(changed.clone(), batch);
+        Ok((Response::Node(changed), true))
     }
 
     pub(super) fn update_node(&mut self, node: NodeId, address: &str, batch: &mut Batch) -> Answer {

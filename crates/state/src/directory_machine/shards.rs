@@ -1,10 +1,12 @@
 //! Sharded keyspaces: which regions share a keyspace's keys, and which are going to be split.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bytes::Bytes;
 use types::{Batch, Code, Epoch, Fault, KeyRange, KeyspaceId, NodeId, PeerId, RegionId, limits};
 
 use super::DirectoryMachine;
-use crate::directory::{KeyspaceRecord, RegionRecord, Sharding, SplitPlan};
+use crate::directory::{KeyspaceRecord, Part, Phase, RegionRecord, Sharding, SplitPlan};
 use crate::response::Response;
 use crate::sharded::MACHINE;
 
@@ -15,6 +17,7 @@ impl DirectoryMachine {
         &mut self,
         name: &str,
         split_at: &[Bytes],
+        replicas: u32,
         batch: &mut Batch,
     ) -> Answer {
         crate::check::check_keyspace_name(name)?;
@@ -29,19 +32,95 @@ impl DirectoryMachine {
             name: name.to_owned(),
             region: RegionId(self.last_region + 1),
             machine: Some(MACHINE.to_owned()),
+            replicas,
         };
+        let mut counts = self.replicas_by_node();
         let starts = std::iter::once(Bytes::new()).chain(split_at.iter().cloned());
         let ends = split_at.iter().cloned().map(Some).chain([None]);
         for (start, end) in starts.zip(ends) {
             self.last_region += 1;
-            let home = self.where_to_be_born();
+            let home = self.home_of_few(replicas, &mut counts);
+            let placed = if replicas == 0 { BTreeSet::new() } else { home.clone() };
             let record = RegionRecord::born(RegionId(self.last_region), keyspace.id, home);
-            self.put_region(record.owning(KeyRange { start, end }), batch);
+            self.put_region(record.owning(KeyRange { start, end }, placed), batch);
         }
         self.put_keyspace(&keyspace, batch);
         self.put_cluster(batch);
         self.must_be_tiled(keyspace.id);
         Ok((Response::Keyspace(keyspace), true))
+    }
+
+    /// Where a new region's replicas vote from the beginning, if it is to have so many (0: on all nodes): on
+    /// the nodes with the fewest, and not on those that are to be rid of them, if there are enough others.
+    fn home_of_few(&self, replicas: u32, counts: &mut BTreeMap<NodeId, u64>) -> BTreeSet<NodeId> {
+        let mut homes = self.where_to_be_born();
+        if replicas == 0 {
+            return homes.into_iter().collect();
+        }
+        homes.sort_by_cached_key(|node| {
+            let drains = self.directory.nodes.get(node).is_some_and(|node| node.is_draining);
+            (drains, counts.get(node).copied(), *node)
+        });
+        homes.truncate(usize::try_from(replicas).unwrap_or(usize::MAX));
+        for node in &homes {
+            *counts.entry(*node).or_default() += 1;
+        }
+        homes.into_iter().collect()
+    }
+
+    /// How many replicas of regions of sharded keyspaces are on each node.
+    fn replicas_by_node(&self) -> BTreeMap<NodeId, u64> {
+        let mut counts = BTreeMap::new();
+        let regions = self.directory.regions.values().filter(|it| it.sharding.is_some());
+        for (_, node) in regions.flat_map(|region| &region.peers) {
+            *counts.entry(*node).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The wish where a region's replicas are to be. Nodes that leave or are to be rid of theirs may be kept,
+    /// but not chosen.
+    pub(super) fn place(
+        &mut self,
+        region: RegionId,
+        from: &BTreeSet<NodeId>,
+        to: &BTreeSet<NodeId>,
+        batch: &mut Batch,
+    ) -> Answer {
+        let known = self.directory.regions.get(&region).ok_or(Code::RegionNotFound)?;
+        let Some(sharding) = &known.sharding else {
+            return Err(Fault::new(
+                Code::Unsupported,
+                "only regions of sharded keyspaces are placed",
+            ));
+        };
+        if sharding.placed == *to {
+            return Ok((Response::Done, false));
+        }
+        if sharding.placed != *from {
+            return Err(Fault::new(
+                Code::EpochMismatch,
+                "the region was placed otherwise meanwhile",
+            ));
+        }
+        let serves = |node: &NodeId| {
+            let node = self.directory.nodes.get(node);
+            node.is_some_and(|it| it.phase == Phase::Member && it.part == Part::Voter)
+        };
+        if let Some(node) = to.difference(from).find(|node| !serves(node)) {
+            let detail = format!("node {node} is no member that votes");
+            return Err(Fault::new(Code::InvalidArgument, detail));
+        }
+        if !to.iter().any(serves) {
+            let detail = "a region's replicas are on at least one member that votes and stays";
+            return Err(Fault::new(Code::InvalidArgument, detail));
+        }
+        let placed = to.clone();
+        let mut record = known.clone();
+        let sharding = Sharding { placed, ..*sharding.clone() };
+        record.sharding = Some(Box::new(sharding));
+        self.put_region(record, batch);
+        Ok((Response::Done, true))
     }
 
     /// Hands out the number of the region that a split will make. There is one plan at a time, for one
@@ -66,12 +145,12 @@ impl DirectoryMachine {
         if !known.range.contains(at) || *at == known.range.start {
             return Err(Fault::new(Code::InvalidArgument, "the key lies not inside of the region"));
         }
-        let birth = sharding.birth.clone();
+        let sharding = *sharding.clone();
         let mut record = known.clone();
         self.must_have_room_for(1)?;
         self.last_region += 1;
         let plan = SplitPlan { at: at.clone(), child: RegionId(self.last_region) };
-        record.sharding = Some(Box::new(Sharding { birth, plan: Some(plan.clone()) }));
+        record.sharding = Some(Box::new(Sharding { plan: Some(plan.clone()), ..sharding }));
         self.put_region(record, batch);
         self.put_cluster(batch);
         Ok((Response::Planned(plan), true))
@@ -98,10 +177,10 @@ impl DirectoryMachine {
             ..RegionRecord::born(plan.child, known.keyspace, std::iter::empty::<NodeId>())
         };
         let range = KeyRange { start: plan.at.clone(), end: ranges.1 };
-        self.put_region(child.owning(range), batch);
+        self.put_region(child.owning(range, sharding.placed.clone()), batch);
         let mut parent = known.clone();
         parent.range = KeyRange { start: ranges.0, end: Some(plan.at) };
-        parent.sharding = Some(Box::new(Sharding { birth: sharding.birth.clone(), plan: None }));
+        parent.sharding = Some(Box::new(Sharding { plan: None, ..*sharding.clone() }));
         Some(parent)
     }
 

@@ -175,6 +175,8 @@ impl Machine {
             | Command::CreateMachine { .. }
             | Command::CreateSharded { .. }
             | Command::PlanSplit { .. }
+            | Command::Place { .. }
+            | Command::DrainNode { .. }
             | Command::Auth(_) => {
                 Ok(Err(Fault::new(Code::Unsupported, "only the meta region keeps a directory")))
             }

@@ -3,6 +3,7 @@
 //! which. Only the newest version of a key is kept: no history, so no compaction, and no index in memory.
 
 mod apply;
+pub mod farewell;
 mod lens;
 mod read;
 mod record;

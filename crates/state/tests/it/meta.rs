@@ -19,6 +19,8 @@ fn the_directory_goes_through_the_same_machine() {
         client_address: String::new(),
         part: Part::Voter,
         phase: Phase::Member,
+        zone: String::new(),
+        is_draining: false,
     };
     let first = meta.apply(None, Command::Initialize { cluster: ClusterId(9), nodes: vec![node] });
     assert!(first.directory_changed && first.outcome.result == Ok(Response::Done));
@@ -57,6 +59,8 @@ fn named(id: u64) -> NodeRecord {
         client_address: String::new(),
         part: Part::Voter,
         phase: Phase::Member,
+        zone: String::new(),
+        is_draining: false,
     }
 }
 
@@ -205,6 +209,7 @@ fn a_split_is_planned_once_for_a_version_and_the_map_has_no_gap_at_any_time() {
     let make = |split_at: &[&'static str]| Command::CreateSharded {
         name: "wide".to_owned(),
         split_at: split_at.iter().map(|key| (*key).into()).collect(),
+        replicas: 0,
     };
     assert_eq!(code(meta.apply(None, make(&["m", "c"])).outcome), Code::InvalidArgument);
     let made = meta.apply(None, make(&["c", "m"])).outcome.result.unwrap();

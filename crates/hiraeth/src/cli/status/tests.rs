@@ -49,7 +49,12 @@ fn answer(node: u64, silent: [u64; 3], regions: Vec<RegionInfo>) -> NodeStatusRe
         node,
         version: "1.0".to_owned(),
         nodes: (1..=3).map(info).collect(),
-        keyspaces: vec![Keyspace { id: 1, name: "default".to_owned(), region: 2, sharded: false }],
+        keyspaces: vec![Keyspace {
+            id: 1,
+            name: "default".to_owned(),
+            region: 2,
+            ..Keyspace::default()
+        }],
         regions,
         seen: (1..=3).map(|id| seen(id, silent[usize::try_from(id).unwrap() - 1])).collect(),
         health: Some(NodeHealth { data_dir: "/data".to_owned(), ..NodeHealth::default() }),

@@ -11,6 +11,7 @@ mod leases;
 mod limits;
 mod liveness;
 mod members;
+mod moves;
 mod observers;
 mod proxy;
 mod read_modes;

@@ -37,7 +37,7 @@ fn regions(handle: &Handle, keyspace: KeyspaceId) -> Vec<RegionId> {
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_that_go_on_lose_nothing_and_repeat_nothing_through_splits_and_restarts() {
     let mut cluster = Cluster::start(3, |_| ()).await;
-    let made = cluster.handle(0).create_sharded_keyspace("wide", Vec::new()).await.unwrap();
+    let made = cluster.handle(0).create_sharded_keyspace("wide", Vec::new(), 3).await.unwrap();
     let keyspace = made.id;
     for handle in cluster.handles() {
         until("the keyspace", || async { handle.keyspace(Some("wide")).is_ok() }).await;
@@ -117,7 +117,7 @@ async fn writers_that_go_on_lose_nothing_and_repeat_nothing_through_splits_and_r
 async fn a_region_that_grows_is_split_by_itself_where_half_of_it_lies() {
     let cluster = Cluster::start(1, |config| config.split_keys = 200).await;
     let handle = cluster.handle(0);
-    let keyspace = handle.create_sharded_keyspace("wide", Vec::new()).await.unwrap().id;
+    let keyspace = handle.create_sharded_keyspace("wide", Vec::new(), 3).await.unwrap().id;
     for at in 0..500 {
         handle.propose(keyspace, put(&format!("{at:04}"), "x")).await.unwrap();
     }
@@ -143,7 +143,7 @@ async fn what_a_sharded_keyspace_does_not_do_is_refused_in_words() {
     let cluster = Cluster::start(1, |_| ()).await;
     let handle = cluster.handle(0);
     let split_at = vec![Bytes::from("h"), Bytes::from("p")];
-    let made = handle.create_sharded_keyspace("wide", split_at.clone()).await.unwrap();
+    let made = handle.create_sharded_keyspace("wide", split_at.clone(), 3).await.unwrap();
     let keyspace = made.id;
     assert!(made.is_sharded() && regions(&handle, keyspace).len() == 3);
     for key in ["a", "h", "o", "p", "z"] {
@@ -182,10 +182,10 @@ async fn what_a_sharded_keyspace_does_not_do_is_refused_in_words() {
     assert_eq!(refused("h").await, Code::InvalidArgument);
     let ordered = handle.split(KeyspaceId::DEFAULT, "h".into()).await.unwrap_err();
     assert_eq!(ordered.code, Code::Unsupported);
-    let again = handle.create_sharded_keyspace("wide", Vec::new()).await.unwrap_err();
+    let again = handle.create_sharded_keyspace("wide", Vec::new(), 3).await.unwrap_err();
     assert_eq!(again.code, Code::KeyspaceExists);
     let unsorted = split_at.into_iter().rev().collect();
-    let unsorted = handle.create_sharded_keyspace("other", unsorted).await.unwrap_err();
+    let unsorted = handle.create_sharded_keyspace("other", unsorted, 3).await.unwrap_err();
     assert_eq!(unsorted.code, Code::InvalidArgument);
     cluster.stop_all().await;
 }
@@ -194,7 +194,7 @@ async fn what_a_sharded_keyspace_does_not_do_is_refused_in_words() {
 async fn who_missed_the_splits_and_who_joins_after_them_get_every_region_by_snapshot() {
     let mut cluster = Cluster::start(3, |config| config.log_keep_entries = 5).await;
     let handle = cluster.handle(0);
-    let keyspace = handle.create_sharded_keyspace("wide", Vec::new()).await.unwrap().id;
+    let keyspace = handle.create_sharded_keyspace("wide", Vec::new(), 0).await.unwrap().id;
     let write = async |handle: &Handle, round: usize| {
         for at in 0..60 {
             let command = put(&format!("{at:02}"), round.to_string());
@@ -252,7 +252,7 @@ async fn who_missed_the_splits_and_who_joins_after_them_get_every_region_by_snap
 async fn the_regions_of_a_keyspace_are_led_by_all_nodes_alike_also_after_one_was_away() {
     let mut cluster = Cluster::start(3, |_| ()).await;
     let at: Vec<Bytes> = (1..12).map(|at| Bytes::from(format!("{at:02}"))).collect();
-    let made = cluster.handle(0).create_sharded_keyspace("wide", at).await.unwrap();
+    let made = cluster.handle(0).create_sharded_keyspace("wide", at, 3).await.unwrap();
     let all: Vec<RegionId> = regions(&cluster.handle(0), made.id);
     assert_eq!(all.len(), 12);
     // What a node says of a region that it leads; 12 over how many lead some.

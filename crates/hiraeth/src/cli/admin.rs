@@ -1,0 +1,149 @@
+//! `hiraeth admin`.
+
+use std::io::Write;
+
+use client::Client;
+use client::native::NodeInfo;
+use serde::Serialize;
+
+use super::failure::{Done, EXIT_CODES, Usage};
+use super::output::{Format, line, out};
+use super::remote::Remote;
+use super::table::Table;
+
+/// Look after a cluster.
+#[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// The servers of the cluster. They are named by name or by number.
+    #[command(subcommand)]
+    Node(NodeCommand),
+}
+
+#[derive(clap::Subcommand)]
+enum NodeCommand {
+    /// List the servers, and how many replicas of sharded keyspaces each has.
+    ///
+    /// JSON: an array of objects `{id, name, peer_address, client_address, zone, phase, learner, draining,
+    /// replicas}`.
+    List,
+    /// Have the replicas of sharded keyspaces leave a server, which stays a member: before work on it. They
+    /// go one after the other; `list` shows how far that is.
+    Drain {
+        /// Which server.
+        node: String,
+    },
+    /// Let a server that was drained have replicas again.
+    Fill {
+        /// Which server.
+        node: String,
+    },
+    /// Remove a server for good: its replicas go to others, and then it is no member any more and stops.
+    /// Exit code 5 if that takes longer than some seconds; it goes on then.
+    Remove {
+        /// Which server.
+        node: String,
+    },
+}
+
+#[derive(Serialize)]
+struct JsonNode<'a> {
+    id: u64,
+    name: &'a str,
+    peer_address: &'a str,
+    client_address: &'a str,
+    zone: &'a str,
+    phase: &'a str,
+    learner: bool,
+    draining: bool,
+    replicas: u64,
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
+    let client = arguments.remote.client()?;
+    let Command::Node(command) = arguments.command;
+    let nodes = match command {
+        NodeCommand::List => client.any_node_status().await?.nodes,
+        NodeCommand::Drain { node } => vec![drain(&client, &node, true).await?],
+        NodeCommand::Fill { node } => vec![drain(&client, &node, false).await?],
+        NodeCommand::Remove { node } => {
+            let node = find(&client, &node).await?;
+            if client.remove_node(node.id).await? {
+                return Ok(Done::Well);
+            }
+            eprintln!("{} is on its way out: its replicas still go", label(&node));
+            return Ok(Done::Code(5));
+        }
+    };
+    let mut out = out();
+    match arguments.remote.output {
+        Format::Table => table(&nodes).print(&mut out)?,
+        Format::Json => line(&mut out, &nodes.iter().map(json).collect::<Vec<_>>())?,
+    }
+    out.flush()?;
+    Ok(Done::Well)
+}
+
+async fn drain(client: &Client, name: &str, drain: bool) -> anyhow::Result<NodeInfo> {
+    let node = find(client, name).await?;
+    client.drain_node(node.id, drain).await?;
+    // With how many replicas it has.
+    find(client, name).await
+}
+
+async fn find(client: &Client, name: &str) -> anyhow::Result<NodeInfo> {
+    let nodes = client.any_node_status().await?.nodes;
+    let is_it = |node: &&NodeInfo| node.name == name || node.id.to_string() == name;
+    let names: Vec<_> = nodes.iter().map(label).collect();
+    let found = nodes.iter().find(is_it).cloned();
+    found.ok_or_else(|| {
+        Usage(format!("there is no server {name:?}; there are {}", names.join(", "))).into()
+    })
+}
+
+fn label(node: &NodeInfo) -> String {
+    if node.name.is_empty() { node.id.to_string() } else { node.name.clone() }
+}
+
+fn json(node: &NodeInfo) -> JsonNode<'_> {
+    JsonNode {
+        id: node.id,
+        name: &node.name,
+        peer_address: &node.peer_address,
+        client_address: &node.client_address,
+        zone: &node.zone,
+        phase: &node.phase,
+        learner: node.learner,
+        draining: node.draining,
+        replicas: node.replicas,
+    }
+}
+
+fn table(nodes: &[NodeInfo]) -> Table {
+    let mut table = Table::new(&["ID", "NAME", "PEER", "ZONE", "STATE", "REPLICAS"]);
+    for node in nodes {
+        let or = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        let state = match (node.draining, node.learner) {
+            (true, _) => format!("{}, draining", node.phase),
+            (false, true) => format!("{}, learner", node.phase),
+            (false, false) => node.phase.clone(),
+        };
+        table.row([
+            node.id.to_string(),
+            or(&node.name),
+            node.peer_address.clone(),
+            or(&node.zone),
+            state,
+            node.replicas.to_string(),
+        ]);
+    }
+    table
+}

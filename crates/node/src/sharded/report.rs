@@ -1,0 +1,215 @@
+//! What a node tells the leader of the meta region of the regions it leads, and what it is told to do: to
+//! hand some of them over. Nothing of it is kept: a new leader of the meta region hears it all again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use env::Moment;
+use tokio::time::{sleep, timeout};
+use types::{Code, Fault, NodeId, RegionId, limits};
+
+use super::overview::Led;
+use crate::forward::{ask_node, malformed};
+use crate::frame::Question;
+use crate::poller::ToPoller;
+use crate::shared::Shared;
+use crate::varint;
+
+/// Between two reports; a handover that was begun is over by then, or given up.
+pub(super) const REPORT: Duration = Duration::from_secs(2);
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// A report with everything; behind it the regions.
+const ALL: u8 = 1;
+/// One that says the same as the last one did.
+const SAME: u8 = 2;
+
+/// Runs as long as the node.
+pub(crate) async fn report(shared: Arc<Shared>) {
+    // What was told last, and to whom.
+    let mut told: Option<(NodeId, Bytes)> = None;
+    let mut busy = Busy::default();
+    loop {
+        sleep(REPORT).await;
+        let Some(meta) = shared.shard(RegionId::META) else { continue };
+        let Some(leader) = meta.leadership().leader else { continue };
+        let regions = busy.led(&shared);
+        if leader == shared.node() {
+            told = None;
+            let now = shared.clock.now();
+            shared.sharding.overview.lock().hear(leader, now, Some(regions));
+            carry_out(&shared, shared.sharding.handovers(&shared, leader));
+            continue;
+        }
+        let all = encode(&regions);
+        let nothing = regions.is_empty() && told.is_none();
+        if nothing {
+            continue;
+        }
+        let is_same = told.as_ref().is_some_and(|(to, last)| *to == leader && *last == all);
+        let body = if is_same { Bytes::from_static(&[SAME]) } else { all.clone() };
+        let asked = ask_node(&shared, RegionId::META, leader, Question::Report, body);
+        match timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(Code::Timeout.into())) {
+            Ok(answer) => {
+                // One that leads nothing has said so, and is silent from here on.
+                told = (!regions.is_empty()).then_some((leader, all));
+                match decode_handovers(answer) {
+                    Some(handovers) => carry_out(&shared, handovers),
+                    None => tracing::debug!(%leader, "an answer to a report makes no sense"),
+                }
+            }
+            Err(fault) => {
+                tracing::debug!(%leader, %fault, "a report was not heard");
+                told = None;
+            }
+        }
+    }
+}
+
+/// The leader of the meta region hears of another node's regions.
+pub(crate) fn answer_report(
+    shared: &Shared,
+    from: NodeId,
+    mut body: Bytes,
+) -> Result<Bytes, Fault> {
+    let leads = shared.shard(RegionId::META).is_some_and(|meta| meta.leadership().here);
+    if !leads {
+        return Err(Code::NotLeader.into());
+    }
+    if body.is_empty() {
+        return Err(malformed());
+    }
+    let regions = match body.split_to(1)[0] {
+        ALL => Some(decode(body).ok_or_else(malformed)?),
+        SAME => None,
+        _ => return Err(malformed()),
+    };
+    let now = shared.clock.now();
+    if !shared.sharding.overview.lock().hear(from, now, regions) {
+        return Err(Fault::new(Code::EpochMismatch, "nothing was told before"));
+    }
+    let mut answer = Vec::new();
+    for (region, to) in shared.sharding.handovers(shared, from) {
+        varint::put(&mut answer, region.get());
+        varint::put(&mut answer, to.get());
+    }
+    Ok(answer.into())
+}
+
+fn decode_handovers(mut answer: Bytes) -> Option<Vec<(RegionId, NodeId)>> {
+    let mut handovers = Vec::new();
+    while !answer.is_empty() && handovers.len() < limits::REGIONS {
+        let region = RegionId(varint::get(&mut answer)?);
+        handovers.push((region, NodeId(varint::get(&mut answer)?)));
+    }
+    Some(handovers)
+}
+
+fn carry_out(shared: &Shared, handovers: Vec<(RegionId, NodeId)>) {
+    for (region, to) in handovers {
+        tracing::debug!(%region, %to, "another node is to lead the region");
+        shared.poller(region).push(ToPoller::HandOver { region, to });
+    }
+}
+
+/// How much was asked of each region, to tell how much is.
+#[derive(Default)]
+struct Busy {
+    at: Option<Moment>,
+    requests: BTreeMap<RegionId, u64>,
+}
+
+impl Busy {
+    /// The regions of sharded keyspaces that are led here.
+    fn led(&mut self, shared: &Shared) -> Vec<Led> {
+        let now = shared.clock.now();
+        let since = self.at.replace(now).map_or(Duration::ZERO, |at| now.since(at));
+        let before = std::mem::take(&mut self.requests);
+        let shards = shared.shards();
+        let led = shards.iter().filter(|(_, shard)| shard.is_sharded && shard.leadership().here);
+        led.filter_map(|(region, shard)| {
+            let requests = shard.requests();
+            self.requests.insert(*region, requests);
+            let new = before.get(region).map_or(0, |known| requests.saturating_sub(*known));
+            let machine = shard.machine.try_read_for(Duration::from_millis(20))?;
+            let (shape, version) = (machine.shape()?, machine.applied().epoch.version);
+            Some(Led {
+                region: *region,
+                version,
+                keys: shape.keys,
+                bytes: shape.bytes,
+                load: per_second(new, since),
+            })
+        })
+        .collect()
+    }
+}
+
+/// In two digits: an idle region whose load is a little more or less is the same.
+fn per_second(count: u64, since: Duration) -> u64 {
+    let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX).max(1);
+    let exact = count.saturating_mul(1000) / millis;
+    let mut unit = 1;
+    while exact / unit >= 100 {
+        unit *= 10;
+    }
+    exact / unit * unit
+}
+
+fn encode(regions: &[Led]) -> Bytes {
+    let mut out = vec![ALL];
+    for led in regions {
+        let Led { region, version, keys, bytes, load } = *led;
+        for number in [region.get(), version, keys, bytes, load] {
+            varint::put(&mut out, number);
+        }
+    }
+    out.into()
+}
+
+fn decode(mut body: Bytes) -> Option<Vec<Led>> {
+    let mut regions = Vec::new();
+    while !body.is_empty() {
+        if regions.len() >= limits::REGIONS {
+            return None;
+        }
+        let mut number = || varint::get(&mut body);
+        regions.push(Led {
+            region: RegionId(number()?),
+            version: number()?,
+            keys: number()?,
+            bytes: number()?,
+            load: number()?,
+        });
+    }
+    Some(regions)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use types::RegionId;
+
+    use super::{Led, decode, encode, per_second};
+
+    #[test]
+    fn a_report_is_read_as_it_was_written_and_rubbish_is_none() {
+        let led =
+            |region| Led { region: RegionId(region), version: 3, keys: 1 << 40, bytes: 7, load: 0 };
+        let regions = vec![led(4), led(u64::MAX)];
+        let bytes = encode(&regions);
+        assert_eq!(decode(bytes.slice(1..)), Some(regions));
+        assert_eq!(decode(bytes.slice(1..bytes.len() - 1)), None);
+    }
+
+    #[test]
+    fn loads_are_told_in_two_digits() {
+        let told = [0, 99, 104, 12_345].map(|count| per_second(count, Duration::from_secs(1)));
+        assert_eq!(told, [0, 99, 100, 12_000]);
+        assert_eq!(per_second(5, Duration::ZERO), 5000);
+    }
+}
