@@ -25,6 +25,16 @@ async fn a_sharded_keyspace_is_made_split_read_and_there_after_a_kill() {
     let previous = ["kv", "watch", "a", "--previous", "--keyspace", "wide"];
     assert!(run(&previous).failed(2).contains("sharded"));
     assert!(run(&["keyspace", "split", "default", "--at", "p"]).failed(2).contains("sharded"));
+    let nodes = json(&["admin", "node", "list"]);
+    let wanted = serde_json::json!({ "phase": "member", "draining": false, "replicas": 3 });
+    for (field, wanted) in wanted.as_object().unwrap() {
+        assert_eq!(&nodes[0][field], wanted, "{field}");
+    }
+    // There is no other server for its replicas: they stay.
+    let name = nodes[0]["name"].as_str().unwrap();
+    assert_eq!(json(&["admin", "node", "drain", name])[0]["draining"], true);
+    assert_eq!(json(&["admin", "node", "fill", name])[0]["replicas"], 3);
+    assert!(run(&["admin", "node", "drain", "nobody"]).failed(2).contains(name));
     // More than a page, over several regions: each page is as of its own moment.
     for first in ["b", "n"] {
         let puts: Vec<_> = (100..180).map(|number| format!("put {first}{number} x")).collect();
