@@ -60,6 +60,21 @@ impl Client {
         answer.await?.node.ok_or(Error::Malformed("a server was drained, but which is missing"))
     }
 
+    /// Adds a server, which is to be started then so that it joins: its peers will reach it at `address`,
+    /// `host:port`. It votes as soon as it caught up.
+    ///
+    /// # Errors
+    /// The address is taken, a server is not heard; no answer, and then perhaps [`Error::outcome_unknown`].
+    pub async fn add_node(&self, address: &str) -> Result<u64, Error> {
+        let peer_ur_ls = vec![format!("http://{address}")];
+        let message = pb::MemberAddRequest { peer_ur_ls, is_learner: false };
+        let answer = self.call(Repeat::IfNotDone, message, |channel, request| async move {
+            ClusterClient::new(channel).member_add(request).await
+        });
+        let member = answer.await?.member;
+        member.map(|it| it.id).ok_or(Error::Malformed("a server was added, but which is missing"))
+    }
+
     /// Removes a server for good; answers whether it has gone already. If not, its replicas still go one
     /// after the other.
     ///

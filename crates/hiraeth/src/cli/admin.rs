@@ -35,6 +35,11 @@ enum NodeCommand {
     /// JSON: an array of objects `{id, name, peer_address, client_address, zone, phase, learner, draining,
     /// replicas}`.
     List,
+    /// Add a server; then start it with `hiraeth serve --join` and the peer addresses of the others.
+    Add {
+        /// Where its peers will reach it, host:port.
+        address: String,
+    },
     /// Have the replicas of sharded keyspaces leave a server, which stays a member: before work on it. They
     /// go one after the other; `list` shows how far that is.
     Drain {
@@ -72,6 +77,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
     let Command::Node(command) = arguments.command;
     let nodes = match command {
         NodeCommand::List => client.any_node_status().await?.nodes,
+        NodeCommand::Add { address } => {
+            let id = client.add_node(&address).await?;
+            vec![find(&client, &id.to_string()).await?]
+        }
         NodeCommand::Drain { node } => vec![drain(&client, &node, true).await?],
         NodeCommand::Fill { node } => vec![drain(&client, &node, false).await?],
         NodeCommand::Remove { node } => {

@@ -56,6 +56,10 @@ impl Handle {
             };
             let (region, version, owned) = owner;
             let shard = self.shared.shard(region);
+            let leader = match &shard {
+                Some(shard) => shard.leadership().leader,
+                None => self.shared.sharding.leader_of(region),
+            };
             let record = directory.regions.get(&region).or(shard.as_deref().map(|it| &it.record));
             let nodes = record.iter().flat_map(|record| &record.peers).map(|(_, node)| *node);
             let led = shard.as_ref().map(|shard| shard.leadership());
@@ -63,7 +67,7 @@ impl Handle {
                 region,
                 version,
                 range: rest.shared_with(&owned),
-                leader: led.as_ref().and_then(|led| led.leader),
+                leader,
                 term: led.map_or(Term(0), |led| led.term),
                 nodes: nodes.collect::<BTreeSet<_>>().into_iter().collect(),
             });

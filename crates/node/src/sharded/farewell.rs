@@ -59,6 +59,10 @@ fn leave(shared: &Arc<Shared>, shard: &Arc<Shard>) {
             let shape = machine.shape().cloned();
             machine.retire();
             drop(machine);
+            if let Err(gone) = shard.broken() {
+                // Whoever watches goes on where the region is.
+                blocking.hub.close_region(region, &gone);
+            }
             note(&blocking, region, shape.as_ref()).map(|()| shape)
         });
         match noted.await {

@@ -86,7 +86,7 @@ impl Sharding {
     }
 
     /// Who led a region that is not here.
-    pub(super) fn leader_of(&self, region: RegionId) -> Option<NodeId> {
+    pub(crate) fn leader_of(&self, region: RegionId) -> Option<NodeId> {
         self.leaders.lock().get(&region).copied()
     }
 
