@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod ledger;
+mod life;
 mod nemesis;
 mod options;
 mod place;

@@ -16,6 +16,9 @@ pub(crate) enum Scenario {
     Partition,
     /// All of it by turns, from the seed.
     Mix,
+    /// Five servers with a sharded keyspace that grows; servers are added, drained, lost for good and
+    /// come back, while everything is read and written. Not one of all; it takes minutes.
+    Life,
     /// Peers that send garbage or belong elsewhere, failing disks, a clock that jumps.
     BadInput,
 }
@@ -28,6 +31,7 @@ impl Scenario {
             Self::Pause => "pause",
             Self::Partition => "partition",
             Self::Mix => "mix",
+            Self::Life => "life",
             Self::BadInput => "bad-input",
         }
     }
@@ -82,6 +86,12 @@ pub(crate) struct Options {
     /// Keep the folders, whatever happens.
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Of life: MiB of keys and values that are written first, about.
+    #[arg(long, default_value_t = 256)]
+    pub(crate) mib: u64,
+    /// Of life: MiB from which on a region is split.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) split_mib: u64,
     /// Set by the supervisor: the prefix of the namespaces this process runs in.
     #[arg(long, hide = true)]
     pub(crate) inside: Option<String>,
@@ -90,7 +100,8 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn scenarios(&self) -> Vec<Scenario> {
         if self.scenario.is_empty() {
-            Scenario::value_variants().to_vec()
+            let all = Scenario::value_variants().iter().copied();
+            all.filter(|scenario| *scenario != Scenario::Life).collect()
         } else {
             self.scenario.clone()
         }

@@ -43,6 +43,17 @@ async fn every(options: &Options, setting: &Setting) -> anyhow::Result<ExitCode>
             all_good &= bad_input(options, setting).await?;
             continue;
         }
+        if scenario == Scenario::Life {
+            let folder = folder(options, scenario);
+            std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+            let is_good = crate::life::run(options, &folder).await?;
+            all_good &= is_good;
+            match is_good && !options.keep {
+                true => std::fs::remove_dir_all(folder)?,
+                false => println!("all is in {}", folder.display()),
+            }
+            continue;
+        }
         let report = one(options, setting, scenario).await?;
         all_good &= report.is_good();
         match options.output {

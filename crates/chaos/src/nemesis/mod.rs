@@ -43,7 +43,7 @@ impl Nemesis<'_> {
                 Scenario::KillAll => self.kill_all().await?,
                 Scenario::Pause => self.pause().await?,
                 Scenario::Partition => self.partition().await?,
-                Scenario::BadInput => return Ok(()),
+                Scenario::BadInput | Scenario::Life => return Ok(()),
                 Scenario::Mix => match self.random.below(4) {
                     0 => self.kill_leader().await?,
                     1 => self.kill_all().await?,

@@ -11,7 +11,7 @@ use anyhow::bail;
 use tokio::time::{Instant, sleep};
 
 pub(crate) use leader::Leadership;
-pub(crate) use server::Server;
+pub(crate) use server::{Server, name};
 pub(crate) use setup::{OwnDisk, Setup};
 
 use crate::place::Setting;
@@ -39,7 +39,7 @@ impl Servers {
         let members: Vec<String> = addresses
             .iter()
             .enumerate()
-            .map(|(at, addresses)| format!("{}={}", server::name(at), addresses.peer))
+            .map(|(at, addresses)| format!("{}={}", name(at), addresses.peer))
             .collect();
         let members = members.join(",");
         let mut all = Vec::new();

@@ -20,6 +20,8 @@ pub(crate) struct Server {
     pub(crate) data: PathBuf,
     log: PathBuf,
     pub(crate) members: String,
+    /// What else it is started with.
+    pub(crate) arguments: Vec<String>,
     pub(crate) disk: Option<OwnDisk>,
     /// Where the preloaded library looks for what to do, and the library.
     shim: Option<(PathBuf, PathBuf)>,
@@ -30,7 +32,7 @@ pub(crate) struct Server {
     ended: Vec<String>,
 }
 
-pub(super) fn name(at: usize) -> String {
+pub(crate) fn name(at: usize) -> String {
     format!("n{}", at + 1)
 }
 
@@ -51,6 +53,7 @@ impl Server {
             log: folder.join(format!("{name}.log")),
             name,
             members,
+            arguments: Vec::new(),
             disk: None,
             shim: None,
             may_end: false,
@@ -126,6 +129,7 @@ impl Server {
             .args(["--listen-peer", &self.addresses.peer])
             .args(["--listen-http", &self.addresses.http])
             .args(["--initial-cluster", &self.members])
+            .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -169,7 +173,7 @@ impl Server {
         Ok(())
     }
 
-    pub(super) fn findings(&mut self) -> Vec<String> {
+    pub(crate) fn findings(&mut self) -> Vec<String> {
         self.look();
         let log = std::fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);

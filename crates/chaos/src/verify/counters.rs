@@ -16,7 +16,7 @@ pub(crate) struct Counted {
     pub(crate) off: u64,
 }
 
-pub(super) fn verify(ledger: &Ledger, state: &State, wrong: &mut Vec<String>) -> Counted {
+pub(crate) fn verify(ledger: &Ledger, state: &State, wrong: &mut Vec<String>) -> Counted {
     let mut counted = Counted::default();
     for (key, added) in ledger.counters.lock().iter() {
         let kv = state.get(key);

@@ -14,7 +14,7 @@ pub(crate) struct Checked {
     pub(crate) broken: u64,
 }
 
-pub(super) fn verify(ledger: &Ledger, wrong: &mut Vec<String>) -> Checked {
+pub(crate) fn verify(ledger: &Ledger, wrong: &mut Vec<String>) -> Checked {
     let mut checked = Checked::default();
     for (key, history) in ledger.histories.lock().iter() {
         checked.histories += 1;

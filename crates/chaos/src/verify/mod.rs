@@ -1,9 +1,9 @@
 //! What must hold at the end: everything acknowledged is there, once, in order, on every node.
 
 mod copies;
-mod counters;
+pub(crate) mod counters;
 mod events;
-mod histories;
+pub(crate) mod histories;
 #[cfg(test)]
 mod tests;
 mod unique;

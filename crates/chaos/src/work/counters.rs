@@ -8,7 +8,7 @@ use crate::random::Random;
 
 const KEYS: u64 = 8;
 
-pub(super) async fn add(client: &Client, ledger: &Ledger, random: &mut Random) {
+pub(crate) async fn add(client: &Client, ledger: &Ledger, random: &mut Random) {
     let key = format!("{COUNTERS}{}", random.below(KEYS));
     let found = match client.get(Get::key(key.clone())).await {
         Ok(found) => found,

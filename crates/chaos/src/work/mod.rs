@@ -1,8 +1,8 @@
 //! What clients do all the while, through all nodes. Every key begins with [`PREFIX`].
 
-mod counters;
+pub(crate) mod counters;
 mod leases;
-mod registers;
+pub(crate) mod registers;
 mod unique;
 mod watches;
 

@@ -17,10 +17,10 @@ const GROUP: u64 = 8;
 const SLOTS: u64 = 4;
 
 /// Which generation of key stands in each slot of each group.
-pub(super) struct Registers(Vec<Mutex<u64>>);
+pub(crate) struct Registers(Vec<Mutex<u64>>);
 
 impl Registers {
-    pub(super) fn new(clients: u64) -> Self {
+    pub(crate) fn new(clients: u64) -> Self {
         let slots = clients.div_ceil(GROUP) * SLOTS;
         Self((0..slots).map(|_| Mutex::new(0)).collect())
     }
@@ -43,7 +43,7 @@ impl Registers {
 }
 
 /// One client of registers.
-pub(super) struct Register {
+pub(crate) struct Register {
     client: u64,
     all: Arc<Registers>,
     /// The last value this client saw of a key.
@@ -51,11 +51,11 @@ pub(super) struct Register {
 }
 
 impl Register {
-    pub(super) fn new(client: u64, all: Arc<Registers>) -> Self {
+    pub(crate) fn new(client: u64, all: Arc<Registers>) -> Self {
         Self { client, all, known: None }
     }
 
-    pub(super) async fn step(&mut self, client: &Client, ledger: &Ledger, random: &mut Random) {
+    pub(crate) async fn step(&mut self, client: &Client, ledger: &Ledger, random: &mut Random) {
         let slot = self.client / GROUP * SLOTS + random.below(SLOTS);
         let (kind, action) = match random.below(100) {
             0..40 => (Kind::RegisterGet, Action::Get),
