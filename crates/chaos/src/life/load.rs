@@ -1,5 +1,5 @@
-//! Clients at work: registers whose histories are recorded, counters, keys that show how long writes pause, and
-//! keys that make the keyspace grow.
+//! Clients at work: registers whose histories are recorded, counters, keys that show how long writes
+//! pause, and keys that make the keyspace grow.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,6 @@
-//! The life of a cluster with a sharded keyspace: it grows, servers come and go, one is lost for good, one comes
-//! back, while all of it is read and written. What is shown: nothing acknowledged is lost, histories of keys are
-//! linearizable, no key's writes pause for long, and replicas and leaders end even.
+//! The life of a cluster with a sharded keyspace: it grows, servers come and go, one is lost for good,
+//! one comes back, while all of it is read and written. What is shown: nothing acknowledged is lost,
+//! histories of keys are linearizable, no key's writes pause for long, and replicas and leaders end even.
 
 mod load;
 mod shape;
@@ -136,8 +136,8 @@ impl Cluster {
         shape::look(&self.client, addresses).await
     }
 
-    /// Waits until `is_done`, and until replicas and leaders are even and stay so; tells how long that took and
-    /// what it was like meanwhile.
+    /// Waits until `is_done`, and until replicas and leaders are even and stay so; tells how long that
+    /// took and what it was like meanwhile.
     async fn even(
         &mut self,
         what: &str,

@@ -150,6 +150,9 @@ pub(crate) async fn answer_propose(
     let unknown = body.try_get_u8().map_err(|_| malformed())? != 0;
     let envelope = Envelope::decode(body.clone()).map_err(|_| malformed())?;
     let tag = envelope.session.filter(|_| shard.is_sharded).ok_or_else(malformed)?;
+    if !unknown {
+        shard.heat.ask(shared, || state::sharded::span(&envelope.command))?;
+    }
     drop(envelope);
     let mut guest = shard.guests.enter(&tag);
     let attempts = attempts(shared, shard, &body, unknown);

@@ -52,7 +52,7 @@ pub(crate) async fn propose(
             }
             return Err(across());
         }
-        if !unknown {
+        if !unknown && let Home::Here(shard) = &home {
             shard.heat.ask(shared, || Some(span.clone()))?;
         }
         envelope.epoch.version = plot.version;

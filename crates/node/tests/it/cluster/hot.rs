@@ -93,7 +93,7 @@ async fn a_hot_key_is_found_bounded_and_let_go() {
 async fn a_hot_key_gets_a_region_of_its_own() {
     let cluster = Cluster::start(3, |config| config.split_load = 100).await;
     let handles = cluster.handles();
-    let keyspace = handles[0].create_sharded_keyspace("wide", Vec::new()).await.unwrap().id;
+    let keyspace = handles[0].create_sharded_keyspace("wide", Vec::new(), 3).await.unwrap().id;
     for handle in &handles {
         until("the keyspace", || async { handle.keyspace(Some("wide")).is_ok() }).await;
     }
@@ -112,7 +112,7 @@ async fn a_hot_key_gets_a_region_of_its_own() {
 async fn a_region_that_is_asked_for_too_much_is_split_where_its_load_is_halved() {
     let cluster = Cluster::start(1, |config| config.split_load = 100).await;
     let handle = cluster.handle(0);
-    let keyspace = handle.create_sharded_keyspace("wide", Vec::new()).await.unwrap().id;
+    let keyspace = handle.create_sharded_keyspace("wide", Vec::new(), 3).await.unwrap().id;
     let load = Load::start(std::slice::from_ref(&handle), keyspace, 0);
     let borders = || {
         let directory = handle.directory();
