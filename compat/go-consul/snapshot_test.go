@@ -161,7 +161,8 @@ func TestSnapshotThatIsNoneChangesNothing(t *testing.T) {
 	_, err := one.KV().Put(&api.KVPair{Key: n, Value: []byte("here")}, nil)
 	must(t, err)
 	damaged := bytes.Clone(saved)
-	damaged[len(damaged)/2] ^= 0x10
+	// The checksum: elsewhere a bit may be one of several ways to say the same.
+	damaged[len(damaged)-6] ^= 0x10
 	for what, file := range map[string][]byte{
 		"":                              {},
 		"failed to decompress snapshot": []byte("not a snapshot"),
