@@ -1,6 +1,6 @@
 //! Real servers under faults; the program itself is crate `chaos`.
 
-use crate::run::{self, cargo, release};
+use crate::run::{self, built, cargo};
 
 /// What to do to the servers. What follows is told to crate `chaos`.
 #[derive(clap::Args)]
@@ -20,11 +20,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 pub(crate) fn with(arguments: &[&str]) -> anyhow::Result<()> {
     cargo(&["build", "--quiet", "--release", "--package", "hiraeth"])?;
     cargo(&["build", "--quiet", "--release", "--package", "chaos"])?;
-    play(arguments)
+    play("release", arguments)
 }
 
 /// With what was built.
-pub(crate) fn play(arguments: &[&str]) -> anyhow::Result<()> {
-    let binary = release("hiraeth");
-    run::run(&release("chaos"), &[&["--binary", &binary], arguments].concat())
+pub(crate) fn play(profile: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let binary = built(profile, "hiraeth");
+    run::run(&built(profile, "chaos"), &[&["--binary", &binary], arguments].concat())
 }

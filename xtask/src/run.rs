@@ -59,7 +59,12 @@ pub(crate) fn step(name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> any
 
 /// The path of a binary that was built for release.
 pub(crate) fn release(name: &str) -> String {
+    built("release", name)
+}
+
+/// The path of a binary that was built with this profile.
+pub(crate) fn built(profile: &str, name: &str) -> String {
     let target =
         std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root().join("target"), PathBuf::from);
-    target.join("release").join(name).display().to_string()
+    target.join(profile).join(name).display().to_string()
 }

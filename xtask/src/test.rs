@@ -3,6 +3,9 @@
 use crate::run::{self, cargo, step};
 use crate::{chaos, deny, tidy};
 
+/// What servers and the simulator are built with here.
+const PROFILE: &str = "ci";
+
 /// How much of it.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -28,27 +31,28 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     step("dependencies", deny::run)?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
     step("lints", || cargo(&clippy))?;
-    // The simulator's are tests of what is built for release, below: they take ten times as long here.
+    // The simulator's are tests of what is built to be quick, below: they take ten times as long here.
     step("tests", || cargo(&["test", "--workspace", "--exclude", "sim", "--quiet"]))?;
     step("requests no client should send", || crate::fuzz::with(&["--seconds", "20"]))?;
-    // Together: for each of them alone Cargo would build what they share once more.
+    // Together: for each of them alone Cargo would build what they share once more. What is released takes
+    // twice as long to build, and is no other program.
     let together = ["--package", "sim", "--package", "chaos", "--package", "hiraeth"];
-    step("release builds", || {
-        cargo(&[&["build", "--quiet", "--release"], &together[..]].concat())
+    step("programs", || {
+        cargo(&[&["build", "--quiet", "--profile", PROFILE], &together[..]].concat())
     })?;
-    let (sim, seeds) = (run::release("sim"), options.seeds.to_string());
+    let (sim, seeds) = (run::built(PROFILE, "sim"), options.seeds.to_string());
     step("simulation", || {
         let tests = ["--test", "worlds", "--quiet"];
-        cargo(&[&["test", "--release"], &together[..], &tests[..]].concat())?;
+        cargo(&[&["test", "--profile", PROFILE], &together[..], &tests[..]].concat())?;
         run::run(&sim, &["run", "--seeds", &seeds])?;
         run::run(&sim, &["mutants", "--smoke"])
     })?;
     step("real processes under faults", || {
         let scenarios = ["--scenario", "kill-leader", "--scenario", "partition"];
-        chaos::play(&[&scenarios[..], &["--seconds", "15"]].concat())
+        chaos::play(PROFILE, &[&scenarios[..], &["--seconds", "15"]].concat())
     })?;
     if !options.no_compat {
-        step("foreign clients", || clients(&CompatOptions { no_faults: false }))?;
+        step("foreign clients", || clients(PROFILE, &CompatOptions { no_faults: false }))?;
     }
     println!("\nall steps passed");
     Ok(())
@@ -56,12 +60,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 pub(crate) fn compat(options: &CompatOptions) -> anyhow::Result<()> {
     cargo(&["build", "--release", "--package", "hiraeth"])?;
-    clients(options)
+    clients("release", options)
 }
 
 /// Of the server as it was built.
-fn clients(options: &CompatOptions) -> anyhow::Result<()> {
-    let binary = run::release("hiraeth");
+fn clients(profile: &str, options: &CompatOptions) -> anyhow::Result<()> {
+    let binary = run::built(profile, "hiraeth");
     let mut arguments = vec!["compat/run.py", "--server-binary", &binary];
     if !options.no_faults {
         arguments.push("--faults");

@@ -83,6 +83,10 @@ impl Shared {
         }
         let group = shard.group();
         let (voters, own) = (&group.voters, self.node());
+        if voters.is_empty() {
+            // It waits for its first snapshot, and knows of nobody.
+            return StateKind::Electing;
+        }
         let heard = voters.iter().filter(|node| **node == own || liveness.is_alive(**node));
         if heard.count() <= voters.len() / 2 {
             return StateKind::NoQuorum;

@@ -36,6 +36,11 @@ pub fn is_settled(conf: &ConfState, wanted: &BTreeMap<NodeId, Part>) -> bool {
         && matches(&conf.learners, Part::Learner)
 }
 
+/// Whether two configurations have the same replicas, in whichever order.
+pub(crate) fn is_same(one: &ConfState, other: &ConfState) -> bool {
+    one.clone().sorted() == other.clone().sorted()
+}
+
 /// The next step of the leader whose status this is; `None` where there is nothing to do, or nothing that
 /// can be done yet. A replica that is added has a number of `generation`: where a node may have had a
 /// replica before, that must be one it did not have.

@@ -13,7 +13,7 @@ use types::{Code, ConfState, HardState, Index, NodeId, PeerId, RegionId, Term};
 
 pub(crate) use self::sleep::Around;
 use self::sleep::Rest;
-use crate::membership::{Step, heir_on, is_settled, next_step};
+use crate::membership::{Step, heir_on, is_same, is_settled, next_step};
 use crate::reads::ReadQueue;
 use crate::{Forfeit, LogWrite, Output};
 
@@ -333,7 +333,7 @@ impl<P, R> Peer<P, R> {
         out: &mut Output<P, R>,
     ) -> Option<Step> {
         let has = self.replica.configuration();
-        if !self.replica.is_leader() || has != *from || is_settled(&has, wanted) {
+        if !self.replica.is_leader() || !is_same(&has, from) || is_settled(&has, wanted) {
             return None;
         }
         // Asleep it hears nobody, and could not tell who is there.

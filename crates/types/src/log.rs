@@ -52,3 +52,19 @@ pub struct ConfState {
     /// Whether the joint change ends by itself.
     pub auto_leave: bool,
 }
+
+impl ConfState {
+    /// The same with each list in order. Replicas come in that of the changes that led to them, which differs
+    /// where one was told of them together.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        let lists = [
+            &mut self.voters,
+            &mut self.learners,
+            &mut self.voters_outgoing,
+            &mut self.learners_next,
+        ];
+        lists.into_iter().for_each(|list| list.sort_unstable());
+        self
+    }
+}

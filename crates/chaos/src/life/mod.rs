@@ -112,7 +112,14 @@ impl Cluster {
     /// Adds a server and starts it.
     async fn join(&mut self, at: usize) -> anyhow::Result<()> {
         let peer = self.servers[at].addresses.peer.clone();
-        self.client.add_node(&peer).await.context("a server could not be added")?;
+        let began = Instant::now();
+        // Refused until the one before is heard.
+        while let Err(error) = self.client.add_node(&peer).await {
+            if began.elapsed() > Duration::from_secs(60) {
+                return Err(error).context("a server could not be added");
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
         let others: Vec<String> =
             self.servers.iter().take(FIRST).map(|it| it.addresses.peer.clone()).collect();
         self.servers[at].arguments.extend(["--join".to_owned(), others.join(",")]);

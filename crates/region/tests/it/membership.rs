@@ -214,6 +214,9 @@ fn reconcile(bed: &mut Bed, wanted: &BTreeMap<NodeId, Part>) {
                 None,
                 "of another time"
             );
+            // Whoever took it down may have it in another order.
+            let mut from = from;
+            from.voters.reverse();
             host.reconcile(REGION, &from, wanted, 0);
         }
         bed.run();

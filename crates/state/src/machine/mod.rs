@@ -216,8 +216,8 @@ impl Machine {
     /// Applies an entry that changes the region's peers; `conf_state` is what they are from here on. The
     /// shape's version tells every change; one that was refused by all replicas alike is none.
     pub fn change_peers(&mut self, index: Index, term: Term, conf_state: ConfState) {
-        let mut epoch = self.applied.epoch;
-        epoch.conf_ver += u64::from(conf_state != self.applied.conf_state);
+        let (mut epoch, conf_state) = (self.applied.epoch, conf_state.sorted());
+        epoch.conf_ver += u64::from(conf_state != self.applied.conf_state.clone().sorted());
         self.apply_conf(index, term, conf_state, epoch);
     }
 

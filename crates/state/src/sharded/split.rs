@@ -37,7 +37,12 @@ pub(crate) struct Order<'a> {
 /// one had no replicas before.
 fn replicas_of(parent: &ConfState) -> ConfState {
     let on = |peers: &[PeerId]| peers.iter().map(|peer| PeerId::on(peer.node(), 0)).collect();
-    ConfState { voters: on(&parent.voters), learners: on(&parent.learners), ..ConfState::default() }
+    let conf = ConfState {
+        voters: on(&parent.voters),
+        learners: on(&parent.learners),
+        ..ConfState::default()
+    };
+    conf.sorted()
 }
 
 impl Machine {
