@@ -117,8 +117,6 @@ pub(crate) struct Shard {
     pub(crate) heat: Heat,
     /// Those who wait for commands of nodes that have no replica of it.
     pub(crate) guests: Guests,
-    /// Requests for it that came to this node while it led, counted where they are carried out.
-    requests: AtomicU64,
     /// This node's replica of it.
     peer: PeerId,
     /// Whether it is a region of a sharded keyspace.
@@ -168,7 +166,6 @@ impl Shard {
             tags: Arc::default(),
             heat: Heat::default(),
             guests: Guests::default(),
-            requests: AtomicU64::new(0),
             peer: PeerId::default(),
             is_sharded,
             broken: OnceLock::new(),
@@ -186,16 +183,6 @@ impl Shard {
     /// This node's replica.
     pub(crate) fn peer(&self) -> PeerId {
         self.peer
-    }
-
-    /// So many more requests were carried out.
-    pub(crate) fn count_requests(&self, count: u64) {
-        self.requests.fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// Requests that were carried out here.
-    pub(crate) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
     }
 
     /// Has its commands numbered together with those of other regions.

@@ -49,8 +49,6 @@ pub struct RegionView {
     pub replicas: usize,
     /// Bytes of keys and values in one replica.
     pub bytes: u64,
-    /// Requests per second; 0 where that is not known.
-    pub load: u64,
     /// Who leads it.
     pub leader: Option<NodeId>,
 }

@@ -225,11 +225,13 @@ impl<P, R> Host<P, R> {
     }
 
     /// The replica is no part of its group any more: whoever waits is told that it is not here, and so is
-    /// every message from now on. Another one of the region may be created later.
+    /// every message from now on. Nothing of it is written after this. Another one of the region may be
+    /// created later.
     pub fn remove(&mut self, region: RegionId) {
         if let Some(mut peer) = self.peers.remove(&region) {
             peer.close(Code::RegionNotFound, &mut self.early);
         }
+        self.early.writes.retain(|write| write.region != region);
         self.dirty.remove(&region);
         self.awake.remove(&region);
         self.versions.remove(&region);

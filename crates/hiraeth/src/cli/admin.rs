@@ -102,8 +102,20 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
 }
 
 async fn drain(client: &Client, name: &str, drain: bool) -> anyhow::Result<NodeInfo> {
-    let node = find(client, name).await?;
-    client.drain_node(node.id, drain).await?;
+    let id = find(client, name).await?.id;
+    client.drain_node(id, drain).await?;
+    let status = client.any_node_status().await?;
+    let takes = |node: &&NodeInfo| {
+        node.id != id && node.phase == "member" && !node.draining && !node.learner
+    };
+    let others = status.nodes.iter().filter(takes).count();
+    let needed = status.keyspaces.iter().map(|keyspace| keyspace.replicas).max().unwrap_or(0);
+    if drain && others < usize::try_from(needed).unwrap_or(usize::MAX) {
+        eprintln!(
+            "hint: regions have {needed} replicas, and {others} other servers take any: those here stay \
+             until there are more"
+        );
+    }
     // With how many replicas it has.
     find(client, name).await
 }

@@ -184,9 +184,6 @@ fn apply_commits(
             apply_entry(shared, region, committed, entry, batch)?;
         }
         shared.meters.applied.add(done as u64);
-        if region.shard.is_sharded {
-            region.shard.count_requests(done as u64);
-        }
         if done < committed.entries.len() {
             committed.entries.drain(..done);
             break;

@@ -20,9 +20,6 @@ pub(super) async fn serve(
     query: Query,
 ) -> Result<Found, Fault> {
     shard.keys_only()?;
-    if shard.is_sharded {
-        shard.count_requests(1);
-    }
     let (response, revision) = match query {
         Query::Range(request) => {
             let (range, revision) = range(shared, shard, &request).await?;

@@ -20,8 +20,6 @@ pub(crate) struct Led {
     pub(crate) version: u64,
     pub(crate) keys: u64,
     pub(crate) bytes: u64,
-    /// Requests per second.
-    pub(crate) load: u64,
 }
 
 /// After how many reports that did not come a node's last one counts no longer.
@@ -90,9 +88,9 @@ fn homes(directory: &Directory, region: RegionId) -> Option<BTreeSet<NodeId>> {
     Some(voters.into_iter().filter(|node| wanted.contains_key(node)).collect())
 }
 
-/// The nodes that may lead: members with a vote that are well, as far as this one knows.
+/// The nodes that may lead: members with a vote that are well, as far as this one knows, and are not drained.
 fn may_lead(shared: &Shared, directory: &Directory) -> BTreeSet<NodeId> {
-    let members = directory.nodes.values().filter(|node| is_voter(node));
+    let members = directory.nodes.values().filter(|node| is_voter(node) && !node.is_draining);
     members.map(|node| node.id).filter(|node| is_well(shared, *node)).collect()
 }
 

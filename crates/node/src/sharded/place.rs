@@ -41,14 +41,14 @@ pub(crate) async fn place(shared: Arc<Shared>) {
             continue;
         }
         let directory = shared.directory();
+        if !directory.regions.values().any(|region| region.placed().is_some()) {
+            continue;
+        }
         let limits = Limits {
             lost_after: shared.config.replace_after.as_secs().max(1),
             ..Limits::default()
         };
         let view = view(&shared, &directory);
-        if view.regions.is_empty() {
-            continue;
-        }
         for step in placement::plan(&view, &limits) {
             if !wish(&shared, &directory, step).await {
                 break;
@@ -134,7 +134,6 @@ fn region_view(
         current: current.map(|(_, node)| *node).collect(),
         replicas: usize::try_from(keyspace.replicas).unwrap_or(usize::MAX),
         bytes: known.map_or(0, |(_, led)| led.bytes),
-        load: known.map_or(0, |(_, led)| led.load),
         leader: known.map(|(node, _)| *node),
     })
 }

@@ -1,12 +1,10 @@
 //! What a node tells the leader of the meta region of the regions it leads, and what it is told to do: to
 //! hand some of them over. Nothing of it is kept: a new leader of the meta region hears it all again.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use env::Moment;
 use tokio::time::{sleep, timeout};
 use types::{Code, Fault, NodeId, RegionId, limits};
 
@@ -19,6 +17,8 @@ use crate::varint;
 
 /// Between two reports; a handover that was begun is over by then, or given up.
 pub(super) const REPORT: Duration = Duration::from_secs(2);
+/// How long to wait for a region whose applier is busy; it is told of the next time.
+const PATIENCE: Duration = Duration::from_millis(20);
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -31,12 +31,11 @@ const SAME: u8 = 2;
 pub(crate) async fn report(shared: Arc<Shared>) {
     // What was told last, and to whom.
     let mut told: Option<(NodeId, Bytes)> = None;
-    let mut busy = Busy::default();
     loop {
         sleep(REPORT).await;
         let Some(meta) = shared.shard(RegionId::META) else { continue };
         let Some(leader) = meta.leadership().leader else { continue };
-        let regions = busy.led(&shared);
+        let regions = led(&shared);
         if leader == shared.node() {
             told = None;
             let now = shared.clock.now();
@@ -115,55 +114,23 @@ fn carry_out(shared: &Shared, handovers: Vec<(RegionId, NodeId)>) {
     }
 }
 
-/// How much was asked of each region, to tell how much is.
-#[derive(Default)]
-struct Busy {
-    at: Option<Moment>,
-    requests: BTreeMap<RegionId, u64>,
-}
-
-impl Busy {
-    /// The regions of sharded keyspaces that are led here.
-    fn led(&mut self, shared: &Shared) -> Vec<Led> {
-        let now = shared.clock.now();
-        let since = self.at.replace(now).map_or(Duration::ZERO, |at| now.since(at));
-        let before = std::mem::take(&mut self.requests);
-        let shards = shared.shards();
-        let led = shards.iter().filter(|(_, shard)| shard.is_sharded && shard.leadership().here);
-        led.filter_map(|(region, shard)| {
-            let requests = shard.requests();
-            self.requests.insert(*region, requests);
-            let new = before.get(region).map_or(0, |known| requests.saturating_sub(*known));
-            let machine = shard.machine.try_read_for(Duration::from_millis(20))?;
-            let (shape, version) = (machine.shape()?, machine.applied().epoch.version);
-            Some(Led {
-                region: *region,
-                version,
-                keys: shape.keys,
-                bytes: shape.bytes,
-                load: per_second(new, since),
-            })
-        })
-        .collect()
-    }
-}
-
-/// In two digits: an idle region whose load is a little more or less is the same.
-fn per_second(count: u64, since: Duration) -> u64 {
-    let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX).max(1);
-    let exact = count.saturating_mul(1000) / millis;
-    let mut unit = 1;
-    while exact / unit >= 100 {
-        unit *= 10;
-    }
-    exact / unit * unit
+/// The regions of sharded keyspaces that are led here.
+fn led(shared: &Shared) -> Vec<Led> {
+    let shards = shared.shards();
+    let led = shards.iter().filter(|(_, shard)| shard.is_sharded && shard.leadership().here);
+    led.filter_map(|(region, shard)| {
+        let machine = shard.machine.try_read_for(PATIENCE)?;
+        let (shape, version) = (machine.shape()?, machine.applied().epoch.version);
+        Some(Led { region: *region, version, keys: shape.keys, bytes: shape.bytes })
+    })
+    .collect()
 }
 
 fn encode(regions: &[Led]) -> Bytes {
     let mut out = vec![ALL];
     for led in regions {
-        let Led { region, version, keys, bytes, load } = *led;
-        for number in [region.get(), version, keys, bytes, load] {
+        let Led { region, version, keys, bytes } = *led;
+        for number in [region.get(), version, keys, bytes] {
             varint::put(&mut out, number);
         }
     }
@@ -182,7 +149,6 @@ fn decode(mut body: Bytes) -> Option<Vec<Led>> {
             version: number()?,
             keys: number()?,
             bytes: number()?,
-            load: number()?,
         });
     }
     Some(regions)
@@ -190,26 +156,16 @@ fn decode(mut body: Bytes) -> Option<Vec<Led>> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use types::RegionId;
 
-    use super::{Led, decode, encode, per_second};
+    use super::{Led, decode, encode};
 
     #[test]
     fn a_report_is_read_as_it_was_written_and_rubbish_is_none() {
-        let led =
-            |region| Led { region: RegionId(region), version: 3, keys: 1 << 40, bytes: 7, load: 0 };
+        let led = |region| Led { region: RegionId(region), version: 3, keys: 1 << 40, bytes: 7 };
         let regions = vec![led(4), led(u64::MAX)];
         let bytes = encode(&regions);
         assert_eq!(decode(bytes.slice(1..)), Some(regions));
         assert_eq!(decode(bytes.slice(1..bytes.len() - 1)), None);
-    }
-
-    #[test]
-    fn loads_are_told_in_two_digits() {
-        let told = [0, 99, 104, 12_345].map(|count| per_second(count, Duration::from_secs(1)));
-        assert_eq!(told, [0, 99, 100, 12_000]);
-        assert_eq!(per_second(5, Duration::ZERO), 5000);
     }
 }

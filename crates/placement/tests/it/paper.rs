@@ -68,7 +68,7 @@ impl Paper {
     pub(crate) fn add_region(&mut self, id: u64, wanted: BTreeSet<NodeId>, bytes: u64) {
         let leader = wanted.iter().nth(usize::try_from(id).unwrap() % wanted.len().max(1)).copied();
         let current = wanted.clone();
-        let region = RegionView { wanted, current, replicas: 3, bytes, load: 0, leader };
+        let region = RegionView { wanted, current, replicas: 3, bytes, leader };
         self.view.regions.insert(RegionId(id), region);
     }
 

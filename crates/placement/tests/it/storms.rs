@@ -32,7 +32,7 @@ fn region() -> impl Strategy<Value = RegionView> {
     (nodes(), current, 0..6_usize, 0..100 * MIB, leader).prop_map(
         |(wanted, current, replicas, bytes, leader)| {
             let current = current.unwrap_or_else(|| wanted.clone());
-            RegionView { wanted, current, replicas, bytes, load: 0, leader }
+            RegionView { wanted, current, replicas, bytes, leader }
         },
     )
 }

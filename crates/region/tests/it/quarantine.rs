@@ -42,3 +42,22 @@ fn the_other_nodes_go_on_without_a_replica_that_broke() {
     assert!(bed.applied(2).is_empty());
     assert_eq!(bed.nodes[2].told.quarantined.len(), 1, "told once");
 }
+
+#[test]
+fn a_replica_that_left_writes_nothing_more_and_tells_who_waits() {
+    let mut bed = Bed::led(1, HostLimits::default());
+    bed.propose(0, "kept", 1);
+    bed.run();
+    let host = &mut bed.nodes[0].host;
+    let state = host.peer(REGION).unwrap().status().hard_state;
+    host.propose(REGION, "lost".into(), 2);
+    host.compact(REGION, state.commit, state.term);
+    host.remove(REGION);
+    let output = host.poll();
+    assert!(output.writes.is_empty(), "its log goes next: {:?}", output.writes);
+    assert_eq!(output.failed_proposals, [(2, Code::RegionNotFound)]);
+    assert!(host.peer(REGION).is_none() && output.quarantined.is_empty());
+    // One that comes later is another one, and nobody has to know.
+    bed.nodes[0].host.propose(REGION, "later".into(), 3);
+    assert_eq!(bed.nodes[0].host.poll().failed_proposals, [(3, Code::RegionNotFound)]);
+}

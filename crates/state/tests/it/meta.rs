@@ -1,5 +1,7 @@
 //! The meta region: a directory instead of keys.
 
+use std::collections::BTreeSet;
+
 use state::command::{Command, SessionTag};
 use state::directory::{NodeRecord, Part, Phase};
 use state::request::{PutRequest, RangeRequest, TxnRequest};
@@ -254,4 +256,76 @@ fn a_split_is_planned_once_for_a_version_and_the_map_has_no_gap_at_any_time() {
     assert_eq!(next.child, RegionId(7));
     let reserved = Command::CreateMachine { name: "x".into(), machine: "sharded".into() };
     assert_eq!(code(meta.apply(None, reserved).outcome), Code::InvalidArgument);
+}
+
+#[test]
+fn a_region_is_placed_on_members_that_vote_by_who_knows_where_it_was_to_be() {
+    let mut meta = formed(5);
+    let code = |outcome: state::response::Outcome| outcome.result.unwrap_err().code;
+    let on = |nodes: &[u64]| nodes.iter().copied().map(NodeId).collect::<BTreeSet<_>>();
+    let make =
+        Command::CreateSharded { name: "wide".to_owned(), split_at: vec!["m".into()], replicas: 3 };
+    let made = meta.apply(None, make).outcome.result.unwrap();
+    let Response::Keyspace(made) = made else { panic!("{made:?}") };
+    // Five replicas of six on a node each, and one more on the first.
+    let placed = |meta: &Replica, region| {
+        let directory = meta.machine.directory().unwrap();
+        let placed = directory.regions[&RegionId(region)].placed().cloned().unwrap();
+        let wanted: BTreeSet<_> = directory.wanted(RegionId(region)).into_keys().collect();
+        assert_eq!(wanted, placed);
+        placed
+    };
+    assert_eq!(
+        (made.replicas, placed(&meta, 3), placed(&meta, 4)),
+        (3, on(&[1, 2, 3]), on(&[1, 4, 5]))
+    );
+
+    let place = |region, from: &[u64], to: &[u64]| Command::Place {
+        region: RegionId(region),
+        from: on(from),
+        to: on(to),
+    };
+    assert_eq!(code(meta.apply(None, place(3, &[1, 2], &[1, 2, 4])).outcome), Code::EpochMismatch);
+    assert_eq!(
+        code(meta.apply(None, place(3, &[1, 2, 3], &[1, 2, 9])).outcome),
+        Code::InvalidArgument
+    );
+    assert_eq!(code(meta.apply(None, place(3, &[1, 2, 3], &[])).outcome), Code::InvalidArgument);
+    assert_eq!(code(meta.apply(None, place(2, &[], &[1])).outcome), Code::Unsupported);
+    assert_eq!(code(meta.apply(None, place(9, &[], &[1])).outcome), Code::RegionNotFound);
+    assert!(meta.apply(None, place(3, &[1, 2, 3], &[1, 2, 4])).directory_changed);
+    // Who did not hear of it asks again.
+    let again = meta.apply(None, place(3, &[1, 2, 3], &[1, 2, 4]));
+    assert_eq!((again.outcome.result, again.directory_changed), (Ok(Response::Done), false));
+
+    // A node that leaves keeps what it has until somebody else has it, and gets nothing more.
+    assert!(meta.apply(None, Command::RemoveNode { node: NodeId(4) }).directory_changed);
+    assert_eq!(placed(&meta, 3), on(&[1, 2, 4]));
+    assert_eq!(code(meta.apply(None, place(4, &[1, 4, 5], &[4])).outcome), Code::InvalidArgument);
+    assert!(meta.apply(None, place(4, &[1, 4, 5], &[1, 2, 5])).directory_changed);
+    assert_eq!(
+        code(meta.apply(None, place(4, &[1, 2, 5], &[1, 4, 5])).outcome),
+        Code::InvalidArgument
+    );
+
+    // What is split off is placed where it came from, and all of it is there after a restart.
+    let plan = Command::PlanSplit { region: RegionId(3), version: 1, at: "c".into() };
+    let Ok(Response::Planned(plan)) = meta.apply(None, plan).outcome.result else {
+        panic!("no plan")
+    };
+    let told = Command::RecordPeers {
+        region: RegionId(3),
+        epoch: Epoch { version: 2, conf_ver: 1 },
+        peers: [1, 2, 3].map(PeerId).to_vec(),
+        learners: Vec::new(),
+    };
+    assert!(meta.apply(None, told).directory_changed);
+    assert_eq!(placed(&meta, plan.child.get()), on(&[1, 2, 4]));
+    let drain = Command::DrainNode { node: NodeId(5), drain: true };
+    assert!(meta.apply(None, drain.clone()).directory_changed);
+    assert!(!meta.apply(None, drain).directory_changed);
+    meta.write();
+    let directory = meta.machine.directory().cloned();
+    meta.restart();
+    assert_eq!(meta.machine.directory().cloned(), directory);
 }
