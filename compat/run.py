@@ -40,7 +40,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SUITE_SECONDS = 240
 ETCD_SUITES = ("etcdctl", "go", "rust", "python", "node", "http", "gateway", "restore")
 # Each starts servers of its own, so they run beside each other.
-CONSUL_SUITES = ("go-consul", "rs-consul", "py-consul", "scrape", "dns")
+CONSUL_SUITES = ("go-consul", "rs-consul", "py-consul", "scrape", "dns", "prometheus")
 SUITES = ETCD_SUITES + CONSUL_SUITES
 
 
@@ -279,6 +279,12 @@ def dns_suite(options, _):
     return listed(command, "dns", "", options.dns)
 
 
+def prometheus_suite(options, _):
+    port = str(options.base_port + consul_suites.PORTS["prometheus"])
+    command = [sys.executable, "run.py", os.environ["SERVER_BINARY"], "--base-port", port]
+    return listed(command, "prometheus", "")
+
+
 def prepare_consul(options):
     """What Consul's clients need."""
     if not options.server_binary:
@@ -362,6 +368,7 @@ def run_suites(options, endpoints):
         "py-consul": py_consul_suite,
         "scrape": scrape_suite,
         "dns": dns_suite,
+        "prometheus": prometheus_suite,
     }
     results = []
     for name in options.suites:

@@ -244,6 +244,22 @@ mod tests {
         assert_eq!(table, golden, "testdata/errors.txt differs; the table now:\n{table}");
     }
 
+    /// Who is shown a code finds it in the runbook, as it is, and what to do.
+    #[test]
+    fn the_runbook_has_a_row_for_every_code() {
+        let runbook = include_str!("../../../docs/operations.md");
+        for code in Code::ALL {
+            let row = of(code);
+            let begin = format!(
+                "| `{code:?}` | {} | {:?} | {} | {} | ",
+                row.text, row.grpc, row.http, row.exit
+            );
+            let found = runbook.lines().find_map(|line| line.strip_prefix(&begin));
+            let next = found.unwrap_or_else(|| panic!("docs/operations.md#errors lacks {begin}"));
+            assert!(next.trim_end_matches(" |").len() > 5, "what to do about {code:?}?");
+        }
+    }
+
     #[test]
     fn details_never_change_etcds_words() {
         let etcd = Fault::new(Code::Timeout, "after 7 s");

@@ -81,7 +81,9 @@ pub use handle::{
 };
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};
-pub use meters::{Counter, Histogram, Meters, Process, READ_MODES, Tally, file_descriptors};
+pub use meters::{
+    Counter, Histogram, Meters, Process, READ_MODES, Tally, file_descriptors, most_file_descriptors,
+};
 pub use network::{Connected, Joining, Network};
 pub use node::{Node, NodeBuilder};
 pub use observe::{NodeSight, Observation, Observer, RegionSight};
@@ -94,7 +96,7 @@ pub use state::directory::{Part, Phase};
 pub use traffic::{Lane, LaneTraffic, PeerTraffic};
 pub use transport::memory::MemoryNet;
 pub use watch::{
-    History, Hub, Page, SharedEvents, WatchControl, WatchCreate, WatchEvent, WatchLimits,
+    History, Hub, HubLoad, Page, SharedEvents, WatchControl, WatchCreate, WatchEvent, WatchLimits,
     WatchMessage, WatchMessages, event_bytes,
 };
 pub use {env, probe, state, storage, types};

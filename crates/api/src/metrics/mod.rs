@@ -36,7 +36,8 @@ pub(crate) async fn exposition(handle: &Handle) -> String {
     grpc::write(&mut text);
     dns::write(&mut text);
     node::write(&mut text, handle);
-    registry::write(&mut text, handle);
+    let registered = timeout(PATIENCE, registry::counts(handle)).await.ok().flatten();
+    registry::write(&mut text, handle, registered);
     regions::write(&mut text, &regions, &handle.directory(), REGIONS);
     text.finish()
 }

@@ -1,7 +1,8 @@
 //! The node as a whole, and its way to the others.
 
 use ::node::{
-    Handle, Lane, LaneTraffic, NodeState, PeerTraffic, Process, READ_MODES, file_descriptors,
+    Handle, Lane, LaneTraffic, NodeState, Part, PeerTraffic, Process, READ_MODES, file_descriptors,
+    most_file_descriptors,
 };
 use types::{Code, NodeId};
 
@@ -16,6 +17,8 @@ pub(super) fn write(text: &mut Text, handle: &Handle) {
     let node = handle.node().to_string();
     text.value(build, &[("version", env!("CARGO_PKG_VERSION")), ("node", &node)], 1);
     process(text);
+    clock(text, handle);
+    members(text, handle);
     room(text, handle);
     counts(text, handle);
     waiting(text, handle);
@@ -23,6 +26,12 @@ pub(super) fn write(text: &mut Text, handle: &Handle) {
     let meters = handle.meters();
     let help = "How long syncs of the log took.";
     text.histogram("hiraeth_log_sync_seconds", help, &meters.syncs.tally(), 1e6);
+    let help = "How long the engine took for a batch of applied entries.";
+    text.histogram("hiraeth_engine_commit_seconds", help, &meters.commits.tally(), 1e6);
+    let help = "How long commands of this node's clients took, of one in 64.";
+    text.histogram("hiraeth_write_seconds", help, &meters.writes.tally(), 1e6);
+    let help = "How long linearizable reads waited for their turn, of about one round in 64.";
+    text.histogram("hiraeth_read_wait_seconds", help, &meters.read_waits.tally(), 1e6);
     let help = "Writes of regions that went out with one sync.";
     text.histogram("hiraeth_log_batch_writes", help, &meters.batches.tally(), 1.0);
     peers(text, handle);
@@ -38,6 +47,29 @@ fn process(text: &mut Text) {
     let help = "Processor time used.";
     text.one("process_cpu_seconds_total", Counter, help, process.cpu.as_secs_f64());
     gauges.into_iter().for_each(|(name, help, value)| text.one(name, Gauge, help, value));
+    if let Some(most) = most_file_descriptors() {
+        text.one("process_max_fds", Gauge, "File descriptors that may be open.", most);
+    }
+}
+
+fn clock(text: &mut Text, handle: &Handle) {
+    let now = handle.wall_millis();
+    let up = crate::stats::health(handle).uptime_ms;
+    let help = "When the node was started, in seconds since 1970.";
+    let started = scaled(now.saturating_sub(up), 1e3);
+    text.one("process_start_time_seconds", Gauge, help, started);
+    let help = "This machine's wall clock, in seconds since 1970.";
+    text.one("hiraeth_clock_seconds", Gauge, help, scaled(now, 1e3));
+}
+
+fn members(text: &mut Text, handle: &Handle) {
+    let directory = handle.directory();
+    let name = "hiraeth_members";
+    text.family(name, Gauge, "Nodes of the cluster, by the part they have.");
+    for (part, label) in [(Part::Voter, "voter"), (Part::Learner, "learner")] {
+        let count = directory.nodes.values().filter(|node| node.part == part).count();
+        text.value(name, &[("part", label)], count);
+    }
 }
 
 fn room(text: &mut Text, handle: &Handle) {
@@ -54,6 +86,7 @@ fn room(text: &mut Text, handle: &Handle) {
 fn counts(text: &mut Text, handle: &Handle) {
     let meters = handle.meters();
     let counters = [
+        ("hiraeth_log_bytes_total", "Bytes of entries given to the log.", meters.log_bytes.get()),
         ("hiraeth_applied_entries_total", "Entries applied.", meters.applied.get()),
         ("hiraeth_apply_rounds_total", "Engine batches they went into.", meters.apply_rounds.get()),
         (
@@ -106,6 +139,14 @@ fn waiting(text: &mut Text, handle: &Handle) {
     ] {
         text.value(name, &[("queue", queue)], tasks);
     }
+    let load = handle.watch_load();
+    let gauges = [
+        ("hiraeth_watch_streams", "Streams of watches that are open.", load.streams),
+        ("hiraeth_watches", "Watches on them.", load.watches),
+        ("hiraeth_watches_behind", "Watches that read what they missed from history.", load.behind),
+        ("hiraeth_leases", "Leases whose time this node counts.", handle.leases_counted()),
+    ];
+    gauges.into_iter().for_each(|(name, help, value)| text.one(name, Gauge, help, value));
     let help = "Regions that sleep.";
     text.one("hiraeth_regions_hibernating", Gauge, help, sample.hibernating);
     text.one("hiraeth_regions_leading", Gauge, "Regions this node leads.", sample.leading);

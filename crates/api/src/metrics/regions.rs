@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use node::{GroupStats, RegionStats, Role};
+use node::{Flow, GroupStats, RegionStats, Role};
 use state::directory::Directory;
+use types::NodeId;
 
 use super::text::{
     Kind::{Counter, Gauge},
@@ -27,6 +28,28 @@ const FAMILIES: [PerRegion; 7] = [
     }),
 ];
 
+/// What other nodes lack of the regions that this one leads.
+fn followers<'a>(text: &mut Text, groups: impl Iterator<Item = &'a GroupStats>) {
+    let mut behind: BTreeMap<NodeId, (u64, u64)> = BTreeMap::new();
+    for group in groups.filter(|group| group.role == Role::Leader) {
+        for peer in group.peers.iter().filter(|peer| peer.peer != group.peer) {
+            let (lag, snapshots) = behind.entry(peer.node).or_default();
+            *lag = (*lag).max(group.commit.get().saturating_sub(peer.matched.get()));
+            *snapshots += u64::from(matches!(peer.flow, Flow::Snapshot { .. }));
+        }
+    }
+    let name = "hiraeth_peer_lag_entries";
+    text.family(name, Gauge, "The most committed entries that a node lacks of a region led here.");
+    for (node, (lag, _)) in &behind {
+        text.value(name, &[("peer", &node.to_string())], lag);
+    }
+    let name = "hiraeth_peer_snapshots";
+    text.family(name, Gauge, "Regions led here that a node is being sent a snapshot of.");
+    for (node, (_, snapshots)) in &behind {
+        text.value(name, &[("peer", &node.to_string())], snapshots);
+    }
+}
+
 pub(super) fn write(text: &mut Text, regions: &[RegionStats], directory: &Directory, most: usize) {
     let mut states: BTreeMap<&str, u64> = BTreeMap::new();
     for region in regions {
@@ -47,6 +70,7 @@ pub(super) fn write(text: &mut Text, regions: &[RegionStats], directory: &Direct
     let memory: usize = groups().map(|it| it.memory_bytes).sum();
     let help = "About what the regions cost in memory, without their state.";
     text.one("hiraeth_regions_memory_bytes", Gauge, help, memory);
+    followers(text, groups());
     let named: Vec<(String, &str, &GroupStats)> = regions
         .iter()
         .take(most)

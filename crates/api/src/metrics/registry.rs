@@ -1,18 +1,35 @@
 //! The registry, where there is one.
 
-use ::node::Handle;
+use ::node::{Consistency, Handle};
+use state::registry::{MACHINE, Registry};
 
 use super::text::{
     Kind::{Counter, Gauge},
     Text,
 };
 
-pub(super) fn write(text: &mut Text, handle: &Handle) {
+/// What is registered, as this node's copy has it; `None` where there is no registry yet.
+pub(super) async fn counts(handle: &Handle) -> Option<[usize; 4]> {
+    let keyspace = handle.keyspace(Some(MACHINE)).ok()?;
+    let asked = handle.registry(keyspace, Consistency::Stale, Registry::counts).await;
+    asked.ok().map(|answer| answer.body)
+}
+
+pub(super) fn write(text: &mut Text, handle: &Handle, counts: Option<[usize; 4]>) {
     let meters = handle.meters();
     let help = "Requests that waited for a change and were woken for one.";
     text.one("hiraeth_registry_woken_total", Counter, help, meters.woken.get());
     let help = "How long after a change its subscribers said that they have it.";
     text.histogram("hiraeth_registry_push_seconds", help, &meters.pushes.tally(), 1e6);
+    if let Some([nodes, services, instances, checks]) = counts {
+        let gauges = [
+            ("hiraeth_registry_nodes", "Nodes that are registered.", nodes),
+            ("hiraeth_registry_services", "Services with instances.", services),
+            ("hiraeth_registry_instances", "Instances that are registered.", instances),
+            ("hiraeth_registry_checks", "Checks of nodes and instances.", checks),
+        ];
+        gauges.into_iter().for_each(|(name, help, value)| text.one(name, Gauge, help, value));
+    }
     let Some(load) = handle.registry_load() else { return };
     let gauges = [
         ("hiraeth_registry_deadlines", "Deadlines counted; 0 where it is not led.", load.deadlines),

@@ -1,6 +1,6 @@
 //! What Prometheus reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::etcdserverpb::PutRequest;
 use proto::etcdserverpb::kv_client::KvClient;
@@ -72,4 +72,58 @@ async fn every_series_is_announced_and_their_number_is_bounded() {
         assert!(at(name) > 0.0, "{name}");
     }
     server.stop().await;
+}
+
+/// What operators are given: alarms, and the dashboard.
+const ALERTS: &str = include_str!("../../../../packaging/prometheus/alerts.yml");
+const DASHBOARD: &str = include_str!("../../../../packaging/grafana/hiraeth.json");
+
+/// The names of ours in a text: those of a gateway are for its own tests.
+fn named(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+    let ours = ["hiraeth_", "etcd_", "process_", "grpc_server_"];
+    words
+        .filter(|word| ours.iter().any(|prefix| word.starts_with(prefix)))
+        .filter(|word| !word.starts_with("hiraeth_gateway_"))
+        .collect()
+}
+
+/// Series that alarms and dashboard ask for and that are not served would be a silence that looks like
+/// health.
+#[tokio::test(flavor = "multi_thread")]
+async fn alarms_and_dashboard_ask_for_what_is_served() {
+    let servers = Server::start_cluster(3).await;
+    let register = r#"{"Name":"web","ID":"web-1","Check":{"TTL":"60s"}}"#;
+    let mut stream = TcpStream::connect(&servers[0].address).await.unwrap();
+    let request = format!(
+        "PUT /v1/agent/service/register HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: \
+         {}\r\n\r\n{register}",
+        register.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut series = BTreeMap::new();
+    for server in &servers {
+        series.extend(parsed(&scrape(server).await));
+    }
+    let served: BTreeSet<&str> = series.keys().filter_map(|name| name.split('{').next()).collect();
+    for (file, text) in [("alerts.yml", ALERTS), ("hiraeth.json", DASHBOARD)] {
+        let names = named(text);
+        assert!(names.len() > 15, "{file} names {names:?} only");
+        for name in names {
+            assert!(served.contains(name), "{file} asks for {name}, which no server has");
+        }
+    }
+    let at = |name: &str| series.get(name).copied().unwrap_or_else(|| panic!("{name} is missing"));
+    assert!((at("hiraeth_members{part=\"voter\"}") - 3.0).abs() < 0.5);
+    assert!(at("hiraeth_registry_instances") >= 1.0 && at("hiraeth_registry_checks") >= 1.0);
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert!((at("hiraeth_clock_seconds") - clock.as_secs_f64()).abs() < 30.0);
+    assert!(at("process_start_time_seconds") <= at("hiraeth_clock_seconds"));
+    assert!(at("process_max_fds") >= at("process_open_fds"));
+    for server in servers {
+        server.stop().await;
+    }
 }

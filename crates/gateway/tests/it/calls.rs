@@ -16,6 +16,10 @@ use tonic::{Code, Request};
 
 use super::cluster::{channel, gateway, in_front_of, members};
 
+/// What operators are given: alarms, and the dashboard.
+const ALERTS: &str = include_str!("../../../../packaging/prometheus/alerts.yml");
+const DASHBOARD: &str = include_str!("../../../../packaging/grafana/hiraeth.json");
+
 /// The answer to one request of HTTP/1.1, head and all.
 pub(crate) async fn http(address: &str, request: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -116,6 +120,14 @@ async fn http_passes_and_the_gateway_answers_for_itself() {
     let metrics = http(&address, "GET /metrics", "").await;
     let ready = format!("hiraeth_gateway_member_ready{{member=\"{}\"}} 1", members[0].address);
     assert!(metrics.contains(&ready), "{metrics}");
+    for text in [ALERTS, DASHBOARD] {
+        let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+        let asked: Vec<&str> = words.filter(|it| it.starts_with("hiraeth_gateway_")).collect();
+        assert!(asked.len() > 1, "no more than {asked:?} is asked of a gateway");
+        for name in asked {
+            assert!(metrics.contains(&format!("# TYPE {name} ")), "{name} is not served");
+        }
+    }
     let version = http(&address, "GET /version", "").await;
     assert!(version.contains("etcdserver") && version.contains("gateway"), "{version}");
 

@@ -42,6 +42,7 @@ impl Handle {
     /// The wait of `pending` is over: its reads may go.
     pub fn ready_to_read(&self, pending: &PendingRead) {
         pending.shard.note_current(pending.since);
+        self.shared.note_read(pending.since);
     }
 
     /// Reads a range from this node's copy as it is, without waiting for anything; `None` if that

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use env::Moment;
 use state::command::{Command, Envelope};
 use state::response::Response;
 use tokio::sync::oneshot;
@@ -23,6 +24,8 @@ pub struct Submission {
     guard: TagGuard,
     data: Bytes,
     leader: Leadership,
+    /// When it came, if it is one of those that are measured.
+    since: Option<Moment>,
 }
 
 /// A command whose end somebody has to wait for.
@@ -51,7 +54,8 @@ impl Handle {
         let leader = shard.leadership();
         let Some(node) = leader.leader else { return Err(Unsent::NotNow(command)) };
         let shared = &self.shared;
-        shard.heat.ask(shared, || state::sharded::span(&command))?;
+        let is_sampled = shard.heat.ask(shared, || state::sharded::span(&command))?;
+        let since = is_sampled.then(|| shared.clock.now());
         let waiter = Waiter::Desk(orders.way(ticket));
         let guard = shard.tag_for(shared.incarnation.0, waiter).map_err(Fault::from)?;
         let envelope = Envelope { epoch: shard.record.epoch, session: Some(guard.tag), command };
@@ -71,7 +75,7 @@ impl Handle {
         } else {
             orders.frames.command(node, region, guard.tag.sequence, &data);
         }
-        Ok(Submission { shard, guard, data, leader })
+        Ok(Submission { shard, guard, data, leader, since })
     }
 
     /// Lets everything go that was handed over.
@@ -85,10 +89,11 @@ impl Handle {
     /// As [`Self::propose`].
     pub async fn pursue(&self, pursuit: Pursuit) -> Result<Answer<Response>, Fault> {
         let Pursuit { submission, outcome, unknown } = pursuit;
-        let Submission { shard, guard, data, .. } = submission;
+        let Submission { shard, guard, data, since, .. } = submission;
         let applied = forward::carry(&self.shared, &shard, data, outcome, unknown).await;
         drop(guard);
         let applied = applied?;
+        self.shared.note_write(since);
         self.answer_of(&shard, applied)
     }
 
@@ -106,6 +111,7 @@ impl Submission {
     /// What the state machine refused.
     pub fn answer(mut self, handle: &Handle, done: Done) -> Result<Answer<Response>, Fault> {
         handle.shared.meters.proposal(None);
+        handle.shared.note_write(self.since);
         self.guard.is_done();
         handle.answer_of(&self.shard, done.0)
     }

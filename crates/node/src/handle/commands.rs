@@ -33,9 +33,11 @@ impl Handle {
             }
             shard => shard?,
         };
-        shard.heat.ask(&self.shared, || state::sharded::span(&command))?;
+        let is_sampled = shard.heat.ask(&self.shared, || state::sharded::span(&command))?;
+        let since = is_sampled.then(|| self.shared.clock.now());
         loop {
             let applied = forward::propose(&self.shared, &shard, command.clone()).await?;
+            self.shared.note_write(since);
             match applied.outcome.result {
                 Ok(body) => {
                     let revision = applied.outcome.revision;

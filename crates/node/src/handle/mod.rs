@@ -9,6 +9,7 @@ mod compaction;
 mod frozen;
 mod hot;
 mod lease;
+mod load;
 mod machine;
 mod members;
 mod reads;

@@ -37,7 +37,8 @@ pub(crate) struct Heat {
 }
 
 impl Heat {
-    /// A client asks for something; `keys` says for what, and is rarely called.
+    /// A client asks for something; `keys` says for what, and is rarely called. Answers whether it is
+    /// one of the sample, which is looked at closely.
     ///
     /// # Errors
     /// `TooManyRequests` for a key that is asked for more often than the node was told to bear.
@@ -45,18 +46,21 @@ impl Heat {
         &self,
         shared: &Shared,
         keys: impl FnOnce() -> Option<KeyRange>,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let is_sampled = is_sampled(self.asked.fetch_add(1, Ordering::Relaxed));
         let is_bounded = self.is_bounded.load(Ordering::Relaxed);
         if !is_sampled && !is_bounded {
-            return Ok(());
+            return Ok(false);
         }
-        let Some(keys) = keys() else { return Ok(()) };
+        let Some(keys) = keys() else { return Ok(is_sampled) };
         let second = second(shared);
         if is_sampled {
             self.note(second, &keys);
         }
-        if is_bounded { self.bounds.read().admit(second, &keys) } else { Ok(()) }
+        if is_bounded {
+            self.bounds.read().admit(second, &keys)?;
+        }
+        Ok(is_sampled)
     }
 
     fn note(&self, second: u64, keys: &KeyRange) {
@@ -134,7 +138,7 @@ pub(crate) fn keys_of(query: &Query) -> Option<KeyRange> {
 }
 
 /// One of [`SAMPLED`], without a pattern that clients could be in step with (the finalizer of `SplitMix64`).
-const fn is_sampled(number: u64) -> bool {
+pub(crate) const fn is_sampled(number: u64) -> bool {
     let mixed = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     (mixed ^ (mixed >> 31)).is_multiple_of(SAMPLED)

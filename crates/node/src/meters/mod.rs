@@ -2,6 +2,7 @@
 //! paths, so every count is one relaxed addition.
 
 mod histogram;
+mod latency;
 mod process;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use types::Code;
 use crate::answer::Consistency;
 
 pub use histogram::{Histogram, Tally};
-pub use process::{Process, file_descriptors};
+pub use process::{Process, file_descriptors, most_file_descriptors};
 
 /// Bounds of sync times, in microseconds: from a disk with a battery to one that hangs.
 const SYNC_MICROS: &[u64] = &[
@@ -66,6 +67,11 @@ pub struct Meters {
     pub commits: Histogram,
     /// Bytes of entries given to the log.
     pub log_bytes: Counter,
+    /// How long commands of this node's clients took, from door to answer, in microseconds: of one in 64.
+    pub writes: Histogram,
+    /// How long reads waited until this node's copy was known to be fresh enough, in microseconds: of about
+    /// one round in 64.
+    pub read_waits: Histogram,
     /// Commands of this node's clients that were carried out, whatever their outcome.
     pub proposed: Counter,
     /// Those that were not, by [`Code`].
@@ -109,6 +115,8 @@ impl Default for Meters {
             batches: Histogram::new(BATCH_WRITES),
             commits: Histogram::new(SYNC_MICROS),
             log_bytes: Counter::default(),
+            writes: Histogram::new(SYNC_MICROS),
+            read_waits: Histogram::new(SYNC_MICROS),
             proposed: Counter::default(),
             refused: std::array::from_fn(|_| Counter::default()),
             reads: std::array::from_fn(|_| Counter::default()),

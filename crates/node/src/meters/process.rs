@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 /// What the system says of this process.
@@ -43,9 +44,15 @@ pub fn file_descriptors() -> u64 {
     std::fs::read_dir("/proc/self/fd").map_or(0, |all| (all.count() as u64).saturating_sub(1))
 }
 
+/// File descriptors this process may have open; `None` for any number.
+#[must_use]
+pub fn most_file_descriptors() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Process, file_descriptors};
+    use super::{Process, file_descriptors, most_file_descriptors};
 
     #[test]
     fn a_process_knows_itself() {
@@ -53,6 +60,6 @@ mod tests {
         assert!(now.resident_bytes > 1 << 20 && now.threads > 0, "{now:?}");
         let before = file_descriptors();
         let _file = std::fs::File::open("/proc/self/status").unwrap();
-        assert!(before > 0);
+        assert!(before > 0 && most_file_descriptors().is_none_or(|most| most > before));
     }
 }

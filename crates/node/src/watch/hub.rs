@@ -34,6 +34,17 @@ pub struct Hub {
     closed: Mutex<Option<Fault>>,
 }
 
+/// What a hub has to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HubLoad {
+    /// Streams that are open, each on one region.
+    pub streams: usize,
+    /// Watches on them.
+    pub watches: usize,
+    /// Those of them that are behind the live feed, and read from history.
+    pub behind: usize,
+}
+
 impl Hub {
     /// A hub over `history`.
     #[must_use]
@@ -111,6 +122,23 @@ impl Hub {
         for region in regions.into_values() {
             region.close(&fault);
         }
+    }
+
+    /// What it has to do. Looks at every stream: not for every second.
+    #[must_use]
+    pub fn load(&self) -> HubLoad {
+        let regions: Vec<Arc<Region>> = self.regions.read().values().cloned().collect();
+        let mut load = HubLoad::default();
+        for region in regions {
+            let streams: Vec<_> = region.lock().streams.values().cloned().collect();
+            load.streams += streams.len();
+            for stream in streams {
+                let state = stream.state.lock();
+                load.watches += state.watches.len();
+                load.behind += state.lags.iter().map(|lag| lag.ids.len()).sum::<usize>();
+            }
+        }
+        load
     }
 
     /// Sends the progress that is due. The driver calls this every now and then; periodic progress

@@ -22,7 +22,7 @@ mod tests;
 
 pub use control::WatchControl;
 pub use history::{History, Page, event_bytes};
-pub use hub::Hub;
+pub use hub::{Hub, HubLoad};
 pub use limits::WatchLimits;
 pub use message::{SharedEvents, WatchCreate, WatchEvent, WatchMessage};
 pub use reader::WatchMessages;
