@@ -31,6 +31,7 @@ mod kv;
 mod lease;
 mod lock;
 mod login;
+mod metrics;
 mod node;
 mod options;
 mod pages;

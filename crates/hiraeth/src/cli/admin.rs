@@ -6,6 +6,7 @@ use client::Client;
 use client::native::NodeInfo;
 use serde::Serialize;
 
+use super::doctor;
 use super::failure::{Done, EXIT_CODES, Usage};
 use super::output::{Format, line, out};
 use super::remote::Remote;
@@ -26,7 +27,23 @@ enum Command {
     /// The servers of the cluster. They are named by name or by number.
     #[command(subcommand)]
     Node(NodeCommand),
+    /// Look for what usually is wrong with a cluster, and say what to do about it.
+    ///
+    /// The servers given are asked, and with their help all others: members and spare ones, zones, versions,
+    /// regions and their replicas, disks, the time syncs take, clocks, limits, certificates, history that
+    /// nobody compacts, failures, alarms.
+    ///
+    /// JSON: `{cluster, nodes, answered, looked_for, findings: [{severity, kind, what, why, next}]}`, the
+    /// worst first; `severity` is `problem`, `warning` or `note`.
+    #[command(after_help = DOCTOR_EXIT_CODES)]
+    Doctor,
 }
+
+const DOCTOR_EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing but notes
+  1  warnings: something will be trouble when something else happens
+  2  problems: something is trouble now, or no server can be reached, or the command line is wrong";
 
 #[derive(clap::Subcommand)]
 enum NodeCommand {
@@ -73,8 +90,11 @@ struct JsonNode<'a> {
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
+    let command = match arguments.command {
+        Command::Node(command) => command,
+        Command::Doctor => return doctor::run(&arguments.remote).await,
+    };
     let client = arguments.remote.client()?;
-    let Command::Node(command) = arguments.command;
     let nodes = match command {
         NodeCommand::List => client.any_node_status().await?.nodes,
         NodeCommand::Add { address } => {

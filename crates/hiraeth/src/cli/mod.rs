@@ -5,6 +5,7 @@
 
 mod admin;
 mod completions;
+mod doctor;
 mod failure;
 mod flight;
 mod hot;
@@ -16,11 +17,13 @@ mod output;
 mod raft;
 mod remote;
 mod sequence;
+mod series;
 mod service;
 mod size;
 mod status;
 mod table;
 mod text;
+mod top;
 mod txn;
 mod watch;
 
@@ -41,6 +44,7 @@ pub(crate) enum Command {
     Keyspace(keyspace::Arguments),
     Service(service::Arguments),
     Status(status::Arguments),
+    Top(top::Arguments),
     Raft(raft::Arguments),
     Hot(hot::Arguments),
     Admin(admin::Arguments),
@@ -57,6 +61,7 @@ pub(crate) fn run(command: Command, program: clap::Command) -> ExitCode {
         Command::Keyspace(arguments) => output::block_on(keyspace::run(arguments)),
         Command::Service(arguments) => output::block_on(service::run(arguments)),
         Command::Admin(arguments) => output::block_on(admin::run(arguments)),
+        Command::Top(arguments) => output::block_on(top::run(arguments)),
         Command::Raft(arguments) => output::block_on(raft::run(arguments)),
         Command::Hot(arguments) => output::block_on(hot::run(arguments)),
         Command::Status(arguments) => output::block_on(status::run(arguments)),

@@ -154,6 +154,18 @@ async fn all_killed_at_once_lose_nothing() {
     let name = &three.servers[killed].name;
     let warning = format!("node {} ({name}) cannot be reached", killed + 1);
     assert!(screen.contains("unreachable") && screen.contains(&warning), "{screen}");
+    let examined = doctor(&all);
+    assert_eq!((examined.0, examined.2), (2, 2), "two answered, and something is wrong now");
+    assert!(
+        examined.1.contains("no-spare") && examined.1.contains("silent-replicas"),
+        "{examined:?}"
+    );
+    let picture = tool(&all, &["top", "--once", "--every", "200ms", "--output", "json"]).json();
+    assert_eq!(picture["state"], "degraded");
+    assert_eq!(picture["nodes"][killed]["state"], "unreachable");
+    assert_eq!(picture["nodes"][killed]["sync_99_ms"], serde_json::Value::Null);
+    let listing = tool(&all, &["top", "--once", "--every", "200ms"]).well();
+    assert!(listing.contains("2 of 3 servers up") && !listing.contains('\x1b'), "{listing}");
     // Both are gone: no write, but what a server has can be read.
     let second = (killed + 1) % 3;
     three.servers[second].kill();
@@ -169,6 +181,15 @@ async fn all_killed_at_once_lose_nothing() {
     three.servers[(killed + 2) % 3].kill();
     let told = tool(last, &["status"]).failed(2);
     assert!(told.contains("error: ") && told.contains("is a server running there?"), "{told}");
+}
+
+/// What the doctor says: the exit code, the kinds of its findings, and how many servers answered.
+fn doctor(endpoints: &str) -> (i32, BTreeSet<String>, u64) {
+    let told = tool(endpoints, &["admin", "doctor", "--output", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let kind = |finding: &serde_json::Value| finding["kind"].as_str().unwrap().to_owned();
+    let kinds = report["findings"].as_array().unwrap().iter().map(kind).collect();
+    (told.code, kinds, report["answered"].as_u64().unwrap())
 }
 
 /// No time is asserted, but what an election would need is not there yet: at the moment the process

@@ -11,25 +11,25 @@ use crate::cli::remote::Remote;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the servers of a cluster say.
-pub(super) struct Views {
+pub(in crate::cli) struct Views {
     /// By node, what it answered.
-    pub(super) answers: BTreeMap<u64, NodeStatusResponse>,
+    pub(in crate::cli) answers: BTreeMap<u64, NodeStatusResponse>,
     /// By node, why it did not.
-    pub(super) failures: BTreeMap<u64, String>,
+    pub(in crate::cli) failures: BTreeMap<u64, String>,
     /// Addresses given that did not answer and belong to no known node, or to another cluster.
-    pub(super) strangers: Vec<String>,
+    pub(in crate::cli) strangers: Vec<String>,
 }
 
 impl Views {
     /// The nodes, as the answer knows them that knows most.
-    pub(super) fn nodes(&self) -> &[NodeInfo] {
+    pub(in crate::cli) fn nodes(&self) -> &[NodeInfo] {
         let most = self.answers.values().max_by_key(|answer| answer.nodes.len());
         most.map_or(&[], |answer| &answer.nodes)
     }
 }
 
 /// Asks the servers given, then those they name.
-pub(super) async fn ask_all(remote: &Remote) -> Result<Views, Error> {
+pub(in crate::cli) async fn ask_all(remote: &Remote) -> Result<Views, Error> {
     let options = remote.options();
     let patience = Options { timeout: options.timeout.min(PATIENCE), ..options };
     let client = Client::lazy(remote.endpoints.iter().map(String::as_str), patience)?;

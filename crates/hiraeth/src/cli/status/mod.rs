@@ -1,7 +1,7 @@
 //! `hiraeth status`.
 
-mod collect;
-mod report;
+pub(super) mod collect;
+pub(super) mod report;
 mod show;
 #[cfg(test)]
 mod tests;

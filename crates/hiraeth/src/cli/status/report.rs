@@ -12,14 +12,14 @@ use crate::cli::json;
 /// The cluster in one word.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Condition {
+pub(in crate::cli) enum Condition {
     Healthy,
     Degraded,
     NoQuorum,
 }
 
 impl Condition {
-    pub(super) const fn exit(self) -> u8 {
+    pub(in crate::cli) const fn exit(self) -> u8 {
         match self {
             Self::Healthy => 0,
             Self::Degraded => 1,
@@ -30,82 +30,82 @@ impl Condition {
 
 /// The cluster, as `--output json` prints it.
 #[derive(Serialize)]
-pub(super) struct Report {
-    pub(super) state: Condition,
+pub(in crate::cli) struct Report {
+    pub(in crate::cli) state: Condition,
     /// Empty until there is one.
-    pub(super) cluster: String,
-    pub(super) nodes: Vec<Node>,
+    pub(in crate::cli) cluster: String,
+    pub(in crate::cli) nodes: Vec<Node>,
     keyspaces: Vec<json::Keyspace>,
-    pub(super) regions: Vec<Region>,
-    pub(super) warnings: Vec<String>,
+    pub(in crate::cli) regions: Vec<Region>,
+    pub(in crate::cli) warnings: Vec<String>,
 }
 
 #[derive(Serialize, Default)]
-pub(super) struct Node {
-    pub(super) id: u64,
-    pub(super) name: String,
-    pub(super) peer_address: String,
-    pub(super) client_address: String,
+pub(in crate::cli) struct Node {
+    pub(in crate::cli) id: u64,
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) peer_address: String,
+    pub(in crate::cli) client_address: String,
     /// Whether it answered here.
-    pub(super) reachable: bool,
-    pub(super) error: Option<String>,
-    pub(super) version: Option<String>,
+    pub(in crate::cli) reachable: bool,
+    pub(in crate::cli) error: Option<String>,
+    pub(in crate::cli) version: Option<String>,
     /// How long ago the others heard it, by the one that heard it last; null if none ever did, or
     /// nobody could be asked.
-    pub(super) silent_ms: Option<u64>,
+    pub(in crate::cli) silent_ms: Option<u64>,
     /// Whether any other node takes it for alive.
     #[serde(skip)]
-    pub(super) is_heard: bool,
+    pub(in crate::cli) is_heard: bool,
     /// `read-only`, `disk-low`, `stopping`.
-    pub(super) flags: Vec<&'static str>,
+    pub(in crate::cli) flags: Vec<&'static str>,
     /// Regions it leads.
-    pub(super) leads: u64,
-    pub(super) regions: u64,
-    pub(super) hibernating: Option<u64>,
+    pub(in crate::cli) leads: u64,
+    pub(in crate::cli) regions: u64,
+    pub(in crate::cli) hibernating: Option<u64>,
     /// The most entries one of its regions has committed and not applied.
-    pub(super) lag: Option<u64>,
-    pub(super) db_bytes: Option<u64>,
-    pub(super) disk_free_bytes: Option<u64>,
+    pub(in crate::cli) lag: Option<u64>,
+    pub(in crate::cli) db_bytes: Option<u64>,
+    pub(in crate::cli) disk_free_bytes: Option<u64>,
     #[serde(skip)]
-    pub(super) disk_reserve_bytes: u64,
+    pub(in crate::cli) disk_reserve_bytes: u64,
     #[serde(skip)]
-    pub(super) data_dir: String,
-    pub(super) rss_bytes: Option<u64>,
-    pub(super) cpu_percent: Option<u64>,
-    pub(super) uptime_ms: Option<u64>,
+    pub(in crate::cli) data_dir: String,
+    pub(in crate::cli) rss_bytes: Option<u64>,
+    pub(in crate::cli) cpu_percent: Option<u64>,
+    pub(in crate::cli) uptime_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Region {
-    pub(super) id: u64,
-    pub(super) keyspace: u32,
-    pub(super) keyspace_name: Option<String>,
-    pub(super) state: String,
-    pub(super) detail: String,
-    pub(super) leader: Option<u64>,
-    pub(super) term: u64,
-    pub(super) commit: u64,
-    pub(super) applied: u64,
-    pub(super) last: u64,
-    pub(super) revision: i64,
+pub(in crate::cli) struct Region {
+    pub(in crate::cli) id: u64,
+    pub(in crate::cli) keyspace: u32,
+    pub(in crate::cli) keyspace_name: Option<String>,
+    pub(in crate::cli) state: String,
+    pub(in crate::cli) detail: String,
+    pub(in crate::cli) leader: Option<u64>,
+    pub(in crate::cli) term: u64,
+    pub(in crate::cli) commit: u64,
+    pub(in crate::cli) applied: u64,
+    pub(in crate::cli) last: u64,
+    pub(in crate::cli) revision: i64,
     compacted: i64,
     /// Entries the slowest replica that answers has not applied.
-    pub(super) behind: u64,
-    pub(super) replicas: Vec<Replica>,
+    pub(in crate::cli) behind: u64,
+    pub(in crate::cli) replicas: Vec<Replica>,
     /// Nodes that set their replica aside, and why.
     #[serde(skip)]
-    pub(super) broken: Vec<(u64, String)>,
+    pub(in crate::cli) broken: Vec<(u64, String)>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Replica {
-    pub(super) node: u64,
+pub(in crate::cli) struct Replica {
+    pub(in crate::cli) node: u64,
     /// Null when the node does not answer.
-    pub(super) applied: Option<u64>,
+    pub(in crate::cli) applied: Option<u64>,
 }
 
 impl Report {
-    pub(super) fn new(views: &Views) -> Self {
+    pub(in crate::cli) fn new(views: &Views) -> Self {
         let keyspaces = views.answers.values().map(|answer| &answer.keyspaces);
         let keyspaces = keyspaces.max_by_key(|keyspaces| keyspaces.len());
         let keyspaces = keyspaces.map_or(&[][..], Vec::as_slice);
@@ -133,7 +133,7 @@ impl Report {
         report
     }
 
-    pub(super) fn name(&self, id: u64) -> String {
+    pub(in crate::cli) fn name(&self, id: u64) -> String {
         let node = self.nodes.iter().find(|node| node.id == id);
         node.map_or_else(|| id.to_string(), |node| node.name.clone())
     }
