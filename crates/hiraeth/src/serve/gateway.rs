@@ -6,6 +6,7 @@ use gateway::{Config, DnsSockets, DnsZone, Gateway};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::notify;
 use super::run::listen;
 use super::settings::{Role, Settings};
 use crate::logging::{self, LogFormat};
@@ -108,6 +109,7 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
     let announce = async {
         gateway.ready().await;
         tracing::info!("ready");
+        notify::tell(notify::READY);
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -116,6 +118,7 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
         _ = terminate.recv() => {}
         () = announce => {}
     }
+    notify::tell(notify::STOPPING);
     tracing::info!("stopping");
     gateway.stop();
     stop.send_replace(true);

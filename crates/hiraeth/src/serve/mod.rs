@@ -1,6 +1,7 @@
 //! `hiraeth serve`: one node with its front doors, or a gateway to nodes.
 
 mod gateway;
+mod notify;
 mod retention;
 mod run;
 mod settings;

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::notify;
 use super::settings::{Resolved, Settings};
 use crate::logging;
 
@@ -67,6 +68,7 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
     let announce = async {
         handle.ready(types::KeyspaceId::DEFAULT).await;
         tracing::info!("ready");
+        notify::tell(notify::READY);
         std::future::pending::<()>().await;
     };
     let reason = tokio::select! {
@@ -76,6 +78,7 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
         reason = handle.failed() => Some(reason),
         () = announce => None,
     };
+    notify::tell(notify::STOPPING);
     if reason.is_none() {
         tracing::info!("stopping: handing leadership over");
     }
