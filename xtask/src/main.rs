@@ -4,6 +4,7 @@ mod bench;
 mod chaos;
 mod deny;
 mod fuzz;
+mod package;
 mod run;
 mod sim;
 mod test;
@@ -38,6 +39,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Real clients against real servers.
     Compat(test::CompatOptions),
+    /// A Debian package, made with `dpkg-deb` alone.
+    Package(package::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -51,5 +54,6 @@ fn main() -> anyhow::Result<()> {
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Compat(options) => test::compat(&options),
+        Task::Package(options) => package::run(&options),
     }
 }
