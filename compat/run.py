@@ -26,6 +26,7 @@ import time
 import zipfile
 
 import consul_suites
+import imported
 import languages
 import restore
 import users
@@ -38,7 +39,7 @@ from languages import Missing
 HERE = pathlib.Path(__file__).resolve().parent
 # Each suite takes a fraction of this: what takes longer hangs.
 SUITE_SECONDS = 240
-ETCD_SUITES = ("etcdctl", "go", "rust", "python", "node", "http", "gateway", "restore")
+ETCD_SUITES = ("etcdctl", "go", "rust", "python", "node", "http", "gateway", "restore", "imported")
 # Each starts servers of its own, so they run beside each other.
 CONSUL_SUITES = ("go-consul", "rs-consul", "py-consul", "scrape", "dns", "prometheus")
 SUITES = ETCD_SUITES + CONSUL_SUITES
@@ -256,6 +257,17 @@ def restore_suite(options, endpoints):
         return 0, 1
 
 
+def imported_suite(options, endpoints):
+    if not options.server_binary:
+        print("   skipped: it needs a binary of ours")
+        return 0, 0
+    try:
+        return imported.run(str(pathlib.Path(options.server_binary).resolve()), target())
+    except restore.Wrong as error:
+        print(f"   {error}", flush=True)
+        return 0, 1
+
+
 def go_consul_suite(options, endpoints):
     skipped = left_out(options, "go-consul")
     return counted(*consul_suites.go_suite(options, stream, endpoints, skipped))
@@ -363,6 +375,7 @@ def run_suites(options, endpoints):
         "http": http_suite,
         "gateway": gateway_suite,
         "restore": restore_suite,
+        "imported": imported_suite,
         "go-consul": go_consul_suite,
         "rs-consul": rs_consul_suite,
         "py-consul": py_consul_suite,

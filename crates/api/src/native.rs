@@ -11,7 +11,7 @@ use state::directory::{Directory, KeyspaceRecord, NodeRecord, Phase, RegionRecor
 use tonic::{Request, Response, Status};
 use types::{Code, Fault, KeyRange, NodeId, RegionId};
 
-use crate::{error, metadata, stats};
+use crate::{backup, error, metadata, stats};
 
 /// Regions in one answer of routes at most.
 const ROUTES: usize = 1_000;
@@ -318,6 +318,20 @@ impl Node for NodeService {
         self.handle.remove_member(node).await.map_err(|fault| error::status(&fault))?;
         let gone = !self.handle.directory().nodes.contains_key(&node);
         Ok(Response::new(pb::RemoveNodeResponse { gone }))
+    }
+
+    type BackupStream = backup::BackupStream;
+
+    async fn backup(
+        &self,
+        request: Request<pb::BackupRequest>,
+    ) -> Result<Response<Self::BackupStream>, Status> {
+        // Before it is told whether there is such a keyspace.
+        metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
+        let of = backup::of(&self.handle, request.get_ref());
+        let backup = self.handle.backup(of.map_err(|fault| error::status(&fault))?).await;
+        let backup = backup.map_err(|fault| error::status(&fault))?;
+        Ok(Response::new(backup::stream(backup)))
     }
 
     async fn verify_leader(

@@ -19,6 +19,7 @@
 //! answer. A write is repeated only when it was certainly not carried out; where that cannot be told,
 //! the error says so ([`Error::outcome_unknown`]).
 
+mod backup;
 mod call;
 mod client;
 mod code;
@@ -42,6 +43,7 @@ mod span;
 mod txn;
 mod watch;
 
+pub use backup::BackupChunks;
 pub use client::Client;
 pub use error::Error;
 pub use keys::{BatchPart, Batcher, DeletedPart, RegionPages, Sequence, Swap, Write};

@@ -96,6 +96,14 @@ pub enum Error {
         /// The snapshot's file.
         file: String,
     },
+    /// No node can go on alone with the directory.
+    #[error("{} cannot be gone on with: {what}", dir.display())]
+    Reset {
+        /// The data directory.
+        dir: std::path::PathBuf,
+        /// Why, and what to do.
+        what: String,
+    },
     /// A part of the start panicked.
     #[error("the start broke off: {0}; this is a bug, please report it")]
     Thread(String),

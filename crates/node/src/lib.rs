@@ -20,6 +20,7 @@
 mod answer;
 mod applier;
 mod auth;
+pub mod backup;
 mod compaction;
 mod config;
 mod contact;
@@ -53,6 +54,7 @@ mod read;
 mod region_state;
 mod region_watch;
 mod registry;
+pub mod reset;
 mod shard;
 mod sharded;
 mod shared;
@@ -76,8 +78,8 @@ pub use error::Error;
 pub use failure::{Failure, FailureKind};
 pub use flight::{Damage, Entry, Event, Sample, Timeline, read as read_flight};
 pub use handle::{
-    Beat, Caller, ClusterView, Credentials, Frozen, Handle, HotRegion, LedRegion, NodeView,
-    RegionRoute, RegionStats, ReplicaView, Verdict,
+    Backup, BackupOf, Beat, Caller, ClusterView, Credentials, Frozen, Handle, HotRegion, LedRegion,
+    NodeView, RegionRoute, RegionStats, ReplicaView, Verdict,
 };
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};

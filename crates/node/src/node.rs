@@ -24,6 +24,7 @@ use types::{Fault, NodeId, RegionId};
 
 pub use self::builder::NodeBuilder;
 use self::builder::Prepared;
+pub(crate) use self::builder::{open_engine, open_log};
 use crate::config::NodeConfig;
 use crate::failure::Failure;
 use crate::flight::{self, Event};

@@ -1,6 +1,7 @@
 //! The meta region's share of the state machine: it keeps the directory.
 
 mod nodes;
+mod rewrite;
 mod shards;
 
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use crate::codec::records::{
 use crate::command::Command;
 use crate::directory::{Directory, KeyspaceRecord, NodeRecord, RegionRecord};
 use crate::response::Response;
+
+pub(crate) use rewrite::records;
 
 /// The tag of the directory's records, after the region.
 const TAG: u8 = b'D';

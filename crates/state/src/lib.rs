@@ -6,6 +6,7 @@
 pub mod alarms;
 mod applied;
 pub mod auth;
+pub mod beginning;
 mod check;
 mod codec;
 pub mod command;

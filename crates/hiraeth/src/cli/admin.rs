@@ -11,6 +11,7 @@ use super::failure::{Done, EXIT_CODES, Usage};
 use super::output::{Format, line, out};
 use super::remote::Remote;
 use super::table::Table;
+use super::{backup, reset};
 
 /// Look after a cluster.
 #[derive(clap::Args)]
@@ -37,6 +38,9 @@ enum Command {
     /// worst first; `severity` is `problem`, `warning` or `note`.
     #[command(after_help = DOCTOR_EXIT_CODES)]
     Doctor,
+    Backup(backup::Arguments),
+    Restore(backup::Into),
+    ResetPeers(reset::Arguments),
 }
 
 const DOCTOR_EXIT_CODES: &str = "\
@@ -90,11 +94,18 @@ struct JsonNode<'a> {
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
-    let command = match arguments.command {
-        Command::Node(command) => command,
-        Command::Doctor => return doctor::run(&arguments.remote).await,
-    };
-    let client = arguments.remote.client()?;
+    let Arguments { remote, command } = arguments;
+    match command {
+        Command::Node(command) => node(&remote, command).await,
+        Command::Doctor => doctor::run(&remote).await,
+        Command::Backup(command) => backup::run(command, &remote).await,
+        Command::Restore(command) => backup::into(&command, &remote).await,
+        Command::ResetPeers(command) => reset::run(&command, remote.output),
+    }
+}
+
+async fn node(remote: &Remote, command: NodeCommand) -> anyhow::Result<Done> {
+    let client = remote.client()?;
     let nodes = match command {
         NodeCommand::List => client.any_node_status().await?.nodes,
         NodeCommand::Add { address } => {
@@ -113,7 +124,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
         }
     };
     let mut out = out();
-    match arguments.remote.output {
+    match remote.output {
         Format::Table => table(&nodes).print(&mut out)?,
         Format::Json => line(&mut out, &nodes.iter().map(json).collect::<Vec<_>>())?,
     }

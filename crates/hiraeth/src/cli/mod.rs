@@ -4,11 +4,13 @@
 //! module is one command.
 
 mod admin;
+mod backup;
 mod completions;
 mod doctor;
 mod failure;
 mod flight;
 mod hot;
+mod import;
 mod json;
 mod keyspace;
 mod kv;
@@ -16,6 +18,7 @@ mod lease;
 mod output;
 mod raft;
 mod remote;
+mod reset;
 mod sequence;
 mod series;
 mod service;
@@ -48,6 +51,8 @@ pub(crate) enum Command {
     Raft(raft::Arguments),
     Hot(hot::Arguments),
     Admin(admin::Arguments),
+    Restore(backup::RestoreArguments),
+    Import(Box<import::Arguments>),
     Flight(flight::Arguments),
     Completions(completions::Arguments),
 }
@@ -65,6 +70,8 @@ pub(crate) fn run(command: Command, program: clap::Command) -> ExitCode {
         Command::Raft(arguments) => output::block_on(raft::run(arguments)),
         Command::Hot(arguments) => output::block_on(hot::run(arguments)),
         Command::Status(arguments) => output::block_on(status::run(arguments)),
+        Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Import(arguments) => import::run(*arguments),
         Command::Flight(arguments) => flight::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, program),
     };

@@ -3,6 +3,7 @@
 //! for until a deadline that only a fault reaches.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod backup;
 mod bad_input;
 mod bench;
 mod commands;
@@ -14,6 +15,7 @@ mod hostile;
 mod keys;
 mod ports;
 mod program;
+mod reset;
 mod sdk;
 mod server;
 mod sharded;

@@ -1,6 +1,7 @@
 //! Users and their rights on this node: whether its copy of them may be gone by, tokens, passwords.
 //! `docs/architecture/auth.md` has the argument.
 
+mod bcrypt;
 mod change;
 mod gate;
 mod listen;

@@ -19,6 +19,8 @@ use types::{Code, Fault};
 /// The first byte of a hash: Argon2id of version 19, then memory in KiB, passes, lanes (4 bytes each,
 /// big-endian), salt and hash.
 const ARGON2ID: u8 = 1;
+/// The first byte of one that etcd made: bcrypt's own text is behind it.
+const BCRYPT: u8 = 2;
 const SALT: usize = 16;
 const HASH: usize = 32;
 /// What OWASP recommends: 19 MiB, two passes, one lane. Some 20 ms of one core.
@@ -166,6 +168,9 @@ fn derive(
 }
 
 fn is_of(record: &Bytes, password: &[u8]) -> bool {
+    if let Some((&BCRYPT, text)) = record.split_first() {
+        return super::bcrypt::is_of(text, password);
+    }
     let number = |at: usize| Some(u32::from_be_bytes(copy(record.get(at..at + 4)?)?));
     let parts = || {
         if record.len() != 13 + SALT + HASH || record.first() != Some(&ARGON2ID) {

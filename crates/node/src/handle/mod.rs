@@ -2,6 +2,7 @@
 
 mod alarms;
 mod archive;
+mod backup;
 mod caller;
 mod cluster;
 mod commands;
@@ -21,6 +22,7 @@ mod status;
 mod transfer;
 mod waits;
 
+pub use backup::{Backup, BackupOf};
 pub(crate) use frozen::FROZEN;
 pub use frozen::Frozen;
 pub use hot::HotRegion;

@@ -121,6 +121,16 @@ pub enum Error {
         /// The number it had.
         node: NodeId,
     },
+    /// A reset of the peers did not come to its end.
+    #[error(
+        "data directory {} is of a node whose peers were being reset, and that did not come to its end: run \
+         `hiraeth admin reset-peers` on it again",
+        dir.display()
+    )]
+    Resetting {
+        /// The data directory.
+        dir: PathBuf,
+    },
     /// The initial cluster makes no sense.
     #[error("the initial cluster cannot be used: {0}")]
     InitialCluster(String),

@@ -40,6 +40,7 @@ impl Identity {
         name: &str,
         rng: &dyn Rng,
     ) -> Result<Self, Error> {
+        super::survivor::must_not_be_half_reset(&*disk, dir)?;
         let contents = match file::read(&*disk, dir)? {
             Some(contents) if contents.removed => {
                 return Err(Error::Removed { dir: dir.to_owned(), node: contents.node });
@@ -59,6 +60,31 @@ impl Identity {
         let members = contents.members.clone();
         let contents = Mutex::new(contents);
         Ok(Self { disk, dir, contents, name, node, identity, bootstrap, members })
+    }
+
+    /// Makes the directory one of the node `node` of a cluster that begins with what was put there before, of
+    /// the nodes of `initial`. Durable when this answers.
+    pub(crate) fn restored(
+        disk: &dyn Disk,
+        dir: &Path,
+        initial: &InitialCluster,
+        node: NodeId,
+        cluster: ClusterId,
+        rng: &dyn Rng,
+    ) -> Result<(), Error> {
+        let names = initial.members().iter().map(|(name, _)| name.clone());
+        let name =
+            names.zip(initial.peers()).find(|(_, (id, _))| *id == node).map(|(name, _)| name);
+        let contents = Contents {
+            name: name.unwrap_or_default(),
+            node,
+            identity: draw(rng),
+            bootstrap: initial.hash(),
+            cluster: Some(cluster),
+            members: Vec::new(),
+            removed: false,
+        };
+        file::write(disk, dir, &contents)
     }
 
     /// Who was a member when this node joined a cluster; empty for one that it was formed with.
@@ -210,15 +236,24 @@ impl Application {
 
 fn must_be_empty(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
     disk.create_dir_all(dir).map_err(Error::io(dir))?;
-    let entries = disk.list(dir).map_err(Error::io(dir))?;
-    let harmless = |path: &PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        HARMLESS.contains(&&*name) || name.starts_with('.') || name.ends_with(".log")
-    };
-    match entries.iter().all(harmless) {
-        true => Ok(()),
-        false => Err(Error::Lost { dir: dir.to_owned() }),
+    match occupant(disk, dir)? {
+        None => Ok(()),
+        Some(_) => Err(Error::Lost { dir: dir.to_owned() }),
     }
+}
+
+/// Something in `dir` that a node left there, if there is any.
+pub(crate) fn occupant(disk: &dyn Disk, dir: &Path) -> Result<Option<String>, Error> {
+    if !disk.exists(dir) {
+        return Ok(None);
+    }
+    let entries = disk.list(dir).map_err(Error::io(dir))?;
+    let names =
+        entries.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy());
+    let harmful = |name: &std::borrow::Cow<'_, str>| {
+        !HARMLESS.contains(&&**name) && !name.starts_with('.') && !name.ends_with(".log")
+    };
+    Ok(names.into_iter().find(harmful).map(std::borrow::Cow::into_owned))
 }
 
 /// 0 stands for "never met" in the directory of the cluster.

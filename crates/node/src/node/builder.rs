@@ -227,7 +227,7 @@ fn check_log_is_there(
     Err(Error::PromisesGone { directory: config.data_dir.clone() })
 }
 
-fn open_log(
+pub(crate) fn open_log(
     config: &NodeConfig,
     disk: &Arc<dyn Disk>,
     rng: &dyn Rng,
@@ -255,7 +255,7 @@ fn check_promises(
     Err(Error::Forgetful { directory: config.data_dir.clone() })
 }
 
-fn open_engine(config: &NodeConfig) -> Result<Arc<dyn Engine>, Error> {
+pub(crate) fn open_engine(config: &NodeConfig) -> Result<Arc<dyn Engine>, Error> {
     Ok(match config.engine {
         EngineKind::Memory => Arc::new(MemoryEngine::new()),
         EngineKind::Disk => {

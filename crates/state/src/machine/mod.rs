@@ -11,7 +11,7 @@ use crate::applied::{self, Applied, Progress};
 use crate::command::SessionTag;
 use crate::custom::{Custom, Open, View};
 use crate::directory::Directory;
-use crate::directory_machine::{self, DirectoryMachine};
+use crate::directory_machine::DirectoryMachine;
 use crate::error::LoadError;
 use crate::keys;
 use crate::registry::{self, Registry};
@@ -95,11 +95,7 @@ impl Machine {
     /// When the engine fails or a record is damaged.
     pub fn load(region: RegionId, reader: &dyn Reader) -> Result<Self, LoadError> {
         let kind = if region == RegionId::META {
-            let loaded = DirectoryMachine::load(region, reader).map_err(|error| match error {
-                directory_machine::Error::Read(failure) => LoadError::Read(failure),
-                directory_machine::Error::Damaged(_) => LoadError::Damaged(error.to_string()),
-            });
-            Kind::Directory(loaded?)
+            Kind::Directory(DirectoryMachine::load(region, reader)?)
         } else {
             Kind::KeyValue
         };

@@ -22,6 +22,7 @@ pub use apply::ordered_only;
 pub(crate) use lens::Lens;
 pub use read::{Measure, measure};
 pub(crate) use read::{Plan, plan};
+pub(crate) use record::decode as decode_newest;
 pub use shape::Shape;
 pub use span::span;
 pub(crate) use split::Order;

@@ -56,6 +56,16 @@ impl Check {
         self.complete
     }
 
+    /// What the stream's maker said of it, once that came.
+    pub(super) fn header(&self) -> Option<&Bytes> {
+        self.header.as_ref()
+    }
+
+    /// How much came so far.
+    pub(super) fn totals(&self) -> Totals {
+        self.totals
+    }
+
     /// Chunks accepted so far.
     pub(super) fn chunks(&self) -> u32 {
         self.chunks
@@ -130,7 +140,7 @@ pub(super) fn put_trailer(payload: &mut BytesMut, chunks: u32, overall: u32, tot
 }
 
 /// The records of a chunk that was checked.
-pub(super) struct Records(Bytes);
+pub struct Records(Bytes);
 
 impl Iterator for Records {
     type Item = (Bytes, Bytes);

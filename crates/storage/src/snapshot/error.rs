@@ -47,6 +47,9 @@ pub enum Error {
     /// The engine could not be read.
     #[error(transparent)]
     Read(#[from] ReadFailure),
+    /// What the stream is written to or read from failed.
+    #[error(transparent)]
+    Stream(io::Error),
     /// The disk failed.
     #[error("snapshot file {path}: {doing} failed")]
     Io {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use env::Disk;
-use types::Batch;
+use types::{Batch, Reader};
 
 use super::chunk::u32_at;
 use super::error::Error;
@@ -120,7 +120,7 @@ impl SnapshotFile {
 ///
 /// # Errors
 /// [`Error::Marker`] and [`Error::Read`].
-pub fn pending_installs(engine: &dyn Engine) -> Result<Vec<PendingInstall>, Error> {
+pub fn pending_installs(engine: &dyn Reader) -> Result<Vec<PendingInstall>, Error> {
     let mut found = Vec::new();
     let mut after = MARKER;
     after[8] += 1;

@@ -7,11 +7,14 @@ mod error;
 mod export;
 mod file;
 mod install;
+mod row;
 mod writer;
 
+pub use check::Records;
 pub use chunk::{CHUNK_BYTES, HEADER_BYTES_MAX};
 pub use error::{Damage, Error};
 pub use export::{SnapshotChunks, export, export_ranges};
 pub use file::{SnapshotFile, Totals};
 pub use install::{PendingInstall, clean, pending_installs};
+pub use row::{ChunkReader, StreamCheck, StreamWriter, is_foreign};
 pub use writer::SnapshotWriter;

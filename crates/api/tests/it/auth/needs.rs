@@ -136,6 +136,7 @@ pub(super) fn table() -> BTreeMap<&'static str, Needs> {
         ("hiraeth.v1.Node/Hot", Root),
         ("hiraeth.v1.Node/Drain", Root),
         ("hiraeth.v1.Node/Remove", Root),
+        ("hiraeth.v1.Node/Backup", Root),
         ("hiraeth.v1.Node/Barrier", User),
         ("hiraeth.v1.Node/VerifyLeader", User),
         // What a stream asks for is looked at message by message.

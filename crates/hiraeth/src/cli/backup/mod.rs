@@ -1,0 +1,81 @@
+//! `hiraeth admin backup`, `admin restore` and `hiraeth restore`: what a cluster has in a file, and back.
+
+mod file;
+mod into;
+mod restore;
+mod show;
+mod take;
+mod target;
+
+pub(super) use file::Unfinished;
+pub(super) use into::{Into, into, look, put_into};
+pub(super) use restore::{Arguments as RestoreArguments, run as restore};
+pub(super) use target::Target;
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use node::backup::{Contents, Restored};
+
+use super::failure::Done;
+use super::remote::Remote;
+
+/// Back up the cluster, or with `--keyspace` one keyspace of it, while it serves. In the backup is all that
+/// was acknowledged before it was begun. Each keyspace is as of one revision, a sharded one as of one moment
+/// in each of its regions; nothing is promised of moments between keyspaces, or between regions.
+///
+/// JSON: `{from, made_by, at_ms, sections, records, hash, users, roles, auth, keyspaces: [{id, name, kind,
+/// revision, compacted, versions, tombstones, leases, records, bytes, regions}]}`.
+#[derive(clap::Args)]
+#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
+pub(super) struct Arguments {
+    /// The file to be written. It must not be there; until all of it is durable it has another name.
+    #[arg(long, value_name = "FILE", required = true)]
+    out: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Read a backup from end to end, and say whether it is whole and what is in it. Exit code 8 if it is
+    /// damaged.
+    #[command(visible_alias = "inspect")]
+    Verify {
+        /// The backup.
+        file: PathBuf,
+    },
+}
+
+pub(super) async fn run(arguments: Arguments, remote: &Remote) -> anyhow::Result<Done> {
+    if let Some(Command::Verify { file }) = arguments.command {
+        show::contents(remote.output, &contents(&file)?)?;
+        return Ok(Done::Well);
+    }
+    let out = arguments.out.context("say where to write it: --out FILE")?;
+    take::take(remote, &out).await
+}
+
+/// Shows what is in a backup.
+pub(super) fn show(remote: &Remote, file: &Path) -> anyhow::Result<()> {
+    show::contents(remote.output, &contents(file)?)
+}
+
+/// Shows what was made of one.
+pub(super) fn show_made(remote: &Remote, made: &Restored, target: &Target) -> anyhow::Result<()> {
+    restore::show(remote.output, made, target)
+}
+
+/// A backup's file, to be read once.
+pub(super) fn open(path: &Path) -> std::io::Result<BufReader<File>> {
+    Ok(BufReader::with_capacity(1 << 20, File::open(path)?))
+}
+
+/// What is in a backup that is whole.
+pub(super) fn contents(path: &Path) -> anyhow::Result<Contents> {
+    let name = path.display();
+    let input = open(path).with_context(|| format!("{name} cannot be opened"))?;
+    Contents::read(input, &mut |_, _, _| Ok(())).with_context(|| name.to_string())
+}

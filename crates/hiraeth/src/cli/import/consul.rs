@@ -1,0 +1,216 @@
+//! `hiraeth import consul`: what `consul kv export` wrote, with its flags, through the API that Consul's own
+//! clients write with.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use types::limits;
+
+use super::super::failure::{Done, Usage};
+use super::super::output::{Format, line, out};
+
+/// Bytes of values in one transaction, as base64; more than one value is.
+const BYTES: usize = limits::REQUEST_BYTES / 2;
+/// Bytes of an answer.
+const ANSWER: u64 = 64 << 20;
+/// Bytes of a file.
+const FILE: u64 = 4 << 30;
+
+/// Take over the keys of a Consul: the file that `consul kv export` writes. Keys get their values and flags;
+/// their indexes are new. They are what Consul's clients see here, beside the registry.
+///
+/// JSON: `{keys}`.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The file: a JSON array of `{key, flags, value}`, values in base64.
+    export: PathBuf,
+    /// A server's client or HTTP address.
+    #[arg(long, env = "HIRAETH_HTTP", value_name = "HOST:PORT", default_value = "127.0.0.1:8500")]
+    http: String,
+    /// Write keys that are there, too; else nothing is written if there is any.
+    #[arg(long)]
+    overwrite: bool,
+    /// How long one request may take, such as 500ms, 10s or 1m.
+    #[arg(long, value_name = "TIME", value_parser = super::super::parse_time, default_value = "10s")]
+    timeout: std::time::Duration,
+    /// How to show the result.
+    #[arg(long, value_enum, default_value = "table")]
+    output: Format,
+}
+
+/// A key as it was exported.
+#[derive(Deserialize)]
+struct Exported {
+    key: String,
+    #[serde(default)]
+    flags: u64,
+    #[serde(default)]
+    value: String,
+}
+
+#[derive(Serialize)]
+struct Json {
+    keys: usize,
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
+    let keys = read(&arguments.export)?;
+    if !arguments.overwrite && !keys.is_empty() {
+        let found = ask(&arguments, "GET", "/v1/kv/?keys&separator=", "").await?;
+        match found {
+            (404, _) => {}
+            (200, body) if body.trim() == "[]" => {}
+            (200, _) => bail!(
+                "there are keys already, and nothing was written: --overwrite writes between them"
+            ),
+            (status, body) => bail!("{} answered {status}: {}", arguments.http, body.trim()),
+        }
+    }
+    let mut written = 0;
+    for some in parts(&keys) {
+        let ops: Vec<Value> = some.iter().map(operation).collect();
+        let answer = ask(&arguments, "PUT", "/v1/txn", &Value::Array(ops).to_string()).await;
+        let answer = answer.and_then(|(status, body)| match status {
+            200 => Ok(()),
+            _ => bail!("{} answered {status}: {}", arguments.http, body.trim()),
+        });
+        answer.with_context(|| {
+            format!("{written} keys were written, and then it failed; do it again with --overwrite")
+        })?;
+        written += some.len();
+    }
+    let mut out = out();
+    match arguments.output {
+        Format::Json => line(&mut out, &Json { keys: written })?,
+        Format::Table => writeln!(out, "{written} keys were written")?,
+    }
+    out.flush()?;
+    Ok(Done::Well)
+}
+
+fn operation(key: &Exported) -> Value {
+    json!({"KV": {"Verb": "set", "Key": key.key, "Value": key.value, "Flags": key.flags}})
+}
+
+/// All of the file, found to be good before anything is written.
+fn read(path: &PathBuf) -> anyhow::Result<Vec<Exported>> {
+    let name = path.display();
+    let length = std::fs::metadata(path).with_context(|| name.to_string())?.len();
+    if length > FILE {
+        bail!("{name} has {length} bytes; at most {FILE} are read at once");
+    }
+    let text = std::fs::read(path).with_context(|| name.to_string())?;
+    let keys: Vec<Exported> = serde_json::from_slice(&text).map_err(|error| {
+        Usage(format!("{name} is not what `consul kv export` writes, or it is cut off: {error}"))
+    })?;
+    for (at, key) in keys.iter().enumerate() {
+        let value = STANDARD.decode(&key.value);
+        if key.key.is_empty() || value.is_err() {
+            let what =
+                if key.key.is_empty() { "has no key" } else { "has a value that is no base64" };
+            return Err(Usage(format!("{name}: entry {at} {what}; nothing was written")).into());
+        }
+        if value.is_ok_and(|value| value.len() > limits::REQUEST_BYTES / 2) {
+            let most = limits::REQUEST_BYTES / 2;
+            let text = format!(
+                "{name}: the value of {:?} is over {most} bytes; nothing was written",
+                key.key
+            );
+            return Err(Usage(text).into());
+        }
+    }
+    Ok(keys)
+}
+
+/// What goes into one transaction each.
+fn parts(keys: &[Exported]) -> Vec<&[Exported]> {
+    let (mut parts, mut from, mut bytes) = (Vec::new(), 0, 0);
+    for (at, key) in keys.iter().enumerate() {
+        let more = key.key.len() + key.value.len();
+        if at > from && (at - from >= limits::REGISTRY_TXN_OPERATIONS || bytes + more > BYTES) {
+            parts.push(&keys[from..at]);
+            (from, bytes) = (at, 0);
+        }
+        bytes += more;
+    }
+    if from < keys.len() {
+        parts.push(&keys[from..]);
+    }
+    parts
+}
+
+/// One request over HTTP/1.1; answers the status and the body.
+async fn ask(
+    arguments: &Arguments,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> anyhow::Result<(u16, String)> {
+    let address = arguments.http.strip_prefix("http://").unwrap_or(&arguments.http);
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n\
+             connection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(body.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.take(ANSWER).read_to_end(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    let answer = timeout(arguments.timeout, exchange).await;
+    let answer = answer.with_context(|| format!("{address} gave no answer in time"))?;
+    let answer = answer.with_context(|| format!("{address} cannot be asked"))?;
+    let text = String::from_utf8_lossy(&answer);
+    let (head, body) = text.split_once("\r\n\r\n").context("an answer that is no HTTP")?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.context("an answer that is no HTTP")?;
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    let body = if chunked { unchunk(body) } else { body.to_owned() };
+    Ok((status, body))
+}
+
+/// The body of an answer in chunks.
+fn unchunk(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
+        let Some(chunk) = rest.get(..size).filter(|chunk| !chunk.is_empty()) else { break };
+        whole.push_str(chunk);
+        body = rest.get(size + 2..).unwrap_or_default();
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Exported, parts, unchunk};
+
+    #[test]
+    fn keys_go_in_parts_that_the_servers_take() {
+        let key = |size: usize| Exported { key: "k".into(), flags: 0, value: "v".repeat(size) };
+        let keys: Vec<_> =
+            (0..300).map(|at| key(if at % 50 == 7 { 700_000 } else { 10 })).collect();
+        let parts = parts(&keys);
+        assert_eq!(parts.iter().map(|part| part.len()).sum::<usize>(), 300);
+        assert!(parts.iter().all(|part| part.len() <= types::limits::REGISTRY_TXN_OPERATIONS));
+        let bytes = |part: &&[Exported]| part.iter().map(|it| it.value.len() + 1).sum::<usize>();
+        assert!(parts.iter().all(|part| part.len() == 1 || bytes(part) <= super::BYTES));
+    }
+
+    #[test]
+    fn chunks_are_put_together() {
+        assert_eq!(unchunk("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), "abcde");
+        assert_eq!(unchunk("ff\r\nabc"), "");
+    }
+}
