@@ -16,7 +16,7 @@ fn leaf(id: u64, entries: &[(u32, &[u8], &[u8])]) -> Vec<u8> {
         for number in [*flags, at as u32, key.len() as u32, value.len() as u32] {
             page.extend(number.to_le_bytes());
         }
-        at += key.len() + value.len() - 16;
+        at = at + key.len() + value.len() - 16;
     }
     for (_, key, value) in entries {
         page.extend_from_slice(key);
