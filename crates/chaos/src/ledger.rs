@@ -148,7 +148,11 @@ impl Ledger {
         // Addresses and ports differ from run to run; the first words do not.
         let is_told = text.starts_with("etcdserver: ") || text.starts_with("hiraeth: ");
         let parts: Vec<&str> = text.split([':', ';']).take(1 + usize::from(is_told)).collect();
-        let short = parts.join(":");
+        let short = match text.split_once(" broke: ") {
+            // Why it did is what tells one from the other.
+            Some((_, reason)) => format!("a connection broke: {reason}"),
+            None => parts.join(":"),
+        };
         *self.errors.lock().entry(short).or_default() += 1;
         outcome
     }

@@ -19,6 +19,9 @@ pub(crate) enum Scenario {
     /// Five servers with a sharded keyspace that grows; servers are added, drained, lost for good and
     /// come back, while everything is read and written. Not one of all; it takes minutes.
     Life,
+    /// One server after the other is told to stop and started again, as for an upgrade; no request may fail.
+    /// Not one of all.
+    Rolling,
     /// Peers that send garbage or belong elsewhere, failing disks, a clock that jumps.
     BadInput,
 }
@@ -32,6 +35,7 @@ impl Scenario {
             Self::Partition => "partition",
             Self::Mix => "mix",
             Self::Life => "life",
+            Self::Rolling => "rolling",
             Self::BadInput => "bad-input",
         }
     }
@@ -92,6 +96,9 @@ pub(crate) struct Options {
     /// Of life: MiB from which on a region is split.
     #[arg(long, default_value_t = 1)]
     pub(crate) split_mib: u64,
+    /// Of rolling: the binary that servers are started with again; else the same.
+    #[arg(long, value_name = "BINARY")]
+    pub(crate) upgrade_to: Option<PathBuf>,
     /// Set by the supervisor: the prefix of the namespaces this process runs in.
     #[arg(long, hide = true)]
     pub(crate) inside: Option<String>,
@@ -101,7 +108,7 @@ impl Options {
     pub(crate) fn scenarios(&self) -> Vec<Scenario> {
         if self.scenario.is_empty() {
             let all = Scenario::value_variants().iter().copied();
-            all.filter(|scenario| *scenario != Scenario::Life).collect()
+            all.filter(|it| !matches!(it, Scenario::Life | Scenario::Rolling)).collect()
         } else {
             self.scenario.clone()
         }

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use crate::nemesis::{Deck, Nemesis};
+use crate::nemesis::{self, Deck, Nemesis};
 use crate::options::{Options, Output, Scenario};
 use crate::place::Setting;
 use crate::random::Random;
@@ -120,9 +120,15 @@ async fn run(
     let random = Random::new(options.seed ^ scenario as u64);
     let (servers, ledger) = (&mut trial.servers, &*trial.ledger);
     let deck = Deck::default();
-    Nemesis { servers, ledger, random, until, deck }.run(scenario).await?;
+    let upgrade_to = options.upgrade_to.as_ref().map(std::path::absolute).transpose()?;
+    Nemesis { servers, ledger, random, until, deck, upgrade_to }.run(scenario).await?;
     let load = load();
     let ledger = Arc::clone(&trial.ledger);
+    if scenario == Scenario::Rolling
+        && let Some(failed) = nemesis::failed(&ledger)
+    {
+        ledger.violation(failed);
+    }
     let judged = trial.judge(folder).await?;
     let (faults, all_faults) = Report::faults(&ledger);
     let seconds = judged.seconds;

@@ -136,9 +136,25 @@ impl From<Status> for Error {
     }
 }
 
-/// Whether the transport failed before a connection stood.
+/// Whether a request certainly did not begin: there was no connection, or it ended first, as those of a
+/// server that stops do.
 fn never_sent(source: &(dyn std::error::Error + 'static)) -> bool {
-    causes(source).any(|cause| cause.is::<tonic::ConnectError>())
+    causes(source).any(|cause| {
+        cause.is::<tonic::ConnectError>()
+            // hyper says so of a request that it still had when its connection ended.
+            || cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
+            || cause.downcast_ref::<h2::Error>().is_some_and(was_refused)
+    })
+}
+
+/// Whether the server says that it did not begin with a request (RFC 9113, 8.7). All of ours have bodies: what
+/// came after the last one that it answers may have left, but not as a whole.
+fn was_refused(error: &h2::Error) -> bool {
+    match error.reason() {
+        Some(h2::Reason::REFUSED_STREAM) => error.is_remote(),
+        Some(h2::Reason::NO_ERROR) => error.is_go_away() && error.is_remote(),
+        _ => false,
+    }
 }
 
 /// The cause below all others says most to a person ("connection refused").

@@ -1,9 +1,12 @@
 //! Who brings the faults, one at a time.
 
 mod links;
+mod rolling;
 
 pub(crate) use links::Deck;
+pub(crate) use rolling::failed;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
@@ -27,6 +30,8 @@ pub(crate) struct Nemesis<'a> {
     /// No fault begins after it.
     pub(crate) until: Instant,
     pub(crate) deck: Deck,
+    /// What servers are started with once they were stopped.
+    pub(crate) upgrade_to: Option<PathBuf>,
 }
 
 impl Nemesis<'_> {
@@ -43,6 +48,7 @@ impl Nemesis<'_> {
                 Scenario::KillAll => self.kill_all().await?,
                 Scenario::Pause => self.pause().await?,
                 Scenario::Partition => self.partition().await?,
+                Scenario::Rolling => self.restart_each().await?,
                 Scenario::BadInput | Scenario::Life => return Ok(()),
                 Scenario::Mix => match self.random.below(4) {
                     0 => self.kill_leader().await?,

@@ -1,9 +1,11 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::{Instant, sleep};
 
 use super::setup::{OwnDisk, Setup, build_shim};
 use crate::place::{Addresses, Setting};
@@ -158,6 +160,27 @@ impl Server {
         {
             self.ended.push(format!("{} ended by itself: {status}", self.name));
             self.process = None;
+        }
+    }
+
+    /// Has the process end as an operator does, and waits until it has.
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        self.signal(Signal::TERM);
+        let Some(mut child) = self.process.take() else { return Ok(()) };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                if !status.success() {
+                    self.ended.push(format!("{} was told to stop, and: {status}", self.name));
+                }
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                self.process = Some(child);
+                bail!("{} does not stop within {PATIENCE:?}", self.name);
+            }
+            sleep(Duration::from_millis(10)).await;
         }
     }
 
