@@ -147,8 +147,8 @@ fn never_sent(source: &(dyn std::error::Error + 'static)) -> bool {
     })
 }
 
-/// Whether the server says that it did not begin with a request (RFC 9113, 8.7). All of ours have bodies: what
-/// came after the last one that it answers may have left, but not as a whole.
+/// Whether the server says that it did not begin with a request (RFC 9113, 8.7). All of ours have bodies:
+/// what came after the last one that it answers may have left, but not as a whole.
 fn was_refused(error: &h2::Error) -> bool {
     match error.reason() {
         Some(h2::Reason::REFUSED_STREAM) => error.is_remote(),

@@ -23,8 +23,8 @@ use terminal::{Key, Terminal};
 
 /// Watch a cluster at work: servers, regions by load, latencies, keys that are asked for most.
 ///
-/// In a terminal of at least 40 columns and 10 lines the picture is drawn again as news come. Otherwise, or with
-/// `--once` or `--output json`, it is printed.
+/// In a terminal of at least 40 columns and 10 lines the picture is drawn again as news come. Otherwise, or
+/// with `--once` or `--output json`, it is printed.
 ///
 /// Keys: q ends, s sorts regions by something else, up and down scroll them, p pauses, k shows keys or not.
 ///
@@ -33,8 +33,8 @@ use terminal::{Key, Terminal};
 ///
 /// JSON, one object per picture: `{state, cluster, seconds, writes_per_s, reads_per_s, failed_per_s,
 /// write_half_ms, write_99_ms, read_wait_99_ms, watches, leases, warnings, nodes: [{id, name, state, leads,
-/// regions, writes_per_s, reads_per_s, write_99_ms, sync_99_ms, lag, cpu_percent, rss_bytes, disk_free_bytes}],
-/// regions: [{id, keyspace_name, state, leader, requests_per_s, commits_per_s, behind, revision}], keys:
+/// regions, writes_per_s, reads_per_s, write_99_ms, sync_99_ms, lag, cpu_percent, rss_bytes,
+/// disk_free_bytes}], regions: [{id, keyspace_name, state, leader, requests_per_s, commits_per_s, behind, revision}], keys:
 /// [{region, keyspace_name, key, key_text, requests_per_s}]}`. Unknown things are null.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]

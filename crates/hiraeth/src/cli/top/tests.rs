@@ -44,7 +44,8 @@ fn sample(at: Instant, puts: u64, regions: u64) -> Sample {
     let series = format!(
         "hiraeth_proposals_total{{outcome=\"applied\"}} {puts}\n\
          hiraeth_proposals_total{{outcome=\"NoLeader\"}} {}\nhiraeth_reads_total{{mode=\"lease\"}} 7\n\
-         hiraeth_write_seconds_bucket{{le=\"0.002\"}} {}\nhiraeth_write_seconds_bucket{{le=\"0.064\"}} {puts}\n\
+         hiraeth_write_seconds_bucket{{le=\"0.002\"}} {}\n\
+         hiraeth_write_seconds_bucket{{le=\"0.064\"}} {puts}\n\
          hiraeth_write_seconds_bucket{{le=\"+Inf\"}} {puts}\nhiraeth_watches 12\n",
         puts / 10,
         puts * 9 / 10,
