@@ -34,8 +34,8 @@ use terminal::{Key, Terminal};
 /// JSON, one object per picture: `{state, cluster, seconds, writes_per_s, reads_per_s, failed_per_s,
 /// write_half_ms, write_99_ms, read_wait_99_ms, watches, leases, warnings, nodes: [{id, name, state, leads,
 /// regions, writes_per_s, reads_per_s, write_99_ms, sync_99_ms, lag, cpu_percent, rss_bytes,
-/// disk_free_bytes}], regions: [{id, keyspace_name, state, leader, requests_per_s, commits_per_s, behind, revision}], keys:
-/// [{region, keyspace_name, key, key_text, requests_per_s}]}`. Unknown things are null.
+/// disk_free_bytes}], regions: [{id, keyspace_name, state, leader, requests_per_s, commits_per_s, behind,
+/// revision}], keys: [{region, keyspace_name, key, key_text, requests_per_s}]}`. Unknown things are null.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
