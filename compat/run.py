@@ -39,10 +39,14 @@ from languages import Missing
 HERE = pathlib.Path(__file__).resolve().parent
 # Each suite takes a fraction of this: what takes longer hangs.
 SUITE_SECONDS = 240
+# Where the console's suite looks for free ports, above the cluster's own.
+CONSOLE_PORT = 480
 ETCD_SUITES = ("etcdctl", "go", "rust", "python", "node", "http", "gateway", "restore", "imported")
 # Each starts servers of its own, so they run beside each other.
 CONSUL_SUITES = ("go-consul", "rs-consul", "py-consul", "scrape", "dns", "prometheus")
 SUITES = ETCD_SUITES + CONSUL_SUITES
+# Only where they are asked for: a browser is 400 MB.
+MORE_SUITES = ("console",)
 
 
 def tool(name, package):
@@ -297,6 +301,12 @@ def prometheus_suite(options, _):
     return listed(command, "prometheus", "")
 
 
+def console_suite(options, _):
+    port = str(options.base_port + CONSOLE_PORT)
+    command = [sys.executable, "run.py", os.environ["SERVER_BINARY"], "--base-port", port]
+    return listed([*command, "--chromium", options.chromium], "console", "")
+
+
 def prepare_consul(options):
     """What Consul's clients need."""
     if not options.server_binary:
@@ -350,6 +360,10 @@ def prepare(options):
         options.python = languages.python(target(), "python")
     if "node" in options.suites:
         options.node = languages.node(target())
+    if "console" in options.suites:
+        if not options.server_binary:
+            raise Missing("the suite console needs nodes of ours: --server-binary")
+        options.chromium = tool("chromium", "chromium")
     prepare_consul(options)
 
 
@@ -382,6 +396,7 @@ def run_suites(options, endpoints):
         "scrape": scrape_suite,
         "dns": dns_suite,
         "prometheus": prometheus_suite,
+        "console": console_suite,
     }
     results = []
     for name in options.suites:
@@ -441,7 +456,9 @@ def parse():
     where.add_argument("--server-binary", help="hiraeth: three nodes of it are started")
     where.add_argument("--etcd-binary", help="the original: three nodes of it are started")
     parser.add_argument(
-        "--suites", default=",".join(SUITES), help="of these; may be empty"
+        "--suites",
+        default=",".join(SUITES),
+        help=f"of these, and {', '.join(MORE_SUITES)}; may be empty",
     )
     parser.add_argument(
         "--gateway", action="store_true", help="clients reach the nodes through gateways only"
@@ -456,7 +473,7 @@ def parse():
     options = parser.parse_args()
     options.cluster = None
     options.suites = [name for name in options.suites.split(",") if name]
-    if unknown := set(options.suites) - set(SUITES):
+    if unknown := set(options.suites) - set(SUITES + MORE_SUITES):
         parser.error(f"no such suite: {', '.join(sorted(unknown))}")
     if options.gateway and not options.server_binary:
         parser.error("--gateway needs --server-binary")

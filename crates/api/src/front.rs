@@ -24,6 +24,7 @@ use tonic::codegen::Service;
 use types::limits;
 
 use crate::calls::{self, Call};
+use crate::console::Console;
 use crate::consul::{Consul, Home};
 use crate::etcd::{
     AuthService, ClusterService, ElectionService, KvService, LeaseService, LockService,
@@ -70,6 +71,7 @@ struct Services {
     reflection: Reflection,
     consul: Consul,
     registry: RegistryService,
+    console: Console,
     http: Router,
 }
 
@@ -77,6 +79,7 @@ impl Front {
     /// The front door of the node behind `handle`.
     #[must_use]
     pub fn new(handle: &Handle) -> Self {
+        handle.answer_doors(crate::elsewhere::answer);
         let handle = || handle.clone();
         let http = crate::http::router(handle());
         let home = Arc::new(Home::new(handle()));
@@ -96,6 +99,7 @@ impl Front {
             reflection: Reflection::new(),
             consul: Consul::new(Arc::clone(&home)),
             registry: RegistryService::new(home),
+            console: Console::new(),
             http,
         };
         Self { services: Arc::new(services), guest: None }
@@ -114,6 +118,11 @@ impl Front {
     /// The node behind the door.
     pub(crate) fn handle(&self) -> &Handle {
         &self.services.handle
+    }
+
+    /// The console behind the door.
+    pub(crate) fn console(&self) -> &Console {
+        &self.services.console
     }
 
     /// Serves one request.
@@ -173,6 +182,10 @@ impl Front {
             }
             "v1" => {
                 let answer = services.consul.clone().serve(request.map(axum::body::Body::new));
+                answer.map(|answer| Ok(answer.map(tonic::body::Body::new))).boxed()
+            }
+            "ui" => {
+                let answer = services.console.serve(self, request);
                 answer.map(|answer| Ok(answer.map(tonic::body::Body::new))).boxed()
             }
             "v3" => {

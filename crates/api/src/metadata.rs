@@ -23,7 +23,7 @@ const STALE: &str = "hiraeth-stale-millis";
 /// The copy was not caught up since the node was started.
 const UNKNOWN_AGE: &str = "unknown";
 /// etcd's: who asks, by what `Authenticate` answered with.
-const TOKEN: &str = "token";
+pub(crate) const TOKEN: &str = "token";
 /// The same, as the JSON gateway takes it.
 const AUTHORIZATION: &str = "authorization";
 /// etcd's: the request is to fail at once while no leader is known.

@@ -9,9 +9,10 @@ use proto::hiraeth::v1::node_server::Node;
 use state::auth::Demand;
 use state::directory::{Directory, KeyspaceRecord, NodeRecord, Phase, RegionRecord};
 use tonic::{Request, Response, Status};
-use types::{Code, Fault, KeyRange, NodeId, RegionId};
+use types::{Code, Fault, KeyRange, KeyspaceId, NodeId, RegionId};
 
-use crate::{backup, error, metadata, stats};
+use crate::elsewhere::{self, Method};
+use crate::{backup, error, metadata, recorder, stats};
 
 /// Regions in one answer of routes at most.
 const ROUTES: usize = 1_000;
@@ -144,6 +145,12 @@ impl NodeService {
     pub fn new(handle: Handle) -> Self {
         Self { handle }
     }
+
+    /// The keyspace called so; none by an empty name, which is all.
+    fn one_keyspace(&self, name: &str) -> Result<Option<KeyspaceId>, Status> {
+        let named = (!name.is_empty()).then(|| self.handle.keyspace(Some(name)));
+        named.transpose().map_err(|fault| error::status(&fault))
+    }
 }
 
 fn node(record: &NodeRecord) -> pb::NodeInfo {
@@ -190,8 +197,11 @@ fn role(replica: &ReplicaStatus, member: NodeId) -> pb::Role {
 impl Node for NodeService {
     async fn status(
         &self,
-        _: Request<pb::NodeStatusRequest>,
+        request: Request<pb::NodeStatusRequest>,
     ) -> Result<Response<pb::NodeStatusResponse>, Status> {
+        if let Some(told) = elsewhere::ask(&self.handle, Method::Status, &request).await? {
+            return Ok(told);
+        }
         let directory = self.handle.directory();
         let member = self.handle.node();
         let mut response = pb::NodeStatusResponse {
@@ -241,12 +251,12 @@ impl Node for NodeService {
         &self,
         request: Request<pb::StatsRequest>,
     ) -> Result<Response<pb::StatsResponse>, Status> {
+        if let Some(told) = elsewhere::ask(&self.handle, Method::Stats, &request).await? {
+            return Ok(told);
+        }
         let pb::StatsRequest { region, keyspace } = request.into_inner();
         let told = |fault: &Fault| error::status(fault);
-        let keyspace = match keyspace.as_str() {
-            "" => None,
-            name => Some(self.handle.keyspace(Some(name)).map_err(|fault| told(&fault))?),
-        };
+        let keyspace = self.one_keyspace(&keyspace)?;
         let region = (region != 0).then_some(RegionId(region));
         let directory = self.handle.directory();
         let stats = self.handle.stats(region).await.map_err(|fault| told(&fault))?;
@@ -266,16 +276,13 @@ impl Node for NodeService {
         &self,
         request: Request<pb::HotRequest>,
     ) -> Result<Response<pb::HotResponse>, Status> {
+        if let Some(told) = elsewhere::ask(&self.handle, Method::Hot, &request).await? {
+            return Ok(told);
+        }
         // Keys are users'.
         metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
         let pb::HotRequest { keyspace, keys } = request.get_ref();
-        let keyspace = match keyspace.as_str() {
-            "" => None,
-            name => {
-                let keyspace = self.handle.keyspace(Some(name));
-                Some(keyspace.map_err(|fault| error::status(&fault))?)
-            }
-        };
+        let keyspace = self.one_keyspace(keyspace)?;
         let directory = self.handle.directory();
         let regions = self.handle.hot_regions().into_iter();
         let regions = regions.filter(|hot| keyspace.is_none_or(|wanted| hot.keyspace == wanted));
@@ -283,6 +290,32 @@ impl Node for NodeService {
             node: self.handle.node().get(),
             regions: regions.map(|hot| stats::hot(hot, &directory, *keys)).collect(),
         }))
+    }
+
+    async fn flight(
+        &self,
+        request: Request<pb::FlightRequest>,
+    ) -> Result<Response<pb::FlightResponse>, Status> {
+        if let Some(told) = elsewhere::ask(&self.handle, Method::Flight, &request).await? {
+            return Ok(told);
+        }
+        // Reasons and panics may name what is users'.
+        metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
+        recorder::flight(&self.handle, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn watches(
+        &self,
+        request: Request<pb::WatchesRequest>,
+    ) -> Result<Response<pb::WatchesResponse>, Status> {
+        if let Some(told) = elsewhere::ask(&self.handle, Method::Watches, &request).await? {
+            return Ok(told);
+        }
+        // Keys are users'.
+        metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
+        let pb::WatchesRequest { keyspace, limit } = request.get_ref();
+        let keyspace = self.one_keyspace(keyspace)?;
+        Ok(Response::new(recorder::watches(&self.handle, keyspace, *limit)))
     }
 
     async fn barrier(

@@ -48,6 +48,8 @@ pub(crate) enum Question {
     /// To the meta region's leader: which regions of sharded keyspaces the asking node leads. The answer is
     /// which of them it is to hand over, and to whom.
     Report = 9,
+    /// To any node: what its front door is asked by another one; the node only carries it.
+    Door = 10,
 }
 
 impl Question {
@@ -62,6 +64,7 @@ impl Question {
             Self::ProposeFor,
             Self::ReadFor,
             Self::Report,
+            Self::Door,
         ]
         .into_iter()
         .find(|question| *question as u8 == number)

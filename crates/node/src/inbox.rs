@@ -14,7 +14,7 @@ use crate::read;
 use crate::shared::Shared;
 use crate::space::needs_room;
 use crate::traffic::{Contents, Lane};
-use crate::{forward, liveness, registry, sharded};
+use crate::{forward, front_door, liveness, registry, sharded};
 
 /// What the transport delivers to.
 pub(crate) struct NodeInbox(pub(crate) Arc<Shared>);
@@ -174,6 +174,7 @@ fn answer(
             Question::Registry => registry::answer_words(&shared, &shard, &body).await,
             Question::ProposeFor => sharded::answer_propose(&shared, &shard, body).await,
             Question::Report => sharded::answer_report(&shared, from, body),
+            Question::Door => front_door::answer(&shared, body).await,
             Question::ReadFor => sharded::answer_read(&shared, &shard, body).await,
             _ => forward::answer_lease(&shared, &shard, question, &body).await,
         };

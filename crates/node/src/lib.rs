@@ -30,6 +30,7 @@ mod failure;
 mod flight;
 mod forward;
 mod frame;
+mod front_door;
 mod handle;
 mod history;
 mod hot;
@@ -77,6 +78,7 @@ pub use env::RealDisk;
 pub use error::Error;
 pub use failure::{Failure, FailureKind};
 pub use flight::{Damage, Entry, Event, Sample, Timeline, read as read_flight};
+pub use front_door::{Answerer, Answering};
 pub use handle::{
     Backup, BackupOf, Beat, Caller, ClusterView, Credentials, Frozen, Handle, HotRegion, LedRegion,
     NodeView, RegionRoute, RegionStats, ReplicaView, Verdict,
@@ -99,6 +101,6 @@ pub use traffic::{Lane, LaneTraffic, PeerTraffic};
 pub use transport::memory::MemoryNet;
 pub use watch::{
     History, Hub, HubLoad, Page, SharedEvents, WatchControl, WatchCreate, WatchEvent, WatchLimits,
-    WatchMessage, WatchMessages, event_bytes,
+    WatchMessage, WatchMessages, WatchSight, event_bytes,
 };
 pub use {env, probe, state, storage, types};

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use types::{Fault, NodeId, RegionId};
 
 use crate::failure::Failure;
+use crate::flight::Event;
 use crate::forward;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
@@ -121,6 +122,10 @@ pub(crate) fn peers_changed(shared: &Arc<Shared>, shard: &Arc<Shard>, machine: &
     let region = shard.record.id;
     let learners: Vec<NodeId> = group.conf.learners.iter().map(|peer| peer.node()).collect();
     tracing::debug!(%region, voters = ?group.voters, ?learners, "a region's replicas changed");
+    let numbers = |nodes: &[NodeId]| nodes.iter().map(|node| node.get()).collect();
+    let (nodes, learning) = (numbers(&group.voters), numbers(&learners));
+    let event = Event::Replicas { region: region.get(), nodes, learners: learning };
+    shared.flight.note(event);
     shared.live.regroup.notify_one();
     // The meta region goes last from a node. Its directory says whether that was meant: to be dismissed is
     // for good.

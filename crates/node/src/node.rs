@@ -151,6 +151,7 @@ impl Node {
 
     /// Ends every watch, so that their streams do not keep the front doors open.
     pub fn end_watches(&self) {
+        self.shared.door.close();
         self.shared.hub.shutdown();
         for shard in self.shared.shards().values() {
             if let Some(registry) = &shard.registry {

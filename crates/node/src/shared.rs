@@ -21,6 +21,7 @@ use crate::config::NodeConfig;
 use crate::failure::Failure;
 use crate::flight::{Event, Flight};
 use crate::frame::Frames;
+use crate::front_door::FrontDoor;
 use crate::handle::FROZEN;
 use crate::identity::{DirectoryLock, Identity, InitialCluster};
 use crate::live::Live;
@@ -69,6 +70,7 @@ pub(crate) struct Shared {
     /// The room on the disk.
     pub(crate) space: Space,
     pub(crate) flight: Flight,
+    pub(crate) door: FrontDoor,
     pub(crate) meters: Meters,
     rarely: Rarely,
     pub(crate) pollers: Vec<Mailbox<ToPoller>>,
@@ -158,6 +160,7 @@ impl Shared {
             hub: parts.hub,
             space,
             flight,
+            door: FrontDoor::default(),
             meters: Meters::default(),
             rarely: Rarely::default(),
             pollers,

@@ -7,10 +7,27 @@ use hyper::http::uri::PathAndQuery;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 /// A method that a path means.
-pub(super) struct Route {
+pub(crate) struct Route {
     pub(super) method: MethodDescriptor,
     /// Where gRPC has it.
     pub(super) grpc: PathAndQuery,
+}
+
+/// # Panics
+/// If they cannot be read: then this binary was built wrongly.
+static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+    DescriptorPool::decode(proto::DESCRIPTORS)
+        .unwrap_or_else(|error| panic!("the descriptors in this binary cannot be read: {error}"))
+});
+
+impl Route {
+    /// The method `name` of a service of this binary.
+    pub(crate) fn of(service: &str, name: &str) -> Option<Self> {
+        let service = POOL.get_service_by_name(service)?;
+        let method = service.methods().find(|method| method.name() == name)?;
+        let grpc = format!("/{}/{name}", service.full_name()).parse().ok()?;
+        Some(Self { method, grpc })
+    }
 }
 
 /// The route of `path`.
@@ -22,16 +39,8 @@ pub(super) fn find(path: &str) -> Option<&'static Route> {
 /// # Panics
 /// If the descriptors lack a method of the table: then this binary was built wrongly.
 fn routes() -> BTreeMap<&'static str, Route> {
-    let pool = DescriptorPool::decode(proto::DESCRIPTORS)
-        .unwrap_or_else(|error| panic!("the descriptors in this binary cannot be read: {error}"));
-    let find = |service: &str, name: &str| -> Option<Route> {
-        let service = pool.get_service_by_name(service)?;
-        let method = service.methods().find(|method| method.name() == name)?;
-        let grpc = format!("/{}/{name}", service.full_name()).parse().ok()?;
-        Some(Route { method, grpc })
-    };
     let route = |&(path, service, name): &(&'static str, &str, &str)| {
-        let route = find(service, name);
+        let route = Route::of(service, name);
         (path, route.unwrap_or_else(|| panic!("there is no method {service}.{name}")))
     };
     TABLE.iter().map(route).collect()

@@ -49,14 +49,38 @@ where
     if route.method.is_server_streaming() {
         return streaming(front, route, metadata, body).await;
     }
-    let answered = match to_bytes(body, JSON_BYTES).await {
-        Ok(text) => unary(front, route, metadata, &text).await,
-        Err(error) => Err(unread(&error)),
-    };
-    match answered {
+    match to_bytes(body, JSON_BYTES).await {
+        Ok(text) => call(front, route, metadata, &text).await,
+        Err(error) => answer::error(&unread(&error)),
+    }
+}
+
+/// Calls a method that answers once, with its request as JSON.
+pub(crate) async fn call(
+    front: Front,
+    route: &Route,
+    metadata: MetadataMap,
+    text: &[u8],
+) -> Response<Body> {
+    match unary(front, route, metadata, text).await {
         Ok(message) => answer::whole(message),
         Err(status) => answer::error(&status),
     }
+}
+
+/// The same as a line among others: what it answers, or why it does not.
+///
+/// # Errors
+/// The line of an error, which should be the last.
+pub(crate) async fn call_for_line(
+    front: Front,
+    route: &Route,
+    metadata: MetadataMap,
+    text: &[u8],
+) -> Result<Bytes, Bytes> {
+    let answered = unary(front, route, metadata, text).await;
+    let line = answered.and_then(|message| answer::result_line(message.get_ref()));
+    line.map_err(|status| answer::error_line(&status))
 }
 
 fn too_long() -> Status {

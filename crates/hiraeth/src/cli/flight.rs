@@ -145,6 +145,17 @@ fn told(entry: &Entry) -> String {
             whom(number("leader")),
             number("term")
         ),
+        "replicas" => {
+            let nodes = |name: &str| {
+                let nodes = entry.fields.get(name).and_then(Value::as_array).into_iter().flatten();
+                nodes.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            };
+            let learners = match nodes("learners").as_str() {
+                "" => String::new(),
+                learners => format!(", learning on {learners}"),
+            };
+            format!("REPLICAS region {}: on {}{learners}", number("region"), nodes("nodes"))
+        }
         "link" => {
             let up = entry.fields.get("there") == Some(&Value::Bool(true));
             format!("LINK     node {} {}", number("node"), if up { "up" } else { "down" })

@@ -37,6 +37,12 @@ pub enum Event {
         regions: u64,
         by_leader: std::collections::BTreeMap<u64, u64>,
     },
+    /// A region's replicas are on other nodes: those that vote, and those that learn.
+    Replicas {
+        region: u64,
+        nodes: Vec<u64>,
+        learners: Vec<u64>,
+    },
     /// A region's replica here does not serve any more.
     Quarantine {
         region: u64,

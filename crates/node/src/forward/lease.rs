@@ -105,7 +105,8 @@ pub(crate) async fn answer_lease(
         | Question::VerifyLeader
         | Question::ProposeFor
         | Question::ReadFor
-        | Question::Report => Err(malformed()),
+        | Question::Report
+        | Question::Door => Err(malformed()),
         Question::RenewLease => {
             let asked = words(body).ok_or_else(malformed)?;
             let surely = || {

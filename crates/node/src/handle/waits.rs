@@ -8,12 +8,12 @@ use types::{Code, Fault, KeyspaceId, RegionId};
 use super::Handle;
 use crate::answer::Header;
 use crate::failure::Failure;
-use crate::flight::Sample;
+use crate::flight::{Sample, Timeline, read as read_flight};
 use crate::meters::Meters;
 use crate::shard::Shard;
 use crate::sharded;
 use crate::space::Room;
-use crate::watch::{WatchControl, WatchMessages};
+use crate::watch::{WatchControl, WatchMessages, WatchSight};
 
 /// Between two looks whether a region is here by now.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -149,6 +149,25 @@ impl Handle {
     #[must_use]
     pub fn data_dir(&self) -> &std::path::Path {
         &self.shared.config.data_dir
+    }
+
+    /// What the flight recorder has written, read from the disk.
+    ///
+    /// # Errors
+    /// When the files cannot be read; damage in them is no error.
+    pub async fn flight(&self) -> std::io::Result<Timeline> {
+        let shared = Arc::clone(&self.shared);
+        let read = move || read_flight(shared.disk.as_ref(), &shared.config.data_dir);
+        let read = tokio::task::spawn_blocking(read).await;
+        read.unwrap_or_else(|error| Err(std::io::Error::other(error)))
+    }
+
+    /// How many watches there are on this node, and the first `most` of them, or of a keyspace's.
+    #[must_use]
+    pub fn watches(&self, keyspace: Option<KeyspaceId>, most: usize) -> (u64, Vec<WatchSight>) {
+        let shards = self.shared.shards();
+        let of = |region| shards.get(&region).map(|shard| shard.record.keyspace);
+        self.shared.hub.sight(most, |region| keyspace.is_none() || of(region) == keyspace)
     }
 
     /// The room on the disk of the data directory, as of the last half second.

@@ -15,6 +15,7 @@ mod reader;
 mod recent;
 mod region;
 mod share;
+mod sight;
 mod stream;
 
 #[cfg(test)]
@@ -26,3 +27,4 @@ pub use hub::{Hub, HubLoad};
 pub use limits::WatchLimits;
 pub use message::{SharedEvents, WatchCreate, WatchEvent, WatchMessage};
 pub use reader::WatchMessages;
+pub use sight::WatchSight;

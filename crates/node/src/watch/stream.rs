@@ -238,6 +238,11 @@ impl State {
         }
     }
 
+    /// Messages with events that wait for the reader, and their bytes.
+    pub(super) fn waits(&self) -> (usize, usize) {
+        (self.batches, self.bytes)
+    }
+
     /// Items ever queued.
     #[cfg(test)]
     pub(super) fn queued(&self) -> u64 {

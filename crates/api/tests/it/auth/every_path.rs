@@ -74,6 +74,14 @@ fn gateway() -> BTreeMap<String, String> {
     all
 }
 
+/// The console's questions, which are the methods they are called like.
+fn console() -> Vec<String> {
+    let calls = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/console/calls.rs");
+    let text = std::fs::read_to_string(calls).unwrap();
+    let rows = text.lines().filter_map(|line| line.trim().strip_prefix("(\"hiraeth.v1."));
+    rows.map(|rest| format!("hiraeth.v1.{}", rest.split('"').next().unwrap())).collect()
+}
+
 /// Consul's routes: what each needs is in its row, and whether that is asked for is tried here.
 fn consul() -> Vec<(String, String, Needs)> {
     let routes = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/consul/routes.rs");
@@ -104,7 +112,8 @@ async fn ask(server: &Server, line: &str, token: Option<&str>, body: &str) -> St
     let mut stream = TcpStream::connect(&server.address).await.unwrap();
     let token = token.map(|token| format!("Authorization: {token}\r\n")).unwrap_or_default();
     let length = body.len();
-    let head = format!("Host: a\r\nConnection: close\r\nContent-Length: {length}\r\n{token}");
+    let ours = "Hiraeth-Console: 1\r\n";
+    let head = format!("Host: a\r\nConnection: close\r\nContent-Length: {length}\r\n{token}{ours}");
     let request = format!("{line} HTTP/1.1\r\n{head}\r\n{body}");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
@@ -129,14 +138,22 @@ async fn every_path_asks_for_the_rights_it_needs() {
     assert!(gateway.len() > 40, "{gateway:?}");
     let pool = DescriptorPool::decode(proto::DESCRIPTORS).unwrap();
     let mut asked = Vec::new();
-    for (path, method) in &gateway {
+    let body = |method: &str| {
         let (service, name) = method.split_once('/').unwrap();
         let service = pool.get_service_by_name(service).unwrap();
         let input = service.methods().find(|method| method.name() == name).unwrap().input();
         let message = DynamicMessage::decode(input, about_key(method)).unwrap();
-        let body = serde_json::to_string(&message).unwrap();
-        asked.push((format!("POST {path}"), body, table[method.as_str()]));
+        serde_json::to_string(&message).unwrap()
+    };
+    for (path, method) in &gateway {
+        asked.push((format!("POST {path}"), body(method), table[method.as_str()]));
     }
+    let console = console();
+    assert!(console.len() > 5, "{console:?}");
+    for method in &console {
+        asked.push((format!("POST /ui/api/{method}"), body(method), table[method.as_str()]));
+    }
+    asked.push(("POST /ui/live/hiraeth.v1.Node/Flight".to_owned(), "{}".to_owned(), Needs::Root));
     for (method, path, body, needs) in PLAIN.iter().chain(&GET) {
         let path = path.replace("{check}", "serializable_read");
         asked.push((format!("{method} {path}"), (*body).to_owned(), *needs));

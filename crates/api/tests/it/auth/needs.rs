@@ -134,6 +134,8 @@ pub(super) fn table() -> BTreeMap<&'static str, Needs> {
         ("hiraeth.v1.Node/Status", Nothing),
         ("hiraeth.v1.Node/Stats", Nothing),
         ("hiraeth.v1.Node/Hot", Root),
+        ("hiraeth.v1.Node/Flight", Root),
+        ("hiraeth.v1.Node/Watches", Root),
         ("hiraeth.v1.Node/Drain", Root),
         ("hiraeth.v1.Node/Remove", Root),
         ("hiraeth.v1.Node/Backup", Root),

@@ -6,4 +6,5 @@ mod progress;
 mod random;
 mod rules;
 mod shares;
+mod sight;
 mod world;
