@@ -38,8 +38,8 @@ impl Reset {
     /// Opens the directory and looks at what it has. Nothing is changed but what each start changes.
     ///
     /// # Errors
-    /// A node runs on it; it is none of a node that was in a cluster; a snapshot was being put in place, or a
-    /// region was leaving, and the node must be started once to end that; damage.
+    /// A node runs on it; it is none of a node that was in a cluster, or of one that is alone; a snapshot was
+    /// being put in place, or a region was leaving, and the node must be started once to end that; damage.
     pub fn open(disk: &Arc<dyn Disk>, rng: &dyn Rng, dir: &Path) -> Result<Self, Error> {
         let wrong = |what: &str| Error::Reset { dir: dir.to_owned(), what: what.to_owned() };
         if !disk.exists(&dir.join("identity.json")) {
@@ -54,6 +54,9 @@ impl Reset {
         let engine = open_engine(&config)?;
         let log = open_log(&config, disk, rng)?;
         let survey = survey::look(dir, &identity, engine.as_ref(), log.reader().as_ref())?;
+        if survey.others.is_empty() && !Identity::is_half_reset(disk.as_ref(), dir) {
+            return Err(wrong("its node is the only one of its cluster already: start it"));
+        }
         let (dir, disk) = (dir.to_owned(), Arc::clone(disk));
         Ok(Self { dir, disk, engine, log, survey, _lock: lock })
     }

@@ -39,6 +39,16 @@ async fn a_survivor_goes_on_alone_and_refuses_those_of_before() {
     assert!(regions.len() >= 4 && regions.iter().all(|it| it["state"] != "lost"), "{done}");
     assert_ne!(done["cluster"], done["new_cluster"]);
 
+    let again = reset(&["--yes-lose-data"]).failed(1);
+    assert!(again.contains("the only one of its cluster already"), "{again}");
+
+    // Broken off in the middle, it does not start before that was done.
+    std::fs::write(survivor.data.join("RESETTING"), "").unwrap();
+    survivor.start(&["serve", "--name", "n1"]);
+    assert_eq!(survivor.ended(), Some(1), "{}", survivor.log());
+    assert!(survivor.log().contains("reset-peers` on it again"), "{}", survivor.log());
+    reset(&["--yes-lose-data"]).well();
+
     survivor.start(&["serve", "--name", "n1"]);
     survivor.serves().await;
     let client = Client::connect([survivor.client.as_str()], Options::default()).await.unwrap();

@@ -76,6 +76,7 @@ impl Contents {
             cluster: None,
             found: BTreeMap::new(),
             progress: None,
+            bounds: (Bytes::new(), Bytes::new()),
         };
         let (begin, end) = BackupReader::new(input).read(&mut collector)?;
         collector.close()?;
@@ -152,6 +153,8 @@ struct Collector<'a> {
     found: BTreeMap<KeyspaceId, KeyspaceFound>,
     /// What the record of the open region says of how far it is.
     progress: Option<Progression>,
+    /// Where the records of the open share are.
+    bounds: (Bytes, Bytes),
 }
 
 impl Collector<'_> {
@@ -193,6 +196,7 @@ impl Collector<'_> {
             return Err(Error::Contents(format!("one keyspace {:?}", section.name)));
         }
         found.revision = found.revision.max(section.revision);
+        self.bounds = state::keys::data_range(id, &range);
         found.shares.push(range);
         Ok(())
     }
@@ -269,8 +273,7 @@ impl Visit for Collector<'_> {
                 }
             }
             Section::Share(share) => {
-                let (from, to) = state::keys::data_range(share.keyspace(), &share.range()?);
-                if key < from || key >= to {
+                if key < self.bounds.0 || key >= self.bounds.1 {
                     return Err(foreign());
                 }
                 if let Some(found) = self.found.get_mut(&share.keyspace()) {

@@ -37,6 +37,11 @@ impl Identity {
         }))
     }
 
+    /// Whether its peers were being reset, and that did not come to its end.
+    pub(crate) fn is_half_reset(disk: &dyn Disk, dir: &Path) -> bool {
+        disk.exists(&marker(dir))
+    }
+
     /// From here on no node starts with the directory, until [`Self::end_reset`].
     pub(crate) fn begin_reset(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
         let path = marker(dir);
