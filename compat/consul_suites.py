@@ -20,7 +20,7 @@ WORKERS = "4"
 # What the shipped tests of `rs-consul` expect to find, as the settings of its server have it.
 INSTANCES = [("1.1.1.1", 20001, "first"), ("2.2.2.2", 20002, "second"), ("3.3.3.3", 20003, "third")]
 # Where each looks for free ports, above the cluster's own.
-PORTS = {"py-consul": 200, "rs-consul": 400, "consul": 420, "scrape": 440, "dns": 460, "prometheus": 500}
+PORTS = {"py-consul": 200, "rs-consul": 400, "consul": 420, "scrape": 440, "dns": 460, "prometheus": 500, "tls": 540}
 
 
 def skipped(folder):

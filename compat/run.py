@@ -43,7 +43,7 @@ SUITE_SECONDS = 240
 CONSOLE_PORT = 480
 ETCD_SUITES = ("etcdctl", "go", "rust", "python", "node", "http", "gateway", "restore", "imported")
 # Each starts servers of its own, so they run beside each other.
-CONSUL_SUITES = ("go-consul", "rs-consul", "py-consul", "scrape", "dns", "prometheus")
+CONSUL_SUITES = ("go-consul", "rs-consul", "py-consul", "scrape", "dns", "prometheus", "tls")
 SUITES = ETCD_SUITES + CONSUL_SUITES
 # Only where they are asked for: a browser is 400 MB.
 MORE_SUITES = ("console",)
@@ -332,6 +332,9 @@ def prepare_consul(options):
         tool("dig", "bind9-dnsutils")
         tool("unbound", "unbound")
         options.dns = languages.python(target(), "dns")
+    if "tls" in options.suites:
+        options.go = options.go or go_tool()
+        options.tls = languages.python(target(), "tls")
 
 
 def prepare(options):
@@ -397,6 +400,7 @@ def run_suites(options, endpoints):
         "dns": dns_suite,
         "prometheus": prometheus_suite,
         "console": console_suite,
+        "tls": tls_suite,
     }
     results = []
     for name in options.suites:

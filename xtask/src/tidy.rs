@@ -10,9 +10,10 @@ use serde::Deserialize;
 use crate::run::root;
 
 /// Crates and what they may use of ours; arrows point down only.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("types", &[]),
     ("env", &["types"]),
+    ("tls", &[]),
     ("consensus", &["types"]),
     ("state", &["types"]),
     ("storage", &["types", "env"]),
@@ -22,13 +23,24 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("probe", &["proto"]),
     (
         "node",
-        &["types", "env", "consensus", "state", "storage", "region", "placement", "proto", "probe"],
+        &[
+            "types",
+            "env",
+            "tls",
+            "consensus",
+            "state",
+            "storage",
+            "region",
+            "placement",
+            "proto",
+            "probe",
+        ],
     ),
     ("http2", &[]),
-    ("api", &["node", "state", "proto", "types", "http2"]),
-    ("client", &["proto", "types"]),
-    ("gateway", &["proto"]),
-    ("hiraeth", &["api", "node", "client", "gateway", "proto", "types"]),
+    ("api", &["node", "state", "proto", "types", "http2", "tls"]),
+    ("client", &["proto", "types", "tls"]),
+    ("gateway", &["proto", "tls"]),
+    ("hiraeth", &["api", "node", "client", "gateway", "proto", "types", "tls"]),
     ("check", &[]),
     ("sim", &["types", "env", "consensus", "state", "storage", "region", "node", "check"]),
     ("chaos", &["client", "proto", "types", "check"]),

@@ -58,7 +58,8 @@ pub(crate) async fn ask<M: Message, A: Message + Default>(
     if node == handle.node() {
         return Ok(None);
     }
-    let token = metadata::token(request.metadata()).unwrap_or_default();
+    let token = metadata::token(request.metadata());
+    let token = token.and_then(|token| handle.token_for_others(&token)).unwrap_or_default();
     let token = Some(token.as_bytes()).filter(|token| token.len() <= TOKEN_BYTES);
     let token = token.ok_or_else(|| error::status_of(types::Code::InvalidAuthToken))?;
     let mut body = BytesMut::with_capacity(64);

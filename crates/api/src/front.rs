@@ -33,6 +33,7 @@ use crate::etcd::{
 use crate::guard;
 use crate::guests::{Guest, Whole};
 use crate::health::HealthService;
+use crate::metadata;
 use crate::native::{KeyspacesService, NodeService};
 use crate::reflection::Reflection;
 use crate::registry::RegistryService;
@@ -53,6 +54,8 @@ pub struct Front {
     services: Arc<Services>,
     /// Whose connection it is, if it is one.
     guest: Option<Arc<Guest>>,
+    /// Whether what that connection proved counts where a request says nothing of who asks.
+    takes_proof: bool,
 }
 
 struct Services {
@@ -102,12 +105,23 @@ impl Front {
             console: Console::new(),
             http,
         };
-        Self { services: Arc::new(services), guest: None }
+        Self { services: Arc::new(services), guest: None, takes_proof: true }
     }
 
     /// The same door, for one client's connection.
     pub(crate) fn of(&self, guest: Arc<Guest>) -> Self {
-        Self { services: Arc::clone(&self.services), guest: Some(guest) }
+        Self { services: Arc::clone(&self.services), guest: Some(guest), takes_proof: true }
+    }
+
+    /// The same door, where users are named by their tokens only. For the JSON gateway, as in etcd: there
+    /// a certificate lets somebody in and names nobody.
+    pub(crate) fn by_token_only(&self) -> Self {
+        Self { takes_proof: false, ..self.clone() }
+    }
+
+    /// What the connection proved of who asks.
+    pub(crate) fn proof(&self) -> Option<&str> {
+        self.guest.as_ref().filter(|_| self.takes_proof)?.proof()
     }
 
     /// Whose connection it is.
@@ -126,11 +140,14 @@ impl Front {
     }
 
     /// Serves one request.
-    pub fn serve<B>(&self, request: Request<B>) -> BoxFuture<'static, Answer>
+    pub fn serve<B>(&self, mut request: Request<B>) -> BoxFuture<'static, Answer>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Error> + Send,
     {
+        if let Some(proof) = self.proof() {
+            metadata::prove(request.headers_mut(), proof);
+        }
         let call = match calls::start(request.uri().path(), self.guest()) {
             Ok(call) => call,
             Err(status) => return std::future::ready(Ok(status.into_http())).boxed(),
@@ -189,7 +206,7 @@ impl Front {
                 answer.map(|answer| Ok(answer.map(tonic::body::Body::new))).boxed()
             }
             "v3" => {
-                let answer = crate::gateway::serve(self.clone(), request);
+                let answer = crate::gateway::serve(self.by_token_only(), request);
                 answer.map(|answer| Ok(answer.map(tonic::body::Body::new))).boxed()
             }
             _ => {

@@ -8,6 +8,7 @@ mod connection;
 mod console;
 mod consul;
 mod dns;
+mod door;
 mod elsewhere;
 pub mod error;
 pub mod etcd;
@@ -32,5 +33,6 @@ mod waiting;
 mod web;
 
 pub use dns::{DnsSockets, Zone, ZoneError, serve_dns};
+pub use door::Door;
 pub use front::Front;
 pub use serve::{serve_clients, serve_http};

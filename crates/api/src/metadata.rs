@@ -65,17 +65,35 @@ pub(crate) fn admit(handle: &Handle, metadata: &impl Said) -> Result<KeyspaceId,
     Ok(keyspace)
 }
 
+/// Puts beside a request what its connection proved of who asks, if it says nothing of that itself.
+pub(crate) fn prove(headers: &mut hyper::HeaderMap, proof: &str) {
+    if headers.contains_key(TOKEN) || headers.contains_key(AUTHORIZATION) {
+        return;
+    }
+    // A name that cannot be in a header is nobody's.
+    if let Ok(mut proof) = hyper::header::HeaderValue::from_bytes(proof.as_bytes()) {
+        proof.set_sensitive(true);
+        headers.insert(TOKEN, proof);
+    }
+}
+
 /// What a request brings to prove who sent it.
 #[derive(Clone, Copy)]
-pub(crate) struct Proof<'a, S>(&'a S);
+pub(crate) struct Proof<'a, S>(&'a S, Option<&'a str>);
 
 impl<'a, S: Said> Proof<'a, S> {
     pub(crate) fn of(metadata: &'a S) -> Self {
-        Self(metadata)
+        Self(metadata, None)
     }
 
-    fn text(&self) -> Option<&'a str> {
-        let value = self.0.said(TOKEN).or_else(|| self.0.said(AUTHORIZATION))?;
+    /// The same, of a connection that proved something itself.
+    pub(crate) fn or(self, proof: Option<&'a str>) -> Self {
+        Self(self.0, proof)
+    }
+
+    pub(crate) fn text(&self) -> Option<&'a str> {
+        let value = self.0.said(TOKEN).or_else(|| self.0.said(AUTHORIZATION));
+        let Some(value) = value else { return self.1 };
         // What is no text is no token of ours either.
         Some(std::str::from_utf8(value).unwrap_or_default())
     }

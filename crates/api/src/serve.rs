@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::connection;
+use crate::door::Door;
 use crate::front::Front;
 use crate::guests;
 
@@ -30,9 +31,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// None once it runs; the signature leaves room.
 pub async fn serve_clients(
     handle: Handle,
-    listener: TcpListener,
+    door: impl Into<Door>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let Door { listener, entrance } = door.into();
     let front = Front::new(&handle);
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let (stop, stopping) = watch::channel(());
@@ -49,9 +51,12 @@ pub async fn serve_clients(
         };
         match accepted {
             Ok((stream, permit)) => {
-                let connection = connection::serve(front.clone(), stream, stopping.clone());
+                let (front, stopping) = (front.clone(), stopping.clone());
+                let entrance = entrance.clone();
                 connections.spawn(async move {
-                    connection.await;
+                    if let Some((stream, guest)) = entrance.enter(front.handle(), stream).await {
+                        connection::serve(front, stream, guest, stopping).await;
+                    }
                     drop(permit);
                 });
             }
@@ -95,9 +100,9 @@ async fn accept(
 /// None once it runs; the signature leaves room.
 pub async fn serve_http(
     handle: Handle,
-    listener: TcpListener,
+    door: impl Into<Door>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    crate::web::serve(Front::new(&handle), listener, shutdown).await;
+    crate::web::serve(Front::new(&handle), door.into(), shutdown).await;
     Ok(())
 }

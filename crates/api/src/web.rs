@@ -9,13 +9,14 @@ use std::time::Duration;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tls::Stream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::door::Door;
 use crate::front::Front;
-use crate::guests::{self, Guest, Watched};
+use crate::guests::{self, Guest, TLS_HERE, Watched};
 
 /// Connections served at once; more wait to be accepted.
 const CONNECTIONS: usize = 4_096;
@@ -29,7 +30,8 @@ const GRACE: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `shutdown` ends: then nothing new is accepted, and what is under way has five seconds.
-pub(crate) async fn serve(front: Front, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+pub(crate) async fn serve(front: Front, door: Door, shutdown: impl Future<Output = ()>) {
+    let Door { listener, entrance } = door;
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -52,9 +54,12 @@ pub(crate) async fn serve(front: Front, listener: TcpListener, shutdown: impl Fu
         };
         match accepted {
             Ok((stream, permit)) => {
-                let connection = connection(front.clone(), stream, stopping.clone());
+                let (front, stopping) = (front.clone(), stopping.clone());
+                let entrance = entrance.clone();
                 connections.spawn(async move {
-                    connection.await;
+                    if let Some((stream, guest)) = entrance.enter(front.handle(), stream).await {
+                        connection(front, stream, guest, stopping).await;
+                    }
                     drop(permit);
                 });
             }
@@ -72,8 +77,19 @@ pub(crate) async fn serve(front: Front, listener: TcpListener, shutdown: impl Fu
     }
 }
 
-async fn connection(front: Front, stream: TcpStream, mut stopping: watch::Receiver<()>) {
-    let guest = Guest::of(&stream);
+async fn connection(
+    front: Front,
+    stream: Stream,
+    guest: Arc<Guest>,
+    mut stopping: watch::Receiver<()>,
+) {
+    if let Stream::Plain(socket) = &stream {
+        let mut first = [0];
+        let looked = timeout(HEAD, socket.peek(&mut first)).await;
+        if looked.is_ok_and(|read| read.is_ok()) && tls::is_handshake(first[0]) {
+            return TLS_HERE.about(guest.address(), 1);
+        }
+    }
     let front = front.of(Arc::clone(&guest));
     let service = service_fn(move |request| front.serve(request));
     let mut builder = Builder::new();

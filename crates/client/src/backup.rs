@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use tonic::Streaming;
 
 use crate::call::ANSWER_BYTES;
-use crate::{Client, Error, endpoints};
+use crate::{Client, Error};
 
 /// A backup on its way.
 pub struct BackupChunks {
@@ -29,7 +29,7 @@ impl Client {
         ranges: Vec<BackupRange>,
     ) -> Result<BackupChunks, Error> {
         let patience = self.shared.options.timeout;
-        let channel = endpoints::lazy(address)?;
+        let channel = self.channel_to(address)?;
         let begun = async {
             let message = BackupRequest { keyspace: keyspace.to_owned(), ranges };
             let request = self.named(&channel, message).await?;

@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::Channel;
 
-use crate::endpoints::Endpoints;
+use crate::endpoints::{Endpoints, lazy, tls_for};
 use crate::login::Login;
 use crate::regions::{Nodes, Routes};
 use crate::{Error, Options};
@@ -50,11 +51,13 @@ impl Client {
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        let endpoints = Endpoints::new(endpoints.into_iter().map(Into::into).collect())?;
-        let endpoints = Arc::new(endpoints);
+        let addresses: Vec<String> = endpoints.into_iter().map(Into::into).collect();
+        let tls = tls_for(&addresses, options.tls.clone())?;
+        let endpoints = Arc::new(Endpoints::new(addresses, tls.as_ref())?);
+        let options = Options { tls: tls.clone(), ..options };
         let keyspace = keyspace_header(options.keyspace.as_deref())?;
         let login = options.user.clone().map(|user| Arc::new(Login::new(user)));
-        let routes = Routes::new(Arc::new(Nodes::default()));
+        let routes = Routes::new(Arc::new(Nodes::new(tls)));
         Ok(Self { shared: Arc::new(Shared { endpoints, options, keyspace, login, routes }) })
     }
 
@@ -75,6 +78,11 @@ impl Client {
     /// The addresses given, in their order.
     pub fn endpoints(&self) -> impl Iterator<Item = &str> {
         self.shared.endpoints.addresses()
+    }
+
+    /// A connection to an address that was not given as an endpoint, made at the first request.
+    pub(crate) fn channel_to(&self, address: &str) -> Result<Channel, Error> {
+        lazy(address, self.shared.options.tls.as_ref())
     }
 
     /// `message` as a request for this client's keyspace.

@@ -40,9 +40,11 @@ mod read;
 mod regions;
 mod registry;
 mod span;
+mod tls;
 mod txn;
 mod watch;
 
+pub use self::tls::Tls;
 pub use backup::BackupChunks;
 pub use client::Client;
 pub use error::Error;

@@ -6,7 +6,7 @@ use std::pin::pin;
 use tonic::Status;
 use tonic::codegen::{Body as _, Service as _, http};
 
-use crate::{Client, Error, endpoints};
+use crate::{Client, Error};
 
 /// Bytes of it at most: some twenty times what the largest server has to say.
 const TEXT_BYTES: usize = 16 << 20;
@@ -17,7 +17,7 @@ impl Client {
     /// # Errors
     /// No answer, or one of something else.
     pub async fn metrics(&self, address: &str) -> Result<String, Error> {
-        let mut channel = endpoints::lazy(address)?;
+        let mut channel = self.channel_to(address)?;
         let asked = async {
             let request = http::Request::get("/metrics").version(http::Version::HTTP_2);
             let request = request.body(tonic::body::Body::empty());

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tonic::transport::Channel;
 
 use crate::call::{ANSWER_BYTES, Repeat};
-use crate::{Client, Error, endpoints};
+use crate::{Client, Error};
 
 /// A server of the cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -95,7 +95,7 @@ impl Client {
     /// # Errors
     /// No answer.
     pub async fn node_status(&self, address: &str) -> Result<NodeStatusResponse, Error> {
-        let channel = endpoints::lazy(address)?;
+        let channel = self.channel_to(address)?;
         let mut service = service(channel);
         self.once(address, service.status(self.request(NodeStatusRequest {}))).await
     }
@@ -111,7 +111,7 @@ impl Client {
         region: u64,
         keyspace: &str,
     ) -> Result<StatsResponse, Error> {
-        let channel = endpoints::lazy(address)?;
+        let channel = self.channel_to(address)?;
         let mut service = service(channel);
         let request = StatsRequest { region, keyspace: keyspace.to_owned() };
         self.once(address, service.stats(self.request(request))).await
@@ -128,7 +128,7 @@ impl Client {
         keyspace: &str,
         keys: u32,
     ) -> Result<HotResponse, Error> {
-        let channel = endpoints::lazy(address)?;
+        let channel = self.channel_to(address)?;
         let request = HotRequest { keyspace: keyspace.to_owned(), keys };
         let asked = async {
             let request = self.named(&channel, request).await?;
@@ -142,7 +142,7 @@ impl Client {
     /// # Errors
     /// As [`Self::node_status`]; an unknown keyspace.
     pub async fn maintenance_status(&self, address: &str) -> Result<pb::StatusResponse, Error> {
-        let channel = endpoints::lazy(address)?;
+        let channel = self.channel_to(address)?;
         let mut service = MaintenanceClient::new(channel);
         self.once(address, service.status(self.request(pb::StatusRequest {}))).await
     }
@@ -153,7 +153,7 @@ impl Client {
     /// # Errors
     /// As [`Self::node_status`]; no leader; an unknown keyspace.
     pub async fn barrier(&self, address: &str) -> Result<BarrierResponse, Error> {
-        let channel = endpoints::lazy(address)?;
+        let channel = self.channel_to(address)?;
         let asked = async {
             let request = self.named(&channel, BarrierRequest {}).await?;
             service(channel).barrier(request).await

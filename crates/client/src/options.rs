@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::User;
+use crate::{Tls, User};
 
 /// How a [`crate::Client`] behaves.
 #[derive(Clone, Debug)]
@@ -9,6 +9,9 @@ pub struct Options {
     pub keyspace: Option<String>,
     /// Who asks; needed where the cluster knows users, and of no effect where it does not.
     pub user: Option<User>,
+    /// How TLS is spoken with endpoints that are given as `https://` or without a scheme. `None`: with those
+    /// of `https://`, and then with all that servers name, by the authorities of the system.
+    pub tls: Option<Tls>,
     /// How long one request may take in all, attempts elsewhere included. The server's own limit is
     /// 7 s; with less the client gives up first.
     pub timeout: Duration,
@@ -26,6 +29,7 @@ impl Default for Options {
         Self {
             keyspace: None,
             user: None,
+            tls: None,
             timeout: Duration::from_secs(10),
             rounds: 0,
             direct: false,

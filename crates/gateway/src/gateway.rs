@@ -78,9 +78,14 @@ impl Gateway {
     }
 
     /// Serves gRPC and HTTP on one port until `shutdown` ends: then nothing new is accepted, and what is
-    /// under way has five seconds to end.
-    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        doors::serve(self, listener, shutdown).await;
+    /// under way has five seconds to end. With `tls`, TLS is spoken there.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        tls: Option<Arc<tls::Acceptor>>,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        doors::serve(self, listener, tls, shutdown).await;
     }
 
     /// Ends the streams that end here (registry, leases): clients go to another gateway at once. To be called

@@ -61,6 +61,7 @@ pub(crate) fn exposition(shared: &Shared) -> String {
         one("process_resident_memory_bytes", "gauge", help, bytes);
     }
     of_members(&mut text, shared);
+    text.push_str(&tls::exposition());
     text
 }
 

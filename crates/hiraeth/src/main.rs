@@ -2,6 +2,7 @@
 //! both.
 
 mod bench;
+mod cert;
 mod cli;
 mod cluster;
 mod exit;
@@ -37,8 +38,9 @@ enum Command {
     /// Run several servers on this machine, to try fail-over.
     Cluster(cluster::Options),
     Bench(bench::Arguments),
+    Cert(cert::Arguments),
     #[command(flatten)]
-    Tool(cli::Command),
+    Tool(Box<cli::Command>),
 }
 
 fn main() -> std::process::ExitCode {
@@ -47,8 +49,9 @@ fn main() -> std::process::ExitCode {
         None => serve::run(arguments.serve),
         Some(Command::Serve(settings)) => serve::run(*settings),
         Some(Command::Cluster(options)) => cluster::run(&options),
+        Some(Command::Cert(arguments)) => cert::run(arguments),
         Some(Command::Bench(arguments)) => return bench::launch(arguments),
-        Some(Command::Tool(command)) => return cli::run(command, Arguments::command()),
+        Some(Command::Tool(command)) => return cli::run(*command, Arguments::command()),
     };
     exit::code(result)
 }

@@ -1,6 +1,7 @@
 //! How a node is set up.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use probe::Networks;
@@ -36,6 +37,10 @@ pub struct NodeConfig {
     pub advertise_peer: String,
     /// Where clients are told to connect.
     pub advertise_client: String,
+    /// What links between nodes speak TLS by, a [`tls::Set::peers`]; `None` for links in plain text.
+    pub peer_tls: Option<Arc<tls::Set>>,
+    /// Whether clients are told to speak TLS.
+    pub client_tls: bool,
     /// The nodes a new cluster starts with: name and peer address; matters at the first start only.
     pub initial_cluster: Vec<(String, String)>,
     /// Peer addresses of members of a cluster that is there and to which this node was added; matters at
@@ -120,6 +125,8 @@ impl Default for NodeConfig {
             listen_peer: "127.0.0.1:2380".to_owned(),
             advertise_peer: "127.0.0.1:2380".to_owned(),
             advertise_client: "127.0.0.1:2379".to_owned(),
+            peer_tls: None,
+            client_tls: false,
             initial_cluster: Vec::new(),
             join: Vec::new(),
             quorum_count: None,

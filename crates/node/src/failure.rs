@@ -138,6 +138,14 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     }
 }
 
+/// What is at the bottom of an error: of a connection that failed, that says most.
+pub(crate) fn deepest(mut error: &dyn Error) -> String {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;

@@ -61,17 +61,18 @@ pub struct Connected {
 pub(crate) struct GrpcNetwork {
     /// Taken by the transport, so that the port is free when that ends.
     listener: Mutex<Option<TcpListener>>,
+    tls: Option<Arc<tls::Set>>,
 }
 
 impl GrpcNetwork {
-    pub(crate) fn new(listener: TcpListener) -> Self {
-        Self { listener: Mutex::new(Some(listener)) }
+    pub(crate) fn new(listener: TcpListener, tls: Option<Arc<tls::Set>>) -> Self {
+        Self { listener: Mutex::new(Some(listener)), tls }
     }
 }
 
 impl Network for GrpcNetwork {
     fn connect(&self, joining: Joining) -> BoxFuture<'static, Result<Connected, Error>> {
-        let listener = self.listener.lock().take();
+        let (listener, tls) = (self.listener.lock().take(), self.tls.clone());
         async move {
             let listener = listener.ok_or_else(|| Error::Io {
                 what: "the peer address is in use by another node of this process".into(),
@@ -81,6 +82,7 @@ impl Network for GrpcNetwork {
             let config = TransportConfig {
                 identity,
                 listener,
+                tls,
                 peer_address: joining.peer_address,
                 client_address: joining.client_address,
                 peers,

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use types::{Code, Entry, Fault, Incarnation, Index, KeyspaceId, NodeId, RegionId, Term};
 
 use crate::applier::{Queues, RegionQueue};
-use crate::auth::{Gate, Passwords, Tokens};
+use crate::auth::{Gate, Passwords, Tokens, Words};
 use crate::compaction::Due;
 use crate::config::NodeConfig;
 use crate::failure::Failure;
@@ -88,6 +88,7 @@ pub(crate) struct Shared {
     pub(crate) auth: Gate,
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
+    pub(crate) words: Words,
     pub(crate) sharding: Sharding,
     shards: RwLock<Arc<BTreeMap<RegionId, Arc<Shard>>>>,
     directory: watch::Sender<Arc<Directory>>,
@@ -146,6 +147,7 @@ impl Shared {
             auth: Gate::new(parts.config.election_timeout()),
             tokens: Tokens::new(parts.config.auth_token_life),
             passwords: Passwords::new(&parts.rng),
+            words: Words::new(parts.rng.as_ref()),
             incarnation,
             config: parts.config,
             identity: parts.identity,

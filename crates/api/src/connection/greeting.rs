@@ -4,21 +4,33 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use tls::Stream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::calls::Counted;
 use crate::guests::Watched;
 
 /// A client's socket, with what is kept of it.
-type Socket = Counted<Watched<TcpStream>>;
+type Socket = Counted<Watched<Stream>>;
 
 /// What an HTTP/2 client says first (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How long a client may take for it. Health checkers that open a connection and say nothing are
 /// common; they are not waited for any longer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A client speaks TLS where none is spoken.
+#[derive(Debug)]
+pub(super) struct TlsHere;
+
+impl std::fmt::Display for TlsHere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it speaks TLS, and this port does not")
+    }
+}
+
+impl std::error::Error for TlsHere {}
 
 /// What a client speaks.
 pub(super) enum Greeting {
@@ -40,6 +52,9 @@ pub(super) async fn greet(mut stream: Socket) -> io::Result<Greeting> {
     };
     timeout(PATIENCE, reading).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let is_http2 = &read[..] == PREFACE;
+    if read.first().is_some_and(|first| tls::is_handshake(*first)) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, TlsHere));
+    }
     let stream = Greeted { read: read.freeze(), stream };
     Ok(if is_http2 { Greeting::Http2(stream) } else { Greeting::Http1(stream) })
 }

@@ -179,7 +179,8 @@ impl Driver {
         if output.capacity() > KEPT_BYTES {
             *output = BytesMut::new();
         }
-        Poll::Ready(Ok(()))
+        // Nothing, but with TLS: there it may not all have left.
+        Pin::new(&mut self.stream).poll_flush(context).map_err(Into::into)
     }
 
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {

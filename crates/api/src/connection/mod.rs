@@ -20,23 +20,32 @@ mod wire;
 use std::sync::Arc;
 
 use ::http2::ConnectionError;
-use tokio::net::TcpStream;
+use tls::Stream;
 use tokio::sync::watch;
 
-use self::greeting::{Greeting, greet};
+use self::greeting::{Greeting, TlsHere, greet};
 use crate::calls::Counted;
 use crate::front::Front;
-use crate::guests::{BROKEN, Guest, Watched};
+use crate::guests::{BROKEN, Guest, TLS_HERE, Watched};
 
 /// Serves one connection until its client leaves, or until `stopping` and its requests end.
-pub(crate) async fn serve(front: Front, stream: TcpStream, stopping: watch::Receiver<()>) {
-    let guest = Guest::of(&stream);
+pub(crate) async fn serve(
+    front: Front,
+    stream: Stream,
+    guest: Arc<Guest>,
+    stopping: watch::Receiver<()>,
+) {
     let front = front.of(Arc::clone(&guest));
     let client = Arc::clone(&guest);
     let served = match greet(Counted(Watched::new(stream, guest))).await {
         Ok(Greeting::Http2(stream)) => http2::serve(front, stream, stopping).await,
         Ok(Greeting::Http1(stream)) => http1::serve(front, stream, stopping).await,
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            if error.get_ref().is_some_and(|why| why.is::<TlsHere>()) {
+                TLS_HERE.about(client.address(), 1);
+            }
+            Err(error.into())
+        }
     };
     if let Err(error) = served {
         if error.is::<ConnectionError>() {

@@ -22,6 +22,11 @@ pub(crate) static HALF: Complaint =
 pub(super) static STALLED: Complaint =
     Complaint::new("a client does not read what it is sent; its connection is ended");
 
+/// Who speaks TLS to a port without it.
+pub(crate) static TLS_HERE: Complaint = Complaint::new(
+    "a client speaks TLS to a port that does not; its connection is ended: let it say http://, or give \
+     this server --cert-file and --key-file",
+);
 /// Who does not keep to the protocol of the connection.
 pub(crate) static BROKEN: Complaint =
     Complaint::new("a client does not keep to HTTP/2; its connection is ended");

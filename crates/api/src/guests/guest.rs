@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::net::TcpStream;
+use tls::Stream;
 use tonic::Status;
 use types::Code;
 
@@ -16,14 +16,21 @@ const SEATS: usize = 4_096;
 pub(crate) struct Guest {
     address: String,
     seats: AtomicUsize,
+    /// What proves who it is where it brings no token, if its certificate named somebody.
+    proof: Option<Box<str>>,
 }
 
 impl Guest {
     /// The client at the other end of `stream`.
-    pub(crate) fn of(stream: &TcpStream) -> Arc<Self> {
+    pub(crate) fn of(stream: &Stream, proof: Option<Box<str>>) -> Arc<Self> {
         let address = stream.peer_addr();
         let address = address.map_or_else(|_| "gone already".to_owned(), |it| it.to_string());
-        Arc::new(Self { address, seats: AtomicUsize::new(0) })
+        Arc::new(Self { address, seats: AtomicUsize::new(0), proof })
+    }
+
+    /// What proves who it is, where a request says nothing of that itself.
+    pub(crate) fn proof(&self) -> Option<&str> {
+        self.proof.as_deref()
     }
 
     /// Where it is.

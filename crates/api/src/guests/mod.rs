@@ -9,7 +9,7 @@ mod guest;
 mod half;
 mod stalled;
 
-pub(crate) use complaint::{BROKEN, CONNECTIONS, HALF, UNREAD};
+pub(crate) use complaint::{BROKEN, CONNECTIONS, HALF, TLS_HERE, UNREAD};
 pub(crate) use guest::{Guest, Seat};
 pub(crate) use half::Whole;
 pub(crate) use stalled::Watched;

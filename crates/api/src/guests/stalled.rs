@@ -28,11 +28,11 @@ impl<T> Watched<T> {
     }
 
     /// What became of a write; one that waits for too long fails.
-    fn judge(
+    fn judge<R>(
         &mut self,
-        written: Poll<io::Result<usize>>,
+        written: Poll<io::Result<R>>,
         context: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
+    ) -> Poll<io::Result<R>> {
         if written.is_ready() {
             self.stalled = None;
             return written;
@@ -79,7 +79,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        // With TLS, what was taken may wait here.
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.judge(flushed, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -102,7 +104,8 @@ mod tests {
 
     async fn guest() -> Arc<Guest> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Guest::of(&TcpStream::connect(listener.local_addr().unwrap()).await.unwrap())
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        Guest::of(&tls::Stream::Plain(stream), None)
     }
 
     #[tokio::test]

@@ -39,5 +39,6 @@ pub(crate) async fn exposition(handle: &Handle) -> String {
     let registered = timeout(PATIENCE, registry::counts(handle)).await.ok().flatten();
     registry::write(&mut text, handle, registered);
     regions::write(&mut text, &regions, &handle.directory(), REGIONS);
+    text.append(&tls::exposition());
     text.finish()
 }

@@ -73,6 +73,11 @@ impl Text {
         self.value(&format!("{name}_count"), &[], seen);
     }
 
+    /// Families that somebody else wrote.
+    pub(super) fn append(&mut self, families: &str) {
+        self.0.push_str(families);
+    }
+
     pub(super) fn finish(self) -> String {
         self.0
     }

@@ -14,7 +14,7 @@ use types::KeyRange;
 use super::map::{Route, RouteMap};
 use crate::call::{ANSWER_BYTES, Repeat};
 use crate::endpoints::lazy;
-use crate::{Client, Error, Span};
+use crate::{Client, Error, Span, Tls};
 
 /// Nodes that are asked for routes, before the endpoints are, and how long each may take.
 const ASKED: usize = 3;
@@ -23,8 +23,8 @@ const NODE: Duration = Duration::from_secs(1);
 const NODES: usize = 1_024;
 
 /// The nodes of the cluster, by the addresses they say clients reach them at.
-#[derive(Default)]
 pub(crate) struct Nodes {
+    tls: Option<Tls>,
     known: Mutex<BTreeMap<u64, (String, Channel)>>,
     turn: AtomicUsize,
 }
@@ -44,6 +44,11 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Nodes {
+    /// None are known yet; TLS is spoken with them by `tls`, if there is that.
+    pub(crate) fn new(tls: Option<Tls>) -> Self {
+        Self { tls, known: Mutex::default(), turn: AtomicUsize::new(0) }
+    }
+
     /// The connection to a node, if its address is known.
     pub(crate) fn channel(&self, node: u64) -> Option<(String, Channel)> {
         held(&self.known).get(&node).cloned()
@@ -67,7 +72,7 @@ impl Nodes {
                 continue;
             }
             // One without an address that is one is reached through the others.
-            if let Ok(channel) = lazy(&node.client_address) {
+            if let Ok(channel) = lazy(&node.client_address, self.tls.as_ref()) {
                 known.insert(node.id, (node.client_address, channel));
             }
         }

@@ -104,7 +104,7 @@ impl Client {
         namespace: &str,
         name: &str,
     ) -> Result<pb::AuditResponse, Error> {
-        let channel = crate::endpoints::lazy(address)?;
+        let channel = self.channel_to(address)?;
         let mut service = service(channel);
         let message =
             pb::AuditRequest { namespace: namespace.to_owned(), service: name.to_owned() };

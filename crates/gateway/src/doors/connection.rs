@@ -3,11 +3,13 @@
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tls::{Seldom, Stream};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -41,16 +43,44 @@ const RESETS: usize = 4_096;
 const ASK: Duration = Duration::from_secs(60);
 const ANSWER: Duration = Duration::from_secs(20);
 
+const TLS_HERE: &str = "it speaks TLS, and this port does not: let it say http://, or give this gateway \
+                        --cert-file and --key-file";
+
 /// Serves one connection until its client leaves, or until `stopping` and its requests end.
-pub(super) async fn serve(gateway: Gateway, stream: TcpStream, stopping: watch::Receiver<()>) {
+pub(super) async fn serve(
+    gateway: Gateway,
+    stream: TcpStream,
+    tls: Option<Arc<tls::Acceptor>>,
+    stopping: watch::Receiver<()>,
+) {
     let peer = stream.peer_addr().ok();
-    let served = match timeout(PATIENCE, speaks_http2(&stream)).await {
+    let (stream, speaks) = match tls {
+        // Why not, the acceptor has said.
+        Some(tls) => match tls.accept(stream).await {
+            Some((stream, _)) => {
+                let speaks_http2 = stream.has_agreed_on(b"h2");
+                (stream, Ok(Ok(speaks_http2)))
+            }
+            None => return,
+        },
+        None => {
+            let speaks = timeout(PATIENCE, speaks_http2(&stream)).await;
+            (Stream::Plain(stream), speaks)
+        }
+    };
+    let served = match speaks {
         Ok(Ok(true)) => serve_http2(gateway, stream, stopping).await,
         Ok(Ok(false)) => serve_http1(gateway, stream, stopping).await,
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("it says nothing".to_owned()),
     };
     if let Err(error) = served {
+        if error == TLS_HERE {
+            static SELDOM: Seldom = Seldom::new();
+            if let Some(unsaid) = SELDOM.is_due() {
+                tracing::warn!(?peer, unsaid, "a connection is refused: {error}");
+            }
+        }
         tracing::debug!(%error, ?peer, "a client's connection broke");
     }
 }
@@ -63,6 +93,9 @@ async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        if tls::is_handshake(seen[0]) {
+            return Err(io::Error::other(TLS_HERE));
+        }
         if length == PREFACE.len() || !PREFACE.starts_with(&seen[..length]) {
             return Ok(seen[..length] == *PREFACE);
         }
@@ -73,7 +106,7 @@ async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
 
 async fn serve_http2(
     gateway: Gateway,
-    stream: TcpStream,
+    stream: Stream,
     mut stopping: watch::Receiver<()>,
 ) -> Result<(), String> {
     let client = gateway.next_client();
@@ -107,7 +140,7 @@ async fn serve_http2(
 
 async fn serve_http1(
     gateway: Gateway,
-    stream: TcpStream,
+    stream: Stream,
     mut stopping: watch::Receiver<()>,
 ) -> Result<(), String> {
     let client = gateway.next_client();

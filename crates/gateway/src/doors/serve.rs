@@ -23,6 +23,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) async fn serve(
     gateway: &Gateway,
     listener: TcpListener,
+    tls: Option<Arc<tls::Acceptor>>,
     shutdown: impl Future<Output = ()>,
 ) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
@@ -39,11 +40,11 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, permit)) => {
-                let (gateway, stopping) = (gateway.clone(), stopping.clone());
+                let (gateway, tls, stopping) = (gateway.clone(), tls.clone(), stopping.clone());
                 connections.spawn(async move {
                     let shared = Arc::clone(&gateway.shared);
                     shared.meters.connections.fetch_add(1, Ordering::Relaxed);
-                    connection::serve(gateway, stream, stopping).await;
+                    connection::serve(gateway, stream, tls, stopping).await;
                     shared.meters.connections.fetch_sub(1, Ordering::Relaxed);
                     drop(permit);
                 });

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use hyper::http::uri::Authority;
+
 use super::member::{Member, Standing};
 use super::probe;
 use crate::config::Config;
@@ -12,7 +14,9 @@ pub(crate) struct Members {
 impl Members {
     /// The members of a configuration, which are looked after from here on.
     pub(crate) fn start(config: &Config) -> Self {
-        let all: Vec<_> = config.members.iter().cloned().map(Member::new).map(Arc::new).collect();
+        let dial = config.tls.clone().map(tls::Dial::new);
+        let member = |at: &Authority| Arc::new(Member::new(at.clone(), dial.as_ref()));
+        let all: Vec<_> = config.members.iter().map(member).collect();
         for member in &all {
             tokio::spawn(probe::watch(Arc::downgrade(member)));
         }
@@ -68,7 +72,7 @@ mod tests {
 
     #[test]
     fn clients_are_spread_and_only_those_of_a_lost_member_move() {
-        let member = |at: &str| std::sync::Arc::new(Member::new(at.parse().unwrap()));
+        let member = |at: &str| std::sync::Arc::new(Member::new(at.parse().unwrap(), None));
         let members = Members { all: vec![member("a:1"), member("b:1"), member("c:1")] };
         members.iter().for_each(|member| member.stands(Standing::Ready, ""));
         let first = |client| members.order(client)[0].address.to_string();

@@ -1,3 +1,4 @@
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -6,6 +7,7 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::http::uri::Authority;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
+use tls::Stream;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -50,6 +52,7 @@ pub(super) const STREAMS: Shape =
 /// Connections to one member for one kind of requests, made as they are needed.
 pub(super) struct Lane {
     member: Authority,
+    tls: Option<tls::Dial>,
     shape: &'static Shape,
     connections: Mutex<Vec<Arc<Connection>>>,
     /// Held by who makes one: the others wait for it.
@@ -84,9 +87,9 @@ impl Drop for Seat {
 }
 
 impl Lane {
-    pub(super) fn new(member: &Authority, shape: &'static Shape) -> Self {
+    pub(super) fn new(member: &Authority, tls: Option<&tls::Dial>, shape: &'static Shape) -> Self {
         let (connections, making, lost) = Default::default();
-        Self { member: member.clone(), shape, connections, making, lost }
+        Self { member: member.clone(), tls: tls.cloned(), shape, connections, making, lost }
     }
 
     /// Connections, and the streams on them.
@@ -131,11 +134,18 @@ impl Lane {
         (streams(&best) < most).then(|| Seat::on(best))
     }
 
+    async fn reach(&self) -> io::Result<Stream> {
+        if let Some(dial) = &self.tls {
+            return dial.connect(self.member.as_str()).await;
+        }
+        let stream = TcpStream::connect(self.member.as_str()).await?;
+        stream.set_nodelay(true)?;
+        Ok(Stream::Plain(stream))
+    }
+
     async fn connect(&self) -> Result<Seat, String> {
         let connecting = async {
-            let stream = TcpStream::connect(self.member.as_str()).await;
-            let stream = stream.map_err(|error| error.to_string())?;
-            stream.set_nodelay(true).map_err(|error| error.to_string())?;
+            let stream = self.reach().await.map_err(|error| error.to_string())?;
             let streams = u32::try_from(self.shape.most).unwrap_or(u32::MAX);
             let window = self.shape.window.saturating_mul(streams).min(CONNECTION_WINDOW);
             Builder::new(TokioExecutor::new())

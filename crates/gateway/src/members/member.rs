@@ -30,10 +30,10 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(address: Authority) -> Self {
+    pub(super) fn new(address: Authority, tls: Option<&tls::Dial>) -> Self {
         Self {
-            calls: Lane::new(&address, &CALLS),
-            streams: Lane::new(&address, &STREAMS),
+            calls: Lane::new(&address, tls, &CALLS),
+            streams: Lane::new(&address, tls, &STREAMS),
             standing: AtomicU8::new(Standing::Gone as u8),
             trouble: Mutex::new("not tried yet".to_owned()),
             passed: AtomicU64::new(0),

@@ -88,7 +88,7 @@ pub(crate) async fn gateway(endpoints: impl IntoIterator<Item = String>) -> (Gat
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let serving = gateway.clone();
-    tokio::spawn(async move { serving.serve(listener, std::future::pending()).await });
+    tokio::spawn(async move { serving.serve(listener, None, std::future::pending()).await });
     (gateway, address)
 }
 

@@ -1,8 +1,9 @@
 //! Which servers a command talks to, and how.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use client::{Client, Options, User};
+use client::{Client, Options, Tls, User};
 
 use super::failure::Usage;
 use super::output::Format;
@@ -18,7 +19,7 @@ pub(super) struct Remote {
     #[arg(
         long,
         env = "HIRAETH_ENDPOINTS",
-        value_name = "HOST:PORT,...",
+        value_name = "[https://]HOST:PORT,...",
         value_delimiter = ',',
         default_value = "127.0.0.1:2379",
         global = true
@@ -47,6 +48,16 @@ pub(super) struct Remote {
         global = true
     )]
     password: Option<String>,
+    /// The authorities that vouch for the servers' certificates, in PEM form [default: the system's]. With
+    /// it, or with a certificate, TLS is spoken with endpoints that do not say http://.
+    #[arg(long, env = "HIRAETH_CACERT", value_name = "FILE", global = true)]
+    cacert: Option<PathBuf>,
+    /// This client's certificate, if the servers want one.
+    #[arg(long = "cert", env = "HIRAETH_CERT", value_name = "FILE", global = true)]
+    tls_cert: Option<PathBuf>,
+    /// The key of `--cert`.
+    #[arg(long = "key", env = "HIRAETH_KEY", value_name = "FILE", global = true)]
+    tls_key: Option<PathBuf>,
     /// How to show results.
     #[arg(long, value_enum, default_value = "table", global = true)]
     pub(super) output: Format,
@@ -57,9 +68,27 @@ pub(super) struct Remote {
 
 impl Remote {
     /// How to ask what everybody may.
-    pub(super) fn options(&self) -> Options {
+    ///
+    /// # Errors
+    /// A file of certificates is wrong.
+    pub(super) fn options(&self) -> Result<Options, client::Error> {
         let keyspace = self.keyspace.clone();
-        Options { keyspace, user: None, timeout: self.timeout, rounds: ROUNDS, direct: false }
+        let files = [&self.cacert, &self.tls_cert, &self.tls_key];
+        let tls = match files.iter().any(|file| file.is_some()) {
+            true => {
+                let [ca, cert, key] = files.map(Clone::clone);
+                Some(Tls::from_files(ca, cert, key)?)
+            }
+            false => None,
+        };
+        Ok(Options {
+            keyspace,
+            user: None,
+            tls,
+            timeout: self.timeout,
+            rounds: ROUNDS,
+            direct: false,
+        })
     }
 
     fn user(&self) -> Result<Option<User>, Usage> {
@@ -85,7 +114,7 @@ impl Remote {
 
     /// A client that connects with the first request.
     pub(super) fn client(&self) -> anyhow::Result<Client> {
-        let options = Options { user: self.user()?, ..self.options() };
+        let options = Options { user: self.user()?, ..self.options()? };
         Ok(Client::lazy(self.endpoints.iter().map(String::as_str), options)?)
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::notify;
 use super::run::listen;
+use super::secure::{Secure, acceptor};
 use super::settings::{Role, Settings};
 use crate::logging::{self, LogFormat};
 
@@ -16,6 +17,7 @@ pub(super) struct Resolved {
     config: Config,
     listen_client: String,
     listen_http: String,
+    secure: Secure,
     /// Where DNS is served, and what.
     dns: Option<(String, DnsZone)>,
     log: String,
@@ -34,10 +36,13 @@ impl Settings {
             ("--listen-peer", self.listen_peer.is_some() || file.listen_peer.is_some()),
             ("--initial-cluster", self.initial_cluster.is_some() || file.initial_cluster.is_some()),
             ("--join", self.join.is_some() || file.join.is_some()),
+            ("--peer-cert-file", self.peer_cert_file.is_some() || file.peer_cert_file.is_some()),
+            ("--client-cert-auth", self.client_cert_auth.or(file.client_cert_auth) == Some(true)),
         ];
         if let Some((name, _)) = of_nodes.into_iter().find(|(_, is_given)| *is_given) {
             bail!("{name} is not for a gateway: it keeps no data and is no member");
         }
+        let mut secure = Secure::of(self, &file)?;
         let or = |flag: &Option<String>, file: Option<String>, default: &str| {
             flag.clone().or(file).unwrap_or_else(|| default.to_owned())
         };
@@ -49,9 +54,14 @@ impl Settings {
         // Members would say no more than that they cannot answer.
         Zone::new(&zone.domain, "dc1", zone.ttl_seconds)?;
         let listen_dns = self.listen_dns.clone().or(file.listen_dns);
+        let mut config = Config::new(&or(&self.name, file.name, "gateway"), endpoints)?;
+        if config.is_https() || secure.members.is_some() {
+            config = config.with_tls(secure.towards_members()?);
+        }
         Ok(Some(Resolved {
             dns: listen_dns.map(|address| (address, zone)),
-            config: Config::new(&or(&self.name, file.name, "gateway"), endpoints)?,
+            config,
+            secure,
             listen_client: or(&self.listen_client, file.listen_client, "127.0.0.1:2379"),
             listen_http: or(&self.listen_http, file.listen_http, "127.0.0.1:8500"),
             log: or(&self.log, file.log, "info"),
@@ -89,6 +99,7 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
         clients = %settings.listen_client,
         http = %settings.listen_http,
         members = %settings.config.endpoints(),
+        tls = %settings.secure.names(),
         version = env!("CARGO_PKG_VERSION"),
         "starting a gateway"
     );
@@ -97,11 +108,14 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
         drop(stopping.wait_for(|stop| *stop).await);
     };
-    let serve = |listener| {
+    let secure = settings.secure;
+    let fresh = secure.keep_fresh();
+    let serve = |listener, set: Option<&_>| {
         let (gateway, stopped) = (gateway.clone(), stopped(stopping.clone()));
-        tokio::spawn(async move { gateway.serve(listener, stopped).await })
+        let tls = acceptor(set);
+        tokio::spawn(async move { gateway.serve(listener, tls, stopped).await })
     };
-    let doors = (serve(clients), serve(http));
+    let doors = (serve(clients, secure.client.as_ref()), serve(http, secure.http.as_ref()));
     let names = dns.map(|(sockets, zone)| {
         let (gateway, stopped) = (gateway.clone(), stopped(stopping.clone()));
         tokio::spawn(async move { gateway.serve_dns(sockets, &zone, stopped).await })
@@ -125,6 +139,9 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
     drop(tokio::join!(doors.0, doors.1));
     if let Some(names) = names {
         drop(names.await);
+    }
+    if let Some(fresh) = fresh {
+        fresh.abort();
     }
     Ok(())
 }

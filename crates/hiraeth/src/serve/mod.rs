@@ -4,6 +4,7 @@ mod gateway;
 mod notify;
 mod retention;
 mod run;
+mod secure;
 mod settings;
 
 pub(crate) use run::{Stopped, run};

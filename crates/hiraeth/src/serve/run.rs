@@ -1,13 +1,14 @@
 //! Running a server until it is told to stop.
 
 use anyhow::Context;
-use api::{DnsSockets, serve_clients, serve_dns, serve_http};
+use api::{DnsSockets, Door, serve_clients, serve_dns, serve_http};
 use node::{Failure, Node};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::notify;
+use super::secure::acceptor;
 use super::settings::{Resolved, Settings};
 use crate::logging;
 
@@ -45,9 +46,12 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
         clients = %settings.listen_client,
         peers = %settings.node.listen_peer,
         http = %settings.listen_http,
+        tls = %settings.secure.names(),
         version = env!("CARGO_PKG_VERSION"),
         "starting"
     );
+    settings.secure.warn();
+    let fresh = settings.secure.keep_fresh();
     let node = tokio::select! {
         biased;
         _ = interrupt.recv() => return Ok(()),
@@ -60,6 +64,13 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
         drop(stopping.wait_for(|stop| *stop).await);
     };
+    let secure = settings.secure;
+    let door = |listener, set: Option<&_>| match acceptor(set) {
+        None => Door::from(listener),
+        Some(acceptor) => Door::with_tls(listener, acceptor, secure.names_users),
+    };
+    let clients = door(clients, secure.client.as_ref());
+    let http = door(http, secure.http.as_ref());
     let front = tokio::spawn(serve_clients(handle.clone(), clients, stopped(stopping.clone())));
     let web = tokio::spawn(serve_http(handle.clone(), http, stopped(stopping.clone())));
     let names = dns.map(|(sockets, zone)| {
@@ -91,6 +102,9 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
         drop(names.await);
     }
     node.shutdown().await;
+    if let Some(fresh) = fresh {
+        fresh.abort();
+    }
     match reason {
         None => Ok(()),
         Some(failure) => Err(Stopped(failure).into()),

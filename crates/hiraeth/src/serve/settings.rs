@@ -8,6 +8,7 @@ use node::probe::Networks;
 use node::{EngineKind, NodeConfig};
 use serde::Deserialize;
 
+use super::secure::Secure;
 use crate::logging::LogFormat;
 
 /// Settings as they may be given; in the file the names are the same as on the command line.
@@ -142,12 +143,64 @@ pub(crate) struct Settings {
     /// Seconds that a token counts after its last use [default: 300].
     #[arg(long, env = "HIRAETH_AUTH_TOKEN_TTL_S", value_name = "S")]
     auth_token_ttl_s: Option<u64>,
+    /// The certificate of the client port and the HTTP port, in PEM form: with it, TLS is spoken there. A
+    /// gateway has it for its ports, too.
+    #[arg(long, env = "HIRAETH_CERT_FILE", value_name = "FILE")]
+    pub(super) cert_file: Option<PathBuf>,
+    /// The key of --cert-file.
+    #[arg(long, env = "HIRAETH_KEY_FILE", value_name = "FILE")]
+    pub(super) key_file: Option<PathBuf>,
+    /// The authorities that vouch for clients; who has no certificate of theirs is not let in.
+    #[arg(long, env = "HIRAETH_TRUSTED_CA_FILE", value_name = "FILE")]
+    pub(super) trusted_ca_file: Option<PathBuf>,
+    /// Who brings no token is the user that its certificate's common name says [default: false].
+    #[arg(
+        long,
+        env = "HIRAETH_CLIENT_CERT_AUTH",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    pub(super) client_cert_auth: Option<bool>,
+    /// Whether the HTTP port speaks TLS, and wants certificates [default: as the client port].
+    #[arg(long, env = "HIRAETH_HTTP_TLS", value_enum)]
+    pub(super) http_tls: Option<HttpTls>,
+    /// The certificate of links between nodes, which then speak TLS. It says that it is a peer's.
+    #[arg(long, env = "HIRAETH_PEER_CERT_FILE", value_name = "FILE")]
+    pub(super) peer_cert_file: Option<PathBuf>,
+    /// The key of --peer-cert-file.
+    #[arg(long, env = "HIRAETH_PEER_KEY_FILE", value_name = "FILE")]
+    pub(super) peer_key_file: Option<PathBuf>,
+    /// The authorities that vouch for the other nodes.
+    #[arg(long, env = "HIRAETH_PEER_TRUSTED_CA_FILE", value_name = "FILE")]
+    pub(super) peer_trusted_ca_file: Option<PathBuf>,
+    /// For a gateway: its certificate towards members, if they want one. It names no user.
+    #[arg(long, env = "HIRAETH_ENDPOINTS_CERT_FILE", value_name = "FILE")]
+    pub(super) endpoints_cert_file: Option<PathBuf>,
+    /// The key of --endpoints-cert-file.
+    #[arg(long, env = "HIRAETH_ENDPOINTS_KEY_FILE", value_name = "FILE")]
+    pub(super) endpoints_key_file: Option<PathBuf>,
+    /// For a gateway: the authorities that vouch for members [default: the system's].
+    #[arg(long, env = "HIRAETH_ENDPOINTS_TRUSTED_CA_FILE", value_name = "FILE")]
+    pub(super) endpoints_trusted_ca_file: Option<PathBuf>,
     /// What is logged: a level, or a filter such as `info,node=debug` [default: info].
     #[arg(long, env = "HIRAETH_LOG", value_name = "FILTER")]
     pub(super) log: Option<String>,
     /// How log lines look [default: text].
     #[arg(long, env = "HIRAETH_LOG_FORMAT", value_enum)]
     pub(super) log_format: Option<LogFormat>,
+}
+
+/// What the HTTP port speaks where the client port speaks TLS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum HttpTls {
+    /// TLS, with clients that bring a certificate.
+    Mutual,
+    /// TLS, with whoever comes: browsers, Prometheus, probes.
+    Server,
+    /// Plain text.
+    Off,
 }
 
 /// What the process is.
@@ -177,6 +230,7 @@ pub(crate) struct Resolved {
     pub(crate) node: NodeConfig,
     pub(crate) listen_client: String,
     pub(crate) listen_http: String,
+    pub(crate) secure: Secure,
     /// Where DNS is served, and what.
     pub(crate) dns: Option<(String, Zone)>,
     pub(crate) log: String,
@@ -196,6 +250,8 @@ impl Settings {
     /// Puts the file beneath what was given here, and the defaults beneath both.
     pub(crate) fn resolve(self) -> anyhow::Result<Resolved> {
         let file = self.file()?;
+        let secure = Secure::of(&self, &file)?;
+        let peer_tls = secure.peer.is_some();
         let name = self.name.or(file.name).unwrap_or_else(|| "n1".to_owned());
         let or = |flag: Option<String>, file: Option<String>, default: &str| {
             flag.or(file).unwrap_or_else(|| default.to_owned())
@@ -213,12 +269,12 @@ impl Settings {
         let initial_cluster = match self.initial_cluster.or(file.initial_cluster) {
             None => vec![(name.clone(), advertise_peer.clone())],
             Some(members) => {
-                members.iter().map(|member| parse_member(member)).collect::<Result<_, _>>()?
+                members.iter().map(|it| parse_member(it, peer_tls)).collect::<Result<_, _>>()?
             }
         };
         let join = self.join.or(file.join).unwrap_or_default();
         let mut join =
-            join.iter().map(|peer| parse_peer(peer)).collect::<anyhow::Result<Vec<_>>>()?;
+            join.iter().map(|it| parse_peer(it, peer_tls)).collect::<anyhow::Result<Vec<_>>>()?;
         let state = self.initial_cluster_state.or(file.initial_cluster_state).unwrap_or_default();
         if state == ClusterState::Existing && join.is_empty() {
             let others = initial_cluster.iter().filter(|(_, at)| *at != advertise_peer);
@@ -252,6 +308,8 @@ impl Settings {
             listen_peer,
             advertise_peer,
             advertise_client,
+            peer_tls: secure.peer.clone(),
+            client_tls: secure.client.is_some(),
             initial_cluster,
             join,
             quorum_count: self.quorum_count.or(file.quorum_count),
@@ -304,6 +362,7 @@ impl Settings {
             node,
             listen_client,
             listen_http,
+            secure,
             dns: listen_dns.map(|address| (address, zone)),
             log: or(self.log, file.log, "info,lsm_tree=warn"),
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
@@ -318,18 +377,26 @@ fn zone_name(zone: String) -> anyhow::Result<String> {
     }
 }
 
-fn parse_member(member: &str) -> anyhow::Result<(String, String)> {
+fn parse_member(member: &str, has_tls: bool) -> anyhow::Result<(String, String)> {
     match member.split_once('=') {
-        Some((name, address)) if !name.is_empty() => Ok((name.to_owned(), parse_peer(address)?)),
+        Some((name, at)) if !name.is_empty() => Ok((name.to_owned(), parse_peer(at, has_tls)?)),
         _ => bail!("--initial-cluster takes name=host:port,...; {member:?} is not that"),
     }
 }
 
 /// A peer's address, which etcdctl and etcd's settings write as a URL.
-fn parse_peer(address: &str) -> anyhow::Result<String> {
-    let bare = address.strip_prefix("http://").unwrap_or(address).trim_end_matches('/');
+fn parse_peer(address: &str, has_tls: bool) -> anyhow::Result<String> {
+    let bare = match address.strip_prefix("https://") {
+        Some(_) if !has_tls => bail!(
+            "{address:?}: for links between nodes with TLS, give --peer-cert-file, --peer-key-file and \
+             --peer-trusted-ca-file"
+        ),
+        Some(bare) => bare,
+        None => address.strip_prefix("http://").unwrap_or(address),
+    };
+    let bare = bare.trim_end_matches('/');
     if !bare.contains(':') || bare.contains('/') {
-        bail!("{address:?} is no peer's host:port; links between nodes are not encrypted");
+        bail!("{address:?} is no peer's host:port");
     }
     Ok(bare.to_owned())
 }
@@ -377,7 +444,7 @@ mod tests {
         assert_eq!(node.initial_cluster, [("d".into(), "10.0.0.4:2380".into())]);
         let encrypted = Some(vec!["https://10.0.0.1:2380".to_owned()]);
         let given = Settings { join: encrypted, ..Settings::default() };
-        assert!(given.resolve().is_err_and(|error| error.to_string().contains("not encrypted")));
+        assert!(given.resolve().is_err_and(|error| error.to_string().contains("--peer-cert-file")));
     }
 
     #[test]

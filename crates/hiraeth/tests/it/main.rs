@@ -21,6 +21,7 @@ mod server;
 mod sharded;
 mod single;
 mod three;
+mod tls;
 mod users;
 mod watching;
 mod wide;

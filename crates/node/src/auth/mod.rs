@@ -7,6 +7,7 @@ mod gate;
 mod listen;
 mod password;
 mod token;
+mod word;
 
 #[cfg(test)]
 mod tests;
@@ -16,3 +17,4 @@ pub(crate) use gate::{Gate, Told};
 pub use listen::AuthChanges;
 pub(crate) use password::Passwords;
 pub(crate) use token::{Ended, Tokens};
+pub(crate) use word::Words;

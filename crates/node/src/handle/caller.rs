@@ -22,7 +22,8 @@ use crate::{auth, read};
 
 /// What somebody brings to prove who it is. Looked at only while auth is on, or may be.
 pub trait Credentials: Send + Sync {
-    /// The token that [`Handle::authenticate`] gave it, if it brings one.
+    /// The token that [`Handle::authenticate`] gave it, or what [`Handle::vouch_for`] said of it, if it
+    /// brings one.
     fn token(&self) -> Option<&str>;
 }
 
@@ -81,6 +82,23 @@ impl Handle {
     #[must_use]
     pub fn auth_changes(&self) -> auth::AuthChanges {
         self.shared.auth.listeners().listen()
+    }
+
+    /// What proves, in place of a token, that it is `user` who asks: to be called where that is certain,
+    /// as for the holder of a certificate. Good in this process only, and for as long as it runs.
+    #[must_use]
+    pub fn vouch_for(&self, user: &str) -> Box<str> {
+        self.shared.words.give(user)
+    }
+
+    /// What another node takes for this token: a word of [`Self::vouch_for`] is this process's secret and stays
+    /// here, and a token of its user goes in its place. `None` for nobody.
+    #[must_use]
+    pub fn token_for_others(&self, token: &str) -> Option<Box<str>> {
+        let shared = &self.shared;
+        let Some(user) = shared.words.read(token) else { return Some(token.into()) };
+        let issued = shared.tokens.issue(&shared.auth.auth(), user, shared.clock.wall_millis());
+        issued.ok().map(Into::into)
     }
 
     /// Users and rights, no older than this call.
@@ -181,6 +199,9 @@ impl<C: Credentials> Caller<'_, C> {
         let user = match self.credentials.token().filter(|_| auth.enabled) {
             None => None,
             Some(token) => {
+                if let Some(user) = shared.words.read(token) {
+                    return Ok(Known { user: Some(user.to_owned()), auth });
+                }
                 let now = (shared.clock.now(), shared.clock.wall_millis());
                 Some(shared.tokens.read(&auth, token, now, ended)?)
             }

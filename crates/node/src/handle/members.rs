@@ -16,7 +16,8 @@ use crate::{forward, read};
 const LEAVE: Duration = Duration::from_secs(5);
 /// Entries a learner may lack anywhere to be given a vote.
 const IN_SYNC: u64 = 1_000;
-const SCHEME: &str = "http://";
+const PLAIN: &str = "http://";
+const TLS: &str = "https://";
 
 impl Handle {
     /// The members of the cluster, read from this node's copy in any case: `Follower` is
@@ -45,7 +46,7 @@ impl Handle {
         peer_urls: &[String],
         part: Part,
     ) -> Result<(Member, Answer<Vec<Member>>), Fault> {
-        let peer_address = address(peer_urls)?;
+        let peer_address = self.peer_address(peer_urls)?;
         let directory = self.shared.directory();
         if part == Part::Voter && !directory.bears_another_voter() {
             return Err(Code::NotEnoughStarted.into());
@@ -56,7 +57,7 @@ impl Handle {
             return Err(Fault::new(Code::Unhealthy, text));
         }
         match self.change_members(Command::AddNode { peer_address, part }).await? {
-            Response::Node(node) => Ok((member(&node), self.known_members()?)),
+            Response::Node(node) => Ok((self.member(&node), self.known_members()?)),
             _ => Err(Fault::new(Code::Internal, "a node was asked for")),
         }
     }
@@ -115,7 +116,7 @@ impl Handle {
         node: NodeId,
         peer_urls: &[String],
     ) -> Result<Answer<Vec<Member>>, Fault> {
-        let peer_address = address(peer_urls)?;
+        let peer_address = self.peer_address(peer_urls)?;
         self.change_members(Command::UpdateNode { node, peer_address }).await?;
         self.known_members()
     }
@@ -146,9 +147,43 @@ impl Handle {
             let machine = meta.machine.read();
             let nodes =
                 machine.directory().into_iter().flat_map(|directory| directory.nodes.values());
-            nodes.filter(|node| node.phase != Phase::Leaving).map(member).collect()
+            nodes
+                .filter(|node| node.phase != Phase::Leaving)
+                .map(|node| self.member(node))
+                .collect()
         };
         Ok(Answer { header: self.header_of(&meta), body })
+    }
+
+    /// A member as clients are told of it. What this node speaks is taken for what all do.
+    fn member(&self, node: &NodeRecord) -> Member {
+        let config = &self.shared.config;
+        let url = |address: &String, tls| format!("{}{address}", if tls { TLS } else { PLAIN });
+        let clients = Some(&node.client_address).filter(|address| !address.is_empty());
+        Member {
+            id: node.id,
+            name: node.name.clone(),
+            peer_urls: vec![url(&node.peer_address, config.peer_tls.is_some())],
+            client_urls: clients.map(|it| url(it, config.client_tls)).into_iter().collect(),
+            is_learner: node.part == Part::Learner,
+        }
+    }
+
+    /// The one address in a member's peer URLs. Whether links have TLS is for the nodes' settings to say, so
+    /// that plain URLs are taken there, too.
+    fn peer_address(&self, urls: &[String]) -> Result<String, Fault> {
+        let bad = |why: String| Fault::new(Code::BadMemberUrls, why);
+        let [url] = urls else {
+            return Err(bad(format!("a member has one peer URL, not {}", urls.len())));
+        };
+        let with_tls = self.shared.config.peer_tls.as_ref().and_then(|_| url.strip_prefix(TLS));
+        let address = with_tls.or_else(|| url.strip_prefix(PLAIN)).ok_or_else(|| {
+            bad(match url.starts_with(TLS) {
+                true => format!("{url:?}: links between nodes are not encrypted in this cluster"),
+                false => format!("{url:?} is not http://host:port"),
+            })
+        })?;
+        Ok(address.trim_end_matches('/').to_owned())
     }
 
     fn is_heard(&self, node: NodeId) -> bool {
@@ -179,31 +214,4 @@ impl Handle {
 
 fn voters(directory: &Directory) -> impl Iterator<Item = NodeId> + '_ {
     directory.nodes.values().filter(|node| node.votes()).map(|node| node.id)
-}
-
-fn member(node: &NodeRecord) -> Member {
-    let url = |address: &String| format!("{SCHEME}{address}");
-    Member {
-        id: node.id,
-        name: node.name.clone(),
-        peer_urls: vec![url(&node.peer_address)],
-        client_urls: Some(&node.client_address)
-            .filter(|address| !address.is_empty())
-            .map(url)
-            .into_iter()
-            .collect(),
-        is_learner: node.part == Part::Learner,
-    }
-}
-
-/// The one address in a member's peer URLs.
-fn address(urls: &[String]) -> Result<String, Fault> {
-    let bad = |why: String| Fault::new(Code::BadMemberUrls, why);
-    let [url] = urls else {
-        return Err(bad(format!("a member has one peer URL, not {}", urls.len())));
-    };
-    let address = url.strip_prefix(SCHEME).ok_or_else(|| {
-        bad(format!("{url:?} is not http://host:port; links between nodes are not encrypted"))
-    })?;
-    Ok(address.trim_end_matches('/').to_owned())
 }

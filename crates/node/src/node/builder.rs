@@ -209,7 +209,7 @@ fn listen(config: &NodeConfig) -> Result<Arc<dyn Network>, Error> {
         what: format!("the peer address {} cannot be listened on", config.listen_peer),
         source,
     })?;
-    Ok(Arc::new(GrpcNetwork::new(listener)))
+    Ok(Arc::new(GrpcNetwork::new(listener, config.peer_tls.clone())))
 }
 
 /// A log has a file from the first start on, long before the node knows its cluster. Without one a

@@ -46,10 +46,11 @@ pub(super) async fn join(
 
 async fn ask_all(config: &NodeConfig, applicant: &Applicant) -> Result<Welcome, Error> {
     let mut told = String::new();
+    let tls = config.peer_tls.clone().map(tls::Dial::new);
     loop {
         let mut reasons = Vec::new();
         for address in config.join.iter().filter(|at| **at != config.advertise_peer) {
-            match ask_to_join(address, applicant).await {
+            match ask_to_join(address, applicant, tls.as_ref()).await {
                 Ok(welcome) => return Ok(welcome),
                 Err(fault) if is_final(&fault) => return Err(Error::Refused(fault)),
                 Err(fault) => reasons.push(fault.to_string()),

@@ -6,37 +6,19 @@ use proto::peer as wire;
 use proto::peer::peer_client::PeerClient;
 use tokio::time::timeout;
 use tonic::Status;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use types::{Code, Fault, NodeId};
 
+use super::connect;
 use super::core::Core;
 use super::hello::{PeerHello, fault, fault_of, refusal};
-use super::limits::{CONNECTION_WINDOW, HTTP2_FRAME, STREAM_WINDOW};
+use crate::failure::deepest;
 
 /// A connection of its own to `address`.
 pub(super) async fn connect(core: &Core, address: &str) -> Result<PeerClient<Channel>, Fault> {
     let limits = &core.limits;
-    let bad = |error: &dyn std::error::Error| {
-        Fault::new(Code::InvalidArgument, format!("{address}: {error}"))
-    };
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))
-        .map_err(|error| bad(&error))?
-        .connect_timeout(limits.connect)
-        .tcp_nodelay(true)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_frame_size(HTTP2_FRAME)
-        .http2_keep_alive_interval(limits.keepalive_interval)
-        .keep_alive_timeout(limits.keepalive_timeout)
-        .keep_alive_while_idle(true);
-    // The timeout of the endpoint covers the socket only, not the first bytes of HTTP/2.
-    let channel = match timeout(limits.connect * 2, endpoint.connect()).await {
-        Ok(Ok(channel)) => channel,
-        Ok(Err(error)) => {
-            return Err(Fault::new(Code::Timeout, format!("{address}: {}", deepest(&error))));
-        }
-        Err(_) => return Err(Fault::new(Code::Timeout, format!("{address}: connect timed out"))),
-    };
+    let dial = core.tls.as_ref().map(|tls| &tls.dial);
+    let channel = connect::connect(address, limits, dial).await?;
     Ok(PeerClient::new(channel)
         .max_decoding_message_size(limits.message_bytes())
         .max_encoding_message_size(limits.message_bytes()))
@@ -101,11 +83,4 @@ pub(super) fn words(status: &Status) -> String {
         None if status.message().is_empty() => format!("{:?}", status.code()),
         None => status.message().to_owned(),
     }
-}
-
-fn deepest(mut error: &dyn std::error::Error) -> String {
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }

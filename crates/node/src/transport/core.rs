@@ -23,9 +23,23 @@ pub(super) struct Driver {
     pub(super) snapshots: Arc<dyn SnapshotReceiver>,
 }
 
+/// How TLS is spoken with other nodes.
+pub(super) struct Tls {
+    pub(super) acceptor: Arc<tls::Acceptor>,
+    pub(super) dial: tls::Dial,
+}
+
+impl Tls {
+    pub(super) fn new(set: Arc<tls::Set>) -> Self {
+        Self { acceptor: tls::Acceptor::new(Arc::clone(&set)), dial: tls::Dial::new(set) }
+    }
+}
+
 /// What every task of the transport shares.
 pub(super) struct Core {
     pub(super) identity: Arc<Identity>,
+    /// `None` for links in plain text.
+    pub(super) tls: Option<Tls>,
     pub(super) peer_address: String,
     pub(super) client_address: String,
     pub(super) limits: Limits,

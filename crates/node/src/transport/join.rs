@@ -4,9 +4,9 @@ use bytes::Bytes;
 use proto::peer as wire;
 use proto::peer::peer_client::PeerClient;
 use tokio::time::timeout;
-use tonic::transport::Endpoint;
 use types::{ClusterId, Code, Fault, NodeId};
 
+use super::connect;
 use super::hello::{PROTOCOL, TEXT_BYTES, fault, fault_of, refusal};
 use super::limits::Limits;
 
@@ -99,16 +99,13 @@ pub(super) fn response(answer: Result<Welcome, Fault>) -> wire::JoinResponse {
 ///
 /// # Errors
 /// What the member says ([`super::Admission::introduce`]), or `Timeout` where it cannot be reached.
-pub(crate) async fn ask(address: &str, applicant: &Applicant) -> Result<Welcome, Fault> {
-    let limits = Limits::default();
+pub(crate) async fn ask(
+    address: &str,
+    applicant: &Applicant,
+    tls: Option<&tls::Dial>,
+) -> Result<Welcome, Fault> {
     let unreached = |why: String| Fault::new(Code::Timeout, format!("{address}: {why}"));
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))
-        .map_err(|error| Fault::new(Code::InvalidArgument, format!("{address}: {error}")))?
-        .connect_timeout(limits.connect);
-    let channel = timeout(limits.connect * 2, endpoint.connect())
-        .await
-        .map_err(|_| unreached("it does not answer".into()))?
-        .map_err(|error| unreached(crate::failure::chain(&error)))?;
+    let channel = connect::connect(address, &Limits::default(), tls).await?;
     let mut client = PeerClient::new(channel);
     let answer = timeout(ANSWER, client.join(applicant.to_wire()))
         .await

@@ -5,6 +5,7 @@ mod backoff;
 mod bootstrap;
 mod call;
 mod carrier;
+mod connect;
 mod core;
 mod dial;
 mod error;

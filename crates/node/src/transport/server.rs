@@ -11,7 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use proto::peer::peer_server::PeerServer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tonic::codegen::Service as TowerService;
 
 use super::core::Core;
@@ -70,6 +70,23 @@ async fn serve(
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
     let limits = &core.limits;
+    let stream = match &core.tls {
+        // Why not, the acceptor has said.
+        Some(tls) => match tls.acceptor.accept(stream).await {
+            Some((stream, _)) => stream,
+            None => return Ok(()),
+        },
+        None => {
+            let mut first = [0];
+            let patience = timeout(limits.connect * 2, stream.peek(&mut first));
+            if patience.await.is_ok_and(|read| read.is_ok()) && tls::is_handshake(first[0]) {
+                return Err("it speaks TLS, and links between nodes are in plain text here: give all \
+                            nodes --peer-cert-file, --peer-key-file and --peer-trusted-ca-file, or none"
+                    .into());
+            }
+            tls::Stream::Plain(stream)
+        }
+    };
     let rpc = PeerServer::new(Service { core: core.clone() })
         .max_decoding_message_size(limits.message_bytes())
         .max_encoding_message_size(limits.message_bytes());

@@ -17,7 +17,7 @@ use types::{Fault, NodeId};
 
 use super::admission::Admission;
 use super::carrier::{Carrier, Chunks, SnapshotReceiver};
-use super::core::{Core, Driver};
+use super::core::{Core, Driver, Tls};
 use super::error::Error;
 use super::limits::Limits;
 use super::peer::Peer;
@@ -36,6 +36,8 @@ pub struct TransportConfig {
     pub identity: Arc<Identity>,
     /// Where it listens for peers.
     pub listener: TcpListener,
+    /// What TLS is spoken by; `None` for links in plain text.
+    pub tls: Option<Arc<tls::Set>>,
     /// Where peers reach it, `host:port`, as it introduces itself.
     pub peer_address: String,
     /// Where clients reach it, `host:port`, as it introduces itself; may be empty.
@@ -69,6 +71,7 @@ impl Transport {
         let listener = tokio::net::TcpListener::from_std(config.listener)?;
         let core = Arc::new(Core {
             identity: config.identity,
+            tls: config.tls.map(Tls::new),
             peer_address: config.peer_address,
             client_address: config.client_address,
             snapshots_out: Arc::new(Semaphore::new(config.limits.snapshots_out)),

@@ -94,13 +94,19 @@ pub(super) enum Admitted {
 
 impl Call {
     /// Holds it against the rights of who asks for it. While auth is off, that is one look at a flag.
-    pub(super) fn admit(self, handle: &Handle, metadata: &RequestHead) -> Admitted {
+    pub(super) fn admit(
+        self,
+        handle: &Handle,
+        metadata: &RequestHead,
+        proof: Option<&str>,
+    ) -> Admitted {
         if handle.auth_is_off() {
             return Admitted::Begin(self);
         }
-        let caller = |keyspace| handle.caller(keyspace, metadata::Proof::of(metadata));
+        let proof = metadata::Proof::of(metadata).or(proof);
+        let caller = |keyspace| handle.caller(keyspace, &proof);
         let refuse = |fault| Admitted::Refuse(error::status(&fault));
-        let later = |call| Admitted::Later(call, metadata::token(metadata));
+        let later = |call| Admitted::Later(call, proof.text().map(Box::from));
         match self {
             Self::Write { kind, keyspace, command } => {
                 let write = |command| Self::Write { kind, keyspace, command };

@@ -141,7 +141,8 @@ impl Quick {
     }
 
     fn admit(&mut self, wire: &mut Wire, call: Call, head: &RequestHead, respond: Respond) {
-        match call.admit(&self.handle, head) {
+        let proof = self.guest.as_ref().and_then(|guest| guest.proof());
+        match call.admit(&self.handle, head, proof) {
             Admitted::Begin(call) => self.begin(wire, call, respond),
             Admitted::Refuse(status) => send(wire, respond, Err(status)),
             Admitted::Later(call, token) => {

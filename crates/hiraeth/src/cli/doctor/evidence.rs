@@ -36,7 +36,7 @@ pub(super) struct Closely {
 /// Asks all servers.
 pub(super) async fn collect(remote: &Remote) -> Result<Evidence, Error> {
     let views = ask_all(remote).await?;
-    let client = Client::lazy(remote.endpoints.iter().map(String::as_str), remote.options())?;
+    let client = Client::lazy(remote.endpoints.iter().map(String::as_str), remote.options()?)?;
     let answered = views.nodes().iter().filter(|node| views.answers.contains_key(&node.id));
     let looks = answered.map(|node| async {
         // A node that never told where clients reach it was asked at the address given.

@@ -30,7 +30,7 @@ impl Views {
 
 /// Asks the servers given, then those they name.
 pub(in crate::cli) async fn ask_all(remote: &Remote) -> Result<Views, Error> {
-    let options = remote.options();
+    let options = remote.options()?;
     let patience = Options { timeout: options.timeout.min(PATIENCE), ..options };
     let client = Client::lazy(remote.endpoints.iter().map(String::as_str), patience)?;
     let ask = |address: String| async {

@@ -277,6 +277,7 @@ impl World {
         let config = TransportConfig {
             identity: identity.clone(),
             listener,
+            tls: None,
             peer_address: self.address(node),
             client_address: String::new(),
             peers,

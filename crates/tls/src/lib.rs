@@ -1,0 +1,36 @@
+//! TLS for every connection of the house, made in one place: what is in certificates, configurations from
+//! files, handshakes that are bounded, new files taken while connections go on, and certificates to begin
+//! with.
+//!
+//! A [`Set`] is what one use has: certificate, key and the authorities whose word counts. An [`Acceptor`]
+//! takes connections by it, a [`Dial`] makes them, and [`keep_fresh`] looks after its files.
+
+mod accept;
+mod admit;
+mod certificate;
+mod der;
+mod dial;
+mod error;
+mod files;
+mod fresh;
+mod issue;
+mod notice;
+mod role;
+mod set;
+mod stream;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use accept::{Acceptor, is_handshake};
+pub use certificate::Certificate;
+pub use dial::Dial;
+pub use error::Error;
+pub use files::Files;
+pub use fresh::keep_fresh;
+pub use issue::{Authority, Issued, Wanted};
+pub use notice::Seldom;
+pub use role::{Role, Roles};
+pub use set::{Clients, Refreshed, Set, exposition};
+pub use stream::Stream;
