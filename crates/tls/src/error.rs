@@ -51,8 +51,8 @@ pub enum Error {
     },
     /// It does not say that it is for this.
     #[error(
-        "the certificate in {} is not for a {role} (its roles: {roles}): make one with `hiraeth cert`, or with \
-         {uri} among its alternative names",
+        "the certificate in {} is not for a {role} (its roles: {roles}): make one with \
+         `hiraeth cert`, or with {uri} among its alternative names",
         path.display()
     )]
     Role {

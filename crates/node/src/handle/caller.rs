@@ -91,8 +91,8 @@ impl Handle {
         self.shared.words.give(user)
     }
 
-    /// What another node takes for this token: a word of [`Self::vouch_for`] is this process's secret and stays
-    /// here, and a token of its user goes in its place. `None` for nobody.
+    /// What another node takes for this token: a word of [`Self::vouch_for`] is this process's secret and
+    /// stays here, and a token of its user goes in its place. `None` for nobody.
     #[must_use]
     pub fn token_for_others(&self, token: &str) -> Option<Box<str>> {
         let shared = &self.shared;
