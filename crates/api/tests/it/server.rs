@@ -62,7 +62,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (name, peer) = members[at].clone();
-        let node = Node::start(NodeConfig {
+        let mut config = NodeConfig {
             name,
             data_dir: directory.path().to_owned(),
             listen_peer: peer.clone(),
@@ -74,9 +74,10 @@ impl Server {
             election_ticks,
             log_segment_bytes: 1 << 20,
             ..NodeConfig::default()
-        })
-        .await
-        .unwrap();
+        };
+        let patience = &mut config.host_limits.read_patience_ticks;
+        *patience = (2 * election_ticks as u64).max(*patience);
+        let node = Node::start(config).await.unwrap();
         let handle = node.handle();
         handle.ready(KeyspaceId::DEFAULT).await;
         let (stop, stopped) = oneshot::channel();
