@@ -13,11 +13,11 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let rest: Vec<&str> = options.rest.iter().map(String::as_str).collect();
-    with(&rest)
+    with("dev", &rest)
 }
 
-/// Runs crate `fuzz` with these arguments: not built for release, so that sums which overflow panic.
-pub(crate) fn with(arguments: &[&str]) -> anyhow::Result<()> {
-    let fuzz = ["run", "--quiet", "--package", "fuzz", "--"];
+/// Runs crate `fuzz` with these arguments. Not built for release, so that sums which overflow panic.
+pub(crate) fn with(profile: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let fuzz = ["run", "--quiet", "--profile", profile, "--package", "fuzz", "--"];
     cargo(&[&fuzz[..], arguments].concat())
 }

@@ -1,9 +1,9 @@
 //! What must pass before anything lands.
 
 use crate::run::{self, cargo, step};
-use crate::{chaos, deny, tidy};
+use crate::{chaos, deny, fuzz, tidy};
 
-/// What servers and the simulator are built with here.
+/// What all of it is built with, so that it is built once.
 const PROFILE: &str = "ci";
 
 /// How much of it.
@@ -29,21 +29,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
     step("architecture", tidy::run)?;
     step("dependencies", deny::run)?;
-    let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
-    step("lints", || cargo(&clippy))?;
-    // The simulator's are tests of what is built to be quick, below: they take ten times as long here.
-    step("tests", || cargo(&["test", "--workspace", "--exclude", "sim", "--quiet"]))?;
-    step("requests no client should send", || crate::fuzz::with(&["--seconds", "20"]))?;
-    // Together: for each of them alone Cargo would build what they share once more. What is released takes
-    // twice as long to build, and is no other program.
-    let together = ["--package", "sim", "--package", "chaos", "--package", "hiraeth"];
-    step("programs", || {
-        cargo(&[&["build", "--quiet", "--profile", PROFILE], &together[..]].concat())
-    })?;
+    let clippy = ["clippy", "--profile", PROFILE, "--workspace", "--all-targets", "--quiet"];
+    step("lints", || cargo(&[&clippy[..], &["--", "-D", "warnings"]].concat()))?;
+    let tests = ["test", "--profile", PROFILE, "--workspace", "--quiet"];
+    step("tests, built", || cargo(&[&tests[..], &["--no-run"]].concat()))?;
+    step("tests", || cargo(&tests))?;
+    step("requests no client should send", || fuzz::with(PROFILE, &["--seconds", "20"]))?;
+    step("programs", || cargo(&["build", "--profile", PROFILE, "--workspace", "--quiet"]))?;
     let (sim, seeds) = (run::built(PROFILE, "sim"), options.seeds.to_string());
     step("simulation", || {
-        let tests = ["--test", "worlds", "--quiet"];
-        cargo(&[&["test", "--profile", PROFILE], &together[..], &tests[..]].concat())?;
         run::run(&sim, &["run", "--seeds", &seeds])?;
         run::run(&sim, &["mutants", "--smoke"])
     })?;
