@@ -25,12 +25,16 @@ async fn no_flood_of_one_region_keeps_renewals_of_any_from_counting() {
     }
     let leases = [grant(&cluster, 0, DEFAULT).await, grant(&cluster, 0, other).await];
     let mut flood = JoinSet::new();
-    for number in 0..30_000 {
-        let handle = cluster.handle(number % 3);
+    // All at once: those that come one after the other a quick machine keeps up with.
+    let (open, gate) = tokio::sync::watch::channel(false);
+    for number in 0..60_000 {
+        let (handle, mut gate) = (cluster.handle(number % 3), gate.clone());
         flood.spawn(async move {
+            gate.wait_for(|open| *open).await.unwrap();
             handle.propose(DEFAULT, put(&format!("{number}"), vec![0; 512])).await
         });
     }
+    open.send(true).unwrap();
     let mut renewals = JoinSet::new();
     for round in 0..60 {
         for (lease, keyspace) in leases.into_iter().zip([DEFAULT, other]) {
