@@ -338,7 +338,7 @@ impl<P, R> Peer<P, R> {
         }
         // Asleep it hears nobody, and could not tell who is there.
         self.wake(None, around, out);
-        self.rest.touch(around.ticks);
+        self.rest.stay_awake(around.ticks);
         let step = next_step(&self.replica.status(), wanted, generation)?;
         let done = match &step {
             Step::Change(change) => {

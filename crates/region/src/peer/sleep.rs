@@ -34,6 +34,8 @@ pub(super) struct Rest {
     asleep: Option<u64>,
     /// The host's tick at which anything but a heartbeat last happened.
     touched: u64,
+    /// Until when it stays awake whatever happens.
+    busy_until: u64,
     attempts: u32,
     asking: Option<Box<Asking>>,
     /// The node of the leader was lost since this replica fell asleep.
@@ -49,6 +51,7 @@ impl Rest {
         Self {
             asleep: None,
             touched: 0,
+            busy_until: 0,
             attempts: 0,
             asking: None,
             leader_lost: false,
@@ -70,6 +73,13 @@ impl Rest {
     pub(super) fn touch(&mut self, ticks: u64) {
         self.touched = ticks;
         self.asking = None;
+    }
+
+    /// Something is to happen that takes the word of the others: nobody falls asleep before they could have
+    /// given it, and who wants it could have come again.
+    pub(super) fn stay_awake(&mut self, ticks: u64) {
+        self.touch(ticks);
+        self.busy_until = ticks + 2 * self.election_ticks;
     }
 
     /// Whether heartbeats are held back: they would wake those who agreed already.
@@ -110,6 +120,7 @@ impl<P, R> Peer<P, R> {
             return;
         }
         if self.rest.idle_ticks(around.ticks) < after
+            || around.ticks < self.rest.busy_until
             || !self.replica.is_leader()
             || !self.is_idle()
         {

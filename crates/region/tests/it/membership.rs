@@ -259,3 +259,23 @@ fn a_region_moves_to_other_nodes_step_by_step() {
     assert_eq!(bed.applied(4), ["d", "e"]);
     assert!(bed.nodes[leader].told.answered.contains(&10));
 }
+
+/// Sleep is not to come between two steps, however short the idle time after which it comes: a leader that
+/// just woke has heard nobody, and takes none.
+#[test]
+fn a_region_that_falls_asleep_at_once_still_moves() {
+    let limits = HostLimits { hibernate_after_ticks: Some(1), ..HostLimits::default() };
+    let mut bed = Bed::led(3, limits);
+    bed.newcomer();
+    bed.tick(20);
+    for _ in 0..60 {
+        let leads = |at: &usize| bed.nodes[*at].told.leads.contains_key(&REGION);
+        let leader = (0..4).find(leads).expect("somebody leads");
+        let from = bed.nodes[leader].host.peer(REGION).unwrap().status().conf_state;
+        bed.nodes[leader].host.reconcile(REGION, &from, &on(&[1, 2, 4]), 0);
+        bed.run();
+        bed.tick(8);
+    }
+    let conf = bed.nodes[3].host.peer(REGION).unwrap().status().conf_state;
+    assert!(is_settled(&conf, &on(&[1, 2, 4])), "{conf:?}");
+}
