@@ -46,7 +46,7 @@ pub(super) async fn drive(
 ) {
     let mut first = true;
     loop {
-        let why = match connect(&endpoint).await {
+        let why = match connect(&endpoint, run.plan.keyspace.as_deref()).await {
             Ok(mut link) => {
                 first = false;
                 workload.connected(&mut link.connection);
@@ -78,11 +78,11 @@ struct Link {
     armed: Option<Instant>,
 }
 
-async fn connect(endpoint: &str) -> Result<Link, String> {
+async fn connect(endpoint: &str, keyspace: Option<&str>) -> Result<Link, String> {
     let connecting = async {
         let stream = TcpStream::connect(endpoint).await?;
         stream.set_nodelay(true)?;
-        let connection = Connection::new(endpoint);
+        let connection = Connection::new(endpoint, keyspace);
         let input = BytesMut::with_capacity(READ);
         let mut link = Link { stream, connection, input, armed: None };
         while !link.connection.is_ready() {

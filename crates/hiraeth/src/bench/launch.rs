@@ -16,8 +16,8 @@ use super::options::{Arguments, Mode, Options};
 use super::report::{Asked, Report};
 use super::run::{Plan, Run, Stats};
 use super::workload::{
-    Beats, Board, Calls, Changes, Fill, Instances, KeepAlive, Lock, Mix, Operation, PushBoard,
-    Range, Registrations, Subscribers, Txn, Watchers, Writers, requests,
+    Batch, Beats, Board, Calls, Changes, Fill, Instances, KeepAlive, Lock, Lots, Mix, Operation,
+    PushBoard, Range, Registrations, Subscribers, Txn, Watchers, Writers, requests,
 };
 use crate::cli::{Done, Format, code, grpc_exit, line, out};
 
@@ -95,6 +95,7 @@ async fn load<'a>(
         total,
         timeout: options.timeout,
         seed: options.seed,
+        keyspace: options.keyspace.clone(),
     };
     let asked = Asked {
         mode: name,
@@ -116,7 +117,12 @@ async fn load<'a>(
     let writes_beside = usize::from(matches!(mode, Mode::Watch { .. } | Mode::Push { .. }));
     let run = Run::new(plan, kinds, connections + writes_beside)?;
     let lease = if matches!(mode, Mode::Lock { .. }) { grant(options).await? } else { 0 };
-    let measured = measure(&run, &course, workloads(&run, options, mode, shape, lease)).await?;
+    let lots = match mode {
+        Mode::Batch { .. } => Rc::new(super::lots::lots(options, &shape).await?),
+        _ => Rc::default(),
+    };
+    let workloads = workloads(&run, options, (mode, shape), lease, &lots);
+    let measured = measure(&run, &course, workloads).await?;
     if lease != 0 {
         revoke(options, lease).await?;
     }
@@ -136,6 +142,7 @@ fn describe(mode: &Mode) -> (&'static str, &'static [&'static str]) {
         Mode::Mix { .. } => ("mix", &["put", "get"]),
         Mode::Range { .. } => ("range", &["range"]),
         Mode::Txn => ("txn", &["txn"]),
+        Mode::Batch { .. } => ("batch", &["call that puts", "call that gets"]),
         Mode::Watch { .. } => ("watch", &["event", "last event of a put", "put"]),
         Mode::KeepAlive { .. } => ("keep-alive", &["renewal"]),
         Mode::Lock { .. } => ("lock", &["lock and unlock"]),
@@ -151,9 +158,9 @@ fn describe(mode: &Mode) -> (&'static str, &'static [&'static str]) {
 fn workloads(
     run: &Rc<Run>,
     options: &Options,
-    mode: &Mode,
-    shape: Shape,
+    (mode, shape): (&Mode, Shape),
     lease: i64,
+    lots: &Rc<Lots>,
 ) -> Vec<Box<dyn Workload>> {
     let clients = run.plan.clients;
     let connections = run.plan.connections;
@@ -186,6 +193,11 @@ fn workloads(
         }),
         Mode::Txn => each(&mut |at| {
             calls(run, at, share(at), Txn::new(shape, seed(at), first_slot(at), share(at)))
+        }),
+        Mode::Batch { size, reads } => each(&mut |at| {
+            let (data, kind) = ((shape, seed(at)), (*size, *reads));
+            let endpoint = at % options.endpoints.len();
+            calls(run, at, share(at), Batch::new(data, lots, endpoint, kind, share(at)))
         }),
         Mode::Lock { names } => {
             each(&mut |at| calls(run, at, share(at), Lock::new(seed(at), *names, lease, share(at))))

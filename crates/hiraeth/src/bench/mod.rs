@@ -10,6 +10,7 @@ mod floor;
 mod histogram;
 mod http2;
 mod launch;
+mod lots;
 mod measure;
 mod options;
 mod pace;

@@ -55,6 +55,15 @@ pub(super) enum Mode {
     },
     /// Compare and put in one transaction.
     Txn,
+    /// Put and get many keys of a region with one call, at who leads it; each key is an operation.
+    Batch {
+        /// Keys of a call; of a region with fewer, all.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=128))]
+        size: u64,
+        /// Calls among 100 that get.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=100))]
+        reads: u64,
+    },
     /// Put keys that are watched; an operation is an event at a watcher.
     Watch {
         /// How many watchers, over all connections.
@@ -176,6 +185,9 @@ pub(super) struct Options {
         global = true
     )]
     pub(super) endpoints: Vec<String>,
+    /// Ask for keys of this keyspace of ours, ordered or sharded, instead of etcd's.
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(super) keyspace: Option<String>,
     /// Connections; never more than clients.
     #[arg(
         long, default_value_t = 32, global = true,

@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub(super) total: Option<u64>,
     pub(super) timeout: Duration,
     pub(super) seed: u64,
+    /// What is asked, if not etcd's keyspace.
+    pub(super) keyspace: Option<String>,
 }
 
 /// When the measured time begins and ends.
@@ -156,17 +158,22 @@ impl Run {
 
     /// An operation of kind `kind` that counts from `since` was answered.
     pub(super) fn done(&self, kind: usize, since: Instant, now: Instant) {
-        self.stats.borrow_mut().acknowledged += 1;
-        self.measure(kind, since, now, true);
+        self.done_together(kind, 1, since, now);
     }
 
-    /// Adds a latency to those of `kind`, and to what was answered if it `counts`.
-    pub(super) fn measure(&self, kind: usize, since: Instant, now: Instant, counts: bool) {
+    /// So many operations that went together were answered together.
+    pub(super) fn done_together(&self, kind: usize, many: u64, since: Instant, now: Instant) {
+        self.stats.borrow_mut().acknowledged += many;
+        self.measure(kind, since, now, many);
+    }
+
+    /// Adds a latency to those of `kind`, and as many as it `counts` to what was answered.
+    pub(super) fn measure(&self, kind: usize, since: Instant, now: Instant, counts: u64) {
         let Some(window) = self.window.get() else { return };
         let mut stats = self.stats.borrow_mut();
         let within = |at: Instant| window.begin <= at && at < window.end;
-        if within(now) && counts {
-            stats.answered += 1;
+        if within(now) {
+            stats.answered += counts;
         }
         // In an open loop what was due in the measured time is measured, however late it is answered:
         // otherwise the worst would be left out.
@@ -215,7 +222,8 @@ mod tests {
 
     fn run(rate: Option<f64>, total: Option<u64>) -> (std::rc::Rc<Run>, Instant) {
         let timeout = Duration::from_secs(1);
-        let plan = Plan { clients: 1, connections: 1, rate, total, timeout, seed: 0 };
+        let plan =
+            Plan { clients: 1, connections: 1, rate, total, timeout, seed: 0, keyspace: None };
         let (run, start) = (Run::new(plan, &["put"], 1).unwrap(), Instant::now());
         let second = |at| start + Duration::from_secs(at);
         run.start(Window { start, begin: second(1), end: second(3) });

@@ -34,6 +34,8 @@ pub(in super::super) enum Event<'a> {
 pub(in super::super) struct Connection {
     out: Vec<u8>,
     authority: String,
+    /// Which keyspace its calls are about, if not etcd's.
+    keyspace: Option<String>,
     writer: Writer,
     reader: Reader,
     streams: HashMap<u32, Stream>,
@@ -70,8 +72,9 @@ struct Waiting {
 }
 
 impl Connection {
-    /// A connection to `authority` (host and port), with what a client says first in its output.
-    pub(in super::super) fn new(authority: &str) -> Self {
+    /// A connection to `authority` (host and port) for calls about `keyspace`, with what a client says first
+    /// in its output.
+    pub(in super::super) fn new(authority: &str, keyspace: Option<&str>) -> Self {
         let mut out = frame::PREFACE.to_vec();
         let mut settings = Vec::new();
         for (name, value) in [(frame::SETTING_PUSH, 0), (frame::SETTING_WINDOW, STREAM_WINDOW)] {
@@ -83,6 +86,7 @@ impl Connection {
         Self {
             out,
             authority: authority.to_owned(),
+            keyspace: keyspace.map(str::to_owned),
             writer: Writer::default(),
             reader: Reader::default(),
             streams: HashMap::new(),
@@ -126,7 +130,7 @@ impl Connection {
         let start = self.out.len();
         let head = Head { length: 0, kind: frame::HEADERS, flags: frame::END_HEADERS, stream };
         head.write(&mut self.out);
-        self.writer.call(&mut self.out, path, &self.authority);
+        self.writer.call(&mut self.out, path, &self.authority, self.keyspace.as_deref());
         let length = (self.out.len() - start - frame::HEAD) as u32;
         self.out[start..start + 3].copy_from_slice(&length.to_be_bytes()[1..]);
         self.streams.insert(stream, Stream::new(tag, self.first_window));
@@ -421,7 +425,7 @@ mod tests {
 
     #[test]
     fn messages_of_many_streams_come_in_pieces_and_end_with_their_status() {
-        let mut connection = Connection::new("host:1");
+        let mut connection = Connection::new("host:1", None);
         let mut input = Vec::new();
         frame::write(&mut input, frame::SETTINGS, 0, 0, &[]);
         assert!(events(&mut connection, &input).is_empty() && connection.is_ready());
@@ -448,7 +452,7 @@ mod tests {
 
     #[test]
     fn no_more_is_sent_than_the_server_takes() {
-        let mut connection = Connection::new("host:1");
+        let mut connection = Connection::new("host:1", None);
         written(&mut connection);
         let stream = connection.open("/a", 0);
         connection.send(stream, &vec![7; 100_000], true);
@@ -484,7 +488,7 @@ mod tests {
                 0..30,
             ),
         ) {
-            let mut connection = Connection::new("host:1");
+            let mut connection = Connection::new("host:1", None);
             connection.open("/a", 0);
             connection.open("/b", 1);
             let mut input = Vec::new();

@@ -93,7 +93,13 @@ impl Writer {
     }
 
     /// The headers of a gRPC call of `path`.
-    pub(super) fn call(&mut self, out: &mut Vec<u8>, path: &str, authority: &str) {
+    pub(super) fn call(
+        &mut self,
+        out: &mut Vec<u8>,
+        path: &str,
+        authority: &str,
+        keyspace: Option<&str>,
+    ) {
         // `:method POST` and `:scheme http` of the static table.
         out.extend_from_slice(&[0x83, 0x86]);
         self.field(out, ":path", 4, path.as_bytes());
@@ -102,6 +108,9 @@ impl Writer {
         self.field(out, "te", 0, b"trailers");
         let agent = concat!("hiraeth-bench/", env!("CARGO_PKG_VERSION"));
         self.field(out, "user-agent", 58, agent.as_bytes());
+        if let Some(keyspace) = keyspace {
+            self.field(out, "hiraeth-keyspace", 0, keyspace.as_bytes());
+        }
     }
 
     fn field(&mut self, out: &mut Vec<u8>, name: &'static str, index: usize, value: &[u8]) {
@@ -268,7 +277,7 @@ mod tests {
             let path = "/etcdserverpb.KV/Put";
             for round in 0..3 {
                 let mut out = Vec::new();
-                writer.call(&mut out, path, "127.0.0.1:2379");
+                writer.call(&mut out, path, "127.0.0.1:2379", None);
                 let fields = read(&mut reader, &out).unwrap();
                 let value = |name: &str| {
                     fields.iter().find(|field| field.0 == name).map(|it| it.1.as_str())

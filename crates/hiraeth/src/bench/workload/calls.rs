@@ -24,6 +24,12 @@ pub(in crate::bench) trait Operation {
     /// The call ended well: the operation's kind if it is done, `None` if another call belongs to it.
     fn ended(&mut self, slot: usize) -> Option<usize>;
 
+    /// How many operations the call of `slot` is.
+    fn together(&self, slot: usize) -> u64 {
+        let _ = slot;
+        1
+    }
+
     /// A call failed; the operation begins anew.
     fn failed(&mut self, slot: usize) {
         let _ = slot;
@@ -145,7 +151,7 @@ impl<O: Operation> Workload for Calls<O> {
                 } else if let Some(wrong) = wrong {
                     self.fail(tag, &Status::new(Status::INTERNAL, wrong));
                 } else if let Some(kind) = self.operation.ended(tag) {
-                    self.run.done(kind, since, now);
+                    self.run.done_together(kind, self.operation.together(tag), since, now);
                     self.slots[tag].busy = None;
                     self.idle.push(tag);
                 } else {

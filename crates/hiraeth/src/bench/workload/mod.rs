@@ -1,5 +1,6 @@
 //! What can be asked: each module is one kind of load.
 
+mod batch;
 mod calls;
 mod fill;
 mod keep_alive;
@@ -10,6 +11,7 @@ mod registry;
 mod txn;
 mod watch;
 
+pub(super) use batch::{Batch, Lots};
 pub(super) use calls::{Calls, Operation};
 pub(super) use fill::{Fill, requests};
 pub(super) use keep_alive::KeepAlive;

@@ -73,7 +73,7 @@ impl Board {
         put.arrived += 1;
         self.run.done(0, put.since, now);
         if put.arrived == *watchers {
-            self.run.measure(1, put.since, now, false);
+            self.run.measure(1, put.since, now, 0);
             while puts.front().is_some_and(|put| put.arrived >= *watchers) {
                 puts.pop_front();
             }
@@ -294,7 +294,7 @@ impl Workload for Writers {
         let slot = self.slots[tag];
         let Some(since) = self.slots[tag].busy.take() else { return };
         if status.code == 0 {
-            self.run.measure(2, since, now, false);
+            self.run.measure(2, since, now, 0);
         } else {
             self.run.failed(&status);
             self.board.forget(slot.key, slot.number);
@@ -337,7 +337,8 @@ mod tests {
     #[test]
     fn a_put_is_complete_when_each_watcher_has_its_event() {
         let timeout = std::time::Duration::from_secs(1);
-        let plan = Plan { clients: 1, connections: 1, rate: None, total: None, timeout, seed: 0 };
+        let (rate, total, keyspace) = (None, None, None);
+        let plan = Plan { clients: 1, connections: 1, rate, total, timeout, seed: 0, keyspace };
         let run = Run::new(plan, &["event", "all"], 1).unwrap();
         let (board, now) = (Board::new(run.clone(), 5, 2, 0), Instant::now());
         assert_eq!(

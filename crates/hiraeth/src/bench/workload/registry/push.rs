@@ -62,7 +62,7 @@ impl PushBoard {
             *count += 1;
             self.run.done(0, *since, now);
             if *count == self.subscribers {
-                self.run.measure(1, *since, now, false);
+                self.run.measure(1, *since, now, 0);
             }
         }
         while changes.under_way.front().is_some_and(|(_, count)| *count >= self.subscribers) {
@@ -272,7 +272,7 @@ impl Workload for Changes {
             return;
         }
         if let Some(since) = self.busy.take() {
-            self.run.measure(2, since, now, false);
+            self.run.measure(2, since, now, 0);
         }
     }
 

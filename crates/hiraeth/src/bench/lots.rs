@@ -1,0 +1,67 @@
+//! Which keys of a run lie in which region, and who leads those.
+
+use std::collections::BTreeMap;
+
+use client::native::Role;
+use client::{Client, Options as ClientOptions};
+
+use super::data::Shape;
+use super::options::Options;
+use super::workload::Lots;
+
+/// Asks the servers, where the keyspace is sharded; all keys are one lot where it is not.
+pub(super) async fn lots(options: &Options, shape: &Shape) -> anyhow::Result<Lots> {
+    let Some(keyspace) = &options.keyspace else { return Ok(vec![(0..shape.keys, None)]) };
+    let client = Client::connect(options.endpoints.clone(), ClientOptions::default()).await?;
+    let mut leaders = BTreeMap::new();
+    for (at, endpoint) in options.endpoints.iter().enumerate() {
+        let status = client.node_status(endpoint).await?;
+        let led = status.regions.iter().filter(|region| region.role() == Role::Leader);
+        leaders.extend(led.map(|region| (region.id, at)));
+    }
+    let regions = client.keyspace_regions(keyspace.as_str()).await?;
+    let lots = regions.iter().map(|region| {
+        let end = region.end.as_ref().map_or(shape.keys, |end| first_not_below(shape, end));
+        (first_not_below(shape, &region.start)..end, leaders.get(&region.region).copied())
+    });
+    Ok(lots.filter(|(lot, _)| !lot.is_empty()).collect())
+}
+
+/// The number of the first key that is not below `bound`. Keys are as their numbers, in order.
+fn first_not_below(shape: &Shape, bound: &[u8]) -> u64 {
+    let (mut low, mut high) = (0, shape.keys);
+    let mut key = Vec::new();
+    while low < high {
+        let middle = low + (high - low) / 2;
+        key.clear();
+        shape.key(middle, &mut key);
+        if *key < *bound {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_not_below;
+    use crate::bench::data::{Shape, Values};
+
+    #[test]
+    fn every_key_lies_in_the_lot_of_its_region() {
+        let shape = Shape { keys: 1_000, key_bytes: 5, value_bytes: 1, values: Values::Random };
+        let bounds: [(&[u8], u64); 6] = [
+            (b"", 0),
+            (b"00000", 0),
+            (b"00500", 500),
+            (b"00500x", 501),
+            (b"007", 700),
+            (b"a", 1_000),
+        ];
+        for (bound, first) in bounds {
+            assert_eq!(first_not_below(&shape, bound), first, "{bound:?}");
+        }
+    }
+}
