@@ -42,7 +42,10 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("gateway", &["proto", "tls"]),
     ("hiraeth", &["api", "node", "client", "gateway", "proto", "types", "tls"]),
     ("check", &[]),
-    ("sim", &["types", "env", "consensus", "state", "storage", "region", "node", "check"]),
+    (
+        "sim",
+        &["types", "env", "consensus", "state", "storage", "region", "placement", "node", "check"],
+    ),
     ("chaos", &["client", "proto", "types", "check"]),
     ("fuzz", &["api", "node", "proto", "types"]),
 ];

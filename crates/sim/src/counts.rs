@@ -52,6 +52,8 @@ counts! {
         clock_jumps: "jumps of the wall clock",
         transfers: "transfers asked",
         conf_changes: "changes of peers proposed",
+        regions_left: "regions gone from a node",
+        farewells_again: "of these at a start",
     }
     "consensus" {
         events: "events",
@@ -77,6 +79,7 @@ counts! {
         unknown: "unknown outcomes",
         refused: "refused",
         retries: "retries",
+        far: "asked where no replica is",
         misrouted: "commands of an old map refused",
         splits: "regions split, on each node",
         splits_of_begun: "of them with the new one there before",

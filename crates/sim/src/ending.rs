@@ -194,9 +194,26 @@ fn unrest(sky: &Sky, world: &World) -> Option<String> {
         let mut leaders = 0;
         for node in &world.nodes {
             let Some(running) = &node.running else { return Some(format!("{} is down", node.id)) };
-            let Some(shard) = running.shards.get(&region) else {
-                return Some(format!("node {} has no region {region}", node.id));
+            let shard = running.shards.get(&region);
+            let record = running.directory.regions.get(&region);
+            let placed = record.and_then(RegionRecord::placed);
+            let is_home = placed.is_none_or(|placed| placed.contains(&node.id));
+            let shard = match (shard, is_home) {
+                (Some(shard), true) => shard,
+                (None, false) => continue,
+                (None, true) => return Some(format!("node {} has no region {region}", node.id)),
+                (Some(shard), false) => {
+                    let conf = &shard.machine.applied().conf_state;
+                    let id = node.id;
+                    return Some(format!(
+                        "node {id} still has region {region}: {conf:?}, {record:?}"
+                    ));
+                }
             };
+            let conf = &shard.machine.applied().conf_state;
+            if placed.is_some() && !region::is_settled(conf, &running.directory.wanted(region)) {
+                return Some(format!("region {region} is to be on {placed:?}: {conf:?}"));
+            }
             leaders += usize::from(shard.leadership.here);
             let leases: Vec<LeaseId> = shard.machine.leases().map(|(id, _)| id).collect();
             if !leases.is_empty() {
@@ -211,9 +228,22 @@ fn unrest(sky: &Sky, world: &World) -> Option<String> {
             let status = running.host.peer(region).map(region::Peer::status);
             positions.push((shard.machine.applied().index, status.map(|it| it.last)));
         }
-        let (applied, _) = positions[0];
+        let Some((applied, _)) = positions.first().copied() else {
+            return Some(format!("region {region} is nowhere"));
+        };
         if leaders != 1 || positions.iter().any(|it| *it != (applied, Some(applied))) {
             return Some(format!("region {region}: {leaders} leaders, {positions:?}"));
+        }
+    }
+    if sky.settings.replicas > 0 {
+        let running = world.nodes.iter().filter_map(|node| node.running.as_ref());
+        for running in running {
+            if let Some(step) = running.moves_planned().first() {
+                return Some(format!("a region is to move: {step:?}"));
+            }
+            if let Err(left) = running.leftovers() {
+                return Some(left);
+            }
         }
     }
     None
@@ -223,7 +253,8 @@ fn judge(sky: &mut Sky, world: &World) {
     let verdict = compare_nodes(&world.nodes, &sky.oracles);
     sky.judge("state machine safety", verdict);
     for (region, key) in sky.oracles.counters.keys() {
-        let running = world.nodes.iter().find_map(|node| node.running.as_ref());
+        let mut running = world.nodes.iter().filter_map(|node| node.running.as_ref());
+        let running = running.find(|running| running.owns(region, &key));
         let value = running.and_then(|running| running.value(region, &key)).unwrap_or(0);
         let verdict = sky.oracles.counters.check(region, &key, value);
         sky.judge("exactly once", verdict);

@@ -134,6 +134,13 @@ pub(crate) enum Packet {
         region: RegionId,
         lease: LeaseId,
     },
+    /// What a client asks of a region that has no replica where it asked.
+    Far {
+        asker: u64,
+        request: u64,
+        region: RegionId,
+        body: Body,
+    },
     /// A read at the leader, by its lease if it has one.
     Read {
         asker: u64,

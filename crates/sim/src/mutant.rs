@@ -36,6 +36,14 @@ pub enum Mutant {
     RoutesUnchecked,
     /// A snapshot is installed whoever owns some of its keys here.
     GroundUnchecked,
+    /// A region leaves a node, and no note says so.
+    LeaveUnnoted,
+    /// The keys of a region that leaves a node are free before they are gone.
+    FreeBeforeGone,
+    /// A replica that comes to a node has the number of the one that left.
+    ReuseReplicas,
+    /// A region's replicas change while it is going to be split.
+    MoveWhilePlanned,
     /// A region that was split off begins before its first state is durable.
     BirthBeforeDurable,
     /// A snapshot is installed, and those who watch are not told.
@@ -77,7 +85,7 @@ pub enum Mutant {
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 31] = [
+const OWN: [(&str, Mutant); 35] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
@@ -90,6 +98,10 @@ const OWN: [(&str, Mutant); 31] = [
     ("epoch_unchecked", Mutant::EpochUnchecked),
     ("routes_unchecked", Mutant::RoutesUnchecked),
     ("ground_unchecked", Mutant::GroundUnchecked),
+    ("leave_unnoted", Mutant::LeaveUnnoted),
+    ("free_before_gone", Mutant::FreeBeforeGone),
+    ("reuse_replicas", Mutant::ReuseReplicas),
+    ("move_while_planned", Mutant::MoveWhilePlanned),
     ("birth_before_durable", Mutant::BirthBeforeDurable),
     ("forget_jump", Mutant::ForgetJump),
     ("retry_sync", Mutant::RetrySync),
@@ -126,6 +138,16 @@ impl Mutant {
         if matches!(self, Self::RoutesUnchecked | Self::GroundUnchecked | Self::BirthBeforeDurable)
         {
             return Some(Scenario::Split);
+        }
+        let of_places = matches!(
+            self,
+            Self::LeaveUnnoted
+                | Self::FreeBeforeGone
+                | Self::ReuseReplicas
+                | Self::MoveWhilePlanned
+        );
+        if of_places {
+            return Some(Scenario::Placement);
         }
         let of_registry = matches!(
             self,

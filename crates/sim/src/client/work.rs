@@ -146,7 +146,8 @@ impl Client {
                 Command::Compact { revision: Revision((newest - 15).max(1)) }
             }
             Ask::Make { name } if sky.settings.sharded.is_some() => {
-                Command::CreateSharded { name: name.clone(), split_at: Vec::new(), replicas: 0 }
+                let replicas = sky.settings.replicas;
+                Command::CreateSharded { name: name.clone(), split_at: Vec::new(), replicas }
             }
             Ask::Make { name } => Command::CreateKeyspace { name: name.clone() },
         };

@@ -21,6 +21,10 @@ pub(crate) enum ToApplier {
     Install(Install),
     Export(RegionId),
     Scavenge(RegionId),
+    /// Nothing of the region's replica is under way any more.
+    Farewell(RegionId),
+    /// Its log is gone.
+    Clear(RegionId),
     /// This node leads the region, in this term.
     Lead(RegionId, Term),
 }
@@ -83,6 +87,8 @@ impl Running {
             ToApplier::Install(install) => self.install(sky, &install),
             ToApplier::Export(region) => self.export(sky, region),
             ToApplier::Scavenge(region) => self.scavenge(sky, region),
+            ToApplier::Farewell(region) => self.note_farewell(sky, region),
+            ToApplier::Clear(region) => self.clear(sky, region),
             ToApplier::Lead(region, term) => self.lead(sky, region, term),
         }
     }
@@ -249,8 +255,8 @@ impl Running {
             if sky.mutant == Some(Mutant::GrantAnyway) {
                 registry::grant(&mut outcome);
             }
-            if let Some((client, attempt)) = asked_here {
-                answers.push((Asked::Client { client, attempt }, outcome));
+            if let Some(asked) = asked_here {
+                answers.push((asked, outcome));
             } else if let Some((_, asked)) = proposed_here
                 && effects.session.is_none()
             {

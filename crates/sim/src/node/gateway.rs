@@ -6,6 +6,7 @@ use storage::engine::Engine;
 use types::{Code, Index, LeaseId, RegionId};
 
 use super::poller::ToPoller;
+use super::shards::home;
 use super::{Leadership, Running};
 use crate::event::{Answer, Asked, Body, Packet, Reading, Request, Wants};
 use crate::mutant::Mutant;
@@ -13,55 +14,75 @@ use crate::sky::Sky;
 
 impl Running {
     pub(crate) fn request(&mut self, sky: &mut Sky, request: Request) {
-        let Request { client, attempt, region: asked, body } = request;
-        let Some((region, body)) = self.routed(sky, asked, body) else {
-            sky.answer(client, attempt, Err(Code::RegionNotFound));
-            return;
-        };
-        let leadership = match self.shards.get(&region) {
-            Some(shard) => shard.leadership,
-            None => {
-                sky.answer(client, attempt, Err(Code::RegionNotFound));
-                return;
+        let Request { client, attempt, region, body } = request;
+        let asked = Asked::Client { client, attempt };
+        match self.routed(sky, region, body) {
+            Some((region, body)) if self.shards.contains_key(&region) => {
+                self.carry_out_for(sky, region, body, asked);
             }
+            Some((region, body)) => self.send_far(sky, region, body, asked),
+            None => self.reply(sky, asked, Err(Code::RegionNotFound)),
+        }
+    }
+
+    fn ask_later(&mut self, asked: Asked) -> u64 {
+        self.last_question += 1;
+        self.questions.insert(self.last_question, asked);
+        self.last_question
+    }
+
+    /// The region has no replica here: one of those that the directory knows is asked.
+    fn send_far(&mut self, sky: &mut Sky, region: RegionId, body: Body, asked: Asked) {
+        let record = self.directory.regions.get(&region);
+        let nodes: Vec<_> =
+            record.into_iter().flat_map(|it| &it.peers).map(|(_, at)| *at).collect();
+        if nodes.is_empty() {
+            return self.reply(sky, asked, Err(Code::RegionNotFound));
+        }
+        let at = usize::try_from(sky.random.below(nodes.len() as u64)).unwrap_or(0);
+        sky.counts.far += 1;
+        let (asker, request) = (self.life, self.ask_later(asked));
+        sky.send(self.node, nodes[at], Packet::Far { asker, request, region, body });
+    }
+
+    /// Brings what is asked to where it is answered, from a node that has the region.
+    pub(super) fn carry_out_for(
+        &mut self,
+        sky: &mut Sky,
+        region: RegionId,
+        body: Body,
+        asked: Asked,
+    ) {
+        let Some(shard) = self.shards.get(&region) else {
+            return self.reply(sky, asked, Err(Code::RegionNotFound));
         };
+        let leadership = shard.leadership;
         if let Body::Write { tag: (id, sequence), .. } = body {
-            self.awaited.insert((asked, id, sequence), (client, attempt));
+            let home = home(&shard.machine, region);
+            self.awaited.insert((home, id, sequence), asked);
         }
         match body {
             Body::Read(range) => {
-                let asked = Asked::Client { client, attempt };
                 let reading = Reading { asked, wants: Wants::Range(range) };
                 self.ask_to_read(sky, region, reading);
             }
             Body::Write { data, .. } if leadership.here => {
-                let asked = Asked::Client { client, attempt };
                 self.tell(sky, ToPoller::Propose { region, data, asked });
             }
-            Body::Renew(lease) if leadership.here => {
-                self.renew_here(sky, region, lease, Asked::Client { client, attempt });
-            }
-            Body::Say(said) => self.say(sky, region, said, (client, attempt)),
+            Body::Renew(lease) if leadership.here => self.renew_here(sky, region, lease, asked),
+            Body::Say(said) => self.say(sky, region, said, asked),
             Body::LeaseRead(range) if leadership.here => {
-                self.read_by_lease(sky, region, range, Asked::Client { client, attempt });
+                self.read_by_lease(sky, region, range, asked);
             }
             Body::Write { .. } | Body::Renew(_) | Body::LeaseRead(_) => {
                 let Some(leader) = leadership.leader else {
-                    sky.answer(client, attempt, Err(Code::NoLeader));
-                    return;
+                    return self.reply(sky, asked, Err(Code::NoLeader));
                 };
-                self.last_question += 1;
-                let number = self.last_question;
-                self.questions.insert(number, (client, attempt));
-                let asker = self.life;
+                let (asker, request) = (self.life, self.ask_later(asked));
                 let packet = match body {
-                    Body::Renew(lease) => Packet::Renew { asker, request: number, region, lease },
-                    Body::Write { data, .. } => {
-                        Packet::Propose { asker, request: number, region, data }
-                    }
-                    Body::LeaseRead(range) => {
-                        Packet::Read { asker, request: number, region, range }
-                    }
+                    Body::Renew(lease) => Packet::Renew { asker, request, region, lease },
+                    Body::Write { data, .. } => Packet::Propose { asker, request, region, data },
+                    Body::LeaseRead(range) => Packet::Read { asker, request, region, range },
                     Body::Read(_) | Body::Say(_) => return,
                 };
                 sky.send(self.node, leader, packet);

@@ -20,6 +20,7 @@ impl Running {
         self.tidy_log(sky);
         self.sweep_regions(sky);
         self.drive_splits(sky);
+        self.drive_places(sky);
         let (keep, slack) = (sky.settings.log_keep_entries, sky.settings.log_slack_entries);
         let due: Vec<(RegionId, Index)> = self
             .shards

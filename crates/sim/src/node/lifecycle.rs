@@ -36,6 +36,11 @@ pub(crate) fn record(region: RegionId, nodes: u64) -> RegionRecord {
     RegionRecord::born(region, keyspace, (1..=nodes).map(NodeId))
 }
 
+/// This node's replica of a region: what the region's own log says counts more than the directory.
+fn own_peer(node: NodeId, record: &RegionRecord, machine: &Machine) -> Option<PeerId> {
+    super::placed::peer_in(&machine.applied().conf_state, node).or_else(|| record.peer_on(node))
+}
+
 struct RegionLogReader {
     region: RegionId,
     wal: WalReader,
@@ -108,6 +113,7 @@ impl Node {
             shards: std::collections::BTreeMap::new(),
             directory: Directory::default(),
             ground: region::Ground::default(),
+            leaving: std::collections::BTreeMap::new(),
             hub: crate::watch::Hub::new(
                 super::history::limits(),
                 Arc::clone(&history) as Arc<dyn crate::watch::History>,
@@ -237,7 +243,9 @@ impl Running {
     ) -> Result<(), String> {
         let region = record.id;
         let engine = Arc::clone(&self.engine);
-        let mut machine = match record.sharding.as_ref().filter(|_| !record.first.is_empty()) {
+        let own = record.peer_on(self.node);
+        let is_first = own.is_some_and(|peer| record.first.contains(&peer));
+        let mut machine = match record.sharding.as_ref().filter(|_| is_first) {
             Some(sharding) => {
                 let fresh = Some(Shape::new(record.keyspace, sharding.birth.clone()));
                 let machine = Machine::load_sharded(region, engine.as_ref(), fresh);
@@ -245,6 +253,7 @@ impl Running {
             }
             None => registry::load(sky, region, engine.as_ref())?,
         };
+        let Some(peer) = own_peer(self.node, &record, &machine) else { return Ok(()) };
         let born = machine.shape().map_or(Index(1), |shape| shape.born);
         if log.is_none()
             && machine.applied().index > born
@@ -252,10 +261,8 @@ impl Running {
         {
             return Err(format!("region {region}: the log is gone"));
         }
-        let is_first = record.sharding.is_none() || !record.first.is_empty();
         if machine.applied().conf_state.voters.is_empty() && is_first {
-            let voters = record.peers.iter().map(|(peer, _)| *peer).collect();
-            let configuration = ConfState { voters, ..ConfState::default() };
+            let configuration = ConfState { voters: record.first.clone(), ..ConfState::default() };
             let start = consensus::Start::bootstrap(configuration.clone());
             let epoch = Epoch { version: 1, conf_ver: 1 };
             machine.apply_conf(start.applied, start.last_term, configuration, epoch);
@@ -264,7 +271,7 @@ impl Running {
             engine.write(batch).map_err(|error| error.to_string())?;
             machine.written();
         }
-        self.run_region(sky, record, machine, log, None)
+        self.run_region(sky, record, peer, (machine, log), None)
     }
 
     /// Starts the replica of a region that was split off here.
@@ -276,23 +283,23 @@ impl Running {
         campaign: bool,
     ) -> Result<(), String> {
         let log = self.log.region(record.id);
-        self.run_region(sky, record, machine, log.as_ref(), Some(campaign))
+        let Some(peer) = own_peer(self.node, &record, &machine) else { return Ok(()) };
+        let campaign = campaign && machine.applied().conf_state.voters.contains(&peer);
+        self.run_region(sky, record, peer, (machine, log.as_ref()), Some(campaign))
     }
 
     fn run_region(
         &mut self,
         sky: &mut Sky,
         record: RegionRecord,
-        machine: Machine,
-        log: Option<&RegionLog>,
+        peer: PeerId,
+        (machine, log): (Machine, Option<&RegionLog>),
         campaign: Option<bool>,
     ) -> Result<(), String> {
         let region = record.id;
-        let peer = record.peers.iter().find(|(_, at)| *at == self.node).map(|(peer, _)| *peer);
-        let peer = peer.ok_or("no replica here")?;
         let start = consensus_start(&machine, log, region)?;
         if let Some(log) = log {
-            let verdict = sky.oracles.votes.restarted(self.node, region, log.hard_state);
+            let verdict = sky.oracles.votes.restarted(peer, region, log.hard_state);
             sky.judge("durable promise", verdict);
         }
         if log.is_none() {
@@ -309,6 +316,7 @@ impl Running {
         let wants_scavenging = machine.wants_scavenging();
         let shard = Shard {
             record: record.clone(),
+            peer,
             machine,
             leases: LeaseClock::new(limits),
             registry: sky.settings.registry.map(|settings| registry::share(sky, settings)),

@@ -7,6 +7,7 @@ mod gateway;
 mod history;
 mod janitor;
 mod lifecycle;
+mod placed;
 mod poller;
 mod registry;
 pub(crate) mod shards;
@@ -23,9 +24,10 @@ use env::{Disk, Moment};
 use region::{ClockRules, Host, LeaderLease};
 use state::Machine;
 use state::directory::{Directory, RegionRecord};
+use state::sharded::Shape;
 use storage::engine::Snapshot;
 use storage::wal::{Wal, WalReader};
-use types::{Index, LeaseId, NodeId, RegionId, Term};
+use types::{Index, LeaseId, NodeId, PeerId, RegionId, Term};
 
 use crate::disk::FaultDisk;
 use crate::engine::SimEngine;
@@ -91,6 +93,8 @@ pub(crate) struct Exported {
 /// A region on a node.
 pub(crate) struct Shard {
     pub(crate) record: RegionRecord,
+    /// Which of the region's replicas is here.
+    pub(crate) peer: PeerId,
     pub(crate) machine: Machine,
     pub(crate) leases: LeaseClock,
     /// Where the region is a registry.
@@ -127,6 +131,8 @@ pub(crate) struct Running {
     pub(crate) shards: BTreeMap<RegionId, Shard>,
     pub(crate) directory: Directory,
     ground: region::Ground,
+    /// What regions owned that are on their way out.
+    leaving: BTreeMap<RegionId, Option<Shape>>,
     history: Arc<history::SimHistory>,
     pub(crate) hub: Arc<Hub>,
     mailbox: Vec<ToPoller>,
@@ -135,12 +141,12 @@ pub(crate) struct Running {
     writing: Option<Writing>,
     to_apply: VecDeque<ToApplier>,
     apply_due: bool,
-    questions: BTreeMap<u64, (usize, u64)>,
+    questions: BTreeMap<u64, Asked>,
     last_question: u64,
     /// Leases whose end is proposed.
     expiries: BTreeMap<u64, Vec<LeaseId>>,
     /// Commands asked here, answered once they are applied here.
-    awaited: BTreeMap<(RegionId, u64, u64), (usize, u64)>,
+    awaited: BTreeMap<(RegionId, u64, u64), Asked>,
     /// Whether the log has more to tidy up, and how long nothing was written.
     reclaim_more: bool,
     quiet_since: Option<u64>,

@@ -1,8 +1,11 @@
 //! What `node::poller` does: takes everything that waits, asks the host, carries out the answer.
 
+use std::collections::BTreeMap;
+
 use consensus::{Message, SnapshotMeta};
-use region::{Output, RegionMessage};
-use types::{Code, Index, NodeId, PeerId, RegionId, Term};
+use region::{Output, RegionMessage, Step};
+use state::directory::Part;
+use types::{Code, ConfState, Index, NodeId, PeerId, RegionId, Term};
 
 use super::Running;
 use super::applier::ToApplier;
@@ -16,15 +19,43 @@ use crate::sky::Sky;
 pub(crate) enum ToPoller {
     Create(Box<region::PeerStart>, bool),
     Message(NodeId, RegionMessage),
-    Propose { region: RegionId, data: bytes::Bytes, asked: Asked },
-    Read { region: RegionId, reading: Reading, lease: bool },
+    Propose {
+        region: RegionId,
+        data: bytes::Bytes,
+        asked: Asked,
+    },
+    Read {
+        region: RegionId,
+        reading: Reading,
+        lease: bool,
+    },
     Persisted(Vec<(RegionId, u64)>),
     Applied(Vec<(RegionId, Index)>),
     SnapshotReady(RegionId, SnapshotMeta),
-    SnapshotSent { region: RegionId, to: PeerId, ok: bool },
-    Compact { region: RegionId, to: Index, term: Term },
-    Transfer { region: RegionId, to: NodeId },
+    SnapshotSent {
+        region: RegionId,
+        to: PeerId,
+        ok: bool,
+    },
+    Compact {
+        region: RegionId,
+        to: Index,
+        term: Term,
+    },
+    Transfer {
+        region: RegionId,
+        to: NodeId,
+    },
     Reshaped(RegionId, u64),
+    /// A step from the replicas the region has towards those it is to have.
+    Reconcile {
+        region: RegionId,
+        from: ConfState,
+        wanted: BTreeMap<NodeId, Part>,
+        generation: u32,
+    },
+    /// The region leaves this node.
+    Remove(RegionId),
     Sleep(NodeId, region::Sleep),
     NodeLost(NodeId),
     NodeBack(NodeId),
@@ -102,6 +133,17 @@ impl Running {
             // By mutants that carry out everything, no leader is to refuse it before.
             ToPoller::Reshaped(..) if sky.mutant == Some(Mutant::RoutesUnchecked) => {}
             ToPoller::Reshaped(region, version) => host.reshaped(region, version),
+            ToPoller::Reconcile { region, from, wanted, generation } => {
+                match host.reconcile(region, &from, &wanted, generation) {
+                    None => {}
+                    Some(Step::Change(_)) => sky.counts.conf_changes += 1,
+                    Some(Step::Transfer(_)) => sky.counts.transfers += 1,
+                }
+            }
+            ToPoller::Remove(region) => {
+                host.remove(region);
+                self.push_apply(sky, ToApplier::Farewell(region));
+            }
             ToPoller::Sleep(from, word) => host.sleep(from, word),
             ToPoller::NodeLost(node) => host.node_lost(node),
             ToPoller::NodeBack(node) => host.node_back(node),
@@ -226,6 +268,10 @@ impl Running {
                 let asked = Asked::Node { node: from, asker, request };
                 self.tell(sky, ToPoller::Propose { region, data, asked });
             }
+            Packet::Far { asker, request, region, body } => {
+                let asked = Asked::Node { node: from, asker, request };
+                self.carry_out_for(sky, region, body, asked);
+            }
             Packet::Beat { incarnation } => self.heard(sky, from, incarnation),
             Packet::Sleep(word) => self.tell(sky, ToPoller::Sleep(from, word)),
             Packet::Read { asker, request, region, range } => {
@@ -244,12 +290,12 @@ impl Running {
                 self.hear_word(sky, region, word, asked);
             }
             Packet::Reply { asker, request, result } => {
-                if let Some((client, attempt)) = self.questions.remove(&request) {
+                if let Some(asked) = self.questions.remove(&request) {
                     if asker != self.life {
                         let what = "the answer to a question of an earlier life was taken";
                         sky.fail("answers", format!("node {}: {what}", self.node));
                     }
-                    sky.answer(client, attempt, result);
+                    self.reply(sky, asked, result);
                 }
             }
         }

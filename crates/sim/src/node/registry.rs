@@ -214,16 +214,9 @@ impl Running {
     }
 
     /// A client says something, through this node.
-    pub(super) fn say(
-        &mut self,
-        sky: &mut Sky,
-        region: RegionId,
-        said: Said,
-        (client, attempt): (usize, u64),
-    ) {
-        let asked = Asked::Client { client, attempt };
+    pub(super) fn say(&mut self, sky: &mut Sky, region: RegionId, said: Said, asked: Asked) {
         match self.shards.get(&region).and_then(|shard| shard.word(&said)) {
-            Some(word) => self.tell_leader(sky, region, word, (client, attempt)),
+            Some(word) => self.tell_leader(sky, region, word, asked),
             // This copy may be an old one.
             None => self.ask_to_read(sky, region, Reading { asked, wants: Wants::Find(said) }),
         }
@@ -231,29 +224,21 @@ impl Running {
 
     /// This copy is no older than the question now.
     pub(super) fn found(&mut self, sky: &mut Sky, region: RegionId, said: &Said, asked: Asked) {
-        let Asked::Client { client, attempt } = asked else { return };
         match self.shards.get(&region).and_then(|shard| shard.word(said)) {
-            Some(word) => self.tell_leader(sky, region, word, (client, attempt)),
+            Some(word) => self.tell_leader(sky, region, word, asked),
             None => self.reply(sky, asked, Ok(Answer::Told(Told::No, 0))),
         }
     }
 
-    fn tell_leader(
-        &mut self,
-        sky: &mut Sky,
-        region: RegionId,
-        word: Word,
-        (client, attempt): (usize, u64),
-    ) {
+    fn tell_leader(&mut self, sky: &mut Sky, region: RegionId, word: Word, asked: Asked) {
         let leadership = self.shards.get(&region).map(|shard| shard.leadership);
-        let asked = Asked::Client { client, attempt };
         match leadership {
             Some(it) if it.here => self.hear_word(sky, region, word, asked),
             Some(it) => match it.leader {
                 Some(leader) => {
                     self.last_question += 1;
                     let (asker, request) = (self.life, self.last_question);
-                    self.questions.insert(request, (client, attempt));
+                    self.questions.insert(request, asked);
                     sky.send(self.node, leader, Packet::Word { asker, request, region, word });
                 }
                 None => self.reply(sky, asked, Err(Code::NoLeader)),

@@ -13,6 +13,7 @@ use state::{Applied, Machine};
 use storage::engine::Engine;
 use types::{Epoch, KeyRange, RegionId};
 
+use super::placed::peer_in;
 use super::poller::ToPoller;
 use super::{Leadership, Running};
 use crate::event::{Asked, Body, Packet};
@@ -29,10 +30,16 @@ pub(crate) fn home(machine: &Machine, region: RegionId) -> RegionId {
 
 /// A region as a split made it, which is in no directory yet.
 fn split_record(region: RegionId, applied: &Applied, shape: &Shape) -> RegionRecord {
-    let nodes = applied.conf_state.voters.iter().map(|peer| peer.node());
+    let conf = &applied.conf_state;
+    let nodes = conf.voters.iter().chain(&conf.learners).map(|peer| peer.node());
     let record = RegionRecord::born(region, shape.keyspace, nodes)
         .owning(shape.range.clone(), BTreeSet::new());
-    RegionRecord { epoch: applied.epoch, first: Vec::new(), ..record }
+    RegionRecord {
+        epoch: applied.epoch,
+        learners: conf.learners.clone(),
+        first: Vec::new(),
+        ..record
+    }
 }
 
 pub(super) fn shape_of(meta: &SnapshotMeta) -> Option<Shape> {
@@ -50,17 +57,25 @@ impl Running {
         sky: &mut Sky,
         directory: &Directory,
     ) -> Result<(), String> {
+        self.finish_farewells(sky)?;
         let known = directory.regions.values().filter(|it| it.sharding.is_some()).map(|it| it.id);
         let logs = self.log.regions().into_iter().map(|status| status.region);
         let regions: std::collections::BTreeSet<RegionId> = known.chain(logs).collect();
         for region in regions {
+            if self.leaving.contains_key(&region) {
+                continue;
+            }
             let state = Applied::sharded(region, self.engine.as_ref());
             let Some((applied, shape)) = state.map_err(|error| error.to_string())? else {
                 continue;
             };
             let record = directory.regions.get(&region).cloned();
             let record = record.unwrap_or_else(|| split_record(region, &applied, &shape));
-            if self.ground.begin(region) {
+            let is_here = peer_in(&applied.conf_state, self.node).is_some()
+                || record.peer_on(self.node).is_some();
+            if !is_here {
+                self.leave_unstarted(sky, region, &shape);
+            } else if self.ground.begin(region) {
                 let log = self.log.region(region);
                 self.start_region(sky, record, log.as_ref())?;
             }
@@ -183,8 +198,12 @@ impl Running {
         let owner = self.shards.iter().find(|(_, shard)| {
             shard.machine.shape().is_some_and(|shape| shape.range.covers(&range))
         });
-        let (mut region, shard) = owner?;
-        let mut version = shard.machine.applied().epoch.version;
+        let here = owner.map(|(region, shard)| (*region, shard.machine.applied().epoch.version));
+        let (mut region, mut version) = here.or_else(|| {
+            let known = self.directory.regions.values().filter(|it| it.sharding.is_some());
+            let mut known = known.filter(|it| it.range.covers(&range));
+            known.next().map(|record| (record.id, record.epoch.version))
+        })?;
         // Some go by an old map: to another region, or as if this one had not been split.
         if !sky.calm && sky.random.chance(6) {
             if sky.random.chance(50) && version > 1 {
@@ -192,9 +211,10 @@ impl Running {
             } else {
                 let sharded = self.shards.iter().filter(|(_, it)| it.machine.is_sharded());
                 let sharded: Vec<_> = sharded.collect();
-                let at = sky.random.below(sharded.len() as u64);
-                let (other, shard) = sharded[usize::try_from(at).unwrap_or(0)];
-                (region, version) = (other, shard.machine.applied().epoch.version);
+                let at = sky.random.below(sharded.len().max(1) as u64);
+                if let Some((other, shard)) = sharded.get(usize::try_from(at).unwrap_or(0)) {
+                    (region, version) = (**other, shard.machine.applied().epoch.version);
+                }
             }
         }
         let body = match body {
@@ -205,7 +225,7 @@ impl Running {
             }
             other => other,
         };
-        Some((*region, body))
+        Some((region, body))
     }
 
     /// What a leader does about its regions from time to time.
@@ -227,7 +247,9 @@ impl Running {
             let Some(record) = self.directory.regions.get(&region) else { continue };
             let plan = record.sharding.as_ref().and_then(|sharding| sharding.plan.clone());
             if record.epoch < epoch {
-                let peers = conf.voters;
+                let mut peers = conf.voters.clone();
+                peers.extend(&conf.learners);
+                peers.extend(conf.voters_outgoing.iter().filter(|it| !conf.voters.contains(it)));
                 let learners = conf.learners;
                 let command = Command::RecordPeers { region, epoch, peers, learners };
                 self.propose_by_itself(sky, RegionId::META, 1, command);
@@ -252,7 +274,7 @@ impl Running {
         }
     }
 
-    fn propose_by_itself(
+    pub(super) fn propose_by_itself(
         &mut self,
         sky: &mut Sky,
         region: RegionId,

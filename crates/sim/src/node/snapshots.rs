@@ -235,7 +235,7 @@ impl Running {
     }
 
     /// Removes a region's received snapshots below `index`: the state is beyond them.
-    fn sweep(&self, region: RegionId, index: Index) {
+    pub(super) fn sweep(&self, region: RegionId, index: Index) {
         let Ok(paths) = self.disk.list(snapshot_directory()) else { return };
         for below in paths {
             let name = below.file_name().and_then(|name| name.to_str()).unwrap_or_default();

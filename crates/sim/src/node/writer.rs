@@ -18,6 +18,8 @@ const QUIET_MICROS: u64 = 300_000;
 pub(super) enum ToWriter {
     Write(LogWrite),
     ThenApply(ToApplier),
+    /// The region has left the node: its log goes.
+    Remove(RegionId),
 }
 
 /// A batch that is written and not synced yet.
@@ -40,6 +42,11 @@ impl Running {
         for task in std::mem::take(&mut self.to_write) {
             match task {
                 ToWriter::ThenApply(task) => writing.installs.push(task),
+                ToWriter::Remove(region) => {
+                    writing.must_sync = true;
+                    writing.installs.push(ToApplier::Clear(region));
+                    writes.push(Write { region, remove: true, ..Write::default() });
+                }
                 ToWriter::Write(write) => {
                     writing.must_sync |= write.must_sync;
                     writing.done.extend(write.number.map(|number| (write.region, number)));
@@ -67,6 +74,7 @@ impl Running {
                 || !write.entries.is_empty()
                 || write.compact_to.is_some()
                 || write.reset_to.is_some()
+                || write.remove
         });
         if !writes.is_empty()
             && let Err(error) = self.wal.append(&writes)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use consensus::MessageKind;
 use region::RegionMessage;
-use types::{HardState, NodeId, PeerId, RegionId, Term};
+use types::{HardState, PeerId, RegionId, Term};
 
 #[derive(Default)]
 pub(crate) struct Votes {
@@ -40,11 +40,10 @@ impl Votes {
     /// A replica came back with what its disk kept.
     pub(crate) fn restarted(
         &self,
-        node: NodeId,
+        voter: PeerId,
         region: RegionId,
         found: Option<HardState>,
     ) -> Result<(), String> {
-        let voter = PeerId(node.get());
         let found = found.unwrap_or_default();
         let Some(promised) = self.promised.get(&(region, voter)) else { return Ok(()) };
         if found.term < *promised {

@@ -1,6 +1,7 @@
 //! Worlds to simulate, one file each.
 
 mod many_groups;
+mod placement;
 mod registry;
 mod single_group;
 mod sleepers;
@@ -47,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) compactors: usize,
     /// Whether the keyspaces made are sharded, and how many regions they are split into at most.
     pub(crate) sharded: Option<usize>,
+    /// On how many nodes each of these has a replica, while they move; 0: on all.
+    pub(crate) replicas: u32,
     /// How things end, where the regions are registries.
     pub(crate) registry: Option<deadlines::Settings>,
     /// Instances of the first and the second service, holders of sessions, and waiters.
@@ -87,6 +90,7 @@ impl Default for Settings {
             lease_clients: 1,
             compactors: 1,
             sharded: None,
+            replicas: 0,
             registry: None,
             instances: [0; 2],
             lockers: 0,
@@ -118,19 +122,22 @@ pub enum Scenario {
     Registry,
     /// A sharded keyspace whose regions are split in the middle of it.
     Split,
+    /// The same on a part of the nodes: regions move, nodes are drained and filled.
+    Placement,
     /// Consensus alone, with peers that come and go.
     Membership,
 }
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SingleGroup,
         Self::ManyGroups,
         Self::Snapshots,
         Self::Sleepers,
         Self::Registry,
         Self::Split,
+        Self::Placement,
         Self::Membership,
     ];
 
@@ -144,6 +151,7 @@ impl Scenario {
             Self::Sleepers => "sleepers",
             Self::Registry => "registry",
             Self::Split => "split",
+            Self::Placement => "placement",
             Self::Membership => "membership",
         }
     }
@@ -155,12 +163,13 @@ impl Scenario {
     }
 
     /// The one a seed runs when none is named: all of them in turn. A registry is a single group, too,
-    /// and a keyspace that is split is many: they share a place.
+    /// a keyspace that is split is many, and one that moves sends snapshots: they share a place.
     #[must_use]
     pub fn of_seed(seed: u64) -> Self {
         match seed % 5 {
             1 if seed % 10 == 6 => Self::Registry,
             2 if seed % 10 == 7 => Self::Split,
+            0 if seed % 10 == 5 => Self::Placement,
             0 => Self::Snapshots,
             1 => Self::SingleGroup,
             2 => Self::ManyGroups,
@@ -173,6 +182,9 @@ impl Scenario {
     pub(crate) fn settings(self, random: &mut Random) -> Settings {
         let mut settings = self.usual();
         settings.nodes = if random.chance(25) { 5 } else { 3 };
+        if self == Self::Placement {
+            settings.nodes = 4 + random.below(3);
+        }
         if random.chance(40) || self == Self::Sleepers {
             settings.hibernate_after_ticks = Some(3 + random.below(25));
             settings.wakes_per_tick = 1 + usize::try_from(random.below(4)).unwrap_or(0);
@@ -189,6 +201,7 @@ impl Scenario {
             Self::Sleepers => sleepers::settings(),
             Self::Registry => registry::settings(),
             Self::Split => split::settings(),
+            Self::Placement => placement::settings(),
             // It has no nodes to set up.
             Self::Membership => Settings::default(),
         }

@@ -92,6 +92,15 @@ fn regions_that_split_in_a_storm_lose_and_repeat_nothing() {
 }
 
 #[test]
+fn regions_that_move_in_a_storm_lose_and_repeat_nothing() {
+    let counts = runs(Scenario::Placement, 1..6);
+    expect_storm(&counts);
+    assert!(counts.conf_changes > 150 && counts.regions_left > 50, "{counts:?}");
+    assert!(counts.farewells_again > 0 && counts.far > 1_000, "{counts:?}");
+    assert!(counts.splits > 30 && counts.snapshots_installed > 50, "{counts:?}");
+}
+
+#[test]
 fn a_group_whose_peers_change_all_the_time_survives_its_storms() {
     let counts = runs(Scenario::Membership, 1..40);
     let Counts { elections, conf_changes, kills, power_cuts, bridges, rings, .. } = counts;

@@ -1,0 +1,283 @@
+//! What `node::membership`, `node::sharded::place` and `node::sharded::farewell` do: regions get the replicas
+//! they are to have, one safe step after the other, and leave the nodes where they are to have none.
+
+use std::collections::BTreeSet;
+
+use placement::{Limits, Move, NodeState, NodeView, RegionView, View};
+use region::Plot;
+use state::command::Command;
+use state::directory::RegionRecord;
+use state::sharded::{Shape, farewell};
+use storage::engine::Engine;
+use types::{Batch, Code, ConfState, Index, KeyRange, NodeId, PeerId, Reader, RegionId};
+
+use super::applier::ToApplier;
+use super::poller::ToPoller;
+use super::shards::ranges;
+use super::writer::ToWriter;
+use super::{Running, Shard};
+use crate::mutant::Mutant;
+use crate::sky::Sky;
+
+pub(super) fn peer_in(conf: &ConfState, node: NodeId) -> Option<PeerId> {
+    let mut known = conf.voters.iter().chain(&conf.learners).chain(&conf.voters_outgoing);
+    known.find(|peer| peer.node() == node).copied()
+}
+
+/// Whether the directory, which knows of later replicas than this node or of the same, has other ones here.
+fn has_left(shard: &Shard, record: &RegionRecord) -> bool {
+    let epoch = shard.machine.applied().epoch;
+    record.epoch.version >= epoch.version
+        && record.epoch.conf_ver >= epoch.conf_ver
+        && record.peers.iter().all(|(peer, _)| *peer != shard.peer)
+}
+
+impl Running {
+    /// What a node does about places from time to time.
+    pub(super) fn drive_places(&mut self, sky: &mut Sky) {
+        if sky.settings.replicas == 0 {
+            return;
+        }
+        self.drive_out(sky);
+        self.reconcile_led(sky);
+        let leads = self.shards.get(&RegionId::META).is_some_and(|meta| meta.leadership.here);
+        if leads {
+            if !sky.calm && sky.random.chance(12) {
+                self.operate(sky);
+            }
+            for Move { region, nodes, .. } in self.moves_planned() {
+                self.wish(sky, region, nodes);
+            }
+        }
+    }
+
+    fn wish(&mut self, sky: &mut Sky, region: RegionId, to: BTreeSet<NodeId>) {
+        let placed = self.directory.regions.get(&region).and_then(RegionRecord::placed);
+        let Some(from) = placed.cloned() else { return };
+        let command = Command::Place { region, from, to };
+        self.propose_by_itself(sky, RegionId::META, 1, command);
+    }
+
+    /// Somebody has a node drained, or filled again, or one region moved for no reason.
+    fn operate(&mut self, sky: &mut Sky) {
+        let nodes = sky.settings.nodes;
+        let node = NodeId(1 + sky.random.below(nodes));
+        let Some(known) = self.directory.nodes.get(&node) else { return };
+        if sky.random.chance(40) {
+            let drained = self.directory.nodes.values().filter(|it| it.is_draining).count() as u64;
+            let drain = !known.is_draining;
+            if !drain || nodes - drained > u64::from(sky.settings.replicas) {
+                let command = Command::DrainNode { node, drain };
+                self.propose_by_itself(sky, RegionId::META, 1, command);
+            }
+            return;
+        }
+        let all = self.directory.regions.values();
+        let placed: Vec<_> = all.filter_map(|it| Some((it.id, it.placed()?.clone()))).collect();
+        let at = usize::try_from(sky.random.below(placed.len().max(1) as u64)).unwrap_or(0);
+        let Some((region, mut to)) = placed.get(at).cloned() else { return };
+        // One comes, one goes, or both.
+        let goes = sky.random.below(to.len() as u64);
+        let goes = to.iter().nth(usize::try_from(goes).unwrap_or(0)).copied();
+        let comes = !to.contains(&node) && sky.random.chance(80);
+        if let Some(goes) = goes
+            && (comes && sky.random.chance(70) || to.len() > 2)
+        {
+            to.remove(&goes);
+        }
+        if comes {
+            to.insert(node);
+        }
+        self.wish(sky, region, to);
+    }
+
+    /// What the leader of the meta region would do next.
+    pub(crate) fn moves_planned(&self) -> Vec<Move> {
+        let directory = &self.directory;
+        let nodes = directory.nodes.values().map(|node| {
+            let state = if node.is_draining { NodeState::Draining } else { NodeState::Serving };
+            let (zone, down_seconds, accepts) = (String::new(), 0, true);
+            (node.id, NodeView { state, zone, down_seconds, accepts })
+        });
+        let regions = directory.regions.values().filter_map(|record| {
+            let keyspace = directory.keyspaces.get(&record.keyspace)?;
+            let current = record.peers.iter().filter(|(peer, _)| record.votes(*peer));
+            let view = RegionView {
+                wanted: record.placed()?.clone(),
+                current: current.map(|(_, node)| *node).collect(),
+                replicas: usize::try_from(keyspace.replicas).unwrap_or(usize::MAX),
+                bytes: 0,
+                leader: None,
+            };
+            Some((record.id, view))
+        });
+        let view = View { nodes: nodes.collect(), regions: regions.collect() };
+        placement::plan(&view, &Limits::default())
+    }
+
+    /// A step in each region led here whose replicas are not where they are to be.
+    fn reconcile_led(&mut self, sky: &mut Sky) {
+        let mut steps = Vec::new();
+        for (region, shard) in &self.shards {
+            let Some(record) = self.directory.regions.get(region) else { continue };
+            let Some(sharding) = &record.sharding else { continue };
+            let applied = shard.machine.applied();
+            let (epoch, conf) = (applied.epoch, &applied.conf_state);
+            let wanted = self.directory.wanted(*region);
+            let is_free = sharding.plan.is_none() || sky.mutant == Some(Mutant::MoveWhilePlanned);
+            if !shard.leadership.here
+                || record.epoch != epoch
+                || !is_free
+                || region::is_settled(conf, &wanted)
+            {
+                continue;
+            }
+            let generation = match sky.mutant {
+                Some(Mutant::ReuseReplicas) => 0,
+                _ => u32::try_from(epoch.conf_ver).unwrap_or(u32::MAX),
+            };
+            let (region, from) = (*region, conf.clone());
+            steps.push(ToPoller::Reconcile { region, from, wanted, generation });
+        }
+        for step in steps {
+            self.tell(sky, step);
+        }
+    }
+
+    fn drive_out(&mut self, sky: &mut Sky) {
+        let sharded = self.shards.iter().filter(|(_, shard)| shard.machine.is_sharded());
+        let gone = sharded.filter(|(region, shard)| {
+            let record = self.directory.regions.get(region);
+            record.is_some_and(|record| has_left(shard, record))
+        });
+        let gone: Vec<RegionId> = gone.map(|(region, _)| *region).collect();
+        for region in gone {
+            self.leave(sky, region);
+        }
+    }
+
+    /// Ends a region's service here; what it has is removed step by step.
+    fn leave(&mut self, sky: &mut Sky, region: RegionId) {
+        let Some(shard) = self.shards.remove(&region) else { return };
+        sky.note(self.node, "leaves", [region.get(), shard.peer.get(), 0, 0]);
+        self.leaving.insert(region, shard.machine.shape().cloned());
+        if sky.mutant == Some(Mutant::FreeBeforeGone) {
+            self.ground.end(region);
+        }
+        for reading in shard.readers.into_values().flatten() {
+            self.reply(sky, reading.asked, Err(Code::RegionNotFound));
+        }
+        self.tell(sky, ToPoller::Remove(region));
+    }
+
+    /// From here on the region is not started here any more until it is removed whole.
+    pub(super) fn note_farewell(&mut self, sky: &mut Sky, region: RegionId) {
+        let Some(shape) = self.leaving.get(&region) else { return };
+        if sky.mutant != Some(Mutant::LeaveUnnoted) {
+            let mut batch = Batch::default();
+            farewell::note(region, shape.as_ref(), &mut batch);
+            let noted = self.engine.write(batch).and_then(|()| self.engine.persist());
+            if let Err(error) = noted {
+                let reason = format!("that region {region} leaves could not be noted: {error}");
+                return self.broke(sky, "engine", reason);
+            }
+        }
+        self.to_write.push_back(ToWriter::Remove(region));
+        self.start_writing(sky);
+    }
+
+    /// Its log is gone; now its records.
+    pub(super) fn clear(&mut self, sky: &mut Sky, region: RegionId) {
+        let Some(shape) = self.leaving.get(&region).cloned() else { return };
+        self.sweep(region, Index(u64::MAX));
+        if let Err(error) = self.clear_records(region, shape.as_ref()) {
+            let reason = format!("region {region}, which left, could not be removed: {error}");
+            return self.broke(sky, "engine", reason);
+        }
+        sky.note(self.node, "is rid of", [region.get(), 0, 0, 0]);
+        sky.counts.regions_left += 1;
+        self.leaving.remove(&region);
+        self.ground.end(region);
+        let directory = self.directory.clone();
+        if let Err(reason) = self.begin_known(sky, &directory) {
+            self.broke(sky, "restart", format!("a region does not start: {reason}"));
+        }
+        self.start_writing(sky);
+    }
+
+    fn clear_records(
+        &self,
+        region: RegionId,
+        shape: Option<&Shape>,
+    ) -> Result<(), storage::engine::Error> {
+        for (start, end) in ranges(region, shape) {
+            self.engine.clear_range(&start, &end)?;
+        }
+        let mut batch = Batch::default();
+        farewell::is_over(region, &mut batch);
+        self.engine.write(batch)
+    }
+
+    /// At a start, before any region is: goes on with those that were on their way out.
+    pub(super) fn finish_farewells(&mut self, sky: &mut Sky) -> Result<(), String> {
+        let pending = farewell::pending(self.engine.as_ref()).map_err(|error| error.to_string())?;
+        for (region, shape) in pending {
+            sky.counts.farewells_again += 1;
+            self.keep_free(region, shape.as_ref());
+            self.leaving.insert(region, shape);
+            self.to_write.push_back(ToWriter::Remove(region));
+        }
+        Ok(())
+    }
+
+    /// At a start: a region leaves that is not started any more, for it says itself that it has no replica
+    /// here.
+    pub(super) fn leave_unstarted(&mut self, sky: &mut Sky, region: RegionId, shape: &Shape) {
+        self.keep_free(region, Some(shape));
+        self.leaving.insert(region, Some(shape.clone()));
+        self.push_apply(sky, ToApplier::Farewell(region));
+    }
+
+    /// It is begun by nobody, and its keys are nobody's, until it has ended.
+    fn keep_free(&mut self, region: RegionId, shape: Option<&Shape>) {
+        let _ = self.ground.begin(region);
+        if let Some(Shape { keyspace, range, .. }) = shape {
+            let plot = Plot { region, version: 0, range: range.clone() };
+            self.ground.hold(*keyspace, plot);
+        }
+    }
+
+    /// What is left here though nobody owns it: every region was removed whole.
+    pub(crate) fn leftovers(&self) -> Result<(), String> {
+        if let Some(region) = self.leaving.keys().next() {
+            return Err(format!("node {}: region {region} does not go", self.node));
+        }
+        let mut owned = Vec::new();
+        for (region, shard) in self.shards.iter().filter(|(_, it)| it.machine.is_sharded()) {
+            let Some(shape) = shard.machine.shape() else { continue };
+            owned.extend(ranges(*region, Some(shape)));
+        }
+        for region in self.log.regions().into_iter().map(|status| status.region) {
+            if !self.shards.contains_key(&region) {
+                return Err(format!("node {}: the log of region {region} is left", self.node));
+            }
+        }
+        for record in self.directory.regions.values().filter(|it| it.sharding.is_some()) {
+            let whole = Shape::new(record.keyspace, KeyRange::all());
+            for (start, end) in ranges(record.id, Some(&whole)) {
+                let mut stray = None;
+                let read = self.engine.scan(&start, &end, &mut |key, _| {
+                    let is_owned = owned.iter().any(|(from, to)| *from <= key && key < *to);
+                    stray = (!is_owned).then_some(key);
+                    stray.is_none()
+                });
+                read.map_err(|error| error.to_string())?;
+                if let Some(key) = stray {
+                    let (node, region) = (self.node, record.id);
+                    return Err(format!("node {node}: {key:?} of region {region} is left"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
