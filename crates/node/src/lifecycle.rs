@@ -75,11 +75,13 @@ fn start_sharded(shared: &Arc<Shared>, directory: &Directory) -> Result<(), Erro
         let conf = &applied.conf_state;
         let is_here = peer_in(conf, shared.node()).is_some() || lives_here(shared, &record);
         if !is_here {
-            crate::sharded::leave_unstarted(shared, region, shape);
+            crate::sharded::leave_unstarted(shared, region, Some(shape));
         } else if shared.sharding.ground.write().begin(region) {
             start_region(shared, record, Some(sharded::MACHINE.to_owned()))?;
         }
     }
+    crate::sharded::leave_forgotten(shared, directory)
+        .map_err(|(region, error)| Error::Load { region, reason: error.to_string() })?;
     for record in directory.regions.values().filter(|record| record.sharding.is_some()) {
         begin_sharded(shared, directory, record)?;
     }
@@ -141,6 +143,9 @@ pub(crate) fn directory_changed(shared: &Arc<Shared>, directory: Directory) {
 
 /// Starts the regions that are to have a replica here and have none.
 pub(crate) fn begin_known(shared: &Arc<Shared>, directory: &Directory) {
+    if let Err((region, error)) = crate::sharded::leave_forgotten(shared, directory) {
+        return shared.fail_disk(&format!("region {region} could not be looked up"), &error);
+    }
     for record in directory.regions.values() {
         if record.sharding.is_some() {
             if let Err(error) = begin_sharded(shared, directory, record) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use types::{ClusterId, Epoch, KeyRange, KeyspaceId, NodeId, PeerId, RegionId};
+use types::{ClusterId, Epoch, Index, KeyRange, KeyspaceId, NodeId, PeerId, RegionId};
 
 use crate::auth::Auth;
 
@@ -166,6 +166,15 @@ impl RegionRecord {
     #[must_use]
     pub fn peer_on(&self, node: NodeId) -> Option<PeerId> {
         self.peers.iter().find(|(_, at)| *at == node).map(|(peer, _)| *peer)
+    }
+
+    /// Whether a log on `node` that begins at `first`, for which there is no state, is that of another replica
+    /// than the one this knows there. A replica without a state is one of the first, whose state is
+    /// made again; or it came later and waits for a snapshot, and then its log is at its beginning. Such a
+    /// one is never taken for another: this directory may be from before it came.
+    #[must_use]
+    pub fn is_other_than(&self, node: NodeId, first: Index) -> bool {
+        first > Index(1) && self.peer_on(node).is_none_or(|peer| !self.first.contains(&peer))
     }
 
     /// Whether the replica votes.

@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
-use state::directory::RegionRecord;
+use state::directory::{Directory, RegionRecord};
 use state::sharded::{Shape, farewell};
+use state::{Applied, LoadError};
 use tokio::sync::oneshot;
 use types::{Batch, RegionId};
 
@@ -143,20 +144,46 @@ pub(crate) fn finish_farewells(shared: &Arc<Shared>) -> Result<Vec<RegionId>, Er
 }
 
 /// At a start: a region leaves that is not started any more, for it says itself that it has no replica here.
-pub(crate) fn leave_unstarted(shared: &Arc<Shared>, region: RegionId, shape: Shape) {
-    keep_free(shared, region, Some(&shape));
+pub(crate) fn leave_unstarted(shared: &Arc<Shared>, region: RegionId, shape: Option<Shape>) {
+    keep_free(shared, region, shape.as_ref());
     let own = Arc::clone(shared);
     shared.runtime.spawn(async move {
         let noting = Arc::clone(&own);
         let noted = tokio::task::spawn_blocking(move || {
-            note(&noting, region, Some(&shape)).map(|()| shape)
+            note(&noting, region, shape.as_ref()).map(|()| shape)
         });
         match noted.await {
-            Ok(Ok(shape)) => remove(&own, region, Some(shape)).await,
+            Ok(Ok(shape)) => remove(&own, region, shape).await,
             Ok(Err(error)) => own.fail_disk("that a region leaves could not be noted", &error),
             Err(_) => {}
         }
     });
+}
+
+/// Has the logs go of replicas that left while this node was down, and whose states a power cut took: they
+/// stand in the way of the replicas that come after them.
+///
+/// # Errors
+/// When the engine cannot be read.
+pub(crate) fn leave_forgotten(
+    shared: &Arc<Shared>,
+    directory: &Directory,
+) -> Result<(), (RegionId, LoadError)> {
+    for status in shared.wal.regions() {
+        let region = status.region;
+        let record = directory.regions.get(&region).filter(|it| it.sharding.is_some());
+        let Some(record) = record.filter(|_| shared.shard(region).is_none()) else { continue };
+        let is_begun = shared.sharding.ground.read().is_begun(region);
+        if is_begun || !record.is_other_than(shared.node(), status.log.first) {
+            continue;
+        }
+        let state = Applied::sharded(region, shared.engine.as_ref());
+        if state.map_err(|error| (region, error))?.is_none() {
+            tracing::info!(%region, "the log of a replica that left while this node was down goes");
+            leave_unstarted(shared, region, None);
+        }
+    }
+    Ok(())
 }
 
 /// It is begun by nobody, and its keys are nobody's, until it has ended.

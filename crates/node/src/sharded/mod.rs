@@ -17,7 +17,7 @@ mod route;
 pub(crate) use birth::{Born, claim, hold, may_begin, publish, tell_watches};
 pub(crate) use drive::drive;
 pub(crate) use far::{answer_propose, answer_read};
-pub(crate) use farewell::{drive_out, finish_farewells, leave_unstarted};
+pub(crate) use farewell::{drive_out, finish_farewells, leave_forgotten, leave_unstarted};
 pub(crate) use guests::Guests;
 pub(crate) use place::place;
 pub(crate) use propose::propose;

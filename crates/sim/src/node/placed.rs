@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use placement::{Limits, Move, NodeState, NodeView, RegionView, View};
 use region::Plot;
+use state::Applied;
 use state::command::Command;
-use state::directory::RegionRecord;
+use state::directory::{Directory, RegionRecord};
 use state::sharded::{Shape, farewell};
 use storage::engine::Engine;
 use types::{Batch, Code, ConfState, Index, KeyRange, NodeId, PeerId, Reader, RegionId};
@@ -232,10 +233,38 @@ impl Running {
 
     /// At a start: a region leaves that is not started any more, for it says itself that it has no replica
     /// here.
-    pub(super) fn leave_unstarted(&mut self, sky: &mut Sky, region: RegionId, shape: &Shape) {
-        self.keep_free(region, Some(shape));
-        self.leaving.insert(region, Some(shape.clone()));
+    pub(super) fn leave_unstarted(
+        &mut self,
+        sky: &mut Sky,
+        region: RegionId,
+        shape: Option<&Shape>,
+    ) {
+        self.keep_free(region, shape);
+        self.leaving.insert(region, shape.cloned());
         self.push_apply(sky, ToApplier::Farewell(region));
+    }
+
+    /// Has the logs go of replicas that left while this node was down, and whose states it has lost.
+    pub(super) fn leave_forgotten(
+        &mut self,
+        sky: &mut Sky,
+        directory: &Directory,
+    ) -> Result<(), String> {
+        for status in self.log.regions() {
+            let region = status.region;
+            let record = directory.regions.get(&region).filter(|it| it.sharding.is_some());
+            let Some(record) = record else { continue };
+            if self.shards.contains_key(&region) || self.leaving.contains_key(&region) {
+                continue;
+            }
+            let state = Applied::sharded(region, self.engine.as_ref());
+            let has_state = state.map_err(|error| error.to_string())?.is_some();
+            if !has_state && record.is_other_than(self.node, status.log.first) {
+                sky.counts.logs_forgotten += 1;
+                self.leave_unstarted(sky, region, None);
+            }
+        }
+        Ok(())
     }
 
     /// It is begun by nobody, and its keys are nobody's, until it has ended.
@@ -257,8 +286,11 @@ impl Running {
             let Some(shape) = shard.machine.shape() else { continue };
             owned.extend(ranges(*region, Some(shape)));
         }
-        for region in self.log.regions().into_iter().map(|status| status.region) {
-            if !self.shards.contains_key(&region) {
+        for status in self.log.regions() {
+            let region = status.region;
+            // One that never got anything left a term at most.
+            let is_bare = status.log.first == Index(1) && status.log.last == Index(0);
+            if !is_bare && !self.shards.contains_key(&region) {
                 return Err(format!("node {}: the log of region {region} is left", self.node));
             }
         }

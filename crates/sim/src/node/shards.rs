@@ -74,7 +74,7 @@ impl Running {
             let is_here = peer_in(&applied.conf_state, self.node).is_some()
                 || record.peer_on(self.node).is_some();
             if !is_here {
-                self.leave_unstarted(sky, region, &shape);
+                self.leave_unstarted(sky, region, Some(&shape));
             } else if self.ground.begin(region) {
                 let log = self.log.region(region);
                 self.start_region(sky, record, log.as_ref())?;
@@ -88,6 +88,7 @@ impl Running {
         sky: &mut Sky,
         directory: &Directory,
     ) -> Result<(), String> {
+        self.leave_forgotten(sky, directory)?;
         for record in directory.regions.values().filter(|it| it.sharding.is_some()) {
             if self.shards.contains_key(&record.id) || record.peer_on(self.node).is_none() {
                 continue;
