@@ -210,7 +210,7 @@ mod tests {
             (Vec::new(), Vec::new()),
             (b"c".to_vec(), records[3..4].to_vec()),
         ];
-        assert_eq!(read(&file), Ok(wanted.clone()));
+        assert_eq!(read(&file), Ok(wanted));
         for at in (0..file.len()).step_by(4_001) {
             let mut damaged = file.clone();
             damaged[at] ^= 1;
