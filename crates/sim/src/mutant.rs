@@ -38,6 +38,8 @@ pub enum Mutant {
     GroundUnchecked,
     /// A region leaves a node, and no note says so.
     LeaveUnnoted,
+    /// That a region is gone from a node is not durable when it comes back.
+    FarewellLasts,
     /// The keys of a region that leaves a node are free before they are gone.
     FreeBeforeGone,
     /// A replica that comes to a node has the number of the one that left.
@@ -85,7 +87,7 @@ pub enum Mutant {
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 35] = [
+const OWN: [(&str, Mutant); 36] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
@@ -99,6 +101,7 @@ const OWN: [(&str, Mutant); 35] = [
     ("routes_unchecked", Mutant::RoutesUnchecked),
     ("ground_unchecked", Mutant::GroundUnchecked),
     ("leave_unnoted", Mutant::LeaveUnnoted),
+    ("farewell_lasts", Mutant::FarewellLasts),
     ("free_before_gone", Mutant::FreeBeforeGone),
     ("reuse_replicas", Mutant::ReuseReplicas),
     ("move_while_planned", Mutant::MoveWhilePlanned),
@@ -142,6 +145,7 @@ impl Mutant {
         let of_places = matches!(
             self,
             Self::LeaveUnnoted
+                | Self::FarewellLasts
                 | Self::FreeBeforeGone
                 | Self::ReuseReplicas
                 | Self::MoveWhilePlanned

@@ -168,10 +168,10 @@ impl RegionRecord {
         self.peers.iter().find(|(_, at)| *at == node).map(|(peer, _)| *peer)
     }
 
-    /// Whether a log on `node` that begins at `first`, for which there is no state, is that of another replica
-    /// than the one this knows there. A replica without a state is one of the first, whose state is
-    /// made again; or it came later and waits for a snapshot, and then its log is at its beginning. Such a
-    /// one is never taken for another: this directory may be from before it came.
+    /// Whether a log on `node` that begins at `first`, for which there is no state, is that of another
+    /// replica than the one this knows there. A replica without a state is one of the first, whose state
+    /// is made again; or it came later and waits for a snapshot, and then its log is at its beginning.
+    /// Such a one is never taken for another: this directory may be from before it came.
     #[must_use]
     pub fn is_other_than(&self, node: NodeId, first: Index) -> bool {
         first > Index(1) && self.peer_on(node).is_none_or(|peer| !self.first.contains(&peer))

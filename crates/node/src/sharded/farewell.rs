@@ -123,7 +123,9 @@ fn clear(
     }
     let mut batch = Batch::default();
     farewell::is_over(region, &mut batch);
-    shared.engine.write(batch)
+    shared.engine.write(batch)?;
+    // If the region came back and a crash brought the note back, too, the log of the new replica would go.
+    shared.engine.persist()
 }
 
 /// At a start, before any region is: goes on with those that were on their way out. Answers which they are.
