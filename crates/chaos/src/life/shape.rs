@@ -63,6 +63,15 @@ impl Shape {
         takers.map(|(node, _)| *node).collect()
     }
 
+    /// Whether every node has about as many as the others, or as nearly so as whole numbers can be: of 47
+    /// over seven, six are more than a tenth off.
+    fn is_spread(&self, count: impl Fn(u64) -> usize) -> bool {
+        let counts: Vec<usize> = self.takers().into_iter().map(&count).collect();
+        let most = counts.iter().max().copied().unwrap_or(0);
+        let least = counts.iter().min().copied().unwrap_or(0);
+        most - least <= 1 || self.off(count) <= TOLERANCE
+    }
+
     /// How far the node that is farthest from the average is off, in percent, of what `count` counts.
     fn off(&self, count: impl Fn(u64) -> usize) -> f64 {
         let counts: Vec<f64> = self.takers().into_iter().map(|node| count(node) as f64).collect();
@@ -81,8 +90,8 @@ impl Shape {
         self.is_whole()
             && led == self.homes.len()
             && (few
-                || self.off(|node| self.replicas(node)) <= TOLERANCE
-                    && self.off(|node| self.leads(node)) <= TOLERANCE)
+                || self.is_spread(|node| self.replicas(node))
+                    && self.is_spread(|node| self.leads(node)))
     }
 
     /// Replicas that are where there was none before, of regions that were there.
