@@ -13,11 +13,6 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let rest: Vec<&str> = options.rest.iter().map(String::as_str).collect();
-    with("dev", &rest)
-}
-
-/// Runs crate `fuzz` with these arguments. Not built for release, so that sums which overflow panic.
-pub(crate) fn with(profile: &str, arguments: &[&str]) -> anyhow::Result<()> {
-    let fuzz = ["run", "--quiet", "--profile", profile, "--package", "fuzz", "--"];
-    cargo(&[&fuzz[..], arguments].concat())
+    // Not built for release, so that sums which overflow panic.
+    cargo(&[&["run", "--quiet", "--package", "fuzz", "--"], &rest[..]].concat())
 }

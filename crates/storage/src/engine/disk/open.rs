@@ -3,6 +3,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use env::{Disk as _, RealDisk};
 use parking_lot::Mutex;
@@ -18,6 +20,10 @@ use crate::engine::latch::Latch;
 
 /// Locked by the process that has the directory open.
 const LOCK: &str = "lock";
+/// How long whoever has the lock may take to let it go: a process that ends, or a child that was begun while
+/// this one had the engine open before and is not its own program yet.
+const GOING: Duration = Duration::from_millis(500);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// The two trees.
 const RUNS: &str = "runs";
 const REST: &str = "rest";
@@ -74,10 +80,14 @@ fn prepare(directory: &Path) -> io::Result<Option<File>> {
     }
     let path = directory.join(LOCK);
     let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) if began.elapsed() < GOING => thread::sleep(LOOK_AGAIN),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
     }
 }
 
