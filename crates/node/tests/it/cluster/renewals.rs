@@ -1,5 +1,8 @@
 //! Renewals of leases have their own way past everything else.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use node::NodeState;
 use state::command::Command;
 use state::response::Response;
@@ -25,16 +28,23 @@ async fn no_flood_of_one_region_keeps_renewals_of_any_from_counting() {
     }
     let leases = [grant(&cluster, 0, DEFAULT).await, grant(&cluster, 0, other).await];
     let mut flood = JoinSet::new();
-    // All at once: those that come one after the other a quick machine keeps up with.
-    let (open, gate) = tokio::sync::watch::channel(false);
-    for number in 0..60_000 {
-        let (handle, mut gate) = (cluster.handle(number % 3), gate.clone());
+    let enough = Arc::new(AtomicBool::new(false));
+    for number in 0..6_000 {
+        let (handle, enough) = (cluster.handle(number % 3), Arc::clone(&enough));
+        // Whether one is refused depends on how quick the machine is; that all go on does not.
         flood.spawn(async move {
-            gate.wait_for(|open| *open).await.unwrap();
-            handle.propose(DEFAULT, put(&format!("{number}"), vec![0; 512])).await
+            let mut written = 0;
+            while !enough.load(Ordering::Relaxed) {
+                let put = put(&format!("{number}"), vec![0; 512]);
+                match handle.propose(DEFAULT, put).await {
+                    Ok(_) => written += 1,
+                    Err(fault) if fault.code == Code::TooManyRequests => {}
+                    Err(fault) => panic!("{fault}"),
+                }
+            }
+            written
         });
     }
-    open.send(true).unwrap();
     let mut renewals = JoinSet::new();
     for round in 0..60 {
         for (lease, keyspace) in leases.into_iter().zip([DEFAULT, other]) {
@@ -45,9 +55,9 @@ async fn no_flood_of_one_region_keeps_renewals_of_any_from_counting() {
     for renewed in within("every renewal", renewals.join_all()).await {
         assert_eq!(renewed.unwrap().body, 60);
     }
-    let refused = flood.join_all().await.into_iter().filter_map(Result::err);
-    let refused: Vec<_> = refused.map(|fault| fault.code).collect();
-    assert!(refused.contains(&Code::TooManyRequests), "it was a flood");
+    enough.store(true, Ordering::Relaxed);
+    let written: u32 = flood.join_all().await.into_iter().sum();
+    assert!(written > 6_000, "it was a flood: {written}");
     let alive =
         || async { cluster.handle(0).nodes().iter().all(|node| node.state == NodeState::Alive) };
     until("everybody alive", alive).await;
