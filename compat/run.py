@@ -307,6 +307,13 @@ def console_suite(options, _):
     return listed([*command, "--chromium", options.chromium], "console", "")
 
 
+def tls_suite(options, _):
+    port = str(options.base_port + consul_suites.PORTS["tls"])
+    command = [sys.executable, "run.py", os.environ["SERVER_BINARY"], "--base-port", port]
+    command += ["--etcdctl", options.etcdctl, "--go", options.go]
+    return listed(command, "tls", "", options.tls)
+
+
 def prepare_consul(options):
     """What Consul's clients need."""
     if not options.server_binary:
