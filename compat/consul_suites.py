@@ -140,6 +140,9 @@ def go_suite(options, stream, endpoints, left_out):
         ended, more = stream(command, HERE / "go-consul", "", show)
         code, out = code or ended, out + more
     passed = len(re.findall(r"^--- PASS", out, re.MULTILINE))
+    # What a server said that did not start stands before the test that wanted it.
+    for failure in re.finditer(r"^--- FAIL.*", out, re.MULTILINE):
+        print(out[max(failure.start() - 3000, 0) : failure.end()], flush=True)
     return code, passed, len(re.findall(r"^--- FAIL", out, re.MULTILINE)), out
 
 
