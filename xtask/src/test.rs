@@ -32,7 +32,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let clippy = ["clippy", "--profile", PROFILE, "--workspace", "--all-targets", "--quiet"];
     step("lints", || cargo(&[&clippy[..], &["--", "-D", "warnings"]].concat()))?;
     let tests = ["test", "--profile", PROFILE, "--workspace", "--quiet"];
-    // All of it at once: of a part alone Cargo would build much of what it uses with other features once more.
+    // All of it at once: of a part alone Cargo would build much of what it uses once more, with other
+    // features.
     let all = ["build", "--profile", PROFILE, "--workspace", "--all-targets", "--quiet"];
     step("tests and programs, built", || cargo(&all))?;
     step("tests", || cargo(&tests))?;
