@@ -29,6 +29,10 @@ enum Task {
     Deny,
     /// Simulated clusters under faults, from seeds.
     Sim(sim::Options),
+    /// One seed again up to a moment, with how every node stands then (`--help` after `--`).
+    Replay(sim::Passed),
+    /// The fewest faults with which a seed still fails.
+    Shrink(sim::Passed),
     /// Known-bad variants that the simulation must catch.
     Mutants(sim::MutantOptions),
     /// Real servers in real processes under faults.
@@ -49,6 +53,8 @@ fn main() -> anyhow::Result<()> {
         Task::Tidy => tidy::run(),
         Task::Deny => deny::run(),
         Task::Sim(options) => sim::run(&options),
+        Task::Replay(options) => sim::pass("replay", &options),
+        Task::Shrink(options) => sim::pass("shrink", &options),
         Task::Mutants(options) => sim::mutants(&options),
         Task::Chaos(options) => chaos::run(&options),
         Task::Bench(options) => bench::run(&options),

@@ -25,6 +25,14 @@ pub(crate) struct Options {
     output: Option<String>,
 }
 
+/// What the simulator itself is told.
+#[derive(clap::Args)]
+pub(crate) struct Passed {
+    /// Its options: `--seed S --scenario NAME`, and others.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    options: Vec<String>,
+}
+
 /// What to break on purpose.
 #[derive(clap::Args)]
 pub(crate) struct MutantOptions {
@@ -84,6 +92,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         arguments.extend(["--scenario".into(), scenario.clone()]);
     }
     cargo(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+pub(crate) fn pass(command: &str, passed: &Passed) -> anyhow::Result<()> {
+    let options = passed.options.iter().map(String::as_str);
+    cargo(&SIM.into_iter().chain([command]).chain(options).collect::<Vec<_>>())
 }
 
 pub(crate) fn mutants(options: &MutantOptions) -> anyhow::Result<()> {

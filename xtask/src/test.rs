@@ -6,6 +6,9 @@ use crate::{chaos, deny, tidy};
 /// What all of it is built with, so that it is built once.
 const PROFILE: &str = "ci";
 
+/// The first of the simulator's seeds whose worlds have some kinds of faults and not others.
+const SWARMS_FROM: &str = "100000";
+
 /// How much of it.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -42,6 +45,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let (sim, seeds) = (run::built(PROFILE, "sim"), options.seeds.to_string());
     step("simulation", || {
         run::run(&sim, &["run", "--seeds", &seeds])?;
+        run::run(&sim, &["run", "--first-seed", SWARMS_FROM, "--seeds", "150"])?;
         run::run(&sim, &["mutants", "--smoke"])
     })?;
     step("real processes under faults", || {

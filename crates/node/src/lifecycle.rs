@@ -71,14 +71,20 @@ fn start_sharded(shared: &Arc<Shared>, directory: &Directory) -> Result<(), Erro
             stored.insert(region, (record, applied, shape));
         }
     }
+    let mut strangers = Vec::new();
     for (region, (record, applied, shape)) in stored {
         let conf = &applied.conf_state;
         let is_here = peer_in(conf, shared.node()).is_some() || lives_here(shared, &record);
         if !is_here {
-            crate::sharded::leave_unstarted(shared, region, Some(shape));
+            strangers.push((region, shape));
         } else if shared.sharding.ground.write().begin(region) {
             start_region(shared, record, Some(sharded::MACHINE.to_owned()))?;
         }
+    }
+    for (region, shape) in strangers {
+        // Only what is nobody's by now goes with it.
+        let is_free = shared.sharding.ground.read().is_free(region, shape.keyspace, &shape.range);
+        crate::sharded::leave_unstarted(shared, region, is_free.then_some(shape));
     }
     crate::sharded::leave_forgotten(shared, directory)
         .map_err(|(region, error)| Error::Load { region, reason: error.to_string() })?;
@@ -143,6 +149,7 @@ pub(crate) fn directory_changed(shared: &Arc<Shared>, directory: Directory) {
 
 /// Starts the regions that are to have a replica here and have none.
 pub(crate) fn begin_known(shared: &Arc<Shared>, directory: &Directory) {
+    let _beginning = shared.sharding.beginning.lock();
     if let Err((region, error)) = crate::sharded::leave_forgotten(shared, directory) {
         return shared.fail_disk(&format!("region {region} could not be looked up"), &error);
     }
@@ -178,7 +185,7 @@ fn own_peer(shared: &Shared, record: &RegionRecord, machine: &Machine) -> Option
     own.or_else(|| record.peer_on(shared.node()))
 }
 
-fn peer_in(conf: &ConfState, node: NodeId) -> Option<PeerId> {
+pub(crate) fn peer_in(conf: &ConfState, node: NodeId) -> Option<PeerId> {
     let mut known = conf.voters.iter().chain(&conf.learners).chain(&conf.voters_outgoing);
     known.find(|peer| peer.node() == node).copied()
 }

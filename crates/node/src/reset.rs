@@ -75,8 +75,9 @@ impl Reset {
     pub fn carry_out(mut self, rng: &dyn Rng) -> Result<ClusterId, Error> {
         let cluster = ClusterId(u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64()) | 1);
         Identity::begin_reset(self.disk.as_ref(), &self.dir)?;
+        carry::begin_logs(self.log.as_mut(), &self.survey)?;
         carry::state(self.engine.as_ref(), &self.survey, cluster)?;
-        carry::logs(self.log.as_mut(), &self.survey)?;
+        carry::end_logs(self.log.as_mut(), &self.survey)?;
         Identity::end_reset(self.disk.as_ref(), &self.dir, cluster)?;
         Ok(cluster)
     }

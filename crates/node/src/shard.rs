@@ -90,9 +90,10 @@ pub(crate) struct Shard {
     pub(crate) machine: Arc<RwLock<Machine>>,
     pub(crate) leases: Mutex<LeaseClock>,
     /// Where the region is a registry.
-    pub(crate) registry: Option<registry::Share>,
+    /// Boxed, as the next: most of many regions have neither.
+    pub(crate) registry: Option<Box<registry::Share>>,
     /// Waits for the message that announces it; then it is the sender's.
-    pub(crate) exported: Mutex<Option<ExportedState>>,
+    pub(crate) exported: Mutex<Option<Box<ExportedState>>>,
     group: RwLock<Arc<Group>>,
     leadership: watch::Sender<Leadership>,
     applied: AtomicU64,
@@ -139,7 +140,7 @@ impl Shard {
     ) -> Self {
         let is_sharded = kind.as_deref() == Some(sharded::MACHINE);
         let custom = kind.filter(|kind| kind != MACHINE && !is_sharded);
-        let registry = machine.registry().map(|_| registry::Share::new(settings));
+        let registry = machine.registry().map(|_| Box::new(registry::Share::new(settings)));
         let applied = machine.applied().index.get();
         let revisions = (machine.revision(), machine.compacted());
         let scavenged = watch::Sender::new(machine.scavenged());
@@ -235,7 +236,7 @@ impl Shard {
     /// What the node keeps beside its copy of a registry.
     pub(crate) fn registry(&self) -> Result<&registry::Share, Fault> {
         let unsupported = || Fault::new(Code::Unsupported, "this keyspace is no registry");
-        self.registry.as_ref().ok_or_else(unsupported)
+        self.registry.as_deref().ok_or_else(unsupported)
     }
 
     /// The name of the kind of machine that carries out the region's commands, if it is not that of

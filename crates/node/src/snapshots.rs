@@ -27,7 +27,8 @@ pub(crate) fn directory(shared: &Shared) -> PathBuf {
     shared.config.data_dir.join("snapshots")
 }
 
-fn file_name(region: RegionId, index: Index) -> String {
+/// The name of the snapshot that a region's log goes on after.
+pub(crate) fn file_name(region: RegionId, index: Index) -> String {
     format!("region-{region}-{index}.snapshot")
 }
 
@@ -52,7 +53,7 @@ pub(crate) fn export(shared: &Arc<Shared>, region: RegionId) {
     let view = shared.engine.snapshot();
     drop(machine);
     let at = shared.clock.now();
-    *shard.exported.lock() = Some(ExportedState { meta: meta.clone(), view, at });
+    *shard.exported.lock() = Some(Box::new(ExportedState { meta: meta.clone(), view, at }));
     shared.poller(region).push(ToPoller::SnapshotReady(region, meta));
 }
 

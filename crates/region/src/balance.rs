@@ -76,6 +76,9 @@ impl Board<'_> {
             for from in std::mem::take(&mut ring) {
                 let regions = self.leads.get(&from).into_iter().flatten().rev();
                 for region in regions.filter(|region| !moved.contains(region)) {
+                    if came.len() + 1 >= self.leads.len() {
+                        break;
+                    }
                     for to in self.homes.get(region).into_iter().flatten() {
                         if *to == giver || came.contains_key(to) || !self.leads.contains_key(to) {
                             continue;

@@ -62,12 +62,6 @@ impl Ground {
         self.begun.insert(region)
     }
 
-    /// Whether somebody began the region, or has it leave.
-    #[must_use]
-    pub fn is_begun(&self, region: RegionId) -> bool {
-        self.begun.contains(&region)
-    }
-
     /// Nothing of a region is on this node any more, nor will be but what is begun anew.
     pub fn end(&mut self, region: RegionId) {
         self.give_up(region);

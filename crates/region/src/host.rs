@@ -288,8 +288,8 @@ impl<P, R> Host<P, R> {
 
     /// The state machine applied everything up to `index`.
     pub fn applied(&mut self, region: RegionId, index: Index) {
-        self.guarded(region, |peer, _, _| {
-            peer.applied(index);
+        self.guarded(region, |peer, around, _| {
+            peer.applied(index, around.ticks);
             Ok(())
         });
     }

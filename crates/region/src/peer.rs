@@ -15,7 +15,7 @@ pub(crate) use self::sleep::Around;
 use self::sleep::Rest;
 use crate::membership::{Step, heir_on, is_same, is_settled, next_step};
 use crate::reads::ReadQueue;
-use crate::{Forfeit, LogWrite, Output};
+use crate::{Forfeit, HostLimits, LogWrite, Output};
 
 /// What a replica needs to start.
 pub struct PeerStart {
@@ -58,6 +58,8 @@ pub struct Peer<P, R> {
     /// Bytes of entries handed out and not reported applied, and where each batch of them ends.
     unapplied_bytes: usize,
     handed: VecDeque<(Index, usize)>,
+    /// The tick in which something was applied last, or handed out while nothing was to be.
+    moved_on: u64,
     told_commit: Index,
     role: Role,
     leader: Option<PeerId>,
@@ -88,6 +90,7 @@ impl<P, R> Peer<P, R> {
             committed: applied,
             unapplied_bytes: 0,
             handed: VecDeque::new(),
+            moved_on: ticks,
             told_commit: applied,
             role: Role::Follower,
             leader: None,
@@ -126,6 +129,11 @@ impl<P, R> Peer<P, R> {
         self.replica.tick_with(beat && !self.rest.is_asking());
         self.ticks_without_leader =
             if self.leader.is_some() { 0 } else { self.ticks_without_leader + 1 };
+        if !self.fresh.is_empty() && self.room(around.limits) == 0 && self.is_stuck(around.ticks) {
+            // In no log yet: whoever is refused may ask again.
+            let waiting = self.fresh.drain(..).map(|(_, waiting)| waiting);
+            out.failed_proposals.extend(waiting.map(|it| (it, Code::TooManyRequests)));
+        }
         if self.ticks_without_leader >= around.limits.read_patience_ticks {
             let given_up = self.reads.drain();
             out.failed_reads.extend(given_up.into_iter().map(|read| (read, Code::NoLeader)));
@@ -178,6 +186,7 @@ impl<P, R> Peer<P, R> {
         if self.unapplied() > limits.unapplied_entries
             || self.unapplied_bytes > limits.unapplied_bytes
             || self.proposals.len() + self.fresh.len() >= limits.proposals_per_region
+            || self.room(limits) == 0 && self.is_stuck(around.ticks)
         {
             return Err((waiting, Code::TooManyRequests));
         }
@@ -188,16 +197,33 @@ impl<P, R> Peer<P, R> {
         Ok(())
     }
 
-    /// Puts what was taken into the log, unless enough is on its way.
-    fn propose_fresh(&mut self, out: &mut Output<P, R>) {
+    /// Puts what was taken into the log, unless enough is on its way or waits to be applied: where the applier
+    /// sets the pace, a burst waits here, in numbers that are bounded, and is not refused.
+    fn propose_fresh(&mut self, limits: &HostLimits, out: &mut Output<P, R>) {
         if self.fresh.is_empty() {
             return;
         }
         let committed = self.replica.commit_index();
         while self.rounds.pop_front_if(|last| *last <= committed).is_some() {}
-        if self.rounds.len() < ROUNDS || !self.replica.is_leader() {
+        if !self.replica.is_leader() {
             self.propose_all(out);
+        } else if self.rounds.len() < ROUNDS {
+            let room = self.room(limits).min(self.fresh.len());
+            let later = self.fresh.split_off(room);
+            self.propose_all(out);
+            self.fresh = later;
         }
+    }
+
+    /// So many commands more may be on their way to the machine.
+    fn room(&self, limits: &HostLimits) -> usize {
+        let ahead = self.proposals.len() as u64 + self.unapplied();
+        usize::try_from(limits.unapplied_entries.saturating_sub(ahead)).unwrap_or(usize::MAX)
+    }
+
+    /// Whether something is to be applied, and was not for an election timeout: nobody waits for room then.
+    fn is_stuck(&self, ticks: u64) -> bool {
+        self.unapplied() > 0 && ticks - self.moved_on >= self.rest.election_ticks
     }
 
     /// Puts what was taken into the log, as few messages as it fits into.
@@ -258,7 +284,7 @@ impl<P, R> Peer<P, R> {
         self.replica.persisted(number);
     }
 
-    pub(crate) fn applied(&mut self, index: Index) {
+    pub(crate) fn applied(&mut self, index: Index, ticks: u64) {
         assert!(
             index <= self.committed,
             "region {}: applied {index} was never handed out (handed out up to {})",
@@ -266,6 +292,7 @@ impl<P, R> Peer<P, R> {
             self.committed
         );
         self.applied = self.applied.max(index);
+        self.moved_on = ticks;
         while let Some((_, bytes)) = self.handed.front().filter(|(last, _)| *last <= self.applied) {
             self.unapplied_bytes -= bytes;
             self.handed.pop_front();

@@ -54,6 +54,7 @@ counts! {
         conf_changes: "changes of peers proposed",
         regions_left: "regions gone from a node",
         farewells_again: "of these at a start",
+        strangers: "regions split off where their parent was to go",
         logs_forgotten: "logs of replicas gone while the node was down",
     }
     "consensus" {

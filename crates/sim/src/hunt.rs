@@ -35,12 +35,12 @@ enum Output {
     Json,
 }
 
-fn scenario(name: &str) -> Result<Scenario, String> {
+pub(crate) fn scenario(name: &str) -> Result<Scenario, String> {
     let known = Scenario::ALL.map(Scenario::name).join(", ");
     Scenario::named(name).ok_or_else(|| format!("one of {known}"))
 }
 
-fn mutant(name: &str) -> Result<sim::Mutant, String> {
+pub(crate) fn mutant(name: &str) -> Result<sim::Mutant, String> {
     sim::Mutant::named(name).ok_or_else(|| "see `sim mutants`".to_owned())
 }
 
@@ -80,7 +80,8 @@ pub(crate) fn hunt(options: &Options) -> anyhow::Result<()> {
     let chosen = |seed| options.scenario.unwrap_or_else(|| Scenario::of_seed(seed));
     let fresh = (options.first_seed..last).map(|seed| (seed, chosen(seed)));
     for (seed, scenario) in plans.into_iter().chain(fresh) {
-        let plan = Plan { seed, scenario, mutant: options.mutant, trace: options.trace };
+        let plan =
+            Plan { mutant: options.mutant, trace: options.trace, ..Plan::of(seed, scenario) };
         let report = run(plan);
         tally.take(&report);
         show(options, plan, &report);

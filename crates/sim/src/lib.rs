@@ -4,6 +4,7 @@
 
 mod client;
 mod counts;
+mod cut;
 #[allow(
     dead_code,
     clippy::unwrap_used,
@@ -39,7 +40,9 @@ mod queue;
 )]
 mod registry;
 mod scenario;
+mod shrink;
 mod sky;
+mod stand;
 mod trace;
 mod transfer;
 mod waiter;
@@ -56,7 +59,9 @@ mod watcher;
 mod world;
 
 pub use counts::Counts;
+pub use cut::{Cut, SWARMS_FROM};
 pub use mutant::Mutant;
 pub use scenario::Scenario;
+pub use shrink::{Small, shrink};
 pub use sky::Failure;
 pub use world::{Plan, Report, run};

@@ -1,8 +1,11 @@
-//! `sim run` hunts; `sim mutants` shows that the hunter sees.
+//! `sim run` hunts; `sim mutants` shows that the hunter sees; `sim shrink` makes what it found small, and `sim replay`
+//! shows it.
 #![allow(clippy::print_stdout, reason = "a program speaks")]
 
 mod hunt;
 mod mutants;
+mod replay;
+mod shrinking;
 
 use std::process::ExitCode;
 
@@ -21,6 +24,10 @@ enum Command {
     Run(hunt::Options),
     /// Breaks a rule on purpose and looks whether it is noticed.
     Mutants(mutants::Options),
+    /// Runs a seed up to a moment and shows how every node stands.
+    Replay(replay::OneRun),
+    /// Looks for the fewest faults with which a seed still fails.
+    Shrink(shrinking::Options),
 }
 
 fn main() -> ExitCode {
@@ -29,6 +36,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(options) => hunt::hunt(&options),
         Command::Mutants(options) => mutants::hunt(&options),
+        Command::Replay(options) => replay::replay(&options),
+        Command::Shrink(options) => shrinking::tell(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -40,6 +40,8 @@ pub enum Mutant {
     LeaveUnnoted,
     /// That a region is gone from a node is not durable when it comes back.
     FarewellLasts,
+    /// A region that is split off where its parent's replica is to go leaves what it would have.
+    KeepStrangers,
     /// The keys of a region that leaves a node are free before they are gone.
     FreeBeforeGone,
     /// A replica that comes to a node has the number of the one that left.
@@ -87,7 +89,7 @@ pub enum Mutant {
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 36] = [
+const OWN: [(&str, Mutant); 37] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
@@ -102,6 +104,7 @@ const OWN: [(&str, Mutant); 36] = [
     ("ground_unchecked", Mutant::GroundUnchecked),
     ("leave_unnoted", Mutant::LeaveUnnoted),
     ("farewell_lasts", Mutant::FarewellLasts),
+    ("keep_strangers", Mutant::KeepStrangers),
     ("free_before_gone", Mutant::FreeBeforeGone),
     ("reuse_replicas", Mutant::ReuseReplicas),
     ("move_while_planned", Mutant::MoveWhilePlanned),
@@ -146,6 +149,7 @@ impl Mutant {
             self,
             Self::LeaveUnnoted
                 | Self::FarewellLasts
+                | Self::KeepStrangers
                 | Self::FreeBeforeGone
                 | Self::ReuseReplicas
                 | Self::MoveWhilePlanned

@@ -81,7 +81,7 @@ pub(crate) fn hunt(options: &Options) -> anyhow::Result<()> {
         let seeds = if excuse.is_some() { options.seeds.min(60) } else { options.seeds };
         let found = (1..=seeds).find_map(|seed| {
             let scenario = mutant.world().unwrap_or(Scenario::of_seed(seed));
-            let plan = Plan { seed, scenario, mutant: Some(mutant), trace: false };
+            let plan = Plan { mutant: Some(mutant), ..Plan::of(seed, scenario) };
             examine(plan).map(|oracle| (seed, scenario, oracle))
         });
         let seconds = began.elapsed().as_secs_f64();

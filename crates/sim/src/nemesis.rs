@@ -19,6 +19,32 @@ pub(crate) enum Fault {
     Noise,
 }
 
+/// Kinds of faults there are.
+pub(crate) const KINDS: u32 = 16;
+
+/// Which kind a draw of a hundred is, and its name.
+fn kind(drawn: u64) -> (u32, &'static str) {
+    match drawn {
+        0..30 => (0, "partition"),
+        30..32 => (1, "clock jump"),
+        32..44 => (2, "noise"),
+        44..56 => (3, "kill"),
+        56..66 => (4, "power cut"),
+        66..74 => (5, "power cut at a write"),
+        74..77 => (6, "all at once"),
+        77..79 => (7, "full disk"),
+        79..84 => (8, "slow disk"),
+        84..88 => (9, "slow applier"),
+        88..90 => (10, "failed sync"),
+        90 => (11, "leader severed"),
+        91..93 => (12, "pause"),
+        93 => (13, "nap"),
+        94 => (14, "deaf follower"),
+        95..97 => (15, "kill again and again"),
+        _ => (KINDS, "handover"),
+    }
+}
+
 /// Draws the next fault, and sets the alarm for the one after it.
 pub(crate) fn strike(sky: &mut Sky, nodes: &mut [Node]) {
     if sky.calm {
@@ -28,23 +54,31 @@ pub(crate) fn strike(sky: &mut Sky, nodes: &mut [Node]) {
     let next = sky.between(next / 10, next);
     sky.after(next, Event::Nemesis);
     let at = usize::try_from(sky.random.below(sky.settings.nodes)).unwrap_or(0);
-    match sky.random.below(100) {
-        0..30 => part(sky),
-        30..32 => jump_clock(sky, &mut nodes[at]),
-        32..44 => noise(sky),
-        44..56 => crash(sky, &mut nodes[at], Crash::Kill),
-        56..66 => crash(sky, &mut nodes[at], Crash::Power),
-        66..74 => cut_power_soon(sky, &mut nodes[at]),
-        74..77 => crash_all(sky, nodes),
-        77..79 => fill_disk(sky, &mut nodes[at]),
-        79..84 => slow_disk(sky, &mut nodes[at]),
-        84..88 => slow_applier(sky, &mut nodes[at]),
-        88..90 => fail_sync(sky, &mut nodes[at]),
-        90 => sever(sky, nodes),
-        91..93 => pause(sky, &mut nodes[at]),
-        93 => nap(sky, nodes),
-        94 => deafen(sky, nodes),
-        95..97 => bounce(sky, &mut nodes[at], 3 + at as u64),
+    let (kind, name) = kind(sky.random.below(100));
+    let number = sky.faults;
+    sky.faults += 1;
+    // Handovers are what an operator does, and are in every world.
+    if sky.cut.leaves_out(number) || kind < KINDS && sky.swarm & 1 << kind == 0 {
+        return;
+    }
+    sky.note(NodeId(0), name, [u64::from(number), 0, 0, 0]);
+    match kind {
+        0 => part(sky),
+        1 => jump_clock(sky, &mut nodes[at]),
+        2 => noise(sky),
+        3 => crash(sky, &mut nodes[at], Crash::Kill),
+        4 => crash(sky, &mut nodes[at], Crash::Power),
+        5 => cut_power_soon(sky, &mut nodes[at]),
+        6 => crash_all(sky, nodes),
+        7 => fill_disk(sky, &mut nodes[at]),
+        8 => slow_disk(sky, &mut nodes[at]),
+        9 => slow_applier(sky, &mut nodes[at]),
+        10 => fail_sync(sky, &mut nodes[at]),
+        11 => sever(sky, nodes),
+        12 => pause(sky, &mut nodes[at]),
+        13 => nap(sky, nodes),
+        14 => deafen(sky, nodes),
+        15 => bounce(sky, &mut nodes[at], 3 + at as u64),
         _ => transfer(sky, nodes),
     }
 }

@@ -33,6 +33,11 @@ impl Network {
         self.cut.get(&(from, to)).is_some_and(|count| *count > 0)
     }
 
+    /// The directions that nothing passes.
+    pub(crate) fn cuts(&self) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
+        self.cut.iter().filter(|(_, count)| **count > 0).map(|(link, _)| *link)
+    }
+
     pub(crate) fn mend_all(&mut self) {
         *self = Self::default();
     }

@@ -3,6 +3,7 @@
 use types::{NodeId, RegionId, Term};
 
 use crate::counts::Counts;
+use crate::cut::Cut;
 use crate::disk::Random;
 use crate::event::{Answer, Event, Packet};
 use crate::mutant::Mutant;
@@ -12,6 +13,7 @@ use crate::queue::Queue;
 use crate::scenario::Settings;
 use crate::trace::{Line, Trace};
 use crate::transfer::Transfers;
+use crate::world::Plan;
 
 /// What an oracle found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,6 +38,11 @@ pub(crate) struct Sky {
     pub(crate) trace: Trace,
     pub(crate) counts: Counts,
     pub(crate) failure: Option<Failure>,
+    pub(crate) cut: Cut,
+    /// The kinds of faults there are.
+    pub(crate) swarm: u64,
+    /// Faults drawn so far.
+    pub(crate) faults: u32,
     /// Faults have stopped.
     pub(crate) calm: bool,
     /// Until when clients only read.
@@ -47,25 +54,23 @@ pub(crate) struct Sky {
 }
 
 impl Sky {
-    pub(crate) fn new(
-        random: Random,
-        settings: Settings,
-        mutant: Option<Mutant>,
-        trace: Trace,
-    ) -> Self {
+    pub(crate) fn new(random: Random, settings: Settings, plan: &Plan, trace: Trace) -> Self {
         Self {
             now: 0,
             queue: Queue::default(),
             sequence: 0,
             random,
             settings,
-            mutant,
+            mutant: plan.mutant,
             network: Network::default(),
             transfers: Transfers::default(),
             oracles: Oracles::default(),
             trace,
             counts: Counts::default(),
             failure: None,
+            cut: plan.cut,
+            swarm: crate::cut::swarm(plan.seed, crate::nemesis::KINDS),
+            faults: 0,
             calm: false,
             quiet_until: 0,
             led_since: 0,

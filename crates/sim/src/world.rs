@@ -4,6 +4,7 @@ use types::{KeyRange, NodeId, RegionId};
 
 use crate::client::{Client, Job};
 use crate::counts::Counts;
+use crate::cut::Cut;
 use crate::disk::Random;
 use crate::event::Event;
 use crate::mutant::Mutant;
@@ -13,7 +14,7 @@ use crate::sky::{Failure, Sky};
 use crate::trace::{Trace, mix};
 use crate::waiter::Waiter;
 use crate::watcher::Watcher;
-use crate::{ending, membership, nemesis, transfer};
+use crate::{ending, membership, nemesis, stand, transfer};
 
 /// What to run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +27,16 @@ pub struct Plan {
     pub mutant: Option<Mutant>,
     /// Whether every line of the trace is kept.
     pub trace: bool,
+    /// What is left out of it.
+    pub cut: Cut,
+}
+
+impl Plan {
+    /// A seed with all it has.
+    #[must_use]
+    pub fn of(seed: u64, scenario: Scenario) -> Self {
+        Self { seed, scenario, mutant: None, trace: false, cut: Cut::default() }
+    }
 }
 
 /// How a run went.
@@ -43,6 +54,10 @@ pub struct Report {
     pub counts: Counts,
     /// Simulated time.
     pub micros: u64,
+    /// Faults that were drawn, those that were left out included.
+    pub faults: u32,
+    /// How everything stands, where the run was ended by [`Cut::stop_micros`].
+    pub stands: Vec<String>,
 }
 
 /// Events after which a run counts as stuck.
@@ -66,7 +81,7 @@ pub fn run(plan: Plan) -> Report {
     let trace = Trace::new(plan.trace);
     let mut random = Random::new(mix(plan.seed, name));
     let settings = plan.scenario.settings(&mut random);
-    let mut sky = Sky::new(random, settings, plan.mutant, trace);
+    let mut sky = Sky::new(random, settings, &plan, trace);
     let mut world = World::new(&mut sky);
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         while sky.failure.is_none()
@@ -74,6 +89,9 @@ pub fn run(plan: Plan) -> Report {
             && let Some(event) = sky.next()
         {
             sky.counts.events += 1;
+            if plan.cut.is_over(sky.now) {
+                return;
+            }
             if world.happen(&mut sky, event) {
                 return;
             }
@@ -85,11 +103,14 @@ pub fn run(plan: Plan) -> Report {
         sky.fail("no panic", words(panic.as_ref()));
     }
     let lines = if plan.trace { sky.trace.take_all() } else { sky.trace.tail() };
+    let stands = plan.cut.stop_micros.map(|_| stand::of(&sky, &world.nodes)).unwrap_or_default();
     Report {
+        stands,
         trace_hash: sky.trace.hash(),
         trace_lines: sky.trace.lines(),
         lines,
         failure: sky.failure,
+        faults: sky.faults,
         counts: sky.counts,
         micros: sky.now,
     }
@@ -128,7 +149,7 @@ impl World {
             }
         }
         sky.after(600_000, Event::Nemesis);
-        let storm = sky.settings.storm_micros;
+        let storm = sky.cut.storm(sky.settings.storm_micros);
         sky.after(storm, Event::Calm);
         world
     }

@@ -15,8 +15,8 @@ use crate::response::{KeyValue, Position};
 use crate::sharded::{self, Shape};
 
 /// How far the change of the peers counts on at once when they are no longer those the log tells of: more
-/// than what can still be told of them.
-const NEW_PEERS: u64 = 1 << 32;
+/// than what can still be told of them, and little of the 32 bits that replicas are numbered with by it.
+const NEW_PEERS: u64 = 1 << 20;
 
 /// Where the log of a region begins that was not born in this cluster: after position 1.
 const FIRST: (Index, Term) = (Index(1), Term(1));

@@ -333,6 +333,7 @@ impl Replica {
         let _ = self.run(|replica| {
             replica.raw.mut_store().evict(0);
             replica.raw.raft.maybe_free_inflight_buffers();
+            replica.raw.raft.raft_log.unstable.entries.shrink_to_fit();
             Ok(())
         });
     }

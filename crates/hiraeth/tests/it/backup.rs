@@ -118,7 +118,8 @@ async fn what_was_acknowledged_before_a_backup_is_there_after_all_was_lost() {
     let client = Client::connect(three.endpoints(), Options::default()).await.unwrap();
     client.create_keyspace("plain").await.unwrap();
     let split_at = vec!["m".into(), "t".into()];
-    client.create_sharded_keyspace("wide", split_at, None).await.unwrap();
+    // One replica of each: no node has all of it, and what is missing on one is asked of the others.
+    client.create_sharded_keyspace("wide", split_at, Some(1)).await.unwrap();
     let lease = client.grant_lease(3_000, 77).await.unwrap().id;
     client.put(Put::new("with a lease", "1").lease(lease)).await.unwrap();
     for number in 0..5 {

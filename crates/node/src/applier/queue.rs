@@ -110,8 +110,8 @@ impl State {
         let Some(queue) = self.regions.get_mut(&region) else { return };
         queue.placed = !queue.tasks.is_empty();
         match queue.tasks.front() {
-            None if queue.tasks.capacity() > 64 => queue.tasks = VecDeque::new(),
-            None => {}
+            // Most of many regions have nothing to do, and room for it would be a tenth of what they take up.
+            None => queue.tasks = VecDeque::new(),
             // A snapshot takes as long as it is large.
             Some(ToApplier::Install(_)) => self.slow.push_back(region),
             Some(_) if queue.foreign || queue.pace.is_slow() => self.slow.push_back(region),

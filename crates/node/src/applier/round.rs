@@ -250,18 +250,9 @@ fn apply_entry(
 
 /// The child's first state goes into the same batch as the change of its parent.
 fn split_off(shared: &Shared, region: &mut Touched, split: Box<Split>, batch: &mut Batch) {
-    let mut machine = region.machine.take_child();
-    // One that began with nothing stays as it is, in this life or in one before: who knows what it
-    // promised.
-    if shared.wal.region(split.child).is_some()
-        || !shared.sharding.ground.write().begin(split.child)
-    {
-        machine = None;
-    }
-    if let Some(machine) = &mut machine {
-        machine.finish(batch);
-    }
-    region.born.push((split, machine));
+    let machine = region.machine.take_child();
+    let child = sharded::finish_child(shared, split.child, machine, batch);
+    region.born.push((split, child));
 }
 
 fn is_astray(outcome: &Outcome) -> bool {

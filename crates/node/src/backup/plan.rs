@@ -48,19 +48,20 @@ impl Plan {
             nodes,
             shares: BTreeMap::new(),
         };
-        plan.spread(contents, old);
+        plan.spread(contents, old)?;
         Ok(plan)
     }
 
     /// Gives each share a region, on the nodes that have the fewest.
-    fn spread(&mut self, contents: &Contents, old: &Directory) {
+    fn spread(&mut self, contents: &Contents, old: &Directory) -> Result<(), Error> {
         let mut last = old.regions.keys().map(|region| region.get()).max().unwrap_or(0);
         let mut counts: BTreeMap<NodeId, u64> =
             self.nodes.iter().map(|node| (node.id, 0)).collect();
         for keyspace in contents.keyspaces.iter().filter(|it| it.region.is_none()) {
             let replicas = old.keyspaces.get(&keyspace.id).map_or(0, |it| it.replicas);
             for range in &keyspace.shares {
-                last += 1;
+                let next = last.checked_add(1);
+                last = next.ok_or_else(|| Error::Contents("regions with numbers".to_owned()))?;
                 let home = home(&mut counts, replicas);
                 let placed = if replicas == 0 { BTreeSet::new() } else { home.clone() };
                 let record = RegionRecord::born(RegionId(last), keyspace.id, home);
@@ -68,6 +69,7 @@ impl Plan {
                 self.shares.insert((keyspace.id, range.start.clone()), record);
             }
         }
+        Ok(())
     }
 
     /// Makes the old directory the new cluster's.

@@ -75,10 +75,10 @@ pub fn restore<R: Read>(
         crate::identity::Error::NotInitial { name: target.name.clone(), members }
     })?;
     let dir = &target.data_dir;
-    if let Some(found) = crate::identity::occupant(disk.as_ref(), dir)? {
-        return Err(Error::Occupied { dir: dir.clone(), found });
-    }
+    must_be_free(disk.as_ref(), dir)?;
     let _lock = DirectoryLock::acquire(dir)?;
+    // Another one may have been as far as this one.
+    must_be_free(disk.as_ref(), dir)?;
     let made = fill(disk, rng, target, (&contents, &plan, own), open()?).and_then(|()| {
         // Last: without it no node starts with the directory.
         Identity::restored(disk.as_ref(), dir, &target.initial, own, plan.cluster, rng)?;
@@ -91,6 +91,13 @@ pub fn restore<R: Read>(
         return Err(error);
     }
     Ok(Restored { cluster: plan.cluster, node: own, contents })
+}
+
+fn must_be_free(disk: &dyn Disk, dir: &std::path::Path) -> Result<(), Error> {
+    match crate::identity::occupant(disk, dir)? {
+        Some(found) => Err(Error::Occupied { dir: dir.to_owned(), found }),
+        None => Ok(()),
+    }
 }
 
 fn fill(

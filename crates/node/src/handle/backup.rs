@@ -67,6 +67,12 @@ impl Handle {
         let detail = format!("{FROZEN} hashes, snapshots or backups are being made already");
         let permit = permit.map_err(|_| Fault::new(Code::TooManyRequests, detail))?;
         let permit = permit.map_err(|_| Code::ShuttingDown)?;
+        if matches!(of, BackupOf::Cluster)
+            && let Some(meta) = self.shared.shard(RegionId::META)
+        {
+            // All keyspaces that were acknowledged are known here after this, and their regions looked for.
+            self.confirm(&meta).await?;
+        }
         let shards = self.shared.shards();
         let wanted: Vec<_> = shards.values().filter(|shard| wants(&of, shard)).cloned().collect();
         if let BackupOf::Keyspace(keyspace) = of
@@ -149,6 +155,11 @@ fn plan(
     let ordered = directory.keyspaces.values().filter(|keyspace| !keyspace.is_sharded());
     for keyspace in ordered.filter(|keyspace| whole(of, keyspace.id)) {
         let region = keyspace.region;
+        if shards.iter().all(|shard| shard.record.id != region) {
+            // The view has it, but whether it has all that was acknowledged there was not asked.
+            let detail = format!("the keyspace {:?} was just made: ask again", keyspace.name);
+            return Err(Fault::new(Code::TooManyRequests, detail));
+        }
         let progress = progress(shared.node(), &directory, keyspace, view.as_ref())?;
         let section = KeyspaceSection {
             keyspace: keyspace.id.get(),

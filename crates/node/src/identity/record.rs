@@ -79,7 +79,8 @@ impl Identity {
             name: name.unwrap_or_default(),
             node,
             identity: draw(rng),
-            bootstrap: initial.hash(),
+            // Not that of a node which begins with nothing beside them: the two would form another one.
+            bootstrap: initial.hash() ^ cluster.0,
             cluster: Some(cluster),
             members: Vec::new(),
             removed: false,

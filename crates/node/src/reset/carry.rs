@@ -1,4 +1,6 @@
-//! Writing it down: the state first, then the logs. Until both are done the node does not start.
+//! Writing it down: the logs that begin anew, then the state, then the ends of the other logs. Until all is
+//! done the node does not start, and doing it again from any point comes to the same: a region counts as one
+//! that is here from when its state is, and then its log has begun.
 
 use std::collections::BTreeMap;
 
@@ -52,15 +54,21 @@ fn one(engine: &dyn Engine, left: &RegionLeft, batch: &mut Batch) -> Result<Epoc
     Ok(Epoch { version: 1, conf_ver: 1 })
 }
 
-/// Takes changes of the peers out of what is still to be applied, and begins the logs of what begins anew.
-pub(super) fn logs(log: &mut dyn Log, survey: &Survey) -> Result<(), Error> {
+/// Begins the logs of what begins anew.
+pub(super) fn begin_logs(log: &mut dyn Log, survey: &Survey) -> Result<(), Error> {
     let reader = log.reader();
-    for left in &survey.regions {
-        let write = match left.is_here {
-            true => without_changes(reader.as_ref(), left)?,
-            false => Some(beginning(reader.as_ref(), left)),
-        };
-        if let Some(write) = write {
+    for left in survey.regions.iter().filter(|left| !left.is_here) {
+        log.append(&[beginning(reader.as_ref(), left)])?;
+        log.sync()?;
+    }
+    Ok(())
+}
+
+/// Takes changes of the peers out of what is still to be applied.
+pub(super) fn end_logs(log: &mut dyn Log, survey: &Survey) -> Result<(), Error> {
+    let reader = log.reader();
+    for left in survey.regions.iter().filter(|left| left.is_here) {
+        if let Some(write) = without_changes(reader.as_ref(), left)? {
             log.append(&[write])?;
             log.sync()?;
         }

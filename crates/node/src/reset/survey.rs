@@ -16,6 +16,10 @@ use types::{ClusterId, Index, KeyRange, KeyspaceId, NodeId, PeerId, RegionId};
 use crate::Error;
 use crate::backup::uncovered;
 use crate::identity::Survivor;
+use crate::snapshots;
+
+/// More regions than the end of a log can still tell of.
+const STILL_TOLD: u64 = 1 << 20;
 
 /// What a node has, and what only others had.
 #[derive(Clone, Debug)]
@@ -72,8 +76,10 @@ pub(super) fn look(
     let wrong = |what: String| Error::Reset { dir: dir.to_owned(), what };
     let load =
         |error: state::LoadError| Error::Load { region: RegionId::META, reason: error.to_string() };
-    let pending = snapshot::pending_installs(engine)?;
-    if !pending.is_empty() || !farewell::pending(engine).map_err(load)?.is_empty() {
+    let is_pending = !snapshot::pending_installs(engine)?.is_empty()
+        || !farewell::pending(engine).map_err(load)?.is_empty()
+        || is_received(dir, engine, log)?;
+    if is_pending {
         return Err(wrong(
             "a snapshot was being put in place, or a region was leaving: start the node once, which ends \
              that without the others, stop it, and try again"
@@ -105,6 +111,22 @@ pub(super) fn look(
         others: others.map(|node| format!("{} ({})", node.name, node.id)).collect(),
         regions,
     })
+}
+
+/// Whether a log goes on after a snapshot that is there, and of which the state has nothing yet.
+fn is_received(dir: &Path, engine: &dyn Engine, log: &dyn LogReader) -> Result<bool, Error> {
+    for status in log.regions() {
+        let (region, index) = (status.region, Index(status.log.first.get().saturating_sub(1)));
+        if dir.join("snapshots").join(snapshots::file_name(region, index)).exists() {
+            let applied = Applied::stored(region, engine);
+            let applied =
+                applied.map_err(|error| Error::Load { region, reason: error.to_string() })?;
+            if applied.index < index {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 struct Looker<'a> {
@@ -144,10 +166,8 @@ impl Looker<'_> {
         let conf = &applied.conf_state;
         let known = conf.voters.iter().chain(&conf.learners).chain(&conf.voters_outgoing);
         let own = known.clone().find(|peer| peer.node() == self.own).copied();
-        let is_here = applied.index > Index(0) && own.is_some();
-        if !is_here && shape.is_some() {
-            return Ok(None);
-        }
+        // One that was about to leave has what others had from it, and they are lost.
+        let is_here = applied.index > Index(0) && (own.is_some() || shape.is_some());
         let peer = own.or_else(|| record?.peer_on(self.own));
         let log = self.log.region(region);
         let hard = log.and_then(|log| log.hard_state).unwrap_or_default();
@@ -174,10 +194,12 @@ fn name(directory: &Directory, id: KeyspaceId) -> String {
 /// Keys of sharded keyspaces that no replica here owns: regions that begin anew.
 fn lost_shares(directory: &Directory, own: NodeId, here: &[RegionLeft]) -> Vec<RegionLeft> {
     let known = directory.regions.keys().chain(here.iter().map(|left| &left.region));
-    let mut last = known.map(|region| region.get()).max().unwrap_or(0);
+    let last = known.map(|region| region.get()).max().unwrap_or(0);
     // Numbers that splits which are planned were given.
     let plans = directory.regions.values().filter_map(|it| it.sharding.as_ref()?.plan.as_ref());
-    last = plans.map(|plan| plan.child.get()).fold(last, u64::max);
+    let last = plans.map(|plan| plan.child.get()).fold(last, u64::max);
+    // Those that are given in what is still to be applied.
+    let mut last = last.saturating_add(STILL_TOLD);
     let mut lost = Vec::new();
     for keyspace in directory.keyspaces.values().filter(|keyspace| keyspace.is_sharded()) {
         let owned: Vec<KeyRange> = here

@@ -5,18 +5,55 @@ use std::sync::Arc;
 use region::Plot;
 use state::directory::RegionRecord;
 use state::response::Event;
-use state::sharded::{Shape, Split};
+use state::sharded::{Shape, Split, farewell};
 use state::{Applied, Machine};
-use types::{Code, Fault, KeyRange, RegionId};
+use types::{Batch, Code, Fault, KeyRange, RegionId};
 
 use crate::lifecycle;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
 use crate::shared::Shared;
 
-/// A split as the applier met it: what it was, and the new region's machine, if its records went into the
-/// batch.
-pub(crate) type Born = (Box<Split>, Option<Box<Machine>>);
+/// What becomes of a new region on this node.
+pub(crate) enum Child {
+    /// It begins here: its records went into the batch.
+    Begins(Box<Machine>),
+    /// It has no replica here, for its parent's was to go when it applied the split: what it would have had is
+    /// removed, as a note in the batch says.
+    Leaves(Shape),
+    /// It began with nothing, and is sent what it is by its leader.
+    Waits,
+}
+
+/// A split as the applier met it, and what becomes of the new region.
+pub(crate) type Born = (Box<Split>, Child);
+
+/// Puts into `batch` what this node has of a new region.
+pub(crate) fn finish(
+    shared: &Shared,
+    child: RegionId,
+    machine: Option<Box<Machine>>,
+    batch: &mut Batch,
+) -> Child {
+    // One that began with nothing stays as it is, in this life or in one before: who knows what it
+    // promised.
+    if shared.wal.region(child).is_some() || !shared.sharding.ground.write().begin(child) {
+        return Child::Waits;
+    }
+    match machine {
+        Some(machine)
+            if lifecycle::peer_in(&machine.applied().conf_state, shared.node()).is_none() =>
+        {
+            farewell::note(child, machine.shape(), batch);
+            machine.shape().cloned().map_or(Child::Waits, Child::Leaves)
+        }
+        Some(mut machine) => {
+            machine.finish(batch);
+            Child::Begins(machine)
+        }
+        None => Child::Waits,
+    }
+}
 
 /// A split is in the engine: the parent owns less from here on. The child begins once that is durable: if a
 /// power cut took its first state when it had voted or acknowledged something, only its parent's log could
@@ -34,8 +71,16 @@ pub(crate) fn publish(
         let (keyspace, range) = (shape.keyspace, shape.range);
         ground.hold(keyspace, Plot { region, version, range });
         // Nobody finds the child yet, but its ground is nobody else's.
-        for (split, _) in born.iter().filter(|(_, machine)| machine.is_some()) {
-            let is_free = ground.claim(split.child, keyspace, &split.range);
+        for (split, child) in &born {
+            let is_free = match child {
+                Child::Begins(_) => ground.claim(split.child, keyspace, &split.range),
+                Child::Leaves(shape) => {
+                    let (region, range) = (split.child, shape.range.clone());
+                    ground.hold(keyspace, Plot { region, version: 0, range });
+                    true
+                }
+                Child::Waits => true,
+            };
             assert!(is_free, "region {region}: {split:?} is not all of its own");
         }
     }
@@ -66,24 +111,31 @@ pub(crate) fn tell_watches(
     born: &[Born],
     events: &[Event],
 ) {
-    for (split, machine) in born {
+    for (split, child) in born {
         let revision = split.revision;
         let before = events.partition_point(|event| event.position.revision <= revision);
         shared.hub.publish(parent, revision, &events[..before]);
         let (start, end) = (shape.range.start.clone(), Some(split.range.start.clone()));
         let kept = KeyRange { start, end };
-        let child = machine.as_ref().map(|_| (split.child, split.range.clone()));
+        let begins = matches!(child, Child::Begins(_));
+        let child = begins.then(|| (split.child, split.range.clone()));
         shared.hub.split_share(parent, revision, kept, child);
     }
 }
 
 fn begin(shared: &Arc<Shared>, born: Vec<Born>, campaign: bool) {
-    for (split, machine) in born {
-        // One that began before, with nothing, is sent what it is by its leader.
-        let Some(machine) = machine else { continue };
+    for (split, child) in born {
         if shared.has_ended() {
             return;
         }
+        let machine = match child {
+            Child::Begins(machine) => machine,
+            Child::Leaves(shape) => {
+                super::farewell::remove_noted(shared, split.child, shape);
+                continue;
+            }
+            Child::Waits => continue,
+        };
         if let Err(error) = lifecycle::start_child(shared, &split, *machine, campaign) {
             let child = split.child;
             return shared.fail_disk(&format!("region {child} could not be started"), &error);

@@ -86,6 +86,13 @@ fn note(
     shared.engine.persist()
 }
 
+/// Removes a region, which is durably noted to leave.
+pub(super) fn remove_noted(shared: &Arc<Shared>, region: RegionId, shape: Shape) {
+    tracing::info!(%region, "the region was split off from one that leaves this node, and goes with it");
+    let own = Arc::clone(shared);
+    shared.runtime.spawn(async move { remove(&own, region, Some(shape)).await });
+}
+
 /// Removes what is left of a region for which that was noted.
 async fn remove(shared: &Arc<Shared>, region: RegionId, shape: Option<Shape>) {
     let (done, removed) = oneshot::channel();
@@ -175,14 +182,23 @@ pub(crate) fn leave_forgotten(
         let region = status.region;
         let record = directory.regions.get(&region).filter(|it| it.sharding.is_some());
         let Some(record) = record.filter(|_| shared.shard(region).is_none()) else { continue };
-        let is_begun = shared.sharding.ground.read().is_begun(region);
-        if is_begun || !record.is_other_than(shared.node(), status.log.first) {
+        // Nobody else begins it, and it does not leave, while it is looked at.
+        if !shared.sharding.ground.write().begin(region) {
             continue;
         }
-        let state = Applied::sharded(region, shared.engine.as_ref());
-        if state.map_err(|error| (region, error))?.is_none() {
+        // What it has may have come after the list was made.
+        let log = shared.wal.region(region);
+        let is_other = log.is_some_and(|log| record.is_other_than(shared.node(), log.first));
+        let is_forgotten = match is_other && shared.shard(region).is_none() {
+            true => Applied::sharded(region, shared.engine.as_ref()).map(|state| state.is_none()),
+            false => Ok(false),
+        };
+        if matches!(is_forgotten, Ok(true)) {
             tracing::info!(%region, "the log of a replica that left while this node was down goes");
             leave_unstarted(shared, region, None);
+        } else {
+            shared.sharding.ground.write().end(region);
+            is_forgotten.map_err(|error| (region, error))?;
         }
     }
     Ok(())

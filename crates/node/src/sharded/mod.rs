@@ -14,7 +14,9 @@ mod read;
 mod report;
 mod route;
 
-pub(crate) use birth::{Born, claim, hold, may_begin, publish, tell_watches};
+pub(crate) use birth::{
+    Born, claim, finish as finish_child, hold, may_begin, publish, tell_watches,
+};
 pub(crate) use drive::drive;
 pub(crate) use far::{answer_propose, answer_read};
 pub(crate) use farewell::{drive_out, finish_farewells, leave_forgotten, leave_unstarted};

@@ -2,9 +2,11 @@
 //! that lead them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use env::Moment;
+use region::Handover;
 use state::directory::{Directory, NodeRecord, Part, Phase};
 use types::{NodeId, RegionId};
 
@@ -24,19 +26,36 @@ pub(crate) struct Led {
 
 /// After how many reports that did not come a node's last one counts no longer.
 const MISSED: u32 = 4;
-/// Regions one node is told to hand over at once: each takes no writes for a moment.
+/// Regions one node is told to hand over at once, at least: each takes no writes for a moment.
 const AT_ONCE: usize = 8;
+/// Where there are many, so much of all of them at once.
+const SHARE_AT_ONCE: usize = 64;
 
 #[derive(Default)]
 pub(crate) struct Overview {
     reports: BTreeMap<NodeId, (Moment, Vec<Led>)>,
+    /// Goes up with every change of what is told.
+    version: u64,
+    /// Who is to lead what, and by what that was planned: with 10,000 regions it is dear, and mostly the same.
+    planned: Option<(By, Vec<Handover>)>,
+}
+
+/// What a plan follows from.
+struct By {
+    version: u64,
+    directory: Arc<Directory>,
+    nodes: BTreeSet<NodeId>,
 }
 
 impl Overview {
     /// A node told what it leads, or that this is as before; answers whether that is known.
     pub(super) fn hear(&mut self, from: NodeId, now: Moment, regions: Option<Vec<Led>>) -> bool {
         match regions {
-            Some(regions) => drop(self.reports.insert(from, (now, regions))),
+            Some(regions) => {
+                let is_same = self.reports.get(&from).is_some_and(|(_, last)| *last == regions);
+                self.version += u64::from(!is_same);
+                self.reports.insert(from, (now, regions));
+            }
             None => match self.reports.get_mut(&from) {
                 Some(report) => report.0 = now,
                 None => return false,
@@ -47,8 +66,7 @@ impl Overview {
 
     /// Each region that somebody leads, with who does. Of two that say so, who said it last.
     pub(crate) fn led(&mut self, now: Moment) -> BTreeMap<RegionId, (NodeId, Led)> {
-        let patience = REPORT * MISSED;
-        self.reports.retain(|_, (at, _)| now.since(*at) < patience);
+        self.version(now);
         let mut reports: Vec<_> = self.reports.iter().collect();
         reports.sort_by_key(|(_, (at, _))| *at);
         let all = reports
@@ -57,25 +75,61 @@ impl Overview {
         all.collect()
     }
 
+    /// The same for as long as [`Self::led`] is; but for who said last that it leads a region of which two
+    /// say so.
+    pub(super) fn version(&mut self, now: Moment) -> u64 {
+        let (known, patience) = (self.reports.len(), REPORT * MISSED);
+        self.reports.retain(|_, (at, _)| now.since(*at) < patience);
+        self.version += u64::from(self.reports.len() != known);
+        self.version
+    }
+
     /// Nothing that was heard in an earlier term of office counts.
     pub(super) fn forget(&mut self) {
         self.reports.clear();
+        self.version += 1;
     }
 }
 
 impl Sharding {
     /// What a node is to hand over, that reports to the leader of the meta region, which this node is.
     pub(super) fn handovers(&self, shared: &Shared, from: NodeId) -> Vec<(RegionId, NodeId)> {
-        let directory = shared.directory();
+        let (directory, now) = (shared.directory(), shared.clock.now());
         let nodes = may_lead(shared, &directory);
-        let led = self.overview.lock().led(shared.clock.now());
-        let led: BTreeMap<_, _> =
-            led.into_iter().map(|(region, (node, _))| (region, node)).collect();
-        let homes = led.keys().filter_map(|region| Some((*region, homes(&directory, *region)?)));
-        let plan = region::handovers(&led, &homes.collect(), &nodes, AT_ONCE * nodes.len().max(1));
-        let own = plan.into_iter().filter(|handover| handover.from == from);
-        own.map(|handover| (handover.region, handover.to)).take(AT_ONCE).collect()
+        let overview = &mut *self.overview.lock();
+        let by = By { version: overview.version(now), directory, nodes };
+        if overview.planned.as_ref().is_none_or(|(known, _)| !known.is_as(&by)) {
+            let plan = plan(&overview.led(now), &by);
+            overview.planned = Some((by, plan));
+        }
+        let plan = overview.planned.as_ref().map_or(&[][..], |(_, plan)| plan);
+        let own = plan.iter().filter(|handover| handover.from == from);
+        own.map(|handover| (handover.region, handover.to)).collect()
     }
+}
+
+impl By {
+    fn is_as(&self, other: &Self) -> bool {
+        self.version == other.version
+            && self.nodes == other.nodes
+            && Arc::ptr_eq(&self.directory, &other.directory)
+    }
+}
+
+/// As many for each node as may be at once.
+fn plan(led: &BTreeMap<RegionId, (NodeId, Led)>, by: &By) -> Vec<Handover> {
+    let led: BTreeMap<_, _> = led.iter().map(|(region, (node, _))| (*region, *node)).collect();
+    let homes = led.keys().filter_map(|region| Some((*region, homes(&by.directory, *region)?)));
+    let at_once = AT_ONCE.max(led.len() / SHARE_AT_ONCE);
+    let most = at_once * by.nodes.len().max(1);
+    let mut counts: BTreeMap<NodeId, usize> = BTreeMap::new();
+    let mut plan = region::handovers(&led, &homes.collect(), &by.nodes, most);
+    plan.retain(|handover| {
+        let count = counts.entry(handover.from).or_default();
+        *count += 1;
+        *count <= at_once
+    });
+    plan
 }
 
 /// The nodes a region's voters are on; none while they are to be others.

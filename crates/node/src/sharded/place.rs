@@ -26,6 +26,8 @@ const STEP: Duration = Duration::from_secs(5);
 /// Runs as long as the node.
 pub(crate) async fn place(shared: Arc<Shared>) {
     let mut office: Option<Term> = None;
+    // By what nothing was to be done.
+    let mut idle: Option<(u64, Arc<Directory>, BTreeMap<NodeId, NodeView>)> = None;
     loop {
         sleep(PLAN).await;
         let Some(meta) = shared.shard(RegionId::META) else { continue };
@@ -48,8 +50,20 @@ pub(crate) async fn place(shared: Arc<Shared>) {
             lost_after: shared.config.replace_after.as_secs().max(1),
             ..Limits::default()
         };
-        let view = view(&shared, &directory);
-        for step in placement::plan(&view, &limits) {
+        let nodes = directory.nodes.values().map(|node| (node.id, node_view(&shared, node)));
+        let nodes: BTreeMap<_, _> = nodes.collect();
+        let version = shared.sharding.overview.lock().version(shared.clock.now());
+        // The same view gives the same plan.
+        let is_idle = idle.as_ref().is_some_and(|(at, in_directory, of)| {
+            *at == version && Arc::ptr_eq(in_directory, &directory) && *of == nodes
+        });
+        if is_idle {
+            continue;
+        }
+        let view = view(&shared, &directory, nodes);
+        let plan = placement::plan(&view, &limits);
+        idle = plan.is_empty().then_some((version, directory.clone(), view.nodes));
+        for step in plan {
             if !wish(&shared, &directory, step).await {
                 break;
             }
@@ -90,12 +104,11 @@ fn listed(nodes: &BTreeSet<NodeId>) -> String {
 }
 
 /// What there is to plan with.
-fn view(shared: &Shared, directory: &Directory) -> View {
+fn view(shared: &Shared, directory: &Directory, nodes: BTreeMap<NodeId, NodeView>) -> View {
     let led = shared.sharding.overview.lock().led(shared.clock.now());
-    let nodes = directory.nodes.values().map(|node| (node.id, node_view(shared, node)));
     let regions = directory.regions.values();
     View {
-        nodes: nodes.collect(),
+        nodes,
         regions: regions
             .filter_map(|record| Some((record.id, region_view(directory, record, &led)?)))
             .collect(),

@@ -31,6 +31,9 @@ pub(crate) struct Sharding {
     /// Goes up with every change of `ground`.
     news: watch::Sender<u64>,
     map: Mutex<Map>,
+    /// Held by who begins the regions that a directory knows: whoever finds one taken by another one that
+    /// begins them would not come back to it.
+    pub(crate) beginning: Mutex<()>,
     /// Where this node leads the meta region: what it was told of the others.
     pub(super) overview: Mutex<Overview>,
     /// Who led regions that are not here, when they were asked last.
@@ -68,6 +71,7 @@ impl Default for Sharding {
             tags: Mutex::default(),
             news: watch::Sender::new(0),
             map: Mutex::default(),
+            beginning: Mutex::default(),
             overview: Mutex::default(),
             leaders: Mutex::default(),
         }

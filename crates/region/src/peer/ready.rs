@@ -14,13 +14,13 @@ impl<P, R> Peer<P, R> {
         around: &Around<'_>,
         out: &mut Output<P, R>,
     ) -> Result<(), consensus::Error> {
-        self.propose_fresh(out);
+        self.propose_fresh(around.limits, out);
         self.ask_read_index(around);
         while self.replica.has_ready() {
             let Some(ready) = self.replica.ready() else { break };
             self.take_ready(ready, around, out)?;
             // What it committed made room.
-            self.propose_fresh(out);
+            self.propose_fresh(around.limits, out);
             self.ask_read_index(around);
         }
         let commit = self.replica.commit_index();
@@ -113,6 +113,9 @@ impl<P, R> Peer<P, R> {
                 must_sync: !nothing,
                 messages: after,
             });
+        }
+        if self.unapplied() == 0 {
+            self.moved_on = around.ticks;
         }
         if let Some(meta) = ready.snapshot {
             self.committed = self.committed.max(meta.index);

@@ -43,7 +43,7 @@ pub(super) struct Rest {
     /// Whether it waits in the host's queue to be woken.
     queued: bool,
     pub(super) heartbeat_ticks: u64,
-    election_ticks: u64,
+    pub(super) election_ticks: u64,
 }
 
 impl Rest {

@@ -13,16 +13,40 @@ fn what_is_committed_and_not_applied_is_bounded_and_room_comes_back() {
         bed.run();
     }
     assert!(bed.nodes[0].told.failed.is_empty(), "{:?}", bed.nodes[0].told.failed);
-    assert_eq!(bed.nodes[0].host.peer(REGION).unwrap().unapplied(), 6);
+    assert_eq!(bed.nodes[0].host.peer(REGION).unwrap().unapplied(), 5, "the sixth waits");
+    bed.tick(12);
+    assert_eq!(bed.nodes[0].told.failed, [(6, Code::TooManyRequests)], "but not for long");
     bed.propose(0, "too much", 7);
     bed.run();
-    assert_eq!(bed.nodes[0].told.failed, [(7, Code::TooManyRequests)]);
+    assert_eq!(bed.nodes[0].told.failed.last(), Some(&(7, Code::TooManyRequests)));
     bed.nodes[0].hold_applied = false;
     bed.run();
     bed.propose(0, "again", 8);
     bed.run();
     assert_eq!(bed.nodes[0].told.answered.last(), Some(&8));
     assert!(!bed.applied(0).contains(&"too much".to_owned()), "a refused command was carried out");
+}
+
+/// A burst larger than what may wait for the machine is not refused while the machine goes on.
+#[test]
+fn a_burst_waits_for_an_applier_that_goes_on_and_all_of_it_is_carried_out_in_order() {
+    let limits = HostLimits { unapplied_entries: 5, ..HostLimits::default() };
+    let mut bed = Bed::led(3, limits);
+    for waiting in 1..=100 {
+        bed.propose(0, "x", waiting);
+    }
+    let mut most = 0;
+    bed.nodes[0].hold_applied = true;
+    while bed.nodes[0].told.answered.len() < 100 && bed.ticks < 1_000 {
+        bed.tick(5);
+        most = most.max(bed.nodes[0].host.peer(REGION).unwrap().unapplied());
+        bed.nodes[0].hold_applied = false;
+        bed.finish(0);
+        bed.nodes[0].hold_applied = true;
+    }
+    assert_eq!(bed.nodes[0].told.failed, []);
+    assert_eq!(bed.nodes[0].told.answered, (1..=100).collect::<Vec<_>>());
+    assert_eq!(most, 5);
 }
 
 #[test]
@@ -92,7 +116,7 @@ fn a_group_that_applies_slowly_refuses_commands_and_stays_alive() {
         bed.tick(5);
     }
     let told = &bed.nodes[0].told;
-    assert_eq!(told.failed.len(), 10);
+    assert_eq!(told.failed.len(), 11, "the fourth waited for an election timeout first");
     assert_eq!(told.leads[&REGION], term, "five election timeouts, and it leads on");
     assert_eq!(told.reads.len(), 10, "a quorum answers for it: keep-alives and read indexes go on");
     // And it can be replaced.

@@ -68,14 +68,18 @@ impl Event {
 
 /// Runs one seed.
 pub(crate) fn run(plan: Plan) -> Report {
-    let mut stage = Stage::new(mix(plan.seed, 0x6d65_6d62), plan.mutant, Trace::new(plan.trace));
+    let mut stage = Stage::new(mix(plan.seed, 0x6d65_6d62), &plan, Trace::new(plan.trace));
+    let mut nodes = Vec::new();
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let mut nodes = begin(&mut stage);
+        nodes = begin(&mut stage);
         while stage.failure.is_none()
             && stage.counts.events < EVENTS
             && let Some(event) = stage.next()
         {
             stage.counts.events += 1;
+            if plan.cut.is_over(stage.now) {
+                return;
+            }
             if happen(&mut stage, &mut nodes, event) {
                 return;
             }
@@ -88,7 +92,10 @@ pub(crate) fn run(plan: Plan) -> Report {
     }
     stage.counts.entries_committed = stage.oracles.count() as u64;
     let lines = if plan.trace { stage.trace.take_all() } else { stage.trace.tail() };
+    let stands = plan.cut.stop_micros.map(|_| stand(&stage, &nodes)).unwrap_or_default();
     Report {
+        stands,
+        faults: stage.faults,
         trace_hash: stage.trace.hash(),
         trace_lines: stage.trace.lines(),
         lines,
@@ -96,6 +103,17 @@ pub(crate) fn run(plan: Plan) -> Report {
         counts: stage.counts,
         micros: stage.now,
     }
+}
+
+fn stand(stage: &Stage, nodes: &[Node]) -> Vec<String> {
+    let mut lines = vec![crate::stand::network(&stage.network)];
+    for node in nodes {
+        lines.push(match &node.replica {
+            Some(replica) => crate::stand::replica(node.peer.get(), &replica.status(), ""),
+            None => format!("n{} down, life {}", node.peer.get(), node.life),
+        });
+    }
+    lines
 }
 
 fn begin(stage: &mut Stage) -> Vec<Node> {
@@ -117,7 +135,7 @@ fn begin(stage: &mut Stage) -> Vec<Node> {
     stage.after(100_000, Event::Client);
     stage.after(400_000, Event::Order);
     stage.after(500_000, Event::Nemesis);
-    stage.after(STORM, Event::Calm);
+    stage.after(stage.cut.storm(STORM), Event::Calm);
     nodes
 }
 

@@ -43,7 +43,14 @@ pub(super) fn strike(stage: &mut Stage, nodes: &mut [Node]) {
     }
     let at = any(stage);
     let until = stage.now + duration(stage);
-    match stage.random.below(100) {
+    let drawn = stage.random.below(100);
+    let number = stage.faults;
+    stage.faults += 1;
+    if stage.cut.leaves_out(number) {
+        return;
+    }
+    stage.note(PeerId(0), "fault", [u64::from(number), drawn]);
+    match drawn {
         0..28 => part(stage),
         28..32 => plot::begin(stage, nodes),
         88..92 => plot::nap(stage, nodes),

@@ -10,12 +10,14 @@ use super::drive::{self, Wanted};
 use super::plot::Plot;
 use super::{Event, Oracles};
 use crate::counts::Counts;
+use crate::cut::Cut;
 use crate::disk::Random;
 use crate::mutant::Mutant;
 use crate::network::Network;
 use crate::queue::Queue;
 use crate::sky::Failure;
 use crate::trace::{Line, Trace, hash};
+use crate::world::Plan;
 
 pub(super) struct Stage {
     /// Microseconds since the start.
@@ -24,6 +26,9 @@ pub(super) struct Stage {
     sequence: u64,
     pub(super) random: Random,
     pub(super) mutant: Option<Mutant>,
+    pub(super) cut: Cut,
+    /// Faults drawn so far.
+    pub(super) faults: u32,
     pub(super) network: Network,
     pub(super) oracles: Oracles,
     pub(super) trace: Trace,
@@ -49,7 +54,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new(seed: u64, mutant: Option<Mutant>, trace: Trace) -> Self {
+    pub(super) fn new(seed: u64, plan: &Plan, trace: Trace) -> Self {
         let mut random = Random::new(seed);
         Self {
             now: 0,
@@ -57,7 +62,9 @@ impl Stage {
             sequence: 0,
             wanted: drive::first(seed, &mut random),
             random,
-            mutant,
+            mutant: plan.mutant,
+            cut: plan.cut,
+            faults: 0,
             network: Network::default(),
             oracles: Oracles::default(),
             trace,

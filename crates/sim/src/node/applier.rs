@@ -5,10 +5,11 @@ use state::Machine;
 use state::command::Envelope;
 use state::registry::Changes;
 use state::response::{Event as Change, Outcome};
-use state::sharded::Split;
+use state::sharded::{Shape, Split, farewell};
 use storage::engine::Engine;
 use types::{Batch, Code, EntryKind, Index, RegionId, Revision, Term};
 
+use super::placed::peer_in;
 use super::poller::ToPoller;
 use super::shards::home;
 use super::{Running, lifecycle, registry};
@@ -41,6 +42,8 @@ struct Touched {
     registry: Vec<Changes>,
     /// Regions that were split off.
     born: Vec<(Split, Option<Box<Machine>>)>,
+    /// Those of them that have no replica here, as their parents were to go, and what they own.
+    strangers: Vec<(RegionId, Shape)>,
 }
 
 impl Running {
@@ -126,6 +129,7 @@ impl Running {
                     events: Vec::new(),
                     registry: Vec::new(),
                     born: Vec::new(),
+                    strangers: Vec::new(),
                 });
             }
             let Some(at) = touched.iter().position(|it| it.region == region) else { continue };
@@ -149,7 +153,7 @@ impl Running {
             let born = std::mem::take(&mut it.born);
             self.publish(sky, &it);
             if !born.is_empty() {
-                self.split_off(sky, it.region, born);
+                self.split_off(sky, it.region, born, std::mem::take(&mut it.strangers));
             }
             done.push((it.region, it.last));
         }
@@ -232,8 +236,17 @@ impl Running {
                 if self.log.region(split.child).is_some() || !self.ground.begin(split.child) {
                     child = None;
                 }
+                let is_stranger = |child: &Machine| {
+                    peer_in(&child.applied().conf_state, node).is_none()
+                        && sky.mutant != Some(Mutant::KeepStrangers)
+                };
+                let stranger = child.take_if(|child| is_stranger(child));
                 if let Some(child) = &mut child {
                     child.finish(batch);
+                }
+                if let Some(shape) = stranger.as_ref().and_then(|it| it.shape().cloned()) {
+                    farewell::note(split.child, Some(&shape), batch);
+                    touched.strangers.push((split.child, shape));
                 }
                 touched.born.push((split.as_ref().clone(), child));
             }

@@ -270,7 +270,7 @@ impl Running {
     }
 
     /// It is begun by nobody, and its keys are nobody's, until it has ended.
-    fn keep_free(&mut self, region: RegionId, shape: Option<&Shape>) {
+    pub(super) fn keep_free(&mut self, region: RegionId, shape: Option<&Shape>) {
         let _ = self.ground.begin(region);
         if let Some(Shape { keyspace, range, .. }) = shape {
             let plot = Plot { region, version: 0, range: range.clone() };

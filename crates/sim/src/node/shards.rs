@@ -15,6 +15,7 @@ use types::{Epoch, KeyRange, RegionId};
 
 use super::placed::peer_in;
 use super::poller::ToPoller;
+use super::writer::ToWriter;
 use super::{Leadership, Running};
 use crate::event::{Asked, Body, Packet};
 use crate::mutant::Mutant;
@@ -129,13 +130,22 @@ impl Running {
         sky: &mut Sky,
         parent: RegionId,
         born: Vec<(Split, Option<Box<Machine>>)>,
+        strangers: Vec<(RegionId, Shape)>,
     ) {
         self.hold(sky, parent);
+        for (region, shape) in &strangers {
+            self.keep_free(*region, Some(shape));
+        }
         if sky.mutant != Some(Mutant::BirthBeforeDurable)
             && let Err(error) = self.engine.persist()
         {
             self.broke(sky, "engine", format!("a split could not be made durable: {error}"));
             return;
+        }
+        for (region, shape) in strangers {
+            sky.counts.strangers += 1;
+            self.leaving.insert(region, Some(shape));
+            self.to_write.push_back(ToWriter::Remove(region));
         }
         let campaign = self.shards.get(&parent).is_some_and(|shard| shard.leadership.here);
         for (split, machine) in born {

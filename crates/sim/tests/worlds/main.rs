@@ -4,11 +4,12 @@
 
 mod mutants;
 mod scenarios;
+mod small;
 
 use sim::{Plan, Report, Scenario, run};
 
 fn plan(seed: u64, scenario: Scenario) -> Plan {
-    Plan { seed, scenario, mutant: None, trace: false }
+    Plan::of(seed, scenario)
 }
 
 fn clean(plan: Plan) -> Report {
