@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use node::{Age, Caller, Consistency, Credentials, Handle, Header};
+use node::{Age, Caller, Consistency, Credentials, Handle, Header, Number};
 use state::auth::Demand;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Response, Status};
@@ -18,6 +18,9 @@ const REGION: &str = "hiraeth-region";
 const READ: &str = "hiraeth-read";
 /// How old the answer of a stale read may be, in milliseconds.
 const MAX_STALE: &str = "hiraeth-max-stale-millis";
+/// A write's number, as its client gave it, so that it may be sent again: `client.sequence.acknowledged`, and `.again`
+/// behind that from the second time on.
+pub(crate) const NUMBER: &str = "hiraeth-number";
 /// In the answer to a stale read: how old it is, in milliseconds, or [`UNKNOWN_AGE`].
 const STALE: &str = "hiraeth-stale-millis";
 /// The copy was not caught up since the node was started.
@@ -115,7 +118,7 @@ pub(crate) fn caller<'a>(
     metadata: &'a MetadataMap,
 ) -> Result<Caller<'a, Proof<'a, MetadataMap>>, Status> {
     let keyspace = admit(handle, metadata)?;
-    Ok(handle.caller(keyspace, Proof::of(metadata)))
+    Ok(handle.caller(keyspace, Proof::of(metadata)).numbered(number(metadata)?))
 }
 
 /// The keyspace a request is for, if who sent it may do `what` there: for what asks a node nothing in
@@ -185,6 +188,28 @@ fn keyspace(handle: &Handle, metadata: &impl Said) -> Result<KeyspaceId, Status>
 
 fn not_found(name: &str) -> String {
     format!("hiraeth: keyspace not found: {name}; create it with `hiraeth keyspace create {name}`")
+}
+
+/// The number of a write.
+///
+/// # Errors
+/// `InvalidArgument` for what is none.
+fn number(metadata: &impl Said) -> Result<Option<Number>, Status> {
+    let Some(value) = metadata.said(NUMBER) else { return Ok(None) };
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    let (numbers, again) = match text.strip_suffix(".again") {
+        Some(numbers) => (numbers, true),
+        None => (text, false),
+    };
+    let parsed: Vec<Option<u64>> = numbers.split('.').map(|word| word.parse().ok()).collect();
+    let [Some(client), Some(sequence), Some(acknowledged)] = parsed[..] else {
+        return Err(Status::invalid_argument(format!(
+            "hiraeth: invalid request: the metadata `{NUMBER}` is client.sequence.acknowledged, three numbers, \
+             and \"{}\" is not",
+            value.escape_ascii()
+        )));
+    };
+    Ok(Some(Number { client, sequence, acknowledged, again }))
 }
 
 /// How a read is to be answered that says itself whether the node's own copy is enough.

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout_at};
+use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 use types::Code;
 
 use crate::direct::Headed;
 use crate::login::token_of;
+use crate::number::{Number, Open};
 use crate::{Age, Client, Error, Read};
 
 /// Bytes of an answer at most: what gRPC can frame. Ranges without a limit have large answers.
@@ -27,6 +29,50 @@ pub(crate) enum Repeat {
     Always,
     /// Ask again only if the request was certainly not carried out.
     IfNotDone,
+    /// Ask again under the same number: it is carried out once.
+    Once(Number),
+}
+
+impl Repeat {
+    /// Says which number it is; `again` if it was sent before.
+    fn say(self, metadata: &mut MetadataMap, again: bool) {
+        if let Self::Once(number) = self {
+            number.say(metadata, again);
+        }
+    }
+
+    /// Whether what becomes of a write is unknown when its answer is missing.
+    fn is_write(self) -> bool {
+        !matches!(self, Self::Always)
+    }
+}
+
+/// Whether the request may have been carried out, or may be yet.
+fn is_unknown(error: &Error) -> bool {
+    match error {
+        Error::Interrupted { .. } | Error::TimedOut { .. } => true,
+        Error::Server { code, .. } => {
+            matches!(code, Code::Timeout | Code::LeaderChanged | Code::ShuttingDown)
+        }
+        Error::Status { grpc, .. } => *grpc == tonic::Code::Unavailable,
+        _ => false,
+    }
+}
+
+/// Whether a later attempt was refused before it came to the log: that says nothing of an earlier one.
+fn is_refused(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        Some(
+            Code::TooManyRequests
+                | Code::NoLeader
+                | Code::RegionNotFound
+                | Code::NoSpace
+                | Code::PermissionDenied
+                | Code::SessionExpired
+                | Code::OutcomeNotKept
+        )
+    )
 }
 
 /// Whether a request that ended like this is put again.
@@ -34,8 +80,10 @@ fn again(repeat: Repeat, error: &Error) -> bool {
     match (error, repeat) {
         (Error::Unreachable { .. }, _) => true,
         (Error::Server { code: Code::NotLeader | Code::EpochMismatch, .. }, _) => true,
-        (Error::Interrupted { .. } | Error::TimedOut { .. }, Repeat::Always) => true,
-        (Error::Server { code, .. }, Repeat::Always) => matches!(
+        (Error::Interrupted { .. } | Error::TimedOut { .. }, Repeat::Always | Repeat::Once(_)) => {
+            true
+        }
+        (Error::Server { code, .. }, Repeat::Always | Repeat::Once(_)) => matches!(
             code,
             Code::NoLeader
                 | Code::LeaderChanged
@@ -44,7 +92,9 @@ fn again(repeat: Repeat, error: &Error) -> bool {
                 | Code::RegionNotFound
                 | Code::TooStale
         ),
-        (Error::Status { grpc, .. }, Repeat::Always) => *grpc == tonic::Code::Unavailable,
+        (Error::Status { grpc, .. }, Repeat::Always | Repeat::Once(_)) => {
+            *grpc == tonic::Code::Unavailable
+        }
         _ => false,
     }
 }
@@ -65,6 +115,8 @@ struct Attempts {
     /// The last failure that is more than "unreachable" or "too slow".
     told: Option<Error>,
     too_slow: bool,
+    /// A numbered write may have been carried out.
+    unknown: bool,
 }
 
 impl Attempts {
@@ -83,6 +135,9 @@ impl Attempts {
     /// What to tell of all of them.
     fn give_up(self, after: Duration) -> Error {
         match self.told {
+            last if self.unknown => {
+                Error::TimedOut { after, outcome_unknown: true, last: last.map(Box::new) }
+            }
             Some(told) if !self.too_slow => told,
             None if !self.too_slow => {
                 Error::Unreachable { tried: self.tried.into_iter().collect() }
@@ -93,6 +148,16 @@ impl Attempts {
 }
 
 impl Client {
+    /// How a write may be repeated: under a number, which is open as long as the other lives, if writes have one.
+    pub(crate) async fn write_repeat(&self) -> (Repeat, Option<Open<'_>>) {
+        let options = &self.shared.options;
+        if !options.exactly_once {
+            return (Repeat::IfNotDone, None);
+        }
+        let open = self.shared.numbers.next(options.keyspace.as_ref()).await;
+        (Repeat::Once(open.number), Some(open))
+    }
+
     /// Sends `message` with `send`, to one endpoint after the other if need be.
     pub(crate) async fn call<M, A, S, F>(
         &self,
@@ -154,11 +219,12 @@ impl Client {
             let request = self.named(&channel, message.clone()).await;
             let mut request = request.map_err(|status| (false, status))?;
             read.say(request.metadata_mut());
+            repeat.say(request.metadata_mut(), false);
             send(channel, request).await.map_err(|status| (true, status))
         };
         let until = match repeat {
-            Repeat::Always => deadline.min(Instant::now() + self.shared.options.timeout / 3),
             Repeat::IfNotDone => deadline,
+            _ => deadline.min(Instant::now() + self.shared.options.timeout / 3),
         };
         let (asked, error) = match timeout_at(until, sent).await {
             Ok(Ok(answer)) => {
@@ -169,8 +235,7 @@ impl Client {
             }
             Ok(Err((asked, status))) => (asked, Error::of_call(&endpoint, &status)),
             Err(_) => {
-                let (after, outcome_unknown) =
-                    (self.shared.options.timeout, repeat == Repeat::IfNotDone);
+                let (after, outcome_unknown) = (self.shared.options.timeout, repeat.is_write());
                 (true, Error::TimedOut { after, outcome_unknown, last: None })
             }
         };
@@ -180,7 +245,8 @@ impl Client {
         // What the others would answer alike is answered here.
         let is_token = matches!(error.code(), Some(Code::InvalidAuthToken | Code::UserEmpty));
         if !asked || is_token || again(repeat, &error) {
-            return self.read(repeat, read, message, send).await;
+            let attempts = Attempts { unknown: asked && is_unknown(&error), ..Attempts::default() };
+            return self.go_on(attempts, repeat, read, message, send).await;
         }
         Err(error)
     }
@@ -198,22 +264,40 @@ impl Client {
         S: Fn(Channel, Request<M>) -> F,
         F: Future<Output = Result<Response<A>, Status>>,
     {
+        self.go_on(Attempts::default(), repeat, read, message, send).await
+    }
+
+    async fn go_on<M, A, S, F>(
+        &self,
+        mut attempts: Attempts,
+        repeat: Repeat,
+        read: Read,
+        message: M,
+        send: S,
+    ) -> Result<(A, Option<Age>), Error>
+    where
+        M: Clone,
+        S: Fn(Channel, Request<M>) -> F,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
         let options = &self.shared.options;
         let all = u32::try_from(self.shared.endpoints.len()).unwrap_or(u32::MAX);
         let deadline = Instant::now() + options.timeout;
-        let mut attempts = Attempts::default();
         let mut logged_in_anew = false;
         loop {
             let (place, endpoint, channel) = self.shared.endpoints.current();
             let until = match repeat {
                 // A read does not spend all its time on one endpoint while there are others.
-                Repeat::Always if all > 1 => deadline.min(Instant::now() + options.timeout / 3),
+                Repeat::Always | Repeat::Once(_) if all > 1 => {
+                    deadline.min(Instant::now() + options.timeout / 3)
+                }
                 _ => deadline,
             };
             let (mut asked, mut token) = (false, None);
             let sent = async {
                 let mut request = self.named(&channel, message.clone()).await?;
                 read.say(request.metadata_mut());
+                repeat.say(request.metadata_mut(), attempts.unknown);
                 (asked, token) = (true, token_of(&request));
                 send(channel, request).await
             };
@@ -228,7 +312,7 @@ impl Client {
                 Ok(Err(status)) => Error::of_call(endpoint, &status),
                 Err(_) => Error::TimedOut {
                     after: options.timeout,
-                    outcome_unknown: repeat == Repeat::IfNotDone,
+                    outcome_unknown: repeat.is_write(),
                     last: None,
                 },
             };
@@ -239,9 +323,15 @@ impl Client {
             if again(Repeat::Always, &error) {
                 self.shared.endpoints.leave(place);
             }
+            let is_numbered = matches!(repeat, Repeat::Once(_));
             if !again(repeat, &error) {
+                if is_numbered && attempts.unknown && is_refused(&error) {
+                    let (after, last) = (options.timeout, Some(Box::new(error)));
+                    return Err(Error::TimedOut { after, outcome_unknown: true, last });
+                }
                 return Err(error);
             }
+            attempts.unknown |= is_numbered && is_unknown(&error);
             attempts.note(endpoint, error);
             let (round, begins_anew) = (attempts.made / all, attempts.made.is_multiple_of(all));
             let wait = if begins_anew { back_off(round) } else { Duration::ZERO };

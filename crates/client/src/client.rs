@@ -6,6 +6,7 @@ use tonic::transport::Channel;
 
 use crate::endpoints::{Endpoints, lazy, tls_for};
 use crate::login::Login;
+use crate::number::Numbers;
 use crate::regions::{Nodes, Routes};
 use crate::{Error, Options};
 
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     keyspace: Option<MetadataValue<Ascii>>,
     pub(crate) login: Option<Arc<Login>>,
+    /// Those of all keyspaces.
+    pub(crate) numbers: Arc<Numbers>,
     /// Where the keys of the keyspace are, if it is sharded.
     pub(crate) routes: Routes,
 }
@@ -58,7 +61,9 @@ impl Client {
         let keyspace = keyspace_header(options.keyspace.as_deref())?;
         let login = options.user.clone().map(|user| Arc::new(Login::new(user)));
         let routes = Routes::new(Arc::new(Nodes::new(tls)));
-        Ok(Self { shared: Arc::new(Shared { endpoints, options, keyspace, login, routes }) })
+        let numbers = Arc::new(Numbers::default());
+        let shared = Shared { endpoints, options, keyspace, login, numbers, routes };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The same servers over the same connections, with every request for keyspace `name`.
@@ -72,7 +77,9 @@ impl Client {
         let endpoints = Arc::clone(&self.shared.endpoints);
         let login = self.shared.login.clone();
         let routes = Routes::new(Arc::clone(&self.shared.routes.nodes));
-        Ok(Self { shared: Arc::new(Shared { endpoints, options, keyspace, login, routes }) })
+        let numbers = Arc::clone(&self.shared.numbers);
+        let shared = Shared { endpoints, options, keyspace, login, numbers, routes };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The addresses given, in their order.

@@ -313,8 +313,8 @@ impl Client {
     /// An unknown lease or keyspace; too large; no answer, and then perhaps
     /// [`Error::outcome_unknown`].
     pub async fn put(&self, put: Put) -> Result<Written, Error> {
-        let key = put.0.key.clone();
-        let answer = self.call_at(&key, Repeat::IfNotDone, put.0, |channel, request| async move {
+        let (key, (repeat, _open)) = (put.0.key.clone(), self.write_repeat().await);
+        let answer = self.call_at(&key, repeat, put.0, |channel, request| async move {
             service(channel).put(request).await
         });
         Ok(answer.await?.into())
@@ -325,11 +325,10 @@ impl Client {
     /// # Errors
     /// As [`Self::put`].
     pub async fn delete(&self, delete: Delete) -> Result<Deleted, Error> {
-        let key = delete.0.key.clone();
-        let answer =
-            self.call_at(&key, Repeat::IfNotDone, delete.0, |channel, request| async move {
-                service(channel).delete_range(request).await
-            });
+        let (key, (repeat, _open)) = (delete.0.key.clone(), self.write_repeat().await);
+        let answer = self.call_at(&key, repeat, delete.0, |channel, request| async move {
+            service(channel).delete_range(request).await
+        });
         Ok(answer.await?.into())
     }
 

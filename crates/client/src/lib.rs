@@ -34,6 +34,7 @@ mod lock;
 mod login;
 mod metrics;
 mod node;
+mod number;
 mod options;
 mod pages;
 mod read;

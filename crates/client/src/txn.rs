@@ -213,7 +213,10 @@ impl Client {
     /// # Errors
     /// A key written twice; too many operations; as [`Client::get`] and [`Client::put`].
     pub async fn txn(&self, txn: Txn) -> Result<TxnOutcome, Error> {
-        let repeat = if Txn::reads_only(&txn.0) { Repeat::Always } else { Repeat::IfNotDone };
+        let (repeat, _open) = match Txn::reads_only(&txn.0) {
+            true => (Repeat::Always, None),
+            false => self.write_repeat().await,
+        };
         let key = first_key(&txn.0);
         let answer = self.read_at(&key, repeat, txn.1, txn.0, |channel, request| async move {
             service(channel).txn(request).await

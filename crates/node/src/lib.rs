@@ -81,7 +81,7 @@ pub use flight::{Damage, Entry, Event, Sample, Timeline, read as read_flight};
 pub use front_door::{Answerer, Answering};
 pub use handle::{
     Backup, BackupOf, Beat, Caller, ClusterView, Credentials, Frozen, Handle, HotRegion, LedRegion,
-    NodeView, RegionRoute, RegionStats, ReplicaView, Verdict,
+    NodeView, Number, RegionRoute, RegionStats, ReplicaView, Verdict,
 };
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};

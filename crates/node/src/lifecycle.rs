@@ -57,11 +57,12 @@ pub(crate) fn start_stored(shared: &Arc<Shared>) -> Result<(), Error> {
 /// be nobody's.
 fn start_sharded(shared: &Arc<Shared>, directory: &Directory) -> Result<(), Error> {
     let leaving = crate::sharded::finish_farewells(shared)?;
-    let known = directory.regions.values().filter(|record| record.sharding.is_some());
     let mut stored = BTreeMap::new();
-    let regions = known.map(|record| record.id);
-    let logs = shared.wal.regions().into_iter().map(|status| status.region);
-    for region in regions.chain(logs).filter(|region| !leaving.contains(region)) {
+    // Neither the directory nor a log need know of one that was split off when the power went.
+    let regions = Applied::regions(shared.engine.as_ref());
+    let regions = regions
+        .map_err(|error| Error::Load { region: RegionId::META, reason: error.to_string() })?;
+    for region in regions.into_iter().filter(|region| !leaving.contains(region)) {
         let state = Applied::sharded(region, shared.engine.as_ref());
         let state = state.map_err(|error| Error::Load { region, reason: error.to_string() })?;
         if let Some((applied, shape)) = state {

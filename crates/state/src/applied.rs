@@ -48,6 +48,25 @@ impl Applied {
         let Stored { applied, shape, .. } = stored_whole(region, reader)?;
         Ok(shape.map(|shape| (applied, shape)))
     }
+
+    /// The regions that `reader` has anything of. Costs one look for each.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub fn regions(reader: &dyn Reader) -> Result<Vec<RegionId>, LoadError> {
+        let (mut found, (_, end)) = (Vec::new(), keys::regions());
+        let mut from = RegionId::META;
+        loop {
+            let mut next = None;
+            reader.scan(&keys::region_range(from).0, &end, &mut |key, _| {
+                next = key.first_chunk().map(|region| RegionId(u64::from_be_bytes(*region)));
+                false
+            })?;
+            let Some(region) = next else { return Ok(found) };
+            found.push(region);
+            from = RegionId(region.get() + 1);
+        }
+    }
 }
 
 /// All that an applied record says.

@@ -32,6 +32,12 @@ pub fn region_range(region: RegionId) -> (Bytes, Bytes) {
     (Bytes::copy_from_slice(&start), end)
 }
 
+/// Every engine key of all regions.
+pub(crate) fn regions() -> (Bytes, Bytes) {
+    let end = OF_KEYSPACE.to_be_bytes();
+    (region_range(RegionId::META).0, Bytes::copy_from_slice(&end))
+}
+
 /// The length of the prefix that the versions of one region have in common, where `key` is of one:
 /// they are written in ascending order, each once.
 #[must_use]

@@ -88,6 +88,8 @@ impl Remote {
             timeout: self.timeout,
             rounds: ROUNDS,
             direct: false,
+            // Each call would be another client that regions remember.
+            exactly_once: false,
         })
     }
 

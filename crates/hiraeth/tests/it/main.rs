@@ -13,6 +13,7 @@ mod flight;
 mod freshness;
 mod hostile;
 mod keys;
+mod once;
 mod ports;
 mod program;
 mod reset;

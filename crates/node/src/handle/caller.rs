@@ -15,7 +15,7 @@ use state::request::{RangeRequest, TxnRequest};
 use state::response::{RangeResponse, Response};
 use types::{Code, Fault, KeyRange, KeyspaceId, LeaseId, RegionId};
 
-use super::Handle;
+use super::{Handle, Number};
 use crate::answer::{Answer, Consistency, LeaseStatus};
 use crate::auth::Ended;
 use crate::{auth, read};
@@ -46,6 +46,7 @@ pub struct Caller<'a, C> {
     handle: &'a Handle,
     keyspace: KeyspaceId,
     credentials: C,
+    number: Option<Number>,
 }
 
 /// Who asks, found out. `None` is nobody.
@@ -69,7 +70,7 @@ impl Handle {
     /// Somebody who asks something of `keyspace`.
     #[must_use]
     pub fn caller<C: Credentials>(&self, keyspace: KeyspaceId, credentials: C) -> Caller<'_, C> {
-        Caller { handle: self, keyspace, credentials }
+        Caller { handle: self, keyspace, credentials, number: None }
     }
 
     /// Whether auth is off, as far as this node knows without asking: nothing has to be looked at.
@@ -141,6 +142,20 @@ impl Handle {
 }
 
 impl<C: Credentials> Caller<'_, C> {
+    /// The same, who gave its command this number: a put, a removal or a transaction is carried out once, however
+    /// often it is sent.
+    #[must_use]
+    pub fn numbered(self, number: Option<Number>) -> Self {
+        Self { number, ..self }
+    }
+
+    async fn carry(&self, command: Command) -> Result<Answer<Response>, Fault> {
+        match self.number.filter(|_| crate::sharded::is_served(&command)) {
+            Some(number) => self.handle.propose_numbered(self.keyspace, number, command).await,
+            None => self.handle.propose(self.keyspace, command).await,
+        }
+    }
+
     /// The keyspace that is asked.
     #[must_use]
     pub fn keyspace(&self) -> KeyspaceId {
@@ -222,13 +237,13 @@ impl<C: Credentials> Caller<'_, C> {
     /// As that, and as [`Self::permit`].
     pub async fn propose(&self, command: Command) -> Result<Answer<Response>, Fault> {
         if self.handle.shared.auth.is_open() {
-            return self.handle.propose(self.keyspace, command).await;
+            return self.carry(command).await;
         }
         // What is wrong with a command is told to who may not give it, too: as etcd does.
         state::check(&command)?;
         let known = self.permit_slowly(Demand::Command(&command)).await?;
         let command = known.auth.limit(known.principal(), self.keyspace, command);
-        self.handle.propose(self.keyspace, command).await
+        self.carry(command).await
     }
 
     /// [`Handle::range`].
@@ -257,6 +272,9 @@ impl<C: Credentials> Caller<'_, C> {
         consistency: Consistency,
     ) -> Result<Answer<Response>, Fault> {
         if self.handle.shared.auth.is_open() {
+            if self.number.is_some() && request.has_writes() {
+                return self.carry(Command::Txn(request)).await;
+            }
             return self.handle.txn(self.keyspace, request, consistency).await;
         }
         state::check_txn(&request)?;

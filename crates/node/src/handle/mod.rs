@@ -13,6 +13,7 @@ mod lease;
 mod load;
 mod machine;
 mod members;
+mod numbered;
 mod reads;
 mod registry;
 mod routes;
@@ -26,6 +27,8 @@ pub use backup::{Backup, BackupOf};
 pub(crate) use frozen::FROZEN;
 pub use frozen::Frozen;
 pub use hot::HotRegion;
+pub use numbered::Number;
+pub(crate) use numbered::carry as carry_numbered;
 pub use stats::RegionStats;
 
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use types::{Code, Fault, KeyspaceId, RegionId};
 use super::Handle;
 use super::commands::APPEAR;
 use crate::answer::{Answer, Header};
+use crate::applier::Applied;
 use crate::{forward, sharded};
 
 /// How long a split may take that somebody asked for: its leader walks through the region first.
@@ -97,6 +98,10 @@ impl Handle {
         command: Command,
     ) -> Result<Answer<Response>, Fault> {
         let applied = sharded::propose(&self.shared, keyspace, command).await?;
+        self.answer_sharded(applied)
+    }
+
+    pub(super) fn answer_sharded(&self, applied: Applied) -> Result<Answer<Response>, Fault> {
         let header = Header {
             cluster: self.shared.directory().cluster.unwrap_or_default(),
             member: self.shared.node(),

@@ -141,7 +141,11 @@ impl Looker<'_> {
     fn all(&mut self) -> Result<(), Error> {
         let logs = self.log.regions().into_iter().map(|status| status.region);
         let ordered = self.directory.regions.values().filter(|record| record.sharding.is_none());
-        let mut all: Vec<RegionId> = ordered.map(|record| record.id).chain(logs).collect();
+        let states = Applied::regions(self.engine);
+        let states = states
+            .map_err(|error| Error::Load { region: RegionId::META, reason: error.to_string() })?;
+        let mut all: Vec<RegionId> =
+            ordered.map(|record| record.id).chain(logs).chain(states).collect();
         all.sort_unstable();
         all.dedup();
         for region in all {

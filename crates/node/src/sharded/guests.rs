@@ -27,10 +27,10 @@ struct Waiting {
 }
 
 /// Waits as long as it lives.
-pub(super) struct Guest {
+pub(crate) struct Guest {
     waiting: Arc<Waiting>,
     name: Name,
-    pub(super) outcome: oneshot::Receiver<Told>,
+    pub(crate) outcome: oneshot::Receiver<Told>,
 }
 
 const fn name_of(tag: &SessionTag) -> Name {
@@ -39,7 +39,7 @@ const fn name_of(tag: &SessionTag) -> Name {
 
 impl Guests {
     /// Waits for a command to be applied here; whoever waited for it before does so no longer.
-    pub(super) fn enter(&self, tag: &SessionTag) -> Guest {
+    pub(crate) fn enter(&self, tag: &SessionTag) -> Guest {
         let (sender, outcome) = oneshot::channel();
         let name = name_of(tag);
         let mut by_name = self.0.by_name.lock();

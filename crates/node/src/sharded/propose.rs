@@ -99,7 +99,7 @@ pub(crate) async fn propose(
 }
 
 /// A copy that broke here says nothing of what became of a command that was sent.
-fn told(fault: Fault, was_sent: bool) -> Fault {
+pub(super) fn told(fault: Fault, was_sent: bool) -> Fault {
     if fault.code != Code::Corrupt || !was_sent {
         return fault;
     }
@@ -107,7 +107,7 @@ fn told(fault: Fault, was_sent: bool) -> Fault {
     Fault::new(Code::Timeout, detail)
 }
 
-fn is_served(command: &Command) -> bool {
+pub(crate) fn is_served(command: &Command) -> bool {
     match command {
         Command::Put(_) | Command::Delete(_) | Command::Txn(_) => true,
         Command::Limited { command, .. } => is_served(command),

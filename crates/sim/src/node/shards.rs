@@ -59,9 +59,8 @@ impl Running {
         directory: &Directory,
     ) -> Result<(), String> {
         self.finish_farewells(sky)?;
-        let known = directory.regions.values().filter(|it| it.sharding.is_some()).map(|it| it.id);
-        let logs = self.log.regions().into_iter().map(|status| status.region);
-        let regions: std::collections::BTreeSet<RegionId> = known.chain(logs).collect();
+        let regions = Applied::regions(self.engine.as_ref()).map_err(|error| error.to_string())?;
+        let mut strangers = Vec::new();
         for region in regions {
             if self.leaving.contains_key(&region) {
                 continue;
@@ -75,11 +74,15 @@ impl Running {
             let is_here = peer_in(&applied.conf_state, self.node).is_some()
                 || record.peer_on(self.node).is_some();
             if !is_here {
-                self.leave_unstarted(sky, region, Some(&shape));
+                strangers.push((region, shape));
             } else if self.ground.begin(region) {
                 let log = self.log.region(region);
                 self.start_region(sky, record, log.as_ref())?;
             }
+        }
+        for (region, shape) in strangers {
+            let is_free = self.ground.is_free(region, shape.keyspace, &shape.range);
+            self.leave_unstarted(sky, region, is_free.then_some(&shape));
         }
         self.begin_known(sky, directory)
     }

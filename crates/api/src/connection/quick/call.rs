@@ -33,7 +33,8 @@ impl Method {
                 head.get("content-type"),
                 Some(b"application/grpc" | b"application/grpc+proto")
             )
-            && head.get("grpc-encoding").is_none();
+            && head.get("grpc-encoding").is_none()
+            && head.get(metadata::NUMBER).is_none();
         is_usual.then_some(method)
     }
 

@@ -1,0 +1,117 @@
+//! Numbers of writes, by which servers know one that is sent again: whichever of them it reaches, it is carried
+//! out once (Raft dissertation, 6.3).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::metadata::MetadataMap;
+
+/// Numbered writes of a client that are under way at once; more wait. Servers keep four times as many answers.
+const AT_ONCE: usize = 1_024;
+
+/// A write's number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Number {
+    client: u64,
+    sequence: u64,
+    acknowledged: u64,
+}
+
+impl Number {
+    /// Says it beside a request; `again` if the request was sent before.
+    pub(crate) fn say(self, metadata: &mut MetadataMap, again: bool) {
+        let Self { client, sequence, acknowledged } = self;
+        let again = if again { ".again" } else { "" };
+        if let Ok(value) = format!("{client}.{sequence}.{acknowledged}{again}").parse() {
+            metadata.insert("hiraeth-number", value);
+        }
+    }
+}
+
+/// The numbers a client gave.
+pub(crate) struct Numbers {
+    client: u64,
+    keyspaces: Mutex<BTreeMap<Option<String>, Given>>,
+    permits: Arc<Semaphore>,
+}
+
+#[derive(Default)]
+struct Given {
+    last: u64,
+    /// Those that may be sent again.
+    open: BTreeSet<u64>,
+}
+
+/// Keeps a number open: as long as it lives, servers remember what became of it.
+pub(crate) struct Open<'a> {
+    numbers: &'a Numbers,
+    keyspace: Option<String>,
+    pub(crate) number: Number,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        // Seeded by the system, differently each time.
+        let client = RandomState::new().build_hasher().finish();
+        Self { client, keyspaces: Mutex::default(), permits: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+}
+
+impl Numbers {
+    /// The next number in a keyspace.
+    pub(crate) async fn next(&self, keyspace: Option<&String>) -> Open<'_> {
+        // It is never closed.
+        let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
+        let keyspace = keyspace.cloned();
+        let mut keyspaces = self.keyspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = keyspaces.entry(keyspace.clone()).or_default();
+        given.last += 1;
+        given.open.insert(given.last);
+        let first = given.open.first().copied().unwrap_or(given.last);
+        let (client, sequence, acknowledged) = (self.client, given.last, first - 1);
+        drop(keyspaces);
+        let number = Number { client, sequence, acknowledged };
+        Open { numbers: self, keyspace, number, _permit: permit }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let keyspaces = &self.numbers.keyspaces;
+        let mut keyspaces = keyspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(given) = keyspaces.get_mut(&self.keyspace) {
+            given.open.remove(&self.number.sequence);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Numbers;
+
+    #[tokio::test]
+    async fn numbers_go_up_in_each_keyspace_and_the_oldest_open_one_is_not_done_with() {
+        let numbers = Numbers::default();
+        let other = "other".to_owned();
+        let [first, second] = [numbers.next(None).await, numbers.next(None).await];
+        assert_eq!((first.number.sequence, first.number.acknowledged), (1, 0));
+        assert_eq!((second.number.sequence, second.number.acknowledged), (2, 0));
+        assert_eq!(numbers.next(Some(&other)).await.number.sequence, 1);
+        drop(second);
+        let third = numbers.next(None).await;
+        assert_eq!((third.number.sequence, third.number.acknowledged), (3, 0));
+        drop(first);
+        let fourth = numbers.next(None).await;
+        assert_eq!((fourth.number.sequence, fourth.number.acknowledged), (4, 2));
+        drop((third, fourth));
+        let fifth = numbers.next(None).await;
+        assert_eq!((fifth.number.sequence, fifth.number.acknowledged), (5, 4));
+        let mut metadata = tonic::metadata::MetadataMap::new();
+        fifth.number.say(&mut metadata, true);
+        let said = metadata.get("hiraeth-number").unwrap().to_str().unwrap();
+        assert_eq!(said, format!("{}.5.4.again", numbers.client));
+    }
+}
