@@ -9,12 +9,11 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Broken;
-use super::greeting::Greeted;
 use super::keep_alive::KeepAlive;
 use super::quick::Quick;
 use super::stream::{self, Inbound, Incoming};
 use super::wire::Wire;
+use super::{Broken, Greeted};
 use crate::front::Front;
 
 const LIMITS: Limits = Limits {
@@ -223,6 +222,7 @@ impl Future for Driver {
             let _ = this.write(context);
         }
         if turn.is_ready() {
+            // Once: all was written that was to be, and with TLS only its last word could be lacking.
             let _ = Pin::new(&mut this.stream).poll_shutdown(context);
         }
         turn

@@ -7,8 +7,7 @@
 //! services as ever, a task for each ([`stream`]).
 
 mod ahead;
-mod greeting;
-mod http1;
+pub(crate) mod http1;
 mod http2;
 mod keep_alive;
 mod mail;
@@ -20,10 +19,9 @@ mod wire;
 use std::sync::Arc;
 
 use ::http2::ConnectionError;
-use tls::Stream;
+use tls::{Greeting, Stream, TlsHere, greet};
 use tokio::sync::watch;
 
-use self::greeting::{Greeting, TlsHere, greet};
 use crate::calls::Counted;
 use crate::front::Front;
 use crate::guests::{BROKEN, Guest, TLS_HERE, Watched};
@@ -37,9 +35,19 @@ pub(crate) async fn serve(
 ) {
     let front = front.of(Arc::clone(&guest));
     let client = Arc::clone(&guest);
-    let served = match greet(Counted(Watched::new(stream, guest))).await {
+    let mut stopped = stopping.clone();
+    let greeting = tokio::select! {
+        biased;
+        // Only ever "the sender is gone". Who has asked for nothing yet is not waited for.
+        _ = stopped.changed() => return,
+        greeting = greet(Counted(Watched::new(stream, guest))) => greeting,
+    };
+    let served = match greeting {
         Ok(Greeting::Http2(stream)) => http2::serve(front, stream, stopping).await,
-        Ok(Greeting::Http1(stream)) => http1::serve(front, stream, stopping).await,
+        Ok(Greeting::Http1(stream)) => {
+            let served = http1::serve(&http1::builder(), front, stream, stopping).await;
+            served.map_err(Into::into)
+        }
         Err(error) => {
             if error.get_ref().is_some_and(|why| why.is::<TlsHere>()) {
                 TLS_HERE.about(client.address(), 1);
@@ -54,6 +62,9 @@ pub(crate) async fn serve(
         tracing::debug!(%error, client = client.address(), "a client's connection broke");
     }
 }
+
+/// A client's connection, with what is kept of it and what was read of it already.
+type Greeted = tls::Greeted<Counted<Watched<Stream>>>;
 
 /// Why a connection ended before its time.
 type Broken = Box<dyn std::error::Error + Send + Sync>;

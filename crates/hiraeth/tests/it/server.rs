@@ -81,6 +81,11 @@ impl Server {
         (pages * 4_096) >> 20
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, which: Signal) {
+        signal(self.process.as_ref().unwrap(), which);
+    }
+
     pub(crate) fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();
