@@ -13,12 +13,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tls::{Greeted, Greeting, Seldom, Stream, TlsHere, greet};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::stalled::Watched;
 use crate::gateway::Gateway;
 
 /// How long the head of a request of HTTP/1 may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client that never asked for anything may take to hear that the gateway stops.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Streams of one connection: a Kubernetes API server puts everything on one.
 const STREAMS: u32 = 16_384;
 /// Bytes of requests that are kept here until a member takes them, of one stream and of all of a connection.
@@ -95,7 +98,10 @@ async fn serve_http2(
     mut stopping: watch::Receiver<()>,
 ) -> Result<(), String> {
     let client = gateway.next_client();
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&has_asked);
     let service = service_fn(move |request| {
+        asks.store(true, Ordering::Relaxed);
         let gateway = gateway.clone();
         async move { Ok::<_, Infallible>(gateway.answer(client, request).await) }
     });
@@ -111,15 +117,21 @@ async fn serve_http2(
         .keep_alive_interval(ASK)
         .keep_alive_timeout(ANSWER);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let served = tokio::select! {
-        served = serving.as_mut() => served,
+    tokio::select! {
+        biased;
+        served = serving.as_mut() => return served.map_err(|error| error.to_string()),
         // Only ever "the sender is gone".
-        _ = stopping.changed() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+        _ = stopping.changed() => serving.as_mut().graceful_shutdown(),
+    }
+    if !has_asked.load(Ordering::Relaxed) {
+        // A request that is on its way comes before the client says that it heard.
+        match timeout(FAREWELL, serving.as_mut()).await {
+            Ok(served) => return served.map_err(|error| error.to_string()),
+            Err(_) if !has_asked.load(Ordering::Relaxed) => return Ok(()),
+            Err(_) => {}
         }
-    };
-    served.map_err(|error| error.to_string())
+    }
+    serving.await.map_err(|error| error.to_string())
 }
 
 async fn serve_http1(

@@ -191,7 +191,8 @@ async fn a_gateway_that_stops_waits_for_nobody_who_asked_for_nothing() {
         gateway.serve(listener, None, async { drop(stopped.await) }).await;
     });
     let mut silent = Vec::new();
-    for said in ["", "PRI * HT", "GET /li", "GET /livez HTTP/1.1\r\nhost: n\r\n"] {
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    for said in ["", "PRI * HT", preface, "GET /li", "GET /livez HTTP/1.1\r\nhost: n\r\n"] {
         let mut stream = TcpStream::connect(&address).await.unwrap();
         stream.write_all(said.as_bytes()).await.unwrap();
         silent.push(stream);
