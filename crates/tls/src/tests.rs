@@ -184,7 +184,7 @@ async fn plain_text_and_silence_take_nothing() {
 #[tokio::test]
 async fn handshakes_that_do_not_go_on_make_others_wait_for_a_turn_only() {
     let place = Place::new();
-    let set = Set::listener("client", place.made(Role::Peer, "n1").clone(), Clients::Anybody, ALPN);
+    let set = Set::listener("client", place.made(Role::Peer, "n1"), Clients::Anybody, ALPN);
     let user = client(&place.made(Role::Client, "alice"));
     let (turn, long) = (Duration::from_millis(600), Duration::from_secs(30));
     let server = Acceptor::bounded(set.unwrap(), 2, turn, long);

@@ -12,6 +12,7 @@ mod disk;
 mod failover;
 mod flight;
 mod freshness;
+mod holding;
 mod hostile;
 mod http;
 mod keys;
