@@ -33,8 +33,8 @@ impl HeldLock {
         Compare::create_revision(self.key.clone(), Relation::Equal, self.fence)
     }
 
-    /// Answers when it is lost, with the reason: its lease could not be renewed in time, or somebody deleted its
-    /// key.
+    /// Answers when it is lost, with the reason: its lease could not be renewed in time, or somebody deleted
+    /// its key.
     pub async fn lost(&mut self) -> Error {
         let Self { client, key, fence, kept, .. } = self;
         tokio::select! {

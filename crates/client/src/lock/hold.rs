@@ -32,8 +32,8 @@ impl Client {
         held.ok_or(Error::TimedOut { after: limit, outcome_unknown: false, last: None })
     }
 
-    /// Waits until it can hold `lock`, and holds it then; `None` if `give_up` ended before that. Then its place in
-    /// the line is given up, too.
+    /// Waits until it can hold `lock`, and holds it then; `None` if `give_up` ended before that. Then its
+    /// place in the line is given up, too.
     ///
     /// # Errors
     /// What is wanted makes no sense; no answer; the lease was lost while waiting.

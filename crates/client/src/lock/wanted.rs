@@ -10,8 +10,8 @@ const TTL_SECONDS: i64 = 10;
 /// What is to be held.
 ///
 /// Those of one name stand in one line, `NAME/`, as etcd's own locks and elections do: an exclusive lock here
-/// and one of `etcdctl lock` exclude each other. A name is for one use: locks (exclusive and shared), a semaphore,
-/// or an election.
+/// and one of `etcdctl lock` exclude each other. A name is for one use: locks (exclusive and shared), a
+/// semaphore, or an election.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lock {
     pub(super) name: Bytes,

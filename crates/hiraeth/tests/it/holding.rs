@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_millis(300);
 
 async fn take(client: &Client, lock: &Lock) -> Result<HeldLock, Error> {
     let held = client.hold(lock, tokio::time::sleep(DEADLINE)).await?;
-    Ok(held.expect("it is had in time"))
+    Ok(held.unwrap())
 }
 
 /// Somebody who wants it, and stands in the line already.

@@ -1,5 +1,5 @@
-//! A server that says that it did not begin with a request, as one that stops does: the client sends it again,
-//! once. Where the server says anything less, it does not.
+//! A server that says that it did not begin with a request, as one that stops does: the client sends it
+//! again, once. Where the server says anything less, it does not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -8,12 +8,12 @@ use super::EXIT_CODES;
 use super::lock::Limits;
 use super::while_held::{Hold, while_held};
 
-/// Run a command while this one leads an election. The others wait, and the next leads when this one's command
-/// ends or it is lost. Who leads can be read: `etcdctl elect --listen NAME` shows its value. etcdctl's elections of
-/// the same name are the same elections.
+/// Run a command while this one leads an election. The others wait, and the next leads when this one's
+/// command ends or it is lost. Who leads can be read: `etcdctl elect --listen NAME` shows its value.
+/// etcdctl's elections of the same name are the same elections.
 ///
-/// In the command's environment are HIRAETH_FENCING_TOKEN, a number that is higher for every later leader, and
-/// HIRAETH_LOCK_KEY, the key that exists as long as it leads and has the value.
+/// In the command's environment are HIRAETH_FENCING_TOKEN, a number that is higher for every later leader,
+/// and HIRAETH_LOCK_KEY, the key that exists as long as it leads and has the value.
 ///
 /// Example: hiraeth elect scheduler "$HOSTNAME" -- /usr/local/bin/scheduler
 #[derive(clap::Args)]

@@ -8,14 +8,14 @@ use super::super::remote::{Remote, parse_time};
 use super::EXIT_CODES;
 use super::while_held::{Hold, while_held};
 
-/// Run a command while a lock is held. Who asks first has it first. The command is begun once it is held, and
-/// ended if it is lost; the lock is given back when the command ends. etcdctl's locks of the same name are the
-/// same locks.
+/// Run a command while a lock is held. Who asks first has it first. The command is begun once it is held,
+/// and ended if it is lost; the lock is given back when the command ends. etcdctl's locks of the same name
+/// are the same locks.
 ///
-/// In the command's environment are HIRAETH_FENCING_TOKEN, a number that is higher for every later holder, and
-/// HIRAETH_LOCK_KEY, the key that exists as long as it is held. A process that was paused may learn late that
-/// another one holds the lock: what is written to should refuse lower tokens than it has seen, and a transaction
-/// here can have "create(HIRAETH_LOCK_KEY) = HIRAETH_FENCING_TOKEN" among its comparisons.
+/// In the command's environment are HIRAETH_FENCING_TOKEN, a number that is higher for every later holder,
+/// and HIRAETH_LOCK_KEY, the key that exists as long as it is held. A process that was paused may learn late
+/// that another one holds the lock: what is written to should refuse lower tokens than it has seen, and a
+/// transaction here can have "create(HIRAETH_LOCK_KEY) = HIRAETH_FENCING_TOKEN" among its comparisons.
 ///
 /// Example: hiraeth lock backup --wait 1m -- /usr/local/bin/backup
 #[derive(clap::Args)]
