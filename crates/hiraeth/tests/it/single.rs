@@ -78,3 +78,21 @@ async fn sighup_does_not_end_a_server_without_certificates() {
     }
     single.server.serves().await;
 }
+
+/// What `packaging/container/compose.yaml` asks a node of that may have no keys, and may have no leader.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_containers_health_check_is_well_where_a_node_answers() {
+    const COMPOSE: &str = include_str!("../../../../packaging/container/compose.yaml");
+    const OWN: &str = "127.0.0.1:2379";
+    let line = COMPOSE.lines().find_map(|line| line.trim().strip_prefix("test: ")).unwrap();
+    let words: Vec<String> = serde_json::from_str(line).unwrap();
+    assert_eq!(words[..2], ["CMD", "/hiraeth"]);
+    assert!(words.iter().any(|word| word == OWN), "{words:?}");
+    let mut single = Single::start().await;
+    let own = single.server.client.clone();
+    let words = words.iter().map(|word| if word == OWN { own.as_str() } else { word });
+    let arguments: Vec<&str> = words.skip(2).collect();
+    tool("", &arguments).well();
+    single.server.stop();
+    assert_ne!(tool("", &arguments).code, 0);
+}

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use types::limits;
 
-use super::super::failure::{Done, Usage};
+use super::super::failure::{Done, EXIT_CODES, Usage};
 use super::super::output::{Format, line, out};
 
 /// Bytes of values in one transaction, as base64; more than one value is.
@@ -31,6 +31,7 @@ const FILE: u64 = 4 << 30;
 ///
 /// JSON: `{keys}`.
 #[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct Arguments {
     /// The file: a JSON array of `{key, flags, value}`, values in base64.
     export: PathBuf,
