@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::connection::http1;
+use crate::connection::{http1, unless_stopping};
 use crate::door::Door;
 use crate::front::Front;
 use crate::guests::{self, Guest, TLS_HERE, Watched};
@@ -80,21 +80,16 @@ async fn connection(
     front: Front,
     stream: Stream,
     guest: Arc<Guest>,
-    mut stopping: watch::Receiver<()>,
+    stopping: watch::Receiver<()>,
 ) {
     if let Stream::Plain(socket) = &stream {
         let mut first = [0];
-        let looked = tokio::select! {
-            biased;
-            // Only ever "the sender is gone". Who has asked for nothing yet is not waited for.
-            _ = stopping.changed() => return,
-            looked = timeout(HEAD, socket.peek(&mut first)) => looked,
-        };
-        match looked {
-            Ok(Ok(1)) if tls::is_handshake(first[0]) => {
+        let looking = timeout(HEAD, socket.peek(&mut first));
+        match unless_stopping(stopping.clone(), looking).await {
+            Some(Ok(Ok(1))) if tls::is_handshake(first[0]) => {
                 return TLS_HERE.about(guest.address(), 1);
             }
-            Ok(Ok(1)) => {}
+            Some(Ok(Ok(1))) => {}
             // It is gone, or says nothing.
             _ => return,
         }

@@ -16,11 +16,14 @@ mod send;
 mod stream;
 mod wire;
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http2::ConnectionError;
 use tls::{Greeting, Stream, TlsHere, greet};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::calls::Counted;
 use crate::front::Front;
@@ -35,13 +38,8 @@ pub(crate) async fn serve(
 ) {
     let front = front.of(Arc::clone(&guest));
     let client = Arc::clone(&guest);
-    let mut stopped = stopping.clone();
-    let greeting = tokio::select! {
-        biased;
-        // Only ever "the sender is gone". Who has asked for nothing yet is not waited for.
-        _ = stopped.changed() => return,
-        greeting = greet(Counted(Watched::new(stream, guest))) => greeting,
-    };
+    let greeting = greet(Counted(Watched::new(stream, guest)));
+    let Some(greeting) = unless_stopping(stopping.clone(), greeting).await else { return };
     let served = match greeting {
         Ok(Greeting::Http2(stream)) => http2::serve(front, stream, stopping).await,
         Ok(Greeting::Http1(stream)) => {
@@ -61,6 +59,25 @@ pub(crate) async fn serve(
         }
         tracing::debug!(%error, client = client.address(), "a client's connection broke");
     }
+}
+
+/// What is there already once `stopping`, of a client that may have asked for something: it is not seen before
+/// it is looked for.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// What a client says first; `None` once `stopping`, for who has said nothing is not waited for.
+pub(crate) async fn unless_stopping<T>(
+    mut stopping: watch::Receiver<()>,
+    first: impl Future<Output = T>,
+) -> Option<T> {
+    let mut first = pin!(first);
+    tokio::select! {
+        biased;
+        first = first.as_mut() => return Some(first),
+        // Only ever "the sender is gone".
+        _ = stopping.changed() => {}
+    }
+    timeout(MOMENT, first).await.ok()
 }
 
 /// A client's connection, with what is kept of it and what was read of it already.

@@ -20,6 +20,8 @@ use crate::gateway::Gateway;
 
 /// How long the head of a request of HTTP/1 may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// In which what has come already is seen, once the gateway stops.
+const MOMENT: Duration = Duration::from_millis(100);
 /// How long a client that never asked for anything may take to hear that the gateway stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Streams of one connection: a Kubernetes API server puts everything on one.
@@ -54,11 +56,16 @@ pub(super) async fn serve(
     mut stopping: watch::Receiver<()>,
 ) {
     let peer = stream.peer_addr().ok();
+    let mut receiving = pin!(receive(stream, tls));
     let greeting = tokio::select! {
         biased;
-        // Only ever "the sender is gone". Who has asked for nothing yet is not waited for.
-        _ = stopping.changed() => return,
-        greeting = receive(stream, tls) => greeting,
+        greeting = receiving.as_mut() => greeting,
+        // Only ever "the sender is gone". Who has asked for nothing yet is not waited for; but what has come
+        // already is not seen before it is looked for.
+        _ = stopping.changed() => match timeout(MOMENT, receiving).await {
+            Ok(greeting) => greeting,
+            Err(_) => return,
+        },
     };
     let served = match greeting {
         // Why not, the acceptor has said.
