@@ -61,8 +61,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// What is there already once `stopping`, of a client that may have asked for something: it is not seen before
-/// it is looked for.
+/// In which what has come already is seen, once `stopping`: it is not seen before it is looked for.
 const MOMENT: Duration = Duration::from_millis(100);
 
 /// What a client says first; `None` once `stopping`, for who has said nothing is not waited for.

@@ -20,7 +20,8 @@ use super::bolt::Bolt;
 /// with their revisions, versions and history, leases, users and roles; into a keyspace that is there, the
 /// newest version of each key, with its lease.
 #[derive(clap::Args)]
-#[command(after_help = EXIT_CODES, group(clap::ArgGroup::new("whereto").required(true).args(["out", "data_dir", "into"])))]
+#[command(after_help = EXIT_CODES)]
+#[command(group(clap::ArgGroup::new("whereto").required(true).args(["out", "data_dir", "into"])))]
 pub(super) struct Arguments {
     /// etcd's file.
     snapshot: PathBuf,
