@@ -7,7 +7,9 @@ console/run.py SERVER_BINARY --screenshots DIR                 pictures of every
 
 import argparse
 import pathlib
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -41,6 +43,19 @@ def run_checks(world, only):
     return passed, failed
 
 
+def run_units():
+    """What modules work out without a browser, in Node."""
+    node = shutil.which("node")
+    if not node:
+        raise SystemExit("node is missing: install Debian's package nodejs")
+    units = pathlib.Path(__file__).resolve().parent / "units.test.mjs"
+    done = subprocess.run([node, "--test", "--test-reporter=tap", units], capture_output=True, text=True)
+    counted = dict(re.findall(r"^# (pass|fail) (\d+)$", done.stdout, re.MULTILINE))
+    passed, failed = int(counted.get("pass", 0)), int(counted.get("fail", 1))
+    print(f"ok    {passed} of the modules' own tests" if not failed else done.stdout + done.stderr, flush=True)
+    return passed, failed
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary", help="the server")
@@ -51,7 +66,7 @@ def main():
     options = parser.parse_args()
     if not options.chromium:
         raise SystemExit("chromium is missing: install Debian's package of that name")
-    passed = failed = 0
+    passed, failed = (0, 0) if options.only or options.screenshots else run_units()
     with tempfile.TemporaryDirectory(prefix="hiraeth-console-") as directory:
         # On a picture the start of the cluster is to be another episode than the death of a node.
         apart = 7 if options.screenshots else 1.5
@@ -62,7 +77,8 @@ def main():
             print(f"-- three nodes, one of them killed, after {time.monotonic() - began:.1f} s", flush=True)
             if options.screenshots:
                 return screenshots.take(world, pathlib.Path(options.screenshots))
-            passed, failed = run_checks(world, options.only)
+            more = run_checks(world, options.only)
+            passed, failed = passed + more[0], failed + more[1]
         finally:
             world.stop()
     print(f"{passed} passed, {failed} failed")

@@ -20,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("region", &["types", "consensus", "state"]),
     ("placement", &["types"]),
     ("proto", &["types"]),
-    ("probe", &["proto"]),
+    ("probe", &["proto", "tls"]),
     (
         "node",
         &[

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use node::Handle;
 use tls::{Acceptor, Certificate, Stream};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::guests::Guest;
 
@@ -38,18 +39,24 @@ impl Door {
 }
 
 impl Entrance {
-    /// Lets somebody in, or not: then why is in the log.
+    /// Lets somebody in, or not: then why is in the log. Nobody comes in any more once `stopping`.
     pub(crate) async fn enter(
         &self,
         handle: &Handle,
         stream: TcpStream,
+        stopping: &mut watch::Receiver<()>,
     ) -> Option<(Stream, Arc<Guest>)> {
         let Some(acceptor) = &self.tls else {
             let stream = Stream::Plain(stream);
             let guest = Guest::of(&stream, None);
             return Some((stream, guest));
         };
-        let (stream, certificate) = acceptor.accept(stream).await?;
+        let (stream, certificate) = tokio::select! {
+            biased;
+            // Only ever "the sender is gone".
+            _ = stopping.changed() => return None,
+            accepted = acceptor.accept(stream) => accepted?,
+        };
         let user = certificate.as_ref().and_then(Certificate::user).filter(|_| self.names_users);
         let guest = Guest::of(&stream, user.map(|user| handle.vouch_for(user)));
         Some((stream, guest))

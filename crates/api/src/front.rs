@@ -33,7 +33,7 @@ use crate::etcd::{
 use crate::guard;
 use crate::guests::{Guest, Whole};
 use crate::health::HealthService;
-use crate::metadata;
+use crate::metadata::{self, Said};
 use crate::native::{KeyspacesService, NodeService};
 use crate::reflection::Reflection;
 use crate::registry::RegistryService;
@@ -114,7 +114,8 @@ impl Front {
     }
 
     /// The same door, where users are named by their tokens only. For the JSON gateway, as in etcd: there
-    /// a certificate lets somebody in and names nobody.
+    /// a certificate lets somebody in and names nobody. For the console, too: browsers show a certificate
+    /// by themselves, whichever site's page has them ask.
     pub(crate) fn by_token_only(&self) -> Self {
         Self { takes_proof: false, ..self.clone() }
     }
@@ -145,7 +146,8 @@ impl Front {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Error> + Send,
     {
-        if let Some(proof) = self.proof() {
+        // No page of another site can have a browser, which shows a certificate by itself, send this type.
+        if let Some(proof) = self.proof().filter(|_| is_grpc(request.headers())) {
             metadata::prove(request.headers_mut(), proof);
         }
         let call = match calls::start(request.uri().path(), self.guest()) {
@@ -193,7 +195,7 @@ impl Front {
             "grpc.health.v1.Health" => services.health.clone().call(request),
             "grpc.reflection.v1.ServerReflection" => services.reflection.v1(request),
             "grpc.reflection.v1alpha.ServerReflection" => services.reflection.v1alpha(request),
-            unknown if is_grpc(&request) => {
+            unknown if is_grpc(request.headers()) => {
                 let status = Status::unimplemented(format!("unknown service {unknown}"));
                 std::future::ready(Ok(status.into_http())).boxed()
             }
@@ -202,7 +204,7 @@ impl Front {
                 answer.map(|answer| Ok(answer.map(tonic::body::Body::new))).boxed()
             }
             "ui" => {
-                let answer = services.console.serve(self, request);
+                let answer = services.console.serve(&self.by_token_only(), request);
                 answer.map(|answer| Ok(answer.map(tonic::body::Body::new))).boxed()
             }
             "v3" => {
@@ -218,11 +220,9 @@ impl Front {
     }
 }
 
-fn is_grpc<B>(request: &Request<B>) -> bool {
-    request
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+/// Whether a request is one of gRPC, by what it says that its body is.
+pub(crate) fn is_grpc(headers: &impl Said) -> bool {
+    headers.said(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with(b"application/grpc"))
 }
 
 /// A message too long to be read is told as clients know it from etcd, whose transport is grpc-go.

@@ -51,10 +51,11 @@ pub async fn serve_clients(
         };
         match accepted {
             Ok((stream, permit)) => {
-                let (front, stopping) = (front.clone(), stopping.clone());
+                let (front, mut stopping) = (front.clone(), stopping.clone());
                 let entrance = entrance.clone();
                 connections.spawn(async move {
-                    if let Some((stream, guest)) = entrance.enter(front.handle(), stream).await {
+                    let entered = entrance.enter(front.handle(), stream, &mut stopping).await;
+                    if let Some((stream, guest)) = entered {
                         connection::serve(front, stream, guest, stopping).await;
                     }
                     drop(permit);

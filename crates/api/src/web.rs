@@ -6,14 +6,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1::Builder;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tls::Stream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::connection::{http1, unless_stopping};
 use crate::door::Door;
 use crate::front::Front;
 use crate::guests::{self, Guest, TLS_HERE, Watched};
@@ -54,10 +52,11 @@ pub(crate) async fn serve(front: Front, door: Door, shutdown: impl Future<Output
         };
         match accepted {
             Ok((stream, permit)) => {
-                let (front, stopping) = (front.clone(), stopping.clone());
+                let (front, mut stopping) = (front.clone(), stopping.clone());
                 let entrance = entrance.clone();
                 connections.spawn(async move {
-                    if let Some((stream, guest)) = entrance.enter(front.handle(), stream).await {
+                    let entered = entrance.enter(front.handle(), stream, &mut stopping).await;
+                    if let Some((stream, guest)) = entered {
                         connection(front, stream, guest, stopping).await;
                     }
                     drop(permit);
@@ -81,29 +80,24 @@ async fn connection(
     front: Front,
     stream: Stream,
     guest: Arc<Guest>,
-    mut stopping: watch::Receiver<()>,
+    stopping: watch::Receiver<()>,
 ) {
     if let Stream::Plain(socket) = &stream {
         let mut first = [0];
-        let looked = timeout(HEAD, socket.peek(&mut first)).await;
-        if looked.is_ok_and(|read| read.is_ok()) && tls::is_handshake(first[0]) {
-            return TLS_HERE.about(guest.address(), 1);
+        let looking = timeout(HEAD, socket.peek(&mut first));
+        match unless_stopping(stopping.clone(), looking).await {
+            Some(Ok(Ok(1))) if tls::is_handshake(first[0]) => {
+                return TLS_HERE.about(guest.address(), 1);
+            }
+            Some(Ok(Ok(1))) => {}
+            // It is gone, or says nothing.
+            _ => return,
         }
     }
     let front = front.of(Arc::clone(&guest));
-    let service = service_fn(move |request| front.serve(request));
-    let mut builder = Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
-    let stream = TokioIo::new(Watched::new(stream, guest));
-    let mut serving = pin!(builder.serve_connection(stream, service));
-    let served = tokio::select! {
-        served = serving.as_mut() => served,
-        // Only ever "the sender is gone".
-        _ = stopping.changed() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
+    let mut builder = http1::builder();
+    builder.header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
+    let served = http1::serve(&builder, front, Watched::new(stream, guest), stopping).await;
     if let Err(error) = served {
         tracing::debug!(%error, "a connection of the HTTP port broke");
     }

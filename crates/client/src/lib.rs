@@ -52,7 +52,7 @@ pub use error::Error;
 pub use keys::{BatchPart, Batcher, DeletedPart, RegionPages, Sequence, Swap, Write};
 pub use kv::{Delete, Deleted, Get, Put, Records, SortBy, Written};
 pub use lease::{Granted, KeptLease, Renewals, TimeToLive};
-pub use lock::HeldLock;
+pub use lock::{HeldLock, Lock};
 pub use login::User;
 pub use node::Member;
 pub use options::Options;

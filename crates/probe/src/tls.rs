@@ -1,7 +1,6 @@
 //! TLS around a connection to what is looked at.
 
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -12,19 +11,12 @@ use tokio_rustls::rustls::client::danger::{
 use tokio_rustls::rustls::crypto::{
     CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature,
 };
-use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
-/// Where systems keep the certificates of those who may vouch for others; the first that is there counts.
-const BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
+const NOBODY: &str = "tls: this server knows nobody who could vouch for a certificate";
 
 /// How TLS is spoken.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -46,7 +38,7 @@ impl Tls {
         let roots = match self.skip_verify {
             true => None,
             // Reads a file of some hundred KiB, once.
-            false => Some(tokio::task::spawn_blocking(roots).await.map_err(|it| it.to_string())?),
+            false => Some(tokio::task::spawn_blocking(roots).await.map_err(|it| it.to_string())??),
         };
         self.connect_by(roots, host, alpn, stream).await
     }
@@ -81,32 +73,13 @@ fn config(roots: Option<Arc<RootCertStore>>) -> Result<ClientConfig, String> {
         return Ok(builder.with_no_client_auth());
     };
     if roots.is_empty() {
-        return Err("tls: this server knows nobody who could vouch for a certificate".to_owned());
+        return Err(NOBODY.to_owned());
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Whose word for certificates counts: those the system names, or the file that `SSL_CERT_FILE` does.
-fn roots() -> Arc<RootCertStore> {
-    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-    Arc::clone(ROOTS.get_or_init(|| {
-        let named = std::env::var_os("SSL_CERT_FILE");
-        let mut bundles = BUNDLES.iter().map(Path::new);
-        let bundle = match &named {
-            Some(path) => Some(Path::new(path)),
-            None => bundles.find(|path| path.exists()),
-        };
-        Arc::new(bundle.map_or_else(RootCertStore::empty, read))
-    }))
-}
-
-fn read(bundle: &Path) -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    if let Ok(found) = CertificateDer::pem_file_iter(bundle) {
-        // What cannot be read vouches for nobody.
-        roots.add_parsable_certificates(found.flatten());
-    }
-    roots
+fn roots() -> Result<Arc<RootCertStore>, String> {
+    tls::system_authorities().map_err(|_| NOBODY.to_owned())
 }
 
 /// Takes every certificate, and only demands that whoever shows it has its key.
@@ -157,16 +130,24 @@ pub(crate) mod tests {
 
     use tokio::net::{TcpListener, TcpStream};
     use tokio_rustls::TlsAcceptor;
-    use tokio_rustls::rustls::ServerConfig;
     use tokio_rustls::rustls::crypto::ring;
     use tokio_rustls::rustls::pki_types::pem::PemObject;
     use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use tokio_rustls::rustls::{RootCertStore, ServerConfig};
     use tokio_rustls::server::TlsStream;
 
-    use super::{Tls, read};
+    use super::Tls;
 
     fn file(name: &str) -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name)
+    }
+
+    fn read(bundle: &Path) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        if let Ok(found) = CertificateDer::pem_file_iter(bundle) {
+            roots.add_parsable_certificates(found.flatten());
+        }
+        roots
     }
 
     /// One whose certificate is for `check.test`, by an authority that no system knows.

@@ -16,9 +16,13 @@ use crate::notice::{self, Seldom};
 use crate::set::Set;
 use crate::stream::Stream;
 
-/// Handshakes of one port that go on at once; who comes then waits.
-const HANDSHAKES: usize = 128;
-/// How long a client may take until its handshake is done, waiting included.
+/// Handshakes of one port that go on at once; who comes then waits. Each has some tens of KiB, and there are
+/// no more than this for those who begin one and do not go on.
+const HANDSHAKES: usize = 1_024;
+/// How long a handshake may take once its turn has come. It is short so that those who do not go on make
+/// others wait for seconds, and not for good.
+const TURN: Duration = Duration::from_secs(2);
+/// How long a client may take until it says something, and then wait for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long one that was refused may take to read why, and how much of what it had sent already is read
 /// to let it: a connection that is closed with bytes unread takes the alert with it.
@@ -39,6 +43,8 @@ pub const fn is_handshake(first: u8) -> bool {
 pub struct Acceptor {
     set: Arc<Set>,
     handshakes: Semaphore,
+    turn: Duration,
+    patience: Duration,
     /// By what is said: nothing that happens often hides something else.
     said: Mutex<BTreeMap<String, Seldom>>,
     others: Seldom,
@@ -50,6 +56,8 @@ enum Refused {
     /// another server meanwhile.
     Gone,
     Plain,
+    Silent,
+    Crowded,
     Late,
     Failed(String),
 }
@@ -58,9 +66,18 @@ impl Acceptor {
     /// For a port with this set.
     #[must_use]
     pub fn new(set: Arc<Set>) -> Arc<Self> {
-        let handshakes = Semaphore::new(HANDSHAKES);
+        Self::bounded(set, HANDSHAKES, TURN, PATIENCE)
+    }
+
+    pub(crate) fn bounded(
+        set: Arc<Set>,
+        handshakes: usize,
+        turn: Duration,
+        patience: Duration,
+    ) -> Arc<Self> {
+        let handshakes = Semaphore::new(handshakes);
         let (said, others) = Default::default();
-        Arc::new(Self { set, handshakes, said, others })
+        Arc::new(Self { set, handshakes, turn, patience, said, others })
     }
 
     /// Speaks TLS with who has connected, and answers what its certificate says, if it had to bring one.
@@ -80,22 +97,22 @@ impl Acceptor {
     }
 
     async fn handshake(&self, stream: TcpStream) -> Result<(Stream, Option<Certificate>), Refused> {
-        let deadline = Instant::now() + PATIENCE;
-        let late = |_| Refused::Late;
+        let deadline = Instant::now() + self.patience;
         // Who says nothing takes up no more than its socket.
         let mut first = [0];
-        let read = timeout_at(deadline, stream.peek(&mut first)).await.map_err(late)?;
-        match read {
+        let read = timeout_at(deadline, stream.peek(&mut first)).await;
+        match read.map_err(|_| Refused::Silent)? {
             Ok(1) if is_handshake(first[0]) => {}
             Ok(1) => return Err(Refused::Plain),
             _ => return Err(Refused::Gone),
         }
-        let turn = timeout_at(deadline, self.handshakes.acquire()).await.map_err(late)?;
+        let turn = timeout_at(deadline, self.handshakes.acquire()).await;
+        let turn = turn.map_err(|_| Refused::Crowded)?;
         let failed = |text: &str| Refused::Failed(text.to_owned());
         let turn = turn.map_err(|_| failed("this port takes no connections"))?;
         let config = self.set.server().ok_or_else(|| failed("this port has no certificate"))?;
         let handshake = TlsAcceptor::from(config).accept(stream).into_fallible();
-        match timeout_at(deadline, handshake).await.map_err(late)? {
+        match timeout(self.turn, handshake).await.map_err(|_| Refused::Late)? {
             Ok(stream) => {
                 let certificates = stream.get_ref().1.peer_certificates();
                 let first = certificates.and_then(<[_]>::first);
@@ -122,7 +139,9 @@ impl Acceptor {
                 return tracing::debug!(port, peer, "a connection ended before its handshake did");
             }
             Refused::Plain => "it speaks plain text, and this port speaks TLS only: say https://",
-            Refused::Late => "its handshake did not come to an end in ten seconds",
+            Refused::Silent => "it said nothing for ten seconds",
+            Refused::Crowded => "its turn did not come in ten seconds: too many handshakes go on",
+            Refused::Late => "its handshake did not come to an end in two seconds",
             Refused::Failed(why) => why.as_str(),
         };
         match self.is_due(why) {

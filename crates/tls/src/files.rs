@@ -15,9 +15,13 @@ use crate::notice;
 
 /// Bytes of a file that is read at all: a bundle of all the world's authorities has a quarter of it.
 const FILE_BYTES: u64 = 1 << 20;
-/// Where systems keep the authorities they trust.
-const BUNDLES: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+/// Where systems keep the authorities they trust; the first that is there counts.
+const BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
 
 /// Where certificates and keys are, each in PEM form.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -151,8 +155,12 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
     })
 }
 
-/// The authorities that the system trusts, or those in the file that `SSL_CERT_FILE` names.
-pub(crate) fn system_authorities() -> Result<Arc<RootCertStore>, Error> {
+/// The authorities that the system trusts, or those in the file that `SSL_CERT_FILE` names. Reads a file of
+/// some hundred KiB, once.
+///
+/// # Errors
+/// [`Error::NoAuthorities`].
+pub fn system_authorities() -> Result<Arc<RootCertStore>, Error> {
     static KNOWN: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     let known = KNOWN.get_or_init(|| {
         let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);

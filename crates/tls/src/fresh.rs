@@ -29,20 +29,31 @@ const WARN_AGAIN: Duration = Duration::from_secs(24 * 3600);
 /// new connections go by what they say. What is wrong with them is said in the log, and what was in force
 /// stays so. It is also said when a certificate is about to end.
 ///
+/// From the call on, and not only once what it answers with runs, SIGHUP does not end the process: also
+/// without any set, for who sends it means that settings are to be read, whatever they are.
+///
 /// # Errors
 /// The process may not listen for the signal.
-pub async fn keep_fresh(sets: Vec<Arc<Set>>) -> io::Result<()> {
+pub fn keep_fresh(sets: Vec<Arc<Set>>) -> io::Result<impl Future<Output = ()> + Send> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut kept: Vec<_> = sets.into_iter().map(Kept::new).collect();
-    loop {
-        // Before they are read, or what is written meanwhile would be missed.
-        let changes = Changes::of(&kept);
-        for kept in &mut kept {
-            kept.look().await;
+    Ok(async move {
+        if kept.is_empty() {
+            while hangup.recv().await.is_some() {
+                tracing::info!("SIGHUP: there are no certificates whose files could be looked at");
+            }
+            return;
         }
-        wait(&changes, &mut hangup).await;
-        sleep(SETTLE).await;
-    }
+        loop {
+            // Before they are read, or what is written meanwhile would be missed.
+            let changes = Changes::of(&kept);
+            for kept in &mut kept {
+                kept.look().await;
+            }
+            wait(&changes, &mut hangup).await;
+            sleep(SETTLE).await;
+        }
+    })
 }
 
 async fn wait(changes: &Changes, hangup: &mut Signal) {

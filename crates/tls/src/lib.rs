@@ -3,7 +3,8 @@
 //! with.
 //!
 //! A [`Set`] is what one use has: certificate, key and the authorities whose word counts. An [`Acceptor`]
-//! takes connections by it, a [`Dial`] makes them, and [`keep_fresh`] looks after its files.
+//! takes connections by it, a [`Dial`] makes them, and [`keep_fresh`] looks after its files. What comes in,
+//! with TLS or without, [`greet`] tells apart by what it says first.
 
 mod accept;
 mod admit;
@@ -13,6 +14,7 @@ mod dial;
 mod error;
 mod files;
 mod fresh;
+mod greeting;
 mod issue;
 mod notice;
 mod role;
@@ -27,10 +29,11 @@ pub use accept::{Acceptor, is_handshake};
 pub use certificate::Certificate;
 pub use dial::Dial;
 pub use error::Error;
-pub use files::Files;
+pub use files::{Files, system_authorities};
 pub use fresh::keep_fresh;
+pub use greeting::{Greeted, Greeting, TlsHere, greet};
 pub use issue::{Authority, Issued, Wanted};
-pub use notice::Seldom;
+pub use notice::{Seldom, date};
 pub use role::{Role, Roles};
 pub use set::{Clients, Refreshed, Set, exposition};
 pub use stream::Stream;

@@ -8,17 +8,25 @@ use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, InvalidMes
 
 /// The day of a second of 1970, as `2026-11-28`.
 pub(crate) fn day(second: u64) -> String {
-    let days = second / 86_400 + 719_468;
-    // Years that begin in March have their odd day at their end.
-    let era = days / 146_097;
-    let of_era = days % 146_097;
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (year, month, day) = date(second / 86_400);
     format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the calendar that is used today. Years
+/// are counted from March on, so that the odd day comes last.
+#[must_use]
+pub fn date(days: u64) -> (u64, u64, u64) {
+    /// From 0000-03-01 to 1970-01-01.
+    const EPOCH: u64 = 719_468;
+    const FOUR_CENTURIES: u64 = 146_097;
+    let days = days + EPOCH;
+    let (era, day) = (days / FOUR_CENTURIES, days % FOUR_CENTURIES);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (era * 400 + year + next, month, day)
 }
 
 /// What went wrong in TLS, if that is what did.
@@ -99,7 +107,7 @@ fn of_alert(alert: AlertDescription) -> String {
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// Something that may happen often and is said seldom.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Seldom(Mutex<(Option<Instant>, u64)>);
 
 impl Seldom {
@@ -111,19 +119,37 @@ impl Seldom {
 
     /// How often it went unsaid since it was last said, if it is time to say it again: ten seconds later.
     pub fn is_due(&self) -> Option<u64> {
+        self.is_due_at(Instant::now())
+    }
+
+    fn is_due_at(&self, now: Instant) -> Option<u64> {
         let mut said = self.0.lock();
-        if said.0.is_some_and(|at| at.elapsed() < AGAIN) {
+        if said.0.is_some_and(|at| now.duration_since(at) < AGAIN) {
             said.1 += 1;
             return None;
         }
-        said.0 = Some(Instant::now());
+        said.0 = Some(now);
         Some(std::mem::take(&mut said.1))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::day;
+    use std::time::Instant;
+
+    use super::{AGAIN, Seldom, day};
+
+    #[test]
+    fn what_happens_often_is_said_once_with_how_often() {
+        let seldom = Seldom::new();
+        let start = Instant::now();
+        assert_eq!(seldom.is_due_at(start), Some(0));
+        for _ in 0..7 {
+            assert_eq!(seldom.is_due_at(start + AGAIN / 2), None);
+        }
+        assert_eq!(seldom.is_due_at(start + AGAIN), Some(7));
+        assert_eq!(seldom.is_due_at(start + AGAIN), None);
+    }
 
     #[test]
     fn days_are_dates() {

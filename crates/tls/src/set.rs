@@ -125,8 +125,24 @@ impl Set {
         files: Files,
         own: Option<Role>,
     ) -> Result<Arc<Self>, Error> {
-        let rules = Rules { name, takes: None, dials: true, reaches: None, own, alpn: &[b"h2"] };
-        Self::new(rules, files)
+        Self::speaking(&[b"h2"], name, files, own)
+    }
+
+    /// The same, to speak HTTP/1.1.
+    ///
+    /// # Errors
+    /// As for [`Self::listener`].
+    pub fn outgoing_http1(name: &'static str, files: Files) -> Result<Arc<Self>, Error> {
+        Self::speaking(&[b"http/1.1"], name, files, None)
+    }
+
+    fn speaking(
+        alpn: &'static [&'static [u8]],
+        name: &'static str,
+        files: Files,
+        own: Option<Role>,
+    ) -> Result<Arc<Self>, Error> {
+        Self::new(Rules { name, takes: None, dials: true, reaches: None, own, alpn }, files)
     }
 
     fn new(rules: Rules, files: Files) -> Result<Arc<Self>, Error> {

@@ -35,15 +35,6 @@ impl Stream {
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket().peer_addr()
     }
-
-    /// Whether both sides agreed, with TLS, to speak this.
-    #[must_use]
-    pub fn has_agreed_on(&self, protocol: &[u8]) -> bool {
-        match self {
-            Self::Plain(_) => false,
-            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(protocol),
-        }
-    }
 }
 
 /// The same error, in words that say what to do where TLS is what failed.

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -181,6 +182,48 @@ async fn plain_text_and_silence_take_nothing() {
 }
 
 #[tokio::test]
+async fn handshakes_that_do_not_go_on_make_others_wait_for_a_turn_only() {
+    let place = Place::new();
+    let set = Set::listener("client", place.made(Role::Peer, "n1"), Clients::Anybody, ALPN);
+    let user = client(&place.made(Role::Client, "alice"));
+    let (turn, long) = (Duration::from_millis(600), Duration::from_secs(30));
+    let server = Acceptor::bounded(set.unwrap(), 2, turn, long);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut begun = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(&[0x16, 3, 1]).await.unwrap();
+        let server = Arc::clone(&server);
+        let accepted = listener.accept().await.unwrap().0;
+        begun.push((stream, tokio::spawn(async move { server.accept(accepted).await.is_none() })));
+    }
+    let began = Instant::now();
+    // Both turns are taken. They end, whatever these two do, and whoever waited has a whole turn then.
+    assert!(timeout(turn / 2, meet(&server, Arc::clone(&user))).await.is_err());
+    assert!(meet(&server, Arc::clone(&user)).await.is_ok());
+    assert!(began.elapsed() >= turn / 2, "{:?}", began.elapsed());
+    for (mut stream, refused) in begun {
+        assert!(timeout(turn * 10, refused).await.unwrap().unwrap());
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
+
+    // Who waits for its turn for too long is not kept waiting; who says nothing has none, and is not either.
+    let short = Duration::from_millis(300);
+    let set = Set::listener("client", place.files("n1"), Clients::Anybody, ALPN).unwrap();
+    let server = Acceptor::bounded(Arc::clone(&set), 0, turn, short);
+    for said in [&[0x16, 3, 1][..], &[]] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(said).await.unwrap();
+        let accepted = listener.accept().await.unwrap().0;
+        let began = Instant::now();
+        assert!(server.accept(accepted).await.is_none());
+        assert!(began.elapsed() >= short && began.elapsed() < long);
+    }
+    assert_eq!(set.refused.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
 async fn files_that_change_are_taken_if_they_are_whole() {
     let place = Place::new();
     let files = place.made(Role::Peer, "n1");
@@ -190,7 +233,7 @@ async fn files_that_change_are_taken_if_they_are_whole() {
     assert_eq!(set.refresh().unwrap(), Refreshed::Same);
     let key = files.key.clone().unwrap();
 
-    let keeping = tokio::spawn(keep_fresh(vec![Arc::clone(&set)]));
+    let keeping = tokio::spawn(keep_fresh(vec![Arc::clone(&set)]).unwrap());
     let until = set.not_after();
     // A key of somebody else, half a certificate, nothing: what was good stays in force.
     for (file, bytes) in [("n1.key", "nonsense"), ("n1.crt", "-----BEGIN CERTIFICATE-----\nAAAA")] {

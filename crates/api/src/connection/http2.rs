@@ -2,19 +2,19 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use http2::{Connection, Event, Limits, RequestHead, StreamKey};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::Broken;
-use super::greeting::Greeted;
 use super::keep_alive::KeepAlive;
 use super::quick::Quick;
 use super::stream::{self, Inbound, Incoming};
 use super::wire::Wire;
+use super::{Broken, Greeted};
 use crate::front::Front;
 
 const LIMITS: Limits = Limits {
@@ -30,6 +30,8 @@ const LIMITS: Limits = Limits {
     // Requests given up cost little here; a client may give up on all it has at once.
     resets: 4_096,
 };
+/// How long a client that never asked for anything may take to hear that the server stops.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Bytes of room made for what is read next,
 const READ_BYTES: usize = 16 * 1024;
 /// once there is less than this.
@@ -61,6 +63,15 @@ pub(super) async fn serve(
         served = driver.as_mut() => return served,
         // Only ever "the sender is gone".
         _ = stopping.changed() => driver.wire.http2.leave(),
+    }
+    if !driver.wire.http2.has_had_requests() {
+        // A request that is on its way comes before the client says that it heard.
+        let farewell = timeout(FAREWELL, driver.as_mut()).await;
+        match farewell {
+            Ok(served) => return served,
+            Err(_) if !driver.wire.http2.has_had_requests() => return Ok(()),
+            Err(_) => {}
+        }
     }
     driver.await
 }
@@ -223,6 +234,7 @@ impl Future for Driver {
             let _ = this.write(context);
         }
         if turn.is_ready() {
+            // Once: all was written that was to be, and with TLS only its last word could be lacking.
             let _ = Pin::new(&mut this.stream).poll_shutdown(context);
         }
         turn

@@ -7,8 +7,7 @@
 //! services as ever, a task for each ([`stream`]).
 
 mod ahead;
-mod greeting;
-mod http1;
+pub(crate) mod http1;
 mod http2;
 mod keep_alive;
 mod mail;
@@ -17,13 +16,15 @@ mod send;
 mod stream;
 mod wire;
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http2::ConnectionError;
-use tls::Stream;
+use tls::{Greeting, Stream, TlsHere, greet};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
-use self::greeting::{Greeting, TlsHere, greet};
 use crate::calls::Counted;
 use crate::front::Front;
 use crate::guests::{BROKEN, Guest, TLS_HERE, Watched};
@@ -37,9 +38,14 @@ pub(crate) async fn serve(
 ) {
     let front = front.of(Arc::clone(&guest));
     let client = Arc::clone(&guest);
-    let served = match greet(Counted(Watched::new(stream, guest))).await {
+    let greeting = greet(Counted(Watched::new(stream, guest)));
+    let Some(greeting) = unless_stopping(stopping.clone(), greeting).await else { return };
+    let served = match greeting {
         Ok(Greeting::Http2(stream)) => http2::serve(front, stream, stopping).await,
-        Ok(Greeting::Http1(stream)) => http1::serve(front, stream, stopping).await,
+        Ok(Greeting::Http1(stream)) => {
+            let served = http1::serve(&http1::builder(), front, stream, stopping).await;
+            served.map_err(Into::into)
+        }
         Err(error) => {
             if error.get_ref().is_some_and(|why| why.is::<TlsHere>()) {
                 TLS_HERE.about(client.address(), 1);
@@ -54,6 +60,27 @@ pub(crate) async fn serve(
         tracing::debug!(%error, client = client.address(), "a client's connection broke");
     }
 }
+
+/// In which what has come already is seen, once `stopping`: it is not seen before it is looked for.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// What a client says first; `None` once `stopping`, for who has said nothing is not waited for.
+pub(crate) async fn unless_stopping<T>(
+    mut stopping: watch::Receiver<()>,
+    first: impl Future<Output = T>,
+) -> Option<T> {
+    let mut first = pin!(first);
+    tokio::select! {
+        biased;
+        first = first.as_mut() => return Some(first),
+        // Only ever "the sender is gone".
+        _ = stopping.changed() => {}
+    }
+    timeout(MOMENT, first).await.ok()
+}
+
+/// A client's connection, with what is kept of it and what was read of it already.
+type Greeted = tls::Greeted<Counted<Watched<Stream>>>;
 
 /// Why a connection ended before its time.
 type Broken = Box<dyn std::error::Error + Send + Sync>;

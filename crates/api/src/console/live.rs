@@ -2,6 +2,8 @@
 //! whenever its answer is another one. So a page that shows what is now costs one request.
 
 use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures::stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
@@ -20,8 +22,11 @@ use crate::gateway::{self, Route};
 const STREAMS: usize = 64;
 /// Between two looks, at least;
 const EVERY: Duration = Duration::from_secs(1);
-/// and so many times as long as a look takes, so that looking is a small part of what the node does.
-const PATIENCE: u32 = 20;
+/// and so many times as long as a look of this stream took, so that looking is a small part of what the node
+/// does;
+const TIMES: u32 = 20;
+/// but no more than this: whoever looks at a page would take it for what is now.
+const AT_MOST: Duration = Duration::from_secs(10);
 /// A line that says nothing goes out after so long, by which whoever is gone is found out.
 const SIGN: Duration = Duration::from_secs(10);
 /// Then whoever listens is to ask again.
@@ -57,6 +62,7 @@ impl Live {
             route,
             metadata,
             text,
+            look: None,
             last: Bytes::new(),
             next: now,
             sign: now + SIGN,
@@ -71,11 +77,16 @@ impl Live {
     }
 }
 
+/// What a look came to: a line; an error as the last line.
+type Look = Pin<Box<dyn Future<Output = Result<Bytes, Bytes>> + Send>>;
+
 struct Looks {
     front: Front,
     route: &'static Route,
     metadata: MetadataMap,
     text: Bytes,
+    /// The one that is under way, and when it began.
+    look: Option<(Look, Instant)>,
     /// What was told last.
     last: Bytes,
     next: Instant,
@@ -84,37 +95,76 @@ struct Looks {
     _seat: OwnedSemaphorePermit,
 }
 
+/// How long after a look the next one begins.
+fn pause(took: Duration) -> Duration {
+    took.saturating_mul(TIMES).clamp(EVERY, AT_MOST)
+}
+
 impl Looks {
     /// The next line, and who makes those that follow.
     async fn next(mut self) -> Option<(Bytes, Option<Self>)> {
         let handle = self.front.handle().clone();
         loop {
-            tokio::select! {
+            let began = match &self.look {
+                Some((_, began)) => *began,
+                None => Instant::now(),
+            };
+            let looked = tokio::select! {
                 biased;
                 () = handle.closing() => return None,
-                () = sleep_until(self.next) => {}
-            }
-            if self.next >= self.end {
-                return None;
-            }
-            let began = Instant::now();
-            let (front, metadata) = (self.front.clone(), self.metadata.clone());
-            let look = gateway::call_for_line(front, self.route, metadata, &self.text);
-            let look = timeout_at(self.end, look).await.ok()?;
-            self.next = Instant::now() + EVERY.max(began.elapsed() * PATIENCE);
-            match look {
+                () = sleep_until(self.end) => return None,
+                looked = look(&mut self.look) => looked,
+                () = sleep_until(self.next), if self.look.is_none() => {
+                    let (front, metadata) = (self.front.clone(), self.metadata.clone());
+                    let (route, text) = (self.route, self.text.clone());
+                    let asking = async move {
+                        gateway::call_for_line(front, route, metadata, &text).await
+                    };
+                    self.look = Some((Box::pin(asking), Instant::now()));
+                    continue;
+                }
+                // Also while a look takes long.
+                () = sleep_until(self.sign) => {
+                    self.sign = Instant::now() + SIGN;
+                    return Some((Bytes::from_static(b"\n"), Some(self)));
+                }
+            };
+            self.look = None;
+            self.next = Instant::now() + pause(began.elapsed());
+            match looked {
                 Err(line) => return Some((line, None)),
                 Ok(line) if line != self.last => {
                     self.last = Bytes::clone(&line);
                     self.sign = Instant::now() + SIGN;
                     return Some((line, Some(self)));
                 }
-                Ok(_) if Instant::now() >= self.sign => {
-                    self.sign = Instant::now() + SIGN;
-                    return Some((Bytes::from_static(b"\n"), Some(self)));
-                }
                 Ok(_) => {}
             }
         }
+    }
+}
+
+/// Waits for the look that is under way.
+async fn look(under_way: &mut Option<(Look, Instant)>) -> Result<Bytes, Bytes> {
+    match under_way {
+        Some((look, _)) => look.await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{AT_MOST, EVERY, SIGN, pause};
+
+    #[test]
+    fn looks_that_take_long_are_seldom_and_never_too_seldom() {
+        assert_eq!(pause(Duration::ZERO), EVERY);
+        assert_eq!(pause(Duration::from_millis(200)), Duration::from_secs(4));
+        assert_eq!(pause(Duration::from_secs(3)), AT_MOST);
+        assert_eq!(pause(Duration::MAX), AT_MOST);
+        // The pages take a stream for broken that says nothing for 25 seconds.
+        assert!(SIGN * 2 < Duration::from_secs(25));
     }
 }

@@ -1,11 +1,4 @@
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
-use tokio::time::Instant;
-
-/// How long the same complaint stays unsaid.
-const AGAIN: Duration = Duration::from_secs(10);
+use tls::Seldom;
 
 /// More connections are open than are served.
 pub(crate) static CONNECTIONS: Complaint = Complaint::new(
@@ -38,49 +31,18 @@ pub(crate) static UNREAD: Complaint = Complaint::new(
 /// One thing that clients do too much of.
 pub(crate) struct Complaint {
     what: &'static str,
-    said: Mutex<Option<Instant>>,
-    unsaid: AtomicU64,
+    said: Seldom,
 }
 
 impl Complaint {
     pub(super) const fn new(what: &'static str) -> Self {
-        Self { what, said: Mutex::new(None), unsaid: AtomicU64::new(0) }
+        Self { what, said: Seldom::new() }
     }
 
     /// `peer` did it, `count` times or for so many things at once.
     pub(crate) fn about(&self, peer: &str, count: usize) {
-        if let Some(unsaid) = self.is_due(Instant::now()) {
+        if let Some(unsaid) = self.said.is_due() {
             tracing::warn!(peer, count, unsaid, "{}", self.what);
         }
-    }
-
-    /// How often it went unsaid since the last time, if it is time to say it again.
-    fn is_due(&self, now: Instant) -> Option<u64> {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.is_some_and(|at| now.duration_since(at) < AGAIN) {
-            self.unsaid.fetch_add(1, Ordering::Relaxed);
-            return None;
-        }
-        *said = Some(now);
-        Some(self.unsaid.swap(0, Ordering::Relaxed))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::time::Instant;
-
-    use super::{AGAIN, Complaint};
-
-    #[test]
-    fn what_is_said_often_is_said_once_with_how_often() {
-        let complaint = Complaint::new("too much");
-        let start = Instant::now();
-        assert_eq!(complaint.is_due(start), Some(0));
-        for _ in 0..7 {
-            assert_eq!(complaint.is_due(start + AGAIN / 2), None);
-        }
-        assert_eq!(complaint.is_due(start + AGAIN), Some(7));
-        assert_eq!(complaint.is_due(start + AGAIN), None);
     }
 }

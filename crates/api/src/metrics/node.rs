@@ -1,5 +1,7 @@
 //! The node as a whole, and its way to the others.
 
+use std::sync::OnceLock;
+
 use ::node::{
     Handle, Lane, LaneTraffic, NodeState, Part, PeerTraffic, Process, READ_MODES, file_descriptors,
     most_file_descriptors,
@@ -53,11 +55,13 @@ fn process(text: &mut Text) {
 }
 
 fn clock(text: &mut Text, handle: &Handle) {
+    // By the clock of the first look, once and for all: whoever sees it move takes it for a start.
+    static STARTED: OnceLock<u64> = OnceLock::new();
     let now = handle.wall_millis();
-    let up = crate::stats::health(handle).uptime_ms;
-    let help = "When the node was started, in seconds since 1970.";
-    let started = scaled(now.saturating_sub(up), 1e3);
-    text.one("process_start_time_seconds", Gauge, help, started);
+    let started =
+        STARTED.get_or_init(|| now.saturating_sub(crate::stats::health(handle).uptime_ms));
+    let help = "When the process was started, in seconds since 1970.";
+    text.one("process_start_time_seconds", Gauge, help, scaled(*started, 1e3));
     let help = "This machine's wall clock, in seconds since 1970.";
     text.one("hiraeth_clock_seconds", Gauge, help, scaled(now, 1e3));
 }

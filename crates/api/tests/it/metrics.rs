@@ -1,6 +1,8 @@
 //! What Prometheus reads.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use proto::etcdserverpb::PutRequest;
 use proto::etcdserverpb::kv_client::KvClient;
@@ -88,6 +90,33 @@ fn named(text: &str) -> BTreeSet<&str> {
         .collect()
 }
 
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A certificate in use, that ends in a day.
+fn certificate() -> Arc<tls::Set> {
+    let (authority, own) = tls::Authority::create("test", SystemTime::now(), DAY * 2).unwrap();
+    let wanted = tls::Wanted {
+        role: tls::Role::Client,
+        name: "alice",
+        hosts: &[],
+        from: SystemTime::now(),
+        life: DAY,
+    };
+    let issued = authority.issue(&wanted).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Some(path)
+    };
+    let files = tls::Files {
+        cert: file("alice.crt", &issued.certificate),
+        key: file("alice.key", &issued.key),
+        trusted_ca: file("ca.crt", &own.certificate),
+    };
+    tls::Set::outgoing("of a test", files, None).unwrap()
+}
+
 /// Series that alarms and dashboard ask for and that are not served would be a silence that looks like
 /// health.
 #[tokio::test(flavor = "multi_thread")]
@@ -104,6 +133,8 @@ async fn alarms_and_dashboard_ask_for_what_is_served() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // Where there is TLS, the end of certificates is served, too.
+    let secured = certificate();
     let mut series = BTreeMap::new();
     for server in &servers {
         series.extend(parsed(&scrape(server).await));
@@ -122,7 +153,15 @@ async fn alarms_and_dashboard_ask_for_what_is_served() {
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     assert!((at("hiraeth_clock_seconds") - clock.as_secs_f64()).abs() < 30.0);
     assert!(at("process_start_time_seconds") <= at("hiraeth_clock_seconds"));
+    // Whoever sees it move takes it for a start.
+    for server in &servers {
+        let again = parsed(&scrape(server).await);
+        assert_eq!(again["process_start_time_seconds"], at("process_start_time_seconds"));
+    }
     assert!(at("process_max_fds") >= at("process_open_fds"));
+    let ends = at("hiraeth_tls_certificate_not_after_seconds{use=\"of a test\"}");
+    assert!((ends - clock.as_secs_f64() - DAY.as_secs_f64()).abs() < 60.0, "{ends}");
+    drop(secured);
     for server in servers {
         server.stop().await;
     }

@@ -4,27 +4,26 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tls::{Seldom, Stream};
+use tls::{Greeted, Greeting, Seldom, Stream, TlsHere, greet};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::stalled::Watched;
 use crate::gateway::Gateway;
 
-/// What an HTTP/2 client says first (RFC 9113, 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// How long a client may take for it, and for the head of a request of HTTP/1.
+/// How long the head of a request of HTTP/1 may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How soon more of it is looked for, where it comes in pieces; then ever later, for one that sends no more
-/// is to cost nothing.
-const LOOK: Duration = Duration::from_millis(2);
-const LOOK_LAST: Duration = Duration::from_secs(1);
+/// In which what has come already is seen, once the gateway stops.
+const MOMENT: Duration = Duration::from_millis(100);
+/// How long a client that never asked for anything may take to hear that the gateway stops.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Streams of one connection: a Kubernetes API server puts everything on one.
 const STREAMS: u32 = 16_384;
 /// Bytes of requests that are kept here until a member takes them, of one stream and of all of a connection.
@@ -46,71 +45,70 @@ const ANSWER: Duration = Duration::from_secs(20);
 const TLS_HERE: &str = "it speaks TLS, and this port does not: let it say http://, or give this gateway \
                         --cert-file and --key-file";
 
+/// What is served: a client that has said what it speaks.
+type Client = Greeted<Watched<Stream>>;
+
 /// Serves one connection until its client leaves, or until `stopping` and its requests end.
 pub(super) async fn serve(
     gateway: Gateway,
     stream: TcpStream,
     tls: Option<Arc<tls::Acceptor>>,
-    stopping: watch::Receiver<()>,
+    mut stopping: watch::Receiver<()>,
 ) {
     let peer = stream.peer_addr().ok();
-    let (stream, speaks) = match tls {
-        // Why not, the acceptor has said.
-        Some(tls) => match tls.accept(stream).await {
-            Some((stream, _)) => {
-                let speaks_http2 = stream.has_agreed_on(b"h2");
-                (stream, Ok(Ok(speaks_http2)))
-            }
-            None => return,
+    let mut receiving = pin!(receive(stream, tls));
+    let greeting = tokio::select! {
+        biased;
+        greeting = receiving.as_mut() => greeting,
+        // Only ever "the sender is gone". Who has asked for nothing yet is not waited for; but what has come
+        // already is not seen before it is looked for.
+        _ = stopping.changed() => match timeout(MOMENT, receiving).await {
+            Ok(greeting) => greeting,
+            Err(_) => return,
         },
-        None => {
-            let speaks = timeout(PATIENCE, speaks_http2(&stream)).await;
-            (Stream::Plain(stream), speaks)
-        }
     };
-    let served = match speaks {
-        Ok(Ok(true)) => serve_http2(gateway, stream, stopping).await,
-        Ok(Ok(false)) => serve_http1(gateway, stream, stopping).await,
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("it says nothing".to_owned()),
+    let served = match greeting {
+        // Why not, the acceptor has said.
+        None => return,
+        Some(Ok(Greeting::Http2(stream))) => serve_http2(gateway, stream, stopping).await,
+        Some(Ok(Greeting::Http1(stream))) => serve_http1(gateway, stream, stopping).await,
+        Some(Err(error)) => {
+            if error.get_ref().is_some_and(|why| why.is::<TlsHere>()) {
+                static SELDOM: Seldom = Seldom::new();
+                if let Some(unsaid) = SELDOM.is_due() {
+                    tracing::warn!(?peer, unsaid, "a connection is refused: {TLS_HERE}");
+                }
+            }
+            Err(error.to_string())
+        }
     };
     if let Err(error) = served {
-        if error == TLS_HERE {
-            static SELDOM: Seldom = Seldom::new();
-            if let Some(unsaid) = SELDOM.is_due() {
-                tracing::warn!(?peer, unsaid, "a connection is refused: {error}");
-            }
-        }
         tracing::debug!(%error, ?peer, "a client's connection broke");
     }
 }
 
-async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
-    let mut seen = [0; PREFACE.len()];
-    let mut pause = LOOK;
-    loop {
-        let length = stream.peek(&mut seen).await?;
-        if length == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if tls::is_handshake(seen[0]) {
-            return Err(io::Error::other(TLS_HERE));
-        }
-        if length == PREFACE.len() || !PREFACE.starts_with(&seen[..length]) {
-            return Ok(seen[..length] == *PREFACE);
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(LOOK_LAST);
-    }
+/// Waits for what it speaks, with TLS and without: whatever was agreed on there, it has to say it.
+async fn receive(
+    stream: TcpStream,
+    tls: Option<Arc<tls::Acceptor>>,
+) -> Option<io::Result<Greeting<Watched<Stream>>>> {
+    let stream = match tls {
+        Some(tls) => tls.accept(stream).await?.0,
+        None => Stream::Plain(stream),
+    };
+    Some(greet(Watched::new(stream)).await)
 }
 
 async fn serve_http2(
     gateway: Gateway,
-    stream: Stream,
+    stream: Client,
     mut stopping: watch::Receiver<()>,
 ) -> Result<(), String> {
     let client = gateway.next_client();
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&has_asked);
     let service = service_fn(move |request| {
+        asks.store(true, Ordering::Relaxed);
         let gateway = gateway.clone();
         async move { Ok::<_, Infallible>(gateway.answer(client, request).await) }
     });
@@ -125,39 +123,48 @@ async fn serve_http2(
         .max_pending_accept_reset_streams(RESETS)
         .keep_alive_interval(ASK)
         .keep_alive_timeout(ANSWER);
-    let stream = TokioIo::new(Watched::new(stream));
-    let mut serving = pin!(builder.serve_connection(stream, service));
-    let served = tokio::select! {
-        served = serving.as_mut() => served,
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        biased;
+        served = serving.as_mut() => return served.map_err(|error| error.to_string()),
         // Only ever "the sender is gone".
-        _ = stopping.changed() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+        _ = stopping.changed() => serving.as_mut().graceful_shutdown(),
+    }
+    if !has_asked.load(Ordering::Relaxed) {
+        // A request that is on its way comes before the client says that it heard.
+        match timeout(FAREWELL, serving.as_mut()).await {
+            Ok(served) => return served.map_err(|error| error.to_string()),
+            Err(_) if !has_asked.load(Ordering::Relaxed) => return Ok(()),
+            Err(_) => {}
         }
-    };
-    served.map_err(|error| error.to_string())
+    }
+    serving.await.map_err(|error| error.to_string())
 }
 
 async fn serve_http1(
     gateway: Gateway,
-    stream: Stream,
+    stream: Client,
     mut stopping: watch::Receiver<()>,
 ) -> Result<(), String> {
     let client = gateway.next_client();
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&has_asked);
     let service = service_fn(move |request| {
+        asks.store(true, Ordering::Relaxed);
         let gateway = gateway.clone();
         async move { Ok::<_, Infallible>(gateway.answer(client, request).await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(READ_BYTES);
-    let stream = TokioIo::new(Watched::new(stream));
-    let mut serving = pin!(builder.serve_connection(stream, service));
-    let served = tokio::select! {
-        served = serving.as_mut() => served,
-        _ = stopping.changed() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    served.map_err(|error| error.to_string())
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        biased;
+        served = serving.as_mut() => return served.map_err(|error| error.to_string()),
+        _ = stopping.changed() => serving.as_mut().graceful_shutdown(),
+    }
+    // hyper would wait for the rest of a head that has begun.
+    if !has_asked.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    serving.await.map_err(|error| error.to_string())
 }

@@ -80,7 +80,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        // With TLS it says so first, to one that may take nothing.
+        let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.watch(context, shut)
     }
 }
 
@@ -89,7 +91,7 @@ mod tests {
     use std::io::ErrorKind;
     use std::time::Duration;
 
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
     use tokio::time::timeout;
 
     use super::Watched;
@@ -109,5 +111,17 @@ mod tests {
         }
         let write = timeout(patience * 30, server.write_all(&[0; 8]));
         assert_eq!(write.await.unwrap().unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn who_takes_no_farewell_is_let_go() {
+        let (_client, server) = tokio::io::duplex(8);
+        let patience = Duration::from_millis(200);
+        // What was written waits in it, as in TLS, until it is shut down.
+        let server = BufWriter::new(server);
+        let mut server = Watched { patience, ..Watched::new(server) };
+        server.write_all(&[0; 16]).await.unwrap();
+        let ended = timeout(patience * 30, server.shutdown());
+        assert_eq!(ended.await.unwrap().unwrap_err().kind(), ErrorKind::TimedOut);
     }
 }

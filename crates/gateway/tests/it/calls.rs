@@ -1,7 +1,8 @@
 //! What is passed on, and how.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use gateway::{Config, Gateway};
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::auth_client::AuthClient;
 use proto::etcdserverpb::kv_client::KvClient;
@@ -10,7 +11,8 @@ use proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use proto::hiraeth::v1::CreateKeyspaceRequest;
 use proto::hiraeth::v1::keyspaces_client::KeyspacesClient;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tonic::{Code, Request};
 
@@ -173,4 +175,35 @@ async fn while_nobody_is_reached_that_is_said() {
         (refused.code(), refused.message()),
         (Code::Unavailable, "etcdserver: request timed out, possibly due to connection lost")
     );
+}
+
+/// What is under way has five seconds when a gateway stops; who has asked for nothing has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_stops_waits_for_nobody_who_asked_for_nothing() {
+    let members = members(1).await;
+    let config = Config::new("g1", [members[0].address.clone()]).unwrap();
+    let gateway = Gateway::start(&config);
+    gateway.ready().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(async move {
+        gateway.serve(listener, None, async { drop(stopped.await) }).await;
+    });
+    let mut silent = Vec::new();
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    for said in ["", "PRI * HT", preface, "GET /li", "GET /livez HTTP/1.1\r\nhost: n\r\n"] {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        silent.push(stream);
+    }
+    // Whatever was sent before is there by now.
+    assert!(http(&address, "GET /livez", "").await.starts_with("HTTP/1.1 200"));
+    let began = Instant::now();
+    drop(stop);
+    timeout(Duration::from_secs(20), serving).await.unwrap().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    for mut stream in silent {
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
 }

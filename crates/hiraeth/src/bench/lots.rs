@@ -20,11 +20,25 @@ pub(super) async fn lots(options: &Options, shape: &Shape) -> anyhow::Result<Lot
         leaders.extend(led.map(|region| (region.id, at)));
     }
     let regions = client.keyspace_regions(keyspace.as_str()).await?;
-    let lots = regions.iter().map(|region| {
-        let end = region.end.as_ref().map_or(shape.keys, |end| first_not_below(shape, end));
-        (first_not_below(shape, &region.start)..end, leaders.get(&region.region).copied())
+    let regions = regions.iter().map(|region| {
+        let end = region.end.as_deref().map(<[u8]>::to_vec);
+        (region.start.to_vec(), end, leaders.get(&region.region).copied())
     });
-    Ok(lots.filter(|(lot, _)| !lot.is_empty()).collect())
+    Ok(of_regions(shape, regions))
+}
+
+/// Those that have keys; all keys are one lot if none has, or if there are no regions to be told of: who
+/// draws from lots needs one.
+fn of_regions(
+    shape: &Shape,
+    regions: impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>, Option<usize>)>,
+) -> Lots {
+    let lots = regions.map(|(start, end, leader)| {
+        let end = end.map_or(shape.keys, |end| first_not_below(shape, &end));
+        (first_not_below(shape, &start)..end, leader)
+    });
+    let lots: Lots = lots.filter(|(lot, _)| !lot.is_empty()).collect();
+    if lots.is_empty() { vec![(0..shape.keys, None)] } else { lots }
 }
 
 /// The number of the first key that is not below `bound`. Keys are as their numbers, in order.
@@ -46,7 +60,7 @@ fn first_not_below(shape: &Shape, bound: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::first_not_below;
+    use super::{first_not_below, of_regions};
     use crate::bench::data::{Shape, Values};
 
     #[test]
@@ -62,6 +76,16 @@ mod tests {
         ];
         for (bound, first) in bounds {
             assert_eq!(first_not_below(&shape, bound), first, "{bound:?}");
+        }
+        let region = |start: &str, end: Option<&str>| {
+            (start.as_bytes().to_vec(), end.map(|end| end.as_bytes().to_vec()), Some(1))
+        };
+        let some = [region("", Some("00300")), region("00300", None), region("a", None)];
+        let lots = of_regions(&shape, some.into_iter());
+        assert_eq!(lots, [(0..300, Some(1)), (300..1_000, Some(1))]);
+        // Regions that begin behind all keys, and none at all.
+        for regions in [vec![region("a", None)], Vec::new()] {
+            assert_eq!(of_regions(&shape, regions.into_iter()), [(0..1_000, None)]);
         }
     }
 }

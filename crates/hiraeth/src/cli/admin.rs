@@ -110,7 +110,7 @@ async fn node(remote: &Remote, command: NodeCommand) -> anyhow::Result<Done> {
         NodeCommand::List => client.any_node_status().await?.nodes,
         NodeCommand::Add { address } => {
             let id = client.add_node(&address).await?;
-            vec![find(&client, &id.to_string()).await?]
+            vec![added(&client, id, address).await?]
         }
         NodeCommand::Drain { node } => vec![drain(&client, &node, true).await?],
         NodeCommand::Fill { node } => vec![drain(&client, &node, false).await?],
@@ -130,6 +130,14 @@ async fn node(remote: &Remote, command: NodeCommand) -> anyhow::Result<Done> {
     }
     out.flush()?;
     Ok(Done::Well)
+}
+
+/// A server that was just added: whoever is asked may not have heard of it yet.
+async fn added(client: &Client, id: u64, peer_address: String) -> anyhow::Result<NodeInfo> {
+    let nodes = client.any_node_status().await?.nodes;
+    let known = nodes.into_iter().find(|node| node.id == id);
+    let phase = "joining".to_owned();
+    Ok(known.unwrap_or_else(|| NodeInfo { id, peer_address, phase, ..NodeInfo::default() }))
 }
 
 async fn drain(client: &Client, name: &str, drain: bool) -> anyhow::Result<NodeInfo> {

@@ -9,6 +9,7 @@ mod completions;
 mod doctor;
 mod failure;
 mod flight;
+mod hold;
 mod hot;
 mod import;
 mod json;
@@ -43,6 +44,8 @@ use std::process::ExitCode;
 pub(crate) enum Command {
     Kv(kv::Arguments),
     Lease(lease::Arguments),
+    Lock(hold::LockArguments),
+    Elect(hold::ElectArguments),
     Sequence(sequence::Arguments),
     Keyspace(keyspace::Arguments),
     Service(service::Arguments),
@@ -62,6 +65,8 @@ pub(crate) fn run(command: Command, program: clap::Command) -> ExitCode {
     let result = match command {
         Command::Kv(arguments) => output::block_on(kv::run(arguments)),
         Command::Lease(arguments) => output::block_on(lease::run(arguments)),
+        Command::Lock(arguments) => output::block_on(hold::lock(arguments)),
+        Command::Elect(arguments) => output::block_on(hold::elect(arguments)),
         Command::Sequence(arguments) => output::block_on(sequence::run(arguments)),
         Command::Keyspace(arguments) => output::block_on(keyspace::run(arguments)),
         Command::Service(arguments) => output::block_on(service::run(arguments)),

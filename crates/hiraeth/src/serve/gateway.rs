@@ -109,7 +109,7 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
         drop(stopping.wait_for(|stop| *stop).await);
     };
     let secure = settings.secure;
-    let fresh = secure.keep_fresh();
+    let fresh = secure.keep_fresh()?;
     let serve = |listener, set: Option<&_>| {
         let (gateway, stopped) = (gateway.clone(), stopped(stopping.clone()));
         let tls = acceptor(set);
@@ -140,9 +140,7 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
     if let Some(names) = names {
         drop(names.await);
     }
-    if let Some(fresh) = fresh {
-        fresh.abort();
-    }
+    fresh.abort();
     Ok(())
 }
 

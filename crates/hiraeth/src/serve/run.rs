@@ -51,7 +51,7 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
         "starting"
     );
     settings.secure.warn();
-    let fresh = settings.secure.keep_fresh();
+    let fresh = settings.secure.keep_fresh()?;
     let node = tokio::select! {
         biased;
         _ = interrupt.recv() => return Ok(()),
@@ -102,9 +102,7 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
         drop(names.await);
     }
     node.shutdown().await;
-    if let Some(fresh) = fresh {
-        fresh.abort();
-    }
+    fresh.abort();
     match reason {
         None => Ok(()),
         Some(failure) => Err(Stopped(failure).into()),

@@ -126,17 +126,11 @@ impl Secure {
         }
     }
 
-    /// Keeps certificates fresh while the process serves.
-    pub(super) fn keep_fresh(&self) -> Option<tokio::task::JoinHandle<()>> {
-        let sets = self.sets();
-        if sets.is_empty() {
-            return None;
-        }
-        Some(tokio::spawn(async move {
-            if let Err(error) = tls::keep_fresh(sets).await {
-                tracing::warn!(%error, "new certificates are taken with the next start only");
-            }
-        }))
+    /// Keeps certificates fresh while the process serves. Without any, SIGHUP does nothing, where it would
+    /// end the process: service managers send it to have settings read again.
+    pub(super) fn keep_fresh(&self) -> anyhow::Result<tokio::task::JoinHandle<()>> {
+        let keeping = tls::keep_fresh(self.sets()).context("SIGHUP cannot be listened for")?;
+        Ok(tokio::spawn(keeping))
     }
 }
 

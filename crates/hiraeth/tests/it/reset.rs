@@ -2,7 +2,7 @@
 
 use client::{Client, Get, Options, Put, Write};
 
-use crate::program::tool;
+use crate::program::{DEADLINE, tool};
 use crate::server::{Server, Three, until_all_is_well};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,4 +75,66 @@ async fn a_survivor_goes_on_alone_and_refuses_those_of_before() {
     newcomer.start(&["serve", "--name", "n4", "--join", &survivor.peer.clone()]);
     newcomer.serves().await;
     tokio::task::spawn_blocking(move || until_all_is_well(&endpoint)).await.unwrap();
+}
+
+/// Regions whose only replica is gone begin empty, and serve; those that are here are whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn regions_that_had_no_replica_on_the_survivor_begin_empty() {
+    let mut three = Three::start().await;
+    let endpoints = three.endpoints().join(",");
+    let client = Client::connect(three.endpoints(), Options::default()).await.unwrap();
+    let bounds: Vec<bytes::Bytes> = ["d", "h", "l", "p", "t"].map(Into::into).into();
+    client.create_sharded_keyspace("wide", bounds, Some(1)).await.unwrap();
+    let wide = client.in_keyspace("wide").unwrap();
+    let keys = ["a", "e", "i", "m", "q", "u"];
+    for part in wide.write_batch(keys.map(|key| Write::Put(Put::new(key, "1")))).await {
+        part.outcome.unwrap();
+    }
+    tokio::task::spawn_blocking(move || until_all_is_well(&endpoints)).await.unwrap();
+    // Each is somewhere, and not all on one node.
+    let homes = async || -> Vec<Vec<u64>> {
+        let regions = client.keyspace_regions("wide").await.unwrap();
+        regions.into_iter().map(|region| region.nodes).collect()
+    };
+    let spread = async {
+        loop {
+            let homes = homes().await;
+            let alone = homes.iter().all(|nodes| nodes.len() == 1);
+            if alone && (1..=3).all(|node| homes.iter().any(|nodes| nodes == &[node])) {
+                return homes;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let homes = tokio::time::timeout(DEADLINE, spread).await.unwrap();
+    let here = |at: usize| homes[at] == [1];
+    three.servers.iter_mut().for_each(Server::kill);
+    let survivor = &mut three.servers[0];
+    let data = survivor.data.to_str().unwrap().to_owned();
+    let arguments =
+        ["admin", "reset-peers", "--data-dir", &data, "--yes-lose-data", "--output", "json"];
+    let done = tool("", &arguments).json();
+    let regions = done["regions"].as_array().unwrap();
+    let lost = regions.iter().filter(|it| it["state"] == "lost").count();
+    // Lost ones that are side by side are one region from here on.
+    let gaps = (0..keys.len()).filter(|at| !here(*at) && (*at == 0 || here(*at - 1)));
+    assert_eq!((lost, lost > 0), (gaps.count(), true), "{homes:?} {done}");
+
+    survivor.start(&["serve", "--name", "n1"]);
+    survivor.serves().await;
+    let client = Client::connect([survivor.client.as_str()], Options::default()).await.unwrap();
+    let wide = client.in_keyspace("wide").unwrap();
+    for (at, key) in keys.into_iter().enumerate() {
+        let found = wide.get(Get::key(key)).await.unwrap().kvs;
+        assert_eq!(!found.is_empty(), here(at), "{key}: {homes:?}");
+        wide.put(Put::new(key, "2")).await.unwrap();
+        assert_eq!(wide.get(Get::key(key)).await.unwrap().kvs[0].value, "2");
+    }
+    // They are there after a restart, too: what is empty is so for good, not by oversight.
+    survivor.stop();
+    survivor.start(&["serve", "--name", "n1"]);
+    survivor.serves().await;
+    let all = wide.get(Get::range(vec![0_u8], "")).await.unwrap().kvs;
+    assert_eq!(all.len(), keys.len());
+    assert!(all.iter().all(|kv| kv.value == "2"));
 }

@@ -81,6 +81,11 @@ impl Server {
         (pages * 4_096) >> 20
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, which: Signal) {
+        signal(self.process.as_ref().unwrap(), which);
+    }
+
     pub(crate) fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();
@@ -114,8 +119,9 @@ impl Drop for Server {
 /// Three servers of one cluster.
 pub(crate) struct Three {
     pub(crate) servers: Vec<Server>,
-    initial: String,
-    _directory: tempfile::TempDir,
+    /// As `--initial-cluster` wants it.
+    pub(crate) initial: String,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Three {
@@ -126,7 +132,7 @@ impl Three {
             names.iter().map(|name| Server::new(directory.path(), name)).collect();
         let members: Vec<String> =
             servers.iter().map(|server| format!("{}={}", server.name, server.peer)).collect();
-        let mut three = Self { servers, initial: members.join(","), _directory: directory };
+        let mut three = Self { servers, initial: members.join(","), directory };
         (0..3).for_each(|at| three.start_one(at));
         three.serve().await;
         three

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use crate::failover::{PREFIX, Writers, assert_has};
 use crate::ports;
 use crate::program::{program, signal, tool, until, wait};
-use crate::server::{DEFAULT_REGION, Three, leader, place, until_all_is_well};
+use crate::server::{DEFAULT_REGION, Server, Three, leader, place, until_all_is_well};
 use crate::watching::follow;
 
 /// `hiraeth cluster` and what it prints.
@@ -219,4 +219,36 @@ async fn a_stopping_leader_hands_over_first() {
     three.servers[old].serves().await;
     let acknowledged = writers.end().await;
     assert_has(&endpoints[old], &acknowledged, Get::prefix(PREFIX)).await;
+}
+
+/// As a StatefulSet is made larger: all nodes get the same settings, which say where to join. Those that have
+/// data pass that over, whatever the initial cluster was; the new one is let in.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_are_told_where_to_join_and_only_the_new_one_does() {
+    let mut three = Three::start().await;
+    let all = three.endpoints().join(",");
+    tool(&all, &["kv", "put", "before", "1"]).well();
+    let peers: Vec<&str> = three.servers.iter().map(|server| server.peer.as_str()).collect();
+    let (join, initial) = (peers.join(","), three.initial.clone());
+    let arguments = |name: &str| {
+        let settings = ["serve", "--name", name, "--initial-cluster", &initial, "--join", &join];
+        settings.map(str::to_owned)
+    };
+    let start = |server: &mut Server| {
+        let arguments = arguments(&server.name);
+        server.start(&arguments.each_ref().map(String::as_str));
+    };
+    for at in 0..3 {
+        three.servers[at].stop();
+        start(&mut three.servers[at]);
+        three.servers[at].serves().await;
+        assert!(three.servers[at].log().contains("where to join means nothing"));
+    }
+    let mut new = Server::new(three.directory.path(), "n4");
+    start(&mut new);
+    tool(&all, &["admin", "node", "add", &new.peer]).well();
+    new.serves().await;
+    let nodes = tool(&all, &["admin", "node", "list", "--output", "json"]).json();
+    assert_eq!(nodes.as_array().unwrap().len(), 4, "{nodes}");
+    assert_eq!(tool(&new.client, &["kv", "get", "before", "--value-only"]).well(), "1");
 }

@@ -283,6 +283,11 @@ async fn users(secured: &Secured) {
     };
     let grant = pb::AuthRoleGrantPermissionRequest { name: "alice".to_owned(), perm: Some(perm) };
     auth.role_grant_permission(grant).await.unwrap();
+    let (user, password) = ("carol".to_owned(), "secret".to_owned());
+    let add = pb::AuthUserAddRequest { name: user.clone(), password, ..Default::default() };
+    auth.user_add(add).await.unwrap();
+    let role = "root".to_owned();
+    auth.user_grant_role(pb::AuthUserGrantRoleRequest { user, role }).await.unwrap();
     auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
 
     let endpoints = secured.endpoints();
@@ -318,21 +323,63 @@ async fn users(secured: &Secured) {
         let told = pb::kv_client::KvClient::new(channel).range(get).await.unwrap_err();
         assert_eq!(told.message(), "etcdserver: invalid auth token");
     }
-    // By JSON a certificate lets somebody in and names nobody, as with etcd.
-    let dial = Dial::new(Set::outgoing("test", certificates.of("root"), None).unwrap());
-    let mut stream = dial.connect(&secured.servers[0].http).await;
-    if stream.is_err() {
-        stream = dial.connect(&secured.servers[0].client).await;
+    // By JSON a certificate lets somebody in and names nobody, as with etcd; nor for the console, nor for
+    // what is gRPC by its path only: what a browser could be made to send with its owner's certificate.
+    let dial = Dial::new(Set::outgoing_http1("test", certificates.of("root")).unwrap());
+    let said = async |port: &str, path: &str, head: &str, body: &[u8]| {
+        post(dial.connect(port).await.unwrap(), path, head, body).await
+    };
+    let Server { client: port, http, .. } = &secured.servers[0];
+    for port in [port, http] {
+        let told = said(port, "/v3/kv/range", "", br#"{"key":"aw=="}"#).await;
+        assert!(told.contains("user name is empty"), "{told}");
+        for path in ["/ui/api/hiraeth.v1.Node/Hot", "/ui/live/hiraeth.v1.Node/Hot"] {
+            let told = said(port, path, "hiraeth-console: 1\r\n", b"{}").await;
+            assert!(told.contains("user name is empty"), "{told}");
+        }
+        for (kind, is_root) in [("text/plain", false), ("application/grpc", true)] {
+            let head = format!("content-type: {kind}\r\nte: trailers\r\n");
+            let told = said(port, "/hiraeth.v1.Node/Hot", &head, &[0; 5]).await;
+            assert_eq!(!told.contains("user%20name%20is%20empty"), is_root, "{told}");
+        }
     }
-    let told = json(stream.unwrap(), "/v3/kv/range", r#"{"key":"aw=="}"#).await;
-    assert!(told.contains("user name is empty"), "{told}");
+    let (name, password) = ("carol".to_owned(), "secret".to_owned());
+    let login = auth.authenticate(pb::AuthenticateRequest { name, password }).await.unwrap();
+    import(secured, &login.into_inner().token);
+}
+
+/// Keys of a Consul come in by HTTPS, in the name of who has a token, and nobody's without one.
+fn import(secured: &Secured, token: &str) {
+    let certificates = &secured.certificates;
+    let export = certificates.path("export.json");
+    std::fs::write(&export, r#"[{"key":"app/one","flags":7,"value":"MQ=="}]"#).unwrap();
+    let http = format!("https://{}", secured.servers[0].http);
+    let [ca, cert, key] = ["ca.crt", "alice.crt", "alice.key"].map(|file| certificates.text(file));
+    let import = |address: &str, more: &[&str]| {
+        let base = ["import", "consul", export.to_str().unwrap(), "--http", address];
+        tool("", &[&base[..], &["--ca-cert", &ca], more].concat())
+    };
+    let own = ["--cert", cert.as_str(), "--key", key.as_str()];
+    let told = import(&http, &[]).failed(1);
+    assert!(told.contains("wants a certificate"), "{told}");
+    let told = import(&http, &own).failed(1);
+    assert!(told.contains("403") && told.contains("--token"), "{told}");
+    let told = import(&http, &[&own[..], &["--token", "a\nb"]].concat()).failed(2);
+    assert!(told.contains("--token"), "{told}");
+    let with = [&own[..], &["--token", token]].concat();
+    assert_eq!(import(&http, &with).well(), "1 keys were written\n");
+    // An authority says that TLS is spoken; and what is there is not written over.
+    let told = import(&secured.servers[1].http, &with).failed(1);
+    assert!(told.contains("there are keys already"), "{told}");
+    let told = import(&format!("ftp://{http}"), &with).failed(2);
+    assert!(told.contains("not ftp://"), "{told}");
 }
 
 /// One request of HTTP/1.1, and the whole answer.
-async fn json(mut stream: tls::Stream, path: &str, body: &str) -> String {
-    let head = format!("POST {path} HTTP/1.1\r\nhost: n\r\nconnection: close\r\n");
-    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-    stream.write_all(request.as_bytes()).await.unwrap();
+async fn post(mut stream: tls::Stream, path: &str, head: &str, body: &[u8]) -> String {
+    let head = format!("POST {path} HTTP/1.1\r\nhost: n\r\nconnection: close\r\n{head}");
+    let head = format!("{head}content-length: {}\r\n\r\n", body.len());
+    stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
     stream.flush().await.unwrap();
     let mut answer = Vec::new();
     let _ = timeout(DEADLINE, stream.read_to_end(&mut answer)).await.unwrap();
@@ -400,7 +447,7 @@ async fn new_certificates_are_taken_while_clients_come_and_go() {
     reach(5).await;
     let dial = Dial::new(Set::outgoing("test", certificates.of("root"), None).unwrap());
     let stream = dial.connect(&first.client).await.unwrap();
-    let metrics = json(stream, "/metrics", "").await;
+    let metrics = post(stream, "/metrics", "", b"").await;
     drop(metrics);
     stop.store(true, Ordering::Relaxed);
     for work in working {

@@ -177,6 +177,12 @@ impl Connection {
         self.leaving == Leaving::Now && self.streams.len() == 0
     }
 
+    /// Whether the client ever sent a request.
+    #[must_use]
+    pub fn has_had_requests(&self) -> bool {
+        self.last > 0
+    }
+
     /// Seconds went by. What a client may do without use is counted by the second.
     pub fn seconds_passed(&mut self, seconds: u32) {
         self.budget.seconds_passed(seconds);

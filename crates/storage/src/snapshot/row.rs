@@ -174,7 +174,7 @@ pub fn is_foreign(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ChunkReader, StreamCheck, StreamWriter};
+    use super::{ChunkReader, FRONT, StreamCheck, StreamWriter};
 
     type Stream = (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>);
 
@@ -210,12 +210,24 @@ mod tests {
             (Vec::new(), Vec::new()),
             (b"c".to_vec(), records[3..4].to_vec()),
         ];
-        assert_eq!(read(&file), Ok(wanted));
+        assert_eq!(read(&file).as_ref(), Ok(&wanted));
         for at in (0..file.len()).step_by(4_001) {
             let mut damaged = file.clone();
             damaged[at] ^= 1;
             assert!(read(&damaged).is_err(), "byte {at}");
-            assert!(read(&file[..at]).is_ok_and(|found| found.len() < 3) || at > 0);
+        }
+        // Cut off within a chunk it is refused; between two, it has what came before and is not whole.
+        let (mut reader, mut ends) = (ChunkReader::new(&file[..]), vec![0]);
+        while let Some(chunk) = reader.chunk().unwrap() {
+            ends.push(ends[ends.len() - 1] + chunk.len());
+        }
+        assert_eq!((ends.pop(), ends.len() > 8), (Some(file.len()), true));
+        for end in ends {
+            for at in [end + 1, end + FRONT - 1, end + FRONT, end + FRONT + 1] {
+                assert!(read(&file[..at]).is_err(), "cut off at {at}");
+            }
+            let found = read(&file[..end]).unwrap();
+            assert!(found.len() < wanted.len() && found == wanted[..found.len()], "up to {end}");
         }
     }
 }

@@ -18,7 +18,7 @@ use self::pending::{Pending, Reads};
 use super::send::{Respond, send, send_later};
 use super::wire::Wire;
 use crate::calls;
-use crate::front::Front;
+use crate::front::{Front, is_grpc};
 use crate::guests::{Guest, HALF};
 use crate::waiting::{Sweep, Table};
 
@@ -142,6 +142,7 @@ impl Quick {
 
     fn admit(&mut self, wire: &mut Wire, call: Call, head: &RequestHead, respond: Respond) {
         let proof = self.guest.as_ref().and_then(|guest| guest.proof());
+        let proof = proof.filter(|_| is_grpc(head));
         match call.admit(&self.handle, head, proof) {
             Admitted::Begin(call) => self.begin(wire, call, respond),
             Admitted::Refuse(status) => send(wire, respond, Err(status)),

@@ -2,7 +2,7 @@
 
 import { cluster } from "./lib/cluster.js";
 import { h, say, show } from "./lib/dom.js";
-import { link, parse } from "./lib/route.js";
+import { link, parse, replace } from "./lib/route.js";
 import { session } from "./lib/session.js";
 import { theme } from "./lib/theme.js";
 import { View } from "./lib/view.js";
@@ -45,10 +45,10 @@ function nav(page) {
 
 /** Shows the page of the address. A page that breaks leaves a box that says so, never nothing. */
 function go() {
-  const route = parse(location.hash);
+  let route = parse(location.hash);
   if (route.page === "") {
-    history.replaceState(null, "", link("map"));
-    return go();
+    replace(link("map"));
+    route = parse(link("map"));
   }
   view?.end();
   show(main);

@@ -13,7 +13,7 @@ use node::state::response::{KeyValue, Position};
 use serde::Serialize;
 use types::Code;
 
-use super::super::failure::{Done, Usage};
+use super::super::failure::{Done, EXIT_CODES, Usage};
 use super::super::output::{Format, line, out};
 use super::super::remote::Remote;
 
@@ -26,6 +26,7 @@ const BYTES: usize = 8 << 20;
 ///
 /// JSON: `{keyspace, keys, leases}`.
 #[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
 pub(in super::super) struct Into {
     /// The backup.
     #[arg(long, value_name = "FILE")]

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use node::backup::{Contents, Restored};
 
-use super::failure::Done;
+use super::failure::{Done, EXIT_CODES};
 use super::remote::Remote;
 
 /// Back up the cluster, or with `--keyspace` one keyspace of it, while it serves. In the backup is all that
@@ -29,7 +29,11 @@ use super::remote::Remote;
 /// JSON: `{from, made_by, at_ms, sections, records, hash, users, roles, auth, keyspaces: [{id, name, kind,
 /// revision, compacted, versions, tombstones, leases, records, bytes, regions}]}`.
 #[derive(clap::Args)]
-#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
+#[command(
+    subcommand_negates_reqs = true,
+    args_conflicts_with_subcommands = true,
+    after_help = EXIT_CODES
+)]
 pub(super) struct Arguments {
     /// The file to be written. It must not be there; until all of it is durable it has another name.
     #[arg(long, value_name = "FILE", required = true)]
@@ -40,14 +44,19 @@ pub(super) struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Read a backup from end to end, and say whether it is whole and what is in it. Exit code 8 if it is
-    /// damaged.
-    #[command(visible_alias = "inspect")]
+    /// Read a backup from end to end, and say whether it is whole and what is in it.
+    #[command(visible_alias = "inspect", after_help = VERIFY_EXIT_CODES)]
     Verify {
         /// The backup.
         file: PathBuf,
     },
 }
+
+const VERIFY_EXIT_CODES: &str = "\
+Exit codes:
+  0  it is whole
+  1  it is damaged, not whole, of another version or no backup, or it cannot be read
+  2  the command line is wrong";
 
 pub(super) async fn run(arguments: Arguments, remote: &Remote) -> anyhow::Result<Done> {
     if let Some(Command::Verify { file }) = arguments.command {

@@ -27,8 +27,8 @@ pub(super) struct Closely {
     pub(super) series: Series,
     /// Its replicas; a leader's know the others.
     pub(super) regions: Vec<RegionStats>,
-    /// Alarms that etcd's clients see.
-    pub(super) alarms: Vec<String>,
+    /// What etcd's clients see as its errors: alarms, and others.
+    pub(super) errors: Vec<String>,
     /// How far its wall clock is before this machine's, in seconds, and how exactly that is known.
     pub(super) clock: Option<(f64, f64)>,
 }
@@ -56,17 +56,25 @@ async fn look(client: &Client, address: &str) -> Closely {
     let clock = series.one("hiraeth_clock_seconds");
     let clock = clock.map(|clock| (clock - (wall + took / 2.0), took / 2.0));
     let regions = client.raft_stats(address, 0, "").await.map(|stats| stats.regions);
-    let alarms = client.maintenance_status(address).await.map(|status| status.errors);
+    let errors = client.maintenance_status(address).await.map(|status| status.errors);
     Closely {
         series,
         regions: regions.unwrap_or_default(),
-        alarms: alarms.unwrap_or_default(),
+        errors: errors.unwrap_or_default(),
         clock,
     }
 }
 
 fn seconds_since_1970() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+}
+
+impl Closely {
+    /// The alarms among its errors, as etcd writes them (`memberID:N alarm:KIND `). That there is no leader
+    /// is said there, too; that is none, and told of otherwise.
+    pub(super) fn alarms(&self) -> impl Iterator<Item = &str> {
+        self.errors.iter().map(|error| error.trim()).filter(|error| error.contains("alarm:"))
+    }
 }
 
 impl Evidence {

@@ -85,7 +85,7 @@ impl Cluster {
         let closely = |node| Closely {
             series: Series::parse(WELL),
             regions: if node == 1 { vec![group.clone()] } else { Vec::new() },
-            alarms: Vec::new(),
+            errors: Vec::new(),
             clock: Some((0.01, 0.02)),
         };
         let closely = (1..=count).map(|node| (node, closely(node))).collect();
@@ -191,7 +191,11 @@ fn each_trouble_is_found_by_its_kind() {
             Problem,
             three().serves("hiraeth_tls_certificate_not_after_seconds{use=\"client\"} 999999"),
         ),
-        ("alarm", Problem, three().closely(|it| it.alarms.push("NOSPACE".to_owned()))),
+        (
+            "alarm",
+            Problem,
+            three().closely(|it| it.errors.push("memberID:1 alarm:NOSPACE ".to_owned())),
+        ),
         ("leaders", Warning, three().serves("hiraeth_leader_changes_total 900")),
         ("failures", Warning, three().serves("hiraeth_proposals_total{outcome=\"Timeout\"} 9000")),
         ("held-back", Problem, three().serves("hiraeth_registry_held_back 40")),
@@ -208,6 +212,19 @@ fn each_trouble_is_found_by_its_kind() {
         assert_eq!(exit(&found), wanted);
         assert!(!found[0].why.is_empty() && found[0].next.len() > 10, "{found:#?}");
     }
+}
+
+/// What is said besides alarms is no alarm, and a sharded keyspace has no history that could be long.
+#[test]
+fn what_looks_like_trouble_and_is_none_is_not_told() {
+    let leaderless = |it: &mut Closely| it.errors.push("etcdserver: no leader".to_owned());
+    assert_eq!(Cluster::of(3).closely(leaderless).found(), []);
+    let mut cluster = Cluster::of(3);
+    for answer in &mut cluster.answers {
+        answer.keyspaces[0].sharded = true;
+        (answer.regions[1].revision, answer.regions[1].compacted) = (50_000_000, 0);
+    }
+    assert_eq!(cluster.found(), []);
 }
 
 #[test]

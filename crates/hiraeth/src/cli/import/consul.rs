@@ -3,18 +3,20 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tls::{Dial, Files, Set, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use types::limits;
 
-use super::super::failure::{Done, Usage};
+use super::super::failure::{Done, EXIT_CODES, Usage};
 use super::super::output::{Format, line, out};
 
 /// Bytes of values in one transaction, as base64; more than one value is.
@@ -29,18 +31,38 @@ const FILE: u64 = 4 << 30;
 ///
 /// JSON: `{keys}`.
 #[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct Arguments {
     /// The file: a JSON array of `{key, flags, value}`, values in base64.
     export: PathBuf,
     /// A server's client or HTTP address.
-    #[arg(long, env = "HIRAETH_HTTP", value_name = "HOST:PORT", default_value = "127.0.0.1:8500")]
+    #[arg(
+        long,
+        env = "HIRAETH_HTTP",
+        value_name = "[https://]HOST:PORT",
+        default_value = "127.0.0.1:8500"
+    )]
     http: String,
+    /// Who asks, where the cluster knows users: what Consul's clients give as their token. One given here can
+    /// be seen by whoever lists processes; one in the environment cannot.
+    #[arg(long, env = "HIRAETH_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// The authorities that vouch for the server's certificate, in PEM form [default: the system's]. With it,
+    /// or with a certificate, TLS is spoken unless the address says http://.
+    #[arg(long, visible_alias = "cacert", env = "HIRAETH_CACERT", value_name = "FILE")]
+    ca_cert: Option<PathBuf>,
+    /// This client's certificate, if the server wants one.
+    #[arg(long, env = "HIRAETH_CERT", value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// The key of `--cert`.
+    #[arg(long, env = "HIRAETH_KEY", value_name = "FILE")]
+    key: Option<PathBuf>,
     /// Write keys that are there, too; else nothing is written if there is any.
     #[arg(long)]
     overwrite: bool,
     /// How long one request may take, such as 500ms, 10s or 1m.
     #[arg(long, value_name = "TIME", value_parser = super::super::parse_time, default_value = "10s")]
-    timeout: std::time::Duration,
+    timeout: Duration,
     /// How to show the result.
     #[arg(long, value_enum, default_value = "table")]
     output: Format,
@@ -63,24 +85,25 @@ struct Json {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
     let keys = read(&arguments.export)?;
+    let server = Server::of(&arguments)?;
     if !arguments.overwrite && !keys.is_empty() {
-        let found = ask(&arguments, "GET", "/v1/kv/?keys&separator=", "").await?;
+        let found = server.ask("GET", "/v1/kv/?keys&separator=", "").await?;
         match found {
             (404, _) => {}
             (200, body) if body.trim() == "[]" => {}
             (200, _) => bail!(
                 "there are keys already, and nothing was written: --overwrite writes between them"
             ),
-            (status, body) => bail!("{} answered {status}: {}", arguments.http, body.trim()),
+            (status, body) => return Err(server.refusal(status, &body)),
         }
     }
     let mut written = 0;
     for some in parts(&keys) {
         let ops: Vec<Value> = some.iter().map(operation).collect();
-        let answer = ask(&arguments, "PUT", "/v1/txn", &Value::Array(ops).to_string()).await;
+        let answer = server.ask("PUT", "/v1/txn", &Value::Array(ops).to_string()).await;
         let answer = answer.and_then(|(status, body)| match status {
             200 => Ok(()),
-            _ => bail!("{} answered {status}: {}", arguments.http, body.trim()),
+            _ => Err(server.refusal(status, &body)),
         });
         answer.with_context(|| {
             format!("{written} keys were written, and then it failed; do it again with --overwrite")
@@ -147,37 +170,94 @@ fn parts(keys: &[Exported]) -> Vec<&[Exported]> {
     parts
 }
 
-/// One request over HTTP/1.1; answers the status and the body.
-async fn ask(
-    arguments: &Arguments,
-    method: &str,
-    path: &str,
-    body: &str,
-) -> anyhow::Result<(u16, String)> {
-    let address = arguments.http.strip_prefix("http://").unwrap_or(&arguments.http);
-    let exchange = async {
-        let mut stream = TcpStream::connect(address).await?;
-        let length = body.len();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n\
-             connection: close\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(body.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.take(ANSWER).read_to_end(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer)
-    };
-    let answer = timeout(arguments.timeout, exchange).await;
-    let answer = answer.with_context(|| format!("{address} gave no answer in time"))?;
-    let answer = answer.with_context(|| format!("{address} cannot be asked"))?;
-    let text = String::from_utf8_lossy(&answer);
-    let (head, body) = text.split_once("\r\n\r\n").context("an answer that is no HTTP")?;
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let status = status.context("an answer that is no HTTP")?;
-    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    let body = if chunked { unchunk(body) } else { body.to_owned() };
-    Ok((status, body))
+/// Where keys are written.
+struct Server {
+    /// host:port.
+    address: String,
+    dial: Option<Dial>,
+    /// A line of a request's head, or nothing.
+    token: String,
+    timeout: Duration,
+}
+
+impl Server {
+    fn of(arguments: &Arguments) -> anyhow::Result<Self> {
+        let Arguments { http, token, ca_cert, cert, key, timeout, .. } = arguments;
+        let files = Files { cert: cert.clone(), key: key.clone(), trusted_ca: ca_cert.clone() };
+        let (is_secure, address) = match http.split_once("://") {
+            None => (files != Files::default(), http.as_str()),
+            Some(("http", address)) => (false, address),
+            Some(("https", address)) => (true, address),
+            Some((other, _)) => {
+                return Err(
+                    Usage(format!("--http takes http:// or https://, not {other}://")).into()
+                );
+            }
+        };
+        let token = token.as_deref().unwrap_or_default();
+        if token.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
+            return Err(Usage("--token has bytes that no token has".to_owned()).into());
+        }
+        let dial = match is_secure {
+            false => None,
+            true => {
+                let set = Set::outgoing_http1("import", files);
+                Some(Dial::new(set.map_err(|error| Usage(error.to_string()))?))
+            }
+        };
+        let token = match token.is_empty() {
+            true => String::new(),
+            false => format!("x-consul-token: {token}\r\n"),
+        };
+        let address = address.trim_end_matches('/').to_owned();
+        Ok(Self { address, dial, token, timeout: *timeout })
+    }
+
+    async fn connect(&self) -> std::io::Result<Stream> {
+        match &self.dial {
+            None => TcpStream::connect(&self.address).await.map(Stream::Plain),
+            Some(dial) => dial.connect(&self.address).await,
+        }
+    }
+
+    /// One request over HTTP/1.1; answers the status and the body.
+    async fn ask(&self, method: &str, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
+        let Self { address, token, .. } = self;
+        let exchange = async {
+            let mut stream = self.connect().await?;
+            let length = body.len();
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n{token}\
+                 connection: close\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await?;
+            stream.write_all(body.as_bytes()).await?;
+            stream.flush().await?;
+            let mut answer = Vec::new();
+            stream.take(ANSWER).read_to_end(&mut answer).await?;
+            Ok::<_, std::io::Error>(answer)
+        };
+        let answer = timeout(self.timeout, exchange).await;
+        let answer = answer.with_context(|| format!("{address} gave no answer in time"))?;
+        let answer = answer.with_context(|| format!("{address} cannot be asked"))?;
+        let text = String::from_utf8_lossy(&answer);
+        let (head, body) = text.split_once("\r\n\r\n").context("an answer that is no HTTP")?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.context("an answer that is no HTTP")?;
+        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        let body = if chunked { unchunk(body) } else { body.to_owned() };
+        Ok((status, body))
+    }
+
+    fn refusal(&self, status: u16, body: &str) -> anyhow::Error {
+        let next = match (status, self.token.is_empty()) {
+            (401 | 403, true) => {
+                ": this cluster knows users, --token or HIRAETH_TOKEN says who asks"
+            }
+            _ => "",
+        };
+        anyhow!("{} answered {status}: {}{next}", self.address, body.trim())
+    }
 }
 
 /// The body of an answer in chunks.

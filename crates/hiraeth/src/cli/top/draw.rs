@@ -95,7 +95,7 @@ fn headline(picture: &Picture) -> String {
         Condition::Degraded => "DEGRADED",
         Condition::NoQuorum => "NO QUORUM",
     };
-    let up = picture.nodes.iter().filter(|node| node.state == "up").count();
+    let up = picture.nodes.iter().filter(|node| node.is_up).count();
     let cluster = picture.cluster.get(..8).unwrap_or(&picture.cluster);
     format!(
         "cluster {cluster}  {state}  {up} of {} servers up, {} regions",

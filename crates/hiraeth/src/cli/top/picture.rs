@@ -41,7 +41,10 @@ pub(super) struct Picture {
 pub(super) struct Node {
     pub(super) id: u64,
     pub(super) name: String,
+    /// `up`, `unreachable`, or what a server that is up says of itself.
     pub(super) state: String,
+    #[serde(skip)]
+    pub(super) is_up: bool,
     pub(super) leads: u64,
     pub(super) regions: u64,
     pub(super) writes_per_s: Option<f64>,
@@ -166,6 +169,7 @@ fn node(node: &crate::cli::status::report::Node, change: Option<&Change<'_>>) ->
         id: node.id,
         name: node.name.clone(),
         state: state.to_owned(),
+        is_up: node.reachable,
         leads: node.leads,
         regions: node.regions,
         writes_per_s: change.map(Change::writes),

@@ -134,6 +134,33 @@ fn it_fits_every_screen_and_says_what_matters_first() {
 }
 
 #[test]
+fn a_server_that_warns_is_up_and_one_that_is_silent_is_not() {
+    let now = Instant::now();
+    let look = |change: &dyn Fn(&mut NodeStatusResponse)| {
+        let mut answer = answer(1, 1);
+        answer.nodes.push(NodeInfo { id: 2, name: "n2".to_owned(), ..NodeInfo::default() });
+        answer.seen[0].disk_low = true;
+        change(&mut answer);
+        let views = Views {
+            answers: BTreeMap::from([(1, answer)]),
+            failures: BTreeMap::from([(2, "connection refused".to_owned())]),
+            strangers: Vec::new(),
+        };
+        let report = Report::new(&views);
+        Sample { at: now, report, series: BTreeMap::new(), hot: None }
+    };
+    // Whom the others suspect and who answers is up, too.
+    for state in [Liveness::Alive, Liveness::Suspected] {
+        let sample = look(&|answer| answer.seen[0].state = state.into());
+        let picture = Picture::new(&sample, &sample);
+        let states: Vec<&str> = picture.nodes.iter().map(|node| node.state.as_str()).collect();
+        assert_eq!(states, ["disk-low", "unreachable"]);
+        let first = shown(&frame(&picture, &View::default(), 80, 24)[0]);
+        assert!(first.contains("  1 of 2 servers up"), "{first}");
+    }
+}
+
+#[test]
 fn keys_are_told_apart() {
     let all = meant(b"s\x1b[A\x1bOB\x1b[6~p k\x03");
     let wanted = [

@@ -10,7 +10,8 @@ export function toBase64(bytes) {
   return btoa(text);
 }
 
-const strict = new TextDecoder("utf-8", { fatal: true });
+// A mark of the order of bytes (U+FEFF) at the beginning is a part of a key, and of a value.
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The text that the bytes are, or null if they are none that can be shown. */
 export function asText(bytes) {
@@ -27,10 +28,12 @@ export function asText(bytes) {
 
 export const hexOf = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-/** A key as it is shown and written into addresses: text, or `0x` and hexadecimal. */
+/** A key as it is shown and written into addresses: text, or `0x` and hexadecimal, as where something in it cannot be
+    seen. */
 export function keyText(bytes) {
   const text = asText(bytes);
-  return text !== null && text !== "" && !text.startsWith("0x") ? text : "0x" + hexOf(bytes);
+  const isPlain = text !== null && text !== "" && !text.startsWith("0x") && !/[\u200b-\u200f\ufeff]/.test(text);
+  return isPlain ? text : "0x" + hexOf(bytes);
 }
 
 /** The key that is written so. */
@@ -50,6 +53,21 @@ export function behind(prefix) {
     }
   }
   return Uint8Array.of(0);
+}
+
+const same = (one, other) => one.length === other.length && one.every((byte, at) => byte === other[at]);
+
+/** The keys from `start` (in base64) on, up to but without `end`, in words: `name`, `prefix…`, `from up to end`. Without
+    an end, or with etcd's zero byte for it, they go on to the last. */
+export function rangeText(start64, end64) {
+  const start = fromBase64(start64 ?? "");
+  const from = start.length === 0 || same(start, [0]) ? "" : keyText(start);
+  const end = end64 === undefined ? Uint8Array.of(0) : fromBase64(end64);
+  // The first key behind one is that and a zero byte; and all that begin with it end with the first that does not.
+  if (start.length > 0 && same(end, [...start, 0])) return keyText(start);
+  if (same(end, [0])) return from === "" ? "all keys" : `${from} and all behind it`;
+  if (from !== "" && same(end, behind(start))) return `${from}…`;
+  return `${from || "the first"} up to ${keyText(end)}`;
 }
 
 /** Lines of sixteen bytes: where, hexadecimal, text. */

@@ -12,6 +12,9 @@ const NODES = 32;
 
 const listeners = new Set();
 
+/** Whether a node is there, by how another one hears it: one that is suspected is, until it is lost. */
+export const isHeard = (state) => state === "ALIVE" || state === "SUSPECTED";
+
 export const cluster = {
   /** What hiraeth.v1.Node/Status answered last; null before that. */
   own: null,
@@ -53,7 +56,7 @@ export const cluster = {
   },
 
   isThere(id) {
-    return number(id) === number(this.own?.node) ? !this.problem : this.seen(id).state === "ALIVE";
+    return number(id) === number(this.own?.node) ? !this.problem : isHeard(this.seen(id).state);
   },
 
   onchange(listener) {

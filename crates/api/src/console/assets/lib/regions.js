@@ -9,7 +9,7 @@ const STATES = ["broken", "no-quorum", "electing", "read-only", "transferring", 
 /** What was put together last, and of what. */
 let made = { round: -1, all: [] };
 
-/** Every region that any node told of, by number: { id, keyspace, leader, term, revision, commit, state, detail, missing,
+/** Every region that any node told of, by number: { id, keyspace, leader, term, revision, commit, state, detail, spare,
     replicas: Map(node → { role, lag, applied, leads, isThere }) }. A leader is believed before others. */
 export function regions() {
   if (made.round !== cluster.round) made = { round: cluster.round, all: put() };
@@ -76,9 +76,15 @@ function finish(region) {
     replica.lag = replica.isFresh ? Math.max(0, region.commit - replica.applied) : null;
     region.replicas.set(id, replica);
   }
-  region.missing = region.nodes.filter((id) => !cluster.isThere(id)).length;
+  // Learners receive everything and do not vote: it is no loss to a quorum when they go.
+  const voters = region.nodes.filter((id) => region.replicas.get(id).role !== "LEARNER");
+  const there = voters.filter((id) => cluster.isThere(id)).length;
+  region.spare = spare(voters.length, there);
   if (region.leader && !cluster.isThere(region.leader)) region.leader = 0;
 }
+
+/** How many more of so many voters may go until more than half of them are not there any more; below 0 they are not. */
+export const spare = (voters, there) => there - (Math.floor(voters / 2) + 1);
 
 /** In one sentence how the cluster is: { kind: "well" | "poor" | "bad", text, more }. */
 export function verdict() {
@@ -88,7 +94,7 @@ export function verdict() {
   const bad = regions().filter((region) => ["broken", "no-quorum", "electing"].includes(region.state));
   const full = cluster.nodes().filter((node) => cluster.seen(node.id).read_only);
   const names = lost
-    .map((node) => node.name)
+    .map((node) => cluster.name(node.id))
     .slice(0, 4)
     .join(", ");
   if (bad.length) {
@@ -105,8 +111,7 @@ export function verdict() {
   }
   if (lost.length) {
     const text = lost.length === 1 ? `${names} is not there` : `${lost.length} nodes are not there`;
-    const spare = regions().some((region) => 2 * (region.missing + 1) >= region.nodes.length + 1);
-    const more = spare
+    const more = regions().some((region) => region.spare < 1)
       ? "Everything is served, but some regions stand no further loss."
       : "Everything is served, and one more may be lost.";
     return { kind: "poor", text, more };

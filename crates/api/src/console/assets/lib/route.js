@@ -29,5 +29,15 @@ export function link(page, ...rest) {
 export function choose(query) {
   const { page, rest, query: before } = parse(location.hash);
   const address = link(page, ...rest, { ...before, ...query });
-  if (address !== location.hash) history.replaceState(null, "", address);
+  if (address !== location.hash) replace(address);
+}
+
+/** Puts an address in the place of the page's. Browsers take only so many of them in a while, and throw at more: then
+    the page is as it was chosen, and its address will be with the next choice. */
+export function replace(address) {
+  try {
+    history.replaceState(null, "", address);
+  } catch (error) {
+    console.warn(error);
+  }
 }

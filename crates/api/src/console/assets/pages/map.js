@@ -1,6 +1,6 @@
 // The cluster map: who is there, who hears whom, who leads what, and how far behind everybody is.
 
-import { cluster } from "../lib/cluster.js";
+import { cluster, isHeard } from "../lib/cluster.js";
 import { h } from "../lib/dom.js";
 import { number, plural } from "../lib/format.js";
 import { regions, verdict } from "../lib/regions.js";
@@ -15,7 +15,7 @@ function hears(from, to) {
   const status = cluster.of.get(from);
   if (!status || !cluster.isThere(from)) return null;
   const seen = (status.seen ?? []).find((it) => number(it.node) === to);
-  return seen?.state === "ALIVE";
+  return isHeard(seen?.state);
 }
 
 /** A link for each pair of nodes. */

@@ -1,7 +1,7 @@
 // What ends by itself: leases with their keys, sessions of the registry, and who watches what.
 
 import { consul, etcd } from "../lib/api.js";
-import { fromBase64, keyText } from "../lib/bytes.js";
+import { fromBase64, keyText, rangeText } from "../lib/bytes.js";
 import { askNodes, cluster } from "../lib/cluster.js";
 import { h } from "../lib/dom.js";
 import { bytes, count, number, plural } from "../lib/format.js";
@@ -14,7 +14,8 @@ import { List } from "../parts/table.js";
 
 const AGAIN_MS = 5_000;
 /** Leases of which the rest of the life is asked, each by a request. */
-const LEASES = 50;
+const LEASES = 50,
+  MOST = 4 * LEASES;
 /** Keys that are named of a lease. */
 const KEYS = 5;
 
@@ -46,18 +47,7 @@ function keysOf(lease, keyspace) {
   return [keys.slice(0, KEYS).map(one), keys.length > KEYS && `and ${count(keys.length - KEYS)} more`];
 }
 
-function range(watch) {
-  const start = fromBase64(watch.start ?? "");
-  const from = start.length === 0 || (start.length === 1 && start[0] === 0) ? "" : keyText(start);
-  if (watch.end === undefined) return from === "" ? "all keys" : `${from} and all behind it`;
-  const end = fromBase64(watch.end);
-  if (end.length === start.length + 1 && end.at(-1) === 0 && start.every((byte, at) => byte === end[at]))
-    return from;
-  const isPrefix = end.length <= start.length && end.length > 0 && end.at(-1) === start[end.length - 1] + 1;
-  return isPrefix && end.length === start.length
-    ? `${from}…`
-    : `${from || "the first"} up to ${keyText(end)}`;
-}
+const range = (watch) => rangeText(watch.start, watch.end);
 
 class Sessions {
   constructor(view) {
@@ -71,8 +61,6 @@ class Sessions {
       watchTotal: 0,
       problems: {},
     });
-    const draw = () => this.draw();
-    this.changed = draw;
     this.leaseList = new List({
       name: "leases",
       key: (it) => `lease-${it.id}`,
@@ -152,7 +140,7 @@ class Sessions {
     const keyspace = this.keyspace;
     const told = await etcd("lease/leases", {}, { keyspace, signal });
     const ids = (told.leases ?? []).map((it) => it.ID ?? it.id);
-    const known = ids.slice(0, Math.max(LEASES, this.leaseList.most)).slice(0, 4 * LEASES);
+    const known = ids.slice(0, Math.min(MOST, this.leaseList.most));
     const leases = await Promise.all(
       known.map(async (id) => {
         const told = await etcd("lease/timetolive", { ID: id, keys: true }, { keyspace, signal });
@@ -166,9 +154,14 @@ class Sessions {
     this.leases = leases.filter((lease) => lease.left >= 0 && lease.granted > 0);
   }
 
-  section(name, what, list, more) {
+  section(name, what, list, more, all) {
     if (this.problems[name]) return problemBox(this.problems[name], () => this.look(this.view.signal));
-    return what ? [more, list.show(what, this.changed)] : pending(name);
+    const changed = () => {
+      this.draw();
+      // What is to be shown more of is not read yet.
+      if (all) this.look(this.view.signal);
+    };
+    return what ? [more, list.show(what, changed, all)] : pending(name);
   }
 
   draw() {
@@ -193,13 +186,13 @@ class Sessions {
         ),
       ),
     );
-    const hidden =
-      this.total > 4 * LEASES &&
-      h("p", { class: "quiet" }, `${count(this.total)} leases; the first ${4 * LEASES} at most are shown.`);
+    const note =
+      this.total > LEASES &&
+      h("p", { class: "quiet" }, `${count(this.total)} leases; the first ${MOST} at most are shown.`);
     this.view.draw("Leases & watches", () => [
       h("h2", {}, "Leases"),
       h("p", { class: "filter" }, choice),
-      this.section("leases", this.leases, this.leaseList, hidden),
+      this.section("leases", this.leases, this.leaseList, note, Math.min(MOST, this.total)),
       h("h2", {}, "Sessions"),
       this.section("sessions", this.sessions, this.sessionList),
       h("h2", {}, "Watches"),

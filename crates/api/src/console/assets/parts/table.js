@@ -13,12 +13,13 @@ export class List {
     Object.assign(this, { name, key, columns, empty, most: rows, step: rows, filter: "" });
   }
 
-  show(all, changed) {
+  /** `known` is how many there are, where only the first of them are in `all` until more are wanted. */
+  show(all, changed, known = 0) {
     const wanted = this.filter.toLowerCase();
     const matches = (row) => this.columns.some(({ text }) => text?.(row)?.toLowerCase().includes(wanted));
     const found = wanted ? all.filter(matches) : all;
     const shown = found.slice(0, this.most);
-    const rest = found.length - shown.length;
+    const rest = (wanted ? found.length : Math.max(found.length, known)) - shown.length;
     return h(
       "div",
       { class: "list" },

@@ -7,13 +7,38 @@ import { bytes as size } from "../lib/format.js";
 const FIRST = 4 << 10,
   MOST = 256 << 10;
 
-function pretty(text) {
-  if (!/^\s*[[{]/.test(text)) return null;
+/** JSON in lines, or null if it is none. Only the space between its parts is changed: read and written again, numbers
+    beyond 2^53 would be others, names that are numbers would stand first, and names that are there twice once. */
+export function pretty(text) {
+  const json = text.replace(/^\ufeff/, "");
+  if (!/^\s*[[{]/.test(json)) return null;
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    JSON.parse(json);
   } catch {
     return null;
   }
+  let depth = 0,
+    all = "";
+  const line = () => "\n" + "  ".repeat(depth);
+  // What it is made of: strings, numbers and words, and signs; an opening and its end are one if nothing is between.
+  for (const [part] of json.matchAll(/"(?:[^"\\]|\\.)*"|\[\s*\]|\{\s*\}|[[\]{},:]|[^\s"[\]{},:]+/g)) {
+    if (part === "{" || part === "[") {
+      depth += 1;
+      all += part + line();
+    } else if (part === "}" || part === "]") {
+      depth -= 1;
+      all += line() + part;
+    } else if (part === ",") all += part + line();
+    else if (part === ":") all += ": ";
+    else all += /^[[{]/.test(part) ? part[0] + part.at(-1) : part;
+  }
+  return all;
+}
+
+/** As much of a text as `most` characters are, without half of one at the end. */
+export function begin(text, most) {
+  const isHalf = /[\ud800-\udbff]/.test(text[most - 1] ?? "");
+  return text.slice(0, most - (isHalf && most < text.length ? 1 : 0));
 }
 
 /** A value on a page; it remembers how it is looked at. `changed` is called when it has to be shown again. */
@@ -33,6 +58,17 @@ export class Value {
       : this.text.slice(0, 120).replaceAll("\n", "⏎");
   }
 
+  /** What is shown, and how many bytes of that are not: of JSON in lines, which is longer than the value is. */
+  cut() {
+    if (this.how === "bytes") {
+      const cut = this.bytes.subarray(0, this.most);
+      return { shown: dump(cut), hidden: this.bytes.length - cut.length };
+    }
+    const whole = this.how === "JSON" ? this.ordered : this.text;
+    const shown = begin(whole, this.most);
+    return { shown, hidden: new TextEncoder().encode(whole.slice(shown.length)).length };
+  }
+
   show(changed) {
     const ways = [
       ["text", this.text !== null],
@@ -43,10 +79,7 @@ export class Value {
       this.how = how;
       changed();
     };
-    const cut = this.bytes.subarray(0, this.most);
-    const shown =
-      this.how === "bytes" ? dump(cut) : (this.how === "JSON" ? this.ordered : this.text).slice(0, this.most);
-    const hidden = this.bytes.length - this.most;
+    const { shown, hidden } = this.cut();
     return h(
       "div",
       { class: "value" },

@@ -14,7 +14,7 @@ const LEADERS: f64 = 6.0;
 /// Those that etcd's clients see. What is told of full disks otherwise is not repeated.
 pub(super) fn alarms(evidence: &Evidence, findings: &mut Vec<Finding>) {
     for (name, closely) in evidence.each() {
-        for alarm in &closely.alarms {
+        for alarm in closely.alarms() {
             findings.push(Finding::new(
                 Severity::Problem,
                 "alarm",

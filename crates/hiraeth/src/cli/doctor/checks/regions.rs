@@ -70,9 +70,14 @@ pub(super) fn votes_not_given(evidence: &Evidence, findings: &mut Vec<Finding>) 
     }
 }
 
+/// Of ordered keyspaces: sharded ones keep no old versions, and the meta region's are not compacted.
 pub(super) fn history(evidence: &Evidence, findings: &mut Vec<Finding>) {
+    let answers = || evidence.views.answers.values();
+    let keyspaces = answers().flat_map(|answer| &answer.keyspaces);
+    let ordered: BTreeSet<u32> = keyspaces.filter(|it| !it.sharded).map(|it| it.id).collect();
     let mut kept: BTreeMap<u64, (i64, i64, String)> = BTreeMap::new();
-    for region in evidence.views.answers.values().flat_map(|answer| &answer.regions) {
+    let regions = answers().flat_map(|answer| &answer.regions);
+    for region in regions.filter(|region| ordered.contains(&region.keyspace)) {
         let name = evidence.report.regions.iter().find(|it| it.id == region.id);
         let name = name.and_then(|it| it.keyspace_name.clone()).unwrap_or_default();
         let known = kept.entry(region.id).or_insert((0, 0, name));

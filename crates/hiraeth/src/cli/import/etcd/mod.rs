@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::super::backup::{self, Target, Unfinished};
-use super::super::failure::{Done, Usage};
+use super::super::failure::{Done, EXIT_CODES, Usage};
 use super::super::output;
 use super::super::remote::Remote;
 use super::bolt::Bolt;
@@ -20,6 +20,7 @@ use super::bolt::Bolt;
 /// with their revisions, versions and history, leases, users and roles; into a keyspace that is there, the
 /// newest version of each key, with its lease.
 #[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
 #[command(group(clap::ArgGroup::new("whereto").required(true).args(["out", "data_dir", "into"])))]
 pub(super) struct Arguments {
     /// etcd's file.

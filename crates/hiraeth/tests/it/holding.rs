@@ -1,0 +1,288 @@
+//! Locks that are shared or not, semaphores and elections: in the client, and around commands.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use client::{Client, Error, Get, HeldLock, Lock, Operation, Put, Txn};
+use rustix::process::Signal;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::program::{DEADLINE, program, signal, tool, until, wait};
+use crate::server::Single;
+
+/// Long enough for whoever can have it to have it, on machines that test.
+const SOON: Duration = Duration::from_millis(300);
+
+async fn take(client: &Client, lock: &Lock) -> Result<HeldLock, Error> {
+    let held = client.hold(lock, tokio::time::sleep(DEADLINE)).await?;
+    Ok(held.unwrap())
+}
+
+/// Somebody who wants it, and stands in the line already.
+async fn stands(client: &Client, lock: &Lock, line: usize) -> JoinHandle<HeldLock> {
+    let (own, lock) = (client.clone(), lock.clone());
+    let waiting = tokio::spawn(async move { take(&own, &lock).await.unwrap() });
+    while client.get(Get::prefix("job/")).await.unwrap().kvs.len() < line {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    waiting
+}
+
+async fn in_time(waiting: JoinHandle<HeldLock>) -> HeldLock {
+    timeout(DEADLINE, waiting).await.unwrap().unwrap()
+}
+
+async fn waits(waiting: &mut JoinHandle<HeldLock>) -> bool {
+    timeout(SOON, waiting).await.is_err()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_shares_a_lock_and_who_wants_it_alone_take_turns() {
+    let single = Single::start().await;
+    let client = single.client().await;
+    let (shared, alone) = (Lock::shared("job"), Lock::exclusive("job"));
+    let one = take(&client, &shared).await.unwrap();
+    let other = take(&client, &shared).await.unwrap();
+    // Who wants it alone waits for both; and who comes then waits for that one: it starves not.
+    let mut writer = stands(&client, &alone, 3).await;
+    let mut late = stands(&client, &shared, 4).await;
+    assert!(waits(&mut writer).await && waits(&mut late).await);
+    one.unlock().await.unwrap();
+    assert!(waits(&mut writer).await && waits(&mut late).await);
+    other.unlock().await.unwrap();
+    let writer = in_time(writer).await;
+    assert!(waits(&mut late).await);
+    // Two more behind: one alone that gives up, and one who shares, which then holds with the one before.
+    let given_up = client.hold(&alone, tokio::time::sleep(SOON)).await.unwrap();
+    assert!(given_up.is_none());
+    let last = stands(&client, &shared, 3).await;
+    let fence = writer.fence();
+    writer.unlock().await.unwrap();
+    let (late, last) = (in_time(late).await, in_time(last).await);
+    assert!(late.fence() > fence && last.fence() > late.fence());
+    // etcd's own locks of that name stand in the same line.
+    let limit = Duration::from_millis(300);
+    let told = client.lock("job", 10, limit).await.map(drop).unwrap_err();
+    assert!(matches!(told, Error::TimedOut { .. }), "{told}");
+
+    // What is written under a lock that was lost is not written.
+    let mut late = late;
+    let write = |guard| {
+        let put = Operation::Put(Put::new("written", "1"));
+        client.txn(Txn::new().when([guard]).then([put]))
+    };
+    assert!(write(late.guard()).await.unwrap().succeeded);
+    client.delete(client::Delete::key(late.key().clone())).await.unwrap();
+    assert!(!write(late.guard()).await.unwrap().succeeded);
+    let lost = timeout(DEADLINE, late.lost()).await.unwrap();
+    assert_eq!(lost.code(), Some(types::Code::KeyNotFound), "{lost}");
+    last.unlock().await.unwrap();
+    assert!(client.get(Get::prefix("job/")).await.unwrap().kvs.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_semaphore_has_so_many_holders_and_never_more() {
+    const SLOTS: u32 = 3;
+    let single = Single::start().await;
+    let client = single.client().await;
+    let slot = Lock::slot("job", SLOTS);
+    let (now, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let mut workers = Vec::new();
+    for number in 0..12 {
+        let (client, slot) = (client.clone(), slot.clone());
+        let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+        workers.push(tokio::spawn(async move {
+            for _ in 0..3 {
+                let held = take(&client, &slot).await.unwrap();
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                now.fetch_sub(1, Ordering::SeqCst);
+                // Some go without a word, and their leases end.
+                if number == 0 {
+                    client.delete(client::Delete::key(held.key().clone())).await.unwrap();
+                } else {
+                    held.unlock().await.unwrap();
+                }
+            }
+        }));
+    }
+    for worker in workers {
+        timeout(DEADLINE, worker).await.unwrap().unwrap();
+    }
+    assert_eq!(most.load(Ordering::SeqCst), SLOTS, "all are used, and no more");
+
+    // In the order of asking, whoever gives up between.
+    let mut held = Vec::new();
+    for _ in 0..SLOTS {
+        held.push(take(&client, &slot).await.unwrap());
+    }
+    let mut first = stands(&client, &slot, 4).await;
+    let quitter = stands(&client, &slot, 5).await;
+    let mut second = stands(&client, &slot, 6).await;
+    assert!(waits(&mut first).await && waits(&mut second).await);
+    quitter.abort();
+    let line = client.get(Get::prefix("job/").ascending(client::SortBy::Create)).await.unwrap();
+    client.delete(client::Delete::key(line.kvs[4].key.clone())).await.unwrap();
+    held.remove(1).unlock().await.unwrap();
+    let first = in_time(first).await;
+    assert!(waits(&mut second).await);
+    first.unlock().await.unwrap();
+    let second = in_time(second).await;
+    // Who says another number is told, and takes nobody's place.
+    for slots in [SLOTS + 1, 1] {
+        let told = take(&client, &Lock::slot("job", slots)).await.map(drop).unwrap_err();
+        assert!(matches!(&told, Error::Setting(words) if words.contains("3 slots")), "{told}");
+    }
+    for slots in [0, 1_001] {
+        let told = take(&client, &Lock::slot("job", slots)).await.map(drop).unwrap_err();
+        assert!(matches!(&told, Error::Setting(_)), "{told}");
+    }
+    held.push(second);
+    for held in held {
+        held.unlock().await.unwrap();
+    }
+}
+
+/// The program at work; what it prints can be waited for.
+struct Running {
+    process: Child,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    fn start(endpoint: &str, arguments: &[&str]) -> Self {
+        let mut command = program();
+        command.args(arguments).env("HIRAETH_ENDPOINTS", endpoint).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap());
+        Self { process, lines }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn ends(mut self) -> Option<i32> {
+        wait(&mut self.process).code()
+    }
+}
+
+fn in_line(endpoint: &str) -> Vec<String> {
+    let keys = tool(endpoint, &["kv", "scan", "job/", "--keys-only"]).well();
+    keys.lines().filter(|line| line.starts_with("job/")).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_runs_while_its_lock_is_held() {
+    let single = Single::start().await;
+    let endpoint = single.server.client.clone();
+    let lock = |more: &[&str], script: &str| {
+        let front = [&["lock", "job"], more, &["--", "sh", "-c", script]].concat();
+        tool(&endpoint, &front)
+    };
+    // Its exit code is the command's.
+    assert_eq!(lock(&[], "exit 0").code, 0);
+    assert_eq!(lock(&[], "exit 7").code, 7);
+    assert_eq!(lock(&[], "kill -9 $$").code, 128 + 9);
+    let told = tool(&endpoint, &["lock", "job", "--", "/nowhere/command"]).failed(127);
+    assert!(told.contains("/nowhere/command cannot be run"), "{told}");
+    assert_eq!(tool(&endpoint, &["lock", "job", "--", "/etc/passwd"]).code, 126);
+    assert_eq!(tool(&endpoint, &["lock", "job"]).code, 2);
+    assert!(in_line(&endpoint).is_empty(), "all is given back");
+
+    // The token rises, and guards what is written in a transaction.
+    let token = |ended: crate::program::Ended| ended.well().trim().parse::<i64>().unwrap();
+    let first = token(lock(&[], "echo $HIRAETH_FENCING_TOKEN"));
+    let second = token(lock(&["--shared"], "echo $HIRAETH_FENCING_TOKEN"));
+    assert!(second > first);
+    let guarded = format!(
+        "{} txn --if \"create($HIRAETH_LOCK_KEY) = $HIRAETH_FENCING_TOKEN\" --then 'put guarded 1'",
+        env!("CARGO_BIN_EXE_hiraeth")
+    );
+    let guarded = guarded.replace("hiraeth txn", "hiraeth kv txn");
+    let done = lock(&[], &guarded);
+    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+
+    // One at a time; who waits for too long is told.
+    let hold = ["lock", "job", "--", "sh", "-c", "echo held; sleep 60"];
+    let mut holder = Running::start(&endpoint, &hold);
+    assert_eq!(holder.line(), "held");
+    let told = lock(&["--wait", "300ms"], "echo never");
+    assert!(told.stdout.is_empty());
+    assert!(told.failed(5).contains("was not had in 300ms"));
+    assert_eq!(in_line(&endpoint).len(), 1, "the place in the line was given up");
+    // A signal while waiting ends the waiting, and the place goes.
+    let waiting = Running::start(&endpoint, &["lock", "job", "--", "echo", "never"]);
+    until("it stands in the line", || in_line(&endpoint).len() == 2);
+    signal(&waiting.process, Signal::TERM);
+    assert_eq!(waiting.ends(), Some(128 + 15));
+    assert_eq!(in_line(&endpoint).len(), 1);
+    // While the command runs, it is passed on.
+    signal(&holder.process, Signal::TERM);
+    assert_eq!(holder.ends(), Some(128 + 15));
+    assert!(in_line(&endpoint).is_empty());
+
+    // Whose lock is lost is ended, with all it started.
+    let script = "trap 'echo ended; exit 3' TERM; echo held; sleep 60 & wait";
+    let mut holder = Running::start(&endpoint, &["lock", "job", "--", "sh", "-c", script]);
+    assert_eq!(holder.line(), "held");
+    let leases = tool(&endpoint, &["lease", "list", "--output", "json"]).json();
+    let lease = leases[0].as_str().unwrap();
+    tool(&endpoint, &["lease", "revoke", lease]).well();
+    assert_eq!(holder.line(), "ended");
+    assert_eq!(holder.ends(), Some(6));
+
+    // So many at a time, and no more.
+    let slot = |script: &str| {
+        Running::start(&endpoint, &["lock", "job", "--slots", "2", "--", "sh", "-c", script])
+    };
+    let mut two = [slot("echo held; sleep 60"), slot("echo held; sleep 60")];
+    two.iter_mut().for_each(|it| assert_eq!(it.line(), "held"));
+    let told = tool(&endpoint, &["lock", "job", "--slots", "2", "--wait", "300ms", "--", "true"]);
+    told.failed(5);
+    let told = tool(&endpoint, &["lock", "job", "--slots", "3", "--", "true"]).failed(2);
+    assert!(told.contains("has 2 slots for others"), "{told}");
+    let third = slot("exit 9");
+    for it in two {
+        signal(&it.process, Signal::INT);
+        assert_eq!(it.ends(), Some(128 + 2));
+    }
+    assert_eq!(third.ends(), Some(9));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leads_an_election_runs_its_command_and_the_next_follows() {
+    let single = Single::start().await;
+    let endpoint = single.server.client.clone();
+    let client = single.client().await;
+    let stand = |value: &'static str| {
+        let script = "echo $HIRAETH_FENCING_TOKEN $HIRAETH_LOCK_KEY; sleep 60";
+        Running::start(&endpoint, &["elect", "job", value, "--ttl", "5", "--", "sh", "-c", script])
+    };
+    let mut fences = Vec::new();
+    let mut leader = stand("a");
+    for (value, next) in [("a", "b"), ("b", "c")] {
+        let told = leader.line();
+        let (fence, key) = told.split_once(' ').unwrap();
+        fences.push(fence.parse::<i64>().unwrap());
+        let found = client.get(Get::key(key.to_owned())).await.unwrap().kvs;
+        assert_eq!(
+            (&found[0].value[..], found[0].create_revision),
+            (value.as_bytes(), fences[fences.len() - 1])
+        );
+        let follower = stand(next);
+        until("the next stands in the line", || in_line(&endpoint).len() == 2);
+        signal(&leader.process, Signal::TERM);
+        assert_eq!(leader.ends(), Some(128 + 15));
+        leader = follower;
+    }
+    assert!(fences[1] > fences[0]);
+    signal(&leader.process, Signal::TERM);
+    leader.ends();
+}
