@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use prost::Message;
 use sha2::{Digest, Sha256};
 use types::{Code, Fault};
 
 use crate::Name;
 use crate::limits::{
-    CANARY_MS, CANARY_MS_LEAST, CLIENT_BYTES, IDS, LABEL_BYTES, LABELS, REPORTS, RULE_VALUES, RULES,
+    CANARY_MS, CANARY_MS_LEAST, CLIENT_BYTES, GRAY_BYTES, IDS, LABEL_BYTES, LABELS, REPORTS, RULE_VALUES, RULES,
 };
 use crate::record::{Canary, Gray, Head, Meta, Rule};
 
@@ -73,6 +74,11 @@ fn refuse<T>(why: impl Into<String>) -> Result<T, Fault> {
 pub fn check(gray: &Gray) -> Result<(), Fault> {
     if gray.rules.len() > RULES || gray.ids.len() > IDS {
         return refuse(format!("a gray release has {RULES} rules and names {IDS} clients at most"));
+    }
+    if gray.encoded_len() > GRAY_BYTES {
+        return refuse(format!(
+            "the rules and ids of a gray release have {GRAY_BYTES} bytes at most; give clients a label instead"
+        ));
     }
     for rule in &gray.rules {
         if rule.values.is_empty() || rule.values.len() > RULE_VALUES {

@@ -16,6 +16,8 @@ pub const RULES: usize = 32;
 pub const RULE_VALUES: usize = 64;
 /// Clients that a gray release names.
 pub const IDS: usize = 1_000;
+/// Bytes of all that a gray release says of whom it is for: every head is read as a whole.
+pub const GRAY_BYTES: usize = 64 << 10;
 /// Labels that a client says of itself.
 pub const LABELS: usize = 64;
 /// Bytes of a label, and of its value.
@@ -32,6 +34,8 @@ pub const CANARY_MS: u64 = 30 * 24 * 3_600_000;
 pub const SCHEMA_BYTES: usize = 256 << 10;
 /// Nesting of a schema, of a content, and of references while one is held against the other.
 pub const DEPTH: usize = 100;
+/// Configurations that a schema of a group is held against when it is set.
+pub const SCHEMA_GROUP: usize = 256;
 /// Steps that holding a content against a schema may take.
 pub const SCHEMA_STEPS: u64 = 2_000_000;
 /// Violations that are told.

@@ -7,6 +7,7 @@ mod caller;
 mod cluster;
 mod commands;
 mod compaction;
+mod configuration;
 mod frozen;
 mod hot;
 mod lease;
@@ -26,6 +27,7 @@ pub use backup::{Backup, BackupOf};
 pub(crate) use frozen::FROZEN;
 pub use frozen::Frozen;
 pub use hot::HotRegion;
+pub(crate) use configuration::configurations_in;
 pub use stats::RegionStats;
 
 use std::sync::Arc;
