@@ -49,8 +49,8 @@ pub use self::tls::Tls;
 pub use backup::BackupChunks;
 pub use client::Client;
 pub use configuration::{
-    ConfigContent, ConfigReader, Configuration, ConfigurationName, FollowOptions, Followed, Gray, GrayWider,
-    Held, Rejected, Release, Sight,
+    ConfigContent, ConfigReader, Configuration, ConfigurationName, FollowOptions, Followed, Gray,
+    GrayWider, Held, Rejected, Release, Sight,
 };
 pub use error::Error;
 pub use keys::{BatchPart, Batcher, DeletedPart, RegionPages, Sequence, Swap, Write};

@@ -13,7 +13,8 @@ fn main() {
             std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         for file in files.iter().filter(|file| file.extension().is_some_and(|it| it == "json")) {
-            let cases: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+            let cases: Value =
+                serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
             for case in cases.as_array().unwrap() {
                 let tests = case["tests"].as_array().unwrap();
                 let schema = match Schema::parse(&case["schema"].to_string()) {

@@ -43,7 +43,9 @@ fn of(canary: &Canary, counts: Counts, now_ms: u64) -> Decision {
         return Decision::Abort("canary: its time is over".to_owned());
     }
     if failed > 0 {
-        return Decision::Abort(format!("canary: its time is over, and {failed} clients reported failure"));
+        return Decision::Abort(format!(
+            "canary: its time is over, and {failed} clients reported failure"
+        ));
     }
     if ok < canary.least_ok {
         let least = canary.least_ok;
@@ -51,7 +53,9 @@ fn of(canary: &Canary, counts: Counts, now_ms: u64) -> Decision {
             "canary: its time is over, and {ok} clients reported success, not {least}"
         ));
     }
-    Decision::Promote(format!("canary: its time is over without a failure; {ok} clients reported success"))
+    Decision::Promote(format!(
+        "canary: its time is over without a failure; {ok} clients reported success"
+    ))
 }
 
 #[cfg(test)]
@@ -61,7 +65,8 @@ mod tests {
 
     #[test]
     fn a_canary_ends_as_it_was_told_to() {
-        let canary = |promote, least_ok| Canary { ends_at_ms: 1_000, failures: 3, promote, least_ok };
+        let canary =
+            |promote, least_ok| Canary { ends_at_ms: 1_000, failures: 3, promote, least_ok };
         let kind = |canary: Canary, ok, failed, now| match of(&canary, Counts { ok, failed }, now) {
             Decision::Wait(until) => format!("wait {until}"),
             Decision::Promote(_) => "promote".to_owned(),

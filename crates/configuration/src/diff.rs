@@ -104,7 +104,8 @@ fn shortest(old: &[&str], new: &[&str]) -> Option<Vec<Step>> {
         // What the way back asks for: the diagonals that were reached with fewer.
         trace.push(furthest[place(-edits)..=place(edits)].to_vec());
         for k in (-edits..=edits).step_by(2) {
-            let down = k == -edits || (k != edits && furthest[place(k - 1)] < furthest[place(k + 1)]);
+            let down =
+                k == -edits || (k != edits && furthest[place(k - 1)] < furthest[place(k + 1)]);
             let mut x = if down { furthest[place(k + 1)] } else { furthest[place(k - 1)] + 1 };
             let mut y = (x as isize - k) as usize;
             while x < old.len() && y < new.len() && old[x] == new[y] {
@@ -162,7 +163,8 @@ mod tests {
 
     #[test]
     fn far_apart_is_told_as_well() {
-        let text = |from: u32| (from..from + 30_000).map(|at| format!("{at}\n")).collect::<String>();
+        let text =
+            |from: u32| (from..from + 30_000).map(|at| format!("{at}\n")).collect::<String>();
         let (one, other) = (text(0), text(100_000));
         assert_eq!(unified(("1", &one), ("2", &other)).lines().count(), 60_003);
     }

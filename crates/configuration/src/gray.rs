@@ -8,7 +8,8 @@ use types::{Code, Fault};
 
 use crate::Name;
 use crate::limits::{
-    CANARY_MS, CANARY_MS_LEAST, CLIENT_BYTES, GRAY_BYTES, IDS, LABEL_BYTES, LABELS, REPORTS, RULE_VALUES, RULES,
+    CANARY_MS, CANARY_MS_LEAST, CLIENT_BYTES, GRAY_BYTES, IDS, LABEL_BYTES, LABELS, REPORTS,
+    RULE_VALUES, RULES,
 };
 use crate::record::{Canary, Gray, Head, Meta, Rule};
 
@@ -82,7 +83,10 @@ pub fn check(gray: &Gray) -> Result<(), Fault> {
     }
     for rule in &gray.rules {
         if rule.values.is_empty() || rule.values.len() > RULE_VALUES {
-            return refuse(format!("the rule for the label {:?} needs 1 to {RULE_VALUES} values", rule.label));
+            return refuse(format!(
+                "the rule for the label {:?} needs 1 to {RULE_VALUES} values",
+                rule.label
+            ));
         }
         for value in &rule.values {
             check_label(&rule.label, value)?;
@@ -98,7 +102,9 @@ pub fn check(gray: &Gray) -> Result<(), Fault> {
         return refuse("the percentage of a gray release is from 0 to 100");
     }
     if gray.basis_points == 0 && gray.ids.is_empty() {
-        return refuse("nobody would get this gray release: say a percentage, labels or ids of clients");
+        return refuse(
+            "nobody would get this gray release: say a percentage, labels or ids of clients",
+        );
     }
     Ok(())
 }
@@ -110,10 +116,14 @@ pub fn check(gray: &Gray) -> Result<(), Fault> {
 pub fn check_canary(canary: &Canary, now_ms: u64) -> Result<(), Fault> {
     let lasts = canary.ends_at_ms.saturating_sub(now_ms);
     if !(CANARY_MS_LEAST..=CANARY_MS).contains(&lasts) {
-        return refuse(format!("a canary lasts from {CANARY_MS_LEAST} to {CANARY_MS} ms, and not {lasts}"));
+        return refuse(format!(
+            "a canary lasts from {CANARY_MS_LEAST} to {CANARY_MS} ms, and not {lasts}"
+        ));
     }
     if !(1..=REPORTS).contains(&canary.failures) || canary.least_ok > REPORTS {
-        return refuse(format!("a canary ends after 1 to {REPORTS} failures, and waits for at most {REPORTS} clients"));
+        return refuse(format!(
+            "a canary ends after 1 to {REPORTS} failures, and waits for at most {REPORTS} clients"
+        ));
     }
     if canary.least_ok > 0 && !canary.promote {
         return refuse("a canary that is not promoted at its end waits for no clients");

@@ -178,7 +178,9 @@ mod tests {
         assert!(!contents(&name, 1, u64::MAX).contains(&super::content(&longer, 3)));
         let behind = heads("n", "g", "a", Some("a")).unwrap();
         assert!(!behind.contains(&head(&name)) && behind.contains(&head(&longer)));
-        for foreign in [&b"a"[..], b"a/b", b"a/b/h", b"a/b/x/c", b"a/b/h/", b"\xff/a/h/b", b"a/b/h/c/d"] {
+        for foreign in
+            [&b"a"[..], b"a/b", b"a/b/h", b"a/b/x/c", b"a/b/h/", b"\xff/a/h/b", b"a/b/h/c/d"]
+        {
             assert!(place(foreign).is_none(), "{foreign:?}");
         }
     }

@@ -141,7 +141,8 @@ pub fn start_gray(
         return Err(Fault::new(Code::ConfigUnknown, told));
     };
     if let Some(gray) = &head.gray {
-        let told = format!("version {} of {name} is one; promote or abort it first", gray.version());
+        let told =
+            format!("version {} of {name} is one; promote or abort it first", gray.version());
         return Err(Fault::new(Code::GrayRunning, told));
     }
     let meta = draft.meta(next(&mut head), Origin::Gray, 0);
@@ -209,8 +210,13 @@ pub fn delete_all(base: &Base) -> Result<TxnRequest, Fault> {
     }
     let [metas, contents] = key::versions(name);
     let single = |key| KeyRange::single(&key);
-    let ranges =
-        [single(key::head(name)), single(key::schema(name)), metas, contents, key::all_reports(name)];
+    let ranges = [
+        single(key::head(name)),
+        single(key::schema(name)),
+        metas,
+        contents,
+        key::all_reports(name),
+    ];
     Ok(guarded(base, &[], ranges.map(delete).into()))
 }
 
@@ -218,7 +224,12 @@ pub fn delete_all(base: &Base) -> Result<TxnRequest, Fault> {
 ///
 /// # Errors
 /// `GrayMissing`, `ConfigUnknown`; `InvalidArgument`.
-pub fn report(base: &Base, client: &str, failed: bool, report: &Report) -> Result<TxnRequest, Fault> {
+pub fn report(
+    base: &Base,
+    client: &str,
+    failed: bool,
+    report: &Report,
+) -> Result<TxnRequest, Fault> {
     gray::client_id(client)?;
     check_comment(&report.message)?;
     if client.is_empty() {
@@ -227,10 +238,8 @@ pub fn report(base: &Base, client: &str, failed: bool, report: &Report) -> Resul
     let version = running(base)?.1.version();
     let at = |failed| key::report(&base.name, version, failed, client);
     // Its last word counts.
-    let ops = vec![
-        TxnOp::Put(put(at(failed), encode(report))),
-        delete(KeyRange::single(&at(!failed))),
-    ];
+    let ops =
+        vec![TxnOp::Put(put(at(failed), encode(report))), delete(KeyRange::single(&at(!failed)))];
     Ok(guarded(base, &[], ops))
 }
 

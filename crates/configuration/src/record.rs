@@ -277,6 +277,9 @@ mod tests {
     fn the_bytes_are_those_of_the_document() {
         let stable = Meta { version: 3, bytes: 2, author: "ann".into(), ..Meta::default() };
         let head = Head { stable: Some(stable), last: 3, oldest: 1, keep: 100, gray: None };
-        assert_eq!(&encode(&head)[..], b"\x01\x0a\x09\x08\x03\x18\x02\x2a\x03ann\x10\x03\x18\x01\x20\x64");
+        assert_eq!(
+            &encode(&head)[..],
+            b"\x01\x0a\x09\x08\x03\x18\x02\x2a\x03ann\x10\x03\x18\x01\x20\x64"
+        );
     }
 }

@@ -29,7 +29,9 @@ pub(super) fn told_name(name: &Name) -> pb::ConfigName {
 /// `InvalidArgument` for none.
 pub(crate) fn content_type(number: i32) -> Result<ContentType, Fault> {
     ContentType::try_from(number).map_err(|_| {
-        let told = format!("there is no content type {number}; 0 to 4 are text, json, yaml, toml, properties");
+        let told = format!(
+            "there is no content type {number}; 0 to 4 are text, json, yaml, toml, properties"
+        );
         Fault::new(Code::InvalidArgument, told)
     })
 }
@@ -73,7 +75,10 @@ pub(super) fn canary(canary: &pb::GrayCanary, now_ms: u64) -> Canary {
 
 /// A gray release as it is told; nobody has reported yet.
 pub(super) fn gray(name: &Name, head: &Head, gray: &Gray, running: bool) -> pb::GrayResponse {
-    let rule = |Rule { label, values }: &Rule| pb::GrayRule { label: label.clone(), values: values.clone() };
+    let rule = |Rule { label, values }: &Rule| pb::GrayRule {
+        label: label.clone(),
+        values: values.clone(),
+    };
     pb::GrayResponse {
         name: Some(told_name(name)),
         version: gray.meta.as_ref().map(version),
@@ -83,7 +88,10 @@ pub(super) fn gray(name: &Name, head: &Head, gray: &Gray, running: bool) -> pb::
         basis_points: gray.basis_points,
         ids: gray.ids.clone(),
         canary: gray.canary.as_ref().map(|canary| pb::GrayCanary {
-            lasts_ms: gray.meta.as_ref().map_or(0, |meta| canary.ends_at_ms.saturating_sub(meta.at_ms)),
+            lasts_ms: gray
+                .meta
+                .as_ref()
+                .map_or(0, |meta| canary.ends_at_ms.saturating_sub(meta.at_ms)),
             ends_at_ms: canary.ends_at_ms,
             failures: canary.failures,
             promote: canary.promote,

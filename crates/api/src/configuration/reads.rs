@@ -46,11 +46,7 @@ fn missing(name: &Name) -> Fault {
 }
 
 /// A version that is kept, with its content.
-pub(super) async fn kept(
-    door: &Door,
-    base: &Base,
-    version: u64,
-) -> Result<(Meta, Bytes), Fault> {
+pub(super) async fn kept(door: &Door, base: &Base, version: u64) -> Result<(Meta, Bytes), Fault> {
     let name = &base.name;
     let head = base.head.as_ref().ok_or_else(|| unknown(name))?;
     if !head.keeps(version) {
@@ -148,7 +144,8 @@ pub(super) async fn diff(
         let (old, new) = (String::from_utf8_lossy(&old), String::from_utf8_lossy(&new));
         diff::unified((&before, &old), (&after, &new))
     });
-    let diff = made.await.map_err(|_| Fault::new(Code::Internal, "the difference was not found"))?;
+    let diff =
+        made.await.map_err(|_| Fault::new(Code::Internal, "the difference was not found"))?;
     Ok(pb::DiffResponse { diff, from, to })
 }
 
@@ -176,7 +173,11 @@ pub(super) async fn list(
     let namespace = Some(request.namespace.as_str()).filter(|it| !it.is_empty());
     let all = key::all_of(namespace)?;
     // What is here by then is no older than the request; and whether all of it may be read is looked at.
-    door.range(RangeRequest { count_only: true, ..page(all.clone(), 1) }, Consistency::Linearizable).await?;
+    door.range(
+        RangeRequest { count_only: true, ..page(all.clone(), 1) },
+        Consistency::Linearizable,
+    )
+    .await?;
     let mut at = all.start.clone();
     if let Some(after) = &after {
         let behind = key::heads(after.namespace(), after.group(), "", Some(after.name()))?;
@@ -193,7 +194,9 @@ pub(super) async fn list(
         let Some((namespace, group, _)) = key::place(&kv.key) else {
             foreign += 1;
             if foreign > FOREIGN {
-                let told = format!("more than {FOREIGN} keys of the keyspace `config` are no configurations");
+                let told = format!(
+                    "more than {FOREIGN} keys of the keyspace `config` are no configurations"
+                );
                 return Err(Fault::new(Code::LimitReached, told));
             }
             at = KeyRange::single(&kv.key).end.unwrap_or_default();

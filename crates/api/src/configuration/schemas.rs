@@ -64,7 +64,10 @@ fn allows(schema: &Schema, of: &str, kind: ContentType, text: &[u8]) -> Result<(
     }
     let all: Vec<String> = found.iter().map(ToString::to_string).collect();
     let more = if all.len() >= limits::VIOLATIONS { "; and perhaps more" } else { "" };
-    Err(Fault::new(Code::SchemaViolated, format!("by the schema of the {of}: {}{more}", all.join("; "))))
+    Err(Fault::new(
+        Code::SchemaViolated,
+        format!("by the schema of the {of}: {}{more}", all.join("; ")),
+    ))
 }
 
 /// Which schema is meant: of a configuration, or of a group.
@@ -75,7 +78,9 @@ enum Of {
 
 impl Of {
     fn read(name: Option<&pb::ConfigName>) -> Result<(Self, Bytes), Fault> {
-        let Some(said) = name else { return refuse("which configuration or group is meant is missing") };
+        let Some(said) = name else {
+            return refuse("which configuration or group is meant is missing");
+        };
         if said.name.is_empty() {
             let (namespace, group) = (said.namespace.clone(), said.group.clone());
             let key = key::group_schema(&namespace, &group)?;
@@ -136,13 +141,21 @@ pub(super) async fn set(
         if let Some(record) = &record {
             if more {
                 let most = limits::SCHEMA_GROUP;
-                let told = format!("a group with a schema has {most} configurations when it is set; set it for each");
+                let told = format!(
+                    "a group with a schema has {most} configurations when it is set; set it for each"
+                );
                 return Err(Fault::new(Code::LimitReached, told));
             }
             for kv in &kvs {
                 let Some((_, _, key::Place::Head(name))) = key::place(&kv.key) else { continue };
                 let head: Head = decode(&kv.key, &kv.value)?;
-                checked += hold(door, &Base { name, head: Some(head), revision: kv.mod_revision }, &of, record).await?;
+                checked += hold(
+                    door,
+                    &Base { name, head: Some(head), revision: kv.mod_revision },
+                    &of,
+                    record,
+                )
+                .await?;
             }
         }
         let txn = plan::set_schema((key.clone(), before), record.as_ref(), (heads, as_of));

@@ -28,7 +28,8 @@ impl ConfigService {
     /// The door for whoever sent a request, and what it asks.
     async fn open<T>(&self, request: Request<T>) -> Result<(Door, T), Status> {
         let (metadata, _, message) = request.into_parts();
-        let door = Door::open(&self.handle, &metadata).await.map_err(|fault| error::status(&fault))?;
+        let door =
+            Door::open(&self.handle, &metadata).await.map_err(|fault| error::status(&fault))?;
         Ok((door, message))
     }
 }

@@ -40,8 +40,8 @@ pub(super) async fn open(door: Door, request: pb::WatchConfigRequest) -> Result<
     let client = convert::client(request.client)?;
     door.may_follow(&ranges(&name)).await?;
     let (base, as_of) = door.look(&name, Consistency::Linearizable).await?;
-    let told = (request.known_version > 0)
-        .then_some(Some((request.known_version, request.known_digest)));
+    let told =
+        (request.known_version > 0).then_some(Some((request.known_version, request.known_digest)));
     let following = Following {
         watch: door.follow(&key::head(&name), as_of)?,
         changes: door.auth_changes(),
@@ -110,7 +110,9 @@ impl Following {
                 };
                 self.is_new = true;
             }
-            Some(WatchMessage::Canceled { fault: Some(fault), .. }) if fault.code == Code::Compacted => {
+            Some(WatchMessage::Canceled { fault: Some(fault), .. })
+                if fault.code == Code::Compacted =>
+            {
                 // What happened since is not known any more; what is now, is.
                 let (base, as_of) = self.door.look(&self.name, Consistency::Linearizable).await?;
                 self.watch = self.door.follow(&key::head(&self.name), as_of)?;

@@ -74,13 +74,17 @@ async fn read(
         let asked = pb::GetConfigRequest { name: named(place), client: Some(client), stale };
         let answer = configurations.get(request(&headers, asked)).await?.into_inner();
         let version = answer.version.unwrap_or_default();
-        let kind = match content_type(version.content_type).map_err(|fault| error::status(&fault))? {
-            ContentType::Text | ContentType::Properties => "text/plain; charset=utf-8",
-            ContentType::Json => "application/json",
-            ContentType::Yaml => "application/yaml",
-            ContentType::Toml => "application/toml",
-        };
-        let tag = format!("\"{}\"", version.digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let kind =
+            match content_type(version.content_type).map_err(|fault| error::status(&fault))? {
+                ContentType::Text | ContentType::Properties => "text/plain; charset=utf-8",
+                ContentType::Json => "application/json",
+                ContentType::Yaml => "application/yaml",
+                ContentType::Toml => "application/toml",
+            };
+        let tag = format!(
+            "\"{}\"",
+            version.digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        );
         let mut response = Response::new(Body::from(answer.content));
         let told = response.headers_mut();
         told.insert(CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -120,7 +120,11 @@ impl Configuration {
         self.read(reader, true).await
     }
 
-    async fn read(&self, reader: &ConfigReader, stale: bool) -> Result<pb::GetConfigResponse, Error> {
+    async fn read(
+        &self,
+        reader: &ConfigReader,
+        stale: bool,
+    ) -> Result<pb::GetConfigResponse, Error> {
         let request =
             pb::GetConfigRequest { name: self.named(), client: Some(reader.into()), stale };
         ask!(self.client, Always, get, request).await

@@ -92,7 +92,11 @@ impl Configuration {
     ///
     /// # Errors
     /// As [`Self::follow`].
-    pub async fn follow_as<T, F>(&self, options: FollowOptions, read: F) -> Result<Followed<T>, Error>
+    pub async fn follow_as<T, F>(
+        &self,
+        options: FollowOptions,
+        read: F,
+    ) -> Result<Followed<T>, Error>
     where
         T: Send + Sync + 'static,
         F: Fn(&ConfigContent) -> Result<T, String> + Send + 'static,
@@ -232,7 +236,8 @@ where
                 self.stream = Some((place, stream));
                 // What is known is what a server would tell: it says nothing if it is.
                 if self.known.is_some() {
-                    self.sender.send_if_modified(|sight| std::mem::replace(&mut sight.is_stale, false));
+                    self.sender
+                        .send_if_modified(|sight| std::mem::replace(&mut sight.is_stale, false));
                 }
                 Ok(())
             }
@@ -275,7 +280,8 @@ where
         self.known = Some(content.clone());
         self.show(content.clone(), false);
         if let Some(path) = self.snapshot.clone() {
-            let stored = tokio::task::spawn_blocking(move || snapshot::store(&path, &content)).await;
+            let stored =
+                tokio::task::spawn_blocking(move || snapshot::store(&path, &content)).await;
             // The program has what it wants; that a later start may not is no reason to end this one.
             let unsaved = match stored {
                 Ok(Ok(())) => None,

@@ -78,7 +78,14 @@ pub struct Sight<T> {
 
 impl<T> Default for Sight<T> {
     fn default() -> Self {
-        Self { held: None, rejected: None, is_stale: true, is_gone: false, unsaved: None, ended: None }
+        Self {
+            held: None,
+            rejected: None,
+            is_stale: true,
+            is_gone: false,
+            unsaved: None,
+            ended: None,
+        }
     }
 }
 

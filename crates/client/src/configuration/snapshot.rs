@@ -71,8 +71,13 @@ mod tests {
     fn damaged_files_are_none() {
         let content = Bytes::from_static(b"a: 1\nb: 2\n");
         let digest = Bytes::copy_from_slice(&Sha256::digest(&content));
-        let known =
-            ConfigContent { version: 7, content_type: ConfigContentType::Yaml, content, digest, gray: true };
+        let known = ConfigContent {
+            version: 7,
+            content_type: ConfigContentType::Yaml,
+            content,
+            digest,
+            gray: true,
+        };
         let bytes = encode(&known);
         assert_eq!(decode(&bytes), Some(known));
         for at in 0..bytes.len() {

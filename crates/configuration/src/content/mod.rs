@@ -54,7 +54,9 @@ pub fn value(kind: ContentType, content: &[u8]) -> Result<Value, Fault> {
     let mut values = values(kind, content)?;
     match (values.pop(), values.is_empty()) {
         (Some(value), true) => Ok(value),
-        (Some(_), false) => refuse("there are several documents in it, and a schema is for one".into()),
+        (Some(_), false) => {
+            refuse("there are several documents in it, and a schema is for one".into())
+        }
         (None, _) => refuse(
             "a text cannot be held against a schema; say that it is json, yaml, toml or properties"
                 .into(),
@@ -72,12 +74,17 @@ fn values(kind: ContentType, content: &[u8]) -> Result<Vec<Value>, Fault> {
         Fault::new(Code::InvalidArgument, format!("the content is no {}: {why}", kind.name()))
     };
     let text = std::str::from_utf8(content).map_err(|error| {
-        wrong(format!("the byte at {} is no UTF-8; bytes are kept with `hiraeth kv`", error.valid_up_to()))
+        wrong(format!(
+            "the byte at {} is no UTF-8; bytes are kept with `hiraeth kv`",
+            error.valid_up_to()
+        ))
     })?;
     let one = |value| vec![value];
     match kind {
         ContentType::Text => Ok(Vec::new()),
-        ContentType::Json => serde_json::from_str(text).map(one).map_err(|error| wrong(error.to_string())),
+        ContentType::Json => {
+            serde_json::from_str(text).map(one).map_err(|error| wrong(error.to_string()))
+        }
         ContentType::Yaml => yaml::documents(text).map_err(wrong),
         ContentType::Toml => match text.parse::<toml::Table>() {
             Ok(table) => Ok(one(of_toml(toml::Value::Table(table)))),
@@ -103,7 +110,9 @@ fn of_toml(value: toml::Value) -> Value {
         toml::Value::Boolean(is) => is.into(),
         toml::Value::Datetime(at) => Value::String(at.to_string()),
         toml::Value::Array(items) => items.into_iter().map(of_toml).collect(),
-        toml::Value::Table(table) => table.into_iter().map(|(key, it)| (key, of_toml(it))).collect(),
+        toml::Value::Table(table) => {
+            table.into_iter().map(|(key, it)| (key, of_toml(it))).collect()
+        }
     }
 }
 
@@ -116,15 +125,28 @@ mod tests {
 
     #[test]
     fn the_same_thing_is_read_from_every_language() {
-        let expected = json!({"name": "a", "port": 80, "on": true, "tags": ["x", "y"], "deep": {"f": 1.5}});
+        let expected =
+            json!({"name": "a", "port": 80, "on": true, "tags": ["x", "y"], "deep": {"f": 1.5}});
         for (kind, text) in [
-            (ContentType::Json, r#"{"name":"a","port":80,"on":true,"tags":["x","y"],"deep":{"f":1.5}}"#),
-            (ContentType::Yaml, "name: a\nport: 80\non: true\ntags:\n  - x\n  - 'y'\ndeep: {f: 1.5}\n"),
-            (ContentType::Toml, "name = 'a'\nport = 80\non = true\ntags = ['x', 'y']\n[deep]\nf = 1.5\n"),
+            (
+                ContentType::Json,
+                r#"{"name":"a","port":80,"on":true,"tags":["x","y"],"deep":{"f":1.5}}"#,
+            ),
+            (
+                ContentType::Yaml,
+                "name: a\nport: 80\non: true\ntags:\n  - x\n  - 'y'\ndeep: {f: 1.5}\n",
+            ),
+            (
+                ContentType::Toml,
+                "name = 'a'\nport = 80\non = true\ntags = ['x', 'y']\n[deep]\nf = 1.5\n",
+            ),
         ] {
             assert_eq!(value(kind, text.as_bytes()).unwrap(), expected, "{kind:?}");
         }
-        let flat = value(ContentType::Properties, b"# no\nname = a\nport: 80\nlong = 1\\\n  2\n\\u00e4=\\t");
+        let flat = value(
+            ContentType::Properties,
+            b"# no\nname = a\nport: 80\nlong = 1\\\n  2\n\\u00e4=\\t",
+        );
         assert_eq!(flat.unwrap(), json!({"name": "a", "port": "80", "long": "12", "ä": "\t"}));
     }
 

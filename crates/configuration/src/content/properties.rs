@@ -55,7 +55,8 @@ fn unescaped(text: &str) -> Result<String, String> {
                 Some('f') => '\u{c}',
                 Some('u') => {
                     let digits: String = characters.by_ref().take(4).collect();
-                    let is_hex = digits.len() == 4 && digits.bytes().all(|it| it.is_ascii_hexdigit());
+                    let is_hex =
+                        digits.len() == 4 && digits.bytes().all(|it| it.is_ascii_hexdigit());
                     let unit = u16::from_str_radix(&digits, 16).ok().filter(|_| is_hex);
                     plain.push(unit.ok_or_else(|| format!("\\u{digits} is no character"))?);
                     continue;

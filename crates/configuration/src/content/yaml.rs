@@ -21,9 +21,17 @@ pub(super) fn documents(text: &str) -> Result<Vec<Value>, String> {
 
 /// A collection that is not at its end.
 enum Open {
-    List { anchor: usize, items: Vec<Value> },
+    List {
+        anchor: usize,
+        items: Vec<Value>,
+    },
     /// With what `<<` takes over, which is only known to be missing at the end.
-    Map { anchor: usize, pairs: Map<String, Value>, key: Option<String>, merged: Vec<Value> },
+    Map {
+        anchor: usize,
+        pairs: Map<String, Value>,
+        key: Option<String>,
+        merged: Vec<Value>,
+    },
 }
 
 #[derive(Default)]
@@ -67,7 +75,8 @@ impl Builder {
             },
             Event::Alias(anchor) => {
                 let known = self.anchors.get(&anchor);
-                let (value, size) = known.cloned().ok_or("an alias stands for something it is in")?;
+                let (value, size) =
+                    known.cloned().ok_or("an alias stands for something it is in")?;
                 self.grow(size)?;
                 let key = value.as_str().map(str::to_owned);
                 self.add(value, key, 0)
@@ -140,7 +149,10 @@ fn merge(pairs: &mut Map<String, Value>, value: Value) -> Result<(), String> {
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
     let string = || Value::String(text.to_owned());
     let wanted = tag.filter(|tag| tag.is_yaml_core_schema()).map(|tag| tag.suffix.as_str());
-    if wanted == Some("str") || (wanted.is_none() && style != ScalarStyle::Plain) || tag.is_some_and(|it| it.handle == "!") {
+    if wanted == Some("str")
+        || (wanted.is_none() && style != ScalarStyle::Plain)
+        || tag.is_some_and(|it| it.handle == "!")
+    {
         return Ok(string());
     }
     Ok(match text {
@@ -175,7 +187,9 @@ fn number(text: &str) -> Option<Number> {
             return Some(number.into());
         }
     }
-    let is_float = digits.bytes().all(|it| it.is_ascii_digit() || matches!(it, b'.' | b'e' | b'E' | b'-' | b'+'));
+    let is_float = digits
+        .bytes()
+        .all(|it| it.is_ascii_digit() || matches!(it, b'.' | b'e' | b'E' | b'-' | b'+'));
     text.parse::<f64>().ok().filter(|_| is_float).and_then(Number::from_f64)
 }
 
@@ -189,7 +203,23 @@ mod tests {
     fn scalars_are_what_the_core_schema_says() {
         let text = "[1, -2, 0x1f, 0o17, 1.5, 1e3, .5, ~, null, yes, '1', \"a\\n\", !!str 5, 2026-01-01, 1.2.3, +7, '']";
         let expected = json!([
-            1, -2, 31, 15, 1.5, 1000.0, 0.5, null, null, "yes", "1", "a\n", "5", "2026-01-01", "1.2.3", 7, ""
+            1,
+            -2,
+            31,
+            15,
+            1.5,
+            1000.0,
+            0.5,
+            null,
+            null,
+            "yes",
+            "1",
+            "a\n",
+            "5",
+            "2026-01-01",
+            "1.2.3",
+            7,
+            ""
         ]);
         assert_eq!(documents(text).unwrap(), [expected]);
     }
@@ -198,7 +228,10 @@ mod tests {
     fn anchors_are_written_out_within_bounds() {
         let text = "base: &b {x: 1, y: 2}\none: *b\ntwo:\n  <<: *b\n  y: 3\n";
         let base = json!({"x": 1, "y": 2});
-        assert_eq!(documents(text).unwrap(), [json!({"base": base, "one": base, "two": {"x": 1, "y": 3}})]);
+        assert_eq!(
+            documents(text).unwrap(),
+            [json!({"base": base, "one": base, "two": {"x": 1, "y": 3}})]
+        );
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
         for at in 1..9 {
             let before = format!("*a{}", at - 1);

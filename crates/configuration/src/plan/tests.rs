@@ -144,17 +144,29 @@ fn what_makes_no_sense_is_refused() {
     let name = Name::new("n", "g", "a").unwrap();
     let code = |fault: types::Fault| fault.code;
     let base = keys.base(&name);
-    assert_eq!(start_gray(&base, &draft("g"), half(), &[]).map_err(code).err(), Some(Code::ConfigUnknown));
+    assert_eq!(
+        start_gray(&base, &draft("g"), half(), &[]).map_err(code).err(),
+        Some(Code::ConfigUnknown)
+    );
     assert_eq!(delete_all(&base).map_err(code).err(), Some(Code::ConfigUnknown));
     assert!(release(&base, &draft("1"), 0, Some(0), &[]).is_err());
     assert!(release(&base, &draft("1"), 0, Some(1_001), &[]).is_err());
     keys.run(&release(&base, &draft("1"), 0, None, &[]).unwrap().txn);
     let base = keys.base(&name);
-    assert_eq!(end_gray(&base, Outcome::Aborted, 1, "").map_err(code).err(), Some(Code::GrayMissing));
+    assert_eq!(
+        end_gray(&base, Outcome::Aborted, 1, "").map_err(code).err(),
+        Some(Code::GrayMissing)
+    );
     keys.run(&start_gray(&base, &draft("2"), half(), &[]).unwrap().txn);
     let base = keys.base(&name);
-    assert_eq!(start_gray(&base, &draft("3"), half(), &[]).map_err(code).err(), Some(Code::GrayRunning));
-    assert_eq!(release(&base, &draft("3"), 0, None, &[]).map_err(code).err(), Some(Code::GrayRunning));
+    assert_eq!(
+        start_gray(&base, &draft("3"), half(), &[]).map_err(code).err(),
+        Some(Code::GrayRunning)
+    );
+    assert_eq!(
+        release(&base, &draft("3"), 0, None, &[]).map_err(code).err(),
+        Some(Code::GrayRunning)
+    );
     assert!(widen(&base, |gray| gray.basis_points = 4_000).is_err());
     assert!(widen(&base, |gray| gray.basis_points = 6_000).is_ok());
     assert!(report(&base, "", true, &Report::default()).is_err());

@@ -54,7 +54,13 @@ pub(super) fn shape(dialect: Dialect, word: &str) -> Option<Shape> {
         "prefixItems" if !old => S::Schemas,
         "items" if old => S::SchemaOrSchemas,
         "additionalItems" if old => S::Schema,
-        "not" | "if" | "then" | "else" | "items" | "contains" | "additionalProperties"
+        "not"
+        | "if"
+        | "then"
+        | "else"
+        | "items"
+        | "contains"
+        | "additionalProperties"
         | "propertyNames" => S::Schema,
         "properties" | "$defs" | "definitions" | "dependentSchemas" => S::Named,
         "patternProperties" => S::Patterned,

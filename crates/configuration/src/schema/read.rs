@@ -48,7 +48,8 @@ pub(super) fn read(root: Value) -> Result<Schema, String> {
 fn dialect(root: &Value) -> Result<Dialect, String> {
     let Some(said) = root.get("$schema") else { return Ok(Dialect::Draft2020) };
     let text = said.as_str().unwrap_or_default();
-    let bare = text.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('#');
+    let bare =
+        text.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('#');
     let known = DIALECTS.iter().find(|(name, _)| *name == bare).map(|(_, dialect)| *dialect);
     known.ok_or_else(|| {
         format!("says in $schema that it is of {said}; known are the drafts 2020-12, 2019-09 and 7")
@@ -102,10 +103,11 @@ impl Reader {
             Shape::Schema => self.schema(value, at, depth + 1),
             Shape::SchemaOrSchemas if !value.is_array() => self.schema(value, at, depth + 1),
             Shape::Schemas | Shape::SchemaOrSchemas => match value.as_array() {
-                Some(all) if !all.is_empty() || shape == Shape::SchemaOrSchemas => all
-                    .iter()
-                    .enumerate()
-                    .try_for_each(|(number, it)| self.schema(it, format!("{at}/{number}"), depth + 1)),
+                Some(all) if !all.is_empty() || shape == Shape::SchemaOrSchemas => {
+                    all.iter().enumerate().try_for_each(|(number, it)| {
+                        self.schema(it, format!("{at}/{number}"), depth + 1)
+                    })
+                }
                 _ => wrong("it is to be a list of schemas"),
             },
             Shape::Named | Shape::Patterned | Shape::NamedOrNames => {
@@ -226,7 +228,9 @@ pub(super) fn percent_decoded(text: &str) -> Option<String> {
             continue;
         }
         let digits = [rest.next()?, rest.next()?];
-        let digits = std::str::from_utf8(&digits).ok().filter(|it| it.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        let digits = std::str::from_utf8(&digits)
+            .ok()
+            .filter(|it| it.bytes().all(|b| b.is_ascii_hexdigit()))?;
         bytes.push(u8::from_str_radix(digits, 16).ok()?);
     }
     String::from_utf8(bytes).ok()

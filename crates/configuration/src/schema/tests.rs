@@ -23,13 +23,21 @@ fn every_word_does_what_the_standard_says() {
         (json!(false), &[], &["1", "{}"]),
         (json!({"type": "integer"}), &["1", "1.0", "-3"], &["1.5", "\"1\"", "null"]),
         (json!({"type": ["string", "null"]}), &["null", "\"\""], &["1", "[]"]),
-        (json!({"enum": [1, "a", {"x": [2]}]}), &["1.0", "\"a\"", "{\"x\":[2.0]}"], &["2", "{\"x\":[]}"]),
+        (
+            json!({"enum": [1, "a", {"x": [2]}]}),
+            &["1.0", "\"a\"", "{\"x\":[2.0]}"],
+            &["2", "{\"x\":[]}"],
+        ),
         (json!({"const": null}), &["null"], &["0", "false"]),
         (json!({"multipleOf": 0.0001}), &["0.0075", "1"], &["0.00751"]),
         (json!({"multipleOf": 3}), &["9", "-3", "0", "\"x\""], &["10"]),
         (json!({"minimum": 2, "exclusiveMaximum": 4}), &["2", "3.9"], &["1.9", "4"]),
         (json!({"maximum": 9007199254740993_u64}), &["9007199254740993"], &["9007199254740994"]),
-        (json!({"minLength": 2, "maxLength": 3}), &["\"äö\"", "\"abc\"", "1"], &["\"a\"", "\"abcd\""]),
+        (
+            json!({"minLength": 2, "maxLength": 3}),
+            &["\"äö\"", "\"abc\"", "1"],
+            &["\"a\"", "\"abcd\""],
+        ),
         (json!({"pattern": "^a+$"}), &["\"aa\"", "1"], &["\"b\"", "\"aab\""]),
         (json!({"format": "email"}), &["\"no email\""], &[]),
         (
@@ -38,17 +46,33 @@ fn every_word_does_what_the_standard_says() {
             &["[1]", "[\"a\",\"b\"]", "[\"a\",1,2,3]"],
         ),
         (json!({"contains": {"const": 1}}), &["[0,1]", "{}"], &["[]", "[2]"]),
-        (json!({"contains": {"const": 1}, "minContains": 0, "maxContains": 1}), &["[]", "[1]"], &["[1,1]"]),
-        (json!({"uniqueItems": true}), &["[1,true,\"1\"]", "[[1],[2]]"], &["[1,1.0]", "[{\"a\":1,\"b\":2},{\"b\":2,\"a\":1}]"]),
+        (
+            json!({"contains": {"const": 1}, "minContains": 0, "maxContains": 1}),
+            &["[]", "[1]"],
+            &["[1,1]"],
+        ),
+        (
+            json!({"uniqueItems": true}),
+            &["[1,true,\"1\"]", "[[1],[2]]"],
+            &["[1,1.0]", "[{\"a\":1,\"b\":2},{\"b\":2,\"a\":1}]"],
+        ),
         (
             json!({"properties": {"a": {"type": "number"}}, "required": ["a"], "additionalProperties": false,
                    "patternProperties": {"^x-": true}}),
             &["{\"a\":1}", "{\"a\":1,\"x-b\":{}}", "[]"],
             &["{}", "{\"a\":\"1\"}", "{\"a\":1,\"b\":2}"],
         ),
-        (json!({"propertyNames": {"maxLength": 2}, "minProperties": 1}), &["{\"ab\":1}"], &["{}", "{\"abc\":1}"]),
+        (
+            json!({"propertyNames": {"maxLength": 2}, "minProperties": 1}),
+            &["{\"ab\":1}"],
+            &["{}", "{\"abc\":1}"],
+        ),
         (json!({"dependentRequired": {"a": ["b"]}}), &["{}", "{\"a\":1,\"b\":1}"], &["{\"a\":1}"]),
-        (json!({"dependentSchemas": {"a": {"maxProperties": 1}}}), &["{\"a\":1}", "{\"b\":1,\"c\":1}"], &["{\"a\":1,\"b\":1}"]),
+        (
+            json!({"dependentSchemas": {"a": {"maxProperties": 1}}}),
+            &["{\"a\":1}", "{\"b\":1,\"c\":1}"],
+            &["{\"a\":1,\"b\":1}"],
+        ),
         (json!({"allOf": [{"minimum": 1}, {"maximum": 3}]}), &["2"], &["0", "4"]),
         (json!({"anyOf": [{"type": "string"}, {"minimum": 3}]}), &["\"\"", "4"], &["1"]),
         (json!({"oneOf": [{"minimum": 1}, {"maximum": 3}]}), &["0", "4"], &["2"]),
@@ -64,7 +88,11 @@ fn every_word_does_what_the_standard_says() {
             &["{\"a\":1,\"l\":[[],[[]]]}"],
             &["{\"a\":\"\"}", "{\"l\":[[1]]}"],
         ),
-        (json!({"$ref": "#/$defs/x", "maximum": 3, "$defs": {"x": {"minimum": 1}}}), &["2"], &["0", "4"]),
+        (
+            json!({"$ref": "#/$defs/x", "maximum": 3, "$defs": {"x": {"minimum": 1}}}),
+            &["2"],
+            &["0", "4"],
+        ),
         (
             json!({"$schema": "http://json-schema.org/draft-07/schema#", "$ref": "#/definitions/x", "maximum": 3,
                    "definitions": {"x": {"minimum": 1}}}),
@@ -110,7 +138,10 @@ fn each_violation_is_told_with_its_place() {
 fn what_is_no_schema_is_refused_with_its_place() {
     for (schema, words) in [
         (json!(1), "at /: a schema is an object"),
-        (json!({"properties": {"a": {"type": "int"}}}), "at /properties/a/type: it is to be one or several"),
+        (
+            json!({"properties": {"a": {"type": "int"}}}),
+            "at /properties/a/type: it is to be one or several",
+        ),
         (json!({"requierd": []}), "\"requierd\" is no word of a schema"),
         (json!({"type": "object", "name": {}}), "belongs below \"properties\""),
         (json!({"unevaluatedProperties": false}), "is not supported here"),
@@ -128,7 +159,11 @@ fn what_is_no_schema_is_refused_with_its_place() {
     }
     assert!(Schema::parse("{").unwrap_err().detail.contains("is no JSON: EOF"));
     let deep = (0..120).fold(json!({}), |inner, _| json!({"not": inner}));
-    assert!(refused(&deep).contains("nested deeper") || refused(&deep).contains("recursion"), "{}", refused(&deep));
+    assert!(
+        refused(&deep).contains("nested deeper") || refused(&deep).contains("recursion"),
+        "{}",
+        refused(&deep)
+    );
 }
 
 /// Schemas that never come to an end, or take for ever, are found out.
@@ -149,19 +184,37 @@ fn circles_and_explosions_end() {
 
 fn any_json() -> impl Strategy<Value = Value> {
     let words = prop_oneof![
-        Just("type"), Just("properties"), Just("items"), Just("$ref"), Just("anyOf"), Just("not"),
-        Just("enum"), Just("required"), Just("pattern"), Just("minimum"), Just("a"), Just("$defs"),
-        Just("#"), Just("#/a"), Just("object"), Just("uniqueItems"), Just("dependencies"),
+        Just("type"),
+        Just("properties"),
+        Just("items"),
+        Just("$ref"),
+        Just("anyOf"),
+        Just("not"),
+        Just("enum"),
+        Just("required"),
+        Just("pattern"),
+        Just("minimum"),
+        Just("a"),
+        Just("$defs"),
+        Just("#"),
+        Just("#/a"),
+        Just("object"),
+        Just("uniqueItems"),
+        Just("dependencies"),
     ];
     let leaf = prop_oneof![
-        Just(Value::Null), any::<bool>().prop_map(Value::from), any::<i8>().prop_map(Value::from),
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i8>().prop_map(Value::from),
         words.clone().prop_map(Value::from),
     ];
     leaf.prop_recursive(5, 40, 5, move |inner| {
         let pairs = prop::collection::vec((words.clone(), inner.clone()), 0..5);
         prop_oneof![
             prop::collection::vec(inner, 0..5).prop_map(Value::from),
-            pairs.prop_map(|pairs| Value::Object(pairs.into_iter().map(|(key, it)| (key.into(), it)).collect())),
+            pairs.prop_map(|pairs| Value::Object(
+                pairs.into_iter().map(|(key, it)| (key.into(), it)).collect()
+            )),
         ]
     })
 }

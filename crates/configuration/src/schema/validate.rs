@@ -8,7 +8,8 @@ use super::read::{count, step};
 use super::{Dialect, Schema, Violation};
 use crate::limits::{DEPTH, SCHEMA_STEPS, VIOLATIONS};
 
-const TOO_LONG: &str = "holding the content against the schema takes too long; make the schema simpler";
+const TOO_LONG: &str =
+    "holding the content against the schema takes too long; make the schema simpler";
 
 pub(super) fn run(schema: &Schema, value: &Value) -> Result<Vec<Violation>, String> {
     let mut run = Run { schema, steps: 0, depth: 0 };
@@ -123,13 +124,17 @@ impl<'a> Run<'a> {
             let is = |name: &Value| name.as_str().is_some_and(|name| is_type(value, name));
             let good = types.as_array().map_or_else(|| is(types), |all| all.iter().any(is));
             if !good {
-                found.add(place, || format!("it is to be {}, and is {}", listed(types), kind(value)));
+                found.add(place, || {
+                    format!("it is to be {}, and is {}", listed(types), kind(value))
+                });
             }
         }
         if let Some(all) = words.get("enum").and_then(Value::as_array) {
             self.steps += all.len() as u64;
             if !all.iter().any(|one| equal(one, value)) {
-                found.add(place, || format!("it is to be one of {}", listed(&Value::Array(all.clone()))));
+                found.add(place, || {
+                    format!("it is to be one of {}", listed(&Value::Array(all.clone())))
+                });
             }
         }
         if let Some(one) = words.get("const")
@@ -263,7 +268,9 @@ impl<'a> Run<'a> {
                 }
                 match follows {
                     Value::Array(_) => {
-                        needed(Some(follows), pairs, place, found, || format!(", because of {name:?}"));
+                        needed(Some(follows), pairs, place, found, || {
+                            format!(", because of {name:?}")
+                        });
                     }
                     schema => self.check(schema, whole, place, found)?,
                 }
@@ -400,7 +407,9 @@ const fn kind(value: &Value) -> &'static str {
 /// Whether two values are the same one: 1 and 1.0 are.
 fn equal(one: &Value, other: &Value) -> bool {
     match (one, other) {
-        (Value::Number(one), Value::Number(other)) => order(one, other).is_some_and(|it| it.is_eq()),
+        (Value::Number(one), Value::Number(other)) => {
+            order(one, other).is_some_and(|it| it.is_eq())
+        }
         (Value::Array(one), Value::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| equal(one, other))
         }

@@ -61,7 +61,9 @@ fn ordered(record: &KeyspaceRecord) -> Result<KeyspaceId, Fault> {
         let name = configuration::KEYSPACE;
         return Err(Fault::new(
             Code::Unsupported,
-            format!("configurations need the keyspace `{name}` to be an ordered one, and it is not"),
+            format!(
+                "configurations need the keyspace `{name}` to be an ordered one, and it is not"
+            ),
         ));
     }
     Ok(record.id)

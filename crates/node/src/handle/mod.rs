@@ -24,10 +24,10 @@ mod transfer;
 mod waits;
 
 pub use backup::{Backup, BackupOf};
+pub(crate) use configuration::configurations_in;
 pub(crate) use frozen::FROZEN;
 pub use frozen::Frozen;
 pub use hot::HotRegion;
-pub(crate) use configuration::configurations_in;
 pub use stats::RegionStats;
 
 use std::sync::Arc;

@@ -10,7 +10,12 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(super) fn half(content: &str) -> pb::StartGrayRequest {
     let basis_points = Some(5_000);
-    pb::StartGrayRequest { name: name("a"), content: text(content), basis_points, ..Default::default() }
+    pb::StartGrayRequest {
+        name: name("a"),
+        content: text(content),
+        basis_points,
+        ..Default::default()
+    }
 }
 
 fn canary(lasts_ms: u64, failures: u32, promote: bool) -> pb::StartGrayRequest {
@@ -48,10 +53,13 @@ async fn a_gray_release_is_widened_and_given_to_all_or_taken_back() {
     let some = who_has_it(&mut client).await;
     assert!((10..50).contains(&some.len()), "{}", some.len());
     assert_eq!(get(&mut client, "a", "").await.unwrap(), (1, "stable".into(), false));
-    assert!(told(client.start_gray(half("y")).await).contains("version 2 of default/default/a is one"));
+    assert!(
+        told(client.start_gray(half("y")).await).contains("version 2 of default/default/a is one")
+    );
     assert!(told(release(&mut client, "a", text("y")).await).contains("promote or abort it first"));
 
-    let wider = |basis_points| pb::WidenGrayRequest { name: name("a"), basis_points, ..Default::default() };
+    let wider =
+        |basis_points| pb::WidenGrayRequest { name: name("a"), basis_points, ..Default::default() };
     assert!(told(client.widen_gray(wider(Some(4_000))).await).contains("50 % get it already"));
     client.widen_gray(wider(Some(8_000))).await.unwrap();
     let more = who_has_it(&mut client).await;
@@ -66,9 +74,13 @@ async fn a_gray_release_is_widened_and_given_to_all_or_taken_back() {
     client.abort_gray(end(0)).await.unwrap();
     assert!(who_has_it(&mut client).await.is_empty());
     let versions = history(&mut client, "a").await.versions;
-    let outcomes: Vec<_> = versions.iter().map(|it| (it.version, it.outcome(), it.outcome_why.as_str())).collect();
+    let outcomes: Vec<_> =
+        versions.iter().map(|it| (it.version, it.outcome(), it.outcome_why.as_str())).collect();
     use pb::ConfigOutcome as O;
-    assert_eq!(outcomes, [(3, O::Aborted, "because"), (2, O::Promoted, "because"), (1, O::NoOutcome, "")]);
+    assert_eq!(
+        outcomes,
+        [(3, O::Aborted, "because"), (2, O::Promoted, "because"), (1, O::NoOutcome, "")]
+    );
     // What was taken back is not what everybody had before.
     let back = pb::RollbackRequest { name: name("a"), ..Default::default() };
     let made = client.rollback(back).await.unwrap().into_inner().version.unwrap();
@@ -78,7 +90,8 @@ async fn a_gray_release_is_widened_and_given_to_all_or_taken_back() {
 
 async fn report(client: &mut Client, who: &str, failed: bool) -> Result<bool, tonic::Status> {
     let (client_id, message) = (who.to_owned(), format!("says {who}"));
-    let request = pb::ReportRequest { name: name("a"), client: client_id, failed, message, version: 0 };
+    let request =
+        pb::ReportRequest { name: name("a"), client: client_id, failed, message, version: 0 };
     Ok(client.report(request).await?.into_inner().counted)
 }
 
@@ -113,7 +126,10 @@ async fn a_canary_ends_by_what_is_reported_and_by_its_time() {
     let request = pb::GrayStatusRequest { name: name("a") };
     let status = client.gray_status(request).await.unwrap().into_inner();
     assert_eq!((status.ok, status.failed, status.failures.len()), (1, 1, 1));
-    assert_eq!((status.failures[0].client.as_str(), status.failures[0].message.as_str()), ("x", "says x"));
+    assert_eq!(
+        (status.failures[0].client.as_str(), status.failures[0].message.as_str()),
+        ("x", "says x")
+    );
     // The one that counts comes in at another node.
     let mut other = super::client(&servers[1]);
     report(&mut client, "z", true).await.unwrap();

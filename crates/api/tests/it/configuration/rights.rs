@@ -18,7 +18,8 @@ fn by<T>(token: &str, message: T) -> Request<T> {
 }
 
 async fn release(client: &mut Client, token: &str, namespace: &str) -> Result<(), Status> {
-    let request = pb::ReleaseRequest { name: of(namespace), content: text("x"), ..Default::default() };
+    let request =
+        pb::ReleaseRequest { name: of(namespace), content: text("x"), ..Default::default() };
     client.release(by(token, request)).await.map(drop)
 }
 
@@ -28,18 +29,23 @@ async fn rights_go_by_namespace_and_authors_are_who_they_are() {
     let server = Server::start().await;
     let mut client = client(&server);
     // Makes the keyspace, so that something can be granted there.
-    assert!(client.get(pb::GetConfigRequest { name: of("team"), ..Default::default() }).await.is_err());
+    assert!(
+        client.get(pb::GetConfigRequest { name: of("team"), ..Default::default() }).await.is_err()
+    );
     let mut auth = AuthClient::new(server.channel.clone());
     let text_of = str::to_owned;
     for user in ["root", "ann"] {
         let (name, password) = (text_of(user), text_of(user));
-        auth.user_add(etcd::AuthUserAddRequest { name, password, ..Default::default() }).await.unwrap();
+        auth.user_add(etcd::AuthUserAddRequest { name, password, ..Default::default() })
+            .await
+            .unwrap();
     }
     auth.role_add(etcd::AuthRoleAddRequest { name: "team".into() }).await.unwrap();
     let (key, range_end) = ("team/".into(), "team0".into());
     let perm_type = authpb::permission::Type::Readwrite.into();
     let perm = Some(authpb::Permission { perm_type, key, range_end });
-    let mut grant = Request::new(etcd::AuthRoleGrantPermissionRequest { name: "team".into(), perm });
+    let mut grant =
+        Request::new(etcd::AuthRoleGrantPermissionRequest { name: "team".into(), perm });
     grant.metadata_mut().insert("hiraeth-keyspace", "config".parse().unwrap());
     auth.role_grant_permission(grant).await.unwrap();
     for (user, role) in [("root", "root"), ("ann", "team")] {
@@ -55,7 +61,10 @@ async fn rights_go_by_namespace_and_authors_are_who_they_are() {
     assert_eq!(refused.message(), "etcdserver: permission denied");
     let got = client.get(by(&ann, pb::GetConfigRequest { name: of("team"), ..Default::default() }));
     assert_eq!(got.await.unwrap().into_inner().version.unwrap().author, "ann");
-    let list = |namespace: &str| pb::ListConfigsRequest { namespace: namespace.into(), ..Default::default() };
+    let list = |namespace: &str| pb::ListConfigsRequest {
+        namespace: namespace.into(),
+        ..Default::default()
+    };
     assert_eq!(client.list(by(&ann, list("team"))).await.unwrap().into_inner().configs.len(), 1);
     assert!(client.list(by(&ann, list(""))).await.is_err());
 

@@ -9,7 +9,8 @@ async fn set(client: &mut Client, of: &str, schema: &str) -> Result<u32, Status>
     Ok(client.set_schema(request).await?.into_inner().checked)
 }
 
-const PORT: &str = r#"{"type": "object", "required": ["port"], "properties": {"port": {"type": "integer"}}}"#;
+const PORT: &str =
+    r#"{"type": "object", "required": ["port"], "properties": {"port": {"type": "integer"}}}"#;
 const NO_HOST: &str = r#"{"properties": {"host": false}}"#;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,13 +25,22 @@ async fn what_a_schema_does_not_allow_leaves_nothing_behind() {
          configuration: at /port: it is to be integer, and is string"
     );
     assert!(told(get(&mut client, "a", "").await).starts_with("no such configuration"));
-    assert!(told(release(&mut client, "a", super::text("port=80")).await).contains("a text cannot be held"));
+    assert!(
+        told(release(&mut client, "a", super::text("port=80")).await)
+            .contains("a text cannot be held")
+    );
     assert_eq!(release(&mut client, "a", json(r#"{"port": 80}"#)).await.unwrap(), 1);
 
     // That of the group counts, too, and for all in it.
     assert_eq!(set(&mut client, "", NO_HOST).await.unwrap(), 1);
-    assert!(told(release(&mut client, "a", json(r#"{"port": 80, "host": "x"}"#)).await).contains("at /host"));
-    assert!(told(release(&mut client, "b", json(r#"{"host": "x"}"#)).await).contains("schema of the group"));
+    assert!(
+        told(release(&mut client, "a", json(r#"{"port": 80, "host": "x"}"#)).await)
+            .contains("at /host")
+    );
+    assert!(
+        told(release(&mut client, "b", json(r#"{"host": "x"}"#)).await)
+            .contains("schema of the group")
+    );
     release(&mut client, "b", json("{}")).await.unwrap();
 
     // Neither does a gray release get by, nor one that goes back.

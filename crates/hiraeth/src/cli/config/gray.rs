@@ -5,7 +5,7 @@ use client::native::GrayResponse;
 use client::{Client, ConfigurationName, Gray, GrayWider};
 use serde_json::json;
 
-use super::show::{at, version_json};
+use super::show::{self, version_json};
 use super::{by_label, parse_name, parse_pair, put};
 use crate::cli::failure::Done;
 use crate::cli::output::{Format, Out, line};
@@ -88,7 +88,7 @@ pub(super) struct EndArguments {
     name: ConfigurationName,
     /// Only if this version is the gray release.
     #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "VERSION")]
-    version: u64,
+    at: u64,
     /// Why, for people.
     #[arg(long, short = 'm', default_value = "", value_name = "WORDS")]
     why: String,
@@ -110,7 +110,13 @@ pub(super) struct CanaryArguments {
     #[arg(long)]
     promote: bool,
     /// Clients that have to have reported success by then to promote it.
-    #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "NUMBER", requires = "promote")]
+    #[arg(
+        long,
+        default_value_t = 0,
+        hide_default_value = true,
+        value_name = "NUMBER",
+        requires = "promote"
+    )]
     least_ok: u32,
 }
 
@@ -127,7 +133,7 @@ pub(super) struct ReportArguments {
     id: String,
     /// The version that it has [default: whichever is under way].
     #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "VERSION")]
-    version: u64,
+    at: u64,
     /// What is wrong, for people.
     #[arg(long, short = 'm', default_value = "", value_name = "WORDS")]
     message: String,
@@ -155,11 +161,11 @@ pub(super) async fn run(
             let wider = GrayWider { allow: labels, drop_labels, basis_points, ids };
             client.configuration(name).widen_gray(&wider).await?
         }
-        Command::Promote(EndArguments { name, version, why }) => {
-            client.configuration(name).promote_gray(version, &why).await?
+        Command::Promote(EndArguments { name, at, why }) => {
+            client.configuration(name).promote_gray(at, &why).await?
         }
-        Command::Abort(EndArguments { name, version, why }) => {
-            client.configuration(name).abort_gray(version, &why).await?
+        Command::Abort(EndArguments { name, at, why }) => {
+            client.configuration(name).abort_gray(at, &why).await?
         }
         Command::Status { name } => client.configuration(name).gray_status().await?,
     };
@@ -180,9 +186,9 @@ pub(super) async fn canary(
 }
 
 pub(super) async fn report(client: &Client, arguments: ReportArguments) -> anyhow::Result<Done> {
-    let ReportArguments { name, how, id, version, message } = arguments;
+    let ReportArguments { name, how, id, at, message } = arguments;
     let configuration = client.configuration(name);
-    let counted = configuration.report(&id, version, how == How::Failed, &message).await?;
+    let counted = configuration.report(&id, at, how == How::Failed, &message).await?;
     if !counted {
         eprintln!("enough clients have said so already; this one is not counted");
     }
@@ -194,9 +200,10 @@ fn show(out: &mut Out, format: Format, answer: &GrayResponse) -> anyhow::Result<
     let stable = answer.stable.clone().unwrap_or_default();
     if format == Format::Json {
         let rules = answer.rules.iter().map(|it| json!({ "label": it.label, "values": it.values }));
-        let failures = answer.failures.iter().map(|it| {
-            json!({ "client": it.client, "message": it.message, "at_ms": it.at_ms })
-        });
+        let failures = answer
+            .failures
+            .iter()
+            .map(|it| json!({ "client": it.client, "message": it.message, "at_ms": it.at_ms }));
         let canary = answer.canary.as_ref().map(|it| {
             json!({
                 "lasts_ms": it.lasts_ms, "ends_at_ms": it.ends_at_ms, "failures": it.failures,
@@ -223,7 +230,10 @@ fn show(out: &mut Out, format: Format, answer: &GrayResponse) -> anyhow::Result<
     }
     if !answer.running {
         let (number, stable) = (version.version, stable.version);
-        writeln!(out, "version {number} is no gray release any more; everybody gets version {stable}")?;
+        writeln!(
+            out,
+            "version {number} is no gray release any more; everybody gets version {stable}"
+        )?;
         out.flush()?;
         return Ok(Done::Well);
     }
@@ -238,14 +248,15 @@ fn show(out: &mut Out, format: Format, answer: &GrayResponse) -> anyhow::Result<
         writeln!(
             out,
             "{end} at {} UTC{least}; rolled back once {} clients report failure",
-            at(canary.ends_at_ms),
+            show::at(canary.ends_at_ms),
             canary.failures,
         )?;
     }
     writeln!(out, "reported success: {}, failure: {}", answer.ok, answer.failed)?;
     for failure in &answer.failures {
-        let (client, message) = (shown(failure.client.as_bytes()), shown(failure.message.as_bytes()));
-        writeln!(out, "  {} {client}: {message}", at(failure.at_ms))?;
+        let (client, message) =
+            (shown(failure.client.as_bytes()), shown(failure.message.as_bytes()));
+        writeln!(out, "  {} {client}: {message}", show::at(failure.at_ms))?;
     }
     out.flush()?;
     Ok(Done::Well)
@@ -272,7 +283,9 @@ mod tests {
 
     #[test]
     fn percents_are_hundredths() {
-        for (text, points) in [("0", 0), ("5", 500), ("0.25", 25), ("100", 10_000), ("33.33", 3_333)] {
+        for (text, points) in
+            [("0", 0), ("5", 500), ("0.25", 25), ("100", 10_000), ("33.33", 3_333)]
+        {
             assert_eq!(parse_percent(text), Ok(points));
         }
         for text in ["", "-1", "100.01", "0.001", "5%", "NaN"] {

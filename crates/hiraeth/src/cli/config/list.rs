@@ -59,12 +59,22 @@ pub(super) async fn run(
             line(out, &all.collect::<Vec<_>>())?;
         }
         Format::Table => {
-            let mut table =
-                Table::new(&["NAMESPACE", "GROUP", "NAME", "VERSION", "GRAY", "TYPE", "BYTES", "CHANGED", "BY"]);
+            let mut table = Table::new(&[
+                "NAMESPACE",
+                "GROUP",
+                "NAME",
+                "VERSION",
+                "GRAY",
+                "TYPE",
+                "BYTES",
+                "CHANGED",
+                "BY",
+            ]);
             for info in &all {
                 let of = info.name.clone().unwrap_or_default();
                 let stable = info.stable.clone().unwrap_or_default();
-                let gray = info.gray.as_ref().map_or("-".to_owned(), |gray| gray.version.to_string());
+                let gray =
+                    info.gray.as_ref().map_or("-".to_owned(), |gray| gray.version.to_string());
                 table.row([
                     of.namespace,
                     of.group,

@@ -79,7 +79,8 @@ pub(super) fn read(file: Option<&PathBuf>) -> anyhow::Result<Vec<u8>> {
     let mut content = Vec::new();
     match file.filter(|file| file.as_os_str() != "-") {
         Some(file) => {
-            let open = std::fs::File::open(file).and_then(|it| it.take(MOST).read_to_end(&mut content));
+            let open =
+                std::fs::File::open(file).and_then(|it| it.take(MOST).read_to_end(&mut content));
             open.with_context(|| file.display().to_string())?;
         }
         None => {
@@ -128,7 +129,10 @@ pub(super) fn told(out: &mut Out, format: Format, answer: ReleaseResponse) -> an
         Format::Json => {
             let (version, unchanged, revision) =
                 (version_json(&version), answer.unchanged, answer.revision);
-            line(out, &json!({ "version": version, "unchanged": unchanged, "revision": revision }))?;
+            line(
+                out,
+                &json!({ "version": version, "unchanged": unchanged, "revision": revision }),
+            )?;
         }
         Format::Table => {
             let how = if answer.unchanged { "is current already" } else { "is released" };

@@ -54,7 +54,9 @@ pub(super) async fn run(
             let checked = client.set_schema(&of.name, &text).await?;
             match format {
                 Format::Json => line(out, &json!({ "checked": checked }))?,
-                Format::Table => writeln!(out, "set; {checked} current contents are allowed by it")?,
+                Format::Table => {
+                    writeln!(out, "set; {checked} current contents are allowed by it")?
+                }
             }
         }
         Command::Remove { of } => {

@@ -15,7 +15,7 @@ pub(super) struct Arguments {
     name: ConfigurationName,
     /// This version, whoever gets it.
     #[arg(long, value_name = "VERSION", conflicts_with_all = ["id", "labels", "stale"])]
-    version: Option<u64>,
+    at: Option<u64>,
     #[command(flatten)]
     reader: Reader,
     /// Whichever copy is at hand is good enough, however old: works without a majority of the servers.
@@ -30,7 +30,7 @@ pub(super) async fn run(
     arguments: Arguments,
 ) -> anyhow::Result<Done> {
     let configuration = client.configuration(arguments.name);
-    let (version, content, gray) = match arguments.version {
+    let (version, content, gray) = match arguments.at {
         Some(version) => {
             let answer = configuration.version(version).await?;
             (answer.version, answer.content, None)

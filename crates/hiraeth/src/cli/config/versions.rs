@@ -42,8 +42,9 @@ pub(super) async fn history(
             )?;
         }
         Format::Table => {
-            let mut table =
-                Table::new(&["VERSION", "", "WHEN", "BY", "HOW", "OUTCOME", "TYPE", "BYTES", "COMMENT"]);
+            let mut table = Table::new(&[
+                "VERSION", "", "WHEN", "BY", "HOW", "OUTCOME", "TYPE", "BYTES", "COMMENT",
+            ]);
             for version in &history.versions {
                 let mark = match version.version {
                     number if number == history.stable => "current",

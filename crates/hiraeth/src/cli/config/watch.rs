@@ -7,6 +7,7 @@ use client::{Client, ConfigContent, ConfigurationName, FollowOptions, Sight};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::show::kind;
 use super::{Reader, parse_name};
@@ -34,6 +35,8 @@ pub(super) async fn run(
 ) -> anyhow::Result<Done> {
     let options = FollowOptions { reader: arguments.reader.reader(), ..FollowOptions::default() };
     let mut followed = client.configuration(arguments.name).follow(options).await?;
+    // Also while a command runs.
+    let mut interrupts = signal(SignalKind::interrupt())?;
     let mut told: Option<Option<u64>> = None;
     loop {
         let sight = followed.sight();
@@ -42,7 +45,10 @@ pub(super) async fn run(
         if told != Some(version) {
             told = Some(version);
             match (current, arguments.command.split_first()) {
-                (Some(content), Some((program, rest))) => execute(program, rest, content).await?,
+                (Some(content), Some((program, rest))) => tokio::select! {
+                    done = execute(program, rest, content) => done?,
+                    _ = interrupts.recv() => return Ok(Done::Well),
+                },
                 (None, Some(_)) => eprintln!("there is no such configuration now"),
                 (_, None) => show(out, format, current)?,
             }
@@ -52,10 +58,7 @@ pub(super) async fn run(
                 // It is the last one to have it.
                 return Err(Arc::try_unwrap(error).map_or_else(|it| anyhow::anyhow!("{it}"), Into::into));
             },
-            interrupted = tokio::signal::ctrl_c() => {
-                interrupted?;
-                return Ok(Done::Well);
-            }
+            _ = interrupts.recv() => return Ok(Done::Well),
         }
     }
 }
