@@ -267,8 +267,9 @@ pub fn set_schema(
 
 /// The number of a new version, which the head then knows.
 fn next(head: &mut Head) -> u64 {
-    head.last += 1;
-    head.oldest = head.oldest.max(1).max((head.last + 1).saturating_sub(u64::from(head.keep)));
+    head.last = head.last.saturating_add(1);
+    let kept = head.last.saturating_add(1).saturating_sub(u64::from(head.keep));
+    head.oldest = head.oldest.max(1).max(kept);
     head.last
 }
 

@@ -1,3 +1,6 @@
+use std::sync::LazyLock;
+use std::time::Duration;
+
 use bytes::Bytes;
 use configuration::plan::Base;
 use configuration::record::{Head, decode};
@@ -6,10 +9,17 @@ use node::{AuthChanges, Caller, Consistency, Handle, WatchControl, WatchCreate, 
 use state::auth::Demand;
 use state::request::{RangeRequest, SortOrder, TxnRequest};
 use state::response::{KeyValue, Response};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tonic::metadata::MetadataMap;
 use types::{Code, Fault, KeyRange, KeyspaceId, Revision};
 
 use crate::metadata;
+
+/// Contents that are looked at at once: that takes a processor.
+static LOOKING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
+/// How long one waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What one client asks of configurations is asked of the keyspace in its name.
 #[derive(Clone)]
@@ -17,6 +27,16 @@ pub(super) struct Door {
     handle: Handle,
     keyspace: KeyspaceId,
     token: Option<Box<str>>,
+}
+
+/// Does work that takes a processor, where it holds up nobody else.
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let turn = timeout(PATIENCE, LOOKING.acquire()).await;
+    let _turn = turn.map_err(|_| Code::TooManyRequests)?.map_err(|_| Code::ShuttingDown)?;
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Fault::new(Code::Internal, "looking at a content failed"))?
 }
 
 /// Refuses a request that makes no sense.

@@ -12,7 +12,7 @@ use state::request::RangeRequest;
 use types::{Code, Fault, KeyRange};
 
 use super::convert;
-use super::door::{Door, backwards, limit, page, refuse};
+use super::door::{Door, aside, backwards, limit, page, refuse};
 
 /// Keys that are none of ours, which a list passes at most.
 const FOREIGN: usize = 1_000;
@@ -140,12 +140,11 @@ pub(super) async fn diff(
     let new = kept(door, &base, to).await?.1;
     let title = |version: u64| format!("{name} version {version}");
     let (before, after) = (title(from), title(to));
-    let made = tokio::task::spawn_blocking(move || {
+    let diff = aside(move || {
         let (old, new) = (String::from_utf8_lossy(&old), String::from_utf8_lossy(&new));
-        diff::unified((&before, &old), (&after, &new))
-    });
-    let diff =
-        made.await.map_err(|_| Fault::new(Code::Internal, "the difference was not found"))?;
+        Ok(diff::unified((&before, &old), (&after, &new)))
+    })
+    .await?;
     Ok(pb::DiffResponse { diff, from, to })
 }
 

@@ -1,7 +1,5 @@
 //! What contents have to be.
 
-use std::sync::LazyLock;
-
 use bytes::Bytes;
 use configuration::plan::{self, Base, Draft, Guard};
 use configuration::record::{Head, Meta, SchemaRecord, decode};
@@ -9,14 +7,11 @@ use configuration::schema::Schema;
 use configuration::{ContentType, Name, content, key, limits};
 use node::Consistency;
 use proto::hiraeth::v1 as pb;
-use tokio::sync::Semaphore;
 use types::{Code, Fault, KeyRange};
 
 use super::convert;
-use super::door::{Door, page, refuse};
+use super::door::{Door, aside, page, refuse};
 
-/// Contents that are held against schemas at once: that takes a processor.
-static LOOKING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 /// How often a schema is set anew when contents change meanwhile.
 const TRIES: usize = 8;
 
@@ -44,13 +39,6 @@ pub(super) async fn check(door: &Door, name: &Name, draft: &Draft) -> Result<Vec
     })
     .await?;
     Ok(guards)
-}
-
-/// Does work that takes a processor, where it holds up nobody else.
-async fn aside(work: impl FnOnce() -> Result<(), Fault> + Send + 'static) -> Result<(), Fault> {
-    let _turn = LOOKING.acquire().await.map_err(|_| Code::ShuttingDown)?;
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| Fault::new(Code::Internal, "looking at the content failed"))?
 }
 
 fn named(fault: Fault, what: &str) -> Fault {

@@ -9,6 +9,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;

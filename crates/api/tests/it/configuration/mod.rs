@@ -60,7 +60,7 @@ async fn history(client: &mut Client, of: &str) -> pb::HistoryResponse {
 
 /// The beginning of the words of a refusal, after `hiraeth: `.
 fn told<T>(answer: Result<T, Status>) -> String {
-    let status = answer.err().expect("it is refused");
+    let status = answer.err().unwrap();
     let words = status.message();
     words.strip_prefix("hiraeth: ").unwrap_or_else(|| panic!("{words}")).to_owned()
 }

@@ -27,7 +27,7 @@ async fn watch(client: &mut Client, id: &str, known: Option<&pb::ConfigVersion>)
 
 /// What is told next: a version, its content, whether it is gray; nothing where there is none.
 async fn next(told: &mut Told) -> Option<(u64, String, bool)> {
-    let next = timeout(DEADLINE, told.message()).await.expect("it is told").unwrap().unwrap();
+    let next = timeout(DEADLINE, told.message()).await.unwrap().unwrap().unwrap();
     let value = next.value?;
     let content = String::from_utf8(value.content.to_vec()).unwrap();
     Some((value.version.unwrap().version, content, value.gray))

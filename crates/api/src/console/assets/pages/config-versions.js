@@ -50,7 +50,7 @@ function one(page, version) {
       h("span", {}, version.origin === "ROLLBACK" ? `${how} to ${count(version.of)}` : how),
       h("span", { class: "quiet" }, `${when(version.at_ms)}, ${bytes(version.bytes)}`),
       version.author && h("span", {}, `by ${version.author}`),
-      h("span", { class: "preview" }, version.comment ?? ""),
+      h("span", { class: "preview" }, version.comment || version.outcome_why || ""),
     ),
     version.outcome_why && h("p", { class: "quiet" }, `${version.outcome_why}, ${when(version.outcome_at_ms)}`),
     shown ? shown.show(() => page.draw()) : h("p", { class: "quiet" }, "Asking for its content…"),

@@ -55,14 +55,16 @@ class Config {
 
   told(history) {
     const all = (history.versions ?? []).map((it) => number(it.version));
-    const isNew = number(this.history?.stable) !== number(history.stable);
+    const [stable, gray] = [number(history.stable), number(history.gray)];
+    const isNew = number(this.history?.stable) !== stable || number(this.history?.gray) !== gray;
     Object.assign(this, { history, problem: null });
-    const stable = number(history.stable);
     if (isNew || !all.includes(this.from) || !all.includes(this.to)) {
-      this.compare({ to: stable, from: all.find((version) => version < stable) ?? stable });
+      // What some get beside what everybody gets; else what everybody gets beside what was before.
+      const before = all.find((version) => version < stable) ?? stable;
+      this.compare(gray ? { from: stable, to: gray } : { from: before, to: stable });
     }
     this.read(stable);
-    if (number(history.gray)) this.look();
+    if (gray) this.look();
     else this.gray = null;
     this.draw();
   }
