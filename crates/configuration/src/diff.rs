@@ -154,7 +154,8 @@ mod tests {
     fn it_reads_like_diff() {
         let before = "a\nb\nc\nd\ne\nf\ng\nh\n";
         let after = "a\nb\nx\nd\ne\nf\ng\nh\nlast";
-        let expected = "--- 1\n+++ 2\n@@ -1,8 +1,9 @@\n a\n b\n-c\n+x\n d\n e\n f\n g\n h\n+last\n\\ No newline at end of file\n";
+        let expected = "--- 1\n+++ 2\n@@ -1,8 +1,9 @@\n a\n b\n-c\n+x\n d\n e\n f\n g\n h\n+last\n\
+                        \\ No newline at end of file\n";
         assert_eq!(unified(("1", before), ("2", after)), expected);
         assert_eq!(unified(("1", before), ("2", before)), "");
         assert_eq!(unified(("1", ""), ("2", "a\n")), "--- 1\n+++ 2\n@@ -0,0 +1,1 @@\n+a\n");
@@ -182,7 +183,11 @@ mod tests {
             let mut edits = 0;
             for step in steps(&old, &new) {
                 match step {
-                    Step::Same => { prop_assert_eq!(old[a], new[b]); made.push(old[a]); (a, b) = (a + 1, b + 1); }
+                    Step::Same => {
+                        prop_assert_eq!(old[a], new[b]);
+                        made.push(old[a]);
+                        (a, b) = (a + 1, b + 1);
+                    }
                     Step::Gone => { a += 1; edits += 1; }
                     Step::Come => { made.push(new[b]); b += 1; edits += 1; }
                 }

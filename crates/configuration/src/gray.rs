@@ -78,7 +78,8 @@ pub fn check(gray: &Gray) -> Result<(), Fault> {
     }
     if gray.encoded_len() > GRAY_BYTES {
         return refuse(format!(
-            "the rules and ids of a gray release have {GRAY_BYTES} bytes at most; give clients a label instead"
+            "the rules and ids of a gray release have {GRAY_BYTES} bytes at most; \
+             give clients a label instead"
         ));
     }
     for rule in &gray.rules {

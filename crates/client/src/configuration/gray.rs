@@ -13,7 +13,8 @@ use crate::call::Repeat;
 pub struct Gray {
     /// Labels, each with the values of which a reader has to have one; all of them have to hold.
     pub labels: BTreeMap<String, Vec<String>>,
-    /// How many of those readers, in hundredths of percents. `None`: all of them if there are labels, else none.
+    /// How many of those readers, in hundredths of percents. `None`: all of them if there are labels, else
+    /// none.
     pub basis_points: Option<u32>,
     /// Readers that get it in any case.
     pub ids: Vec<String>,

@@ -172,7 +172,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_panics(kind in 0..5_i32, text in "[-:#?*&!|>'\"%@`{}\\[\\], a-c\\n\\t=\\\\u0-9<~.]{0,60}") {
+        fn nothing_panics(
+            kind in 0..5_i32, text in "[-:#?*&!|>'\"%@`{}\\[\\], a-c\\n\\t=\\\\u0-9<~.]{0,60}",
+        ) {
             let kind = ContentType::try_from(kind).unwrap();
             drop(check(kind, text.as_bytes()));
         }

@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn scalars_are_what_the_core_schema_says() {
-        let text = "[1, -2, 0x1f, 0o17, 1.5, 1e3, .5, ~, null, yes, '1', \"a\\n\", !!str 5, 2026-01-01, 1.2.3, +7, '']";
+        let text = "[1, -2, 0x1f, 0o17, 1.5, 1e3, .5, ~, null, yes, \
+                    '1', \"a\\n\", !!str 5, 2026-01-01, 1.2.3, +7, '']";
         let expected = json!([
             1,
             -2,

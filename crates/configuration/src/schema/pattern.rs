@@ -6,7 +6,10 @@ use regex::{Regex, RegexBuilder};
 
 /// Bytes that a pattern may take up once it is compiled.
 const COMPILED_BYTES: usize = 1 << 20;
-const SPACE: &str = r"\t\n\x0B\x0C\r \u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}";
+const SPACE: &str = concat!(
+    r"\t\n\x0B\x0C\r \u{a0}\u{1680}\u{2000}-\u{200a}",
+    r"\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}",
+);
 
 pub(super) fn compile(text: &str) -> Result<Regex, String> {
     let mut builder = RegexBuilder::new(&translated(text));

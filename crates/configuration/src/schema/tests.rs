@@ -83,7 +83,8 @@ fn every_word_does_what_the_standard_says() {
             &["\"\"", "0"],
         ),
         (
-            json!({"$defs": {"a/b": {"type": "number"}, "n": {"$anchor": "list", "items": {"$ref": "#list"}, "type": "array"}},
+            json!({"$defs": {"a/b": {"type": "number"}, 
+                   "n": {"$anchor": "list", "items": {"$ref": "#list"}, "type": "array"}},
                    "properties": {"a": {"$ref": "#/$defs/a~1b"}, "l": {"$ref": "#list"}}}),
             &["{\"a\":1,\"l\":[[],[[]]]}"],
             &["{\"a\":\"\"}", "{\"l\":[[1]]}"],
@@ -94,7 +95,8 @@ fn every_word_does_what_the_standard_says() {
             &["0", "4"],
         ),
         (
-            json!({"$schema": "http://json-schema.org/draft-07/schema#", "$ref": "#/definitions/x", "maximum": 3,
+            json!({"$schema": "http://json-schema.org/draft-07/schema#", "$ref": "#/definitions/x",
+                   "maximum": 3,
                    "definitions": {"x": {"minimum": 1}}}),
             &["2", "4"],
             &["0"],

@@ -42,7 +42,8 @@ async fn of_releases_at_once_each_has_a_number_of_its_own() {
     let lost = answers.iter().filter_map(|answer| answer.as_ref().err());
     let lost: Vec<_> = lost.map(|status| (status.code(), status.message())).collect();
     assert_eq!(lost.len(), 8, "{lost:?}");
-    assert!(lost.iter().all(|(code, words)| *code == Code::Aborted && words.contains("expected at version 45")));
+    let words = "expected at version 45";
+    assert!(lost.iter().all(|(code, told)| *code == Code::Aborted && told.contains(words)));
     for server in servers {
         server.stop().await;
     }
@@ -75,7 +76,8 @@ async fn what_was_is_kept_within_bounds_told_and_gone_back_to() {
     let diff = client.diff(diff).await.unwrap().into_inner();
     assert_eq!(
         diff.diff,
-        "--- default/default/a version 8\n+++ default/default/a version 12\n@@ -1,2 +1,2 @@\n line\n-value 8\n+value 12\n"
+        "--- default/default/a version 8\n+++ default/default/a version 12\n\
+         @@ -1,2 +1,2 @@\n line\n-value 8\n+value 12\n"
     );
 
     let back = |to| pb::RollbackRequest {

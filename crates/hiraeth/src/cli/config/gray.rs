@@ -38,8 +38,8 @@ pub(super) enum Command {
 /// Whom a gray release is for.
 #[derive(clap::Args)]
 pub(super) struct Whom {
-    /// How many of the clients, from 0 to 100, with two decimal places at most [default: all of those with the
-    /// labels, if there are any].
+    /// How many of the clients, from 0 to 100, with two decimal places at most [default: all of those with
+    /// the labels, if there are any].
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
     percent: Option<u32>,
     /// A label that clients have to have; given many times, they need one value of each label.

@@ -20,8 +20,8 @@ use super::remote::Remote;
 ///
 /// A configuration is called NAME, GROUP/NAME or NAMESPACE/GROUP/NAME; what is not said is `default`.
 ///
-/// JSON: a version is an object `{version, type, bytes, sha256, author, comment, at_ms, at, origin, of, outcome,
-/// outcome_at_ms, outcome_why}`; where there is a content it is `content` beside it, as text.
+/// JSON: a version is an object `{version, type, bytes, sha256, author, comment, at_ms, at, origin, of,
+/// outcome, outcome_at_ms, outcome_why}`; where there is a content it is `content` beside it, as text.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {

@@ -1,5 +1,5 @@
 //! Holds our reading of JSON Schema against the public test suite of its authors, which is not part of this
-//! project: `cargo run -p configuration --example schema_suite -- JSON-Schema-Test-Suite/tests/draft2020-12`.
+//! project: `cargo run -p api --example schema_suite -- JSON-Schema-Test-Suite/tests/draft2020-12`.
 //! Prints where the two differ; cases with words that are refused on purpose are counted apart.
 #![allow(clippy::unwrap_used, reason = "a tool for developers")]
 
