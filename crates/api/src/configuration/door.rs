@@ -162,6 +162,11 @@ impl Door {
         self.handle.auth_changes()
     }
 
+    /// That nobody is known to lead the configurations.
+    pub(super) async fn leader_lost(&self) {
+        self.handle.leader_lost(self.keyspace).await;
+    }
+
     /// The node's end.
     pub(super) async fn closing(&self) {
         self.handle.closing().await;

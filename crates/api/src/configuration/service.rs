@@ -10,7 +10,7 @@ use types::Fault;
 use super::door::Door;
 use super::releases::Turns;
 use super::{gray, reads, releases, schemas, watch};
-use crate::error;
+use crate::{error, metadata};
 
 /// `hiraeth.v1.Config`.
 #[derive(Clone)]
@@ -94,8 +94,9 @@ impl Config for ConfigService {
     type WatchStream = watch::Told;
 
     async fn watch(&self, request: Request<pb::WatchConfigRequest>) -> Answer<Self::WatchStream> {
+        let requires_leader = metadata::requires_leader(request.metadata());
         let (door, request) = self.open(request).await?;
-        answer(watch::open(door, request).await)
+        answer(watch::open(door, request, requires_leader).await)
     }
 
     async fn set_schema(

@@ -33,9 +33,15 @@ struct Following {
     told: Option<Option<(u64, Bytes)>>,
     /// Whether the head is another one than what was told comes from.
     is_new: bool,
+    /// Whether the client would rather ask another node than hear nothing of what happens.
+    requires_leader: bool,
 }
 
-pub(super) async fn open(door: Door, request: pb::WatchConfigRequest) -> Result<Told, Fault> {
+pub(super) async fn open(
+    door: Door,
+    request: pb::WatchConfigRequest,
+    requires_leader: bool,
+) -> Result<Told, Fault> {
     let name = convert::name(request.name.as_ref())?;
     let client = convert::client(request.client)?;
     door.may_follow(&ranges(&name)).await?;
@@ -52,6 +58,7 @@ pub(super) async fn open(door: Door, request: pb::WatchConfigRequest) -> Result<
         name,
         client,
         told,
+        requires_leader,
     };
     // An error is the stream's last word.
     let told = stream::unfold(Some(following), |following| async {
@@ -83,6 +90,9 @@ impl Following {
                 biased;
                 () = self.changes.next() => self.door.may_still_follow(&ranges(&self.name))?,
                 () = self.door.closing() => return Ok(None),
+                () = self.door.leader_lost(), if self.requires_leader => {
+                    return Err(Code::NoLeader.into());
+                }
                 message = messages.next() => {
                     let mut message = message;
                     // What is here already is newer still.

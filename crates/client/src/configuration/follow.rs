@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tonic::Streaming;
+use tonic::metadata::MetadataValue;
 
 use super::asking::service;
 use super::{ConfigContent, ConfigReader, Configuration, Held, Rejected, Sight, snapshot};
@@ -223,8 +224,10 @@ where
         };
         let failed = |status| Error::of_call(endpoint, &status);
         let opening = async {
-            let request = client.named(&channel, message).await.map_err(failed)?;
+            let mut request = client.named(&channel, message).await.map_err(failed)?;
             self.token = token_of(&request);
+            // A server cut off from the others is left for one that hears of changes.
+            request.metadata_mut().insert("hasleader", MetadataValue::from_static("true"));
             Ok(service(channel.clone()).watch(request).await.map_err(failed)?.into_inner())
         };
         let after = client.shared.options.timeout / 3;

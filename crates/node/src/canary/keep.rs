@@ -45,13 +45,10 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
             sleep(AGAIN).await;
             continue;
         }
-        match lead(&handle, keyspace, &mut leadership).await {
-            Ok(()) => {}
-            Err(fault) if fault.code == Code::ShuttingDown => return,
-            Err(fault) => {
-                tracing::debug!(%fault, "canaries are looked at again");
-                sleep(AGAIN).await;
-            }
+        // Also when the watch has ended: that of a node that stops ends with this task.
+        if let Err(fault) = lead(&handle, keyspace, &mut leadership).await {
+            tracing::debug!(%fault, "canaries are looked at again");
+            sleep(AGAIN).await;
         }
     }
 }

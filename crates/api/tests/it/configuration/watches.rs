@@ -108,3 +108,27 @@ async fn who_is_slow_is_told_the_newest() {
     drop(told);
     server.stop().await;
 }
+
+/// Without the others a node tells what it has, and says so; who wants to hear of changes goes elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_alone_answers_from_its_copy_and_lets_go_who_wants_a_leader() {
+    let mut servers = Server::start_cluster(3).await;
+    let mut client = client(&servers[0]);
+    release(&mut client, "a", text("x")).await.unwrap();
+    let request = || pb::WatchConfigRequest { name: name("a"), ..Default::default() };
+    let mut strict = tonic::Request::new(request());
+    strict.metadata_mut().insert("hasleader", "true".parse().unwrap());
+    let mut strict = client.watch(strict).await.unwrap().into_inner();
+    let mut patient = client.watch(request()).await.unwrap().into_inner();
+    for told in [&mut strict, &mut patient] {
+        assert_eq!(next(told).await, some(1, "x", false));
+    }
+    futures::future::join_all(servers.drain(1..).map(Server::stop)).await;
+    let ended = timeout(DEADLINE, strict.message()).await.unwrap().unwrap_err();
+    assert_eq!(ended.message(), "etcdserver: no leader");
+    assert!(timeout(QUIET, patient.message()).await.is_err());
+    let stale = pb::GetConfigRequest { name: name("a"), stale: true, ..Default::default() };
+    assert_eq!(client.get(stale).await.unwrap().into_inner().content, "x");
+    drop(patient);
+    servers.remove(0).stop().await;
+}

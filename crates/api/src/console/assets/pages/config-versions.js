@@ -16,8 +16,8 @@ const OUTCOMES = {
 export function differences(text) {
   if (!text) return h("p", { class: "quiet" }, "Nothing differs.");
   const kind = (line) =>
-    /^(---|\+\+\+|@@)/.test(line) ? "place" : line[0] === "-" ? "gone" : line[0] === "+" ? "new" : "same";
-  const lines = text.split("\n").slice(0, 4_000);
+    /^(---|\+\+\+|@@)/.test(line) ? "hunk" : line[0] === "-" ? "gone" : line[0] === "+" ? "new" : "same";
+  const lines = text.replace(/\n$/, "").split("\n").slice(0, 4_000);
   return h(
     "pre",
     { class: "diff", tabindex: "0" },
