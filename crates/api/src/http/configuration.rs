@@ -4,7 +4,7 @@
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::header::{CONTENT_TYPE, ETAG};
+use axum::http::header::{CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
@@ -88,6 +88,8 @@ async fn read(
         let mut response = Response::new(Body::from(answer.content));
         let told = response.headers_mut();
         told.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        // A content is never a page, whatever it looks like.
+        told.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         told.insert(VERSION, HeaderValue::from(version.version));
         told.insert(REVISION, HeaderValue::from(answer.revision));
         told.insert(GRAY, HeaderValue::from_static(if answer.gray { "true" } else { "false" }));

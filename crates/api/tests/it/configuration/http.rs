@@ -23,6 +23,7 @@ async fn scripts_read_and_release_by_plain_http() {
     assert_eq!((got.status, got.body.as_slice()), (200, &b"{\"a\":1}"[..]));
     for line in [
         "content-type: application/json",
+        "x-content-type-options: nosniff",
         "hiraeth-config-version: 1",
         "hiraeth-config-gray: false",
     ] {
