@@ -82,6 +82,53 @@ def services_are_told_with_what_fails_first(world):
 
 
 @check
+def configurations_are_told_compared_and_gone_back_to(world):
+    page = world.open("#/config")
+    page.until_text("prod/shop/app.yaml", "prod/shop/limits.json", "yaml")
+    page.evaluate("[...document.querySelectorAll('tbody a')].find((it) => it.innerText.includes('app.yaml')).click()")
+    page.until_text("What everybody gets: version 3", "port: 82", "-port: 81", "+port: 82", "moved again")
+    equal(page.text("h1"), "prod/shop/app.yaml")
+    # Another pair of versions.
+    choose = "(() => { const it = document.querySelector('select[name=from]'); it.value = '1'; it.onchange({target: it}); })()"
+    page.evaluate(choose)
+    page.until_text("-port: 80", "+port: 82")
+    page.evaluate("document.querySelectorAll('details.version')[2].open = true")
+    page.until_text("port: 80\n")
+    # Going back asks first; who thinks better of it changes nothing.
+    press = "document.querySelectorAll('details.version')[2].querySelector('button.back').click()"
+    page.evaluate(press)
+    page.until_text("Go back to version 1?", selector="dialog")
+    page.evaluate("document.querySelector('dialog button.plain').click()")
+    page.until("!document.querySelector('dialog')", "the dialog stays")
+    equal(world.config("get", "prod/shop/app.yaml"), "host: shop\nport: 82\n")
+    page.evaluate(press)
+    page.until_text("Go back to version 1?", selector="dialog")
+    page.evaluate("document.querySelector('dialog input').value = 'it was better'")
+    page.evaluate("document.querySelector('dialog form').requestSubmit()")
+    page.until_text("What everybody gets: version 4", "rollback to 1", "it was better")
+    equal(world.config("get", "prod/shop/app.yaml"), "host: shop\nport: 80\n")
+    world.done(page)
+
+
+@check
+def a_gray_release_is_told_live_and_ended_after_a_question(world):
+    page = world.open("#/config/prod/shop/limits.json")
+    page.until_text("What everybody gets: version 1")
+    more = ("--percent", "20", "--label", "zone=eu", "--for", "10m", "--failures", "5")
+    world.config("canary", "prod/shop/limits.json", *more, content='{"requests": 200}')
+    page.until_text("What some get: version 2", "20 % of those whose zone is eu", "aborted at")
+    world.config("report", "prod/shop/limits.json", "failed", "--client", "host-7", "-m", "too many")
+    page.until_text("host-7", "too many", "1 client failure")
+    page.evaluate("[...document.querySelectorAll('section.box button.plain')].at(-1).click()")
+    page.until_text("Take version 2 back?", selector="dialog")
+    page.evaluate("document.querySelector('dialog input').value = 'no good'")
+    page.evaluate("document.querySelector('dialog form').requestSubmit()")
+    page.until("!document.querySelector('main').innerText.includes('What some get')", "it does not end")
+    page.until_text("aborted", "no good")
+    world.done(page)
+
+
+@check
 def leases_sessions_and_watches_are_told(world):
     page = world.open("#/sessions")
     page.until_text("1da3", "locks/leader", "of 600 s", "deploy", "config/…", "live")

@@ -69,7 +69,7 @@ def dark_is_dark_and_can_be_switched(world):
 @check
 def a_phone_shows_it_without_moving_sideways(world):
     page = world.open("", width=390, height=844)
-    for name in ("map", "replay", "services", "services/web", "keys", "keys/config%2Fweb", "sessions", "hot"):
+    for name in ("map", "replay", "services", "services/web", "keys", "keys/config%2Fweb", "config", "config/prod/shop/app.yaml", "sessions", "hot"):
         page.evaluate(f"location.hash = '#/{name}'")
         page.until("document.querySelector('h1')", "no page")
         page.until("!document.querySelector('[aria-busy]')", f"{name} does not come")

@@ -14,6 +14,8 @@ PAGES = (
     ("keys", "#/keys", "config/web", 900, {}),
     ("key", "#/keys/config%2Fweb", "History", 1000, {}),
     ("key-bytes", "#/keys/config%2Fimage", "000000", 900, {}),
+    ("configs", "#/config", "limits.json", 600, {}),
+    ("config", "#/config/prod/shop/app.yaml", "+port", 1000, {}),
     ("sessions", "#/sessions", "of 600 s", 1000, {}),
     ("hot", "#/hot", "hot/one", 800, {}),
     ("error", "#/keys?keyspace=nowhere", "What to do", 700, {}),

@@ -119,6 +119,7 @@ class World:
         self.put("short", "life")
         self.call(self.home, "POST", "/v3/kv/deleterange", {"key": b64("short")})
         self.services()
+        self.configurations()
         session = {"Name": "deploy", "TTL": "600s", "LockDelay": "1s"}
         self.call(self.home, "PUT", "/v1/session/create", session)
         self.kill_a_leader()
@@ -147,6 +148,25 @@ class World:
             self.call(self.home, "PUT", "/v1/agent/service/register", body)
         body = {"Name": "database", "ID": "db-1", "Address": "10.0.1.1", "Port": 5432, "Tags": ["primary"]}
         self.call(self.home, "PUT", "/v1/agent/service/register", body)
+
+    def release(self, content, query=""):
+        """A version of `prod/shop/app.yaml`; answers its number."""
+        path = f"/api/v1/config/prod/shop/app.yaml?type=yaml{query}"
+        request = urllib.request.Request(f"http://{self.home.http}{path}", content.encode(), method="PUT")
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            return json.loads(answer.read())["version"]
+
+    def config(self, *words, content=None):
+        """What `hiraeth config` does at the console's node."""
+        command = [self.binary, "config", *words, "--endpoints", self.home.client]
+        told = subprocess.run(command, input=content, capture_output=True, timeout=SECONDS, text=True)
+        equal(told.returncode, 0, f"{words}: {told.stderr}")
+        return told.stdout
+
+    def configurations(self):
+        for number, comment in ((80, "first"), (81, "moved"), (82, "moved%20again")):
+            self.release(f"host: shop\nport: {number}\n", f"&comment={comment}")
+        self.config("put", "prod/shop/limits.json", content='{"requests": 100}')
 
     def leader(self, node=None):
         """The number of the node that leads `default`, as a node knows it; 0 for nobody."""

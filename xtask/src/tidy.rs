@@ -10,12 +10,13 @@ use serde::Deserialize;
 use crate::run::root;
 
 /// Crates and what they may use of ours; arrows point down only.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("types", &[]),
     ("env", &["types"]),
     ("tls", &[]),
     ("consensus", &["types"]),
     ("state", &["types"]),
+    ("configuration", &["types", "state"]),
     ("storage", &["types", "env"]),
     ("region", &["types", "consensus", "state"]),
     ("placement", &["types"]),
@@ -29,6 +30,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
             "tls",
             "consensus",
             "state",
+            "configuration",
             "storage",
             "region",
             "placement",
@@ -37,7 +39,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
         ],
     ),
     ("http2", &[]),
-    ("api", &["node", "state", "proto", "types", "http2", "tls"]),
+    ("api", &["node", "state", "configuration", "proto", "types", "http2", "tls"]),
     ("client", &["proto", "types", "tls"]),
     ("gateway", &["proto", "tls"]),
     ("hiraeth", &["api", "node", "client", "gateway", "proto", "types", "tls"]),
@@ -54,7 +56,8 @@ const MAY_USE: [(&str, &[&str]); 20] = [
 const TESTS_MAY_USE: [(&str, &[&str]); 1] = [("gateway", &["api", "client", "node", "types"])];
 
 /// Crates that take time, randomness and I/O from outside.
-const PURE: [&str; 7] = ["types", "consensus", "state", "region", "placement", "check", "http2"];
+const PURE: [&str; 8] =
+    ["types", "consensus", "state", "configuration", "region", "placement", "check", "http2"];
 
 /// What a pure crate does not say outside its tests, and why.
 const IMPURE: [(&str, &str); 8] = [

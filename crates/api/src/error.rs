@@ -188,6 +188,20 @@ pub const fn of(code: Code) -> Row {
         Code::SessionUnknown => {
             row(G::NotFound, 404, 3, "hiraeth: the registry has no such session")
         }
+        Code::ConfigUnknown => row(G::NotFound, 404, 3, "hiraeth: no such configuration"),
+        Code::ConfigChanged => {
+            row(G::Aborted, 409, 4, "hiraeth: the configuration is not as it was expected")
+        }
+        Code::VersionNotKept => {
+            row(G::OutOfRange, 410, 3, "hiraeth: the version is not kept, or never was")
+        }
+        Code::SchemaViolated => {
+            row(G::InvalidArgument, 422, 2, "hiraeth: the content is not what it has to be")
+        }
+        Code::GrayRunning => {
+            row(G::FailedPrecondition, 409, 4, "hiraeth: a gray release is under way")
+        }
+        Code::GrayMissing => row(G::NotFound, 404, 3, "hiraeth: no gray release is under way"),
     }
 }
 

@@ -14,6 +14,7 @@ use proto::etcdserverpb::kv_server::KvServer;
 use proto::etcdserverpb::lease_server::LeaseServer;
 use proto::etcdserverpb::maintenance_server::MaintenanceServer;
 use proto::grpc::health::v1::health_server::HealthServer;
+use proto::hiraeth::v1::config_server::ConfigServer;
 use proto::hiraeth::v1::keyspaces_server::KeyspacesServer;
 use proto::hiraeth::v1::node_server::NodeServer;
 use proto::hiraeth::v1::registry_server::RegistryServer;
@@ -24,6 +25,7 @@ use tonic::codegen::Service;
 use types::limits;
 
 use crate::calls::{self, Call};
+use crate::configuration::ConfigService;
 use crate::console::Console;
 use crate::consul::{Consul, Home};
 use crate::etcd::{
@@ -74,6 +76,7 @@ struct Services {
     reflection: Reflection,
     consul: Consul,
     registry: RegistryService,
+    config: ConfigServer<ConfigService>,
     console: Console,
     http: Router,
 }
@@ -84,7 +87,8 @@ impl Front {
     pub fn new(handle: &Handle) -> Self {
         handle.answer_doors(crate::elsewhere::answer);
         let handle = || handle.clone();
-        let http = crate::http::router(handle());
+        let configurations = ConfigService::new(handle());
+        let http = crate::http::router(handle(), configurations.clone());
         let home = Arc::new(Home::new(handle()));
         let services = Services {
             handle: handle(),
@@ -102,6 +106,7 @@ impl Front {
             reflection: Reflection::new(),
             consul: Consul::new(Arc::clone(&home)),
             registry: RegistryService::new(home),
+            config: ConfigServer::new(configurations).max_decoding_message_size(MESSAGE_BYTES),
             console: Console::new(),
             http,
         };
@@ -188,6 +193,7 @@ impl Front {
             "v3electionpb.Election" => services.election.clone().call(request),
             "hiraeth.v1.Keyspaces" => services.keyspaces.clone().call(request),
             "hiraeth.v1.Node" => services.node.clone().call(request),
+            "hiraeth.v1.Config" => services.config.clone().call(request),
             "hiraeth.v1.Registry" if RegistryService::is_stream(request.uri().path()) => {
                 services.registry.connect(self.guest(), request)
             }

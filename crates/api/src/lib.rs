@@ -4,6 +4,7 @@
 mod backup;
 pub mod calendar;
 mod calls;
+mod configuration;
 mod connection;
 mod console;
 mod consul;

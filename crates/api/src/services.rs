@@ -1,7 +1,7 @@
 //! The names of the services on the client port.
 
 /// Every service that [`crate::Front`] serves, by its full name.
-pub(crate) const ALL: [&str; 13] = [
+pub(crate) const ALL: [&str; 14] = [
     "etcdserverpb.Auth",
     "etcdserverpb.Cluster",
     "etcdserverpb.KV",
@@ -11,6 +11,7 @@ pub(crate) const ALL: [&str; 13] = [
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
+    "hiraeth.v1.Config",
     "hiraeth.v1.Keyspaces",
     "hiraeth.v1.Node",
     "v3electionpb.Election",

@@ -66,7 +66,7 @@ const EXACT: [(&str, Code); 52] = [
 ];
 
 /// Words that details may follow.
-const PREFIX: [(&str, Code); 17] = [
+const PREFIX: [(&str, Code); 23] = [
     ("etcdserver: cluster ID mismatch", Code::ClusterMismatch),
     ("hiraeth: invalid request", Code::InvalidArgument),
     ("hiraeth: the region has changed", Code::EpochMismatch),
@@ -84,6 +84,12 @@ const PREFIX: [(&str, Code); 17] = [
     ("hiraeth: the registry has no such instance", Code::InstanceUnknown),
     ("hiraeth: the registry has no such check", Code::CheckUnknown),
     ("hiraeth: the registry has no such session", Code::SessionUnknown),
+    ("hiraeth: no such configuration", Code::ConfigUnknown),
+    ("hiraeth: the configuration is not as it was expected", Code::ConfigChanged),
+    ("hiraeth: the version is not kept", Code::VersionNotKept),
+    ("hiraeth: the content is not what it has to be", Code::SchemaViolated),
+    ("hiraeth: a gray release is under way", Code::GrayRunning),
+    ("hiraeth: no gray release is under way", Code::GrayMissing),
 ];
 
 /// The code a server's message stands for; `None` for words this client does not know.

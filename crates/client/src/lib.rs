@@ -23,6 +23,7 @@ mod backup;
 mod call;
 mod client;
 mod code;
+mod configuration;
 mod direct;
 mod endpoints;
 mod error;
@@ -48,6 +49,10 @@ mod watch;
 pub use self::tls::Tls;
 pub use backup::BackupChunks;
 pub use client::Client;
+pub use configuration::{
+    ConfigContent, ConfigReader, Configuration, ConfigurationName, FollowOptions, Followed, Gray,
+    GrayWider, Held, Rejected, Release, Sight,
+};
 pub use error::Error;
 pub use keys::{BatchPart, Batcher, DeletedPart, RegionPages, Sequence, Swap, Write};
 pub use kv::{Delete, Deleted, Get, Put, Records, SortBy, Written};

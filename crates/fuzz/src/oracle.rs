@@ -6,8 +6,9 @@ use crate::input::Call;
 use crate::send::{Answer, End};
 
 /// Methods that wait for something to happen, and may do so for ever.
-const WAIT: [&str; 10] = [
+const WAIT: [&str; 11] = [
     "/hiraeth.v1.Registry/Open",
+    "/hiraeth.v1.Config/Watch",
     "/etcdserverpb.Watch/Watch",
     "/v3lockpb.Lock/Lock",
     "/v3electionpb.Election/Campaign",

@@ -21,6 +21,7 @@ mod answer;
 mod applier;
 mod auth;
 pub mod backup;
+mod canary;
 mod compaction;
 mod config;
 mod contact;

@@ -37,7 +37,7 @@ use crate::shared::Shared;
 use crate::snapshots::Receiver;
 use crate::transport::{Admission, Applicant, PeerHello, Welcome};
 use crate::{
-    Error, applier, auth, compaction, forward, hot, janitor, lifecycle, membership, poller,
+    Error, applier, auth, canary, compaction, forward, hot, janitor, lifecycle, membership, poller,
     sharded, snapshots, space, writer,
 };
 
@@ -130,6 +130,7 @@ impl Node {
             tokio::spawn(sharded::report(Arc::clone(shared))),
             tokio::spawn(sharded::place(Arc::clone(shared))),
             tokio::spawn(auth::confirm_at_start(Arc::clone(shared))),
+            tokio::spawn(canary::keep(Arc::clone(shared))),
         ];
         Ok(())
     }

@@ -143,11 +143,23 @@ pub enum Code {
     CheckUnknown = 82,
     /// The registry has no such session, or has it no more.
     SessionUnknown = 83,
+    /// There is no such configuration.
+    ConfigUnknown = 100,
+    /// The configuration is not at the version it was expected to be.
+    ConfigChanged = 101,
+    /// The version of a configuration is not kept any more, or never was one.
+    VersionNotKept = 102,
+    /// The content is none that the schema allows.
+    SchemaViolated = 103,
+    /// A gray release of the configuration is under way.
+    GrayRunning = 104,
+    /// No gray release of the configuration is under way.
+    GrayMissing = 105,
 }
 
 impl Code {
     /// Every code there is, in number order.
-    pub const ALL: [Self; 68] = [
+    pub const ALL: [Self; 74] = [
         Self::InvalidArgument,
         Self::EmptyKey,
         Self::ValueProvided,
@@ -216,6 +228,12 @@ impl Code {
         Self::InstanceUnknown,
         Self::CheckUnknown,
         Self::SessionUnknown,
+        Self::ConfigUnknown,
+        Self::ConfigChanged,
+        Self::VersionNotKept,
+        Self::SchemaViolated,
+        Self::GrayRunning,
+        Self::GrayMissing,
     ];
 
     /// The code with this number, as peers and session records carry it.

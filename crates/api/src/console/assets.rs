@@ -48,6 +48,9 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     JS "lib/theme.js";
     JS "lib/view.js";
     JS "main.js";
+    JS "pages/config-versions.js";
+    JS "pages/config.js";
+    JS "pages/configs.js";
     JS "pages/hot.js";
     JS "pages/key-versions.js";
     JS "pages/key.js";
@@ -63,6 +66,7 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     JS "pages/services.js";
     JS "pages/sessions.js";
     JS "parts/box.js";
+    JS "parts/confirm.js";
     JS "parts/frame.js";
     JS "parts/keyboard.js";
     JS "parts/login.js";

@@ -74,6 +74,9 @@ where
     let Some(route) = calls::find(called) else {
         return plain(StatusCode::NOT_FOUND, "the console asks no such method");
     };
+    if path.starts_with(LIVE) && !calls::only_tells(called) {
+        return plain(StatusCode::NOT_FOUND, "what changes something is asked for once");
+    }
     if request.method() != Method::POST {
         return only("POST");
     }

@@ -1,6 +1,7 @@
 //! What is served over plain HTTP: health, version, metrics, and a key-value API for people with curl.
 
 mod checks;
+mod configuration;
 mod dns;
 mod health;
 mod simple;
@@ -13,10 +14,11 @@ use axum::routing::get;
 use node::Handle;
 use serde_json::json;
 
+use crate::configuration::ConfigService;
 use crate::etcd::{CLUSTER_VERSION, VERSION};
 
 /// The routes over the node behind `handle`.
-pub fn router(handle: Handle) -> Router {
+pub(crate) fn router(handle: Handle, configurations: ConfigService) -> Router {
     Router::new()
         .route("/", get(root))
         .route("/health", get(health::health))
@@ -29,6 +31,7 @@ pub fn router(handle: Handle) -> Router {
         .merge(simple::router())
         .merge(dns::router())
         .with_state(handle)
+        .merge(configuration::router(configurations))
 }
 
 /// For people with a browser, and for checks that only want an answer (Consul's agent has one here).

@@ -3,6 +3,7 @@
 
 mod auth;
 mod authority;
+mod configuration;
 mod console;
 mod consul;
 mod dns;

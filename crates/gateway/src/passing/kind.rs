@@ -27,7 +27,7 @@ impl Kind {
 const WAITING: [&str; 2] = ["/v3lockpb.Lock/Lock", "/v3electionpb.Election/Campaign"];
 
 /// Methods that change nothing, and whose answer does not depend on the member.
-const READS: [&str; 11] = [
+const READS: [&str; 18] = [
     "/etcdserverpb.KV/Range",
     "/etcdserverpb.Lease/LeaseTimeToLive",
     "/etcdserverpb.Lease/LeaseLeases",
@@ -39,6 +39,13 @@ const READS: [&str; 11] = [
     "/v3electionpb.Election/Leader",
     "/hiraeth.v1.Registry/Find",
     "/hiraeth.v1.Registry/Services",
+    "/hiraeth.v1.Config/Get",
+    "/hiraeth.v1.Config/GetVersion",
+    "/hiraeth.v1.Config/List",
+    "/hiraeth.v1.Config/History",
+    "/hiraeth.v1.Config/Diff",
+    "/hiraeth.v1.Config/GetSchema",
+    "/hiraeth.v1.Config/GrayStatus",
 ];
 
 /// Whether a request may be sent again whatever became of it.

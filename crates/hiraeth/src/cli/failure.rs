@@ -161,6 +161,19 @@ fn hint_of(code: Code) -> Option<&'static str> {
         Code::LeaderChanged | Code::Timeout | Code::SessionExpired => {
             "if this was a write, it may have been carried out: read before writing again"
         }
+        Code::ConfigUnknown => "`hiraeth config list` shows all; `hiraeth config put` makes one",
+        Code::ConfigChanged => {
+            "somebody else released meanwhile; `hiraeth config history` shows what, --expected says \
+             what you build upon"
+        }
+        Code::VersionNotKept => "`hiraeth config history` shows what is kept",
+        Code::SchemaViolated => {
+            "mend the content; `hiraeth config schema get NAME`, or GROUP/, shows what it has to be"
+        }
+        Code::GrayRunning => {
+            "`hiraeth config gray status` shows it, `gray promote` or `gray abort` ends it"
+        }
+        Code::GrayMissing => "`hiraeth config history` shows how the last one ended",
         Code::Corrupt | Code::Internal => "the server's log says more",
         _ => return None,
     })

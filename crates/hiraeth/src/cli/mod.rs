@@ -6,6 +6,7 @@
 mod admin;
 mod backup;
 mod completions;
+mod config;
 mod doctor;
 mod failure;
 mod flight;
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Sequence(sequence::Arguments),
     Keyspace(keyspace::Arguments),
     Service(service::Arguments),
+    Config(Box<config::Arguments>),
     Status(status::Arguments),
     Top(top::Arguments),
     Raft(raft::Arguments),
@@ -70,6 +72,7 @@ pub(crate) fn run(command: Command, program: clap::Command) -> ExitCode {
         Command::Sequence(arguments) => output::block_on(sequence::run(arguments)),
         Command::Keyspace(arguments) => output::block_on(keyspace::run(arguments)),
         Command::Service(arguments) => output::block_on(service::run(arguments)),
+        Command::Config(arguments) => output::block_on(config::run(*arguments)),
         Command::Admin(arguments) => output::block_on(admin::run(arguments)),
         Command::Top(arguments) => output::block_on(top::run(arguments)),
         Command::Raft(arguments) => output::block_on(raft::run(arguments)),

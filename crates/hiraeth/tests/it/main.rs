@@ -7,6 +7,7 @@ mod backup;
 mod bad_input;
 mod bench;
 mod commands;
+mod configuration;
 mod damage;
 mod disk;
 mod failover;

@@ -224,6 +224,17 @@ impl<C: Credentials> Caller<'_, C> {
         Ok(Known { auth, user })
     }
 
+    /// The name of who asks, once it is proven; empty for nobody, and for everybody while auth is off.
+    ///
+    /// # Errors
+    /// As for [`Self::permit`].
+    pub async fn user(&self) -> Result<String, Fault> {
+        if self.handle.shared.auth.is_open() {
+            return Ok(String::new());
+        }
+        Ok(self.permit_slowly(Demand::Anyone).await?.user.unwrap_or_default())
+    }
+
     async fn permit_read(&self, what: Demand<'_>, consistency: Consistency) -> Result<(), Fault> {
         match consistency {
             Consistency::Stale | Consistency::StaleWithin(_) => self.permit_locally(what),

@@ -7,6 +7,7 @@ mod caller;
 mod cluster;
 mod commands;
 mod compaction;
+mod configuration;
 mod frozen;
 mod hot;
 mod lease;
@@ -24,6 +25,7 @@ mod transfer;
 mod waits;
 
 pub use backup::{Backup, BackupOf};
+pub(crate) use configuration::configurations_in;
 pub(crate) use frozen::FROZEN;
 pub use frozen::Frozen;
 pub use hot::HotRegion;

@@ -14,6 +14,8 @@ import { map } from "./pages/map.js";
 import { replay } from "./pages/replay.js";
 import { services } from "./pages/services.js";
 import { service } from "./pages/service.js";
+import { config } from "./pages/config.js";
+import { configs } from "./pages/configs.js";
 import { keys } from "./pages/keys.js";
 import { key } from "./pages/key.js";
 import { sessions } from "./pages/sessions.js";
@@ -25,6 +27,7 @@ export const PAGES = [
   { name: "replay", title: "Replay", open: () => replay },
   { name: "services", title: "Services", open: (route) => (route.rest.length ? service : services) },
   { name: "keys", title: "Keys", open: (route) => (route.rest.length ? key : keys) },
+  { name: "config", title: "Configuration", open: (route) => (route.rest.length ? config : configs) },
   { name: "sessions", title: "Leases & watches", open: () => sessions },
   { name: "hot", title: "Hot keys", open: () => hot },
 ];

@@ -36,8 +36,13 @@ const PLAIN: [(&str, &str, &str, Needs); 11] = [
     ("POST", "/api/v1/set", r#"{"key":"a/1","value":"v"}"#, Rights),
 ];
 /// Bodies by a path that is in the sources once, but can be asked in two ways.
-const GET: [(&str, &str, &str, Needs); 2] =
-    [("GET", "/api/v1/get?key=a/1", "", Rights), ("GET", "/api/v1/get?key=a/1&stale", "", Rights)];
+const GET: [(&str, &str, &str, Needs); 4] = [
+    ("GET", "/api/v1/get?key=a/1", "", Rights),
+    ("GET", "/api/v1/get?key=a/1&stale", "", Rights),
+    // Rights over keys of another keyspace.
+    ("GET", "/api/v1/config/{namespace}/{group}/{name}", "", Needs::Root),
+    ("PUT", "/api/v1/config/{namespace}/{group}/{name}", "content", Needs::Root),
+];
 
 /// The strings that follow `before` in the sources below a folder of this crate.
 fn paths(folder: &str, before: &str) -> Vec<String> {
@@ -156,6 +161,7 @@ async fn every_path_asks_for_the_rights_it_needs() {
     asked.push(("POST /ui/live/hiraeth.v1.Node/Flight".to_owned(), "{}".to_owned(), Needs::Root));
     for (method, path, body, needs) in PLAIN.iter().chain(&GET) {
         let path = path.replace("{check}", "serializable_read");
+        let path = path.replace("{namespace}/{group}/{name}", "a/b/c");
         asked.push((format!("{method} {path}"), (*body).to_owned(), *needs));
     }
 

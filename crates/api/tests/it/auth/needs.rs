@@ -76,6 +76,11 @@ pub(super) fn about_key(method: &str) -> Bytes {
             // Node n, back into service.
             Bytes::from_static(b"\x12\x01n\x20\x01")
         }
+        "hiraeth.v1.Config/List" => Bytes::new(),
+        // The configuration `a`.
+        of_config if of_config.starts_with("hiraeth.v1.Config/") => {
+            Bytes::from_static(b"\x0a\x03\x1a\x01a")
+        }
         _ => Bytes::new(),
     }
 }
@@ -148,6 +153,24 @@ pub(super) fn table() -> BTreeMap<&'static str, Needs> {
         ("hiraeth.v1.Registry/Services", Root),
         ("hiraeth.v1.Registry/Drain", Root),
         ("hiraeth.v1.Registry/Audit", Root),
+        // Rights over keys of the keyspace `config`, of which bob has none.
+        ("hiraeth.v1.Config/List", Root),
+        ("hiraeth.v1.Config/Release", Root),
+        ("hiraeth.v1.Config/Get", Root),
+        ("hiraeth.v1.Config/GetVersion", Root),
+        ("hiraeth.v1.Config/History", Root),
+        ("hiraeth.v1.Config/Diff", Root),
+        ("hiraeth.v1.Config/Rollback", Root),
+        ("hiraeth.v1.Config/Delete", Root),
+        ("hiraeth.v1.Config/Watch", Root),
+        ("hiraeth.v1.Config/SetSchema", Root),
+        ("hiraeth.v1.Config/GetSchema", Root),
+        ("hiraeth.v1.Config/StartGray", Root),
+        ("hiraeth.v1.Config/WidenGray", Root),
+        ("hiraeth.v1.Config/PromoteGray", Root),
+        ("hiraeth.v1.Config/AbortGray", Root),
+        ("hiraeth.v1.Config/GrayStatus", Root),
+        ("hiraeth.v1.Config/Report", Root),
         ("v3lockpb.Lock/Lock", Rights),
         ("v3lockpb.Lock/Unlock", Rights),
         ("v3electionpb.Election/Campaign", Rights),

@@ -39,8 +39,8 @@ export function openHelp(pages) {
     h(
       "p",
       { class: "quiet" },
-      "The console looks and changes nothing. What it shows can be had as text: ",
-      h("code", {}, "hiraeth status | raft stats | hot | flight | service | kv"),
+      "The console changes nothing without asking first. What it shows can be had as text: ",
+      h("code", {}, "hiraeth status | raft stats | hot | flight | service | kv | config"),
       ".",
     ),
     h(

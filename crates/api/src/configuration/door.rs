@@ -1,0 +1,190 @@
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use configuration::plan::Base;
+use configuration::record::{Head, decode};
+use configuration::{Name, key, limits};
+use node::{AuthChanges, Caller, Consistency, Handle, WatchControl, WatchCreate, WatchMessages};
+use state::auth::Demand;
+use state::request::{RangeRequest, SortOrder, TxnRequest};
+use state::response::{KeyValue, Response};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tonic::metadata::MetadataMap;
+use types::{Code, Fault, KeyRange, KeyspaceId, Revision};
+
+use crate::metadata;
+
+/// Contents that are looked at at once: that takes a processor.
+static LOOKING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
+/// How long one waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What one client asks of configurations is asked of the keyspace in its name.
+#[derive(Clone)]
+pub(super) struct Door {
+    handle: Handle,
+    keyspace: KeyspaceId,
+    token: Option<Box<str>>,
+}
+
+/// Does work that takes a processor, where it holds up nobody else.
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let turn = timeout(PATIENCE, LOOKING.acquire()).await;
+    let _turn = turn.map_err(|_| Code::TooManyRequests)?.map_err(|_| Code::ShuttingDown)?;
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Fault::new(Code::Internal, "looking at a content failed"))?
+}
+
+/// Refuses a request that makes no sense.
+pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault::new(Code::InvalidArgument, why))
+}
+
+impl Door {
+    /// The door for whoever sent a request. The keyspace is made for whoever is let in: nothing can be
+    /// granted in one that is not there.
+    ///
+    /// # Errors
+    /// That it is not let in; as [`Handle::configuration_keyspace`].
+    pub(super) async fn open(handle: &Handle, metadata: &MetadataMap) -> Result<Self, Fault> {
+        let token = metadata::token(metadata);
+        handle.caller(KeyspaceId::DEFAULT, &token).permit_alone(Demand::Anyone).await?;
+        let keyspace = handle.configuration_keyspace().await?;
+        Ok(Self { handle: handle.clone(), keyspace, token })
+    }
+
+    fn caller(&self) -> Caller<'_, &Option<Box<str>>> {
+        self.handle.caller(self.keyspace, &self.token)
+    }
+
+    /// Who asks; empty for nobody.
+    pub(super) async fn user(&self) -> Result<String, Fault> {
+        self.caller().user().await
+    }
+
+    /// Milliseconds since 1970.
+    pub(super) fn now(&self) -> u64 {
+        self.handle.wall_millis()
+    }
+
+    /// Some records, and the revision as of which they are.
+    pub(super) async fn range(
+        &self,
+        request: RangeRequest,
+        consistency: Consistency,
+    ) -> Result<(Vec<KeyValue>, bool, Revision), Fault> {
+        let answer = self.caller().range(request, consistency).await?;
+        Ok((answer.body.kvs, answer.body.more, answer.header.revision))
+    }
+
+    /// One record.
+    pub(super) async fn one(
+        &self,
+        key: &Bytes,
+        consistency: Consistency,
+    ) -> Result<(Option<KeyValue>, Revision), Fault> {
+        let (kvs, _, revision) = self.range(page(KeyRange::single(key), 1), consistency).await?;
+        Ok((kvs.into_iter().next(), revision))
+    }
+
+    /// A configuration as it is, and the revision as of which that is.
+    pub(super) async fn look(
+        &self,
+        name: &Name,
+        consistency: Consistency,
+    ) -> Result<(Base, Revision), Fault> {
+        let (kv, as_of) = self.one(&key::head(name), consistency).await?;
+        let revision = kv.as_ref().map_or(Revision(0), |kv| kv.mod_revision);
+        let head = kv.map(|kv| decode::<Head>(&kv.key, &kv.value)).transpose()?;
+        Ok((Base { name: name.clone(), head, revision }, as_of))
+    }
+
+    /// A configuration as it is now.
+    pub(super) async fn base(&self, name: &Name) -> Result<Base, Fault> {
+        Ok(self.look(name, Consistency::Linearizable).await?.0)
+    }
+
+    /// The content of a version that is kept, by this node's copy, which knew of the version.
+    pub(super) async fn content(&self, name: &Name, version: u64) -> Result<Option<Bytes>, Fault> {
+        let (kv, _) = self.one(&key::content(name, version), Consistency::Stale).await?;
+        Ok(kv.map(|kv| kv.value))
+    }
+
+    /// Makes a change, if what it compares is still so; answers the revision then.
+    pub(super) async fn make(&self, txn: TxnRequest) -> Result<Option<Revision>, Fault> {
+        let answer = self.caller().txn(txn, Consistency::Linearizable).await?;
+        match answer.body {
+            Response::Txn { succeeded, .. } => Ok(succeeded.then_some(answer.header.revision)),
+            _ => Err(Fault::new(Code::Internal, "a transaction was asked for")),
+        }
+    }
+
+    /// How many keys a range has, up to what is counted of reports.
+    pub(super) async fn count(&self, range: KeyRange) -> Result<u32, Fault> {
+        let request = RangeRequest { count_only: true, ..page(range, 0) };
+        let count = self.caller().range(request, Consistency::Stale).await?.body.count;
+        Ok(u32::try_from(count).map_or(limits::REPORTS, |count| count.min(limits::REPORTS)))
+    }
+
+    /// Follows a key from behind a revision on.
+    pub(super) fn follow(
+        &self,
+        key: &Bytes,
+        behind: Revision,
+    ) -> Result<(WatchControl, WatchMessages), Fault> {
+        let opened = self.handle.watch(self.keyspace)?;
+        let start = Revision(behind.get() + 1);
+        let range = KeyRange::single(key);
+        opened.0.create(WatchCreate { range, start, ..WatchCreate::default() })?;
+        Ok(opened)
+    }
+
+    /// Whether it may be told what is in ranges, now and from now on.
+    pub(super) async fn may_follow(&self, ranges: &[KeyRange]) -> Result<(), Fault> {
+        for range in ranges {
+            self.caller().permit_watch(range).await?;
+        }
+        Ok(())
+    }
+
+    /// The same, of who could before: to be asked after [`Self::auth_changes`].
+    pub(super) fn may_still_follow(&self, ranges: &[KeyRange]) -> Result<(), Fault> {
+        let caller = self.caller();
+        ranges.iter().try_for_each(|range| caller.permit_still(Demand::Range(range)))
+    }
+
+    /// Changes of users and rights.
+    pub(super) fn auth_changes(&self) -> AuthChanges {
+        self.handle.auth_changes()
+    }
+
+    /// That nobody is known to lead the configurations.
+    pub(super) async fn leader_lost(&self) {
+        self.handle.leader_lost(self.keyspace).await;
+    }
+
+    /// The node's end.
+    pub(super) async fn closing(&self) {
+        self.handle.closing().await;
+    }
+}
+
+/// At most so many records of a range.
+pub(super) fn page(range: KeyRange, limit: usize) -> RangeRequest {
+    RangeRequest { range, limit: limit as u64, ..RangeRequest::default() }
+}
+
+/// The last ones first.
+pub(super) fn backwards(range: KeyRange, limit: usize) -> RangeRequest {
+    RangeRequest { sort_order: SortOrder::Descend, ..page(range, limit) }
+}
+
+/// How many of `asked` are answered at once.
+pub(super) fn limit(asked: u32) -> usize {
+    let asked = usize::try_from(asked).unwrap_or(usize::MAX);
+    if asked == 0 { limits::PAGE } else { asked.min(limits::PAGE) }
+}
