@@ -1,0 +1,8 @@
+//! Consul's rule language, in HCL and in JSON: `key_prefix "app/" { policy = "write" }`.
+
+mod lexer;
+mod parser;
+mod rule;
+
+pub use rule::{Rules, RulesError};
+pub(super) use rule::{Named, Plain};
