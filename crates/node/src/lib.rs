@@ -71,7 +71,7 @@ mod writer;
 pub use answer::{Age, Answer, Consistency, Header, LeaseStatus, Member, ReplicaStatus};
 pub use auth::AuthChanges;
 pub use compaction::AutoCompaction;
-pub use config::{EngineKind, NodeConfig};
+pub use config::{AclSettings, EngineKind, NodeConfig};
 pub use consensus::{Flow, Role};
 pub use desk::{Desk, News, Orders, PendingRead, Pursuit, Stuck, Submission, Unsent};
 pub use env::RealDisk;
@@ -80,7 +80,8 @@ pub use failure::{Failure, FailureKind};
 pub use flight::{Damage, Entry, Event, Sample, Timeline, read as read_flight};
 pub use front_door::{Answerer, Answering};
 pub use handle::{
-    Backup, BackupOf, Beat, Caller, ClusterView, Credentials, Frozen, Handle, HotRegion, LedRegion,
+    Backup, BackupOf, Beat, Caller, ClusterView, Credentials, Frozen, Granted, Handle, HotRegion, KEPT,
+    LedRegion,
     NodeView, RegionRoute, RegionStats, ReplicaView, Verdict,
 };
 pub use lease::{LeaseClock, LeaseLimits};

@@ -130,6 +130,7 @@ impl Node {
             tokio::spawn(sharded::report(Arc::clone(shared))),
             tokio::spawn(sharded::place(Arc::clone(shared))),
             tokio::spawn(auth::confirm_at_start(Arc::clone(shared))),
+            tokio::spawn(auth::acl_at_start(Arc::clone(shared))),
         ];
         Ok(())
     }

@@ -9,7 +9,8 @@ pub use now::Verdict;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use state::auth::{Auth, AuthCommand, Demand, Principal};
+use state::auth::acl::Authorizer;
+use state::auth::{Area, Auth, AuthCommand, Demand, Principal};
 use state::command::Command;
 use state::request::{RangeRequest, TxnRequest};
 use state::response::{RangeResponse, Response};
@@ -48,10 +49,19 @@ pub struct Caller<'a, C> {
     credentials: C,
 }
 
-/// Who asks, found out. `None` is nobody.
-struct Known {
-    auth: Arc<Auth>,
-    user: Option<String>,
+/// Who asks, found out.
+pub(super) struct Known {
+    pub(super) auth: Arc<Auth>,
+    pub(super) who: Who,
+    /// What is asked.
+    place: (KeyspaceId, Area),
+}
+
+pub(super) enum Who {
+    Nobody,
+    User(String),
+    /// The holder of one of Consul's tokens; where the ACL is on also who brings none.
+    Token(Arc<Authorizer>),
 }
 
 /// Whether it says who may do what, and not that this could not be found out.
@@ -61,7 +71,24 @@ const fn is_refusal(code: Code) -> bool {
 
 impl Known {
     fn principal(&self) -> Option<Principal<'_>> {
-        self.user.as_deref().map(|user| Principal { user })
+        match &self.who {
+            Who::Nobody => None,
+            Who::User(user) => Some(Principal::User(user)),
+            Who::Token(token) => Some(Principal::Token(token)),
+        }
+    }
+
+    /// For the log.
+    fn name(&self) -> &str {
+        match &self.who {
+            Who::Nobody => "",
+            Who::User(user) => user,
+            Who::Token(token) => &token.token,
+        }
+    }
+
+    pub(super) fn authorize(&self, what: Demand<'_>) -> Result<(), Fault> {
+        self.auth.authorize(self.principal(), self.place, what)
     }
 }
 
@@ -141,6 +168,10 @@ impl Handle {
 }
 
 impl<C: Credentials> Caller<'_, C> {
+    pub(super) fn handle(&self) -> &Handle {
+        self.handle
+    }
+
     /// The keyspace that is asked.
     #[must_use]
     pub fn keyspace(&self) -> KeyspaceId {
@@ -168,8 +199,7 @@ impl<C: Credentials> Caller<'_, C> {
         if self.handle.shared.auth.is_open() {
             return Ok(());
         }
-        let known = self.identify(self.handle.shared.auth.auth(), Ended::Refuse)?;
-        Ok(known.auth.authorize(known.principal(), self.keyspace, what)?)
+        self.identify(self.handle.shared.auth.auth(), Ended::Refuse)?.authorize(what)
     }
 
     /// Whether somebody that was let in before may still do this, by what this node knows. Its token
@@ -181,32 +211,59 @@ impl<C: Credentials> Caller<'_, C> {
         if self.handle.shared.auth.is_open() {
             return Ok(());
         }
-        let known = self.identify(self.handle.shared.auth.auth(), Ended::Take)?;
-        Ok(known.auth.authorize(known.principal(), self.keyspace, what)?)
+        self.identify(self.handle.shared.auth.auth(), Ended::Take)?.authorize(what)
     }
 
     #[cold]
     async fn permit_slowly(&self, what: Demand<'_>) -> Result<Known, Fault> {
-        let auth = self.handle.auth_now().await?;
-        let known = self.identify(auth, Ended::Refuse)?;
-        known.auth.authorize(known.principal(), self.keyspace, what)?;
+        let known = self.known().await?;
+        known.authorize(what)?;
         Ok(known)
     }
 
-    fn identify(&self, auth: Arc<Auth>, ended: Ended) -> Result<Known, Code> {
+    /// Who asks, by users and rights that are no older than this call.
+    pub(super) async fn known(&self) -> Result<Known, Fault> {
+        self.identify(self.handle.auth_now().await?, Ended::Refuse)
+    }
+
+    fn identify(&self, auth: Arc<Auth>, ended: Ended) -> Result<Known, Fault> {
         let shared = &self.handle.shared;
-        // While auth is off nobody's word is held against it.
-        let user = match self.credentials.token().filter(|_| auth.enabled) {
-            None => None,
-            Some(token) => {
-                if let Some(user) = shared.words.read(token) {
-                    return Ok(Known { user: Some(user.to_owned()), auth });
-                }
-                let now = (shared.clock.now(), shared.clock.wall_millis());
-                Some(shared.tokens.read(&auth, token, now, ended)?)
-            }
+        if shared.auth.waits_for_acl(&auth) {
+            let detail = "the ACL is being switched on, as this node's settings say";
+            return Err(Fault::new(Code::NoLeader, detail));
+        }
+        let place = (self.keyspace, self.handle.area(self.keyspace));
+        let who = self.who(&auth, place.1, ended)?;
+        Ok(Known { auth, who, place })
+    }
+
+    /// While neither is on nobody's word is held against it.
+    fn who(&self, auth: &Auth, area: Area, ended: Ended) -> Result<Who, Code> {
+        let shared = &self.handle.shared;
+        let (datacenter, now_ms) = (&shared.config.datacenter, shared.clock.wall_millis());
+        let nobody = || {
+            // Where etcd's Auth watches over keys, they are for its users.
+            let is_acls = auth.acl.enabled && (area != Area::Keys || !auth.enabled);
+            let nobody = shared.authorizers.of_nobody(auth, datacenter, now_ms);
+            nobody.filter(|_| is_acls).map_or(Who::Nobody, Who::Token)
         };
-        Ok(Known { auth, user })
+        let Some(token) = self.credentials.token().filter(|_| auth.is_on()) else {
+            return Ok(nobody());
+        };
+        if let Some(user) = shared.words.read(token) {
+            return Ok(if auth.enabled { Who::User(user.to_owned()) } else { nobody() });
+        }
+        if auth.acl.enabled
+            && let Some(found) = shared.authorizers.of_secret(auth, token, datacenter, now_ms)
+        {
+            return Ok(Who::Token(found));
+        }
+        if auth.enabled {
+            let now = (shared.clock.now(), now_ms);
+            return Ok(Who::User(shared.tokens.read(auth, token, now, ended)?));
+        }
+        // Keys are everybody's then, and clients of etcd may still have a token of when they were not.
+        if area == Area::Keys { Ok(nobody()) } else { Err(Code::InvalidAuthToken) }
     }
 
     async fn permit_read(&self, what: Demand<'_>, consistency: Consistency) -> Result<(), Fault> {
@@ -226,9 +283,12 @@ impl<C: Credentials> Caller<'_, C> {
         }
         // What is wrong with a command is told to who may not give it, too: as etcd does.
         state::check(&command)?;
-        let known = self.permit_slowly(Demand::Command(&command)).await?;
+        let known = self.known().await?;
+        self.permit_command(&known, &command).await?;
         let command = known.auth.limit(known.principal(), self.keyspace, command);
-        self.handle.propose(self.keyspace, command).await
+        let mut answer = self.handle.propose(self.keyspace, command).await?;
+        known.leave_out(&mut answer.body);
+        Ok(answer)
     }
 
     /// [`Handle::range`].
@@ -353,7 +413,7 @@ impl<C: Credentials> Caller<'_, C> {
             _ => None,
         };
         let done = auth::change(&self.handle.shared, command).await;
-        let by = known.user.as_deref().unwrap_or("");
+        let by = known.name();
         match &done {
             Ok(()) => tracing::info!(by, what, user, role, ?permission, "users or rights changed"),
             Err(fault) => {

@@ -1,5 +1,6 @@
 //! The one door to a node, for every API and for programs that embed it.
 
+mod acl;
 mod alarms;
 mod archive;
 mod backup;
@@ -22,6 +23,7 @@ mod status;
 mod transfer;
 mod waits;
 
+pub use acl::{Granted, KEPT};
 pub use backup::{Backup, BackupOf};
 pub(crate) use frozen::FROZEN;
 pub use frozen::Frozen;

@@ -103,6 +103,7 @@ impl Authorizer {
             Resource::Keys(range) => self.of_keys(range, wanted),
             Resource::Service(name) => self.of_name(Named::Service, name.as_bytes(), wanted),
             Resource::Node(name) => self.of_name(Named::Node, name.as_bytes(), wanted),
+            Resource::AllNodes => self.of_all(Named::Node, wanted),
             Resource::Session(node) => self.of_name(Named::Session, node.as_bytes(), wanted),
             Resource::Agent(node) => self.of_name(Named::Agent, node.as_bytes(), wanted),
             Resource::Event(name) => self.of_name(Named::Event, name.as_bytes(), wanted),
@@ -137,6 +138,14 @@ impl Authorizer {
         let exact = self.exact[about as usize].get(name).copied();
         let rule = exact.or_else(|| self.longest(about, name).map(|(_, access)| access));
         self.by_default(rule, wanted)
+    }
+
+    /// Whether it holds for every name.
+    fn of_all(&self, about: Named, wanted: Access) -> bool {
+        let prefixes = &self.prefixes[about as usize];
+        let rules = prefixes.values().chain(self.exact[about as usize].values());
+        self.by_default(prefixes.get(&[][..]).copied(), wanted)
+            && rules.copied().all(|access| access >= wanted)
     }
 
     /// The rule of the longest prefix of a name.

@@ -48,6 +48,8 @@ pub enum Resource<'a> {
     Service(&'a str),
     /// A node, and its own checks.
     Node(&'a str),
+    /// All nodes there are, and will be.
+    AllNodes,
     /// Sessions on a node.
     Session(&'a str),
     /// What an agent, here a server, does and says of itself.
@@ -77,7 +79,7 @@ impl Resource<'_> {
         match self {
             Self::Key(_) | Self::Keys(_) => "key",
             Self::Service(_) => "service",
-            Self::Node(_) => "node",
+            Self::Node(_) | Self::AllNodes => "node",
             Self::Session(_) => "session",
             Self::Agent(_) => "agent",
             Self::Event(_) => "event",
@@ -111,7 +113,8 @@ impl fmt::Display for Resource<'_> {
             | Self::Agent(name)
             | Self::Event(name)
             | Self::Query(name) => f.write_str(name),
-            Self::Operator
+            Self::AllNodes
+            | Self::Operator
             | Self::Keyring
             | Self::Acl
             | Self::Mesh
