@@ -80,8 +80,8 @@ pub use failure::{Failure, FailureKind};
 pub use flight::{Damage, Entry, Event, Sample, Timeline, read as read_flight};
 pub use front_door::{Answerer, Answering};
 pub use handle::{
-    Backup, BackupOf, Beat, Caller, ClusterView, Credentials, Frozen, Granted, Handle, HotRegion, KEPT,
-    LedRegion,
+    Backup, BackupOf, Beat, Caller, ClusterView, Credentials, Frozen, Granted, Handle, HotRegion, Judge,
+    KEPT, LedRegion,
     NodeView, RegionRoute, RegionStats, ReplicaView, Verdict,
 };
 pub use lease::{LeaseClock, LeaseLimits};

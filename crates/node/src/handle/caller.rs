@@ -5,6 +5,7 @@ mod now;
 mod registry;
 
 pub use now::Verdict;
+pub use registry::Judge;
 
 use std::sync::Arc;
 
@@ -238,7 +239,7 @@ impl<C: Credentials> Caller<'_, C> {
     }
 
     /// While neither is on nobody's word is held against it.
-    fn who(&self, auth: &Auth, area: Area, ended: Ended) -> Result<Who, Code> {
+    fn who(&self, auth: &Auth, area: Area, ended: Ended) -> Result<Who, Fault> {
         let shared = &self.handle.shared;
         let (datacenter, now_ms) = (&shared.config.datacenter, shared.clock.wall_millis());
         let nobody = || {
@@ -258,12 +259,23 @@ impl<C: Credentials> Caller<'_, C> {
         {
             return Ok(Who::Token(found));
         }
+        // Consul's words, which its clients look for.
+        let unknown = || match auth.acl.enabled {
+            true if auth.acl.bootstrapped == 0 => Fault::new(
+                Code::InvalidAuthToken,
+                "ACL system must be bootstrapped before making any requests that require authorization: \
+                 ACL not found",
+            ),
+            true => Fault::new(Code::InvalidAuthToken, "ACL not found"),
+            false => Code::InvalidAuthToken.into(),
+        };
         if auth.enabled {
             let now = (shared.clock.now(), now_ms);
-            return Ok(Who::User(shared.tokens.read(auth, token, now, ended)?));
+            let user = shared.tokens.read(auth, token, now, ended);
+            return user.map(Who::User).map_err(|_| unknown());
         }
         // Keys are everybody's then, and clients of etcd may still have a token of when they were not.
-        if area == Area::Keys { Ok(nobody()) } else { Err(Code::InvalidAuthToken) }
+        if area == Area::Keys { Ok(nobody()) } else { Err(unknown()) }
     }
 
     async fn permit_read(&self, what: Demand<'_>, consistency: Consistency) -> Result<(), Fault> {

@@ -40,7 +40,7 @@ use crate::forward;
 use crate::shard::Shard;
 use crate::shared::Shared;
 
-pub use caller::{Caller, Credentials, Verdict};
+pub use caller::{Caller, Credentials, Judge, Verdict};
 pub use cluster::{ClusterView, LedRegion, NodeView, ReplicaView};
 pub use registry::Beat;
 pub use routes::RegionRoute;

@@ -57,6 +57,13 @@ pub enum Demand<'a> {
     Change(&'a RegistryCommand, &'a Registry),
     /// Something that Consul has a rule for.
     Resource(Resource<'a>, Access),
+    /// One thing of users and another of tokens, where their rights are of different kinds.
+    ByWhom {
+        /// Of users.
+        user: &'a Demand<'a>,
+        /// Of tokens.
+        token: &'a Demand<'a>,
+    },
 }
 
 impl Auth {
@@ -106,6 +113,7 @@ impl Auth {
             Demand::Auth(_) => return everything(),
             Demand::Change(command, registry) => return token.may_change(command, Some(registry)),
             Demand::Resource(resource, wanted) => return token.need(resource, wanted),
+            Demand::ByWhom { token: what, .. } => return self.of_token(token, area, *what),
             Demand::Command(_)
             | Demand::Query(_)
             | Demand::Range(_)
@@ -206,7 +214,16 @@ impl<'a> Rights<'a> {
             Demand::Role(role) => role != ROOT && self.has_role(role),
             Demand::Change(command, _) => self.may_registry(command),
             // There are no rights on single services for users.
+            Demand::ByWhom { user, .. } => self.may(name, *user),
             Demand::Resource(Resource::Acl | Resource::Everything, _) => false,
+            Demand::Resource(
+                Resource::Operator | Resource::Keyring | Resource::Mesh | Resource::Peering,
+                Access::Write,
+            ) => false,
+            Demand::Resource(
+                Resource::Agent(_) | Resource::Member(_) | Resource::Operator | Resource::Keyring,
+                Access::Read,
+            ) => true,
             Demand::Resource(Resource::Key(key), Access::Write) => {
                 self.may_write(&KeyRange::single(&Bytes::copy_from_slice(key)))
             }

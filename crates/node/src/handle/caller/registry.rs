@@ -73,6 +73,25 @@ impl Known {
     }
 }
 
+/// Who asks, found out, to be asked of many things one after the other.
+pub struct Judge(Option<Known>);
+
+impl Judge {
+    /// Whether it may.
+    ///
+    /// # Errors
+    /// `UserEmpty`, `PermissionDenied`.
+    pub fn permit(&self, what: Demand<'_>) -> Result<(), Fault> {
+        self.0.as_ref().map_or(Ok(()), |known| known.authorize(what))
+    }
+
+    /// Whether it may read it.
+    #[must_use]
+    pub fn sees(&self, resource: Resource<'_>) -> bool {
+        self.permit(Demand::Resource(resource, Access::Read)).is_ok()
+    }
+}
+
 /// The registry, seen and changed as the rights of who asks say.
 impl<C: Credentials> Caller<'_, C> {
     async fn sight(&self, consistency: Consistency) -> Result<Sight, Fault> {
@@ -83,6 +102,21 @@ impl<C: Credentials> Caller<'_, C> {
             Consistency::Stale | Consistency::StaleWithin(_) => self.sight_here(Ended::Refuse),
             _ => self.known().await?.sight(),
         }
+    }
+
+    /// Who asks, as far as this node knows if `here`, and else by what no other node knows better.
+    ///
+    /// # Errors
+    /// `InvalidAuthToken`; no leader, timeout.
+    pub async fn judge(&self, here: bool) -> Result<Judge, Fault> {
+        if self.handle.shared.auth.is_open() {
+            return Ok(Judge(None));
+        }
+        if here {
+            let known = self.identify(self.handle.shared.auth.auth(), Ended::Refuse)?;
+            return Ok(Judge(Some(known)));
+        }
+        Ok(Judge(Some(self.known().await?)))
     }
 
     /// By what this node knows.

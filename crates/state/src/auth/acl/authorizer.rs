@@ -102,7 +102,7 @@ impl Authorizer {
             Resource::Key(key) => self.of_name(Named::Key, key, wanted),
             Resource::Keys(range) => self.of_keys(range, wanted),
             Resource::Service(name) => self.of_name(Named::Service, name.as_bytes(), wanted),
-            Resource::Node(name) => self.of_name(Named::Node, name.as_bytes(), wanted),
+            Resource::Node(name) | Resource::Member(name) => self.of_name(Named::Node, name.as_bytes(), wanted),
             Resource::AllNodes => self.of_all(Named::Node, wanted),
             Resource::Session(node) => self.of_name(Named::Session, node.as_bytes(), wanted),
             Resource::Agent(node) => self.of_name(Named::Agent, node.as_bytes(), wanted),

@@ -2,6 +2,7 @@
 //! a check by what it is of: so what is there has to be looked at.
 
 use super::authorizer::Authorizer;
+use super::model::ANONYMOUS_TOKEN;
 use super::resource::{Access, Resource};
 use crate::registry::{
     CatalogOp, Check, CheckKey, Instance, InstanceKey, KvOp, Registration, Registry,
@@ -38,7 +39,14 @@ impl Authorizer {
         if self.may(resource, wanted) {
             return Ok(());
         }
-        Err(format!("token with AccessorID '{}' {}", self.token, resource.lacking(wanted)))
+        let lacking = resource.lacking(wanted);
+        if &*self.token == ANONYMOUS_TOKEN {
+            return Err(format!(
+                "anonymous token {lacking}. The anonymous token is used implicitly when a request does not \
+                 specify a token."
+            ));
+        }
+        Err(format!("token with AccessorID '{}' {lacking}", self.token))
     }
 
     fn write(&self, resource: Resource<'_>) -> Decided {

@@ -48,6 +48,8 @@ pub enum Resource<'a> {
     Service(&'a str),
     /// A node, and its own checks.
     Node(&'a str),
+    /// A node of the cluster itself.
+    Member(&'a str),
     /// All nodes there are, and will be.
     AllNodes,
     /// Sessions on a node.
@@ -79,7 +81,7 @@ impl Resource<'_> {
         match self {
             Self::Key(_) | Self::Keys(_) => "key",
             Self::Service(_) => "service",
-            Self::Node(_) | Self::AllNodes => "node",
+            Self::Node(_) | Self::Member(_) | Self::AllNodes => "node",
             Self::Session(_) => "session",
             Self::Agent(_) => "agent",
             Self::Event(_) => "event",
@@ -109,6 +111,7 @@ impl fmt::Display for Resource<'_> {
             Self::Keys(range) => f.write_str(&String::from_utf8_lossy(&range.start)),
             Self::Service(name)
             | Self::Node(name)
+            | Self::Member(name)
             | Self::Session(name)
             | Self::Agent(name)
             | Self::Event(name)

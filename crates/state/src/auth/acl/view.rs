@@ -122,6 +122,19 @@ impl<'a> View<'a> {
         Self::only(Indexed { index, value }, |it| self.sees_instance(it))
     }
 
+    /// The checks on a node, as its agent tells of them: who may see a service may see its checks.
+    #[must_use]
+    pub fn checks_on(&self, name: &Name) -> Indexed<Vec<NamedCheck>> {
+        Self::only(self.registry.node_checks(name), |it| self.sees_own_check(it))
+    }
+
+    fn sees_own_check(&self, named: &NamedCheck) -> bool {
+        match &named.instance {
+            Some(instance) => self.sees_instance(instance),
+            None => self.sees_node(&named.check.node),
+        }
+    }
+
     /// [`Registry::service_checks`].
     #[must_use]
     pub fn service_checks(&self, service: &ServiceName) -> Indexed<Vec<NamedCheck>> {
@@ -137,10 +150,7 @@ impl<'a> View<'a> {
     /// [`Registry::check`]. Who may see a service may see its checks.
     #[must_use]
     pub fn check(&self, key: &CheckKey) -> Option<NamedCheck> {
-        self.registry.check(key).filter(|it| match &it.instance {
-            Some(instance) => self.sees_instance(instance),
-            None => self.sees_node(&key.node),
-        })
+        self.registry.check(key).filter(|it| self.sees_own_check(it))
     }
 
     /// [`Registry::instance`].

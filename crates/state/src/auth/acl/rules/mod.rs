@@ -6,3 +6,5 @@ mod rule;
 
 pub use rule::{Rules, RulesError};
 pub(super) use rule::{Named, Plain};
+#[cfg(test)]
+pub(super) use rule::Rule;
