@@ -106,7 +106,7 @@ const ROUTES: &[Route] = routes! {
     User AgentWrite "PUT" "agent/token/" acl::agent_token;
 
     // Once, by whoever is first.
-    Keys Itself "PUT" "acl/bootstrap" acl::bootstrap;
+    Nobody Open "PUT" "acl/bootstrap" acl::bootstrap;
     User Itself "GET" "acl/tokens" acl::tokens;
     User Itself "PUT" "acl/token" acl::create_token;
     User Itself "GET" "acl/token/" acl::token;

@@ -143,6 +143,26 @@ pub(crate) struct Settings {
     /// Seconds that a token counts after its last use [default: 300].
     #[arg(long, env = "HIRAETH_AUTH_TOKEN_TTL_S", value_name = "S")]
     auth_token_ttl_s: Option<u64>,
+    /// Switches Consul's ACL on, or off, in the whole cluster, whatever it was before: on or off [default: as
+    /// the cluster has it].
+    #[arg(
+        long,
+        env = "HIRAETH_ACL",
+        num_args = 0..=1,
+        default_missing_value = "on",
+        value_name = "on|off"
+    )]
+    acl: Option<String>,
+    /// What becomes of what no rule speaks of, where --acl switches it on: allow or deny [default: deny].
+    #[arg(long, env = "HIRAETH_ACL_DEFAULT_POLICY", value_name = "POLICY")]
+    acl_default_policy: Option<String>,
+    /// A file with the secret of a token that may do everything; the token is made if there is none with it.
+    #[arg(long, env = "HIRAETH_ACL_INITIAL_MANAGEMENT_TOKEN_FILE", value_name = "FILE")]
+    acl_initial_management_token_file: Option<PathBuf>,
+    /// A file with the secret of the token in whose name this node asks for clients of Consul's API and of DNS
+    /// that bring none [default: that of nobody].
+    #[arg(long, env = "HIRAETH_ACL_DEFAULT_TOKEN_FILE", value_name = "FILE")]
+    acl_default_token_file: Option<PathBuf>,
     /// The certificate of the client port and the HTTP port, in PEM form: with it, TLS is spoken there. A
     /// gateway has it for its ports, too.
     #[arg(long, env = "HIRAETH_CERT_FILE", value_name = "FILE")]
@@ -340,6 +360,21 @@ impl Settings {
                 None | Some(0) => defaults.auth_token_life,
                 Some(seconds) => std::time::Duration::from_secs(seconds),
             },
+            acl: super::acl::resolve(&super::acl::Given {
+                acl: self.acl.as_deref().or(file.acl.as_deref()),
+                default_policy: self
+                    .acl_default_policy
+                    .as_deref()
+                    .or(file.acl_default_policy.as_deref()),
+                initial_management: self
+                    .acl_initial_management_token_file
+                    .as_deref()
+                    .or(file.acl_initial_management_token_file.as_deref()),
+                default_token: self
+                    .acl_default_token_file
+                    .as_deref()
+                    .or(file.acl_default_token_file.as_deref()),
+            })?,
             zone: zone_name(or(self.zone, file.zone, ""))?,
             replace_after: match self.replace_after_s.or(file.replace_after_s) {
                 None => defaults.replace_after,

@@ -79,10 +79,8 @@ impl<C: Credentials> Caller<'_, C> {
     /// # Errors
     /// `AuthNotEnabled` while the ACL is off; as for [`Self::permit`].
     pub async fn acl(&self, what: Demand<'_>) -> Result<Granted, Fault> {
+        self.must_be_on().await?;
         let known = self.known().await?;
-        if !known.auth.acl.enabled {
-            return Err(Code::AuthNotEnabled.into());
-        }
         known.authorize(what)?;
         let token = match &known.who {
             Who::Token(token) => Some(AclId::clone(&token.token)),
@@ -91,14 +89,20 @@ impl<C: Credentials> Caller<'_, C> {
         Ok(Granted { auth: known.auth, token })
     }
 
+    /// Whoever asks is told, without being looked at.
+    async fn must_be_on(&self) -> Result<(), Fault> {
+        if self.handle().auth_now().await?.acl.enabled {
+            return Ok(());
+        }
+        Err(Code::AuthNotEnabled.into())
+    }
+
     /// Changes tokens, policies or roles. Once this has answered, no node goes by what was before.
     ///
     /// # Errors
     /// What the state machine refuses, and as for [`Self::acl`].
     pub async fn change_acl(&self, command: AclCommand) -> Result<(), Fault> {
-        if !self.known().await?.auth.acl.enabled {
-            return Err(Code::AuthNotEnabled.into());
-        }
+        self.must_be_on().await?;
         self.change_auth(AuthCommand::Acl(command)).await
     }
 

@@ -133,7 +133,7 @@ impl Handle {
     ///
     /// # Errors
     /// No leader, timeout.
-    async fn auth_now(&self) -> Result<Arc<Auth>, Fault> {
+    pub(super) async fn auth_now(&self) -> Result<Arc<Auth>, Fault> {
         let shared = &self.shared;
         if let Some(auth) = shared.auth.current(shared.clock.now()) {
             return Ok(auth);

@@ -169,6 +169,9 @@ impl Authorizer {
         if range.is_empty() {
             return true;
         }
+        if range.is_single() {
+            return self.of_name(Named::Key, &range.start, wanted);
+        }
         let mut over = self.longest(Named::Key, &range.start);
         while let Some((prefix, _)) = over
             && !holds(prefix, range)

@@ -232,9 +232,6 @@ impl Authorizer {
 
     /// Whether it may read, or write, these keys.
     pub(crate) fn may_keys(&self, range: &KeyRange, wanted: Access) -> bool {
-        if range.is_single() {
-            return self.may(Resource::Key(&range.start), wanted);
-        }
         self.may(Resource::Keys(range), wanted)
     }
 }

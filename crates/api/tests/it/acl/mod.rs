@@ -1,0 +1,6 @@
+//! Consul's ACL, at every door.
+
+mod ask;
+mod doors;
+mod every_route;
+mod requests;
