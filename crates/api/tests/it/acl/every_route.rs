@@ -26,7 +26,11 @@ fn routes() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(file).unwrap();
     let row = |line: &str| {
         let (rights, rest) = line.trim().split_once(" \"")?;
-        rights.split_once(' ')?;
+        let is_one = |word: &str| word.starts_with(|first: char| first.is_ascii_uppercase());
+        let (user, token) = rights.split_once(' ')?;
+        if !is_one(user) || !is_one(token) || token.contains(' ') {
+            return None;
+        }
         let mut words = rest.split('"');
         let (method, path) = (words.next()?, words.nth(1)?);
         rest.ends_with(';').then(|| (method.to_owned(), path.to_owned()))
