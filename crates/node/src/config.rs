@@ -40,6 +40,14 @@ pub struct AclSettings {
     pub default_token: Option<Secret>,
 }
 
+impl AclSettings {
+    /// The secret of the token of those that bring none.
+    pub(crate) fn default_token(&self) -> Option<Box<str>> {
+        let secret = self.default_token.as_ref()?;
+        std::str::from_utf8(&secret.0).ok().map(Into::into)
+    }
+}
+
 /// A node's settings. Times are real time; ticks are `tick` long.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {

@@ -87,6 +87,8 @@ pub(crate) struct Shared {
     pub(crate) frozen: Arc<Semaphore>,
     pub(crate) auth: Gate,
     pub(crate) authorizers: Authorizers,
+    /// The secret of the token of those that bring none; at the start that of the settings.
+    pub(crate) default_token: Mutex<Option<Box<str>>>,
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
     pub(crate) words: Words,
@@ -150,6 +152,7 @@ impl Shared {
                 parts.config.acl.enable == Some(true),
             ),
             authorizers: Authorizers::default(),
+            default_token: Mutex::new(parts.config.acl.default_token()),
             tokens: Tokens::new(parts.config.auth_token_life),
             passwords: Passwords::new(&parts.rng),
             words: Words::new(parts.rng.as_ref()),

@@ -94,13 +94,16 @@ pub(super) struct OwnCopy {
 impl OwnCopy {
     /// For who brings no token: in the name of the node's own.
     pub(super) fn new(handle: Handle) -> Self {
-        let token = handle.default_token();
-        Self { handle, token }
+        Self { handle, token: None }
+    }
+
+    fn token(&self) -> Option<Box<str>> {
+        self.token.clone().or_else(|| self.handle.default_token())
     }
 
     /// For who may bring one.
     pub(super) fn for_token(handle: Handle, token: Option<Box<str>>) -> Self {
-        Self { token: token.or_else(|| handle.default_token()), handle }
+        Self { handle, token }
     }
 
     /// `None` if nobody ever registered anything.
@@ -122,7 +125,7 @@ impl OwnCopy {
         let Some(keyspace) = self.keyspace()? else { return Ok(T::default()) };
         let asking = async {
             if self.handle.acl_switch().0 {
-                let caller = self.handle.caller(keyspace, &self.token);
+                let caller = self.handle.caller(keyspace, self.token());
                 return caller.registry(Consistency::Stale, ask).await;
             }
             let ask = |registry: &Registry| ask(&View::whole(registry));
@@ -162,7 +165,7 @@ impl Catalog for OwnCopy {
         let mut all = servers(&self.handle.directory());
         if self.handle.acl_switch().0 {
             let keyspace = self.keyspace().ok().flatten().unwrap_or(KeyspaceId::DEFAULT);
-            let caller = self.handle.caller(keyspace, &self.token);
+            let caller = self.handle.caller(keyspace, self.token());
             all.retain(|server| {
                 let what = Demand::Resource(Resource::Member(&server.name), Access::Read);
                 caller.permit_locally(what).is_ok()

@@ -48,8 +48,12 @@ impl Handle {
     /// The token in whose name this node asks for those that bring none.
     #[must_use]
     pub fn default_token(&self) -> Option<Box<str>> {
-        let secret = self.shared.config.acl.default_token.as_ref()?;
-        std::str::from_utf8(&secret.0).ok().map(Into::into)
+        self.shared.default_token.lock().clone()
+    }
+
+    /// Takes another one until the node ends; none for nobody's.
+    pub fn set_default_token(&self, secret: Option<Box<str>>) {
+        *self.shared.default_token.lock() = secret;
     }
 
     /// A random UUID.

@@ -75,12 +75,25 @@ pub(in crate::consul) async fn authorize(asked: &Asked) -> Outcome {
     Ok(Answer::json(&answers))
 }
 
-/// `PUT /v1/agent/token/:kind`
+/// `PUT /v1/agent/token/:kind`: in whose name this server asks, until it is started anew. There is one such name
+/// here, for who brings none; a server does its own work in nobody's.
 pub(in crate::consul) async fn agent_token(asked: &Asked) -> Outcome {
     asked.caller().acl(Demand::Anyone).await?;
-    Err(Problem::failed(
-        "the token of a server is one of its settings (--acl-default-token-file), not changed by a request",
-    ))
+    let kind = asked.name("kind of token")?;
+    let body = asked.json()?;
+    let secret = Input::of(&body)?.text(&["token"])?.to_owned();
+    match &*kind {
+        "default" | "dns" => {
+            if !secret.is_empty() {
+                write::secret(asked, &secret)?;
+            }
+            asked.handle().set_default_token((!secret.is_empty()).then(|| secret.into()));
+        }
+        "agent" | "agent_recovery" | "agent_master" | "replication"
+        | "config_file_service_registration" => {}
+        other => return Err(Problem::not_found(format!("Token {other:?} is unknown"))),
+    }
+    Ok(Answer::done())
 }
 
 /// All else below `/v1/acl/`.
