@@ -46,12 +46,13 @@ impl Entrance {
     ) -> Option<(Stream, Arc<Guest>)> {
         let Some(acceptor) = &self.tls else {
             let stream = Stream::Plain(stream);
-            let guest = Guest::of(&stream, None);
+            let guest = Guest::of(&stream, None, None);
             return Some((stream, guest));
         };
         let (stream, certificate) = acceptor.accept(stream).await?;
-        let user = certificate.as_ref().and_then(Certificate::user).filter(|_| self.names_users);
-        let guest = Guest::of(&stream, user.map(|user| handle.vouch_for(user)));
+        let named = certificate.as_ref().and_then(Certificate::user);
+        let user = named.filter(|_| self.names_users);
+        let guest = Guest::of(&stream, user.map(|user| handle.vouch_for(user)), named);
         Some((stream, guest))
     }
 }

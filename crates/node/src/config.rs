@@ -10,6 +10,7 @@ use state::auth::Secret;
 use state::registry::deadlines::Settings;
 use types::{Incarnation, PeerId, RegionId};
 
+use crate::audit::Audit;
 use crate::compaction::AutoCompaction;
 use crate::lease::LeaseLimits;
 use crate::watch::WatchLimits;
@@ -127,6 +128,8 @@ pub struct NodeConfig {
     pub auth_token_life: Duration,
     /// Consul's ACL.
     pub acl: AclSettings,
+    /// Where it is written down who changed rights, was refused, and ran the cluster.
+    pub audit: Arc<Audit>,
     /// Bounds of the consensus drivers.
     pub host_limits: HostLimits,
     /// Bounds of watches.
@@ -179,6 +182,7 @@ impl Default for NodeConfig {
             replace_after: Duration::from_secs(30 * 60),
             auth_token_life: Duration::from_secs(300),
             acl: AclSettings::default(),
+            audit: Arc::default(),
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),

@@ -19,7 +19,9 @@
 
 mod answer;
 mod applier;
+pub mod audit;
 mod auth;
+pub mod calendar;
 pub mod backup;
 mod compaction;
 mod config;

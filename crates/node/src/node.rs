@@ -278,6 +278,7 @@ fn stop(shared: &Shared, running: Running) {
         applier();
     }
     shared.end();
+    shared.config.audit.stop(shared.clock.wall_millis());
     if shared.failed().is_none()
         && let Err(error) = shared.engine.persist()
     {

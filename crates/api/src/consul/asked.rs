@@ -26,6 +26,7 @@ use super::home::Home;
 use super::input::Input;
 use super::parameters::{Freshness, Parameters};
 use super::problem::Problem;
+use crate::audit::Bearer;
 
 /// A request for one of Consul's routes.
 pub(super) struct Asked {
@@ -35,7 +36,7 @@ pub(super) struct Asked {
     /// What follows the route in the path, as it was sent.
     pub(super) tail: String,
     pub(super) parameters: Parameters,
-    pub(super) token: Option<Box<str>>,
+    pub(super) sender: Bearer,
     pub(super) wants_text: bool,
     pub(super) body: Bytes,
     /// Held by the one who may restore a snapshot through this server.
@@ -48,8 +49,8 @@ impl Asked {
     }
 
     /// In whose name everything is asked.
-    pub(super) fn caller(&self) -> Caller<'_, &Option<Box<str>>> {
-        self.handle().caller(self.keyspace, &self.token)
+    pub(super) fn caller(&self) -> Caller<'_, &Bearer> {
+        self.handle().caller(self.keyspace, &self.sender)
     }
 
     /// Refuses who lacks this.

@@ -21,6 +21,7 @@ use super::parameters::Parameters;
 use super::problem::Problem;
 use super::routes::{self, Found, Rights, Route, TokenRights};
 use super::snapshot;
+use crate::audit::{self, Bearer};
 
 /// Bytes of a request's body: a transaction of all that one may hold, in base64.
 const BODY_BYTES: usize = 2 << 20;
@@ -94,7 +95,10 @@ impl Consul {
         let asked = Asked {
             keyspace: self.home.keyspace().await?,
             home: self.home,
-            token: token(&head.headers, &parameters).or(default),
+            sender: Bearer {
+                token: token(&head.headers, &parameters).or(default),
+                origin: audit::origin(&head.headers),
+            },
             wants_text: says(&head.headers, "text/plain"),
             method: head.method,
             tail,
@@ -171,6 +175,11 @@ fn own_token(home: &Home) -> Option<Box<str>> {
 fn says(headers: &HeaderMap, kind: &str) -> bool {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.starts_with(kind))
+}
+
+/// The token of a request whose parameters nobody has read yet.
+pub(crate) fn token_of(headers: &HeaderMap, query: Option<&str>) -> Option<Box<str>> {
+    token(headers, &Parameters::of(query).unwrap_or_default())
 }
 
 /// Where Consul's clients put their token.

@@ -1,9 +1,11 @@
 //! A server's settings: flags win over the environment, that over the file, that over the defaults.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use api::Zone;
+use node::audit::{Audit, AuditSettings};
 use node::probe::Networks;
 use node::{EngineKind, NodeConfig};
 use serde::Deserialize;
@@ -163,6 +165,15 @@ pub(crate) struct Settings {
     /// that bring none [default: that of nobody].
     #[arg(long, env = "HIRAETH_ACL_DEFAULT_TOKEN_FILE", value_name = "FILE")]
     acl_default_token_file: Option<PathBuf>,
+    /// A file in which each line says, in JSON, who changed rights, was refused, or ran the cluster.
+    #[arg(long, env = "HIRAETH_AUDIT_LOG", value_name = "FILE")]
+    audit_log: Option<PathBuf>,
+    /// MiB of the audit log from which on another file is begun [default: 64].
+    #[arg(long, env = "HIRAETH_AUDIT_LOG_MIB", value_name = "MIB")]
+    audit_log_mib: Option<u64>,
+    /// Files of the audit log that are kept, the one that is written among them [default: 8].
+    #[arg(long, env = "HIRAETH_AUDIT_LOG_FILES", value_name = "N")]
+    audit_log_files: Option<usize>,
     /// The certificate of the client port and the HTTP port, in PEM form: with it, TLS is spoken there. A
     /// gateway has it for its ports, too.
     #[arg(long, env = "HIRAETH_CERT_FILE", value_name = "FILE")]
@@ -392,6 +403,19 @@ impl Settings {
                 .map(|mib| mib << 20),
             ..defaults
         };
+        let mut node = node;
+        if let Some(path) = self.audit_log.or(file.audit_log) {
+            let mib = self.audit_log_mib.or(file.audit_log_mib).unwrap_or(64);
+            let settings = AuditSettings {
+                file_bytes: mib.clamp(1, 1 << 20) << 20,
+                files: self.audit_log_files.or(file.audit_log_files).unwrap_or(8).clamp(1, 1_000),
+                path,
+            };
+            let audit = Audit::start(&settings, &node.name);
+            node.audit = Arc::new(audit.with_context(|| {
+                format!("--audit-log {}", settings.path.display())
+            })?);
+        }
         let zone = Zone::new(&domain, &node.datacenter, ttl)?;
         Ok(Resolved {
             node,

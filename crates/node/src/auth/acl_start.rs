@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use types::RegionId;
 
 use super::{change, hash_of};
+use crate::audit::{AuditKind, AuditRecord, Sender};
 use crate::read;
 use crate::shared::Shared;
 
@@ -74,6 +75,14 @@ async fn is_done(shared: &Arc<Shared>, command: &AclCommand) -> bool {
     match change(shared, AuthCommand::Acl(command.clone())).await {
         Ok(()) => {
             tracing::info!(what, id, "the ACL was changed as this node's settings say");
+            let record = || AuditRecord {
+                kind: AuditKind::Rights,
+                who: Sender { address: "the settings of this node".to_owned(), ..Sender::default() },
+                what: what.to_owned(),
+                on: id.to_owned(),
+                outcome: "ok".to_owned(),
+            };
+            shared.config.audit.record(shared.clock.wall_millis(), record, false);
             true
         }
         Err(fault) => {

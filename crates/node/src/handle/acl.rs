@@ -9,6 +9,7 @@ use types::{Code, Fault, KeyspaceId};
 
 use super::Handle;
 use super::caller::{Caller, Credentials, Who};
+use crate::audit::{Audit, AuditKind, AuditRecord};
 use crate::auth::{hash_of, uuid};
 
 /// The keyspace in which Consul's API keeps what is neither a key nor registered.
@@ -54,6 +55,35 @@ impl Handle {
     /// Takes another one until the node ends; none for nobody's.
     pub fn set_default_token(&self, secret: Option<Box<str>>) {
         *self.shared.default_token.lock() = secret;
+    }
+
+    /// Where it is written down who ran the cluster.
+    #[must_use]
+    pub fn audit_log(&self) -> &Audit {
+        &self.shared.config.audit
+    }
+
+    /// Writes down what somebody did with the cluster, or was refused to. Who it is is looked up by what this node
+    /// knows.
+    pub fn audit_management(
+        &self,
+        credentials: impl Credentials,
+        what: &str,
+        on: &str,
+        outcome: &str,
+    ) {
+        if !self.audit_log().is_on() {
+            return;
+        }
+        let who = self.caller(KeyspaceId::DEFAULT, credentials).sender();
+        let record = || AuditRecord {
+            kind: AuditKind::Management,
+            who,
+            what: what.to_owned(),
+            on: on.to_owned(),
+            outcome: outcome.to_owned(),
+        };
+        self.audit_log().record(self.wall_millis(), record, false);
     }
 
     /// A random UUID.

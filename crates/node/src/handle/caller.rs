@@ -3,6 +3,7 @@
 
 mod now;
 mod registry;
+mod trace;
 
 pub use now::Verdict;
 pub use registry::Judge;
@@ -20,6 +21,7 @@ use types::{Code, Fault, KeyRange, KeyspaceId, LeaseId, RegionId};
 use super::Handle;
 use crate::answer::{Answer, Consistency, LeaseStatus};
 use crate::auth::Ended;
+use crate::shared::Shared;
 use crate::{auth, read};
 
 /// What somebody brings to prove who it is. Looked at only while auth is on, or may be.
@@ -27,6 +29,11 @@ pub trait Credentials: Send + Sync {
     /// The token that [`Handle::authenticate`] gave it, or what [`Handle::vouch_for`] said of it, if it
     /// brings one.
     fn token(&self) -> Option<&str>;
+
+    /// From where it asks, for the audit log; empty if that is not known.
+    fn origin(&self) -> &str {
+        ""
+    }
 }
 
 impl Credentials for Option<Box<str>> {
@@ -38,6 +45,10 @@ impl Credentials for Option<Box<str>> {
 impl<C: Credentials> Credentials for &C {
     fn token(&self) -> Option<&str> {
         (**self).token()
+    }
+
+    fn origin(&self) -> &str {
+        (**self).origin()
     }
 }
 
@@ -56,6 +67,14 @@ pub(super) struct Known {
     pub(super) who: Who,
     /// What is asked.
     place: (KeyspaceId, Area),
+    /// Where refusals are written down, if they are.
+    trace: Option<Trace>,
+}
+
+/// Somebody from somewhere, of whom something may be written down.
+struct Trace {
+    shared: Arc<Shared>,
+    origin: Box<str>,
 }
 
 pub(super) enum Who {
@@ -89,6 +108,15 @@ impl Known {
     }
 
     pub(super) fn authorize(&self, what: Demand<'_>) -> Result<(), Fault> {
+        let decided = self.decide(what);
+        if let (Err(fault), Some(trace)) = (&decided, &self.trace) {
+            trace.denied(&self.who, what, fault);
+        }
+        decided
+    }
+
+    /// The same, where being refused is no event: what cannot be seen is left out.
+    pub(super) fn decide(&self, what: Demand<'_>) -> Result<(), Fault> {
         self.auth.authorize(self.principal(), self.place, what)
     }
 }
@@ -234,8 +262,15 @@ impl<C: Credentials> Caller<'_, C> {
             return Err(Fault::new(Code::NoLeader, detail));
         }
         let place = (self.keyspace, self.handle.area(self.keyspace));
-        let who = self.who(&auth, place.1, ended)?;
-        Ok(Known { auth, who, place })
+        let trace = shared.config.audit.is_on().then(|| Trace {
+            shared: Arc::clone(shared),
+            origin: self.credentials.origin().into(),
+        });
+        let who = self.who(&auth, place.1, ended);
+        if let (Err(fault), Some(trace)) = (&who, &trace) {
+            trace.denied(&Who::Nobody, Demand::Anyone, fault);
+        }
+        Ok(Known { auth, who: who?, place, trace })
     }
 
     /// While neither is on nobody's word is held against it.
@@ -426,6 +461,9 @@ impl<C: Credentials> Caller<'_, C> {
         };
         let done = auth::change(&self.handle.shared, command).await;
         let by = known.name();
+        if let Some(trace) = &known.trace {
+            trace.rights(&known.who, what, format!("{user} {role}").trim(), &done);
+        }
         match &done {
             Ok(()) => tracing::info!(by, what, user, role, ?permission, "users or rights changed"),
             Err(fault) => {

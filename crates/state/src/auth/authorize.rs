@@ -66,6 +66,53 @@ pub enum Demand<'a> {
     },
 }
 
+impl Demand<'_> {
+    /// What it is, and of what, for people; nothing of what is to be written.
+    #[must_use]
+    pub fn describe(&self) -> (String, String) {
+        let keys = |range: &KeyRange| {
+            let start = String::from_utf8_lossy(&range.start);
+            if range.is_single() { start.into_owned() } else { format!("{start}…") }
+        };
+        let (what, on) = match *self {
+            Self::Command(Command::Put(put)) => ("put", String::from_utf8_lossy(&put.key).into()),
+            Self::Command(Command::Delete(delete)) => ("delete", keys(&delete.range)),
+            Self::Command(Command::Registry(command)) | Self::Change(command, _) => {
+                return command.describe();
+            }
+            Self::Command(command) => ("command", name_of(command)),
+            Self::Query(Query::Range(RangeRequest { range, .. })) | Self::Range(range) => {
+                ("read", keys(range))
+            }
+            Self::Query(Query::Txn(_)) | Self::Txn(_) => ("txn", String::new()),
+            Self::Keys(list) => {
+                let first = list.first().map(|key| String::from_utf8_lossy(key));
+                ("read", first.unwrap_or_default().into_owned())
+            }
+            Self::Auth(command) => {
+                let (what, user, role) = command.describe();
+                (what, format!("{user} {role}").trim().to_owned())
+            }
+            Self::User(user) => ("user get", user.to_owned()),
+            Self::Role(role) => ("role get", role.to_owned()),
+            Self::Anyone => ("anything", String::new()),
+            Self::Root => ("what only root may", String::new()),
+            Self::Resource(resource, wanted) => {
+                return (format!("{}:{}", resource.kind(), wanted.name()), resource.to_string());
+            }
+            Self::ByWhom { token, .. } => return token.describe(),
+        };
+        (what.to_owned(), on)
+    }
+}
+
+/// The word of its kind.
+fn name_of(command: &Command) -> String {
+    let text = format!("{command:?}");
+    let end = text.find(|next: char| !next.is_alphanumeric()).unwrap_or(text.len());
+    text.get(..end).unwrap_or_default().to_lowercase()
+}
+
 impl Auth {
     /// Whether `who` may do `what` in `keyspace`, which is of that area.
     ///

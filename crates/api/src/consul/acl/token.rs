@@ -18,7 +18,7 @@ fn missing() -> Problem {
 
 /// Its secret, if it is the one that is asked with.
 fn own<'a>(asked: &'a Asked, own: Option<&AclId>, id: &AclId) -> Option<&'a str> {
-    asked.token.as_deref().filter(|_| own == Some(id))
+    asked.sender.token.as_deref().filter(|_| own == Some(id))
 }
 
 /// `GET /v1/acl/tokens`
