@@ -21,8 +21,8 @@ mod answer;
 mod applier;
 pub mod audit;
 mod auth;
-pub mod calendar;
 pub mod backup;
+pub mod calendar;
 mod compaction;
 mod config;
 mod contact;
@@ -82,9 +82,8 @@ pub use failure::{Failure, FailureKind};
 pub use flight::{Damage, Entry, Event, Sample, Timeline, read as read_flight};
 pub use front_door::{Answerer, Answering};
 pub use handle::{
-    Backup, BackupOf, Beat, Caller, ClusterView, Credentials, Frozen, Granted, Handle, HotRegion, Judge,
-    KEPT, LedRegion,
-    NodeView, RegionRoute, RegionStats, ReplicaView, Verdict,
+    Backup, BackupOf, Beat, Caller, ClusterView, Credentials, Frozen, Granted, Handle, HotRegion,
+    Judge, KEPT, LedRegion, NodeView, RegionRoute, RegionStats, ReplicaView, Verdict,
 };
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};

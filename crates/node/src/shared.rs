@@ -147,10 +147,7 @@ impl Shared {
         let flight = Flight::new(Arc::clone(&parts.clock));
         Self {
             live: Live::new(&parts.config, incarnation, parts.clock.now()),
-            auth: Gate::new(
-                parts.config.election_timeout(),
-                parts.config.acl.enable == Some(true),
-            ),
+            auth: Gate::new(parts.config.election_timeout(), parts.config.acl.enable == Some(true)),
             authorizers: Authorizers::default(),
             default_token: Mutex::new(parts.config.acl.default_token()),
             tokens: Tokens::new(parts.config.auth_token_life),

@@ -54,11 +54,7 @@ impl Asked {
     }
 
     /// Refuses who lacks this.
-    pub(super) async fn need(
-        &self,
-        resource: Resource<'_>,
-        wanted: Access,
-    ) -> Result<(), Problem> {
+    pub(super) async fn need(&self, resource: Resource<'_>, wanted: Access) -> Result<(), Problem> {
         Ok(self.caller().permit_alone(Demand::Resource(resource, wanted)).await?)
     }
 
@@ -106,8 +102,13 @@ impl Asked {
         let (index, wait) = (self.parameters.index()?, self.parameters.wait()?);
         let (first, known_leader) = self.ask_first(freshness, index, &ask).await?;
         let (value, filtered) = first.body.value;
-        let mut meta =
-            Meta { index: first.body.index, age: first.header.age, known_leader, freshness, filtered };
+        let mut meta = Meta {
+            index: first.body.index,
+            age: first.header.age,
+            known_leader,
+            freshness,
+            filtered,
+        };
         if index == 0 || meta.index.get().unsigned_abs() > index {
             return Ok((value, meta));
         }

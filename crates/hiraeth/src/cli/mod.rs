@@ -3,6 +3,7 @@
 //! `failure` ends them, `output`, `table`, `json` and `text` show what came of them, and each other
 //! module is one command.
 
+mod acl;
 mod admin;
 mod backup;
 mod completions;
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Sequence(sequence::Arguments),
     Keyspace(keyspace::Arguments),
     Service(service::Arguments),
+    Acl(acl::Arguments),
     Status(status::Arguments),
     Top(top::Arguments),
     Raft(raft::Arguments),
@@ -65,6 +67,7 @@ pub(crate) fn run(command: Command, program: clap::Command) -> ExitCode {
         Command::Sequence(arguments) => output::block_on(sequence::run(arguments)),
         Command::Keyspace(arguments) => output::block_on(keyspace::run(arguments)),
         Command::Service(arguments) => output::block_on(service::run(arguments)),
+        Command::Acl(arguments) => output::block_on(acl::run(arguments)),
         Command::Admin(arguments) => output::block_on(admin::run(arguments)),
         Command::Top(arguments) => output::block_on(top::run(arguments)),
         Command::Raft(arguments) => output::block_on(raft::run(arguments)),

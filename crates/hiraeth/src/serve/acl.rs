@@ -28,7 +28,9 @@ pub(super) fn resolve(given: &Given<'_>) -> anyhow::Result<AclSettings> {
         Some("allow") => true,
         Some(other) => bail!("--acl-default-policy is allow or deny, not {other:?}"),
     };
-    if enable != Some(true) && (given.default_policy.or(given.initial_management.map(|_| ""))).is_some() {
+    if enable != Some(true)
+        && (given.default_policy.or(given.initial_management.map(|_| ""))).is_some()
+    {
         bail!("--acl-default-policy and --acl-initial-management-token-file need --acl on");
     }
     let secret = |setting: &str, path: Option<&Path>| -> anyhow::Result<Option<Secret>> {

@@ -412,9 +412,9 @@ impl Settings {
                 path,
             };
             let audit = Audit::start(&settings, &node.name);
-            node.audit = Arc::new(audit.with_context(|| {
-                format!("--audit-log {}", settings.path.display())
-            })?);
+            node.audit = Arc::new(
+                audit.with_context(|| format!("--audit-log {}", settings.path.display()))?,
+            );
         }
         let zone = Zone::new(&domain, &node.datacenter, ttl)?;
         Ok(Resolved {

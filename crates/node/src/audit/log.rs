@@ -84,8 +84,7 @@ impl Audit {
     /// # Errors
     /// The file cannot be written, or there is no thread for it.
     pub fn start(settings: &AuditSettings, node: &str) -> std::io::Result<Self> {
-        let mut files =
-            Files::new(settings.path.clone(), settings.file_bytes, settings.files);
+        let mut files = Files::new(settings.path.clone(), settings.file_bytes, settings.files);
         // Whoever wants one is told at the start that there can be none.
         files.append(b"")?;
         let (sender, receiver) = sync_channel(WAITING);
@@ -181,12 +180,7 @@ fn suppressed(count: u64) -> AuditRecord {
     }
 }
 
-fn write(
-    receiver: &Receiver<(u64, AuditRecord)>,
-    files: &mut Files,
-    node: &str,
-    counts: &Counts,
-) {
+fn write(receiver: &Receiver<(u64, AuditRecord)>, files: &mut Files, node: &str, counts: &Counts) {
     // When it was last said that nothing can be written.
     let mut said_ms: Option<u64> = None;
     loop {

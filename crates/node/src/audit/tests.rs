@@ -3,7 +3,8 @@ use std::fs;
 use super::{Audit, AuditKind, AuditRecord, AuditSettings, Sender};
 
 fn record(kind: AuditKind, on: &str) -> AuditRecord {
-    let who = Sender { user: "bob".to_owned(), address: "127.0.0.1:7".to_owned(), ..Sender::default() };
+    let who =
+        Sender { user: "bob".to_owned(), address: "127.0.0.1:7".to_owned(), ..Sender::default() };
     AuditRecord { kind, who, what: "put".to_owned(), on: on.to_owned(), outcome: "ok".to_owned() }
 }
 

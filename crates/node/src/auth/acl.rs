@@ -67,13 +67,7 @@ impl Authorizers {
         self.of(auth, ANONYMOUS_TOKEN, datacenter, now_ms)
     }
 
-    fn of(
-        &self,
-        auth: &Auth,
-        id: &str,
-        datacenter: &str,
-        now_ms: u64,
-    ) -> Option<Arc<Authorizer>> {
+    fn of(&self, auth: &Auth, id: &str, datacenter: &str, now_ms: u64) -> Option<Arc<Authorizer>> {
         // Its end comes by the clock, not by a change.
         if !auth.acl.tokens.get(id)?.lives_at(now_ms) {
             return None;

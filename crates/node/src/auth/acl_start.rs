@@ -77,7 +77,10 @@ async fn is_done(shared: &Arc<Shared>, command: &AclCommand) -> bool {
             tracing::info!(what, id, "the ACL was changed as this node's settings say");
             let record = || AuditRecord {
                 kind: AuditKind::Rights,
-                who: Sender { address: "the settings of this node".to_owned(), ..Sender::default() },
+                who: Sender {
+                    address: "the settings of this node".to_owned(),
+                    ..Sender::default()
+                },
                 what: what.to_owned(),
                 on: id.to_owned(),
                 outcome: "ok".to_owned(),

@@ -1,18 +1,20 @@
 //! The door for requests that come from outside: who asks is found out, what is asked for is held
 //! against its rights, and only then carried out. Every front door goes through here.
 
+mod known;
 mod now;
 mod registry;
 mod trace;
 
+pub(super) use known::Who;
+use known::{Known, Trace};
 pub use now::Verdict;
 pub use registry::Judge;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use state::auth::acl::Authorizer;
-use state::auth::{Area, Auth, AuthCommand, Demand, Principal};
+use state::auth::{Auth, AuthCommand, Demand};
 use state::command::Command;
 use state::request::{RangeRequest, TxnRequest};
 use state::response::{RangeResponse, Response};
@@ -21,7 +23,6 @@ use types::{Code, Fault, KeyRange, KeyspaceId, LeaseId, RegionId};
 use super::Handle;
 use crate::answer::{Answer, Consistency, LeaseStatus};
 use crate::auth::Ended;
-use crate::shared::Shared;
 use crate::{auth, read};
 
 /// What somebody brings to prove who it is. Looked at only while auth is on, or may be.
@@ -61,64 +62,9 @@ pub struct Caller<'a, C> {
     credentials: C,
 }
 
-/// Who asks, found out.
-pub(super) struct Known {
-    pub(super) auth: Arc<Auth>,
-    pub(super) who: Who,
-    /// What is asked.
-    place: (KeyspaceId, Area),
-    /// Where refusals are written down, if they are.
-    trace: Option<Trace>,
-}
-
-/// Somebody from somewhere, of whom something may be written down.
-struct Trace {
-    shared: Arc<Shared>,
-    origin: Box<str>,
-}
-
-pub(super) enum Who {
-    Nobody,
-    User(String),
-    /// The holder of one of Consul's tokens; where the ACL is on also who brings none.
-    Token(Arc<Authorizer>),
-}
-
 /// Whether it says who may do what, and not that this could not be found out.
 const fn is_refusal(code: Code) -> bool {
     matches!(code, Code::UserEmpty | Code::InvalidAuthToken | Code::PermissionDenied)
-}
-
-impl Known {
-    fn principal(&self) -> Option<Principal<'_>> {
-        match &self.who {
-            Who::Nobody => None,
-            Who::User(user) => Some(Principal::User(user)),
-            Who::Token(token) => Some(Principal::Token(token)),
-        }
-    }
-
-    /// For the log.
-    fn name(&self) -> &str {
-        match &self.who {
-            Who::Nobody => "",
-            Who::User(user) => user,
-            Who::Token(token) => &token.token,
-        }
-    }
-
-    pub(super) fn authorize(&self, what: Demand<'_>) -> Result<(), Fault> {
-        let decided = self.decide(what);
-        if let (Err(fault), Some(trace)) = (&decided, &self.trace) {
-            trace.denied(&self.who, what, fault);
-        }
-        decided
-    }
-
-    /// The same, where being refused is no event: what cannot be seen is left out.
-    pub(super) fn decide(&self, what: Demand<'_>) -> Result<(), Fault> {
-        self.auth.authorize(self.principal(), self.place, what)
-    }
 }
 
 impl Handle {
@@ -248,69 +194,6 @@ impl<C: Credentials> Caller<'_, C> {
         let known = self.known().await?;
         known.authorize(what)?;
         Ok(known)
-    }
-
-    /// Who asks, by users and rights that are no older than this call.
-    pub(super) async fn known(&self) -> Result<Known, Fault> {
-        self.identify(self.handle.auth_now().await?, Ended::Refuse)
-    }
-
-    fn identify(&self, auth: Arc<Auth>, ended: Ended) -> Result<Known, Fault> {
-        let shared = &self.handle.shared;
-        if shared.auth.waits_for_acl(&auth) {
-            let detail = "the ACL is being switched on, as this node's settings say";
-            return Err(Fault::new(Code::NoLeader, detail));
-        }
-        let place = (self.keyspace, self.handle.area(self.keyspace));
-        let trace = shared.config.audit.is_on().then(|| Trace {
-            shared: Arc::clone(shared),
-            origin: self.credentials.origin().into(),
-        });
-        let who = self.who(&auth, place.1, ended);
-        if let (Err(fault), Some(trace)) = (&who, &trace) {
-            trace.denied(&Who::Nobody, Demand::Anyone, fault);
-        }
-        Ok(Known { auth, who: who?, place, trace })
-    }
-
-    /// While neither is on nobody's word is held against it.
-    fn who(&self, auth: &Auth, area: Area, ended: Ended) -> Result<Who, Fault> {
-        let shared = &self.handle.shared;
-        let (datacenter, now_ms) = (&shared.config.datacenter, shared.clock.wall_millis());
-        let nobody = || {
-            // Where etcd's Auth watches over keys, they are for its users.
-            let is_acls = auth.acl.enabled && (area != Area::Keys || !auth.enabled);
-            let nobody = shared.authorizers.of_nobody(auth, datacenter, now_ms);
-            nobody.filter(|_| is_acls).map_or(Who::Nobody, Who::Token)
-        };
-        let Some(token) = self.credentials.token().filter(|_| auth.is_on()) else {
-            return Ok(nobody());
-        };
-        if let Some(user) = shared.words.read(token) {
-            return Ok(if auth.enabled { Who::User(user.to_owned()) } else { nobody() });
-        }
-        if auth.acl.enabled
-            && let Some(found) = shared.authorizers.of_secret(auth, token, datacenter, now_ms)
-        {
-            return Ok(Who::Token(found));
-        }
-        // Consul's words, which its clients look for.
-        let unknown = || match auth.acl.enabled {
-            true if auth.acl.bootstrapped == 0 => Fault::new(
-                Code::InvalidAuthToken,
-                "ACL system must be bootstrapped before making any requests that require authorization: \
-                 ACL not found",
-            ),
-            true => Fault::new(Code::InvalidAuthToken, "ACL not found"),
-            false => Code::InvalidAuthToken.into(),
-        };
-        if auth.enabled {
-            let now = (shared.clock.now(), now_ms);
-            let user = shared.tokens.read(auth, token, now, ended);
-            return user.map(Who::User).map_err(|_| unknown());
-        }
-        // Keys are everybody's then, and clients of etcd may still have a token of when they were not.
-        if area == Area::Keys { Ok(nobody()) } else { Err(unknown()) }
     }
 
     async fn permit_read(&self, what: Demand<'_>, consistency: Consistency) -> Result<(), Fault> {

@@ -132,7 +132,11 @@ impl Auth {
                 // A token of before it was switched off stands for nobody.
                 let counts = self.acl.enabled;
                 let denied = |detail| Fault::new(Code::PermissionDenied, detail);
-                return if counts { self.of_token(token, area, what).map_err(denied) } else { Err(Code::UserEmpty.into()) };
+                return if counts {
+                    self.of_token(token, area, what).map_err(denied)
+                } else {
+                    Err(Code::UserEmpty.into())
+                };
             }
             Some(Principal::User(name)) if !name.is_empty() => name,
             _ => return Err(Code::UserEmpty.into()),
@@ -183,10 +187,14 @@ impl Auth {
                     return Ok(());
                 }
                 match what {
-                    Demand::Range(range) | Demand::Query(Query::Range(RangeRequest { range, .. })) => {
+                    Demand::Range(range)
+                    | Demand::Query(Query::Range(RangeRequest { range, .. })) => {
                         token.need(named(range), Access::Read).and_then(|()| everything())
                     }
-                    _ => Err(format!("token with AccessorID '{}' lacks permission 'key:write'", token.token)),
+                    _ => Err(format!(
+                        "token with AccessorID '{}' lacks permission 'key:write'",
+                        token.token
+                    )),
                 }
             }
         }

@@ -6,9 +6,7 @@ use types::{
 };
 
 use crate::alarms::{Alarm, AlarmKind};
-use crate::auth::acl::{
-    AclCommand, AclId, AclPolicy, AclRole, AclToken, Identity, IdentityKind,
-};
+use crate::auth::acl::{AclCommand, AclId, AclPolicy, AclRole, AclToken, Identity, IdentityKind};
 use crate::auth::{AuthCommand, Permission, PermissionKind, Secret};
 use crate::command::{Command, Envelope, SessionTag};
 use crate::directory::{KeyspaceRecord, NodeRecord, Part, Phase};
@@ -193,8 +191,11 @@ fn auth() -> impl Strategy<Value = AuthCommand> {
 fn identity() -> impl Strategy<Value = Identity> {
     let kind = prop_oneof![Just(IdentityKind::Service), Just(IdentityKind::Node)];
     let places = proptest::collection::vec(".{0,4}".prop_map(Into::into), 0..3);
-    (kind, ".{0,8}", places)
-        .prop_map(|(kind, name, datacenters)| Identity { kind, name: name.into(), datacenters })
+    (kind, ".{0,8}", places).prop_map(|(kind, name, datacenters)| Identity {
+        kind,
+        name: name.into(),
+        datacenters,
+    })
 }
 
 fn acl() -> impl Strategy<Value = AclCommand> {
@@ -241,11 +242,17 @@ fn acl() -> impl Strategy<Value = AclCommand> {
             AclCommand::SetToken { id, token, new, now_ms }
         }),
         id().prop_map(|id| AclCommand::DeleteToken { id }),
-        (id(), policy, any::<bool>())
-            .prop_map(|(id, policy, new)| AclCommand::SetPolicy { id, policy, new }),
+        (id(), policy, any::<bool>()).prop_map(|(id, policy, new)| AclCommand::SetPolicy {
+            id,
+            policy,
+            new
+        }),
         id().prop_map(|id| AclCommand::DeletePolicy { id }),
-        (id(), role, any::<bool>())
-            .prop_map(|(id, role, new)| AclCommand::SetRole { id, role, new }),
+        (id(), role, any::<bool>()).prop_map(|(id, role, new)| AclCommand::SetRole {
+            id,
+            role,
+            new
+        }),
         id().prop_map(|id| AclCommand::DeleteRole { id }),
     ]
 }

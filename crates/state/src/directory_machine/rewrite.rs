@@ -4,8 +4,8 @@ use bytes::Bytes;
 use types::{Batch, NodeId, RegionId};
 
 use super::{
-    DirectoryMachine, Error, REMOVED, ROLE, SWITCH, TAG, USER, key, named_key,
-    put_acl_records, put_role, put_switch, put_user,
+    DirectoryMachine, Error, REMOVED, ROLE, SWITCH, TAG, USER, key, named_key, put_acl_records,
+    put_role, put_switch, put_user,
 };
 use crate::auth::acl::AclChange;
 use crate::codec::primitives::Writer;

@@ -78,11 +78,13 @@ pub(crate) fn command(all: &[&str]) -> AclCommand {
     }
 }
 
-/// All of it, but the policy that is always there.
+/// All of it, but the policies that are always there.
 pub(crate) fn show(directory: &Directory) -> Vec<String> {
     let acl = &directory.auth.acl;
-    let (state, by_default) =
-        (if acl.enabled { "on" } else { "off" }, if acl.allows_by_default { "allow" } else { "deny" });
+    let (state, by_default) = (
+        if acl.enabled { "on" } else { "off" },
+        if acl.allows_by_default { "allow" } else { "deny" },
+    );
     let changes = directory.auth.changes;
     let mut lines = vec![format!(
         "acl {state}, {by_default} by default, bootstrapped {}, changes {changes}",
@@ -91,18 +93,22 @@ pub(crate) fn show(directory: &Directory) -> Vec<String> {
     for (id, it) in &acl.tokens {
         let names = it.identities.iter().map(|it| format!("{:?} {}", it.kind, it.name));
         let names: Vec<String> = names.collect();
-        let AclToken { secret, policies, roles, create_index, modify_index, expires_ms, .. } = &**it;
+        let AclToken { secret, policies, roles, create_index, modify_index, expires_ms, .. } =
+            &**it;
         lines.push(format!(
             "token {id}: {:?}, policies {policies:?}, roles {roles:?}, {names:?}, until {expires_ms}, \
              {create_index}/{modify_index}",
             secret.0
         ));
     }
-    for (id, it) in acl.policies.iter().skip(1) {
+    for (id, it) in acl.policies.iter().skip(2) {
         lines.push(format!("policy {id} {}: {}", it.name, it.text));
     }
     for (id, it) in &acl.roles {
-        lines.push(format!("role {id} {}: policies {:?}, {:?}", it.name, it.policies, it.identities));
+        lines.push(format!(
+            "role {id} {}: policies {:?}, {:?}",
+            it.name, it.policies, it.identities
+        ));
     }
     lines
 }

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use bytes::Bytes;
-use state::auth::AuthCommand;
 use state::alarms::{Alarm, AlarmKind};
+use state::auth::AuthCommand;
 use state::command::{Command, Envelope, SessionTag};
 use state::registry::{RegistryAnswer, TxnResult};
 use state::response::{Event, KeyValue, Outcome, Position, Response};

@@ -16,12 +16,13 @@ fn ids<'a>(
     for value in input.list(&[field])? {
         let link = Input::of(value)?;
         let id = match (link.text(&["id"])?, link.text(&["name"])?) {
-            ("", "") => return Err(Problem::bad(format!("a link to a {what} has an ID or a Name"))),
+            ("", "") => {
+                return Err(Problem::bad(format!("a link to a {what} has an ID or a Name")));
+            }
             ("", name) => {
                 let found = by_name(name).cloned();
-                found.ok_or_else(|| {
-                    Problem::bad(format!("No such ACL {what} with name {name:?}"))
-                })?
+                found
+                    .ok_or_else(|| Problem::bad(format!("No such ACL {what} with name {name:?}")))?
             }
             (id, _) => id.into(),
         };
@@ -42,7 +43,9 @@ pub(super) fn roles(acl: &Acl, input: &Input<'_>) -> Result<Vec<AclId>, Problem>
 
 pub(super) fn identities(input: &Input<'_>) -> Result<Vec<Identity>, Problem> {
     if !input.list(&["templatedpolicies"])?.is_empty() {
-        return Err(Problem::bad("there are no templated policies here: link policies or identities"));
+        return Err(Problem::bad(
+            "there are no templated policies here: link policies or identities",
+        ));
     }
     let mut all = Vec::new();
     for value in input.list(&["serviceidentities"])? {

@@ -7,6 +7,7 @@ use state::auth::acl::{Access, Resource};
 use types::KeyRange;
 
 use super::{ask, show, write};
+use crate::audit::Bearer;
 use crate::consul::answer::{Answer, Outcome};
 use crate::consul::asked::Asked;
 use crate::consul::input::Input;
@@ -19,7 +20,10 @@ const QUESTIONS: usize = 64;
 pub(in crate::consul) async fn bootstrap(asked: &Asked) -> Outcome {
     let body = write::body(asked)?;
     let secret = write::secret(asked, Input::of(&body)?.text(&["bootstrapsecret"])?)?;
-    let id = asked.caller().bootstrap_acl(&secret).await?;
+    // Whoever is first, whatever token it brings.
+    let anybody = Bearer { token: None, origin: asked.sender.origin.clone() };
+    let caller = asked.handle().caller(asked.keyspace, &anybody);
+    let id = caller.bootstrap_acl(&secret).await?;
     // By what it made, and not by who asked.
     let token = Some(secret.as_str().into());
     let caller = asked.handle().caller(asked.keyspace, &token);
@@ -33,7 +37,9 @@ pub(in crate::consul) async fn bootstrap(asked: &Asked) -> Outcome {
 pub(in crate::consul) async fn authorize(asked: &Asked) -> Outcome {
     asked.caller().acl(Demand::Anyone).await?;
     let body = asked.json()?;
-    let list = body.as_array().ok_or_else(|| Problem::bad("Failed to decode request body: a list was expected"))?;
+    let list = body
+        .as_array()
+        .ok_or_else(|| Problem::bad("Failed to decode request body: a list was expected"))?;
     if list.len() > QUESTIONS {
         let length = list.len();
         return Err(Problem::bad(format!(
@@ -70,7 +76,9 @@ pub(in crate::consul) async fn authorize(asked: &Asked) -> Outcome {
         };
         let allow = judge.permit(Demand::Resource(resource, wanted)).is_ok();
         let access = question.text(&["access"])?;
-        answers.push(json!({ "Resource": kind, "Segment": segment, "Access": access, "Allow": allow }));
+        answers.push(
+            json!({ "Resource": kind, "Segment": segment, "Access": access, "Allow": allow }),
+        );
     }
     Ok(Answer::json(&answers))
 }
@@ -83,14 +91,20 @@ pub(in crate::consul) async fn agent_token(asked: &Asked) -> Outcome {
     let body = asked.json()?;
     let secret = Input::of(&body)?.text(&["token"])?.to_owned();
     match &*kind {
-        "default" | "dns" => {
+        "default" | "dns" | "acl_token" => {
             if !secret.is_empty() {
                 write::secret(asked, &secret)?;
             }
             asked.handle().set_default_token((!secret.is_empty()).then(|| secret.into()));
         }
-        "agent" | "agent_recovery" | "agent_master" | "replication"
-        | "config_file_service_registration" => {}
+        "agent"
+        | "agent_recovery"
+        | "agent_master"
+        | "replication"
+        | "config_file_service_registration"
+        | "acl_agent_token"
+        | "acl_agent_master_token"
+        | "acl_replication_token" => {}
         other => return Err(Problem::not_found(format!("Token {other:?} is unknown"))),
     }
     Ok(Answer::done())

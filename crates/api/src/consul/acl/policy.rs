@@ -23,7 +23,7 @@ pub(in crate::consul) async fn policies(asked: &Asked) -> Outcome {
 /// `GET /v1/acl/policy/:id`
 pub(in crate::consul) async fn policy(asked: &Asked) -> Outcome {
     let granted = ask::readable(asked).await?;
-    let id = AclId::from(asked.name("policy ID")?);
+    let id = write::id(asked, "policy ID")?;
     let known = granted.auth.acl.policies.get(&id).ok_or_else(missing)?;
     Ok(ask::at(&granted.auth, Answer::json(&show::policy(&id, known, true))))
 }

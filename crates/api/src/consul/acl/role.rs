@@ -26,7 +26,7 @@ pub(in crate::consul) async fn roles(asked: &Asked) -> Outcome {
 /// `GET /v1/acl/role/:id`
 pub(in crate::consul) async fn role(asked: &Asked) -> Outcome {
     let granted = ask::readable(asked).await?;
-    let id = AclId::from(asked.name("role ID")?);
+    let id = write::id(asked, "role ID")?;
     let acl = &granted.auth.acl;
     let known = acl.roles.get(&id).ok_or_else(missing)?;
     Ok(ask::at(&granted.auth, Answer::json(&show::role(acl, &id, known))))

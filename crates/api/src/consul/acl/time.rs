@@ -15,16 +15,22 @@ pub(super) fn end(input: &Input<'_>, now_ms: u64) -> Result<u64, Problem> {
     let at = input.text(&["expirationtime"])?;
     match (ttl.is_zero(), at) {
         (true, "") => Ok(0),
-        (false, "") if ttl < SHORTEST => Err(Problem::bad("Token Expiration TTL must be at least 1s")),
+        (false, "") if ttl < SHORTEST => {
+            Err(Problem::bad("Token Expiration TTL must be at least 1s"))
+        }
         (false, "") => {
             Ok(now_ms.saturating_add(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)))
         }
         (true, at) => match parse(at) {
             Some(end) if end > now_ms => Ok(end),
             Some(_) => Err(Problem::bad("ExpirationTime cannot be before CreateTime")),
-            None => Err(Problem::bad(format!("ExpirationTime {at:?} is not a time as RFC 3339 has it"))),
+            None => {
+                Err(Problem::bad(format!("ExpirationTime {at:?} is not a time as RFC 3339 has it")))
+            }
         },
-        (false, _) => Err(Problem::bad("Token Expiration TTL and Expiration Time cannot both be set")),
+        (false, _) => {
+            Err(Problem::bad("Token Expiration TTL and Expiration Time cannot both be set"))
+        }
     }
 }
 
@@ -71,7 +77,9 @@ mod tests {
             assert_eq!(parse(&calendar::wall(millis)), Some(millis));
         }
         assert_eq!(parse("1970-01-01T01:30:00+01:00"), Some(1_800_000));
-        for bad in ["", "now", "2026-13-01T00:00:00Z", "2026-01-01", "2026-01-01T00:00:00", "ä-ä-äTä:ä:äZ"] {
+        for bad in
+            ["", "now", "2026-13-01T00:00:00Z", "2026-01-01", "2026-01-01T00:00:00", "ä-ä-äTä:ä:äZ"]
+        {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

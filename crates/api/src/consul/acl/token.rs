@@ -2,8 +2,8 @@
 
 use hyper::StatusCode;
 use serde_json::Value;
-use state::auth::acl::{Acl, AclCommand, AclId, AclToken, IdentityKind};
 use state::auth::Demand;
+use state::auth::acl::{Acl, AclCommand, AclId, AclToken, IdentityKind};
 
 use super::{ask, links, show, time, write};
 use crate::consul::answer::{Answer, Outcome};
@@ -28,10 +28,13 @@ pub(in crate::consul) async fn tokens(asked: &Asked) -> Outcome {
     let parameter = |name| asked.parameters.get(name).filter(|it| !it.is_empty());
     let names = ["policy", "role", "servicename", "authmethod"];
     if names.iter().filter(|name| parameter(name).is_some()).count() > 1 {
-        return Err(Problem::bad("can only filter by one of policy, role, servicename or authmethod"));
+        return Err(Problem::bad(
+            "can only filter by one of policy, role, servicename or authmethod",
+        ));
     }
     let is_meant = |token: &AclToken| {
-        let has = |ids: &[AclId], name| parameter(name).is_none_or(|id| ids.iter().any(|it| **it == *id));
+        let has =
+            |ids: &[AclId], name| parameter(name).is_none_or(|id| ids.iter().any(|it| **it == *id));
         let is_service = |name: &str| {
             let mut all = token.identities.iter();
             all.any(|it| it.kind == IdentityKind::Service && *it.name == *name)
@@ -43,7 +46,8 @@ pub(in crate::consul) async fn tokens(asked: &Asked) -> Outcome {
     };
     let now = asked.handle().wall_millis();
     let all = acl.tokens.iter().filter(|(_, it)| it.lives_at(now) && is_meant(it));
-    let shown = all.map(|(id, it)| show::token(acl, id, it, own(asked, granted.token.as_ref(), id)));
+    let shown =
+        all.map(|(id, it)| show::token(acl, id, it, own(asked, granted.token.as_ref(), id)));
     Ok(ask::at(&granted.auth, Answer::json(&shown.collect::<Vec<_>>())))
 }
 
@@ -102,7 +106,11 @@ pub(in crate::consul) async fn create_token(asked: &Asked) -> Outcome {
     let id = match input.text(&["accessorid"])? {
         "" => asked.handle().uuid(),
         given if write::is_uuid(given) => given.to_owned(),
-        given => return Err(Problem::bad(format!("Invalid Token: AccessorID {given:?} is not a valid UUID"))),
+        given => {
+            return Err(Problem::bad(format!(
+                "Invalid Token: AccessorID {given:?} is not a valid UUID"
+            )));
+        }
     };
     let secret = write::secret(asked, input.text(&["secretid"])?)?;
     make(asked, &id.into(), token, &secret).await

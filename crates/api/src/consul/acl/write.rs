@@ -1,6 +1,7 @@
 //! What is read of requests that change something.
 
 use serde_json::{Map, Value};
+use state::auth::acl::AclId;
 use types::limits;
 
 use crate::consul::asked::Asked;
@@ -19,6 +20,16 @@ pub(super) fn is_uuid(text: &str) -> bool {
         part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
     parts.len() == lengths.len() && parts.iter().zip(lengths).all(is_part)
+}
+
+/// The id that a path names; what cannot be one is told apart from what is not there.
+pub(super) fn id(asked: &Asked, what: &str) -> Result<AclId, Problem> {
+    let id = asked.name(what)?;
+    if is_uuid(&id) {
+        Ok(id.into())
+    } else {
+        Err(Problem::bad(format!("{what} {id:?} is no UUID")))
+    }
 }
 
 /// A new secret, or the one that is asked for, if it can be sent in a header.

@@ -36,7 +36,9 @@ pub(in crate::consul) async fn service_by_name(asked: &Asked) -> Outcome {
     let own: Name = asked.home.record().name.as_str().into();
     let look = |view: &View<'_>| {
         let instances = view.instances_on(&own).value;
-        let wanted = instances.iter().filter(|it| *it.service == *name && *it.namespace == *DEFAULT_NAMESPACE);
+        let wanted = instances
+            .iter()
+            .filter(|it| *it.service == *name && *it.namespace == *DEFAULT_NAMESPACE);
         let keys = wanted.map(|it| InstanceKey::new(&own, DEFAULT_NAMESPACE, &it.id));
         keys.filter_map(|key| view.member(&key)).collect::<Vec<Member>>()
     };

@@ -22,7 +22,9 @@ fn only(what: &str, id: &str, nodes: Vec<Name>) -> Result<Option<Name>, Problem>
 
 /// What is there, and is not for whoever asks to see.
 pub(super) fn hidden(id: &str) -> Problem {
-    Problem::denied(format!("Permission denied: the token lacks permission 'service:read' on {id:?}"))
+    Problem::denied(format!(
+        "Permission denied: the token lacks permission 'service:read' on {id:?}"
+    ))
 }
 
 /// Asks this server's copy, and a fresher one if that does not know it.

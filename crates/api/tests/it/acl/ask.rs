@@ -74,15 +74,21 @@ pub(super) fn settings() -> AclSettings {
 pub(super) async fn start(nodes: usize) -> Vec<Server> {
     let servers = Server::start_with_acl(nodes, settings()).await;
     for server in &servers {
-        for _ in 0..200 {
-            let self_ = ask(server, "GET /v1/acl/token/self", Some(ROOT), "").await;
-            if self_.status == 200 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        ready(server).await;
     }
     servers
+}
+
+/// Until it takes the first token.
+pub(super) async fn ready(server: &Server) {
+    for _ in 0..200 {
+        let own = ask(server, "GET /v1/acl/token/self", Some(ROOT), "").await;
+        if own.status == 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the first token is not there");
 }
 
 /// A token with these rules; its accessor id and its secret.
@@ -128,8 +134,12 @@ pub(super) async fn fill(server: &Server) {
         do_it(server, "PUT /v1/config", entry).await;
         let zeros = vec![0.0; 8];
         let coordinate = json!({ "Vec": zeros, "Error": 1.5, "Adjustment": 0.0, "Height": 0.1 });
-        do_it(server, "PUT /v1/coordinate/update", json!({ "Node": name, "Segment": told, "Coord": coordinate }))
-            .await;
+        do_it(
+            server,
+            "PUT /v1/coordinate/update",
+            json!({ "Node": name, "Segment": told, "Coord": coordinate }),
+        )
+        .await;
         let agent = json!({
             "ID": format!("{name}-agent"), "Name": name, "Port": 9, "Tags": [told],
             "Meta": { "told": told }, "Check": { "TTL": "1h", "Status": "passing" },

@@ -35,7 +35,11 @@ fn request<T>(message: T, token: Option<&str>) -> Request<T> {
 }
 
 fn get(key: &str, range_end: &str) -> pb::RangeRequest {
-    pb::RangeRequest { key: key.to_owned().into(), range_end: range_end.to_owned().into(), ..Default::default() }
+    pb::RangeRequest {
+        key: key.to_owned().into(),
+        range_end: range_end.to_owned().into(),
+        ..Default::default()
+    }
 }
 
 fn put(key: &str) -> pb::PutRequest {
@@ -178,7 +182,8 @@ async fn the_registrys_own_door_goes_by_the_rules() {
     let audit = wire::AuditRequest { service: "other".into(), ..Default::default() };
     let refused = registry.audit(request(audit, Some(&narrow))).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
-    let drain = wire::DrainRequest { node: "other".into(), id: "other-1".into(), ..Default::default() };
+    let drain =
+        wire::DrainRequest { node: "other".into(), id: "other-1".into(), ..Default::default() };
     assert!(registry.drain(request(drain, Some(&narrow))).await.is_err());
 
     let (orders, stream) = tokio::sync::mpsc::channel(8);
@@ -208,7 +213,8 @@ async fn the_registrys_own_door_goes_by_the_rules() {
     let mut answers = Vec::new();
     let mut updates = Vec::new();
     while answers.len() < 3 || updates.is_empty() {
-        let next = timeout(Duration::from_secs(10), told.message()).await.unwrap().unwrap().unwrap();
+        let next =
+            timeout(Duration::from_secs(10), told.message()).await.unwrap().unwrap().unwrap();
         assert!(!format!("{next:?}").contains(HUSH));
         match next.tell.unwrap() {
             Tell::Answer(answer) => answers.push((answer.request, Code::from(answer.code))),
@@ -271,7 +277,16 @@ async fn a_blocking_query_is_answered_by_the_rights_of_then() {
     let path = "GET /v1/health/service/mine";
     let now = ask(&server, path, Some(&secret), "").await;
     assert_eq!(now.json().as_array().map(Vec::len), Some(2), "{now:?}");
-    let index: u64 = now.head.split("x-consul-index: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
+    let index: u64 = now
+        .head
+        .split("x-consul-index: ")
+        .nth(1)
+        .unwrap()
+        .split("\r\n")
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     let line = format!("{path}?index={index}&wait=60s");
     let kv = ask(&server, "GET /v1/kv/mine/key", Some(&secret), "").await;
     let kv_index = kv.json()[0]["ModifyIndex"].as_u64().unwrap();

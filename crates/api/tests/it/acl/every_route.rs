@@ -96,8 +96,8 @@ async fn every_route_shows_and_does_what_the_token_says() {
     for (method, path) in &routes {
         let id = |what: &str| ids.of(what);
         let request = about(method, path, "other", &id);
-        let (line, body) =
-            request.unwrap_or_else(|| panic!("a route that nobody has thought about: {method} {path}"));
+        let (line, body) = request
+            .unwrap_or_else(|| panic!("a route that nobody has thought about: {method} {path}"));
         let mut row = format!("{method} {path}:");
         for token in [None, Some("nobody's"), Some(&*narrow)] {
             let came = ask(&server, &line, token, &body).await;

@@ -22,10 +22,9 @@ pub(super) fn about(
             ),
         ),
         ("GET", "agent/service/") => line(format!("{name}-agent")),
-        ("PUT", "agent/service/register") => with(
-            String::new(),
-            format!(r#"{{"ID":"{name}-agent","Name":"{name}","Port":1}}"#),
-        ),
+        ("PUT", "agent/service/register") => {
+            with(String::new(), format!(r#"{{"ID":"{name}-agent","Name":"{name}","Port":1}}"#))
+        }
         ("PUT", "agent/service/deregister/") => line(format!("{name}-agent")),
         ("PUT", "agent/service/maintenance/") => line(format!("{name}-agent?enable=true")),
         ("PUT", "agent/maintenance") => line("?enable=true".into()),
@@ -37,10 +36,9 @@ pub(super) fn about(
         ("PUT", "agent/check/pass/" | "agent/check/warn/" | "agent/check/fail/") => {
             line(format!("service:{name}-agent?note=x"))
         }
-        ("PUT", "agent/check/update/") => with(
-            format!("service:{name}-agent"),
-            r#"{"Status":"critical","Output":"x"}"#.into(),
-        ),
+        ("PUT", "agent/check/update/") => {
+            with(format!("service:{name}-agent"), r#"{"Status":"critical","Output":"x"}"#.into())
+        }
         ("GET", "agent/health/service/id/") => line(format!("{name}-agent")),
         ("GET", "agent/health/service/name/") => line(name.into()),
         ("PUT", "agent/join/") => line("127.0.0.1".into()),
@@ -66,27 +64,35 @@ pub(super) fn about(
         ("PUT" | "POST" | "DELETE", "acl/") => line("login".into()),
         (
             "GET",
-            "catalog/service/" | "catalog/connect/" | "catalog/gateway-services/" | "health/service/"
-            | "health/connect/" | "health/ingress/" | "health/checks/",
+            "catalog/service/"
+            | "catalog/connect/"
+            | "catalog/gateway-services/"
+            | "health/service/"
+            | "health/connect/"
+            | "health/ingress/"
+            | "health/checks/",
         ) => line(name.into()),
         (
             "GET",
-            "catalog/node/" | "catalog/node-services/" | "health/node/" | "session/node/"
+            "catalog/node/"
+            | "catalog/node-services/"
+            | "health/node/"
+            | "session/node/"
             | "coordinate/node/",
         ) => line(name.into()),
         ("GET", "health/state/") => line("any".into()),
         ("PUT", "catalog/register") => with(
             String::new(),
-            format!(r#"{{"Node":"{name}","Address":"10.9.9.9","Service":{{"ID":"{name}-1","Service":"{name}"}}}}"#),
+            format!(
+                r#"{{"Node":"{name}","Address":"10.9.9.9","Service":{{"ID":"{name}-1","Service":"{name}"}}}}"#
+            ),
         ),
-        ("PUT", "catalog/deregister") => with(
-            String::new(),
-            format!(r#"{{"Node":"{name}","ServiceID":"{name}-1"}}"#),
-        ),
-        ("PUT", "session/create") => with(
-            String::new(),
-            format!(r#"{{"Node":"{name}","Checks":[]}}"#),
-        ),
+        ("PUT", "catalog/deregister") => {
+            with(String::new(), format!(r#"{{"Node":"{name}","ServiceID":"{name}-1"}}"#))
+        }
+        ("PUT", "session/create") => {
+            with(String::new(), format!(r#"{{"Node":"{name}","Checks":[]}}"#))
+        }
         ("PUT", "session/destroy/" | "session/renew/") | ("GET", "session/info/") => {
             line(ids(&format!("session {name}")))
         }
@@ -117,13 +123,33 @@ pub(super) fn about(
         ("PUT", "operator/autopilot/configuration") => with(String::new(), "{}".into()),
         (
             "GET",
-            "agent/self" | "agent/members" | "agent/services" | "agent/checks" | "agent/metrics"
-            | "agent/version" | "agent/host" | "agent/monitor" | "acl/tokens" | "acl/policies"
-            | "acl/roles" | "catalog/datacenters" | "catalog/nodes" | "catalog/services"
-            | "session/list" | "status/leader" | "status/peers" | "event/list" | "query"
-            | "coordinate/datacenters" | "coordinate/nodes" | "snapshot"
-            | "operator/raft/configuration" | "operator/autopilot/configuration"
-            | "operator/autopilot/health" | "operator/autopilot/state" | "operator/keyring"
+            "agent/self"
+            | "agent/members"
+            | "agent/services"
+            | "agent/checks"
+            | "agent/metrics"
+            | "agent/version"
+            | "agent/host"
+            | "agent/monitor"
+            | "acl/tokens"
+            | "acl/policies"
+            | "acl/roles"
+            | "catalog/datacenters"
+            | "catalog/nodes"
+            | "catalog/services"
+            | "session/list"
+            | "status/leader"
+            | "status/peers"
+            | "event/list"
+            | "query"
+            | "coordinate/datacenters"
+            | "coordinate/nodes"
+            | "snapshot"
+            | "operator/raft/configuration"
+            | "operator/autopilot/configuration"
+            | "operator/autopilot/health"
+            | "operator/autopilot/state"
+            | "operator/keyring"
             | "operator/usage",
         ) => plain(),
         ("PUT", "agent/leave" | "agent/reload" | "acl/bootstrap")

@@ -192,7 +192,8 @@ impl<C: Credentials> Caller<'_, C> {
                     && known.place.1 == Area::Registry
                     && known.narrow_token().is_some() =>
             {
-                let decide = |registry: &Registry| known.authorize(Demand::Change(command, registry));
+                let decide =
+                    |registry: &Registry| known.authorize(Demand::Change(command, registry));
                 self.handle.registry(self.keyspace, Consistency::Linearizable, decide).await?.body
             }
             _ => known.authorize(Demand::Command(command)),
@@ -211,9 +212,8 @@ impl<C: Credentials> Caller<'_, C> {
         let Some(token) = known.narrow_token() else { return Ok(Vec::new()) };
         let decide = |registry: &Registry| {
             let all = ops.iter().zip(0_u32..);
-            let refused = all.filter_map(|(op, at)| {
-                Some((at, token.may_operation(op, Some(registry)).err()?))
-            });
+            let refused = all
+                .filter_map(|(op, at)| Some((at, token.may_operation(op, Some(registry)).err()?)));
             refused.collect()
         };
         Ok(self.handle.registry(self.keyspace, Consistency::Linearizable, decide).await?.body)

@@ -2,8 +2,8 @@ use state::auth::Demand;
 use types::Fault;
 
 use super::{Caller, Credentials, Trace, Who};
-use crate::auth::Ended;
 use crate::audit::{AuditKind, AuditRecord, Sender};
+use crate::auth::Ended;
 
 impl Who {
     fn sender(&self, origin: &str) -> Sender {

@@ -34,7 +34,7 @@ impl AclChange {
         Self {
             any: true,
             tokens: ids(&mut acl.tokens.keys()),
-            policies: ids(&mut acl.policies.keys().filter(|id| &***id != GLOBAL_MANAGEMENT)),
+            policies: ids(&mut acl.policies.keys().filter(|id| !Acl::is_builtin(id))),
             roles: ids(&mut acl.roles.keys()),
         }
     }
@@ -124,8 +124,8 @@ impl Acl {
             }
             AclCommand::SetPolicy { id, policy, new } => self.set_policy(id, policy, *new, index),
             AclCommand::DeletePolicy { id } => {
-                if &**id == GLOBAL_MANAGEMENT {
-                    return Err(bad("Delete operation not permitted on the builtin global-management policy"));
+                if Acl::is_builtin(id) {
+                    return Err(bad("Delete operation not permitted on a builtin policy"));
                 }
                 self.policies.remove(id).ok_or(Code::KeyNotFound)?;
                 Ok(AclChange::policy(id))
@@ -192,7 +192,11 @@ impl Acl {
         identities: &[Identity],
     ) -> Result<(), Fault> {
         let count = policies.len() + roles.len() + identities.len();
-        bounded(count, limits::ACL_LINKS + 1, "policies, roles and identities of one token or role")?;
+        bounded(
+            count,
+            limits::ACL_LINKS + 1,
+            "policies, roles and identities of one token or role",
+        )?;
         if let Some(id) = policies.iter().find(|id| !self.policies.contains_key(*id)) {
             return Err(bad(format!("No such ACL policy with ID {id:?}")));
         }
@@ -203,8 +207,8 @@ impl Acl {
     }
 
     fn set_policy(&mut self, id: &AclId, policy: &AclPolicy, new: bool, index: u64) -> Changed {
-        if &**id == GLOBAL_MANAGEMENT {
-            return Err(bad("Changing the Rules for the builtin global-management policy is not permitted"));
+        if Acl::is_builtin(id) {
+            return Err(bad("Changing a builtin policy is not permitted"));
         }
         let known = self.policies.get(id).map(|it| (it.create_index, it.text.len()));
         if known.is_some() == new {

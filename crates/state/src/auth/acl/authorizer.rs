@@ -102,7 +102,9 @@ impl Authorizer {
             Resource::Key(key) => self.of_name(Named::Key, key, wanted),
             Resource::Keys(range) => self.of_keys(range, wanted),
             Resource::Service(name) => self.of_name(Named::Service, name.as_bytes(), wanted),
-            Resource::Node(name) | Resource::Member(name) => self.of_name(Named::Node, name.as_bytes(), wanted),
+            Resource::Node(name) | Resource::Member(name) => {
+                self.of_name(Named::Node, name.as_bytes(), wanted)
+            }
             Resource::AllNodes => self.of_all(Named::Node, wanted),
             Resource::Session(node) => self.of_name(Named::Session, node.as_bytes(), wanted),
             Resource::Agent(node) => self.of_name(Named::Agent, node.as_bytes(), wanted),
@@ -182,7 +184,8 @@ impl Authorizer {
             return false;
         }
         let above = over.map_or(&[][..], |(prefix, _)| prefix);
-        let below = |name: &[u8]| name.starts_with(above) && (over.is_none() || name.len() > above.len());
+        let below =
+            |name: &[u8]| name.starts_with(above) && (over.is_none() || name.len() > above.len());
         let prefixes = self.prefixes[Named::Key as usize].iter();
         let parts = prefixes.filter(|(name, _)| below(name) && meets(name, range));
         let exact = self.exact[Named::Key as usize].iter();

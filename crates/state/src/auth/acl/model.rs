@@ -11,6 +11,8 @@ pub type AclId = Arc<str>;
 
 /// The policy that gives everything; it cannot be changed.
 pub const GLOBAL_MANAGEMENT: &str = "00000000-0000-0000-0000-000000000001";
+/// The policy that shows everything; it cannot be changed either.
+const GLOBAL_READ_ONLY: &str = "00000000-0000-0000-0000-000000000002";
 /// The token of those that bring none; it cannot be deleted.
 pub const ANONYMOUS_TOKEN: &str = "00000000-0000-0000-0000-000000000002";
 /// What the policy for everything says.
@@ -26,6 +28,21 @@ peering = "write"
 query_prefix "" { policy = "write" }
 service_prefix "" { policy = "write" }
 session_prefix "" { policy = "write" }
+"#;
+
+/// What the policy that shows everything says.
+const READ_ONLY_RULES: &str = r#"acl = "read"
+agent_prefix "" { policy = "read" }
+event_prefix "" { policy = "read" }
+key_prefix "" { policy = "read" }
+keyring = "read"
+mesh = "read"
+node_prefix "" { policy = "read" }
+operator = "read"
+peering = "read"
+query_prefix "" { policy = "read" }
+service_prefix "" { policy = "read" }
+session_prefix "" { policy = "read" }
 "#;
 
 /// What a token may be beside its policies.
@@ -141,15 +158,24 @@ pub struct Acl {
 
 impl Default for Acl {
     fn default() -> Self {
-        let policy = AclPolicy {
-            name: "global-management".into(),
-            description: "Builtin Policy that grants unlimited access".into(),
-            text: MANAGEMENT_RULES.into(),
-            rules: Arc::new(Rules::parse(MANAGEMENT_RULES).unwrap_or_default()),
-            create_index: 1,
-            modify_index: 1,
-            ..AclPolicy::default()
+        let policy = |id: &str, name: &str, description: &str, text: &str| {
+            let policy = AclPolicy {
+                name: name.into(),
+                description: description.into(),
+                text: text.into(),
+                rules: Arc::new(Rules::parse(text).unwrap_or_default()),
+                create_index: 1,
+                modify_index: 1,
+                ..AclPolicy::default()
+            };
+            (AclId::from(id), Arc::new(policy))
         };
+        let everything = "A policy that is always there, and gives everything";
+        let seen = "A policy that is always there, and shows everything";
+        let policies = [
+            policy(GLOBAL_MANAGEMENT, "global-management", everything, MANAGEMENT_RULES),
+            policy(GLOBAL_READ_ONLY, "builtin/global-read-only", seen, READ_ONLY_RULES),
+        ];
         let anonymous = AclToken {
             description: "Anonymous Token".into(),
             create_index: 1,
@@ -161,7 +187,7 @@ impl Default for Acl {
             allows_by_default: false,
             bootstrapped: 0,
             tokens: BTreeMap::from([(ANONYMOUS_TOKEN.into(), Arc::new(anonymous))]),
-            policies: BTreeMap::from([(GLOBAL_MANAGEMENT.into(), Arc::new(policy))]),
+            policies: policies.into(),
             roles: BTreeMap::new(),
             secrets: BTreeMap::new(),
         }
@@ -169,6 +195,12 @@ impl Default for Acl {
 }
 
 impl Acl {
+    /// Whether a policy is always there, and the same.
+    #[must_use]
+    pub fn is_builtin(id: &str) -> bool {
+        id == GLOBAL_MANAGEMENT || id == GLOBAL_READ_ONLY
+    }
+
     /// The token that has a secret of this hash.
     #[must_use]
     pub fn token_of(&self, secret: &Secret) -> Option<&AclId> {

@@ -58,11 +58,7 @@ impl Authorizer {
     ///
     /// # Errors
     /// As for [`Self::need`].
-    pub fn may_change(
-        &self,
-        command: &RegistryCommand,
-        registry: Option<&Registry>,
-    ) -> Decided {
+    pub fn may_change(&self, command: &RegistryCommand, registry: Option<&Registry>) -> Decided {
         match command {
             RegistryCommand::Kv(write) => return self.write(Resource::Key(&write.key)),
             RegistryCommand::KvDelete { key, .. } => return self.write(Resource::Key(key)),
@@ -161,7 +157,10 @@ impl Authorizer {
             self.may_set_instance(instance, registry)?;
         }
         let instance = registration.instance.as_ref();
-        registration.checks.iter().try_for_each(|it| self.may_set_check(&it.check, instance, registry))
+        registration
+            .checks
+            .iter()
+            .try_for_each(|it| self.may_set_check(&it.check, instance, registry))
     }
 
     /// Also over the service that it is of until now.

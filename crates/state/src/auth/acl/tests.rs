@@ -37,7 +37,10 @@ fn hcl_and_json_say_the_same() {
 fn what_is_wrong_is_told_with_its_line() {
     let told = |text: &str| Rules::parse(text).unwrap_err().to_string();
     for (text, wanted) in [
-        ("key \"a\" { policy = \"list\" }\nservice \"a\" { policy = \"list\" }", "line 2: Invalid service policy: \"list\""),
+        (
+            "key \"a\" { policy = \"list\" }\nservice \"a\" { policy = \"list\" }",
+            "line 2: Invalid service policy: \"list\"",
+        ),
         ("\n\nkeys \"a\" { policy = \"read\" }", "line 3: there are no rules about \"keys\""),
         ("key \"a\" {}", "line 1: \"key\" has no `policy`"),
         ("key \"a\" { policy = \"read\"", "line 1: a brace is not closed"),
@@ -45,13 +48,22 @@ fn what_is_wrong_is_told_with_its_line() {
         ("key \"a\"", "line 1: nothing follows \"a\""),
         ("key \"a\" { rights = \"read\" }", "line 1: \"key\" has no \"rights\""),
         ("operator = \"list\"", "line 1: Invalid operator policy: \"list\""),
-        ("operator \"a\" { policy = \"read\" }", "line 1: \"operator\" is \"read\", \"write\" or \"deny\""),
+        (
+            "operator \"a\" { policy = \"read\" }",
+            "line 1: \"operator\" is \"read\", \"write\" or \"deny\"",
+        ),
         ("key \"a\n\" {}", "line 2: a text whose quotes do not end"),
         ("/* x", "line 1: a comment that does not end"),
         ("key = 7", "line 1: \"key\" needs a name and braces behind it"),
-        ("namespace \"a\" { key \"a\" { policy = \"read\" } }", "line 1: \"namespace\" is of Consul Enterprise"),
+        (
+            "namespace \"a\" { key \"a\" { policy = \"read\" } }",
+            "line 1: \"namespace\" is of Consul Enterprise",
+        ),
         ("{} key", "line 1: something follows the last brace"),
-        ("key \"a\" { policy = {a={a={a={a={a={a=\"b\"}}}}}} }", "line 1: too many braces within braces"),
+        (
+            "key \"a\" { policy = {a={a={a={a={a={a=\"b\"}}}}}} }",
+            "line 1: too many braces within braces",
+        ),
     ] {
         assert_eq!(told(text), wanted, "{text}");
     }

@@ -4,7 +4,7 @@ mod lexer;
 mod parser;
 mod rule;
 
-pub use rule::{Rules, RulesError};
-pub(super) use rule::{Named, Plain};
 #[cfg(test)]
 pub(super) use rule::Rule;
+pub(super) use rule::{Named, Plain};
+pub use rule::{Rules, RulesError};

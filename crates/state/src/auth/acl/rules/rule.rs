@@ -169,12 +169,7 @@ fn unknown(word: &str) -> String {
     }
 }
 
-fn plain_access(
-    word: &str,
-    alone: bool,
-    value: &Value,
-    line: u32,
-) -> Result<Access, RulesError> {
+fn plain_access(word: &str, alone: bool, value: &Value, line: u32) -> Result<Access, RulesError> {
     let (true, Value::Text(text)) = (alone, value) else {
         return Err(error(line, format!("{word:?} is \"read\", \"write\" or \"deny\"")));
     };
