@@ -48,6 +48,9 @@ pub struct AuditTally {
     pub suppressed: u64,
 }
 
+/// A record, and when it was made.
+type Waiting = Box<(u64, AuditRecord)>;
+
 #[derive(Default)]
 struct Counts {
     written: AtomicU64,
@@ -58,7 +61,7 @@ struct Counts {
 /// The audit log of a node; nothing happens where none is wanted.
 #[derive(Default)]
 pub struct Audit {
-    sender: OnceLock<Mutex<Option<SyncSender<(u64, AuditRecord)>>>>,
+    sender: OnceLock<Mutex<Option<SyncSender<Waiting>>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     counts: Arc<Counts>,
     denials: Mutex<Denials>,
@@ -134,8 +137,9 @@ impl Audit {
 
     fn send(&self, now_ms: u64, record: AuditRecord) {
         let Some(sender) = self.sender.get() else { return };
-        let sent = sender.lock().as_ref().map(|sender| sender.try_send((now_ms, record)));
-        if !matches!(sent, Some(Ok(()))) {
+        let record = Box::new((now_ms, record));
+        let is_sent = sender.lock().as_ref().is_some_and(|it| it.try_send(record).is_ok());
+        if !is_sent {
             self.counts.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -180,7 +184,7 @@ fn suppressed(count: u64) -> AuditRecord {
     }
 }
 
-fn write(receiver: &Receiver<(u64, AuditRecord)>, files: &mut Files, node: &str, counts: &Counts) {
+fn write(receiver: &Receiver<Waiting>, files: &mut Files, node: &str, counts: &Counts) {
     // When it was last said that nothing can be written.
     let mut said_ms: Option<u64> = None;
     loop {
@@ -191,7 +195,8 @@ fn write(receiver: &Receiver<(u64, AuditRecord)>, files: &mut Files, node: &str,
         };
         let mut lines = String::new();
         let (mut count, mut newest_ms) = (0, 0);
-        for (now_ms, record) in std::iter::once(first).chain(receiver.try_iter().take(TOGETHER)) {
+        for waiting in std::iter::once(first).chain(receiver.try_iter().take(TOGETHER)) {
+            let (now_ms, record) = *waiting;
             lines.push_str(&record.line(&calendar::wall(now_ms), node));
             count += 1;
             newest_ms = now_ms;

@@ -72,7 +72,7 @@ async fn is_done(shared: &Arc<Shared>, command: &AclCommand) -> bool {
         return true;
     }
     let (what, id) = command.describe();
-    match change(shared, AuthCommand::Acl(command.clone())).await {
+    match change(shared, AuthCommand::Acl(Box::new(command.clone()))).await {
         Ok(()) => {
             tracing::info!(what, id, "the ACL was changed as this node's settings say");
             let record = || AuditRecord {

@@ -28,8 +28,8 @@ pub(crate) struct Gate {
     open: AtomicBool,
     /// For how long one answer of a majority counts.
     leave_for: Duration,
-    /// Nobody gets in before the ACL is on: this node was told to switch it on.
-    wants_acl: bool,
+    /// Nobody gets in before the ACL was seen to be on: this node was told to switch it on.
+    wants_acl: AtomicBool,
     inner: Mutex<Inner>,
     listeners: Listeners,
 }
@@ -48,7 +48,7 @@ impl Gate {
         Self {
             open: AtomicBool::new(false),
             leave_for,
-            wants_acl,
+            wants_acl: AtomicBool::new(wants_acl),
             inner: Mutex::default(),
             listeners: Listeners::default(),
         }
@@ -60,7 +60,7 @@ impl Gate {
 
     /// Whether this node still waits for the ACL to be on, in this copy.
     pub(crate) fn waits_for_acl(&self, auth: &Auth) -> bool {
-        self.wants_acl && !auth.acl.enabled
+        !auth.acl.enabled && self.wants_acl.load(Ordering::Relaxed)
     }
 
     /// For how long one answer of a majority counts.
@@ -94,6 +94,9 @@ impl Gate {
             return false;
         }
         inner.auth = Arc::clone(auth);
+        if auth.acl.enabled {
+            self.wants_acl.store(false, Ordering::Relaxed);
+        }
         self.settle(&inner, now);
         drop(inner);
         self.listeners.wake();

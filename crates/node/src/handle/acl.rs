@@ -137,7 +137,7 @@ impl<C: Credentials> Caller<'_, C> {
     /// What the state machine refuses, and as for [`Self::acl`].
     pub async fn change_acl(&self, command: AclCommand) -> Result<(), Fault> {
         self.must_be_on().await?;
-        self.change_auth(AuthCommand::Acl(command)).await
+        self.change_auth(AuthCommand::Acl(Box::new(command))).await
     }
 
     /// Makes the first token that may do everything, with this secret, unless that was done; answers with its

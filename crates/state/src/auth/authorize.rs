@@ -155,12 +155,14 @@ impl Auth {
         match what {
             Demand::Anyone => return Ok(()),
             Demand::Root | Demand::User(_) | Demand::Role(_) => return everything(),
-            // Once, and by anybody: the state tells whether it was done.
-            Demand::Auth(AuthCommand::Acl(AclCommand::Bootstrap { .. })) => return Ok(()),
-            Demand::Auth(AuthCommand::Acl(AclCommand::Enable { .. } | AclCommand::Disable)) => {
-                return everything();
+            Demand::Auth(AuthCommand::Acl(command)) => {
+                return match **command {
+                    // Once, and by anybody: the state tells whether it was done.
+                    AclCommand::Bootstrap { .. } => Ok(()),
+                    AclCommand::Enable { .. } | AclCommand::Disable => everything(),
+                    _ => token.need(Resource::Acl, Access::Write),
+                };
             }
-            Demand::Auth(AuthCommand::Acl(_)) => return token.need(Resource::Acl, Access::Write),
             Demand::Auth(_) => return everything(),
             Demand::Change(command, registry) => return token.may_change(command, Some(registry)),
             Demand::Resource(resource, wanted) => return token.need(resource, wanted),

@@ -75,7 +75,7 @@ pub enum AuthCommand {
         range: KeyRange,
     },
     /// Change Consul's tokens, policies and roles.
-    Acl(AclCommand),
+    Acl(Box<AclCommand>),
 }
 
 impl AuthCommand {

@@ -88,7 +88,7 @@ pub(super) fn get_auth(from: &mut Cursor) -> Result<AuthCommand, CodecError> {
             keyspace: KeyspaceId(from.small()?),
             range: get_range(from)?,
         },
-        ACL => AuthCommand::Acl(get_acl(from)?),
+        ACL => AuthCommand::Acl(Box::new(get_acl(from)?)),
         _ => return Err(from.error("an unknown change of users and roles")),
     })
 }

@@ -184,7 +184,7 @@ fn auth() -> impl Strategy<Value = AuthCommand> {
         (name(), permission()).prop_map(|(role, Permission { keyspace, range, .. })| {
             AuthCommand::RevokePermission { role, keyspace, range }
         }),
-        acl().prop_map(AuthCommand::Acl),
+        acl().prop_map(|command| AuthCommand::Acl(Box::new(command))),
     ]
 }
 

@@ -358,7 +358,7 @@ fn change(text: &str) -> Command {
         }
         "reg" => Command::Registry(registry::words::command(text.strip_prefix("reg ").unwrap())),
         "auth" => Command::Auth(users::command(&words[1..])),
-        "acl" => Command::Auth(AuthCommand::Acl(tokens::command(&words[1..]))),
+        "acl" => Command::Auth(AuthCommand::Acl(Box::new(tokens::command(&words[1..])))),
         "keyspace" => Command::CreateKeyspace { name: words[1].to_owned() },
         other => panic!("command {other:?}"),
     }

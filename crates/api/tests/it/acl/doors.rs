@@ -130,7 +130,7 @@ async fn users_and_tokens_stand_side_by_side() {
     let handle = server.handle();
     let caller = handle.caller(types::KeyspaceId::DEFAULT, Some(root.clone().into()));
     let on = state::auth::acl::AclCommand::Enable { allows_by_default: false };
-    caller.change_auth(state::auth::AuthCommand::Acl(on)).await.unwrap();
+    caller.change_auth(state::auth::AuthCommand::Acl(Box::new(on))).await.unwrap();
     let first = ask(&server, "PUT /v1/acl/bootstrap", None, "").await;
     assert_eq!(first.status, 200, "{first:?}");
     let secret = first.json()["SecretID"].as_str().unwrap().to_owned();
@@ -321,7 +321,7 @@ async fn what_one_node_switches_on_holds_on_all() {
     let handle = servers[1].handle();
     let nobody: Option<Box<str>> = None;
     let caller = handle.caller(types::KeyspaceId::DEFAULT, nobody);
-    caller.change_auth(state::auth::AuthCommand::Acl(on)).await.unwrap();
+    caller.change_auth(state::auth::AuthCommand::Acl(Box::new(on))).await.unwrap();
     for server in &servers {
         for line in ["GET /v1/kv/a", "GET /v1/kv/a?stale", "PUT /v1/kv/a"] {
             assert_eq!(ask(server, line, None, "").await.status, 403, "{line}");
