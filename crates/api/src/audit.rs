@@ -1,5 +1,6 @@
-//! What is written down at the doors: who ran the cluster, and how that ended. Refusals and changes of rights are
-//! written down where they are decided (`node::Caller`); from where somebody asks goes there with the request.
+//! What is written down at the doors: who ran the cluster, and how that ended. Refusals and changes of
+//! rights are written down where they are decided (`node::Caller`); from where somebody asks goes there
+//! with the request.
 
 use hyper::header::HeaderValue;
 use hyper::http::response::Parts;
@@ -62,8 +63,8 @@ pub(crate) struct Audited {
     on: String,
 }
 
-/// Says beside a request from where it is, whatever it says itself; and keeps what is to be written down of it, if
-/// it is about the cluster. Nothing, where there is no audit log.
+/// Says beside a request from where it is, whatever it says itself; and keeps what is to be written down of
+/// it, if it is about the cluster. Nothing, where there is no audit log.
 pub(crate) fn begin<B>(
     handle: &Handle,
     guest: Option<&std::sync::Arc<Guest>>,

@@ -25,8 +25,8 @@ pub struct HttpAnswer {
 }
 
 impl Client {
-    /// Asks the server at `address`, `host:port`, for something below a path, once, with the client's token if it has
-    /// one.
+    /// Asks the server at `address`, `host:port`, for something below a path, once, with the client's token
+    /// if it has one.
     ///
     /// # Errors
     /// No answer, one that is no text, or one over 16 MiB. Whatever status it has is an answer.

@@ -36,8 +36,8 @@ pub struct AclSettings {
     pub allows_by_default: bool,
     /// The secret of a token that may do everything, made if there is none that has it.
     pub initial_management: Option<Secret>,
-    /// The secret of the token in whose name this node asks for those that bring none: clients of Consul's API
-    /// and of DNS.
+    /// The secret of the token in whose name this node asks for those that bring none: clients of Consul's
+    /// API and of DNS.
     pub default_token: Option<Secret>,
 }
 

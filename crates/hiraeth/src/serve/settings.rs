@@ -161,8 +161,8 @@ pub(crate) struct Settings {
     /// A file with the secret of a token that may do everything; the token is made if there is none with it.
     #[arg(long, env = "HIRAETH_ACL_INITIAL_MANAGEMENT_TOKEN_FILE", value_name = "FILE")]
     acl_initial_management_token_file: Option<PathBuf>,
-    /// A file with the secret of the token in whose name this node asks for clients of Consul's API and of DNS
-    /// that bring none [default: that of nobody].
+    /// A file with the secret of the token in whose name this node asks for clients of Consul's API and of
+    /// DNS that bring none [default: that of nobody].
     #[arg(long, env = "HIRAETH_ACL_DEFAULT_TOKEN_FILE", value_name = "FILE")]
     acl_default_token_file: Option<PathBuf>,
     /// A file in which each line says, in JSON, who changed rights, was refused, or ran the cluster.

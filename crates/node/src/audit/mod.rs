@@ -1,6 +1,6 @@
-//! The audit log: who changed rights, who was refused what, who ran the cluster. One line of JSON each, in files of
-//! bounded size and number. Requests do not wait for it: a line that finds no room, or that cannot be written, is
-//! counted and told in the node's log. `docs/architecture/auth.md` says why.
+//! The audit log: who changed rights, who was refused what, who ran the cluster. One line of JSON each, in
+//! files of bounded size and number. Requests do not wait for it: a line that finds no room, or that cannot
+//! be written, is counted and told in the node's log. `docs/architecture/auth.md` says why.
 
 mod file;
 mod log;

@@ -20,8 +20,8 @@ const DOMAIN: &[u8] = b"hiraeth acl secret";
 
 type Hasher = Blake2bMac<U32>;
 
-/// What is kept of a token's secret. Secrets are random, so one hash is enough; whoever chooses one is told to
-/// choose a long one.
+/// What is kept of a token's secret. Secrets are random, so one hash is enough; whoever chooses one is told
+/// to choose a long one.
 pub(crate) fn hash_of(secret: impl AsRef<[u8]>) -> Secret {
     let Ok(hasher) = Hasher::new_from_slice(DOMAIN) else { return Secret::default() };
     Secret(hasher.chain_update(secret).finalize().into_bytes().to_vec().into())

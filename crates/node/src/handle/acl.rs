@@ -63,8 +63,8 @@ impl Handle {
         &self.shared.config.audit
     }
 
-    /// Writes down what somebody did with the cluster, or was refused to. Who it is is looked up by what this node
-    /// knows.
+    /// Writes down what somebody did with the cluster, or was refused to. Who it is is looked up by what
+    /// this node knows.
     pub fn audit_management(
         &self,
         credentials: impl Credentials,

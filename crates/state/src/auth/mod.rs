@@ -1,5 +1,5 @@
-//! Users, roles and what they may do (etcd's `Auth`), and Consul's tokens and policies: kept with the meta region's directory, and so
-//! known to every node. Pure: passwords come hashed, keys come drawn.
+//! Users, roles and what they may do (etcd's `Auth`), and Consul's tokens and policies: kept with the meta
+//! region's directory, and so known to every node. Pure: passwords come hashed, keys come drawn.
 
 pub mod acl;
 mod apply;

@@ -194,7 +194,9 @@ proptest! {
         };
         let bob = Some(Principal::User("bob"));
         fn asks(auth: &Auth, what: Demand<'_>) -> Result<(), Code> {
-            auth.authorize(Some(Principal::User("bob")), (KeyspaceId(1), Area::Keys), what).map_err(|fault| fault.code)
+            let bob = Some(Principal::User("bob"));
+            let decided = auth.authorize(bob, (KeyspaceId(1), Area::Keys), what);
+            decided.map_err(|fault| fault.code)
         }
         let says = |may| if may { Ok(()) } else { Err(Code::PermissionDenied) };
 
@@ -226,7 +228,8 @@ proptest! {
                 prop_assert_eq!(within, has(&key, PermissionKind::Write), "{:?}", key);
             }
         }
-        prop_assert_eq!(auth.authorize(None, (KeyspaceId(1), Area::Keys), Demand::Anyone), Err(Code::UserEmpty.into()));
+        let nobody = auth.authorize(None, (KeyspaceId(1), Area::Keys), Demand::Anyone);
+        prop_assert_eq!(nobody, Err(Code::UserEmpty.into()));
         let root = Some(Principal::User("root"));
         prop_assert_eq!(auth.authorize(root, (KeyspaceId(3), Area::Keys), Demand::Root), Ok(()));
     }

@@ -38,7 +38,8 @@ fn words(words: &[&str]) -> Words {
     Words { token, now_ms }
 }
 
-/// `enable deny`, `bootstrap ID SECRET [RESET]`, `token ID SECRET …`, `change ID …`, `policy ID NAME RULES`.
+/// `enable deny`, `bootstrap ID SECRET [RESET]`, `token ID SECRET …`, `change ID …`,
+/// `policy ID NAME RULES`.
 pub(crate) fn command(all: &[&str]) -> AclCommand {
     let id = || AclId::from(all[1]);
     match all[0] {

@@ -1,6 +1,6 @@
-//! `/v1/acl`: tokens, policies and roles. What they mean is said in `state::auth::acl`; here are Consul's words
-//! for them. Secrets are told to who makes them and to who brings them, and to nobody else: what is kept is a
-//! hash.
+//! `/v1/acl`: tokens, policies and roles. What they mean is said in `state::auth::acl`; here are Consul's
+//! words for them. Secrets are told to who makes them and to who brings them, and to nobody else: what is
+//! kept is a hash.
 
 mod ask;
 mod links;

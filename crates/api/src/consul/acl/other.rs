@@ -83,8 +83,8 @@ pub(in crate::consul) async fn authorize(asked: &Asked) -> Outcome {
     Ok(Answer::json(&answers))
 }
 
-/// `PUT /v1/agent/token/:kind`: in whose name this server asks, until it is started anew. There is one such name
-/// here, for who brings none; a server does its own work in nobody's.
+/// `PUT /v1/agent/token/:kind`: in whose name this server asks, until it is started anew. There is one such
+/// name here, for who brings none; a server does its own work in nobody's.
 pub(in crate::consul) async fn agent_token(asked: &Asked) -> Outcome {
     asked.caller().acl(Demand::Anyone).await?;
     let kind = asked.name("kind of token")?;

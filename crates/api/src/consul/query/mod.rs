@@ -165,7 +165,8 @@ async fn holder(asked: &Asked, name: &str) -> Result<Option<String>, Problem> {
     Ok(found.and_then(|it| it.value["ID"].as_str().map(str::to_owned)))
 }
 
-/// The query of that id, or of that name, for who may read what it finds. Those without a name have none to be asked by.
+/// The query of that id, or of that name, for who may read what it finds. Those without a name have none to
+/// be asked by.
 async fn named(asked: &Asked, name: &str) -> Result<Kept, Problem> {
     if let Some(found) = QUERIES.known(asked, name).await? {
         return Ok(found);

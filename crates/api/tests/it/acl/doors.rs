@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request};
 
-use super::ask::{HUSH, ROOT, ask, do_it, fill, settings, start, token};
+use super::ask::{HUSH, ROOT, ask, do_it, fill, start, token};
 use crate::auth::{every_root_method, users};
 use crate::server::Server;
 
@@ -207,7 +207,7 @@ async fn the_registrys_own_door_goes_by_the_rules() {
     };
     for (number, service) in [(11, "other"), (12, "mine")] {
         let instance = Some(instance(service));
-        let register = wire::Register { request: number, instance, ..Default::default() };
+        let register = wire::Register { request: number, instance };
         orders.send(say(Ask::Register(register))).await.unwrap();
     }
     let mut answers = Vec::new();
@@ -308,8 +308,8 @@ async fn a_blocking_query_is_answered_by_the_rights_of_then() {
     server.stop().await;
 }
 
-/// A node that was told to switch it on lets nobody in before it is on; one that was not is held to it all the
-/// same.
+/// A node that was told to switch it on lets nobody in before it is on; one that was not is held to it all
+/// the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_node_switches_on_holds_on_all() {
     let servers = Server::start_cluster(3).await;
@@ -330,5 +330,4 @@ async fn what_one_node_switches_on_holds_on_all() {
     for server in servers {
         server.stop().await;
     }
-    drop(settings());
 }

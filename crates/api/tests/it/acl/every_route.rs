@@ -1,6 +1,6 @@
-//! Every route, with no token, a wrong one, a narrow one that may do everything with what is called `mine`, and
-//! that of who may do everything. What each is told is in `testdata/acl_routes.txt`; `UPDATE=1` writes it.
-//! Nothing changes before the last one asks, and what is to be hidden is told to that one only.
+//! Every route, with no token, a wrong one, a narrow one that may do everything with what is called `mine`,
+//! and that of who may do everything. What each is told is in `testdata/acl_routes.txt`; `UPDATE=1` writes
+//! it. Nothing changes before the last one asks, and what is to be hidden is told to that one only.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -88,9 +88,9 @@ async fn every_route_shows_and_does_what_the_token_says() {
     let routes = routes();
     assert!(routes.len() > 90, "{}", routes.len());
     let mut out = String::from(
-        "# Consul's routes about what is called `other`: with no token, with one that nobody has, with one that\n\
-         # may do everything with what is called `mine`, and with that of who may do everything; then about\n\
-         # `mine` with the narrow one. `f`: something was left out; `!`: what is to be hidden was told.\n",
+        "# Consul's routes about what is called `other`: with no token, with one that nobody has, with one\n\
+         # that may do everything with what is called `mine`, and with that of who may do everything; then\n\
+         # about `mine` with the narrow one. `f`: something was left out; `!`: what is to be hidden was told.\n",
     );
     let mut rows = Vec::new();
     for (method, path) in &routes {

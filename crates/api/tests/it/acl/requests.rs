@@ -115,7 +115,8 @@ pub(super) fn about(
         ("PUT", "coordinate/update") => with(
             String::new(),
             format!(
-                r#"{{"Node":"{name}","Coord":{{"Vec":[1,0,0,0,0,0,0,0],"Error":1,"Adjustment":0,"Height":1}}}}"#
+                r#"{{"Node":"{name}","Coord":{{"Vec":[1,0,0,0,0,0,0,0],"Error":1,
+                    "Adjustment":0,"Height":1}}}}"#
             ),
         ),
         ("PUT", "snapshot") => with(String::new(), "no snapshot".into()),

@@ -43,8 +43,8 @@ fn refusal(answer: Result<Option<Bytes>, Status>, method: &str) -> Option<String
 pub(crate) async fn every_root_method(server: &Server, token: Option<&str>) -> Vec<String> {
     let mut wrong = Vec::new();
     for (method, needs) in &table() {
-        // Compacting a keyspace of etcd's is a thing of those who write there; the registry's own door goes by
-        // rules, as Consul's does.
+        // Compacting a keyspace of etcd's is a thing of those who write there; the registry's own door goes
+        // by rules, as Consul's does.
         let is_other =
             *method == "etcdserverpb.KV/Compact" || method.starts_with("hiraeth.v1.Registry/");
         if *needs != Needs::Root || is_other {

@@ -22,8 +22,8 @@ impl Door {
         })
     }
 
-    /// Asks the first server that answers. What changes something is not asked of a second one: it may have been
-    /// done.
+    /// Asks the first server that answers. What changes something is not asked of a second one: it may have
+    /// been done.
     pub(super) async fn ask(
         &self,
         method: &str,

@@ -219,8 +219,8 @@ impl<C: Credentials> Caller<'_, C> {
         Ok(self.handle.registry(self.keyspace, Consistency::Linearizable, decide).await?.body)
     }
 
-    /// [`crate::Handle::range`] as Consul's clients read keys: a list comes without those that may not be read,
-    /// and says whether any was left out; a single key has to be one that may.
+    /// [`crate::Handle::range`] as Consul's clients read keys: a list comes without those that may not be
+    /// read, and says whether any was left out; a single key has to be one that may.
     ///
     /// # Errors
     /// As [`Self::range`].
@@ -250,8 +250,8 @@ impl<C: Credentials> Caller<'_, C> {
         Ok((answer, left_out))
     }
 
-    /// Whether it may wait for changes of what [`Self::keys`] reads: who may read a part of it may, and is shown
-    /// no more than that afterwards.
+    /// Whether it may wait for changes of what [`Self::keys`] reads: who may read a part of it may, and is
+    /// shown no more than that afterwards.
     ///
     /// # Errors
     /// As for [`Self::permit`].

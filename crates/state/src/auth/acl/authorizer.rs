@@ -1,6 +1,6 @@
-//! All rules of one token put together, and what they say. The longest prefix counts, and a rule for the very
-//! name before all prefixes; where rules of several policies are for the same, deny counts before write before
-//! read.
+//! All rules of one token put together, and what they say. The longest prefix counts, and a rule for the
+//! very name before all prefixes; where rules of several policies are for the same, deny counts before
+//! write before read.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Included, Unbounded};
