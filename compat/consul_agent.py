@@ -22,12 +22,13 @@ LOG_BYTES = 4000
 class Agent:
     """`hiraeth serve` alone, in a temporary directory: `with Agent(binary, port) as agent`."""
 
-    def __init__(self, binary, first_port, name=None, arguments=()):
+    def __init__(self, binary, first_port, name=None, arguments=(), token=None):
         self.binary = str(pathlib.Path(binary).resolve())
         self.directory = tempfile.mkdtemp(prefix="hiraeth-consul-")
         # Consul's agents are called as their machine is, unless told otherwise.
         self.node = Node(name or socket.gethostname(), free_ports(first_port, 4), self.directory)
         self.arguments = list(arguments)
+        self.headers = {"X-Consul-Token": token} if token else {}
 
     @property
     def address(self):
@@ -87,11 +88,14 @@ class Agent:
             time.sleep(0.02)
 
     def get(self, path):
-        with urllib.request.urlopen(self.url + path, timeout=5) as answer:
+        request = urllib.request.Request(self.url + path, headers=self.headers)
+        with urllib.request.urlopen(request, timeout=5) as answer:
             return json.load(answer)
 
     def put(self, path, body):
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), method="PUT")
+        request = urllib.request.Request(
+            self.url + path, json.dumps(body).encode(), self.headers, method="PUT"
+        )
         with urllib.request.urlopen(request, timeout=5) as answer:
             return answer.read()
 

@@ -50,8 +50,12 @@ def first_port():
     return int(os.environ["CONSUL_FIRST_PORT"]) + PORTS_OF_A_WORKER * int(worker)
 
 
-def instance(test):
-    agent = Agent(os.environ["SERVER_BINARY"], first_port())
+# The secret of the token that may do everything, where the ACL is on.
+MANAGEMENT_TOKEN = "e95b599e-166e-7d80-08ad-aee76e7ddf19"
+
+
+def instance(test, arguments=(), token=None):
+    agent = Agent(os.environ["SERVER_BINARY"], first_port(), arguments=arguments, token=token)
     if test == CHECKS_ITSELF:
         agent.node.http = f"127.0.0.1:{CONSUL_PORT}"
     with agent:
@@ -65,8 +69,12 @@ def consul_instance(request):
 
 
 @pytest.fixture
-def acl_consul_instance():
-    pytest.fail("ACLs are not built yet: the test belongs into skipped.txt")
+def acl_consul_instance(request, tmp_path):
+    file = tmp_path / "token"
+    file.write_text(MANAGEMENT_TOKEN)
+    arguments = ["--acl", "on", "--acl-initial-management-token-file", str(file)]
+    for server in instance(request.node.name, arguments, MANAGEMENT_TOKEN):
+        yield server, MANAGEMENT_TOKEN
 
 
 @pytest.fixture

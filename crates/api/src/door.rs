@@ -48,7 +48,7 @@ impl Entrance {
     ) -> Option<(Stream, Arc<Guest>)> {
         let Some(acceptor) = &self.tls else {
             let stream = Stream::Plain(stream);
-            let guest = Guest::of(&stream, None);
+            let guest = Guest::of(&stream, None, None);
             return Some((stream, guest));
         };
         let (stream, certificate) = tokio::select! {
@@ -57,8 +57,9 @@ impl Entrance {
             _ = stopping.changed() => return None,
             accepted = acceptor.accept(stream) => accepted?,
         };
-        let user = certificate.as_ref().and_then(Certificate::user).filter(|_| self.names_users);
-        let guest = Guest::of(&stream, user.map(|user| handle.vouch_for(user)));
+        let named = certificate.as_ref().and_then(Certificate::user);
+        let user = named.filter(|_| self.names_users);
+        let guest = Guest::of(&stream, user.map(|user| handle.vouch_for(user)), named);
         Some((stream, guest))
     }
 }

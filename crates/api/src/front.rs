@@ -24,6 +24,7 @@ use tonic::Status;
 use tonic::codegen::Service;
 use types::limits;
 
+use crate::audit;
 use crate::calls::{self, Call};
 use crate::configuration::ConfigService;
 use crate::console::Console;
@@ -155,6 +156,23 @@ impl Front {
         if let Some(proof) = self.proof().filter(|_| is_grpc(request.headers())) {
             metadata::prove(request.headers_mut(), proof);
         }
+        let Some(audited) = audit::begin(self.handle(), self.guest(), &mut request) else {
+            return self.serve_call(request);
+        };
+        let answer = self.serve_call(request);
+        async move {
+            let (head, body) = answer.await?.into_parts();
+            audited.end(&head);
+            Ok(Response::from_parts(head, body))
+        }
+        .boxed()
+    }
+
+    fn serve_call<B>(&self, request: Request<B>) -> BoxFuture<'static, Answer>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Error> + Send,
+    {
         let call = match calls::start(request.uri().path(), self.guest()) {
             Ok(call) => call,
             Err(status) => return std::future::ready(Ok(status.into_http())).boxed(),

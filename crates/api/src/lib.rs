@@ -1,6 +1,7 @@
 //! The front doors of a node. They translate what clients say into requests to [`node::Handle`], and
 //! its answers and errors back; nothing is decided here.
 
+mod audit;
 mod backup;
 pub mod calendar;
 mod calls;

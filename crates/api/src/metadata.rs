@@ -29,6 +29,8 @@ const UNKNOWN_AGE: &str = "unknown";
 pub(crate) const TOKEN: &str = "token";
 /// The same, as the JSON gateway takes it.
 const AUTHORIZATION: &str = "authorization";
+/// Said by the door itself, whatever the client says: from where the request is.
+pub(crate) const ORIGIN: &str = "hiraeth-origin";
 /// etcd's: the request is to fail at once while no leader is known.
 const REQUIRE_LEADER: &str = "hasleader";
 
@@ -82,21 +84,26 @@ pub(crate) fn prove(headers: &mut hyper::HeaderMap, proof: &str) {
 
 /// What a request brings to prove who sent it.
 #[derive(Clone, Copy)]
-pub(crate) struct Proof<'a, S>(&'a S, Option<&'a str>);
+pub(crate) struct Proof<'a, S> {
+    said: &'a S,
+    proof: Option<&'a str>,
+    /// `None` for what is said beside the request, which is the door's word there.
+    origin: Option<&'a str>,
+}
 
 impl<'a, S: Said> Proof<'a, S> {
     pub(crate) fn of(metadata: &'a S) -> Self {
-        Self(metadata, None)
+        Self { said: metadata, proof: None, origin: None }
     }
 
-    /// The same, of a connection that proved something itself.
-    pub(crate) fn or(self, proof: Option<&'a str>) -> Self {
-        Self(self.0, proof)
+    /// The same, of a connection that proved something itself, and is from there.
+    pub(crate) fn or(self, proof: Option<&'a str>, origin: &'a str) -> Self {
+        Self { proof, origin: Some(origin), ..self }
     }
 
     pub(crate) fn text(&self) -> Option<&'a str> {
-        let value = self.0.said(TOKEN).or_else(|| self.0.said(AUTHORIZATION));
-        let Some(value) = value else { return self.1 };
+        let value = self.said.said(TOKEN).or_else(|| self.said.said(AUTHORIZATION));
+        let Some(value) = value else { return self.proof };
         // What is no text is no token of ours either.
         Some(std::str::from_utf8(value).unwrap_or_default())
     }
@@ -105,6 +112,11 @@ impl<'a, S: Said> Proof<'a, S> {
 impl<S: Said + Send + Sync> Credentials for Proof<'_, S> {
     fn token(&self) -> Option<&str> {
         self.text()
+    }
+
+    fn origin(&self) -> &str {
+        let said = || self.said.said(ORIGIN).and_then(|said| std::str::from_utf8(said).ok());
+        self.origin.or_else(said).unwrap_or_default()
     }
 }
 

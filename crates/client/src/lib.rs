@@ -27,6 +27,7 @@ mod configuration;
 mod direct;
 mod endpoints;
 mod error;
+mod http;
 mod keys;
 mod keyspace;
 mod kv;
@@ -54,11 +55,12 @@ pub use configuration::{
     GrayWider, Held, Rejected, Release, Sight,
 };
 pub use error::Error;
+pub use http::HttpAnswer;
 pub use keys::{BatchPart, Batcher, DeletedPart, RegionPages, Sequence, Swap, Write};
 pub use kv::{Delete, Deleted, Get, Put, Records, SortBy, Written};
 pub use lease::{Granted, KeptLease, Renewals, TimeToLive};
 pub use lock::{HeldLock, Lock};
-pub use login::User;
+pub use login::{Token, User};
 pub use node::Member;
 pub use options::Options;
 pub use pages::Pages;

@@ -5,6 +5,7 @@ use std::fmt;
 use proto::etcdserverpb::AuthenticateRequest;
 use proto::etcdserverpb::auth_client::AuthClient;
 use tokio::sync::Mutex;
+use tonic::codegen::http::header::{HeaderValue, InvalidHeaderValue};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
@@ -27,8 +28,27 @@ impl fmt::Debug for User {
     }
 }
 
+/// The secret of a token of Consul's ACL.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(pub String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+impl Token {
+    /// As it is sent, and not shown.
+    pub(crate) fn header(&self) -> Result<HeaderValue, InvalidHeaderValue> {
+        let mut value = HeaderValue::from_str(&self.0)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
 /// What proves who asks, until it ends.
-pub(crate) type Token = MetadataValue<Ascii>;
+pub(crate) type Proof = MetadataValue<Ascii>;
 
 /// A user, logged in or not. Shared by all clones of a client.
 pub(crate) struct Login {
@@ -41,7 +61,7 @@ enum Known {
     Nothing,
     /// The cluster wants to know nobody's name now.
     AuthIsOff,
-    Token(Token),
+    Token(Proof),
 }
 
 impl Login {
@@ -50,7 +70,7 @@ impl Login {
     }
 
     /// The token to send, from the server behind `channel` if there is none yet.
-    async fn token(&self, channel: &Channel) -> Result<Option<Token>, Status> {
+    async fn token(&self, channel: &Channel) -> Result<Option<Proof>, Status> {
         let mut known = self.known.lock().await;
         match &*known {
             Known::Nothing => {}
@@ -72,7 +92,7 @@ impl Login {
     }
 
     /// The server did not take what was sent.
-    async fn forget(&self, sent: Option<&Token>) {
+    async fn forget(&self, sent: Option<&Proof>) {
         let mut known = self.known.lock().await;
         // Another request may have logged in since.
         match &*known {
@@ -93,6 +113,11 @@ impl Client {
         message: M,
     ) -> Result<Request<M>, Status> {
         let mut request = self.request(message);
+        if let Some(token) = &self.shared.options.token {
+            let value = token.0.parse().map_err(|_| Status::internal("the token is no header"))?;
+            request.metadata_mut().insert("token", value);
+            return Ok(request);
+        }
         if let Some(login) = &self.shared.login
             && let Some(token) = login.token(channel).await?
         {
@@ -102,7 +127,7 @@ impl Client {
     }
 
     /// Whether it makes sense to ask once more because only the token was wrong; `sent` is that token.
-    pub(crate) async fn logs_in_anew(&self, error: &Error, sent: Option<&Token>) -> bool {
+    pub(crate) async fn logs_in_anew(&self, error: &Error, sent: Option<&Proof>) -> bool {
         let wrong = matches!(error.code(), Some(Code::InvalidAuthToken | Code::UserEmpty));
         match &self.shared.login {
             Some(login) if wrong => {
@@ -115,6 +140,6 @@ impl Client {
 }
 
 /// The token of a request.
-pub(crate) fn token_of<M>(request: &Request<M>) -> Option<Token> {
+pub(crate) fn token_of<M>(request: &Request<M>) -> Option<Proof> {
     request.metadata().get("token").cloned()
 }

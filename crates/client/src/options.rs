@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Tls, User};
+use crate::{Tls, Token, User};
 
 /// How a [`crate::Client`] behaves.
 #[derive(Clone, Debug)]
@@ -9,6 +9,8 @@ pub struct Options {
     pub keyspace: Option<String>,
     /// Who asks; needed where the cluster knows users, and of no effect where it does not.
     pub user: Option<User>,
+    /// A token of Consul's ACL, in place of a user; needed where the ACL is on.
+    pub token: Option<Token>,
     /// How TLS is spoken with endpoints that are given as `https://` or without a scheme. `None`: with those
     /// of `https://`, and then with all that servers name, by the authorities of the system.
     pub tls: Option<Tls>,
@@ -33,6 +35,7 @@ impl Default for Options {
         Self {
             keyspace: None,
             user: None,
+            token: None,
             tls: None,
             timeout: Duration::from_secs(10),
             rounds: 0,

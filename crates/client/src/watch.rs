@@ -17,7 +17,7 @@ use types::Code;
 use bytes::Bytes;
 
 use crate::call::{ANSWER_BYTES, back_off};
-use crate::login::{Token, token_of};
+use crate::login::{Proof, token_of};
 use crate::{Client, Error, Span, kv};
 
 /// What to watch.
@@ -115,7 +115,7 @@ pub struct Watcher {
     /// Failures since the last answer.
     failures: u32,
     /// What it was last asked for with, if it was asked for in a user's name.
-    token: Option<Token>,
+    token: Option<Proof>,
     /// Whether that was a new one, because the one before was not taken.
     logged_in_anew: bool,
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use probe::Networks;
 use region::{ClockRules, HostLimits};
+use state::auth::Secret;
 use state::registry::deadlines::Settings;
 use types::{Incarnation, PeerId, RegionId};
 
+use crate::audit::Audit;
 use crate::compaction::AutoCompaction;
 use crate::lease::LeaseLimits;
 use crate::watch::WatchLimits;
@@ -22,6 +24,29 @@ pub enum EngineKind {
     /// In memory only, rebuilt at every start from the log, which is therefore never cut: for tests
     /// and for small states.
     Memory,
+}
+
+/// What a node is told of Consul's ACL. What it says of the switch is made so in the whole cluster when it
+/// starts; the newest word counts.
+#[derive(Clone, Debug, Default)]
+pub struct AclSettings {
+    /// Switch it on, and let nobody in until it is; or off. `None` to leave it as the cluster has it.
+    pub enable: Option<bool>,
+    /// Where it is switched on: whether what no rule speaks of is allowed.
+    pub allows_by_default: bool,
+    /// The secret of a token that may do everything, made if there is none that has it.
+    pub initial_management: Option<Secret>,
+    /// The secret of the token in whose name this node asks for those that bring none: clients of Consul's
+    /// API and of DNS.
+    pub default_token: Option<Secret>,
+}
+
+impl AclSettings {
+    /// The secret of the token of those that bring none.
+    pub(crate) fn default_token(&self) -> Option<Box<str>> {
+        let secret = self.default_token.as_ref()?;
+        std::str::from_utf8(&secret.0).ok().map(Into::into)
+    }
 }
 
 /// A node's settings. Times are real time; ticks are `tick` long.
@@ -101,6 +126,10 @@ pub struct NodeConfig {
     pub replace_after: Duration,
     /// For how long a token counts after its last use.
     pub auth_token_life: Duration,
+    /// Consul's ACL.
+    pub acl: AclSettings,
+    /// Where it is written down who changed rights, was refused, and ran the cluster.
+    pub audit: Arc<Audit>,
     /// Bounds of the consensus drivers.
     pub host_limits: HostLimits,
     /// Bounds of watches.
@@ -152,6 +181,8 @@ impl Default for NodeConfig {
             key_requests: 0,
             replace_after: Duration::from_secs(30 * 60),
             auth_token_life: Duration::from_secs(300),
+            acl: AclSettings::default(),
+            audit: Arc::default(),
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),

@@ -19,8 +19,10 @@
 
 mod answer;
 mod applier;
+pub mod audit;
 mod auth;
 pub mod backup;
+pub mod calendar;
 mod canary;
 mod compaction;
 mod config;
@@ -72,7 +74,7 @@ mod writer;
 pub use answer::{Age, Answer, Consistency, Header, LeaseStatus, Member, ReplicaStatus};
 pub use auth::AuthChanges;
 pub use compaction::AutoCompaction;
-pub use config::{EngineKind, NodeConfig};
+pub use config::{AclSettings, EngineKind, NodeConfig};
 pub use consensus::{Flow, Role};
 pub use desk::{Desk, News, Orders, PendingRead, Pursuit, Stuck, Submission, Unsent};
 pub use env::RealDisk;
@@ -81,8 +83,8 @@ pub use failure::{Failure, FailureKind};
 pub use flight::{Damage, Entry, Event, Sample, Timeline, read as read_flight};
 pub use front_door::{Answerer, Answering};
 pub use handle::{
-    Backup, BackupOf, Beat, Caller, ClusterView, Credentials, Frozen, Handle, HotRegion, LedRegion,
-    NodeView, Number, RegionRoute, RegionStats, ReplicaView, Verdict,
+    Backup, BackupOf, Beat, Caller, ClusterView, Credentials, Frozen, Granted, Handle, HotRegion,
+    Judge, KEPT, LedRegion, NodeView, Number, RegionRoute, RegionStats, ReplicaView, Verdict,
 };
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};

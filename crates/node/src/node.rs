@@ -131,6 +131,7 @@ impl Node {
             tokio::spawn(sharded::place(Arc::clone(shared))),
             tokio::spawn(auth::confirm_at_start(Arc::clone(shared))),
             tokio::spawn(canary::keep(Arc::clone(shared))),
+            tokio::spawn(auth::acl_at_start(Arc::clone(shared))),
         ];
         Ok(())
     }
@@ -278,6 +279,7 @@ fn stop(shared: &Shared, running: Running) {
         applier();
     }
     shared.end();
+    shared.config.audit.stop(shared.clock.wall_millis());
     if shared.failed().is_none()
         && let Err(error) = shared.engine.persist()
     {

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use types::{Code, Entry, Fault, Incarnation, Index, KeyspaceId, NodeId, RegionId, Term};
 
 use crate::applier::{Queues, RegionQueue};
-use crate::auth::{Gate, Passwords, Tokens, Words};
+use crate::auth::{Authorizers, Gate, Passwords, Tokens, Words};
 use crate::compaction::Due;
 use crate::config::NodeConfig;
 use crate::failure::Failure;
@@ -86,6 +86,9 @@ pub(crate) struct Shared {
     /// Bounds the keyspaces that are frozen at once.
     pub(crate) frozen: Arc<Semaphore>,
     pub(crate) auth: Gate,
+    pub(crate) authorizers: Authorizers,
+    /// The secret of the token of those that bring none; at the start that of the settings.
+    pub(crate) default_token: Mutex<Option<Box<str>>>,
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
     pub(crate) words: Words,
@@ -144,7 +147,9 @@ impl Shared {
         let flight = Flight::new(Arc::clone(&parts.clock));
         Self {
             live: Live::new(&parts.config, incarnation, parts.clock.now()),
-            auth: Gate::new(parts.config.election_timeout()),
+            auth: Gate::new(parts.config.election_timeout(), parts.config.acl.enable == Some(true)),
+            authorizers: Authorizers::default(),
+            default_token: Mutex::new(parts.config.acl.default_token()),
             tokens: Tokens::new(parts.config.auth_token_life),
             passwords: Passwords::new(&parts.rng),
             words: Words::new(parts.rng.as_ref()),

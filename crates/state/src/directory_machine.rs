@@ -11,7 +11,12 @@ use types::{
     Batch, ClusterId, Code, Fault, KeyspaceId, NodeId, ReadFailure, Reader, RegionId, limits,
 };
 
-use crate::auth::AuthCommand;
+use crate::auth::acl::{Acl, AclChange, AclId};
+use crate::auth::{Auth, AuthCommand};
+use crate::codec::acl::{
+    get_acl_policy, get_acl_role, get_acl_switch, get_acl_token, put_acl_policy, put_acl_role,
+    put_acl_switch, put_acl_token,
+};
 use crate::codec::auth::{get_role, get_switch, get_user, put_role, put_switch, put_user};
 use crate::codec::primitives::{CodecError, Cursor, Writer};
 use crate::codec::records::{
@@ -39,6 +44,11 @@ const SHARD: u8 = b's';
 const SWITCH: u8 = b'a';
 const USER: u8 = b'u';
 const ROLE: u8 = b'o';
+/// Whether Consul's ACL is on.
+const ACL_SWITCH: u8 = b'A';
+const ACL_TOKEN: u8 = b'T';
+const ACL_POLICY: u8 = b'P';
+const ACL_ROLE: u8 = b'R';
 
 /// The directory, with what is needed to change it.
 pub(crate) struct DirectoryMachine {
@@ -118,9 +128,17 @@ impl DirectoryMachine {
                 let (name, role) = get_role(&mut from)?;
                 Arc::make_mut(&mut self.directory.auth).roles.insert(name, role);
             }
+            ACL_SWITCH => get_acl_switch(&mut from, self.acl())?,
+            ACL_TOKEN => get_acl_token(&mut from, self.acl())?,
+            ACL_POLICY => get_acl_policy(&mut from, self.acl())?,
+            ACL_ROLE => get_acl_role(&mut from, self.acl())?,
             _ => return Err(from.error("a directory record of unknown kind")),
         }
         from.end()
+    }
+
+    fn acl(&mut self) -> &mut Acl {
+        &mut Arc::make_mut(&mut self.directory.auth).acl
     }
 
     /// Carries out a command of the meta region; answers also whether the directory changed.
@@ -284,6 +302,7 @@ impl DirectoryMachine {
                 None => batch.delete(named(ROLE, name)),
             }
         }
+        put_acl_records(self.region, auth, &change.acl, batch);
         batch.put(key(self.region, SWITCH, 0), put_switch(auth));
         Ok((Response::Done, true))
     }
@@ -330,4 +349,31 @@ fn named_key(region: RegionId, kind: u8, name: &str) -> Bytes {
     key.put_u8(kind);
     key.put_slice(name.as_bytes());
     key.freeze()
+}
+
+/// Writes what a change of the ACL left behind.
+fn put_acl_records(region: RegionId, auth: &Auth, change: &AclChange, batch: &mut Batch) {
+    let acl = &auth.acl;
+    let named = |kind, id: &AclId| named_key(region, kind, id);
+    for id in &change.tokens {
+        match acl.tokens.get(id) {
+            Some(token) => batch.put(named(ACL_TOKEN, id), put_acl_token(id, token)),
+            None => batch.delete(named(ACL_TOKEN, id)),
+        }
+    }
+    for id in &change.policies {
+        match acl.policies.get(id) {
+            Some(policy) => batch.put(named(ACL_POLICY, id), put_acl_policy(id, policy)),
+            None => batch.delete(named(ACL_POLICY, id)),
+        }
+    }
+    for id in &change.roles {
+        match acl.roles.get(id) {
+            Some(role) => batch.put(named(ACL_ROLE, id), put_acl_role(id, role)),
+            None => batch.delete(named(ACL_ROLE, id)),
+        }
+    }
+    if change.any {
+        batch.put(key(region, ACL_SWITCH, 0), put_acl_switch(acl));
+    }
 }

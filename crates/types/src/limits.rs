@@ -44,6 +44,26 @@ pub const AUTH_ROLE_BYTES: usize = 4 << 20;
 pub const AUTH_ROLES_BYTES: usize = 64 << 20;
 /// Bytes in the name of a user or a role.
 pub const AUTH_NAME_BYTES: usize = 256;
+/// Consul's tokens in a cluster; every node has them in memory.
+pub const ACL_TOKENS: usize = 16_384;
+/// Consul's policies in a cluster.
+pub const ACL_POLICIES: usize = 4_096;
+/// Consul's roles in a cluster.
+pub const ACL_ROLES: usize = 4_096;
+/// Policies, roles and identities of one token or role together.
+pub const ACL_LINKS: usize = 64;
+/// Bytes of the rules of a policy.
+pub const ACL_RULES_BYTES: usize = 64 << 10;
+/// Rules of a policy.
+pub const ACL_POLICY_RULES: usize = 4_096;
+/// Bytes of the rules of all policies together.
+pub const ACL_POLICIES_BYTES: usize = 32 << 20;
+/// Bytes of the description of a token, policy or role.
+pub const ACL_TEXT_BYTES: usize = 1_024;
+/// Bytes of an id, a role's name, or the name of an identity.
+pub const ACL_NAME_BYTES: usize = 256;
+/// Bytes of a token's secret.
+pub const ACL_SECRET_BYTES: usize = 256;
 /// Outcomes kept per client session for retries.
 pub const SESSION_OUTCOMES: usize = 4_096;
 /// Client sessions kept per region; the one unused the longest goes first.

@@ -61,9 +61,14 @@ func NewTestServerConfigT(t TestingTB, change ServerConfigCallback) (*TestServer
 	}
 	defer log.Close()
 	server := &TestServer{Config: config, HTTPAddr: ports[0], directory: directory}
-	server.process = exec.Command(os.Getenv("SERVER_BINARY"), "serve",
+	arguments := []string{"serve",
 		"--name", config.NodeName, "--data-dir", filepath.Join(directory, "data"),
-		"--listen-client", ports[0], "--listen-peer", ports[1], "--listen-http", ports[2])
+		"--listen-client", ports[0], "--listen-peer", ports[1], "--listen-http", ports[2]}
+	rights, err := aclArguments(config.ACL, directory)
+	if err != nil {
+		return nil, err
+	}
+	server.process = exec.Command(os.Getenv("SERVER_BINARY"), append(arguments, rights...)...)
 	server.process.Stdout, server.process.Stderr = log, log
 	if err := server.process.Start(); err != nil {
 		return nil, fmt.Errorf("SERVER_BINARY: %w", err)
@@ -76,6 +81,25 @@ func NewTestServerConfigT(t TestingTB, change ServerConfigCallback) (*TestServer
 		return nil, fmt.Errorf("%w\n%s", err, text)
 	}
 	return server, nil
+}
+
+// aclArguments turns access control on, if it is asked for.
+func aclArguments(acl TestACLs, directory string) ([]string, error) {
+	if !acl.Enabled {
+		return nil, nil
+	}
+	arguments := []string{"--acl", "on"}
+	if acl.DefaultPolicy != "" {
+		arguments = append(arguments, "--acl-default-policy", acl.DefaultPolicy)
+	}
+	if token := acl.Tokens.InitialManagement; token != "" {
+		file := filepath.Join(directory, "initial-management-token")
+		if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+			return nil, err
+		}
+		arguments = append(arguments, "--acl-initial-management-token-file", file)
+	}
+	return arguments, nil
 }
 
 func random() []byte {
@@ -108,6 +132,16 @@ func (s *TestServer) waitReady() error {
 			return fmt.Errorf("it ended: %w", err)
 		default:
 		}
+		if acl := s.Config.ACL; acl.Enabled && acl.Tokens.InitialManagement == "" {
+			// Nobody may ask anything yet: that it says so is all there is to wait for.
+			var leader string
+			refused := s.get("/v1/acl/tokens", nil)
+			if seen = s.get("/v1/status/leader", &leader); leader != "" && refused != nil &&
+				strings.HasPrefix(refused.Error(), "403") {
+				return nil
+			}
+			continue
+		}
 		var services []any
 		if seen = s.get("/v1/health/service/consul", &services); seen != nil || len(services) == 0 {
 			continue
@@ -130,7 +164,12 @@ func (s *TestServer) waitReady() error {
 }
 
 func (s *TestServer) get(path string, into any) error {
-	answer, err := http.Get("http://" + s.HTTPAddr + path)
+	request, err := http.NewRequest(http.MethodGet, "http://"+s.HTTPAddr+path, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("X-Consul-Token", s.Config.ACL.Tokens.InitialManagement)
+	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ pub(super) struct Meta {
     pub(super) age: Option<Age>,
     pub(super) known_leader: bool,
     pub(super) freshness: Freshness,
+    /// Something was left out that whoever asks may not see.
+    pub(super) filtered: bool,
 }
 
 /// What a request is answered with.
@@ -95,11 +97,25 @@ impl Answer {
             Freshness::Consistent => "consistent",
             Freshness::Stale => "stale",
         };
-        self.header("x-consul-index", &index)
+        let answer = self
+            .header("x-consul-index", &index)
             .header("x-consul-knownleader", leader)
             .header("x-consul-lastcontact", &contact)
-            .header("x-consul-effective-consistency", freshness)
-            .header("x-consul-default-acl-policy", "allow")
+            .header("x-consul-effective-consistency", freshness);
+        if meta.filtered {
+            answer.header("x-consul-results-filtered-by-acls", "true")
+        } else {
+            answer
+        }
+    }
+
+    /// Says beside what is read what becomes of those that no rule speaks of.
+    pub(super) fn under(self, allows_by_default: bool) -> Self {
+        if !self.headers.contains_key("x-consul-index") {
+            return self;
+        }
+        let policy = if allows_by_default { "allow" } else { "deny" };
+        self.header("x-consul-default-acl-policy", policy)
     }
 
     /// Says that it was answered from what this node has, which is as old as the last word of the leader.

@@ -10,9 +10,11 @@ use node::{Caller, Consistency, Handle, Topic, WatchCreate, WatchMessage};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
+use state::auth::Demand;
+use state::auth::acl::{Access, Resource, View};
 use state::command::Command;
 use state::registry::query::Indexed;
-use state::registry::{Registry, RegistryAnswer, RegistryCommand};
+use state::registry::{RegistryAnswer, RegistryCommand};
 use state::response::Response;
 use tokio::sync::OwnedSemaphorePermit;
 use types::{Code, Fault, KeyRange, KeyspaceId, Revision};
@@ -24,6 +26,7 @@ use super::home::Home;
 use super::input::Input;
 use super::parameters::{Freshness, Parameters};
 use super::problem::Problem;
+use crate::audit::Bearer;
 
 /// A request for one of Consul's routes.
 pub(super) struct Asked {
@@ -33,7 +36,7 @@ pub(super) struct Asked {
     /// What follows the route in the path, as it was sent.
     pub(super) tail: String,
     pub(super) parameters: Parameters,
-    pub(super) token: Option<Box<str>>,
+    pub(super) sender: Bearer,
     pub(super) wants_text: bool,
     pub(super) body: Bytes,
     /// Held by the one who may restore a snapshot through this server.
@@ -46,8 +49,13 @@ impl Asked {
     }
 
     /// In whose name everything is asked.
-    pub(super) fn caller(&self) -> Caller<'_, &Option<Box<str>>> {
-        self.handle().caller(self.keyspace, &self.token)
+    pub(super) fn caller(&self) -> Caller<'_, &Bearer> {
+        self.handle().caller(self.keyspace, &self.sender)
+    }
+
+    /// Refuses who lacks this.
+    pub(super) async fn need(&self, resource: Resource<'_>, wanted: Access) -> Result<(), Problem> {
+        Ok(self.caller().permit_alone(Demand::Resource(resource, wanted)).await?)
     }
 
     /// What follows the route: a name or an id, which may have slashes.
@@ -84,28 +92,39 @@ impl Asked {
     pub(super) async fn registry<T>(
         &self,
         topic: Topic,
-        ask: impl Fn(&Registry) -> Indexed<T> + Send + Sync,
+        ask: impl Fn(&View<'_>) -> Indexed<T> + Send + Sync,
     ) -> Result<(T, Meta), Problem> {
+        let ask = |view: &View<'_>| {
+            let Indexed { index, value } = ask(view);
+            Indexed { index, value: (value, view.hid_something()) }
+        };
         let freshness = self.parameters.freshness()?;
         let (index, wait) = (self.parameters.index()?, self.parameters.wait()?);
         let (first, known_leader) = self.ask_first(freshness, index, &ask).await?;
-        let mut meta =
-            Meta { index: first.body.index, age: first.header.age, known_leader, freshness };
+        let (value, filtered) = first.body.value;
+        let mut meta = Meta {
+            index: first.body.index,
+            age: first.header.age,
+            known_leader,
+            freshness,
+            filtered,
+        };
         if index == 0 || meta.index.get().unsigned_abs() > index {
-            return Ok((first.body.value, meta));
+            return Ok((value, meta));
         }
         let after = Revision(i64::try_from(index).unwrap_or(i64::MAX));
         let answer = self.caller().registry_wait((topic, after), shortened(wait), ask).await?;
         (meta.index, meta.age) = (answer.body.index, self.age(freshness)?);
         meta.known_leader = self.handle().has_leader(self.keyspace);
-        Ok((answer.body.value, meta))
+        let (value, filtered) = answer.body.value;
+        Ok((value, Meta { filtered, ..meta }))
     }
 
     async fn ask_first<T>(
         &self,
         freshness: Freshness,
         index: u64,
-        ask: impl Fn(&Registry) -> T + Send + Sync,
+        ask: impl Fn(&View<'_>) -> T + Send + Sync,
     ) -> Result<(node::Answer<T>, bool), Problem> {
         let caller = self.caller();
         let has_leader = self.handle().has_leader(self.keyspace);

@@ -2,6 +2,7 @@
 //! and change it at an index; nothing here acts by it, since no server is ever removed or promoted by itself.
 
 use serde_json::{Value, json};
+use state::auth::acl::Resource;
 
 use super::answer::{Answer, Outcome};
 use super::asked::Asked;
@@ -10,7 +11,7 @@ use super::input::Input;
 use super::kept::{Condition, Kind};
 use super::problem::Problem;
 
-const SETTINGS: Kind = Kind("autopilot");
+const SETTINGS: Kind = Kind("autopilot", |_| Some(Resource::Operator));
 
 /// Consul's own, where nobody set any.
 fn defaults() -> Value {

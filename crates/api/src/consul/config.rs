@@ -2,14 +2,20 @@
 //! nothing here acts by them.
 
 use serde_json::{Map, Value};
+use state::auth::acl::Resource;
 
 use super::answer::{Answer, Outcome};
 use super::asked::Asked;
 use super::input::Input;
-use super::kept::{Condition, Kept, Kind};
+use super::kept::{Condition, Kept, Kind, field};
 use super::problem::Problem;
 
-const ENTRIES: Kind = Kind("config");
+const ENTRIES: Kind = Kind("config", |it| Some(resource(field(it, "Kind"), field(it, "Name"))));
+
+/// What is about a service is its own; all else is the mesh's.
+fn resource<'a>(kind: &str, name: &'a str) -> Resource<'a> {
+    if kind.starts_with("service-") { Resource::Service(name) } else { Resource::Mesh }
+}
 
 /// What Consul has a meaning for.
 const KINDS: &[&str] = &[

@@ -2,14 +2,15 @@
 //! and stand at its origin; what nodes report is kept and given back, and sorts nothing.
 
 use serde_json::{Value, json};
+use state::auth::acl::Resource;
 
 use super::answer::{Answer, Outcome};
 use super::asked::Asked;
 use super::input::Input;
-use super::kept::{Condition, Kind};
+use super::kept::{Condition, Kind, field};
 use super::problem::Problem;
 
-const COORDINATES: Kind = Kind("coordinate");
+const COORDINATES: Kind = Kind("coordinate", |it| Some(Resource::Node(field(it, "Node"))));
 /// Dimensions of Consul's space.
 const DIMENSIONS: usize = 8;
 

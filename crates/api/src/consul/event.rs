@@ -4,17 +4,18 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use state::auth::acl::Resource;
 
 use super::answer::{Answer, Outcome};
 use super::asked::{Asked, shortened};
 use super::home::uuid;
-use super::kept::{self, Condition, Kept, Kind};
+use super::kept::{self, Condition, Kept, Kind, field};
 use super::problem::Problem;
 use super::session::random;
 
-const EVENTS: Kind = Kind("event");
+const EVENTS: Kind = Kind("event", |it| Some(Resource::Event(field(it, "Name"))));
 /// Counts them.
-const CLOCK: Kind = Kind("event-clock");
+const CLOCK: Kind = Kind("event-clock", |_| None);
 /// How many are kept: as many as an agent of Consul's has.
 const EVENTS_KEPT: u64 = 256;
 /// Bytes of a name and its payload together: Consul's bound.
@@ -40,8 +41,9 @@ pub(super) async fn fire(asked: &Asked) -> Outcome {
         "TagFilter": parameter("tag"),
         "Version": 1,
     });
+    EVENTS.must_change(asked, &event).await?;
     for _ in 0..TRIES {
-        let clock = CLOCK.one_now(asked, "").await?;
+        let clock = CLOCK.known(asked, "").await?;
         let seen = clock.as_ref().map_or(0, |it| it.modified.get().unsigned_abs());
         let time = clock.and_then(|it| it.value["LTime"].as_u64()).unwrap_or(0).saturating_add(1);
         event["LTime"] = time.into();

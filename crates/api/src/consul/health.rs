@@ -1,6 +1,7 @@
 //! `/v1/health`: what is registered, with how it stands.
 
 use node::Topic;
+use state::auth::acl::View;
 use state::registry::{DEFAULT_NAMESPACE, Name, ServiceName};
 
 use super::answer::Outcome;
@@ -47,7 +48,7 @@ pub(super) async fn state(asked: &Asked) -> Outcome {
         "any" => None,
         name => Some(parse_status(name)?),
     };
-    let ask = |registry: &state::registry::Registry| registry.checks(DEFAULT_NAMESPACE, status);
+    let ask = |registry: &View<'_>| registry.checks(DEFAULT_NAMESPACE, status);
     let (found, told) = asked.registry(Topic::Checks, ask).await?;
     asked.filtered(&shape::HEALTH_CHECK, found.iter().map(show::named_check), told)
 }

@@ -1,6 +1,6 @@
 //! What Consul keeps beside the registry and its keys: events, prepared queries, config entries,
 //! coordinates. They lie as JSON in a keyspace of their own, which is made with the first of them. Who may
-//! ask is settled by the route, as for the registry.
+//! see or change one is said by its kind.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use bytes::Bytes;
 use node::Consistency;
 use serde_json::Value;
 use state::auth::Demand;
+use state::auth::acl::{Access, Resource};
 use state::command::Command;
 use state::registry::RegistryCommand;
 use state::request::{
@@ -25,7 +26,7 @@ use super::problem::Problem;
 use super::serve::every_key;
 
 /// The keyspace all of it is in.
-const KEYSPACE: &str = "consul";
+const KEYSPACE: &str = node::KEPT;
 /// Bytes of a name, and of what is kept by it.
 const NAME_BYTES: usize = 512;
 const VALUE_BYTES: usize = 64 << 10;
@@ -48,9 +49,15 @@ pub(super) enum Condition {
     Index(u64),
 }
 
-/// A kind of them, and so the first part of their keys.
+/// A kind of them: the first part of their keys, and what rights are about that see or change one. Those
+/// without are never shown.
 #[derive(Clone, Copy)]
-pub(super) struct Kind(pub(super) &'static str);
+pub(super) struct Kind(pub(super) &'static str, pub(super) fn(&Value) -> Option<Resource<'_>>);
+
+/// The text of a field; empty for none.
+pub(super) fn field<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
 
 impl Kind {
     pub(super) fn key(self, name: &str) -> Bytes {
@@ -78,10 +85,15 @@ impl Kind {
         Ok((found.into_iter().next(), meta))
     }
 
-    /// The same as it is, whatever index the request names.
-    pub(super) async fn one_now(self, asked: &Asked, name: &str) -> Result<Option<Kept>, Problem> {
-        let (found, _) = self.read_now(asked, &KeyRange::single(&self.key(name))).await?;
+    /// The same as it is, whatever index the request names; seen or not, for what is not shown.
+    pub(super) async fn known(self, asked: &Asked, name: &str) -> Result<Option<Kept>, Problem> {
+        let (found, _) = self.find(asked, &KeyRange::single(&self.key(name))).await?;
         Ok(found.into_iter().next())
+    }
+
+    /// How many there are whose names begin so.
+    pub(super) async fn count(self, asked: &Asked, prefix: &str) -> Result<usize, Problem> {
+        Ok(self.find(asked, &self.under(prefix)).await?.0.len())
     }
 
     /// All whose names begin so, by name. Waits, if the request says so, until they are other ones than at
@@ -121,20 +133,31 @@ impl Kind {
         Ok((found, Meta { index: meta.index.max(after), ..meta }))
     }
 
+    /// What may be seen of a range.
     async fn read_now(self, asked: &Asked, range: &KeyRange) -> Result<(Vec<Kept>, Meta), Problem> {
+        let (mut found, mut meta) = self.find(asked, range).await?;
+        let judge = asked.caller().judge(meta.freshness == Freshness::Stale).await?;
+        let count = found.len();
+        found.retain(|it| (self.1)(&it.value).is_some_and(|resource| judge.sees(resource)));
+        meta.filtered = found.len() < count;
+        Ok((found, meta))
+    }
+
+    async fn find(self, asked: &Asked, range: &KeyRange) -> Result<(Vec<Kept>, Meta), Problem> {
         let freshness = asked.parameters.freshness()?;
-        let mut meta = Meta { index: Revision(1), age: None, known_leader: true, freshness };
+        let mut meta =
+            Meta { index: Revision(1), age: None, known_leader: true, freshness, filtered: false };
         let Some(keyspace) = there(asked) else { return Ok((Vec::new(), meta)) };
         let consistency = match freshness {
             Freshness::Stale => Consistency::Stale,
             Freshness::Default | Freshness::Consistent => Consistency::Linearizable,
         };
         // The route's word may be this node's alone, and of before a wait.
+        let (everything, anyone) = (every_key(), Demand::Anyone);
+        let what = Demand::ByWhom { user: &Demand::Range(&everything), token: &anyone };
         match freshness {
-            Freshness::Stale => asked.caller().permit_locally(Demand::Range(&every_key()))?,
-            Freshness::Default | Freshness::Consistent => {
-                asked.caller().permit(Demand::Range(&every_key())).await?;
-            }
+            Freshness::Stale => asked.caller().permit_locally(what)?,
+            Freshness::Default | Freshness::Consistent => asked.caller().permit(what).await?,
         }
         let request = RangeRequest { range: range.clone(), ..RangeRequest::default() };
         let answer = asked.handle().range(keyspace, request, consistency).await?;
@@ -163,6 +186,7 @@ impl Kind {
         }
         let key = self.key(name);
         let put = put(key.clone(), value);
+        self.must_change(asked, value).await?;
         change(asked, compare(&key, condition), vec![put]).await
     }
 
@@ -176,9 +200,18 @@ impl Kind {
         if there(asked).is_none() {
             return Ok(matches!(condition, Condition::Always | Condition::Index(0)));
         }
+        if let Some(known) = self.known(asked, name).await? {
+            self.must_change(asked, &known.value).await?;
+        }
         let key = self.key(name);
         let delete = delete(&key);
         change(asked, compare(&key, condition), vec![delete]).await
+    }
+
+    /// Refuses who may not change this one.
+    pub(super) async fn must_change(self, asked: &Asked, value: &Value) -> Result<(), Problem> {
+        let resource = (self.1)(value).unwrap_or(Resource::Everything);
+        Ok(asked.caller().permit(Demand::Resource(resource, Access::Write)).await?)
     }
 }
 
@@ -205,14 +238,16 @@ pub(super) fn compare(key: &Bytes, condition: Condition) -> Vec<Compare> {
     }
 }
 
-/// Does all of it, if what is compared is so; whether it was.
+/// Does all of it, if what is compared is so; whether it was. Whether a token may change what it is about is
+/// for the caller to find out.
 pub(super) async fn change(
     asked: &Asked,
     compare: Vec<Compare>,
     success: Vec<TxnOp>,
 ) -> Result<bool, Problem> {
     let write = Command::Registry(RegistryCommand::RenewSession { id: "".into() });
-    asked.caller().permit(Demand::Command(&write)).await?;
+    let what = Demand::ByWhom { user: &Demand::Command(&write), token: &Demand::Anyone };
+    asked.caller().permit(what).await?;
     let keyspace = made(asked).await?;
     let request = TxnRequest { compare, success, failure: Vec::new() };
     let answer = asked.handle().txn(keyspace, request, Consistency::Linearizable).await?;

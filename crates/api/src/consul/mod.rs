@@ -31,4 +31,4 @@ mod status;
 mod txn;
 
 pub(crate) use home::Home;
-pub(crate) use serve::Consul;
+pub(crate) use serve::{Consul, token_of as token};

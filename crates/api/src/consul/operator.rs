@@ -4,6 +4,7 @@ use hyper::StatusCode;
 use node::{NodeState, Topic};
 use serde_json::{Map, Value, json};
 use state::auth::Demand;
+use state::auth::acl::{Access, Resource};
 use state::directory::{NodeRecord, Part};
 use state::registry::query::Indexed;
 use types::NodeId;
@@ -40,6 +41,12 @@ pub(super) async fn raft_configuration(asked: &Asked) -> Outcome {
     Ok(Answer::json(&json!({ "Servers": servers, "Index": 0 })))
 }
 
+/// Root may, and whose token says so.
+async fn may_operate(asked: &Asked) -> Result<(), Problem> {
+    let what = Demand::Resource(Resource::Operator, Access::Write);
+    Ok(asked.caller().permit(what).await?)
+}
+
 /// The server that a request names by `?id=` or `?address=`.
 fn named(asked: &Asked) -> Result<Option<NodeId>, Problem> {
     let parameter = |name| asked.parameters.get(name).filter(|text| !text.is_empty());
@@ -64,14 +71,14 @@ pub(super) async fn remove_peer(asked: &Asked) -> Outcome {
             "Must specify either ?id with the server's ID or ?address with IP:port of peer to remove",
         ));
     };
-    asked.caller().permit(Demand::Root).await?;
+    may_operate(asked).await?;
     asked.handle().remove_member(node).await?;
     Ok(Answer::done())
 }
 
 /// `POST /v1/operator/raft/transfer-leader`
 pub(super) async fn transfer_leader(asked: &Asked) -> Outcome {
-    asked.caller().permit(Demand::Root).await?;
+    may_operate(asked).await?;
     let leader = asked.handle().leader(asked.keyspace);
     let to = match named(asked)? {
         Some(node) => node,
@@ -181,7 +188,9 @@ pub(super) async fn usage(asked: &Asked) -> Outcome {
             value: registry.counts(),
         })
         .await?;
-    let [nodes, services, instances, _] = usage;
+    let Some([nodes, services, instances, _]) = usage else {
+        return Err(Problem::denied("Permission denied"));
+    };
     Ok(Answer::json(&json!({
         "Usage": { asked.home.datacenter(): {
             "Nodes": nodes,

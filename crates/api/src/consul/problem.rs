@@ -49,6 +49,11 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, text)
     }
 
+    /// Somebody who may not.
+    pub(super) fn denied(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, text)
+    }
+
     pub(super) fn method(method: &str, allow: &'static str) -> Self {
         let text = format!("method {method} not allowed");
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, text) }
@@ -70,12 +75,13 @@ impl From<Fault> for Problem {
             | Code::DuplicateKey => StatusCode::BAD_REQUEST,
             Code::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::TooManyRequests | Code::LimitReached => StatusCode::TOO_MANY_REQUESTS,
+            // A token that nobody has.
+            Code::InvalidAuthToken if !fault.detail.is_empty() => StatusCode::FORBIDDEN,
             Code::PermissionDenied | Code::UserEmpty | Code::InvalidAuthToken => {
-                return Self::new(
-                    StatusCode::FORBIDDEN,
-                    format!("Permission denied: {}", crate::error::message(&fault)),
-                );
+                // What a token lacks; of users no more is told than elsewhere.
+                return Self::new(StatusCode::FORBIDDEN, format!("Permission denied: {detail}"));
             }
+            Code::AuthNotEnabled => return Self::unauthorized("ACL support disabled"),
             Code::CheckUnknown | Code::InstanceUnknown => StatusCode::NOT_FOUND,
             Code::NoLeader => return Self::failed(with("No cluster leader", &fault.detail)),
             Code::Timeout | Code::LeaderChanged => {

@@ -27,20 +27,45 @@ pub(super) enum Rights {
 }
 use Rights::{Keys, Nobody, Read, Root, User, Write};
 
+/// What the holder of a token needs, where the ACL is on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum TokenRights {
+    /// Nothing.
+    Open,
+    /// What it reads goes through a view of what may be seen, what it changes through the node's door.
+    Itself,
+    AgentRead,
+    AgentWrite,
+    OperatorRead,
+    OperatorWrite,
+    KeyringRead,
+    KeyringWrite,
+    /// All of it is read, or written over.
+    Everything,
+}
+use TokenRights::{
+    AgentRead, AgentWrite, Everything, Itself, KeyringRead, KeyringWrite, Open, OperatorRead,
+    OperatorWrite,
+};
+
 /// One route. A path that ends with `/` has something behind it.
 pub(super) struct Route {
     pub(super) methods: &'static str,
     pub(super) path: &'static str,
+    /// Of one of etcd's users.
     pub(super) rights: Rights,
+    /// Of the holder of one of Consul's tokens.
+    pub(super) token: TokenRights,
     pub(super) run: for<'a> fn(&'a Asked) -> BoxFuture<'a, Outcome>,
 }
 
 macro_rules! routes {
-    ($($rights:ident $methods:literal $path:literal $($handler:ident)::+;)*) => {
+    ($($rights:ident $token:ident $methods:literal $path:literal $($handler:ident)::+;)*) => {
         &[$(Route {
             methods: $methods,
             path: $path,
             rights: $rights,
+            token: $token,
             run: |asked| Box::pin($($handler)::+(asked)),
         },)*]
     };
@@ -48,106 +73,127 @@ macro_rules! routes {
 
 /// What is behind `/v1/`.
 const ROUTES: &[Route] = routes! {
-    Keys "GET" "kv/" kv::get;
-    Keys "PUT" "kv/" kv::put;
-    Keys "DELETE" "kv/" kv::delete;
-    Keys "PUT" "txn" txn::txn;
+    Keys Itself "GET" "kv/" kv::get;
+    Keys Itself "PUT" "kv/" kv::put;
+    Keys Itself "DELETE" "kv/" kv::delete;
+    Keys Itself "PUT" "txn" txn::txn;
 
-    User "GET" "agent/self" agent::self_;
-    User "GET" "agent/members" agent::members;
-    Read "GET" "agent/services" agent::services;
-    Read "GET" "agent/service/" agent::service;
-    Read "GET" "agent/checks" agent::checks;
-    Write "PUT" "agent/service/register" agent::register;
-    Write "PUT" "agent/service/deregister/" agent::deregister;
-    Write "PUT" "agent/service/maintenance/" agent::service_maintenance;
-    Write "PUT" "agent/maintenance" agent::node_maintenance;
-    Write "PUT" "agent/check/register" agent::register_check;
-    Write "PUT" "agent/check/deregister/" agent::deregister_check;
-    Write "PUT" "agent/check/pass/" agent::pass;
-    Write "PUT" "agent/check/warn/" agent::warn;
-    Write "PUT" "agent/check/fail/" agent::fail;
-    Write "PUT" "agent/check/update/" agent::update;
-    Read "GET" "agent/health/service/id/" agent::service_by_id;
-    Read "GET" "agent/health/service/name/" agent::service_by_name;
-    User "GET" "agent/metrics" agent::metrics;
-    User "GET" "agent/version" agent::version;
-    User "GET" "agent/host" agent::host_info;
-    Write "GET" "agent/monitor" agent::monitor;
-    Write "PUT" "agent/join/" agent::join;
-    Write "PUT" "agent/leave" agent::leave;
-    Write "PUT" "agent/force-leave/" agent::force_leave;
-    Write "PUT" "agent/reload" agent::reload;
-    User "PUT" "agent/token/" acl::disabled;
+    User AgentRead "GET" "agent/self" agent::self_;
+    User Itself "GET" "agent/members" agent::members;
+    Read Itself "GET" "agent/services" agent::services;
+    Read Itself "GET" "agent/service/" agent::service;
+    Read Itself "GET" "agent/checks" agent::checks;
+    Write Itself "PUT" "agent/service/register" agent::register;
+    Write Itself "PUT" "agent/service/deregister/" agent::deregister;
+    Write Itself "PUT" "agent/service/maintenance/" agent::service_maintenance;
+    Write Itself "PUT" "agent/maintenance" agent::node_maintenance;
+    Write Itself "PUT" "agent/check/register" agent::register_check;
+    Write Itself "PUT" "agent/check/deregister/" agent::deregister_check;
+    Write Itself "PUT" "agent/check/pass/" agent::pass;
+    Write Itself "PUT" "agent/check/warn/" agent::warn;
+    Write Itself "PUT" "agent/check/fail/" agent::fail;
+    Write Itself "PUT" "agent/check/update/" agent::update;
+    Read Itself "GET" "agent/health/service/id/" agent::service_by_id;
+    Read Itself "GET" "agent/health/service/name/" agent::service_by_name;
+    User AgentRead "GET" "agent/metrics" agent::metrics;
+    User Open "GET" "agent/version" agent::version;
+    User OperatorRead "GET" "agent/host" agent::host_info;
+    Write AgentRead "GET" "agent/monitor" agent::monitor;
+    Write AgentWrite "PUT" "agent/join/" agent::join;
+    Write AgentWrite "PUT" "agent/leave" agent::leave;
+    Write OperatorWrite "PUT" "agent/force-leave/" agent::force_leave;
+    Write AgentWrite "PUT" "agent/reload" agent::reload;
+    User AgentWrite "PUT" "agent/token/" acl::agent_token;
 
-    User "GET" "acl/" acl::disabled;
-    User "PUT" "acl/" acl::disabled;
-    User "POST" "acl/" acl::disabled;
-    User "DELETE" "acl/" acl::disabled;
+    // Once, by whoever is first.
+    Nobody Open "PUT" "acl/bootstrap" acl::bootstrap;
+    User Itself "GET" "acl/tokens" acl::tokens;
+    User Itself "PUT" "acl/token" acl::create_token;
+    User Itself "GET" "acl/token/" acl::token;
+    User Itself "PUT" "acl/token/" acl::update_token;
+    User Itself "DELETE" "acl/token/" acl::delete_token;
+    User Itself "GET" "acl/policies" acl::policies;
+    User Itself "PUT" "acl/policy" acl::create_policy;
+    User Itself "GET" "acl/policy/name/" acl::policy_named;
+    User Itself "GET" "acl/policy/" acl::policy;
+    User Itself "PUT" "acl/policy/" acl::update_policy;
+    User Itself "DELETE" "acl/policy/" acl::delete_policy;
+    User Itself "GET" "acl/roles" acl::roles;
+    User Itself "PUT" "acl/role" acl::create_role;
+    User Itself "GET" "acl/role/name/" acl::role_named;
+    User Itself "GET" "acl/role/" acl::role;
+    User Itself "PUT" "acl/role/" acl::update_role;
+    User Itself "DELETE" "acl/role/" acl::delete_role;
+    User Itself "POST" "internal/acl/authorize" acl::authorize;
+    // Of Consul's, what is not here: rules of before 1.4, tokens by other means, replication.
+    User Itself "GET" "acl/" acl::not_here;
+    User Itself "PUT" "acl/" acl::not_here;
+    User Itself "POST" "acl/" acl::not_here;
+    User Itself "DELETE" "acl/" acl::not_here;
 
-    User "GET" "catalog/datacenters" catalog::datacenters;
-    Read "GET" "catalog/nodes" catalog::nodes;
-    Read "GET" "catalog/services" catalog::services;
-    Read "GET" "catalog/service/" catalog::service;
-    Read "GET" "catalog/connect/" catalog::nothing;
-    Read "GET" "catalog/gateway-services/" catalog::nothing;
-    Read "GET" "catalog/node/" catalog::node;
-    Read "GET" "catalog/node-services/" catalog::node_services;
-    Write "PUT" "catalog/register" catalog::register;
-    Write "PUT" "catalog/deregister" catalog::deregister;
+    User Open "GET" "catalog/datacenters" catalog::datacenters;
+    Read Itself "GET" "catalog/nodes" catalog::nodes;
+    Read Itself "GET" "catalog/services" catalog::services;
+    Read Itself "GET" "catalog/service/" catalog::service;
+    Read Itself "GET" "catalog/connect/" catalog::nothing;
+    Read Itself "GET" "catalog/gateway-services/" catalog::nothing;
+    Read Itself "GET" "catalog/node/" catalog::node;
+    Read Itself "GET" "catalog/node-services/" catalog::node_services;
+    Write Itself "PUT" "catalog/register" catalog::register;
+    Write Itself "PUT" "catalog/deregister" catalog::deregister;
 
-    Read "GET" "health/service/" health::service;
-    Read "GET" "health/connect/" catalog::nothing;
-    Read "GET" "health/ingress/" catalog::nothing;
-    Read "GET" "health/node/" health::node;
-    Read "GET" "health/checks/" health::checks;
-    Read "GET" "health/state/" health::state;
+    Read Itself "GET" "health/service/" health::service;
+    Read Itself "GET" "health/connect/" catalog::nothing;
+    Read Itself "GET" "health/ingress/" catalog::nothing;
+    Read Itself "GET" "health/node/" health::node;
+    Read Itself "GET" "health/checks/" health::checks;
+    Read Itself "GET" "health/state/" health::state;
 
-    Write "PUT" "session/create" session::create;
-    Write "PUT" "session/destroy/" session::destroy;
-    Write "PUT" "session/renew/" session::renew;
-    Read "GET" "session/info/" session::info;
-    Read "GET" "session/node/" session::of_node;
-    Read "GET" "session/list" session::list;
+    Write Itself "PUT" "session/create" session::create;
+    Write Itself "PUT" "session/destroy/" session::destroy;
+    Write Itself "PUT" "session/renew/" session::renew;
+    Read Itself "GET" "session/info/" session::info;
+    Read Itself "GET" "session/node/" session::of_node;
+    Read Itself "GET" "session/list" session::list;
 
-    Nobody "GET" "status/leader" status::leader;
-    Nobody "GET" "status/peers" status::peers;
+    Nobody Open "GET" "status/leader" status::leader;
+    Nobody Open "GET" "status/peers" status::peers;
 
-    Write "PUT" "event/fire/" event::fire;
+    Write Itself "PUT" "event/fire/" event::fire;
     // Spring posts them.
-    Write "POST" "event/fire/" event::fire;
-    Read "GET" "event/list" event::list;
+    Write Itself "POST" "event/fire/" event::fire;
+    Read Itself "GET" "event/list" event::list;
 
-    Read "GET" "query" query::list;
-    Write "POST" "query" query::create;
-    Read "GET" "query/" query::get;
-    Write "PUT" "query/" query::update;
-    Write "DELETE" "query/" query::remove;
+    Read Itself "GET" "query" query::list;
+    Write Itself "POST" "query" query::create;
+    Read Itself "GET" "query/" query::get;
+    Write Itself "PUT" "query/" query::update;
+    Write Itself "DELETE" "query/" query::remove;
 
-    Write "PUT" "config" config::set;
-    Read "GET" "config/" config::get;
-    Write "DELETE" "config/" config::remove;
+    Write Itself "PUT" "config" config::set;
+    Read Itself "GET" "config/" config::get;
+    Write Itself "DELETE" "config/" config::remove;
 
-    Read "GET" "coordinate/datacenters" coordinate::datacenters;
-    Read "GET" "coordinate/nodes" coordinate::nodes;
-    Read "GET" "coordinate/node/" coordinate::node;
-    Write "PUT" "coordinate/update" coordinate::update;
+    Read Open "GET" "coordinate/datacenters" coordinate::datacenters;
+    Read Itself "GET" "coordinate/nodes" coordinate::nodes;
+    Read Itself "GET" "coordinate/node/" coordinate::node;
+    Write Itself "PUT" "coordinate/update" coordinate::update;
 
-    Root "GET" "snapshot" snapshot::save;
-    Root "PUT" "snapshot" snapshot::restore;
+    Root Everything "GET" "snapshot" snapshot::save;
+    Root Everything "PUT" "snapshot" snapshot::restore;
 
-    User "GET" "operator/raft/configuration" operator::raft_configuration;
-    Write "DELETE" "operator/raft/peer" operator::remove_peer;
-    Write "POST" "operator/raft/transfer-leader" operator::transfer_leader;
-    Read "GET" "operator/autopilot/configuration" autopilot::configuration;
-    Write "PUT" "operator/autopilot/configuration" autopilot::configure;
-    User "GET" "operator/autopilot/health" operator::autopilot_health;
-    User "GET" "operator/autopilot/state" operator::autopilot_state;
-    Read "GET" "operator/keyring" operator::keyring;
-    Write "POST" "operator/keyring" operator::keyring;
-    Write "PUT" "operator/keyring" operator::keyring;
-    Write "DELETE" "operator/keyring" operator::keyring;
-    Read "GET" "operator/usage" operator::usage;
+    User OperatorRead "GET" "operator/raft/configuration" operator::raft_configuration;
+    Write OperatorWrite "DELETE" "operator/raft/peer" operator::remove_peer;
+    Write OperatorWrite "POST" "operator/raft/transfer-leader" operator::transfer_leader;
+    Read OperatorRead "GET" "operator/autopilot/configuration" autopilot::configuration;
+    Root OperatorWrite "PUT" "operator/autopilot/configuration" autopilot::configure;
+    User OperatorRead "GET" "operator/autopilot/health" operator::autopilot_health;
+    User OperatorRead "GET" "operator/autopilot/state" operator::autopilot_state;
+    Read KeyringRead "GET" "operator/keyring" operator::keyring;
+    Write KeyringWrite "POST" "operator/keyring" operator::keyring;
+    Write KeyringWrite "PUT" "operator/keyring" operator::keyring;
+    Write KeyringWrite "DELETE" "operator/keyring" operator::keyring;
+    Read OperatorRead "GET" "operator/usage" operator::usage;
 };
 
 /// What is found for a path.

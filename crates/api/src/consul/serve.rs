@@ -8,6 +8,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, Version};
 use state::auth::Demand;
+use state::auth::acl::{Access, Resource};
 use state::command::Command;
 use state::registry::RegistryCommand;
 use tokio::sync::OwnedSemaphorePermit;
@@ -18,8 +19,9 @@ use super::asked::Asked;
 use super::home::Home;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::routes::{self, Found, Rights};
+use super::routes::{self, Found, Rights, Route, TokenRights};
 use super::snapshot;
+use crate::audit::{self, Bearer};
 
 /// Bytes of a request's body: a transaction of all that one may hold, in base64.
 const BODY_BYTES: usize = 2 << 20;
@@ -51,7 +53,7 @@ impl Consul {
             return None;
         }
         let parameters = Parameters::of(head.uri.query()).ok()?;
-        let token = token(&head.headers, &parameters);
+        let token = token(&head.headers, &parameters).or_else(|| own_token(&self.home));
         let caller = self.home.handle().caller(KeyspaceId::DEFAULT, &token);
         caller.permit(Demand::Root).await.ok()?;
         self.home.begin_restore()
@@ -89,10 +91,14 @@ impl Consul {
             return Err(Problem::failed("No path to datacenter"));
         }
         let (pretty, cached) = (parameters.flag("pretty"), parameters.flag("cached"));
+        let default = own_token(&self.home);
         let asked = Asked {
             keyspace: self.home.keyspace().await?,
             home: self.home,
-            token: token(&head.headers, &parameters),
+            sender: Bearer {
+                token: token(&head.headers, &parameters).or(default),
+                origin: audit::origin(&head.headers),
+            },
             wants_text: says(&head.headers, "text/plain"),
             method: head.method,
             tail,
@@ -100,8 +106,9 @@ impl Consul {
             body,
             restoring,
         };
-        permit(&asked, route.rights).await?;
-        let mut answer = (route.run)(&asked).await?;
+        permit(&asked, route).await?;
+        let (is_on, allows) = asked.handle().acl_switch();
+        let mut answer = (route.run)(&asked).await?.under(!is_on || allows);
         if cached {
             answer = answer.cached();
         }
@@ -120,28 +127,60 @@ pub(super) fn every_key() -> KeyRange {
     KeyRange { start: Bytes::from_static(&[0]), end: None }
 }
 
-/// Refuses who may not ask for this at all. Costs nothing while auth is off.
-async fn permit(asked: &Asked, rights: Rights) -> Result<(), Problem> {
+/// Refuses who may not ask for this at all. Costs nothing while nobody is held to anything.
+async fn permit(asked: &Asked, route: &Route) -> Result<(), Problem> {
     let caller = asked.caller();
     if asked.handle().auth_is_off() {
         return Ok(());
     }
-    match rights {
-        Rights::Nobody | Rights::Keys => {}
-        Rights::Root => caller.permit(Demand::Root).await?,
-        Rights::User => caller.permit_alone(Demand::Anyone).await?,
-        Rights::Read => caller.permit_alone(Demand::Range(&every_key())).await?,
-        Rights::Write => {
-            let write = Command::Registry(RegistryCommand::RenewSession { id: "".into() });
-            caller.permit_alone(Demand::Command(&write)).await?;
-        }
+    let everything = every_key();
+    let write = Command::Registry(RegistryCommand::RenewSession { id: "".into() });
+    let user = match route.rights {
+        Rights::Nobody | Rights::Keys => None,
+        Rights::Root => Some(Demand::Root),
+        Rights::User => Some(Demand::Anyone),
+        Rights::Read => Some(Demand::Range(&everything)),
+        Rights::Write => Some(Demand::Command(&write)),
+    };
+    let own = asked.home.record().name;
+    let token = match route.token {
+        TokenRights::Open => None,
+        TokenRights::Itself => Some(Demand::Anyone),
+        TokenRights::AgentRead => Some(Demand::Resource(Resource::Agent(&own), Access::Read)),
+        TokenRights::AgentWrite => Some(Demand::Resource(Resource::Agent(&own), Access::Write)),
+        TokenRights::OperatorRead => Some(Demand::Resource(Resource::Operator, Access::Read)),
+        TokenRights::OperatorWrite => Some(Demand::Resource(Resource::Operator, Access::Write)),
+        TokenRights::KeyringRead => Some(Demand::Resource(Resource::Keyring, Access::Read)),
+        TokenRights::KeyringWrite => Some(Demand::Resource(Resource::Keyring, Access::Write)),
+        TokenRights::Everything => Some(Demand::Root),
+    };
+    let (user, token) = match (user, token) {
+        // Whoever it is, or for the route to find out.
+        (None, _) => return Ok(()),
+        (Some(user), token) => (user, token.unwrap_or(Demand::Anyone)),
+    };
+    let what = Demand::ByWhom { user: &user, token: &token };
+    match route.rights {
+        Rights::Root => caller.permit(what).await?,
+        _ => caller.permit_alone(what).await?,
     }
     Ok(())
+}
+
+/// The token of those that bring none, while tokens are asked for.
+fn own_token(home: &Home) -> Option<Box<str>> {
+    let handle = home.handle();
+    handle.acl_switch().0.then(|| handle.default_token()).flatten()
 }
 
 fn says(headers: &HeaderMap, kind: &str) -> bool {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.starts_with(kind))
+}
+
+/// The token of a request whose parameters nobody has read yet.
+pub(crate) fn token_of(headers: &HeaderMap, query: Option<&str>) -> Option<Box<str>> {
+    token(headers, &Parameters::of(query).unwrap_or_default())
 }
 
 /// Where Consul's clients put their token.

@@ -33,6 +33,13 @@ pub(super) async fn txn(asked: &Asked) -> Outcome {
     }
     let ops = list.iter().map(|value| operation(&Input::of(value)?));
     let ops: Vec<TxnOp> = ops.collect::<Result<_, Problem>>()?;
+    let denied = asked.caller().refused_operations(&ops).await?;
+    if !denied.is_empty() {
+        let shown = denied.iter().map(|(index, what)| {
+            json!({ "OpIndex": index, "What": format!("Permission denied: {what}") })
+        });
+        return Ok(refused(&json!(shown.collect::<Vec<_>>())));
+    }
     for (op, index) in ops.iter().zip(0_u32..) {
         // Nobody gets a key the moment its holder was lost, this way neither.
         if let TxnOp::Kv(KvOp::Put(KvWrite { key, condition: KvCondition::Acquire(_), .. })) = op

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use node::{Consistency, Handle};
+use state::auth::Demand;
+use state::auth::acl::{Access, Resource, View};
 use state::registry::query::Member;
-use state::registry::{Instance, MACHINE, Name, Node, ServiceName, Status};
+use state::registry::{Instance, MACHINE, Name, Node, Registry, ServiceName, Status};
 use tokio::time::timeout;
 use types::{Code, KeyspaceId};
 
@@ -82,16 +84,34 @@ impl Wanted {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Unavailable;
 
-/// A node's own copy of the registry, however old: names are to be found while there is no leader, too.
-pub(super) struct OwnCopy(pub(super) Handle);
+/// A node's own copy of the registry, however old: names are to be found while there is no leader, too. Of it
+/// is told what the token shows that is asked with; where the ACL is off, everything.
+pub(super) struct OwnCopy {
+    handle: Handle,
+    token: Option<Box<str>>,
+}
 
 impl OwnCopy {
+    /// For who brings no token: in the name of the node's own.
+    pub(super) fn new(handle: Handle) -> Self {
+        Self { handle, token: None }
+    }
+
+    fn token(&self) -> Option<Box<str>> {
+        self.token.clone().or_else(|| self.handle.default_token())
+    }
+
+    /// For who may bring one.
+    pub(super) fn for_token(handle: Handle, token: Option<Box<str>>) -> Self {
+        Self { handle, token }
+    }
+
     /// `None` if nobody ever registered anything.
     fn keyspace(&self) -> Result<Option<KeyspaceId>, Unavailable> {
-        if self.0.directory().cluster.is_none() {
+        if self.handle.directory().cluster.is_none() {
             return Err(Unavailable);
         }
-        match self.0.keyspace(Some(MACHINE)) {
+        match self.handle.keyspace(Some(MACHINE)) {
             Ok(keyspace) => Ok(Some(keyspace)),
             Err(fault) if fault.code == Code::KeyspaceNotFound => Ok(None),
             Err(_) => Err(Unavailable),
@@ -100,10 +120,17 @@ impl OwnCopy {
 
     async fn ask<T: Default>(
         &self,
-        ask: impl FnOnce(&state::registry::Registry) -> T + Send,
+        ask: impl FnOnce(&View<'_>) -> T + Send,
     ) -> Result<T, Unavailable> {
         let Some(keyspace) = self.keyspace()? else { return Ok(T::default()) };
-        let asking = self.0.registry(keyspace, Consistency::Stale, ask);
+        let asking = async {
+            if self.handle.acl_switch().0 {
+                let caller = self.handle.caller(keyspace, self.token());
+                return caller.registry(Consistency::Stale, ask).await;
+            }
+            let ask = |registry: &Registry| ask(&View::whole(registry));
+            self.handle.registry(keyspace, Consistency::Stale, ask).await
+        };
         match timeout(PATIENCE, asking).await {
             Ok(Ok(answer)) => Ok(answer.body),
             Ok(Err(fault)) => {
@@ -135,6 +162,15 @@ impl Catalog for OwnCopy {
     }
 
     fn servers(&self) -> Vec<Server> {
-        servers(&self.0.directory())
+        let mut all = servers(&self.handle.directory());
+        if self.handle.acl_switch().0 {
+            let keyspace = self.keyspace().ok().flatten().unwrap_or(KeyspaceId::DEFAULT);
+            let caller = self.handle.caller(keyspace, self.token());
+            all.retain(|server| {
+                let what = Demand::Resource(Resource::Member(&server.name), Access::Read);
+                caller.permit_locally(what).is_ok()
+            });
+        }
+        all
     }
 }

@@ -18,19 +18,34 @@ pub(crate) struct Guest {
     seats: AtomicUsize,
     /// What proves who it is where it brings no token, if its certificate named somebody.
     proof: Option<Box<str>>,
+    /// The name in its certificate.
+    certificate: Option<Box<str>>,
 }
 
 impl Guest {
     /// The client at the other end of `stream`.
-    pub(crate) fn of(stream: &Stream, proof: Option<Box<str>>) -> Arc<Self> {
+    pub(crate) fn of(
+        stream: &Stream,
+        proof: Option<Box<str>>,
+        certificate: Option<&str>,
+    ) -> Arc<Self> {
         let address = stream.peer_addr();
         let address = address.map_or_else(|_| "gone already".to_owned(), |it| it.to_string());
-        Arc::new(Self { address, seats: AtomicUsize::new(0), proof })
+        let certificate = certificate.map(Into::into);
+        Arc::new(Self { address, seats: AtomicUsize::new(0), proof, certificate })
     }
 
     /// What proves who it is, where a request says nothing of that itself.
     pub(crate) fn proof(&self) -> Option<&str> {
         self.proof.as_deref()
+    }
+
+    /// Where it is, with the name in its certificate if it has one: for the audit log.
+    pub(crate) fn from(&self) -> String {
+        match &self.certificate {
+            Some(name) => format!("{} ({name})", self.address),
+            None => self.address.clone(),
+        }
     }
 
     /// Where it is.

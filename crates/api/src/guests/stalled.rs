@@ -107,7 +107,7 @@ mod tests {
     async fn guest() -> Arc<Guest> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        Guest::of(&tls::Stream::Plain(stream), None)
+        Guest::of(&tls::Stream::Plain(stream), None, None)
     }
 
     #[tokio::test]

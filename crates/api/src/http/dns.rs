@@ -50,7 +50,8 @@ async fn query(
         Err(error) => return refuse(&error.to_string()),
     };
     let over = if parameters.contains_key("udp") { dns::Over::Udp } else { dns::Over::Tcp };
-    match dns::answer(handle, zone, &packet, over).await {
+    let token = metadata::token(&headers);
+    match dns::answer(handle, token, zone, &packet, over).await {
         Some(answer) => ([(CONTENT_TYPE, MESSAGE)], answer).into_response(),
         None => refuse("the body is no query"),
     }
@@ -65,7 +66,12 @@ fn permit(handle: &Handle, headers: &HeaderMap) -> Result<(), Fault> {
     let token = metadata::token(headers);
     let every_key = KeyRange { start: Bytes::from_static(&[0]), end: None };
     match handle.keyspace(Some(MACHINE)) {
-        Ok(keyspace) => handle.caller(keyspace, &token).permit_locally(Demand::Range(&every_key)),
+        Ok(keyspace) => {
+            // What a token does not show is left out of the answer.
+            let (all, anyone) = (Demand::Range(&every_key), Demand::Anyone);
+            let what = Demand::ByWhom { user: &all, token: &anyone };
+            handle.caller(keyspace, &token).permit_locally(what)
+        }
         // Nothing is there yet that anybody could be given rights to.
         Err(_) => handle.caller(KeyspaceId::DEFAULT, &token).permit_locally(Demand::Root),
     }

@@ -37,6 +37,25 @@ pub(super) fn write(text: &mut Text, handle: &Handle) {
     let help = "Writes of regions that went out with one sync.";
     text.histogram("hiraeth_log_batch_writes", help, &meters.batches.tally(), 1.0);
     peers(text, handle);
+    audit(text, handle);
+}
+
+fn audit(text: &mut Text, handle: &Handle) {
+    let log = handle.audit_log();
+    if !log.is_on() {
+        return;
+    }
+    let tally = log.tally();
+    let counts = [
+        ("hiraeth_audit_records_total", "Records written to the audit log.", tally.written),
+        ("hiraeth_audit_lost_total", "Records of the audit log that are lost.", tally.lost),
+        (
+            "hiraeth_audit_suppressed_total",
+            "Refusals of which only the number is in the audit log.",
+            tally.suppressed,
+        ),
+    ];
+    counts.into_iter().for_each(|(name, help, count)| text.one(name, Counter, help, count));
 }
 
 fn process(text: &mut Text) {

@@ -1,6 +1,6 @@
 //! One client's stream.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
@@ -33,6 +33,8 @@ pub(super) struct Connection {
     /// `None` once the client has said all it wants.
     requests: Option<Streaming<pb::OpenRequest>>,
     subscriptions: Subscriptions,
+    /// What they are to.
+    services: BTreeMap<u64, ServiceName>,
     writes: Writes,
     under_way: FuturesUnordered<BoxFuture<'static, Vec<Tell>>>,
     /// What is to be told next.
@@ -50,6 +52,7 @@ impl Connection {
             client,
             requests: Some(requests),
             subscriptions,
+            services: BTreeMap::new(),
             writes: Writes::new(),
             under_way: FuturesUnordered::new(),
             ready: VecDeque::new(),
@@ -104,11 +107,20 @@ impl Connection {
         }
     }
 
+    /// Whether all that is subscribed to may still be told.
     fn may_listen(&self) -> Result<(), Status> {
         let Client { handle, keyspace, token } = &self.client;
+        if handle.auth_is_off() {
+            return Ok(());
+        }
         let caller = handle.caller(*keyspace, token);
         let all = super::service::every_key();
-        caller.permit_still(Demand::Range(&all)).map_err(|fault| error::status(&fault))
+        let what = Demand::ByWhom { user: &Demand::Range(&all), token: &Demand::Anyone };
+        let known = caller.permit_still(what);
+        let all = known.and_then(|()| {
+            self.services.values().try_for_each(|service| caller.permit_subscription(service))
+        });
+        all.map_err(|fault| error::status(&fault))
     }
 
     fn obey(&mut self, request: pb::OpenRequest) {
@@ -130,7 +142,10 @@ impl Connection {
                     self.ready.push_back(Frame::of(Tell::Answer(answer)));
                 }
             }
-            Some(Ask::Unsubscribe(it)) => self.subscriptions.remove(it.subscription),
+            Some(Ask::Unsubscribe(it)) => {
+                self.subscriptions.remove(it.subscription);
+                self.services.remove(&it.subscription);
+            }
             Some(Ask::Acknowledge(it)) => {
                 self.subscriptions.acknowledge(it.subscription, Revision(it.version));
             }
@@ -182,8 +197,13 @@ impl Connection {
         let namespace = convert::namespace(&subscribe.namespace);
         let service = ServiceName::new(namespace, &subscribe.service);
         let have = Revision(subscribe.version);
-        let added = self.subscriptions.add(subscribe.subscription, service, have);
-        added.map_err(|fault| error::status(&fault))
+        let Client { handle, keyspace, token } = &self.client;
+        let may = handle.caller(*keyspace, token).permit_subscription(&service);
+        may.map_err(|fault| error::status(&fault))?;
+        let added = self.subscriptions.add(subscribe.subscription, service.clone(), have);
+        added.map_err(|fault| error::status(&fault))?;
+        self.services.insert(subscribe.subscription, service);
+        Ok(())
     }
 }
 

@@ -3,6 +3,8 @@
 use node::{Caller, Consistency, Seen};
 use proto::hiraeth::v1 as pb;
 use proto::hiraeth::v1::registry_server::Registry;
+use state::auth::Demand;
+use state::auth::acl::{Access, Resource, View};
 use state::registry::query::{Indexed, InstanceFilter, Member};
 use state::registry::{
     Check, CheckKey, CheckRegistration, DEFAULT_NAMESPACE, Definition, Name, Node, Registration,
@@ -30,7 +32,7 @@ impl RegistryService {
     async fn ask<T>(
         client: &Client,
         stale: bool,
-        ask: impl FnOnce(&state::registry::Registry) -> T + Send,
+        ask: impl FnOnce(&View<'_>) -> T + Send,
     ) -> Result<T, Status> {
         let caller: Caller<'_, _> = client.handle.caller(client.keyspace, &client.token);
         let answer = caller.registry(consistency(stale), ask).await;
@@ -76,7 +78,7 @@ impl Registry for RegistryService {
         let client = self.client(request.metadata()).await?;
         let asked = request.into_inner();
         let namespace = convert::namespace(&asked.namespace);
-        let ask = |registry: &state::registry::Registry| {
+        let ask = |registry: &View<'_>| {
             let Indexed { index, value } = registry.services(namespace);
             let counted = value.into_iter().map(|(name, tags)| {
                 let service = ServiceName { namespace: namespace.into(), name };
@@ -167,6 +169,9 @@ impl Registry for RegistryService {
         let client = self.client(request.metadata()).await?;
         let asked = request.into_inner();
         let service = ServiceName::new(convert::namespace(&asked.namespace), &asked.service);
+        let what = Demand::Resource(Resource::Service(&service.name), Access::Read);
+        let caller = client.handle.caller(client.keyspace, &client.token);
+        caller.permit_locally(what).map_err(|fault| error::status(&fault))?;
         // Whether there is a service at all, and whether the client may know.
         let known = Self::ask(&client, true, |registry| {
             registry.service(&service, &InstanceFilter::default())

@@ -1,6 +1,7 @@
 //! The front doors of a real node, over a real socket.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod acl;
 mod auth;
 mod authority;
 mod configuration;

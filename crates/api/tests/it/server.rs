@@ -1,8 +1,10 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use node::{EngineKind, Handle, Node, NodeConfig};
+use node::audit::Audit;
+use node::{AclSettings, EngineKind, Handle, Node, NodeConfig};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -49,7 +51,27 @@ impl Server {
         for number in 1..=nodes {
             members.push((format!("n{number}"), free_address().await));
         }
-        let start = |at| Self::start_member(members.clone(), at, election_ticks);
+        let start =
+            |at| Self::start_member(members.clone(), at, election_ticks, Default::default());
+        join_all((0..nodes).map(start)).await
+    }
+
+    /// A cluster of one with an audit log.
+    pub(crate) async fn start_audited(acl: AclSettings, audit: Arc<Audit>) -> Self {
+        let members = vec![("n1".to_owned(), free_address().await)];
+        let ticks = NodeConfig::default().election_ticks;
+        Self::start_member(members, 0, ticks, (acl, audit)).await
+    }
+
+    /// Whose ACL is as the settings say.
+    pub(crate) async fn start_with_acl(nodes: usize, acl: AclSettings) -> Vec<Self> {
+        let mut members = Vec::new();
+        for number in 1..=nodes {
+            members.push((format!("n{number}"), free_address().await));
+        }
+        let ticks = NodeConfig::default().election_ticks;
+        let start =
+            |at| Self::start_member(members.clone(), at, ticks, (acl.clone(), Arc::default()));
         join_all((0..nodes).map(start)).await
     }
 
@@ -57,6 +79,7 @@ impl Server {
         members: Vec<(String, String)>,
         at: usize,
         election_ticks: usize,
+        (acl, audit): (AclSettings, Arc<Audit>),
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -70,6 +93,8 @@ impl Server {
             advertise_client: address.clone(),
             initial_cluster: members,
             engine: EngineKind::Memory,
+            acl,
+            audit,
             tick: Duration::from_millis(10),
             election_ticks,
             log_segment_bytes: 1 << 20,

@@ -13,7 +13,7 @@ use super::asking::service;
 use super::{ConfigContent, ConfigReader, Configuration, Held, Rejected, Sight, snapshot};
 use crate::Error;
 use crate::call::back_off;
-use crate::login::{Token, token_of};
+use crate::login::{Proof, token_of};
 use crate::watch::{interrupted, passes};
 
 /// How a configuration is followed.
@@ -157,7 +157,7 @@ struct Follower<T, F> {
     /// Since the last answer.
     failures: u32,
     /// What it was last asked for with, and whether that was a new one.
-    token: Option<Token>,
+    token: Option<Proof>,
     logged_in_anew: bool,
 }
 

@@ -19,7 +19,7 @@ use types::{Code, KeyRange};
 use super::map::Route;
 use super::routes::span_of;
 use crate::call::{ANSWER_BYTES, back_off};
-use crate::login::{Token, token_of};
+use crate::login::{Proof, token_of};
 use crate::watch::{Change, change, ended, interrupted, passes};
 use crate::{Client, Error, Span, kv};
 
@@ -53,7 +53,7 @@ pub(super) struct Share {
     /// Nodes that have forgotten what would be next, and since when each has everything.
     forgotten: BTreeSet<u64>,
     oldest: i64,
-    token: Option<Token>,
+    token: Option<Proof>,
     logged_in_anew: bool,
 }
 

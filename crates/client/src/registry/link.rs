@@ -9,7 +9,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::Streaming;
 
 use crate::call::ANSWER_BYTES;
-use crate::login::{Token, token_of};
+use crate::login::{Proof, token_of};
 use crate::{Client, Error};
 
 pub(super) struct Link {
@@ -26,7 +26,7 @@ impl Link {
     pub(super) async fn open(
         client: &Client,
         label: Option<&str>,
-        token: &mut Option<Token>,
+        token: &mut Option<Proof>,
     ) -> Result<Self, Error> {
         let (place, endpoint, channel) = client.shared.endpoints.current();
         let (out, receiver) = mpsc::unbounded_channel();

@@ -45,6 +45,33 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// What a server answered by HTTP that was not what was asked for.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text.trim_end())
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl Refused {
+    fn exit(&self) -> u8 {
+        match self.status {
+            400 | 405 => 2,
+            404 => 3,
+            401 | 403 | 409 => 4,
+            413 | 429 => 7,
+            _ => 1,
+        }
+    }
+}
+
 /// Tells what went wrong, if anything did, and answers the exit code.
 pub(crate) fn code(result: anyhow::Result<Done>) -> ExitCode {
     let error = match result {
@@ -67,6 +94,9 @@ pub(crate) fn code(result: anyhow::Result<Done>) -> ExitCode {
             ExitCode::from(exit(error))
         }
         None if error.is::<Usage>() => ExitCode::from(2),
+        None if error.is::<Refused>() => {
+            ExitCode::from(error.downcast_ref::<Refused>().map_or(1, Refused::exit))
+        }
         None => ExitCode::FAILURE,
     }
 }

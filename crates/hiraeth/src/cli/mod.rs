@@ -3,6 +3,7 @@
 //! `failure` ends them, `output`, `table`, `json` and `text` show what came of them, and each other
 //! module is one command.
 
+mod acl;
 mod admin;
 mod backup;
 mod completions;
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Keyspace(keyspace::Arguments),
     Service(service::Arguments),
     Config(Box<config::Arguments>),
+    Acl(acl::Arguments),
     Status(status::Arguments),
     Top(top::Arguments),
     Raft(raft::Arguments),
@@ -73,6 +75,7 @@ pub(crate) fn run(command: Command, program: clap::Command) -> ExitCode {
         Command::Keyspace(arguments) => output::block_on(keyspace::run(arguments)),
         Command::Service(arguments) => output::block_on(service::run(arguments)),
         Command::Config(arguments) => output::block_on(config::run(*arguments)),
+        Command::Acl(arguments) => output::block_on(acl::run(arguments)),
         Command::Admin(arguments) => output::block_on(admin::run(arguments)),
         Command::Top(arguments) => output::block_on(top::run(arguments)),
         Command::Raft(arguments) => output::block_on(raft::run(arguments)),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use client::{Client, Options, Tls, User};
+use client::{Client, Options, Tls, Token, User};
 
 use super::failure::Usage;
 use super::output::Format;
@@ -48,6 +48,16 @@ pub(super) struct Remote {
         global = true
     )]
     password: Option<String>,
+    /// A token's secret, where Consul's ACL is on. One given here can be seen by whoever lists processes; one
+    /// in the environment cannot.
+    #[arg(
+        long,
+        env = "HIRAETH_TOKEN",
+        value_name = "SECRET",
+        hide_env_values = true,
+        global = true
+    )]
+    token: Option<String>,
     /// The authorities that vouch for the servers' certificates, in PEM form [default: the system's]. With
     /// it, or with a certificate, TLS is spoken with endpoints that do not say http://.
     #[arg(long, env = "HIRAETH_CACERT", value_name = "FILE", global = true)]
@@ -84,6 +94,7 @@ impl Remote {
         Ok(Options {
             keyspace,
             user: None,
+            token: self.token.clone().map(Token),
             tls,
             timeout: self.timeout,
             rounds: ROUNDS,

@@ -1,5 +1,6 @@
 //! `hiraeth serve`: one node with its front doors, or a gateway to nodes.
 
+mod acl;
 mod gateway;
 mod notify;
 mod retention;

@@ -1,9 +1,11 @@
 //! A server's settings: flags win over the environment, that over the file, that over the defaults.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use api::Zone;
+use node::audit::{Audit, AuditSettings};
 use node::probe::Networks;
 use node::{EngineKind, NodeConfig};
 use serde::Deserialize;
@@ -143,6 +145,35 @@ pub(crate) struct Settings {
     /// Seconds that a token counts after its last use [default: 300].
     #[arg(long, env = "HIRAETH_AUTH_TOKEN_TTL_S", value_name = "S")]
     auth_token_ttl_s: Option<u64>,
+    /// Switches Consul's ACL on, or off, in the whole cluster, whatever it was before: on or off [default: as
+    /// the cluster has it].
+    #[arg(
+        long,
+        env = "HIRAETH_ACL",
+        num_args = 0..=1,
+        default_missing_value = "on",
+        value_name = "on|off"
+    )]
+    acl: Option<String>,
+    /// What becomes of what no rule speaks of, where --acl switches it on: allow or deny [default: deny].
+    #[arg(long, env = "HIRAETH_ACL_DEFAULT_POLICY", value_name = "POLICY")]
+    acl_default_policy: Option<String>,
+    /// A file with the secret of a token that may do everything; the token is made if there is none with it.
+    #[arg(long, env = "HIRAETH_ACL_INITIAL_MANAGEMENT_TOKEN_FILE", value_name = "FILE")]
+    acl_initial_management_token_file: Option<PathBuf>,
+    /// A file with the secret of the token in whose name this node asks for clients of Consul's API and of
+    /// DNS that bring none [default: that of nobody].
+    #[arg(long, env = "HIRAETH_ACL_DEFAULT_TOKEN_FILE", value_name = "FILE")]
+    acl_default_token_file: Option<PathBuf>,
+    /// A file in which each line says, in JSON, who changed rights, was refused, or ran the cluster.
+    #[arg(long, env = "HIRAETH_AUDIT_LOG", value_name = "FILE")]
+    audit_log: Option<PathBuf>,
+    /// MiB of the audit log from which on another file is begun [default: 64].
+    #[arg(long, env = "HIRAETH_AUDIT_LOG_MIB", value_name = "MIB")]
+    audit_log_mib: Option<u64>,
+    /// Files of the audit log that are kept, the one that is written among them [default: 8].
+    #[arg(long, env = "HIRAETH_AUDIT_LOG_FILES", value_name = "N")]
+    audit_log_files: Option<usize>,
     /// The certificate of the client port and the HTTP port, in PEM form: with it, TLS is spoken there. A
     /// gateway has it for its ports, too.
     #[arg(long, env = "HIRAETH_CERT_FILE", value_name = "FILE")]
@@ -340,6 +371,21 @@ impl Settings {
                 None | Some(0) => defaults.auth_token_life,
                 Some(seconds) => std::time::Duration::from_secs(seconds),
             },
+            acl: super::acl::resolve(&super::acl::Given {
+                acl: self.acl.as_deref().or(file.acl.as_deref()),
+                default_policy: self
+                    .acl_default_policy
+                    .as_deref()
+                    .or(file.acl_default_policy.as_deref()),
+                initial_management: self
+                    .acl_initial_management_token_file
+                    .as_deref()
+                    .or(file.acl_initial_management_token_file.as_deref()),
+                default_token: self
+                    .acl_default_token_file
+                    .as_deref()
+                    .or(file.acl_default_token_file.as_deref()),
+            })?,
             zone: zone_name(or(self.zone, file.zone, ""))?,
             replace_after: match self.replace_after_s.or(file.replace_after_s) {
                 None => defaults.replace_after,
@@ -357,6 +403,19 @@ impl Settings {
                 .map(|mib| mib << 20),
             ..defaults
         };
+        let mut node = node;
+        if let Some(path) = self.audit_log.or(file.audit_log) {
+            let mib = self.audit_log_mib.or(file.audit_log_mib).unwrap_or(64);
+            let settings = AuditSettings {
+                file_bytes: mib.clamp(1, 1 << 20) << 20,
+                files: self.audit_log_files.or(file.audit_log_files).unwrap_or(8).clamp(1, 1_000),
+                path,
+            };
+            let audit = Audit::start(&settings, &node.name);
+            node.audit = Arc::new(
+                audit.with_context(|| format!("--audit-log {}", settings.path.display()))?,
+            );
+        }
         let zone = Zone::new(&domain, &node.datacenter, ttl)?;
         Ok(Resolved {
             node,

@@ -3,6 +3,7 @@
 //! for until a deadline that only a fault reaches.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod acl;
 mod backup;
 mod bad_input;
 mod bench;

@@ -28,6 +28,8 @@ pub(crate) struct Gate {
     open: AtomicBool,
     /// For how long one answer of a majority counts.
     leave_for: Duration,
+    /// Nobody gets in before the ACL was seen to be on: this node was told to switch it on.
+    wants_acl: AtomicBool,
     inner: Mutex<Inner>,
     listeners: Listeners,
 }
@@ -42,10 +44,11 @@ struct Inner {
 }
 
 impl Gate {
-    pub(crate) fn new(leave_for: Duration) -> Self {
+    pub(crate) fn new(leave_for: Duration, wants_acl: bool) -> Self {
         Self {
             open: AtomicBool::new(false),
             leave_for,
+            wants_acl: AtomicBool::new(wants_acl),
             inner: Mutex::default(),
             listeners: Listeners::default(),
         }
@@ -53,6 +56,11 @@ impl Gate {
 
     pub(crate) fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether this node still waits for the ACL to be on, in this copy.
+    pub(crate) fn waits_for_acl(&self, auth: &Auth) -> bool {
+        !auth.acl.enabled && self.wants_acl.load(Ordering::Relaxed)
     }
 
     /// For how long one answer of a majority counts.
@@ -86,6 +94,9 @@ impl Gate {
             return false;
         }
         inner.auth = Arc::clone(auth);
+        if auth.acl.enabled {
+            self.wants_acl.store(false, Ordering::Relaxed);
+        }
         self.settle(&inner, now);
         drop(inner);
         self.listeners.wake();
@@ -118,7 +129,8 @@ impl Gate {
     }
 
     fn settle(&self, inner: &Inner, now: Moment) {
-        let open = !inner.auth.enabled && self.has_leave(inner, now);
+        let is_on = inner.auth.is_on() || self.waits_for_acl(&inner.auth);
+        let open = !is_on && self.has_leave(inner, now);
         self.open.store(open, Ordering::Relaxed);
     }
 }

@@ -1,6 +1,8 @@
 //! Users and their rights on this node: whether its copy of them may be gone by, tokens, passwords.
 //! `docs/architecture/auth.md` has the argument.
 
+mod acl;
+mod acl_start;
 mod bcrypt;
 mod change;
 mod gate;
@@ -12,6 +14,8 @@ mod word;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use acl::{Authorizers, hash_of};
+pub(crate) use acl_start::{acl_at_start, uuid};
 pub(crate) use change::{change, confirm_at_start, random_key};
 pub(crate) use gate::{Gate, Told};
 pub use listen::AuthChanges;

@@ -85,7 +85,7 @@ impl World {
         let mut liveness = Liveness::new(self.runs, 2, 10, now);
         let others = (0..count).filter(|other| *other != at).map(|other| NodeId(other as u64 + 1));
         liveness.set_peers(now, others, &mut Vec::new());
-        let gate = Gate::new(LEAVE);
+        let gate = Gate::new(LEAVE, false);
         gate.learn(now, &with_changes(durable));
         let next_tick = self.micros;
         Node { id: NodeId(at as u64 + 1), liveness, gate, rate, next_tick, durable }
@@ -236,7 +236,7 @@ fn nobody_goes_by_what_was_before_an_acknowledged_change() {
 fn a_node_alone_needs_nobody_and_a_silent_majority_takes_leave_away() {
     let at = |millis| Moment(Duration::from_millis(millis));
     let alone = Liveness::new(1, 2, 10, at(0));
-    let gate = Gate::new(LEAVE);
+    let gate = Gate::new(LEAVE, false);
     gate.hear(at(5), alone.auth_told(at(5)));
     assert!(!gate.is_open() && gate.word() == 0, "it was just started");
     gate.confirm(at(6));
@@ -251,7 +251,7 @@ fn a_node_alone_needs_nobody_and_a_silent_majority_takes_leave_away() {
 fn a_node_that_is_no_member_here_yet_may_know_more() {
     let at = |millis| Moment(Duration::from_millis(millis));
     let mut liveness = Liveness::new(1, 2, 10, at(0));
-    let gate = Gate::new(LEAVE);
+    let gate = Gate::new(LEAVE, false);
     gate.confirm(at(1));
     gate.hear(at(2), liveness.auth_told(at(2)));
     assert!(gate.is_open());

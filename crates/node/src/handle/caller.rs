@@ -1,15 +1,20 @@
 //! The door for requests that come from outside: who asks is found out, what is asked for is held
 //! against its rights, and only then carried out. Every front door goes through here.
 
+mod known;
 mod now;
 mod registry;
+mod trace;
 
+pub(super) use known::Who;
+use known::{Known, Trace};
 pub use now::Verdict;
+pub use registry::Judge;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use state::auth::{Auth, AuthCommand, Demand, Principal};
+use state::auth::{Auth, AuthCommand, Demand};
 use state::command::Command;
 use state::request::{RangeRequest, TxnRequest};
 use state::response::{RangeResponse, Response};
@@ -25,6 +30,11 @@ pub trait Credentials: Send + Sync {
     /// The token that [`Handle::authenticate`] gave it, or what [`Handle::vouch_for`] said of it, if it
     /// brings one.
     fn token(&self) -> Option<&str>;
+
+    /// From where it asks, for the audit log; empty if that is not known.
+    fn origin(&self) -> &str {
+        ""
+    }
 }
 
 impl Credentials for Option<Box<str>> {
@@ -36,6 +46,10 @@ impl Credentials for Option<Box<str>> {
 impl<C: Credentials> Credentials for &C {
     fn token(&self) -> Option<&str> {
         (**self).token()
+    }
+
+    fn origin(&self) -> &str {
+        (**self).origin()
     }
 }
 
@@ -49,21 +63,9 @@ pub struct Caller<'a, C> {
     number: Option<Number>,
 }
 
-/// Who asks, found out. `None` is nobody.
-struct Known {
-    auth: Arc<Auth>,
-    user: Option<String>,
-}
-
 /// Whether it says who may do what, and not that this could not be found out.
 const fn is_refusal(code: Code) -> bool {
     matches!(code, Code::UserEmpty | Code::InvalidAuthToken | Code::PermissionDenied)
-}
-
-impl Known {
-    fn principal(&self) -> Option<Principal<'_>> {
-        self.user.as_deref().map(|user| Principal { user })
-    }
 }
 
 impl Handle {
@@ -106,7 +108,7 @@ impl Handle {
     ///
     /// # Errors
     /// No leader, timeout.
-    async fn auth_now(&self) -> Result<Arc<Auth>, Fault> {
+    pub(super) async fn auth_now(&self) -> Result<Arc<Auth>, Fault> {
         let shared = &self.shared;
         if let Some(auth) = shared.auth.current(shared.clock.now()) {
             return Ok(auth);
@@ -156,6 +158,10 @@ impl<C: Credentials> Caller<'_, C> {
         }
     }
 
+    pub(super) fn handle(&self) -> &Handle {
+        self.handle
+    }
+
     /// The keyspace that is asked.
     #[must_use]
     pub fn keyspace(&self) -> KeyspaceId {
@@ -183,8 +189,7 @@ impl<C: Credentials> Caller<'_, C> {
         if self.handle.shared.auth.is_open() {
             return Ok(());
         }
-        let known = self.identify(self.handle.shared.auth.auth(), Ended::Refuse)?;
-        Ok(known.auth.authorize(known.principal(), self.keyspace, what)?)
+        self.identify(self.handle.shared.auth.auth(), Ended::Refuse)?.authorize(what)
     }
 
     /// Whether somebody that was let in before may still do this, by what this node knows. Its token
@@ -196,35 +201,18 @@ impl<C: Credentials> Caller<'_, C> {
         if self.handle.shared.auth.is_open() {
             return Ok(());
         }
-        let known = self.identify(self.handle.shared.auth.auth(), Ended::Take)?;
-        Ok(known.auth.authorize(known.principal(), self.keyspace, what)?)
+        self.identify(self.handle.shared.auth.auth(), Ended::Take)?.authorize(what)
     }
 
     #[cold]
     async fn permit_slowly(&self, what: Demand<'_>) -> Result<Known, Fault> {
-        let auth = self.handle.auth_now().await?;
-        let known = self.identify(auth, Ended::Refuse)?;
-        known.auth.authorize(known.principal(), self.keyspace, what)?;
+        let known = self.known().await?;
+        known.authorize(what)?;
         Ok(known)
     }
 
-    fn identify(&self, auth: Arc<Auth>, ended: Ended) -> Result<Known, Code> {
-        let shared = &self.handle.shared;
-        // While auth is off nobody's word is held against it.
-        let user = match self.credentials.token().filter(|_| auth.enabled) {
-            None => None,
-            Some(token) => {
-                if let Some(user) = shared.words.read(token) {
-                    return Ok(Known { user: Some(user.to_owned()), auth });
-                }
-                let now = (shared.clock.now(), shared.clock.wall_millis());
-                Some(shared.tokens.read(&auth, token, now, ended)?)
-            }
-        };
-        Ok(Known { auth, user })
-    }
-
-    /// The name of who asks, once it is proven; empty for nobody, and for everybody while auth is off.
+    /// The name of who asks, once it is proven: a user's, or a token's accessor id; empty for nobody, and for everybody
+    /// while neither is on.
     ///
     /// # Errors
     /// As for [`Self::permit`].
@@ -232,7 +220,9 @@ impl<C: Credentials> Caller<'_, C> {
         if self.handle.shared.auth.is_open() {
             return Ok(String::new());
         }
-        Ok(self.permit_slowly(Demand::Anyone).await?.user.unwrap_or_default())
+        let known = self.known().await?;
+        known.authorize(Demand::Anyone)?;
+        Ok(known.name().to_owned())
     }
 
     async fn permit_read(&self, what: Demand<'_>, consistency: Consistency) -> Result<(), Fault> {
@@ -252,9 +242,12 @@ impl<C: Credentials> Caller<'_, C> {
         }
         // What is wrong with a command is told to who may not give it, too: as etcd does.
         state::check(&command)?;
-        let known = self.permit_slowly(Demand::Command(&command)).await?;
+        let known = self.known().await?;
+        self.permit_command(&known, &command).await?;
         let command = known.auth.limit(known.principal(), self.keyspace, command);
-        self.carry(command).await
+        let mut answer = self.carry(command).await?;
+        known.leave_out(&mut answer.body);
+        Ok(answer)
     }
 
     /// [`Handle::range`].
@@ -382,7 +375,10 @@ impl<C: Credentials> Caller<'_, C> {
             _ => None,
         };
         let done = auth::change(&self.handle.shared, command).await;
-        let by = known.user.as_deref().unwrap_or("");
+        let by = known.name();
+        if let Some(trace) = &known.trace {
+            trace.rights(&known.who, what, format!("{user} {role}").trim(), &done);
+        }
         match &done {
             Ok(()) => tracing::info!(by, what, user, role, ?permission, "users or rights changed"),
             Err(fault) => {

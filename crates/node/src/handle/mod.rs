@@ -1,5 +1,6 @@
 //! The one door to a node, for every API and for programs that embed it.
 
+mod acl;
 mod alarms;
 mod archive;
 mod backup;
@@ -24,6 +25,7 @@ mod status;
 mod transfer;
 mod waits;
 
+pub use acl::{Granted, KEPT};
 pub use backup::{Backup, BackupOf};
 pub(crate) use configuration::configurations_in;
 pub(crate) use frozen::FROZEN;
@@ -43,7 +45,7 @@ use crate::forward;
 use crate::shard::Shard;
 use crate::shared::Shared;
 
-pub use caller::{Caller, Credentials, Verdict};
+pub use caller::{Caller, Credentials, Judge, Verdict};
 pub use cluster::{ClusterView, LedRegion, NodeView, ReplicaView};
 pub use registry::Beat;
 pub use routes::RegionRoute;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use types::{Code, Fault, KeyRange, limits};
 
+use super::acl::AclChange;
 use super::{Auth, AuthCommand, Permission, ROOT, Role, Secret, User};
 
 type Changed = Result<Change, Fault>;
@@ -17,6 +18,8 @@ pub(crate) struct Change {
     pub(crate) users: BTreeSet<String>,
     /// The roles, likewise.
     pub(crate) roles: BTreeSet<String>,
+    /// Of the ACL.
+    pub(crate) acl: AclChange,
 }
 
 impl Change {
@@ -43,6 +46,11 @@ impl Auth {
     /// # Errors
     /// etcd's; nothing was changed then.
     pub(crate) fn apply(&mut self, command: &AuthCommand) -> Changed {
+        if let AuthCommand::Acl(command) = command {
+            let acl = self.acl.apply(command, self.changes + 1)?;
+            self.changes += u64::from(acl.any);
+            return Ok(Change { any: acl.any, acl, ..Change::default() });
+        }
         // What sets a password stands for the revision it makes. Switching on makes none (etcd).
         let enables = matches!(command, AuthCommand::Enable { .. });
         let next = self.revision + u64::from(!enables);
@@ -65,6 +73,7 @@ impl Auth {
                 role_of.permissions.remove(at);
                 Ok(Change::role(role))
             }
+            AuthCommand::Acl(_) => Ok(Change::nothing()),
         }?;
         if change.any {
             self.revision = next;

@@ -2,6 +2,7 @@
 
 use types::{KeyRange, KeyspaceId};
 
+use super::acl::AclCommand;
 use super::{Permission, Secret};
 
 /// A change of users and roles. Each is refused with etcd's errors; what is refused changes nothing.
@@ -73,6 +74,8 @@ pub enum AuthCommand {
         /// Which keys.
         range: KeyRange,
     },
+    /// Change Consul's tokens, policies and roles.
+    Acl(Box<AclCommand>),
 }
 
 impl AuthCommand {
@@ -91,6 +94,10 @@ impl AuthCommand {
             Self::DeleteRole { name } => ("role delete", "", name),
             Self::GrantPermission { role, .. } => ("role grant permission", "", role),
             Self::RevokePermission { role, .. } => ("role revoke permission", "", role),
+            Self::Acl(command) => {
+                let (what, id) = command.describe();
+                (what, id, "")
+            }
         }
     }
 }

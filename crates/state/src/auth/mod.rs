@@ -1,6 +1,7 @@
-//! Users, roles and what they may do (etcd's `Auth`): kept with the meta region's directory, and so
-//! known to every node. Pure: passwords come hashed, keys come drawn.
+//! Users, roles and what they may do (etcd's `Auth`), and Consul's tokens and policies: kept with the meta
+//! region's directory, and so known to every node. Pure: passwords come hashed, keys come drawn.
 
+pub mod acl;
 mod apply;
 mod authorize;
 mod command;
@@ -11,7 +12,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-pub use authorize::{Demand, Principal};
+pub use authorize::{Area, Demand, Principal};
 pub use command::AuthCommand;
 pub(crate) use limited::{leases_of, may_be_limited};
 pub use model::{Auth, Permission, PermissionKind, ROOT, Role, Secret, User};

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use types::{KeyRange, KeyspaceId};
 
+use super::acl::Acl;
+
 /// The user that must exist before auth can be on, and the role that may do everything.
 pub const ROOT: &str = "root";
 
 /// Bytes that no log and no error may show.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Secret(pub Bytes);
 
 impl fmt::Debug for Secret {
@@ -121,6 +123,8 @@ pub struct Auth {
     pub users: BTreeMap<String, User>,
     /// The roles by name.
     pub roles: BTreeMap<String, Role>,
+    /// Consul's tokens and policies, with a switch of their own.
+    pub acl: Acl,
 }
 
 impl Default for Auth {
@@ -132,6 +136,15 @@ impl Default for Auth {
             key: Secret::default(),
             users: BTreeMap::new(),
             roles: BTreeMap::new(),
+            acl: Acl::default(),
         }
+    }
+}
+
+impl Auth {
+    /// Whether anything is to be looked at.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.enabled || self.acl.enabled
     }
 }

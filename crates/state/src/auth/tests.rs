@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use types::{Code, KeyRange, KeyspaceId, LeaseId};
 
 use super::cover::{covers, merged};
-use super::{Auth, AuthCommand, Demand, Permission, PermissionKind, Principal, Secret};
+use super::{Area, Auth, AuthCommand, Demand, Permission, PermissionKind, Principal, Secret};
 use crate::command::Command;
 use crate::registry::{KvCondition, KvOp, KvWrite, RegistryCommand};
 use crate::request::{
@@ -192,9 +192,11 @@ proptest! {
                 all_keys().filter(|key| range.contains(key)).all(|key| has(&key, *kind))
             })
         };
-        let bob = Some(Principal { user: "bob" });
+        let bob = Some(Principal::User("bob"));
         fn asks(auth: &Auth, what: Demand<'_>) -> Result<(), Code> {
-            auth.authorize(Some(Principal { user: "bob" }), KeyspaceId(1), what)
+            let bob = Some(Principal::User("bob"));
+            let decided = auth.authorize(bob, (KeyspaceId(1), Area::Keys), what);
+            decided.map_err(|fault| fault.code)
         }
         let says = |may| if may { Ok(()) } else { Err(Code::PermissionDenied) };
 
@@ -226,9 +228,10 @@ proptest! {
                 prop_assert_eq!(within, has(&key, PermissionKind::Write), "{:?}", key);
             }
         }
-        prop_assert_eq!(auth.authorize(None, KeyspaceId(1), Demand::Anyone), Err(Code::UserEmpty));
-        let root = Some(Principal { user: "root" });
-        prop_assert_eq!(auth.authorize(root, KeyspaceId(3), Demand::Root), Ok(()));
+        let nobody = auth.authorize(None, (KeyspaceId(1), Area::Keys), Demand::Anyone);
+        prop_assert_eq!(nobody, Err(Code::UserEmpty.into()));
+        let root = Some(Principal::User("root"));
+        prop_assert_eq!(auth.authorize(root, (KeyspaceId(3), Area::Keys), Demand::Root), Ok(()));
     }
 
     #[test]

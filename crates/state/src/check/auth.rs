@@ -6,6 +6,9 @@ use types::{Code, Fault, limits};
 use crate::auth::AuthCommand;
 
 pub(super) fn check(command: &AuthCommand) -> Result<(), Fault> {
+    if let AuthCommand::Acl(command) = command {
+        return super::acl::check(command);
+    }
     let (_, user, role) = command.describe();
     for name in [user, role] {
         if name.len() > limits::AUTH_NAME_BYTES {

@@ -1,6 +1,7 @@
 //! What is refused before it reaches the log. The rules and their order are those of etcd 3.5's
 //! request checks, since clients match on the answers.
 
+mod acl;
 mod auth;
 mod intervals;
 

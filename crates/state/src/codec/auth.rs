@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use types::KeyspaceId;
 
+use super::acl::{get_acl, put_acl};
 use super::primitives::{CodecError, Cursor, Writer};
 use super::request::{get_range, put_range};
 use crate::auth::{Auth, AuthCommand, Permission, PermissionKind, Role, Secret, User};
@@ -18,6 +19,7 @@ const ADD_ROLE: u8 = 8;
 const DELETE_ROLE: u8 = 9;
 const GRANT_PERMISSION: u8 = 10;
 const REVOKE_PERMISSION: u8 = 11;
+const ACL: u8 = 12;
 
 pub(super) fn put_auth(out: &mut Writer, command: &AuthCommand) {
     let named = |out: &mut Writer, tag, name: &str| {
@@ -58,6 +60,10 @@ pub(super) fn put_auth(out: &mut Writer, command: &AuthCommand) {
             out.number(u64::from(keyspace.get()));
             put_range(out, range);
         }
+        AuthCommand::Acl(command) => {
+            out.byte(ACL);
+            put_acl(out, command);
+        }
     }
 }
 
@@ -82,6 +88,7 @@ pub(super) fn get_auth(from: &mut Cursor) -> Result<AuthCommand, CodecError> {
             keyspace: KeyspaceId(from.small()?),
             range: get_range(from)?,
         },
+        ACL => AuthCommand::Acl(Box::new(get_acl(from)?)),
         _ => return Err(from.error("an unknown change of users and roles")),
     })
 }

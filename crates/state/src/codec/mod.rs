@@ -1,6 +1,7 @@
 //! How commands and outcomes are written down: in the log, between nodes, in session records. Drawn
 //! in `docs/format.md`. Every decoder takes bytes from outside: it is bounded and never panics.
 
+pub(crate) mod acl;
 pub(crate) mod auth;
 mod command;
 pub(crate) mod outcome;

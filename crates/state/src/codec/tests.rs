@@ -6,6 +6,7 @@ use types::{
 };
 
 use crate::alarms::{Alarm, AlarmKind};
+use crate::auth::acl::{AclCommand, AclId, AclPolicy, AclRole, AclToken, Identity, IdentityKind};
 use crate::auth::{AuthCommand, Permission, PermissionKind, Secret};
 use crate::command::{Command, Envelope, SessionTag};
 use crate::directory::{KeyspaceRecord, NodeRecord, Part, Phase};
@@ -183,6 +184,76 @@ fn auth() -> impl Strategy<Value = AuthCommand> {
         (name(), permission()).prop_map(|(role, Permission { keyspace, range, .. })| {
             AuthCommand::RevokePermission { role, keyspace, range }
         }),
+        acl().prop_map(|command| AuthCommand::Acl(Box::new(command))),
+    ]
+}
+
+fn identity() -> impl Strategy<Value = Identity> {
+    let kind = prop_oneof![Just(IdentityKind::Service), Just(IdentityKind::Node)];
+    let places = proptest::collection::vec(".{0,4}".prop_map(Into::into), 0..3);
+    (kind, ".{0,8}", places).prop_map(|(kind, name, datacenters)| Identity {
+        kind,
+        name: name.into(),
+        datacenters,
+    })
+}
+
+fn acl() -> impl Strategy<Value = AclCommand> {
+    let id = || ".{0,8}".prop_map(AclId::from);
+    let ids = || proptest::collection::vec(".{0,8}".prop_map(AclId::from), 0..3);
+    let identities = || proptest::collection::vec(identity(), 0..3);
+    let secret = || bytes().prop_map(Secret);
+    let token = (secret(), ids(), ids(), identities(), any::<(bool, u64, u64, u64)>()).prop_map(
+        |(secret, policies, roles, identities, (local, created_ms, expires_ms, index))| AclToken {
+            secret,
+            description: "d".into(),
+            policies,
+            roles,
+            identities,
+            local,
+            created_ms,
+            expires_ms,
+            create_index: index,
+            modify_index: index / 2,
+        },
+    );
+    let policy = (".{0,8}", ".{0,20}", any::<u64>()).prop_map(|(name, text, index)| AclPolicy {
+        name: name.into(),
+        text: text.into(),
+        datacenters: vec!["dc1".into()],
+        create_index: index,
+        ..AclPolicy::default()
+    });
+    let role = (".{0,8}", ids(), identities()).prop_map(|(name, policies, identities)| AclRole {
+        name: name.into(),
+        policies,
+        identities,
+        ..AclRole::default()
+    });
+    prop_oneof![
+        any::<bool>().prop_map(|allows_by_default| AclCommand::Enable { allows_by_default }),
+        Just(AclCommand::Disable),
+        (id(), secret(), any::<(u64, u64)>()).prop_map(|(id, secret, (reset, now_ms))| {
+            AclCommand::Bootstrap { id, secret, reset, now_ms }
+        }),
+        (id(), secret(), any::<u64>())
+            .prop_map(|(id, secret, now_ms)| AclCommand::EnsureManagement { id, secret, now_ms }),
+        (id(), token, any::<(bool, u64)>()).prop_map(|(id, token, (new, now_ms))| {
+            AclCommand::SetToken { id, token, new, now_ms }
+        }),
+        id().prop_map(|id| AclCommand::DeleteToken { id }),
+        (id(), policy, any::<bool>()).prop_map(|(id, policy, new)| AclCommand::SetPolicy {
+            id,
+            policy,
+            new
+        }),
+        id().prop_map(|id| AclCommand::DeletePolicy { id }),
+        (id(), role, any::<bool>()).prop_map(|(id, role, new)| AclCommand::SetRole {
+            id,
+            role,
+            new
+        }),
+        id().prop_map(|id| AclCommand::DeleteRole { id }),
     ]
 }
 

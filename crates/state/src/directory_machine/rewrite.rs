@@ -4,9 +4,10 @@ use bytes::Bytes;
 use types::{Batch, NodeId, RegionId};
 
 use super::{
-    DirectoryMachine, Error, REMOVED, ROLE, SWITCH, TAG, USER, key, named_key, put_role,
-    put_switch, put_user,
+    DirectoryMachine, Error, REMOVED, ROLE, SWITCH, TAG, USER, key, named_key, put_acl_records,
+    put_role, put_switch, put_user,
 };
+use crate::auth::acl::AclChange;
 use crate::codec::primitives::Writer;
 use crate::directory::Directory;
 use crate::error::LoadError;
@@ -61,6 +62,7 @@ impl DirectoryMachine {
             for (name, role) in &auth.roles {
                 batch.put(named_key(self.region, ROLE, name), put_role(name, role));
             }
+            put_acl_records(self.region, &auth, &AclChange::of_all(&auth.acl), batch);
             batch.put(key(self.region, SWITCH, 0), put_switch(&auth));
         }
         self.directory

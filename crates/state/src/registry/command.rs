@@ -76,6 +76,38 @@ impl RegistryCommand {
     }
 }
 
+impl RegistryCommand {
+    /// What it is, and of what, for people; nothing of what is to be written.
+    #[must_use]
+    pub fn describe(&self) -> (String, String) {
+        let (what, on) = match self {
+            Self::Register(it) => {
+                let instance = it.instance.as_ref().map_or("", |it| &*it.service);
+                ("register", format!("{} {instance}", it.node.name))
+            }
+            Self::Deregister(Target::Node(node)) => ("deregister node", node.to_string()),
+            Self::Deregister(Target::Instance(key)) => {
+                ("deregister instance", format!("{} {}", key.node, key.id))
+            }
+            Self::Deregister(Target::Check(key)) => {
+                ("deregister check", format!("{} {}", key.node, key.id))
+            }
+            Self::UpdateCheck { check, .. } => {
+                ("update check", format!("{} {}", check.node, check.id))
+            }
+            Self::CreateSession(session) => ("create session", session.node.to_string()),
+            Self::DestroySession { .. } => ("destroy session", String::new()),
+            Self::RenewSession { .. } => ("renew", String::new()),
+            Self::Expire(_) => ("expire", String::new()),
+            Self::Kv(write) => ("put", String::from_utf8_lossy(&write.key).into_owned()),
+            Self::KvDelete { key, .. } => ("delete", String::from_utf8_lossy(key).into_owned()),
+            Self::Txn(_) => ("txn", String::new()),
+            Self::Restore(_) => ("restore", String::new()),
+        };
+        (what.to_owned(), on.trim().to_owned())
+    }
+}
+
 /// A node, and what is registered with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Registration {

@@ -11,5 +11,6 @@ mod replica;
 mod sessions;
 mod sharded;
 mod sweep;
+mod tokens;
 mod transcript;
 mod users;

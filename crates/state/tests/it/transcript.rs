@@ -6,6 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use state::alarms::{Alarm, AlarmKind};
+use state::auth::AuthCommand;
 use state::command::{Command, Envelope, SessionTag};
 use state::registry::{RegistryAnswer, TxnResult};
 use state::response::{Event, KeyValue, Outcome, Position, Response};
@@ -15,6 +16,7 @@ use types::{Epoch, Fault, KeyRange, LeaseId, NodeId, RegionId, Revision};
 use crate::parse;
 use crate::registry;
 use crate::replica::Replica;
+use crate::tokens;
 use crate::users;
 
 #[test]
@@ -112,6 +114,17 @@ impl Script {
                 for line in users::show(directory) {
                     self.say(line);
                 }
+            }
+            "tokens" => {
+                let directory = self.replica.machine.directory().unwrap();
+                for line in tokens::show(directory) {
+                    self.say(line);
+                }
+            }
+            "token" => {
+                let directory = self.replica.machine.directory().unwrap();
+                let answer = tokens::may(directory, rest);
+                self.say(answer);
             }
             "may" => {
                 let command = change(text.splitn(4, ' ').nth(3).unwrap());
@@ -345,6 +358,7 @@ fn change(text: &str) -> Command {
         }
         "reg" => Command::Registry(registry::words::command(text.strip_prefix("reg ").unwrap())),
         "auth" => Command::Auth(users::command(&words[1..])),
+        "acl" => Command::Auth(AuthCommand::Acl(Box::new(tokens::command(&words[1..])))),
         "keyspace" => Command::CreateKeyspace { name: words[1].to_owned() },
         other => panic!("command {other:?}"),
     }

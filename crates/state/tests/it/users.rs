@@ -1,7 +1,7 @@
 //! The transcripts' words for users and roles, and how they are shown.
 
 use bytes::Bytes;
-use state::auth::{AuthCommand, Demand, Permission, PermissionKind, Principal, Secret};
+use state::auth::{Area, AuthCommand, Demand, Permission, PermissionKind, Principal, Secret};
 use state::command::Command;
 use state::directory::Directory;
 use types::KeyspaceId;
@@ -70,10 +70,11 @@ pub(crate) fn show(directory: &Directory) -> Vec<String> {
 
 /// `may NAME COMMAND`, as asked of a keyspace: `may bob 2 put a 1`.
 pub(crate) fn may(directory: &Directory, name: &str, keyspace: u32, command: &Command) -> String {
-    let who = (name != "nobody").then_some(Principal { user: name });
+    let who = (name != "nobody").then_some(Principal::User(name));
     let auth = &directory.auth;
-    match auth.authorize(who, KeyspaceId(keyspace), Demand::Command(command)) {
-        Err(code) => format!("{code:?}"),
+    let place = (KeyspaceId(keyspace), Area::Keys);
+    match auth.authorize(who, place, Demand::Command(command)) {
+        Err(fault) => format!("{:?}", fault.code),
         Ok(()) => match auth.limit(who, KeyspaceId(keyspace), command.clone()) {
             Command::Limited { ranges, .. } => {
                 let ranges = ranges.iter().map(|it| format!("{:?}..{:?}", it.start, it.end));

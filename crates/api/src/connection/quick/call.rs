@@ -100,11 +100,12 @@ impl Call {
         handle: &Handle,
         metadata: &RequestHead,
         proof: Option<&str>,
+        origin: &str,
     ) -> Admitted {
         if handle.auth_is_off() {
             return Admitted::Begin(self);
         }
-        let proof = metadata::Proof::of(metadata).or(proof);
+        let proof = metadata::Proof::of(metadata).or(proof, origin);
         let caller = |keyspace| handle.caller(keyspace, &proof);
         let refuse = |fault| Admitted::Refuse(error::status(&fault));
         let later = |call| Admitted::Later(call, proof.text().map(Box::from));

@@ -19,7 +19,7 @@ use crate::consul::show;
 pub(in crate::consul) async fn checks(asked: &Asked) -> Outcome {
     let own: Name = asked.home.record().name.as_str().into();
     let filter = asked.filter(&shape::HEALTH_CHECK)?;
-    let question = asked.registry(Topic::Node(own.clone()), |registry| registry.node_checks(&own));
+    let question = asked.registry(Topic::Node(own.clone()), |view| view.checks_on(&own));
     let (found, meta) = question.await?;
     let mut map: BTreeMap<&str, serde_json::Value> = BTreeMap::new();
     for named in found.iter().filter(|it| &*it.check.id != SERF) {

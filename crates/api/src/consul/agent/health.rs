@@ -3,8 +3,9 @@
 use hyper::StatusCode;
 use node::Consistency;
 use serde_json::{Value, json};
-use state::registry::query::{InstanceFilter, Member};
-use state::registry::{DEFAULT_NAMESPACE, Registry, ServiceName, Status};
+use state::auth::acl::{Access, Resource, View};
+use state::registry::query::Member;
+use state::registry::{DEFAULT_NAMESPACE, InstanceKey, Name, Status};
 
 use super::place;
 use crate::consul::answer::{Answer, Outcome};
@@ -14,20 +15,15 @@ use crate::consul::show;
 /// `GET /v1/agent/health/service/id/:id`
 pub(in crate::consul) async fn service_by_id(asked: &Asked) -> Outcome {
     let id = asked.name("service ID")?;
-    let Ok(key) = place::instance(asked, &id).await else {
+    let missing = || {
         let text = format!("ServiceId {id} not found");
-        return Ok(answer(asked, None, Value::Null, text, StatusCode::NOT_FOUND));
+        answer(asked, None, Value::Null, text, StatusCode::NOT_FOUND)
     };
-    let look = |registry: &Registry| {
-        let instance = registry.instance(&key)?;
-        let service = ServiceName::new(DEFAULT_NAMESPACE, &instance.service);
-        let members = registry.service(&service, &InstanceFilter::default()).value;
-        members.into_iter().find(|it| it.instance.id == instance.id && it.instance.node == key.node)
-    };
-    let found = asked.caller().registry(Consistency::Stale, look).await?.body;
+    let Ok(key) = place::instance(asked, &id).await else { return Ok(missing()) };
+    let look = |view: &View<'_>| (view.member(&key), view.hid_something());
+    let (found, hid) = asked.caller().registry(Consistency::Stale, look).await?.body;
     let Some(member) = found else {
-        let text = format!("ServiceId {id} not found");
-        return Ok(answer(asked, None, Value::Null, text, StatusCode::NOT_FOUND));
+        return if hid { Err(place::hidden(&id)) } else { Ok(missing()) };
     };
     let status = member.status();
     Ok(answer(asked, Some(status), told(asked, &member), String::new(), StatusCode::OK))
@@ -36,11 +32,17 @@ pub(in crate::consul) async fn service_by_id(asked: &Asked) -> Outcome {
 /// `GET /v1/agent/health/service/name/:name`
 pub(in crate::consul) async fn service_by_name(asked: &Asked) -> Outcome {
     let name = asked.name("service name")?;
-    let own = asked.home.record().name;
-    let service = ServiceName::new(DEFAULT_NAMESPACE, &name);
-    let look = |registry: &Registry| registry.service(&service, &InstanceFilter::default()).value;
-    let mut found = asked.caller().registry(Consistency::Stale, look).await?.body;
-    found.retain(|it| *it.node.name == *own);
+    asked.need(Resource::Service(&name), Access::Read).await?;
+    let own: Name = asked.home.record().name.as_str().into();
+    let look = |view: &View<'_>| {
+        let instances = view.instances_on(&own).value;
+        let wanted = instances
+            .iter()
+            .filter(|it| *it.service == *name && *it.namespace == *DEFAULT_NAMESPACE);
+        let keys = wanted.map(|it| InstanceKey::new(&own, DEFAULT_NAMESPACE, &it.id));
+        keys.filter_map(|key| view.member(&key)).collect::<Vec<Member>>()
+    };
+    let found = asked.caller().registry(Consistency::Stale, look).await?.body;
     let Some(worst) = found.iter().map(Member::status).max() else {
         let text = format!("ServiceName {name} Not Found");
         return Ok(answer(asked, None, json!([]), text, StatusCode::NOT_FOUND));

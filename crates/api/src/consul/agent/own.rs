@@ -2,6 +2,7 @@
 
 use node::NodeState;
 use serde_json::{Map, Value, json};
+use state::auth::acl::Resource;
 use state::directory::NodeRecord;
 
 use crate::consul::answer::{Answer, Outcome};
@@ -54,7 +55,9 @@ pub(in crate::consul) async fn members(asked: &Asked) -> Outcome {
     let filter = asked.filter(&shape::MEMBER)?;
     let wan = asked.parameters.flag("wan");
     let directory = asked.handle().directory();
-    let all = directory.nodes.values().map(|record| member(asked, record, wan));
+    let judge = asked.caller().judge(true).await?;
+    let seen = directory.nodes.values().filter(|it| judge.sees(Resource::Member(&it.name)));
+    let all = seen.map(|record| member(asked, record, wan));
     let all: Vec<Value> = all.filter(|it| filter.matches(it)).collect();
     Ok(Answer::json(&all))
 }
@@ -94,7 +97,7 @@ pub(in crate::consul) async fn self_(asked: &Asked) -> Outcome {
                 "version": VERSION,
             },
             "consul": {
-                "acl": "disabled",
+                "acl": if handle.acl_switch().0 { "enabled" } else { "disabled" },
                 "bootstrap": "false",
                 "known_datacenters": "1",
                 "leader": is_leader.to_string(),

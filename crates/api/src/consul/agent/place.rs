@@ -20,16 +20,23 @@ fn only(what: &str, id: &str, nodes: Vec<Name>) -> Result<Option<Name>, Problem>
     }
 }
 
+/// What is there, and is not for whoever asks to see.
+pub(super) fn hidden(id: &str) -> Problem {
+    Problem::denied(format!(
+        "Permission denied: the token lacks permission 'service:read' on {id:?}"
+    ))
+}
+
 /// Asks this server's copy, and a fresher one if that does not know it.
 async fn find<T: Send>(
     asked: &Asked,
     look: impl Fn(&Registry) -> Result<Option<T>, Problem> + Send + Sync,
 ) -> Result<Option<T>, Problem> {
     let caller = asked.caller();
-    if let Some(found) = caller.registry(Consistency::Stale, &look).await?.body? {
+    if let Some(found) = caller.find(Consistency::Stale, &look).await?.body? {
         return Ok(Some(found));
     }
-    caller.registry(Consistency::Linearizable, &look).await?.body
+    caller.find(Consistency::Linearizable, &look).await?.body
 }
 
 /// The instance of this id.
@@ -105,6 +112,6 @@ pub(super) async fn home_of(
             })
             .cloned()
     };
-    let elsewhere = asked.caller().registry(Consistency::Stale, look).await?.body;
+    let elsewhere = asked.caller().find(Consistency::Stale, look).await?.body;
     Ok(elsewhere.unwrap_or(own))
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use node::Topic;
 use sha2::{Digest, Sha256};
+use state::auth::acl::View;
 use state::registry::query::Indexed;
-use state::registry::{Instance, Name, Registry};
+use state::registry::{Instance, Name};
 use tokio::time::Instant;
 use types::Revision;
 
@@ -23,10 +24,10 @@ use crate::consul::show;
 pub(in crate::consul) async fn services(asked: &Asked) -> Outcome {
     let own: Name = asked.home.record().name.as_str().into();
     let filter = asked.filter(&shape::NODE_SERVICE)?;
-    let question = asked.registry(Topic::Node(own.clone()), |registry| registry.node(&own));
+    let question = asked.registry(Topic::Node(own.clone()), |view| view.instances_on(&own));
     let (found, meta) = question.await?;
     let mut map: BTreeMap<&str, serde_json::Value> = BTreeMap::new();
-    for instance in found.iter().flat_map(|found| &found.instances) {
+    for instance in &found {
         let shown = show::agent_instance(instance, asked.home.datacenter());
         let value = serde_json::to_value(shown).unwrap_or_default();
         if &*instance.id != CONSUL && filter.matches(&value) {
@@ -48,14 +49,19 @@ pub(in crate::consul) async fn service(asked: &Asked) -> Outcome {
     let deadline = Instant::now() + wait;
     let mut after = Revision(0);
     loop {
-        let ask = |registry: &Registry| {
-            let Indexed { index, .. } = registry.node(&key.node);
-            Indexed { index, value: registry.instance(&key) }
+        let ask = |registry: &View<'_>| {
+            let instance = registry.instance(&key);
+            let hid = registry.hid_something();
+            Indexed { index: registry.instances_on(&key.node).index, value: (instance, hid) }
         };
         let topic = (Topic::Node(key.node.clone()), after);
         let left = deadline.saturating_duration_since(Instant::now());
         let found = asked.caller().registry_wait(topic, left, ask).await?.body;
-        let Some(instance) = found.value else {
+        let (instance, hid) = found.value;
+        let Some(instance) = instance else {
+            if hid {
+                return Err(place::hidden(&id));
+            }
             return Err(Problem::not_found(format!("unknown service ID: {id}")));
         };
         let (body, hash) = hashed(asked, &instance);

@@ -3,8 +3,9 @@ use std::sync::Arc;
 
 use node::Topic;
 use serde_json::{Map, Value};
+use state::auth::acl::View;
 use state::registry::query::{Indexed, InstanceFilter, Member};
-use state::registry::{DEFAULT_NAMESPACE, Name, Registry, ServiceName};
+use state::registry::{DEFAULT_NAMESPACE, Name, ServiceName};
 
 use crate::consul::answer::{Answer, Outcome};
 use crate::consul::asked::Asked;
@@ -52,7 +53,7 @@ pub(in crate::consul) async fn services(asked: &Asked) -> Outcome {
     // Which of them are left is decided instance by instance.
     let filter = asked.filter(&shape::SERVICE_NODE)?;
     let wanted = InstanceFilter { node_meta: meta, ..InstanceFilter::default() };
-    let all = |registry: &Registry| {
+    let all = |registry: &View<'_>| {
         let names = registry.services(DEFAULT_NAMESPACE);
         let members = names.value.into_keys().flat_map(|name| {
             let service = ServiceName { namespace: DEFAULT_NAMESPACE.into(), name };
@@ -141,7 +142,7 @@ pub(in crate::consul) async fn nothing(asked: &Asked) -> Outcome {
     let name = asked.name("service name")?;
     let service = ServiceName::new("", &name);
     let topic = Topic::Service(service.clone());
-    let ask = |registry: &Registry| registry.service(&service, &InstanceFilter::default());
+    let ask = |registry: &View<'_>| registry.service(&service, &InstanceFilter::default());
     let (_, told) = asked.registry(topic, ask).await?;
     Ok(Answer::json(&Vec::<Value>::new()).at(told))
 }

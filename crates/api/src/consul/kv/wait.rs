@@ -26,10 +26,10 @@ pub(super) async fn read(
         Freshness::Default | Freshness::Consistent => Consistency::Linearizable,
     };
     let request = RangeRequest { range, keys_only, ..RangeRequest::default() };
-    let (kvs, found, newest) = once(asked, &request, consistency, single).await?;
+    let Read { kvs, found, newest, filtered } = once(asked, &request, consistency, single).await?;
     let known_leader = asked.handle().has_leader(asked.keyspace);
     let age = asked.age(freshness)?;
-    let meta = Meta { index: found, age, known_leader, freshness };
+    let meta = Meta { index: found, age, known_leader, freshness, filtered };
     let after = Revision(i64::try_from(index).unwrap_or(i64::MAX));
     let newer = kvs.iter().any(|kv| kv.mod_revision > after);
     if index == 0 || newer {
@@ -39,28 +39,37 @@ pub(super) async fn read(
         // From another life of the cluster: who waits with it would miss what happens.
         return Ok((kvs, meta));
     }
-    asked.caller().permit_watch(&request.range).await?;
+    asked.caller().permit_wait(&request.range).await?;
     if !asked.happens(asked.keyspace, request.range.clone(), after, shortened(wait)).await? {
         // Nothing happened since: then this is still the index of the answer.
         return Ok((kvs, Meta { index: after, ..meta }));
     }
     // This node has it, or it would not have told.
-    let (kvs, found, _) = once(asked, &request, Consistency::Stale, single).await?;
-    Ok((kvs, Meta { index: found.max(after), age: asked.age(freshness)?, ..meta }))
+    let Read { kvs, found, filtered, .. } =
+        once(asked, &request, Consistency::Stale, single).await?;
+    Ok((kvs, Meta { index: found.max(after), age: asked.age(freshness)?, filtered, ..meta }))
 }
 
-/// With the index of the answer, and the keyspace's newest revision.
+/// Keys with the index of the answer, and the keyspace's newest revision.
+struct Read {
+    kvs: Vec<KeyValue>,
+    found: Revision,
+    newest: Revision,
+    filtered: bool,
+}
+
 async fn once(
     asked: &Asked,
     request: &RangeRequest,
     consistency: Consistency,
     single: bool,
-) -> Result<(Vec<KeyValue>, Revision, Revision), Problem> {
-    let answer = asked.caller().range(request.clone(), consistency).await?;
+) -> Result<Read, Problem> {
+    let (answer, filtered) = asked.caller().keys(request.clone(), consistency).await?;
     let kvs = answer.body.kvs;
-    let index = match kvs.first() {
+    let newest = answer.header.revision;
+    let found = match kvs.first() {
         Some(kv) if single => kv.mod_revision,
-        _ => answer.header.revision,
+        _ => newest,
     };
-    Ok((kvs, index, answer.header.revision))
+    Ok(Read { kvs, found, newest, filtered })
 }

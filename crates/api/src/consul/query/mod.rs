@@ -4,19 +4,20 @@ mod definition;
 mod execute;
 
 use serde_json::{Value, json};
+use state::auth::acl::{Access, Resource};
 
 use definition::Definition;
 
 use super::answer::{Answer, Outcome};
 use super::asked::Asked;
 use super::home::uuid;
-use super::kept::{Condition, Kept, Kind, change, compare, delete, put};
+use super::kept::{Condition, Kept, Kind, change, compare, delete, field, put};
 use super::problem::Problem;
 use super::session::random;
 
-const QUERIES: Kind = Kind("query");
+const QUERIES: Kind = Kind("query", |it| Some(Resource::Query(field(it, "Name"))));
 /// By name, the id of the query that has it.
-const NAMES: Kind = Kind("query-name");
+const NAMES: Kind = Kind("query-name", |_| None);
 /// How many there may be.
 const QUERIES_KEPT: usize = 1_024;
 /// Bytes of one: they are listed all together.
@@ -61,7 +62,7 @@ fn taken(name: &str) -> Problem {
 pub(super) async fn create(asked: &Asked) -> Outcome {
     let definition = definition(asked)?;
     let id = uuid(random(asked));
-    if QUERIES.now(asked, "").await?.0.len() >= QUERIES_KEPT {
+    if QUERIES.count(asked, "").await? >= QUERIES_KEPT {
         return Err(Problem::failed(format!("there are {QUERIES_KEPT} queries already")));
     }
     if !keep(asked, &id, &definition, None).await? {
@@ -79,9 +80,14 @@ async fn keep(
     known: Option<&Kept>,
 ) -> Result<bool, Problem> {
     let (query, name) = (QUERIES.key(id), definition.name.as_str());
+    let shown = definition.shown(id);
+    QUERIES.must_change(asked, &shown).await?;
+    if let Some(known) = known {
+        QUERIES.must_change(asked, &known.value).await?;
+    }
     let index = known.map_or(0, |it| it.modified.get().unsigned_abs());
     let mut conditions = compare(&query, Condition::Index(index));
-    let mut ops = vec![put(query, &definition.shown(id))];
+    let mut ops = vec![put(query, &shown)];
     let before = known.map(name_of).unwrap_or_default();
     if before != name {
         if !before.is_empty() {
@@ -103,10 +109,16 @@ pub(super) async fn get(asked: &Asked) -> Outcome {
         Some((name, "execute")) => execute::execute(asked, name).await,
         Some((name, "explain")) => {
             let query = named(asked, name).await?;
+            asked.need(Resource::Query(name_of(&query)), Access::Read).await?;
             Ok(Answer::json(&json!({ "Query": shown(query) })))
         }
         _ => {
             let (found, meta) = QUERIES.one(asked, &path).await?;
+            if found.is_none() && meta.filtered {
+                return Err(Problem::denied(format!(
+                    "Permission denied: the token lacks permission 'query:read' on {path:?}"
+                )));
+            }
             Ok(Answer::json(&[shown(found.ok_or_else(not_found)?)]).at(meta))
         }
     }
@@ -116,7 +128,7 @@ pub(super) async fn get(asked: &Asked) -> Outcome {
 pub(super) async fn update(asked: &Asked) -> Outcome {
     let id = asked.name("query ID")?;
     let definition = definition(asked)?;
-    let known = QUERIES.one_now(asked, &id).await?.ok_or_else(not_found)?;
+    let known = QUERIES.known(asked, &id).await?.ok_or_else(not_found)?;
     if keep(asked, &id, &definition, Some(&known)).await? {
         return Ok(Answer::done());
     }
@@ -130,7 +142,8 @@ pub(super) async fn update(asked: &Asked) -> Outcome {
 /// `DELETE /v1/query/:id`
 pub(super) async fn remove(asked: &Asked) -> Outcome {
     let id = asked.name("query ID")?;
-    let Some(known) = QUERIES.one_now(asked, &id).await? else { return Ok(Answer::done()) };
+    let Some(known) = QUERIES.known(asked, &id).await? else { return Ok(Answer::done()) };
+    QUERIES.must_change(asked, &known.value).await?;
     let key = QUERIES.key(&id);
     let index = known.modified.get().unsigned_abs();
     let mut ops = vec![delete(&key)];
@@ -148,15 +161,16 @@ async fn holder(asked: &Asked, name: &str) -> Result<Option<String>, Problem> {
     if name.is_empty() {
         return Ok(None);
     }
-    let found = NAMES.one_now(asked, name).await?;
+    let found = NAMES.known(asked, name).await?;
     Ok(found.and_then(|it| it.value["ID"].as_str().map(str::to_owned)))
 }
 
-/// The query of that id, or of that name. Those without a name have none to be asked by.
+/// The query of that id, or of that name, for who may read what it finds. Those without a name have none to
+/// be asked by.
 async fn named(asked: &Asked, name: &str) -> Result<Kept, Problem> {
-    if let Some(found) = QUERIES.one_now(asked, name).await? {
+    if let Some(found) = QUERIES.known(asked, name).await? {
         return Ok(found);
     }
     let id = holder(asked, name).await?.ok_or_else(not_found)?;
-    QUERIES.one_now(asked, &id).await?.ok_or_else(not_found)
+    QUERIES.known(asked, &id).await?.ok_or_else(not_found)
 }

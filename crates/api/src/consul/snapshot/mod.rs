@@ -50,6 +50,7 @@ pub(super) async fn save(asked: &Asked) -> Outcome {
         age: header.age,
         known_leader: asked.handle().has_leader(asked.keyspace),
         freshness,
+        filtered: false,
     };
     Ok(Answer::bytes("application/x-gzip", file).at(meta))
 }

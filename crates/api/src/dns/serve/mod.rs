@@ -66,7 +66,7 @@ pub async fn serve_dns(
     shutdown: impl Future<Output = ()>,
 ) {
     let DnsSockets { udp, tcp } = sockets;
-    let server = std::sync::Arc::new(Server { zone, catalog: OwnCopy(handle) });
+    let server = std::sync::Arc::new(Server { zone, catalog: OwnCopy::new(handle) });
     let (stop, stopping) = watch::channel(());
     let serving =
         async { tokio::join!(udp::serve(&server, udp), tcp::serve(&server, tcp, &stopping)) };
@@ -78,14 +78,15 @@ pub async fn serve_dns(
     drop(stop);
 }
 
-/// The answer to one packet that came by other ways, if it gets any.
+/// The answer to one packet that came by other ways, with a token maybe, if it gets any.
 pub(crate) async fn answer(
     handle: Handle,
+    token: Option<Box<str>>,
     zone: Zone,
     packet: &[u8],
     over: Over,
 ) -> Option<Vec<u8>> {
-    let server = Server { zone, catalog: OwnCopy(handle) };
+    let server = Server { zone, catalog: OwnCopy::for_token(handle, token) };
     server.answer(packet, over, &mut Order::new()).await
 }
 

@@ -5,3 +5,6 @@ mod every_path;
 mod needs;
 mod open_streams;
 mod raw;
+
+pub(crate) use every_method::every_root_method;
+pub(crate) use raw::users;

@@ -103,7 +103,7 @@ pub(super) fn with_token<T>(message: T, token: Option<&str>) -> Request<T> {
 
 /// `root`, `bob` who may do everything below `a/`, and `eve` who may nothing, with their names for
 /// passwords. Auth is on afterwards.
-pub(super) async fn users(channel: &Channel) -> AuthClient<Channel> {
+pub(crate) async fn users(channel: &Channel) -> AuthClient<Channel> {
     let mut auth = AuthClient::new(channel.clone());
     for name in ["root", "bob", "eve"] {
         let (name, password) = (name.to_owned(), name.to_owned());

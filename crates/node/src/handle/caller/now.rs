@@ -1,4 +1,5 @@
 use state::auth::Demand;
+use state::auth::acl::needs_registry;
 use state::command::Command;
 use state::request::RangeRequest;
 use types::Fault;
@@ -27,6 +28,11 @@ impl<C: Credentials> Caller<'_, C> {
         }
         if let Err(fault) = state::check(&command) {
             return Verdict::Refused(fault);
+        }
+        // What is registered has to be looked at for rights of tokens.
+        let is_long = matches!(&command, Command::Registry(command) if needs_registry(command));
+        if is_long && self.handle.shared.auth.auth().acl.enabled {
+            return Verdict::NotNow(command);
         }
         match self.known_now(Demand::Command(&command)) {
             None => Verdict::NotNow(command),
@@ -69,11 +75,7 @@ impl<C: Credentials> Caller<'_, C> {
         let auth = shared.auth.current(shared.clock.now())?;
         Some(
             self.identify(auth, Ended::Refuse)
-                .and_then(|known| {
-                    known.auth.authorize(known.principal(), self.keyspace, what)?;
-                    Ok(known)
-                })
-                .map_err(Fault::from),
+                .and_then(|known| known.authorize(what).map(|()| known)),
         )
     }
 }

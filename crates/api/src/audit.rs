@@ -1,0 +1,115 @@
+//! What is written down at the doors: who ran the cluster, and how that ended. Refusals and changes of
+//! rights are written down where they are decided (`node::Caller`); from where somebody asks goes there
+//! with the request.
+
+use hyper::header::HeaderValue;
+use hyper::http::response::Parts;
+use hyper::{HeaderMap, Method, Request};
+use node::{Credentials, Handle};
+
+use crate::guests::Guest;
+use crate::metadata::{self, ORIGIN};
+
+/// What of gRPC is about the cluster, and not only read.
+const MANAGEMENT: &[&str] = &[
+    "/etcdserverpb.Cluster/MemberAdd",
+    "/etcdserverpb.Cluster/MemberPromote",
+    "/etcdserverpb.Cluster/MemberRemove",
+    "/etcdserverpb.Cluster/MemberUpdate",
+    "/etcdserverpb.KV/Compact",
+    "/etcdserverpb.Maintenance/Alarm",
+    "/etcdserverpb.Maintenance/Defragment",
+    "/etcdserverpb.Maintenance/Downgrade",
+    "/etcdserverpb.Maintenance/MoveLeader",
+    "/etcdserverpb.Maintenance/Snapshot",
+    "/hiraeth.v1.Keyspaces/Create",
+    "/hiraeth.v1.Keyspaces/Split",
+    "/hiraeth.v1.Node/Backup",
+    "/hiraeth.v1.Node/Drain",
+    "/hiraeth.v1.Node/Remove",
+];
+/// Of Consul's paths.
+const CONSUL: &[&str] = &["/v1/operator/", "/v1/agent/force-leave/"];
+/// Also reading it takes everything along.
+const SNAPSHOT: &str = "/v1/snapshot";
+
+/// Who sent a request, and from where.
+pub(crate) struct Bearer {
+    pub(crate) token: Option<Box<str>>,
+    pub(crate) origin: Box<str>,
+}
+
+impl Credentials for Bearer {
+    fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
+/// From where a request is, as [`begin`] said.
+pub(crate) fn origin(headers: &HeaderMap) -> Box<str> {
+    let value = headers.get(ORIGIN).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().into()
+}
+
+/// A request that is written down when it is over.
+pub(crate) struct Audited {
+    handle: Handle,
+    bearer: Bearer,
+    what: String,
+    on: String,
+}
+
+/// Says beside a request from where it is, whatever it says itself; and keeps what is to be written down of
+/// it, if it is about the cluster. Nothing, where there is no audit log.
+pub(crate) fn begin<B>(
+    handle: &Handle,
+    guest: Option<&std::sync::Arc<Guest>>,
+    request: &mut Request<B>,
+) -> Option<Audited> {
+    if !handle.audit_log().is_on() {
+        return None;
+    }
+    let from = guest.map(|guest| guest.from());
+    match from.as_deref().and_then(|from| HeaderValue::from_str(from).ok()) {
+        Some(from) => drop(request.headers_mut().insert(ORIGIN, from)),
+        None => drop(request.headers_mut().remove(ORIGIN)),
+    }
+    let path = request.uri().path();
+    let of_consul = |path: &str| {
+        path == SNAPSHOT
+            || (request.method() != Method::GET && CONSUL.iter().any(|it| path.starts_with(it)))
+    };
+    let token = if MANAGEMENT.contains(&path) {
+        metadata::token(request.headers())
+    } else if of_consul(path) {
+        crate::consul::token(request.headers(), request.uri().query())
+    } else {
+        return None;
+    };
+    let keyspace = request.headers().get(metadata::KEYSPACE);
+    let keyspace = keyspace.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Some(Audited {
+        handle: handle.clone(),
+        bearer: Bearer { token, origin: origin(request.headers()) },
+        what: format!("{} {path}", request.method()),
+        on: keyspace.to_owned(),
+    })
+}
+
+impl Audited {
+    /// With the head of its answer.
+    pub(crate) fn end(self, head: &Parts) {
+        let grpc = head.headers.get("grpc-status").and_then(|status| status.to_str().ok());
+        let outcome = match grpc {
+            Some("0") => "ok".to_owned(),
+            Some(status) => format!("gRPC status {status}"),
+            None if head.status.is_success() => "ok".to_owned(),
+            None => format!("HTTP status {}", head.status.as_u16()),
+        };
+        self.handle.audit_management(&self.bearer, &self.what, &self.on, &outcome);
+    }
+}

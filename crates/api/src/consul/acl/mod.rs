@@ -1,0 +1,20 @@
+//! `/v1/acl`: tokens, policies and roles. What they mean is said in `state::auth::acl`; here are Consul's
+//! words for them. Secrets are told to who makes them and to who brings them, and to nobody else: what is
+//! kept is a hash.
+
+mod ask;
+mod links;
+mod other;
+mod policy;
+mod role;
+mod show;
+mod time;
+mod token;
+mod write;
+
+pub(super) use other::{agent_token, authorize, bootstrap, not_here};
+pub(super) use policy::{
+    create_policy, delete_policy, policies, policy, policy_named, update_policy,
+};
+pub(super) use role::{create_role, delete_role, role, role_named, roles, update_role};
+pub(super) use token::{create_token, delete_token, token, tokens, update_token};

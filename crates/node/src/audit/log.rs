@@ -1,0 +1,215 @@
+//! From whoever has something to write down to the one thread that does.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::file::Files;
+use super::record::{AuditKind, AuditRecord, Sender};
+use crate::calendar;
+
+/// Records that wait to be written; the next one is lost, and counted.
+const WAITING: usize = 8_192;
+/// Refusals that are written down in a second; the number of the others is.
+const DENIALS: u64 = 100;
+/// Lines that are written at once.
+const TOGETHER: usize = 256;
+/// How long nothing must come until it is looked whether refusals were left out.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Milliseconds until it is said again that nothing can be written.
+const AGAIN_MS: u64 = 10_000;
+
+/// Where it is written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AuditSettings {
+    /// The file; older ones lie beside it, with a number.
+    pub path: PathBuf,
+    /// Bytes of one file.
+    pub file_bytes: u64,
+    /// Files, that which is written among them.
+    pub files: usize,
+}
+
+/// What became of the records, since the node was started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AuditTally {
+    /// Written.
+    pub written: u64,
+    /// Lost: there was no room, or they could not be written.
+    pub lost: u64,
+    /// Refusals that were only counted.
+    pub suppressed: u64,
+}
+
+/// A record, and when it was made.
+type Waiting = Box<(u64, AuditRecord)>;
+
+#[derive(Default)]
+struct Counts {
+    written: AtomicU64,
+    lost: AtomicU64,
+    suppressed: AtomicU64,
+}
+
+/// The audit log of a node; nothing happens where none is wanted.
+#[derive(Default)]
+pub struct Audit {
+    sender: OnceLock<Mutex<Option<SyncSender<Waiting>>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    counts: Arc<Counts>,
+    denials: Mutex<Denials>,
+}
+
+/// How many there were in the second that goes on.
+#[derive(Default)]
+struct Denials {
+    second: u64,
+    count: u64,
+    left_out: u64,
+}
+
+impl fmt::Debug for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Audit").field("tally", &self.tally()).finish_non_exhaustive()
+    }
+}
+
+impl Audit {
+    /// One that writes.
+    ///
+    /// # Errors
+    /// The file cannot be written, or there is no thread for it.
+    pub fn start(settings: &AuditSettings, node: &str) -> std::io::Result<Self> {
+        let mut files = Files::new(settings.path.clone(), settings.file_bytes, settings.files);
+        // Whoever wants one is told at the start that there can be none.
+        files.append(b"")?;
+        let (sender, receiver) = sync_channel(WAITING);
+        let counts = Arc::new(Counts::default());
+        let (node, shared) = (node.to_owned(), Arc::clone(&counts));
+        let work = move || write(&receiver, &mut files, &node, &shared);
+        let writer = std::thread::Builder::new().name("audit".to_owned()).spawn(work)?;
+        let audit = Self { writer: Mutex::new(Some(writer)), counts, ..Self::default() };
+        drop(audit.sender.set(Mutex::new(Some(sender))));
+        Ok(audit)
+    }
+
+    /// Whether there is one.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.sender.get().is_some()
+    }
+
+    /// What became of the records.
+    #[must_use]
+    pub fn tally(&self) -> AuditTally {
+        let count = |it: &AtomicU64| it.load(Ordering::Relaxed);
+        AuditTally {
+            written: count(&self.counts.written),
+            lost: count(&self.counts.lost),
+            suppressed: count(&self.counts.suppressed),
+        }
+    }
+
+    /// Writes down a record, some time soon. Refusals are bounded for each second.
+    pub fn record(&self, now_ms: u64, record: impl FnOnce() -> AuditRecord, is_denial: bool) {
+        if !self.is_on() {
+            return;
+        }
+        if is_denial {
+            let (takes, left_out) = self.denials.lock().takes(now_ms / 1_000);
+            if left_out > 0 {
+                self.send(now_ms, suppressed(left_out));
+            }
+            if !takes {
+                self.counts.suppressed.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+        }
+        self.send(now_ms, record());
+    }
+
+    fn send(&self, now_ms: u64, record: AuditRecord) {
+        let Some(sender) = self.sender.get() else { return };
+        let record = Box::new((now_ms, record));
+        let is_sent = sender.lock().as_ref().is_some_and(|it| it.try_send(record).is_ok());
+        if !is_sent {
+            self.counts.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes what waits, and no more after that.
+    pub fn stop(&self, now_ms: u64) {
+        let left_out = std::mem::take(&mut self.denials.lock().left_out);
+        if left_out > 0 {
+            self.send(now_ms, suppressed(left_out));
+        }
+        if let Some(sender) = self.sender.get() {
+            drop(sender.lock().take());
+        }
+        if let Some(writer) = self.writer.lock().take() {
+            drop(writer.join());
+        }
+    }
+}
+
+impl Denials {
+    /// Whether one more is written down in this second, and how many of seconds before were not.
+    fn takes(&mut self, second: u64) -> (bool, u64) {
+        let mut left_out = 0;
+        if self.second != second {
+            left_out = std::mem::take(&mut self.left_out);
+            (self.second, self.count) = (second, 0);
+        }
+        self.count += 1;
+        let takes = self.count <= DENIALS;
+        self.left_out += u64::from(!takes);
+        (takes, left_out)
+    }
+}
+
+fn suppressed(count: u64) -> AuditRecord {
+    AuditRecord {
+        kind: AuditKind::Suppressed,
+        who: Sender::default(),
+        what: "refusals not written down".to_owned(),
+        on: String::new(),
+        outcome: count.to_string(),
+    }
+}
+
+fn write(receiver: &Receiver<Waiting>, files: &mut Files, node: &str, counts: &Counts) {
+    // When it was last said that nothing can be written.
+    let mut said_ms: Option<u64> = None;
+    loop {
+        let first = match receiver.recv_timeout(QUIET) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let mut lines = String::new();
+        let (mut count, mut newest_ms) = (0, 0);
+        for waiting in std::iter::once(first).chain(receiver.try_iter().take(TOGETHER)) {
+            let (now_ms, record) = *waiting;
+            lines.push_str(&record.line(&calendar::wall(now_ms), node));
+            count += 1;
+            newest_ms = now_ms;
+        }
+        match files.append(lines.as_bytes()) {
+            Ok(()) => drop(counts.written.fetch_add(count, Ordering::Relaxed)),
+            Err(error) => {
+                counts.lost.fetch_add(count, Ordering::Relaxed);
+                if said_ms.is_none_or(|said| newest_ms.saturating_sub(said) >= AGAIN_MS) {
+                    said_ms = Some(newest_ms);
+                    tracing::error!(%error, "the audit log cannot be written: records are lost");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+use std::fs;
+
+use super::{Audit, AuditKind, AuditRecord, AuditSettings, Sender};
+
+fn record(kind: AuditKind, on: &str) -> AuditRecord {
+    let who =
+        Sender { user: "bob".to_owned(), address: "127.0.0.1:7".to_owned(), ..Sender::default() };
+    AuditRecord { kind, who, what: "put".to_owned(), on: on.to_owned(), outcome: "ok".to_owned() }
+}
+
+fn settings(folder: &tempfile::TempDir) -> AuditSettings {
+    AuditSettings { path: folder.path().join("audit.log"), file_bytes: 2_000, files: 3 }
+}
+
+#[test]
+fn a_record_is_one_line_whatever_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = Audit::start(&settings(&folder), "n1").unwrap();
+    audit.record(1_764_331_200_120, || record(AuditKind::Rights, "a\n\"b\"\u{2028}\\"), false);
+    audit.stop(0);
+    let text = fs::read_to_string(folder.path().join("audit.log")).unwrap();
+    assert_eq!(
+        text,
+        "{\"time\":\"2025-11-28T12:00:00.120Z\",\"node\":\"n1\",\"kind\":\"rights\",\"user\":\"bob\",\
+         \"token\":\"\",\"address\":\"127.0.0.1:7\",\"what\":\"put\",\
+         \"on\":\"a\\u000a\\\"b\\\"\\u2028\\\\\",\"outcome\":\"ok\"}\n"
+    );
+    let long = "ä".repeat(1_000);
+    assert!(record(AuditKind::Denied, &long).line("t", "n").len() < 1_000);
+    assert_eq!(audit.tally().written, 1);
+}
+
+#[test]
+fn files_are_bounded_in_size_and_number_and_go_on_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..4 {
+        let audit = Audit::start(&settings(&folder), "n1").unwrap();
+        for number in 0..40 {
+            audit.record(0, || record(AuditKind::Management, &number.to_string()), false);
+            // So that they are not all written at once.
+            while audit.tally().written <= number {
+                std::thread::yield_now();
+            }
+        }
+        audit.stop(0);
+    }
+    let mut names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["audit.log", "audit.log.1", "audit.log.2"]);
+    for name in names {
+        let size = fs::metadata(folder.path().join(&name)).unwrap().len();
+        assert!(size > 0 && size <= 2_000, "{name}: {size}");
+    }
+    let newest = fs::read_to_string(folder.path().join("audit.log")).unwrap();
+    assert!(newest.lines().last().unwrap().contains("\"on\":\"39\""));
+}
+
+#[test]
+fn of_many_refusals_in_a_second_only_the_number_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = AuditSettings { file_bytes: 1 << 20, ..settings(&folder) };
+    let audit = Audit::start(&settings, "n1").unwrap();
+    for number in 0..250 {
+        audit.record(5_000, || record(AuditKind::Denied, &number.to_string()), true);
+    }
+    audit.record(5_000, || record(AuditKind::Rights, "not a refusal"), false);
+    audit.record(6_000, || record(AuditKind::Denied, "later"), true);
+    audit.stop(0);
+    let text = fs::read_to_string(folder.path().join("audit.log")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 103, "{text}");
+    assert!(lines[101].contains("suppressed") && lines[101].contains("\"outcome\":\"150\""));
+    assert!(lines[102].contains("later"));
+    assert_eq!((audit.tally().suppressed, audit.tally().lost), (150, 0));
+}
+
+#[test]
+fn what_cannot_be_written_is_counted_and_holds_up_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = AuditSettings { path: folder.path().join("no/audit.log"), ..settings(&folder) };
+    assert!(Audit::start(&missing, "n1").is_err());
+    let audit = Audit::start(&settings(&folder), "n1").unwrap();
+    // The file is gone, and something is in its place that is none.
+    fs::remove_file(folder.path().join("audit.log")).unwrap();
+    fs::create_dir(folder.path().join("audit.log")).unwrap();
+    audit.record(0, || record(AuditKind::Rights, "lost"), false);
+    while audit.tally().lost == 0 {
+        std::thread::yield_now();
+    }
+    fs::remove_dir(folder.path().join("audit.log")).unwrap();
+    audit.record(0, || record(AuditKind::Rights, "found"), false);
+    audit.stop(0);
+    assert!(fs::read_to_string(folder.path().join("audit.log")).unwrap().contains("found"));
+    assert_eq!((audit.tally().written, audit.tally().lost), (1, 1));
+}

@@ -1,0 +1,103 @@
+//! Changes of tokens, policies and roles, as the log carries them. Ids and times are drawn and told by the
+//! node that proposes; secrets come as hashes.
+
+use super::model::{AclId, AclPolicy, AclRole, AclToken};
+use crate::auth::Secret;
+
+/// A change of the ACL. What is refused changes nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AclCommand {
+    /// Enforce from now on.
+    Enable {
+        /// Whether what no rule speaks of is allowed.
+        allows_by_default: bool,
+    },
+    /// Enforce no more; all tokens stay.
+    Disable,
+    /// Make the first token that may do everything.
+    Bootstrap {
+        /// Its accessor id.
+        id: AclId,
+        /// The hash of its secret.
+        secret: Secret,
+        /// The number that who wants to do it again has to know: `Acl::bootstrapped`.
+        reset: u64,
+        /// Milliseconds since 1970.
+        now_ms: u64,
+    },
+    /// Have a token that may do everything, with this secret, if there is none with it.
+    EnsureManagement {
+        /// Its accessor id, if it is made.
+        id: AclId,
+        /// The hash of its secret.
+        secret: Secret,
+        /// Milliseconds since 1970.
+        now_ms: u64,
+    },
+    /// Make a token, or change one. Those that have come to their end go with it.
+    SetToken {
+        /// Its accessor id.
+        id: AclId,
+        /// What it is to be; of one that is there secret, local flag and times stay.
+        token: AclToken,
+        /// Whether it is to be made.
+        new: bool,
+        /// Milliseconds since 1970.
+        now_ms: u64,
+    },
+    /// Remove a token.
+    DeleteToken {
+        /// Its accessor id.
+        id: AclId,
+    },
+    /// Make a policy, or change one.
+    SetPolicy {
+        /// Its id.
+        id: AclId,
+        /// What it is to be; its rules are read from the text.
+        policy: AclPolicy,
+        /// Whether it is to be made.
+        new: bool,
+    },
+    /// Remove a policy.
+    DeletePolicy {
+        /// Its id.
+        id: AclId,
+    },
+    /// Make a role, or change one.
+    SetRole {
+        /// Its id.
+        id: AclId,
+        /// What it is to be.
+        role: AclRole,
+        /// Whether it is to be made.
+        new: bool,
+    },
+    /// Remove a role.
+    DeleteRole {
+        /// Its id.
+        id: AclId,
+    },
+}
+
+impl AclCommand {
+    /// What it does and to what, for people.
+    #[must_use]
+    pub fn describe(&self) -> (&'static str, &str) {
+        match self {
+            Self::Enable { .. } => ("acl enable", ""),
+            Self::Disable => ("acl disable", ""),
+            Self::Bootstrap { id, .. } => ("acl bootstrap", id),
+            Self::EnsureManagement { id, .. } => ("acl initial management token", id),
+            Self::SetToken { id, new: true, .. } => ("acl token create", id),
+            Self::SetToken { id, .. } => ("acl token update", id),
+            Self::DeleteToken { id } => ("acl token delete", id),
+            Self::SetPolicy { id, new: true, .. } => ("acl policy create", id),
+            Self::SetPolicy { id, .. } => ("acl policy update", id),
+            Self::DeletePolicy { id } => ("acl policy delete", id),
+            Self::SetRole { id, new: true, .. } => ("acl role create", id),
+            Self::SetRole { id, .. } => ("acl role update", id),
+            Self::DeleteRole { id } => ("acl role delete", id),
+        }
+    }
+}

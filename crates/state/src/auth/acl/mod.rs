@@ -1,0 +1,26 @@
+//! Consul's ACL: tokens, policies, roles, and rules in Consul's language, beside etcd's users and under the
+//! same guarantees. Pure: secrets come hashed, ids come drawn, times come told.
+
+mod apply;
+mod authorizer;
+mod command;
+mod model;
+mod registry;
+mod resource;
+mod rules;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use apply::AclChange;
+pub use authorizer::Authorizer;
+pub use command::AclCommand;
+pub use model::{
+    ANONYMOUS_TOKEN, Acl, AclId, AclPolicy, AclRole, AclToken, GLOBAL_MANAGEMENT, Identity,
+    IdentityKind, MANAGEMENT_RULES,
+};
+pub use registry::needs_registry;
+pub use resource::{Access, Resource};
+pub use rules::{Rules, RulesError};
+pub use view::View;

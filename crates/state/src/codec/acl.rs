@@ -1,0 +1,268 @@
+//! Consul's tokens, policies and roles: commands about them, and their records.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::primitives::{CodecError, Cursor, Writer};
+use crate::auth::Secret;
+use crate::auth::acl::{
+    Acl, AclCommand, AclId, AclPolicy, AclRole, AclToken, Identity, IdentityKind, Rules,
+};
+
+const ENABLE: u8 = 1;
+const DISABLE: u8 = 2;
+const BOOTSTRAP: u8 = 3;
+const ENSURE_MANAGEMENT: u8 = 4;
+const SET_TOKEN: u8 = 5;
+const DELETE_TOKEN: u8 = 6;
+const SET_POLICY: u8 = 7;
+const DELETE_POLICY: u8 = 8;
+const SET_ROLE: u8 = 9;
+const DELETE_ROLE: u8 = 10;
+
+pub(super) fn put_acl(out: &mut Writer, command: &AclCommand) {
+    let of = |out: &mut Writer, tag, id: &AclId| {
+        out.byte(tag);
+        out.bytes(id.as_bytes());
+    };
+    match command {
+        AclCommand::Enable { allows_by_default } => {
+            out.byte(ENABLE);
+            out.flag(*allows_by_default);
+        }
+        AclCommand::Disable => out.byte(DISABLE),
+        AclCommand::Bootstrap { id, secret, reset, now_ms } => {
+            of(out, BOOTSTRAP, id);
+            out.bytes(&secret.0);
+            out.number(*reset);
+            out.number(*now_ms);
+        }
+        AclCommand::EnsureManagement { id, secret, now_ms } => {
+            of(out, ENSURE_MANAGEMENT, id);
+            out.bytes(&secret.0);
+            out.number(*now_ms);
+        }
+        AclCommand::SetToken { id, token, new, now_ms } => {
+            of(out, SET_TOKEN, id);
+            put_token(out, token);
+            out.flag(*new);
+            out.number(*now_ms);
+        }
+        AclCommand::DeleteToken { id } => of(out, DELETE_TOKEN, id),
+        AclCommand::SetPolicy { id, policy, new } => {
+            of(out, SET_POLICY, id);
+            put_policy(out, policy);
+            out.flag(*new);
+        }
+        AclCommand::DeletePolicy { id } => of(out, DELETE_POLICY, id),
+        AclCommand::SetRole { id, role, new } => {
+            of(out, SET_ROLE, id);
+            put_role(out, role);
+            out.flag(*new);
+        }
+        AclCommand::DeleteRole { id } => of(out, DELETE_ROLE, id),
+    }
+}
+
+pub(super) fn get_acl(from: &mut Cursor) -> Result<AclCommand, CodecError> {
+    Ok(match from.byte()? {
+        ENABLE => AclCommand::Enable { allows_by_default: from.flag()? },
+        DISABLE => AclCommand::Disable,
+        BOOTSTRAP => AclCommand::Bootstrap {
+            id: get_id(from)?,
+            secret: get_secret(from)?,
+            reset: from.number()?,
+            now_ms: from.number()?,
+        },
+        ENSURE_MANAGEMENT => AclCommand::EnsureManagement {
+            id: get_id(from)?,
+            secret: get_secret(from)?,
+            now_ms: from.number()?,
+        },
+        SET_TOKEN => AclCommand::SetToken {
+            id: get_id(from)?,
+            token: get_token(from)?,
+            new: from.flag()?,
+            now_ms: from.number()?,
+        },
+        DELETE_TOKEN => AclCommand::DeleteToken { id: get_id(from)? },
+        SET_POLICY => AclCommand::SetPolicy {
+            id: get_id(from)?,
+            policy: get_policy(from)?,
+            new: from.flag()?,
+        },
+        DELETE_POLICY => AclCommand::DeletePolicy { id: get_id(from)? },
+        SET_ROLE => {
+            AclCommand::SetRole { id: get_id(from)?, role: get_role(from)?, new: from.flag()? }
+        }
+        DELETE_ROLE => AclCommand::DeleteRole { id: get_id(from)? },
+        _ => return Err(from.error("an unknown change of the ACL")),
+    })
+}
+
+fn get_id(from: &mut Cursor) -> Result<AclId, CodecError> {
+    Ok(from.text()?.into())
+}
+
+fn get_name(from: &mut Cursor) -> Result<Box<str>, CodecError> {
+    Ok(from.text()?.into())
+}
+
+/// A copy: what is kept must not keep a whole log entry alive.
+fn get_secret(from: &mut Cursor) -> Result<Secret, CodecError> {
+    Ok(Secret(Bytes::copy_from_slice(&from.bytes()?)))
+}
+
+fn put_texts<T: AsRef<str>>(out: &mut Writer, texts: &[T]) {
+    out.number(texts.len() as u64);
+    for text in texts {
+        out.bytes(text.as_ref().as_bytes());
+    }
+}
+
+fn put_identities(out: &mut Writer, identities: &[Identity]) {
+    out.number(identities.len() as u64);
+    for identity in identities {
+        out.byte(identity.kind as u8);
+        out.bytes(identity.name.as_bytes());
+        put_texts(out, &identity.datacenters);
+    }
+}
+
+fn get_identity(from: &mut Cursor) -> Result<Identity, CodecError> {
+    let kind = match from.byte()? {
+        0 => IdentityKind::Service,
+        1 => IdentityKind::Node,
+        _ => return Err(from.error("an unknown kind of identity")),
+    };
+    Ok(Identity { kind, name: get_name(from)?, datacenters: from.list(get_name)? })
+}
+
+fn put_token(out: &mut Writer, token: &AclToken) {
+    out.bytes(&token.secret.0);
+    out.bytes(token.description.as_bytes());
+    put_texts(out, &token.policies);
+    put_texts(out, &token.roles);
+    put_identities(out, &token.identities);
+    out.flag(token.local);
+    for number in [token.created_ms, token.expires_ms, token.create_index, token.modify_index] {
+        out.number(number);
+    }
+}
+
+fn get_token(from: &mut Cursor) -> Result<AclToken, CodecError> {
+    Ok(AclToken {
+        secret: get_secret(from)?,
+        description: get_name(from)?,
+        policies: from.list(get_id)?,
+        roles: from.list(get_id)?,
+        identities: from.list(get_identity)?,
+        local: from.flag()?,
+        created_ms: from.number()?,
+        expires_ms: from.number()?,
+        create_index: from.number()?,
+        modify_index: from.number()?,
+    })
+}
+
+fn put_policy(out: &mut Writer, policy: &AclPolicy) {
+    out.bytes(policy.name.as_bytes());
+    out.bytes(policy.description.as_bytes());
+    out.bytes(policy.text.as_bytes());
+    put_texts(out, &policy.datacenters);
+    out.number(policy.create_index);
+    out.number(policy.modify_index);
+}
+
+/// The rules are read when it is carried out, or loaded.
+fn get_policy(from: &mut Cursor) -> Result<AclPolicy, CodecError> {
+    Ok(AclPolicy {
+        name: get_name(from)?,
+        description: get_name(from)?,
+        text: get_name(from)?,
+        rules: Arc::default(),
+        datacenters: from.list(get_name)?,
+        create_index: from.number()?,
+        modify_index: from.number()?,
+    })
+}
+
+fn put_role(out: &mut Writer, role: &AclRole) {
+    out.bytes(role.name.as_bytes());
+    out.bytes(role.description.as_bytes());
+    put_texts(out, &role.policies);
+    put_identities(out, &role.identities);
+    out.number(role.create_index);
+    out.number(role.modify_index);
+}
+
+fn get_role(from: &mut Cursor) -> Result<AclRole, CodecError> {
+    Ok(AclRole {
+        name: get_name(from)?,
+        description: get_name(from)?,
+        policies: from.list(get_id)?,
+        identities: from.list(get_identity)?,
+        create_index: from.number()?,
+        modify_index: from.number()?,
+    })
+}
+
+/// The record that says whether the ACL is on.
+pub(crate) fn put_acl_switch(acl: &Acl) -> Bytes {
+    let mut out = Writer::default();
+    out.flag(acl.enabled);
+    out.flag(acl.allows_by_default);
+    out.number(acl.bootstrapped);
+    out.finish()
+}
+
+pub(crate) fn get_acl_switch(from: &mut Cursor, acl: &mut Acl) -> Result<(), CodecError> {
+    acl.enabled = from.flag()?;
+    acl.allows_by_default = from.flag()?;
+    acl.bootstrapped = from.number()?;
+    Ok(())
+}
+
+/// A record of something that has an id.
+fn record(id: &AclId, put: impl FnOnce(&mut Writer)) -> Bytes {
+    let mut out = Writer::default();
+    out.bytes(id.as_bytes());
+    put(&mut out);
+    out.finish()
+}
+
+/// A token's record.
+pub(crate) fn put_acl_token(id: &AclId, token: &AclToken) -> Bytes {
+    record(id, |out| put_token(out, token))
+}
+
+pub(crate) fn get_acl_token(from: &mut Cursor, acl: &mut Acl) -> Result<(), CodecError> {
+    let id = get_id(from)?;
+    acl.put_token(id, get_token(from)?);
+    Ok(())
+}
+
+/// A policy's record.
+pub(crate) fn put_acl_policy(id: &AclId, policy: &AclPolicy) -> Bytes {
+    record(id, |out| put_policy(out, policy))
+}
+
+pub(crate) fn get_acl_policy(from: &mut Cursor, acl: &mut Acl) -> Result<(), CodecError> {
+    let (id, mut policy) = (get_id(from)?, get_policy(from)?);
+    let rules = Rules::parse(&policy.text);
+    policy.rules = Arc::new(rules.map_err(|_| from.error("rules that cannot be read"))?);
+    acl.policies.insert(id, Arc::new(policy));
+    Ok(())
+}
+
+/// A role's record.
+pub(crate) fn put_acl_role(id: &AclId, role: &AclRole) -> Bytes {
+    record(id, |out| put_role(out, role))
+}
+
+pub(crate) fn get_acl_role(from: &mut Cursor, acl: &mut Acl) -> Result<(), CodecError> {
+    let id = get_id(from)?;
+    acl.roles.insert(id, Arc::new(get_role(from)?));
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! The transcripts' words for Consul's tokens, policies and roles, and how they are shown.
+
+use bytes::Bytes;
+use state::auth::acl::{
+    Access, AclCommand, AclId, AclPolicy, AclRole, AclToken, Identity, IdentityKind, Resource,
+};
+use state::auth::{Area, Demand, Principal, Secret};
+use state::directory::Directory;
+use types::KeyspaceId;
+
+fn secret(text: &str) -> Secret {
+    Secret(Bytes::copy_from_slice(text.as_bytes()))
+}
+
+/// `policy=ID`, `role=ID`, `service=NAME`, `node=NAME`, `until=MILLIS`, `now=MILLIS`, `local`.
+struct Words {
+    token: AclToken,
+    now_ms: u64,
+}
+
+fn words(words: &[&str]) -> Words {
+    let mut token = AclToken::default();
+    let mut now_ms = 0;
+    for word in words {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        let identity = |kind| Identity { kind, name: value.into(), datacenters: Vec::new() };
+        match name {
+            "policy" => token.policies.push(value.into()),
+            "role" => token.roles.push(value.into()),
+            "service" => token.identities.push(identity(IdentityKind::Service)),
+            "node" => token.identities.push(identity(IdentityKind::Node)),
+            "until" => token.expires_ms = value.parse().unwrap(),
+            "now" => now_ms = value.parse().unwrap(),
+            "local" => token.local = true,
+            other => panic!("word {other:?}"),
+        }
+    }
+    Words { token, now_ms }
+}
+
+/// `enable deny`, `bootstrap ID SECRET [RESET]`, `token ID SECRET …`, `change ID …`,
+/// `policy ID NAME RULES`.
+pub(crate) fn command(all: &[&str]) -> AclCommand {
+    let id = || AclId::from(all[1]);
+    match all[0] {
+        "enable" => AclCommand::Enable { allows_by_default: all[1] == "allow" },
+        "disable" => AclCommand::Disable,
+        "bootstrap" => AclCommand::Bootstrap {
+            id: id(),
+            secret: secret(all[2]),
+            reset: all.get(3).map_or(0, |reset| reset.parse().unwrap()),
+            now_ms: 0,
+        },
+        "ensure" => AclCommand::EnsureManagement { id: id(), secret: secret(all[2]), now_ms: 0 },
+        "token" => {
+            let Words { token, now_ms } = words(&all[3..]);
+            let token = AclToken { secret: secret(all[2]), ..token };
+            AclCommand::SetToken { id: id(), token, new: true, now_ms }
+        }
+        "change" => {
+            let Words { token, now_ms } = words(&all[2..]);
+            AclCommand::SetToken { id: id(), token, new: false, now_ms }
+        }
+        "delete-token" => AclCommand::DeleteToken { id: id() },
+        "policy" | "change-policy" => {
+            let (name, text) = (all[2].into(), all[3..].join(" ").into());
+            let policy = AclPolicy { name, text, ..AclPolicy::default() };
+            AclCommand::SetPolicy { id: id(), policy, new: all[0] == "policy" }
+        }
+        "delete-policy" => AclCommand::DeletePolicy { id: id() },
+        "role" | "change-role" => {
+            let Words { token, .. } = words(&all[3..]);
+            let AclToken { policies, identities, .. } = token;
+            let role = AclRole { name: all[2].into(), policies, identities, ..AclRole::default() };
+            AclCommand::SetRole { id: id(), role, new: all[0] == "role" }
+        }
+        "delete-role" => AclCommand::DeleteRole { id: id() },
+        other => panic!("acl command {other:?}"),
+    }
+}
+
+/// All of it, but the policies that are always there.
+pub(crate) fn show(directory: &Directory) -> Vec<String> {
+    let acl = &directory.auth.acl;
+    let (state, by_default) = (
+        if acl.enabled { "on" } else { "off" },
+        if acl.allows_by_default { "allow" } else { "deny" },
+    );
+    let changes = directory.auth.changes;
+    let mut lines = vec![format!(
+        "acl {state}, {by_default} by default, bootstrapped {}, changes {changes}",
+        acl.bootstrapped
+    )];
+    for (id, it) in &acl.tokens {
+        let names = it.identities.iter().map(|it| format!("{:?} {}", it.kind, it.name));
+        let names: Vec<String> = names.collect();
+        let AclToken { secret, policies, roles, create_index, modify_index, expires_ms, .. } =
+            &**it;
+        lines.push(format!(
+            "token {id}: {:?}, policies {policies:?}, roles {roles:?}, {names:?}, until {expires_ms}, \
+             {create_index}/{modify_index}",
+            secret.0
+        ));
+    }
+    for (id, it) in acl.policies.iter().skip(2) {
+        lines.push(format!("policy {id} {}: {}", it.name, it.text));
+    }
+    for (id, it) in &acl.roles {
+        lines.push(format!(
+            "role {id} {}: policies {:?}, {:?}",
+            it.name, it.policies, it.identities
+        ));
+    }
+    lines
+}
+
+/// `ID AT-MILLIS read|list|write KIND [NAME]`
+pub(crate) fn may(directory: &Directory, all: &[&str]) -> String {
+    let auth = &directory.auth;
+    let Some(rights) = auth.acl.authorizer(all[0], "dc1", all[1].parse().unwrap()) else {
+        return "no such token".to_owned();
+    };
+    let wanted = match all[2] {
+        "read" => Access::Read,
+        "list" => Access::List,
+        _ => Access::Write,
+    };
+    let name = all.get(4).copied().unwrap_or_default();
+    let range = types::KeyRange::prefix(&Bytes::copy_from_slice(name.as_bytes()));
+    let resource = match all[3] {
+        "key" => Resource::Key(name.as_bytes()),
+        "keys" => Resource::Keys(&range),
+        "service" => Resource::Service(name),
+        "node" => Resource::Node(name),
+        "nodes" => Resource::AllNodes,
+        "session" => Resource::Session(name),
+        "agent" => Resource::Agent(name),
+        "event" => Resource::Event(name),
+        "query" => Resource::Query(name),
+        "operator" => Resource::Operator,
+        "acl" => Resource::Acl,
+        "mesh" => Resource::Mesh,
+        "everything" => Resource::Everything,
+        other => panic!("resource {other:?}"),
+    };
+    let who = Some(Principal::Token(&rights));
+    let what = Demand::Resource(resource, wanted);
+    match auth.authorize(who, (KeyspaceId(9), Area::Registry), what) {
+        Ok(()) => "yes".to_owned(),
+        Err(fault) => format!("{:?}: {}", fault.code, fault.detail),
+    }
+}
