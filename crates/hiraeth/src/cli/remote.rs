@@ -52,12 +52,12 @@ pub(super) struct Remote {
     /// in the environment cannot.
     #[arg(
         long,
-        env = "HIRAETH_TOKEN",
+        env = "HIRAETH_ACL_TOKEN",
         value_name = "SECRET",
         hide_env_values = true,
         global = true
     )]
-    token: Option<String>,
+    acl_token: Option<String>,
     /// The authorities that vouch for the servers' certificates, in PEM form [default: the system's]. With
     /// it, or with a certificate, TLS is spoken with endpoints that do not say http://.
     #[arg(long, env = "HIRAETH_CACERT", value_name = "FILE", global = true)]
@@ -94,7 +94,7 @@ impl Remote {
         Ok(Options {
             keyspace,
             user: None,
-            token: self.token.clone().map(Token),
+            token: self.acl_token.clone().map(Token),
             tls,
             timeout: self.timeout,
             rounds: ROUNDS,

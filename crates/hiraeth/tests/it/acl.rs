@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use client::{Client, Options, Token};
 use serde_json::Value;
 
 use crate::program::{tool, until};
@@ -50,7 +51,7 @@ async fn tokens_are_made_used_and_kept_without_their_secrets() {
     let again = run(&["acl", "bootstrap"]);
     assert_eq!(again.code, 4, "{}", again.stderr);
     assert!(again.stderr.contains("ACL bootstrap no longer allowed (reset index: "));
-    let as_root = |arguments: &[&str]| run(&[arguments, &["--token", &root]].concat());
+    let as_root = |arguments: &[&str]| run(&[arguments, &["--acl-token", &root]].concat());
 
     let wrong =
         as_root(&["acl", "policy", "create", "web", "--rules", "key \"a\" { policy = \"no\" }"]);
@@ -65,13 +66,18 @@ async fn tokens_are_made_used_and_kept_without_their_secrets() {
     let made = as_root(&["acl", "token", "create", "--role", "team", "--description", "the team"]);
     let shown = made.well();
     let secret = shown.lines().find_map(|line| line.strip_prefix("secret id")).unwrap().trim();
-    let as_team = |arguments: &[&str]| run(&[arguments, &["--token", secret]].concat());
-    let register = ["service", "register", "web", "--address", "10.0.0.1", "--port", "80"];
-    as_team(&register).well();
+    let as_team = |arguments: &[&str]| run(&[arguments, &["--acl-token", secret]].concat());
+    let options = Options { token: Some(Token(secret.to_owned())), ..Options::default() };
+    let team = Client::connect([client.as_str()], options).await.unwrap();
+    let register = async |service: &str| {
+        let body = format!(r#"{{"Name":"{service}","Port":80}}"#).into_bytes();
+        let path = "/v1/agent/service/register";
+        team.http(&client, "PUT", path, body).await.unwrap().status
+    };
+    assert_eq!(register("web").await, 200);
+    assert_eq!(register("db").await, 403);
     assert!(as_team(&["service", "list"]).well().contains("web"));
     assert!(!run(&["service", "list"]).well().contains("web"));
-    let refused = as_team(&["service", "register", "db", "--address", "10.0.0.1", "--port", "1"]);
-    assert_eq!(refused.code, 4, "{}", refused.stderr);
     assert_eq!(as_team(&["acl", "token", "list"]).code, 4);
     let listed = as_root(&["acl", "token", "list"]).well();
     assert!(listed.contains("the team") && listed.contains("role:team"), "{listed}");

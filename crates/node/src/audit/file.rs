@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// `audit.log`, and `audit.log.1` and so on, the older the higher.
@@ -39,7 +39,7 @@ impl Files {
         let more = lines.len() as u64;
         let (mut file, mut size) = match self.open.take() {
             // Whoever moves it away wants another one.
-            Some(open) if self.path.exists() => open,
+            Some(open) if is_at(&open.0, &self.path) => open,
             _ => open(&self.path)?,
         };
         if size > 0 && size + more > self.most_bytes {
@@ -66,6 +66,12 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// Whether this is the file that is there.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(own), Ok(there)) = (file.metadata(), fs::metadata(path)) else { return false };
+    (own.dev(), own.ino()) == (there.dev(), there.ino())
 }
 
 fn open(path: &Path) -> io::Result<(File, u64)> {

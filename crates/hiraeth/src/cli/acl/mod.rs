@@ -11,7 +11,7 @@ use super::remote::Remote;
 
 /// Consul's ACL: tokens, policies and roles.
 ///
-/// Who asks is said by `--token` or `HIRAETH_TOKEN`. JSON is what Consul's API answers. A token's secret is
+/// Who asks is said by `--acl-token` or `HIRAETH_ACL_TOKEN`. JSON is what Consul's API answers. A token's secret is
 /// shown when it is made, and never again.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
