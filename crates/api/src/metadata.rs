@@ -18,8 +18,8 @@ const REGION: &str = "hiraeth-region";
 const READ: &str = "hiraeth-read";
 /// How old the answer of a stale read may be, in milliseconds.
 const MAX_STALE: &str = "hiraeth-max-stale-millis";
-/// A write's number, as its client gave it, so that it may be sent again: `client.sequence.acknowledged`, and `.again`
-/// behind that from the second time on.
+/// A write's number, as its client gave it, so that it may be sent again: `client.sequence.acknowledged`,
+/// and `.again` behind that from the second time on.
 pub(crate) const NUMBER: &str = "hiraeth-number";
 /// In the answer to a stale read: how old it is, in milliseconds, or [`UNKNOWN_AGE`].
 const STALE: &str = "hiraeth-stale-millis";
@@ -216,8 +216,8 @@ fn number(metadata: &impl Said) -> Result<Option<Number>, Status> {
     let parsed: Vec<Option<u64>> = numbers.split('.').map(|word| word.parse().ok()).collect();
     let [Some(client), Some(sequence), Some(acknowledged)] = parsed[..] else {
         return Err(Status::invalid_argument(format!(
-            "hiraeth: invalid request: the metadata `{NUMBER}` is client.sequence.acknowledged, three numbers, \
-             and \"{}\" is not",
+            "hiraeth: invalid request: the metadata `{NUMBER}` is client.sequence.acknowledged, three \
+             numbers, and \"{}\" is not",
             value.escape_ascii()
         )));
     };

@@ -148,7 +148,8 @@ impl Attempts {
 }
 
 impl Client {
-    /// How a write may be repeated: under a number, which is open as long as the other lives, if writes have one.
+    /// How a write may be repeated: under a number, which is open as long as the other lives, if writes
+    /// have one.
     pub(crate) async fn write_repeat(&self) -> (Repeat, Option<Open<'_>>) {
         let options = &self.shared.options;
         if !options.exactly_once {

@@ -1,5 +1,5 @@
-//! Numbers of writes, by which servers know one that is sent again: whichever of them it reaches, it is carried
-//! out once (Raft dissertation, 6.3).
+//! Numbers of writes, by which servers know one that is sent again: whichever of them it reaches, it is
+//! carried out once (Raft dissertation, 6.3).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::metadata::MetadataMap;
 
-/// Numbered writes of a client that are under way at once; more wait. Servers keep four times as many answers.
+/// Numbered writes of a client that are under way at once; more wait. Servers keep four times as many
+/// answers.
 const AT_ONCE: usize = 1_024;
 
 /// A write's number.

@@ -197,8 +197,8 @@ impl<P, R> Peer<P, R> {
         Ok(())
     }
 
-    /// Puts what was taken into the log, unless enough is on its way or waits to be applied: where the applier
-    /// sets the pace, a burst waits here, in numbers that are bounded, and is not refused.
+    /// Puts what was taken into the log, unless enough is on its way or waits to be applied: where the
+    /// applier sets the pace, a burst waits here, in numbers that are bounded, and is not refused.
     fn propose_fresh(&mut self, limits: &HostLimits, out: &mut Output<P, R>) {
         if self.fresh.is_empty() {
             return;

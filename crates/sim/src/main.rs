@@ -1,5 +1,5 @@
-//! `sim run` hunts; `sim mutants` shows that the hunter sees; `sim shrink` makes what it found small, and `sim replay`
-//! shows it.
+//! `sim run` hunts; `sim mutants` shows that the hunter sees; `sim shrink` makes what it found small, and
+//! `sim replay` shows it.
 #![allow(clippy::print_stdout, reason = "a program speaks")]
 
 mod hunt;

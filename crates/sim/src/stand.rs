@@ -76,8 +76,8 @@ pub(crate) fn replica(node: u64, status: &Status, note: &str) -> String {
     let (term, commit) = (hard_state.term, hard_state.commit);
     let voters: Vec<_> = status.conf_state.voters.iter().map(ToString::to_string).collect();
     format!(
-        "n{node} region {region} peer {peer} {role:?} in term {term}, led by {leader}; log {first}..{last} durable to {}, \
-         committed {commit}, applied {applied}; voters {}{note}",
+        "n{node} region {region} peer {peer} {role:?} in term {term}, led by {leader}; log {first}..{last} \
+         durable to {}, committed {commit}, applied {applied}; voters {}{note}",
         status.persisted,
         voters.join(" "),
     )

@@ -144,8 +144,8 @@ impl Handle {
 }
 
 impl<C: Credentials> Caller<'_, C> {
-    /// The same, who gave its command this number: a put, a removal or a transaction is carried out once, however
-    /// often it is sent.
+    /// The same, who gave its command this number: a put, a removal or a transaction is carried out once,
+    /// however often it is sent.
     #[must_use]
     pub fn numbered(self, number: Option<Number>) -> Self {
         Self { number, ..self }
@@ -211,8 +211,8 @@ impl<C: Credentials> Caller<'_, C> {
         Ok(known)
     }
 
-    /// The name of who asks, once it is proven: a user's, or a token's accessor id; empty for nobody, and for everybody
-    /// while neither is on.
+    /// The name of who asks, once it is proven: a user's, or a token's accessor id; empty for nobody, and
+    /// for everybody while neither is on.
     ///
     /// # Errors
     /// As for [`Self::permit`].

@@ -1,5 +1,5 @@
-//! Commands that a client numbers itself: sent again, over this node or another one, they are carried out once
-//! (Raft dissertation, 6.3).
+//! Commands that a client numbers itself: sent again, over this node or another one, they are carried out
+//! once (Raft dissertation, 6.3).
 
 use std::sync::Arc;
 
@@ -61,8 +61,8 @@ impl Handle {
     /// As [`Self::propose`], of a command with a number of its client's: a put, a removal, a transaction.
     ///
     /// # Errors
-    /// As that; `SessionExpired` when it is not known any more what became of it; `OutcomeNotKept` when it was
-    /// carried out, and its answer was too large to be kept.
+    /// As that; `SessionExpired` when it is not known any more what became of it; `OutcomeNotKept` when
+    /// it was carried out, and its answer was too large to be kept.
     pub async fn propose_numbered(
         &self,
         keyspace: KeyspaceId,
@@ -95,8 +95,8 @@ impl Handle {
     }
 }
 
-/// Brings it to the region's leader, as often as it takes, until this node has applied it. `unknown`: it may have
-/// been carried out before.
+/// Brings it to the region's leader, as often as it takes, until this node has applied it. `unknown`: it
+/// may have been carried out before.
 pub(crate) async fn carry(
     shared: &Arc<Shared>,
     shard: &Arc<Shard>,

@@ -18,8 +18,8 @@ use crate::shared::Shared;
 pub(crate) enum Child {
     /// It begins here: its records went into the batch.
     Begins(Box<Machine>),
-    /// It has no replica here, for its parent's was to go when it applied the split: what it would have had is
-    /// removed, as a note in the batch says.
+    /// It has no replica here, for its parent's was to go when it applied the split: what it would have
+    /// had is removed, as a note in the batch says.
     Leaves(Shape),
     /// It began with nothing, and is sent what it is by its leader.
     Waits,

@@ -1,5 +1,5 @@
-//! Commands of sharded keyspaces that a client numbered: as in `propose`, with the client's number in place of
-//! one of this node's.
+//! Commands of sharded keyspaces that a client numbered: as in `propose`, with the client's number in
+//! place of one of this node's.
 
 use std::sync::Arc;
 

@@ -36,7 +36,8 @@ pub(crate) struct Overview {
     reports: BTreeMap<NodeId, (Moment, Vec<Led>)>,
     /// Goes up with every change of what is told.
     version: u64,
-    /// Who is to lead what, and by what that was planned: with 10,000 regions it is dear, and mostly the same.
+    /// Who is to lead what, and by what that was planned: with 10,000 regions it is dear, and mostly the
+    /// same.
     planned: Option<(By, Vec<Handover>)>,
 }
 

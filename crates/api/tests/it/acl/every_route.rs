@@ -90,7 +90,8 @@ async fn every_route_shows_and_does_what_the_token_says() {
     let mut out = String::from(
         "# Consul's routes about what is called `other`: with no token, with one that nobody has, with one\n\
          # that may do everything with what is called `mine`, and with that of who may do everything; then\n\
-         # about `mine` with the narrow one. `f`: something was left out; `!`: what is to be hidden was told.\n",
+         # about `mine` with the narrow one. `f`: something was left out; `!`: what is to be hidden was \
+         told.\n",
     );
     let mut rows = Vec::new();
     for (method, path) in &routes {

@@ -11,8 +11,8 @@ use super::remote::Remote;
 
 /// Consul's ACL: tokens, policies and roles.
 ///
-/// Who asks is said by `--acl-token` or `HIRAETH_ACL_TOKEN`. JSON is what Consul's API answers. A token's secret is
-/// shown when it is made, and never again.
+/// Who asks is said by `--acl-token` or `HIRAETH_ACL_TOKEN`. JSON is what Consul's API answers. A token's
+/// secret is shown when it is made, and never again.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
