@@ -24,10 +24,10 @@ pub struct Options {
     /// the address that node says clients reach it at. Else to whichever endpoint is in use, which hands it
     /// on. What fails there goes to the endpoints. Reads of a copy, however old, stay with the endpoints.
     pub direct: bool,
-    /// Give puts, removals and transactions that write a number, by which servers know one that is sent again.
-    /// Then one whose server was lost, or did not answer, is sent to another one, and is carried out once. The
-    /// outcome stays unknown only where `timeout` passes first, or 4,096 other clients wrote to the region in
-    /// between.
+    /// Give puts, removals and transactions that write a number, by which servers know one that is sent
+    /// again. Then one whose server was lost, or did not answer, is sent to another one, and is carried out
+    /// once. The outcome stays unknown only where `timeout` passes first, or 4,096 other clients wrote to the
+    /// region in between.
     pub exactly_once: bool,
 }
 
