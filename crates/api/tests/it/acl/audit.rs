@@ -88,7 +88,10 @@ async fn who_did_what_is_written_down_and_no_secret_is() {
             json!({ "kind": "denied", "on": "other", "what": "read", "outcome": "anonymous*'key:read'" }),
             1,
         ),
-        (json!({ "kind": "denied", "outcome": "InvalidAuthToken", "address": here }), 1),
+        (
+            json!({ "kind": "denied", "outcome": "InvalidAuthToken: ACL not found", "address": here }),
+            1,
+        ),
         (
             json!({ "kind": "denied", "token": &id, "on": "other/2", "what": "put", "address": here }),
             1,

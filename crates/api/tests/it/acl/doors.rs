@@ -308,8 +308,7 @@ async fn a_blocking_query_is_answered_by_the_rights_of_then() {
     server.stop().await;
 }
 
-/// A node that was told to switch it on lets nobody in before it is on; one that was not is held to it all
-/// the same.
+/// A node that was told nothing of it is held to what the cluster has.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_node_switches_on_holds_on_all() {
     let servers = Server::start_cluster(3).await;
