@@ -34,6 +34,7 @@ impl Handle {
         self.shared.with_directory(|directory| match directory.keyspaces.get(&keyspace) {
             Some(record) if record.machine.as_deref() == Some(MACHINE) => Area::Registry,
             Some(record) if record.name == KEPT => Area::Kept,
+            Some(record) if record.name == configuration::KEYSPACE => Area::Configurations,
             _ => Area::Keys,
         })
     }

@@ -24,6 +24,9 @@ pub enum Principal<'a> {
 pub enum Area {
     /// Keys of etcd's clients.
     Keys,
+    /// Configurations: where Auth is on, they are for its users as all keys are; where only the ACL is, no rule
+    /// speaks of them, and they are for who may do everything unless everything is allowed.
+    Configurations,
     /// The registry and its keys, which both ACL and Auth watch over.
     Registry,
     /// What Consul's API keeps for itself: as a whole, for who may do everything.
@@ -175,8 +178,9 @@ impl Auth {
         }
         match area {
             // Where etcd's Auth says nothing, nobody is held to anything; where it does, a token is no user.
-            Area::Keys if self.enabled => everything(),
-            Area::Keys => match what {
+            Area::Keys | Area::Configurations if self.enabled => everything(),
+            Area::Configurations if !token.allows_by_default() => everything(),
+            Area::Keys | Area::Configurations => match what {
                 Demand::Command(command) if is_of_all(command) => everything(),
                 _ => Ok(()),
             },

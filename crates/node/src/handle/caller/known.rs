@@ -95,7 +95,8 @@ impl<C: Credentials> Caller<'_, C> {
         let (datacenter, now_ms) = (&shared.config.datacenter, shared.clock.wall_millis());
         let nobody = || {
             // Where etcd's Auth watches over keys, they are for its users.
-            let is_acls = auth.acl.enabled && (area != Area::Keys || !auth.enabled);
+            let of_users = auth.enabled && matches!(area, Area::Keys | Area::Configurations);
+            let is_acls = auth.acl.enabled && !of_users;
             let nobody = shared.authorizers.of_nobody(auth, datacenter, now_ms);
             nobody.filter(|_| is_acls).map_or(Who::Nobody, Who::Token)
         };

@@ -65,6 +65,12 @@ impl Acl {
 }
 
 impl Authorizer {
+    /// Whether it may what no rule speaks of.
+    #[must_use]
+    pub fn allows_by_default(&self) -> bool {
+        self.allows_by_default
+    }
+
     fn add(&mut self, rules: &Rules) {
         for rule in &rules.named {
             self.put(rule.about, rule.exact, &rule.name, rule.access);
