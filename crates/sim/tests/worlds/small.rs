@@ -5,12 +5,13 @@ use crate::clean;
 #[test]
 fn a_failing_seed_is_made_small_and_the_small_one_fails_alike_every_time() {
     let mutant = Mutant::named("ack_before_sync");
-    let failing = (1..200).map(|seed| Plan { mutant, ..Plan::of(seed, Scenario::SingleGroup) });
+    let failing = (1..200).map(|seed| Plan { mutant, ..Plan::of(seed, Scenario::Sleepers) });
     let plan = failing.into_iter().find(|plan| run(*plan).failure.is_some()).unwrap();
     let before = run(plan);
     let small = shrink(plan, 200).unwrap();
     let (faults, oracle) = (small.faults(), before.failure.unwrap().oracle);
-    assert!(!faults.is_empty() && faults.len() <= 3, "{faults:?} of {}", before.faults);
+    let few = usize::try_from(before.faults).unwrap() / 2;
+    assert!((1..=few).contains(&faults.len()), "{faults:?} of {}", before.faults);
     let again = run(small.plan);
     assert_eq!(again.failure.unwrap().oracle, oracle);
     assert_eq!(again.trace_hash, small.report.trace_hash);
