@@ -24,8 +24,8 @@ pub enum Principal<'a> {
 pub enum Area {
     /// Keys of etcd's clients.
     Keys,
-    /// Configurations: where Auth is on, they are for its users as all keys are; where only the ACL is, no rule
-    /// speaks of them, and they are for who may do everything unless everything is allowed.
+    /// Configurations: where Auth is on, they are for its users as all keys are; where only the ACL is, no
+    /// rule speaks of them, and they are for who may do everything unless everything is allowed.
     Configurations,
     /// The registry and its keys, which both ACL and Auth watch over.
     Registry,
