@@ -6,25 +6,9 @@ pub fn wall(millis: u64) -> String {
     const DAY: u64 = 86_400;
     let (seconds, milli) = (millis / 1_000, millis % 1_000);
     let (days, rest) = (seconds / DAY, seconds % DAY);
-    let (year, month, day) = date(days);
+    let (year, month, day) = tls::date(days);
     let (hour, minute, second) = (rest / 3_600, rest % 3_600 / 60, rest % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in the calendar that is used today. Years
-/// are counted from March on, so that the odd day comes last.
-fn date(days: u64) -> (u64, u64, u64) {
-    /// From 0000-03-01 to 1970-01-01.
-    const EPOCH: u64 = 719_468;
-    const FOUR_CENTURIES: u64 = 146_097;
-    let days = days + EPOCH;
-    let (era, day) = (days / FOUR_CENTURIES, days % FOUR_CENTURIES);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (era * 400 + year + next, month, day)
 }
 
 #[cfg(test)]
