@@ -183,6 +183,9 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
             }
         }
         let output = host.poll();
+        for region in &output.transfers {
+            transfer_begun(shared, &mut watch, *region);
+        }
         dispatch(shared, output, &mut frames);
     }
 }
@@ -247,11 +250,7 @@ fn handle(
             }
             let _ = reply.send(begun);
         }
-        ToPoller::HandOver { region, to } => {
-            if host.hand_over(region, to) {
-                transfer_begun(shared, watch, region);
-            }
-        }
+        ToPoller::HandOver { region, to } => host.hand_over(region, to),
         ToPoller::Reconcile { region, from, wanted, generation } => {
             match host.reconcile(region, &from, &wanted, generation) {
                 None => {}

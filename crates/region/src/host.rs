@@ -308,15 +308,16 @@ impl<P, R> Host<P, R> {
         result
     }
 
-    /// Hands over leadership of `region` if it is led here and the replica on `to` can take it at once: it
-    /// votes, is heard, and lacks little. Answers whether that was begun; whoever wants it asks again.
-    pub fn hand_over(&mut self, region: RegionId, to: NodeId) -> bool {
-        let mut begun = false;
+    /// Hands over leadership of `region`, if it is led here, as soon as the replica on `to` can take it: it
+    /// votes, is heard, and lacks little. If that takes longer than two election timeouts it is given up, and
+    /// whoever wants it asks again. [`Output::transfers`] says when it begins.
+    pub fn hand_over(&mut self, region: RegionId, to: NodeId) {
         self.guarded(region, |peer, around, out| {
-            begun = peer.is_leader() && peer.hand_over(to, around, out);
+            if peer.is_leader() {
+                peer.hand_over(to, around, out);
+            }
             Ok(())
         });
-        begun
     }
 
     /// Takes one step towards a replica on each of the nodes `wanted` and on no other, if the replica

@@ -95,6 +95,8 @@ pub struct Output<P, R> {
     pub failed_reads: Vec<(R, Code)>,
     /// Roles that changed.
     pub roles: Vec<RoleChange>,
+    /// Regions whose handover began ([`crate::Host::hand_over`]).
+    pub transfers: Vec<RegionId>,
     /// Regions whose replica needs a snapshot of the applied state to send.
     pub snapshots_wanted: Vec<RegionId>,
     /// Replicas that fell asleep (`true`) or woke up, in this order.
@@ -118,6 +120,7 @@ impl<P, R> Default for Output<P, R> {
             failed_proposals: Vec::new(),
             failed_reads: Vec::new(),
             roles: Vec::new(),
+            transfers: Vec::new(),
             snapshots_wanted: Vec::new(),
             rest: Vec::new(),
             quarantined: Vec::new(),

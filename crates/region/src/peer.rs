@@ -60,6 +60,8 @@ pub struct Peer<P, R> {
     handed: VecDeque<(Index, usize)>,
     /// The tick in which something was applied last, or handed out while nothing was to be.
     moved_on: u64,
+    /// Who is to lead once it is heard and has about everything, and until which tick that counts.
+    heir: Option<(NodeId, u64)>,
     told_commit: Index,
     role: Role,
     leader: Option<PeerId>,
@@ -91,6 +93,7 @@ impl<P, R> Peer<P, R> {
             unapplied_bytes: 0,
             handed: VecDeque::new(),
             moved_on: ticks,
+            heir: None,
             told_commit: applied,
             role: Role::Follower,
             leader: None,
@@ -323,16 +326,24 @@ impl<P, R> Peer<P, R> {
         Ok(())
     }
 
-    /// Hands leadership over if the other can take it at once; answers whether that was begun.
-    pub(crate) fn hand_over(
-        &mut self,
-        to: NodeId,
-        around: &Around<'_>,
-        out: &mut Output<P, R>,
-    ) -> bool {
-        // Asleep it hears nobody, and could not tell who is there.
+    /// Hands leadership over as soon as the other can take it, within two election timeouts: one that slept
+    /// has heard nobody yet, and each time a leader counts anew who is heard it has not, either.
+    pub(crate) fn hand_over(&mut self, to: NodeId, around: &Around<'_>, out: &mut Output<P, R>) {
         self.wake(None, around, out);
-        heir_on(&self.replica.status(), to).is_some() && self.transfer(to, around, out).is_ok()
+        self.rest.stay_awake(around.ticks);
+        self.heir = Some((to, around.ticks + 2 * self.rest.election_ticks));
+    }
+
+    fn give_way(&mut self, around: &Around<'_>, out: &mut Output<P, R>) {
+        let Some((to, until)) = self.heir else { return };
+        if !self.replica.is_leader() || around.ticks > until {
+            self.heir = None;
+        } else if heir_on(&self.replica.status(), to).is_some() {
+            self.heir = None;
+            if self.transfer(to, around, out).is_ok() {
+                out.transfers.push(self.region);
+            }
+        }
     }
 
     /// The peers this replica goes by.

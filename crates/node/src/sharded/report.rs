@@ -17,8 +17,6 @@ use crate::varint;
 
 /// Between two reports; a handover that was begun is over by then, or given up.
 pub(super) const REPORT: Duration = Duration::from_secs(2);
-/// After which a handover is asked for a second time; no part of an election timeout, nor of [`REPORT`].
-const AGAIN: Duration = Duration::from_millis(530);
 /// How long to wait for a region whose applier is busy; it is told of the next time.
 const PATIENCE: Duration = Duration::from_millis(20);
 /// How long an answer may take.
@@ -109,26 +107,8 @@ fn decode_handovers(mut answer: Bytes) -> Option<Vec<(RegionId, NodeId)>> {
     Some(handovers)
 }
 
-/// Asks for them, and once more: a group that slept has heard nobody the first time. A leader counts anew who
-/// is heard once in an election timeout, and reports come in step with that: at the same moment each time, it
-/// may be always the wrong one.
-fn carry_out(shared: &Arc<Shared>, handovers: Vec<(RegionId, NodeId)>) {
-    if handovers.is_empty() {
-        return;
-    }
-    hand_over(shared, &handovers);
-    // A node that stops meanwhile does not wait for this.
-    let own = Arc::downgrade(shared);
-    shared.runtime.spawn(async move {
-        sleep(AGAIN).await;
-        if let Some(own) = own.upgrade() {
-            hand_over(&own, &handovers);
-        }
-    });
-}
-
-fn hand_over(shared: &Shared, handovers: &[(RegionId, NodeId)]) {
-    for (region, to) in handovers.iter().copied() {
+fn carry_out(shared: &Shared, handovers: Vec<(RegionId, NodeId)>) {
+    for (region, to) in handovers {
         tracing::debug!(%region, %to, "another node is to lead the region");
         shared.poller(region).push(ToPoller::HandOver { region, to });
     }

@@ -14,6 +14,7 @@ impl<P, R> Peer<P, R> {
         around: &Around<'_>,
         out: &mut Output<P, R>,
     ) -> Result<(), consensus::Error> {
+        self.give_way(around, out);
         self.propose_fresh(around.limits, out);
         self.ask_read_index(around);
         while self.replica.has_ready() {

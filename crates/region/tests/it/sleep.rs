@@ -343,3 +343,34 @@ fn a_lease_counts_from_the_question_however_late_the_answer() {
     assert_eq!(lease_after_a_slow_answer(HostGuards::default()), 245);
     assert!(lease_after_a_slow_answer(HostGuards::without("lease_from_question").unwrap()) > 245);
 }
+
+/// A leader counts anew who is heard once in an election timeout, and asleep it hears nobody: whenever it is
+/// asked, once is enough.
+#[test]
+fn leadership_is_handed_over_when_asked_once_at_any_moment_also_asleep() {
+    let mut beds: Vec<Bed> = (0..12)
+        .map(|ticks| {
+            let mut bed = Bed::led(3, HostLimits::default());
+            bed.tick(20 + ticks);
+            bed
+        })
+        .collect();
+    beds.push(sleeping());
+    for (at, bed) in beds.iter_mut().enumerate() {
+        bed.nodes[0].host.hand_over(REGION, NodeId(2));
+        bed.tick(10);
+        assert_eq!(leaders(bed), [1], "asked at moment {at}");
+    }
+}
+
+#[test]
+fn a_handover_to_who_is_not_heard_is_given_up_and_nobody_is_surprised_later() {
+    let mut bed = sleeping();
+    bed.nodes[1].cut_off = true;
+    bed.nodes[0].host.hand_over(REGION, NodeId(2));
+    bed.tick(40);
+    assert_eq!(leaders(&bed), [0]);
+    bed.nodes[1].cut_off = false;
+    bed.tick(40);
+    assert_eq!(leaders(&bed), [0]);
+}
