@@ -59,18 +59,25 @@ fn is_unknown(error: &Error) -> bool {
     }
 }
 
-/// Whether a later attempt was refused before it came to the log: that says nothing of an earlier one.
-fn is_refused(error: &Error) -> bool {
+/// Whether this is what a write itself came to. Any other error of a later attempt says nothing of an
+/// earlier one: it was refused before it came to the log, or nobody knows.
+fn is_outcome(error: &Error) -> bool {
     matches!(
         error.code(),
         Some(
-            Code::TooManyRequests
-                | Code::NoLeader
-                | Code::RegionNotFound
-                | Code::NoSpace
-                | Code::PermissionDenied
-                | Code::SessionExpired
-                | Code::OutcomeNotKept
+            Code::InvalidArgument
+                | Code::EmptyKey
+                | Code::ValueProvided
+                | Code::LeaseProvided
+                | Code::KeyNotFound
+                | Code::DuplicateKey
+                | Code::TooManyOperations
+                | Code::InvalidSortOption
+                | Code::Compacted
+                | Code::FutureRevision
+                | Code::RequestTooLarge
+                | Code::LeaseNotFound
+                | Code::KeyspaceNotFound
         )
     )
 }
@@ -246,7 +253,9 @@ impl Client {
         // What the others would answer alike is answered here.
         let is_token = matches!(error.code(), Some(Code::InvalidAuthToken | Code::UserEmpty));
         if !asked || is_token || again(repeat, &error) {
-            let attempts = Attempts { unknown: asked && is_unknown(&error), ..Attempts::default() };
+            let is_numbered = matches!(repeat, Repeat::Once(_));
+            let unknown = asked && is_numbered && is_unknown(&error);
+            let attempts = Attempts { unknown, ..Attempts::default() };
             return self.go_on(attempts, repeat, read, message, send).await;
         }
         Err(error)
@@ -324,15 +333,14 @@ impl Client {
             if again(Repeat::Always, &error) {
                 self.shared.endpoints.leave(place);
             }
-            let is_numbered = matches!(repeat, Repeat::Once(_));
             if !again(repeat, &error) {
-                if is_numbered && attempts.unknown && is_refused(&error) {
+                if attempts.unknown && !is_outcome(&error) {
                     let (after, last) = (options.timeout, Some(Box::new(error)));
                     return Err(Error::TimedOut { after, outcome_unknown: true, last });
                 }
                 return Err(error);
             }
-            attempts.unknown |= is_numbered && is_unknown(&error);
+            attempts.unknown |= matches!(repeat, Repeat::Once(_)) && is_unknown(&error);
             attempts.note(endpoint, error);
             let (round, begins_anew) = (attempts.made / all, attempts.made.is_multiple_of(all));
             let wait = if begins_anew { back_off(round) } else { Duration::ZERO };
@@ -351,7 +359,7 @@ mod tests {
 
     use types::Code;
 
-    use super::{BACK_OFF, BACK_OFF_MAX, Repeat, again, back_off};
+    use super::{BACK_OFF, BACK_OFF_MAX, Repeat, again, back_off, is_outcome, is_unknown};
     use crate::Error;
 
     /// A write that may have been carried out is never sent a second time.
@@ -373,6 +381,33 @@ mod tests {
             assert!(again(Repeat::Always, &error) && !again(Repeat::IfNotDone, &error));
         }
         assert!(again(Repeat::IfNotDone, &Error::Unreachable { tried: Vec::new() }));
+    }
+
+    /// Who was told that a write may be carried out hears nothing else of a server that refused it later.
+    #[test]
+    fn an_outcome_is_neither_a_refusal_nor_unknown() {
+        use Code as C;
+        for code in Code::ALL {
+            let error = Error::Server { code, message: String::new() };
+            assert!(!(is_outcome(&error) && (is_unknown(&error) || error.outcome_unknown())));
+        }
+        for code in [
+            C::TooManyRequests,
+            C::NoSpace,
+            C::PermissionDenied,
+            C::InvalidAuthToken,
+            C::UserEmpty,
+            C::AuthFailed,
+            C::Corrupt,
+            C::Internal,
+            C::SessionExpired,
+            C::OutcomeNotKept,
+            C::LimitReached,
+        ] {
+            assert!(!is_outcome(&Error::Server { code, message: String::new() }), "{code:?}");
+        }
+        let grpc = tonic::Code::ResourceExhausted;
+        assert!(!is_outcome(&Error::Status { grpc, message: String::new() }));
     }
 
     #[test]

@@ -80,6 +80,7 @@ impl Error {
                     | Code::ShuttingDown
                     | Code::RegionNotFound
                     | Code::SessionExpired
+                    | Code::OutcomeNotKept
             ),
             Self::Status { grpc, .. } => {
                 use tonic::Code as G;

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tonic::metadata::MetadataMap;
 
-/// Numbered writes of a client that are under way at once; more wait. Servers keep four times as many
-/// answers.
+/// Numbered writes of a client that are under way at once; more wait.
 const AT_ONCE: usize = 1_024;
+/// How far a number may be from the first that is open; more wait for that one. Servers keep as many
+/// answers.
+const APART: u64 = types::limits::SESSION_OUTCOMES as u64;
 
 /// A write's number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +38,8 @@ pub(crate) struct Numbers {
     client: u64,
     keyspaces: Mutex<BTreeMap<Option<String>, Given>>,
     permits: Arc<Semaphore>,
+    /// A number is done with.
+    done: Notify,
 }
 
 #[derive(Default)]
@@ -57,7 +61,8 @@ impl Default for Numbers {
     fn default() -> Self {
         // Seeded by the system, differently each time.
         let client = RandomState::new().build_hasher().finish();
-        Self { client, keyspaces: Mutex::default(), permits: Arc::new(Semaphore::new(AT_ONCE)) }
+        let permits = Arc::new(Semaphore::new(AT_ONCE));
+        Self { client, keyspaces: Mutex::default(), permits, done: Notify::new() }
     }
 }
 
@@ -67,15 +72,27 @@ impl Numbers {
         // It is never closed.
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
         let keyspace = keyspace.cloned();
-        let mut keyspaces = self.keyspaces.lock().unwrap_or_else(PoisonError::into_inner);
-        let given = keyspaces.entry(keyspace.clone()).or_default();
-        given.last += 1;
-        given.open.insert(given.last);
-        let first = given.open.first().copied().unwrap_or(given.last);
-        let (client, sequence, acknowledged) = (self.client, given.last, first - 1);
-        drop(keyspaces);
-        let number = Number { client, sequence, acknowledged };
+        let number = loop {
+            let done = self.done.notified();
+            if let Some(number) = self.give(keyspace.as_ref()) {
+                break number;
+            }
+            done.await;
+        };
         Open { numbers: self, keyspace, number, _permit: permit }
+    }
+
+    fn give(&self, keyspace: Option<&String>) -> Option<Number> {
+        let mut keyspaces = self.keyspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = keyspaces.entry(keyspace.cloned()).or_default();
+        let sequence = given.last + 1;
+        let first = given.open.first().copied().unwrap_or(sequence);
+        if sequence - first >= APART {
+            return None;
+        }
+        given.last = sequence;
+        given.open.insert(sequence);
+        Some(Number { client: self.client, sequence, acknowledged: first - 1 })
     }
 }
 
@@ -86,12 +103,31 @@ impl Drop for Open<'_> {
         if let Some(given) = keyspaces.get_mut(&self.keyspace) {
             given.open.remove(&self.number.sequence);
         }
+        drop(keyspaces);
+        self.numbers.done.notify_waiters();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Numbers;
+    use super::{APART, Numbers};
+
+    /// A server refuses a number that is so far from the first it keeps.
+    #[tokio::test]
+    async fn a_number_far_from_the_first_open_one_waits_for_it() {
+        let numbers = Numbers::default();
+        let first = numbers.next(None).await;
+        for _ in 1..APART {
+            drop(numbers.next(None).await);
+        }
+        let mut next = std::pin::pin!(numbers.next(None));
+        assert!(futures::poll!(&mut next).is_pending());
+        drop(numbers.next(Some(&"other".to_owned())).await);
+        assert!(futures::poll!(&mut next).is_pending());
+        drop(first);
+        let next = next.await;
+        assert_eq!((next.number.sequence, next.number.acknowledged), (APART + 1, APART));
+    }
 
     #[tokio::test]
     async fn numbers_go_up_in_each_keyspace_and_the_oldest_open_one_is_not_done_with() {

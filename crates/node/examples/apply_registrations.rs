@@ -103,7 +103,7 @@ impl Bench {
         let sequence = self.index;
         let acknowledged = sequence.saturating_sub(UNDER_WAY);
         let command = Command::Registry(RegistryCommand::Register(registration(number).into()));
-        let session = Some(SessionTag { client: 7, sequence, acknowledged });
+        let session = Some(SessionTag { client: 7, sequence, acknowledged, again: false });
         let data = Envelope { epoch: EPOCH, session, command }.encode();
         Entry { term: Term(1), index: Index(self.index), kind: EntryKind::Normal, data }
     }

@@ -562,7 +562,7 @@ impl TagGuard {
         let sequence = tags.last;
         tags.outstanding.insert(sequence, waiter);
         let acknowledged = tags.outstanding.first_key_value().map_or(0, |(oldest, _)| oldest - 1);
-        let tag = SessionTag { client, sequence, acknowledged };
+        let tag = SessionTag { client, sequence, acknowledged, again: false };
         drop(tags);
         Ok(Self { tags: shared, tag, done: false })
     }

@@ -197,6 +197,9 @@ pub struct SessionTag {
     pub sequence: u64,
     /// Every number up to this one is done with: the client will not ask again, outcomes can go.
     pub acknowledged: u64,
+    /// Whether it was asked for before, and may have been carried out: where it is not known any more
+    /// what became of the client's commands, it is refused instead of done again.
+    pub again: bool,
 }
 
 /// An entry of the log, decoded.

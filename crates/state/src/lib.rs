@@ -31,7 +31,7 @@ mod space;
 
 pub use applied::Applied;
 pub use check::{check, check_keyspace_name, check_range, check_txn};
-pub use codec::{CodecError, routed_version};
+pub use codec::{CodecError, proposed_again, routed_version};
 pub use error::{FetchError, LoadError};
 pub use machine::{Effects, LeaseChange, Machine};
 pub use space::{Selection, Sweep};

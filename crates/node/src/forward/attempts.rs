@@ -20,13 +20,13 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 const BACK_OFF: Duration = Duration::from_millis(30);
 
 /// Tries `attempt` with whoever leads until it answers something final, the time is up, or the node
-/// ends. `unknown`: one that was made before got no answer, and may be carried out yet. Then no refusal
-/// of a later one is the answer: it would say that nothing was done.
+/// ends. `unknown`, which `attempt` is told too: one that was made before got no answer, and may be
+/// carried out yet. Then no refusal of a later one is the answer: it would say that nothing was done.
 pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
     shared: &Shared,
     shard: &Arc<Shard>,
     mut unknown: bool,
-    mut attempt: impl FnMut(Leadership) -> F,
+    mut attempt: impl FnMut(Leadership, bool) -> F,
 ) -> Result<T, Fault> {
     let deadline = Instant::now() + REQUEST_TIMEOUT;
     let mut last = Code::NoLeader;
@@ -35,7 +35,7 @@ pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
         let leader = shard.leadership();
         if leader.leader.is_some() {
             let until = deadline.min(Instant::now() + ATTEMPT_TIMEOUT);
-            match attempt_at(shared, shard, leader, until, attempt(leader)).await {
+            match attempt_at(shared, shard, leader, until, attempt(leader, unknown)).await {
                 Ok(answer) => return Ok(answer),
                 Err(fault) if !may_retry(fault.code) && !unknown => return Err(fault),
                 // No answer to who asked, but what to do next: another region may be the right one.

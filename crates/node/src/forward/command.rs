@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use state::command::{Command, Envelope};
+use state::proposed_again;
 use tokio::sync::oneshot;
 use types::{Code, Epoch, Fault, RegionId};
 
@@ -74,8 +75,9 @@ pub(crate) async fn attempts(
     data: &Bytes,
     unknown: bool,
 ) -> Fault {
-    let failed = until_answered(shared, shard, unknown, |leader: Leadership| {
-        let (shared, region, data) = (Arc::clone(shared), shard.record.id, data.clone());
+    let failed = until_answered(shared, shard, unknown, |leader: Leadership, unknown| {
+        let data = if unknown { proposed_again(data) } else { data.clone() };
+        let (shared, region) = (Arc::clone(shared), shard.record.id);
         async move {
             if leader.here {
                 return propose_here(&shared, region, data).await;

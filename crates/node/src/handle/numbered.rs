@@ -53,7 +53,7 @@ impl Number {
         digest.update(b"hiraeth client");
         digest.update(client.to_be_bytes());
         let client = u64::from_be_bytes(digest.finalize().into());
-        Ok(SessionTag { client, sequence, acknowledged })
+        Ok(SessionTag { client, sequence, acknowledged, again: self.again })
     }
 }
 

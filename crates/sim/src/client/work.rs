@@ -153,7 +153,7 @@ impl Client {
         };
         self.sequence += 1;
         let (client, sequence) = (self.id, self.sequence);
-        let tag = SessionTag { client, sequence, acknowledged: self.acknowledged };
+        let tag = SessionTag { client, sequence, acknowledged: self.acknowledged, again: false };
         let session = (sky.mutant != Some(Mutant::ForgetSessions)).then_some(tag);
         let envelope = Envelope { epoch: SHAPE, session, command };
         (Body::Write { data: envelope.encode(), tag: (client, sequence) }, Some(sequence))

@@ -45,6 +45,24 @@ const EXECUTE: u8 = 32;
 const SPLIT: u8 = 33;
 const REGISTRY: u8 = 48;
 
+/// A command has a number; and was asked for under it before.
+const TAGGED: u8 = 1;
+const TAGGED_AGAIN: u8 = 2;
+
+/// An encoded envelope as one that was proposed before.
+#[must_use]
+pub fn proposed_again(envelope: &Bytes) -> Bytes {
+    let mut from = Cursor::new(envelope.clone());
+    let is_read = from.byte() == Ok(VERSION) && from.number().is_ok() && from.number().is_ok();
+    let at = from.position();
+    if !is_read || envelope.get(at) != Some(&TAGGED) {
+        return envelope.clone();
+    }
+    let mut again = envelope.to_vec();
+    again[at] = TAGGED_AGAIN;
+    again.into()
+}
+
 impl Envelope {
     /// The envelope as bytes.
     #[must_use]
@@ -53,7 +71,7 @@ impl Envelope {
         out.byte(VERSION);
         out.number(self.epoch.version);
         out.number(self.epoch.conf_ver);
-        out.flag(self.session.is_some());
+        out.byte(self.session.map_or(0, |tag| if tag.again { TAGGED_AGAIN } else { TAGGED }));
         if let Some(tag) = &self.session {
             out.number(tag.client);
             out.number(tag.sequence);
@@ -73,14 +91,15 @@ impl Envelope {
             return Err(from.error("a command of an unknown version"));
         }
         let epoch = Epoch { version: from.number()?, conf_ver: from.number()? };
-        let session = if from.flag()? {
-            Some(SessionTag {
+        let session = match from.byte()? {
+            0 => None,
+            tagged @ (TAGGED | TAGGED_AGAIN) => Some(SessionTag {
                 client: from.number()?,
                 sequence: from.number()?,
                 acknowledged: from.number()?,
-            })
-        } else {
-            None
+                again: tagged == TAGGED_AGAIN,
+            }),
+            _ => return Err(from.error("a mark of a number that is none")),
         };
         let command = get_command(&mut from)?;
         from.end()?;

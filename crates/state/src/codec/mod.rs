@@ -13,7 +13,7 @@ pub(crate) mod request;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use command::routed_version;
+pub use command::{proposed_again, routed_version};
 pub use primitives::CodecError;
 
 /// The first byte of an envelope and of an outcome.

@@ -81,6 +81,11 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
+    /// Where the next byte is.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
     pub(crate) fn new(bytes: Bytes) -> Self {
         Self { bytes, at: 0 }
     }

@@ -301,13 +301,14 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 fn envelope() -> impl Strategy<Value = Envelope> {
-    let session = proptest::option::of(any::<[u64; 3]>());
+    let session = proptest::option::of((any::<[u64; 3]>(), any::<bool>()));
     (any::<[u64; 2]>(), session, command()).prop_map(|(epoch, session, command)| Envelope {
         epoch: Epoch { version: epoch[0], conf_ver: epoch[1] },
-        session: session.map(|[client, sequence, acknowledged]| SessionTag {
+        session: session.map(|([client, sequence, acknowledged], again)| SessionTag {
             client,
             sequence,
             acknowledged,
+            again,
         }),
         command,
     })
@@ -417,12 +418,17 @@ fn the_written_form_stands() {
     };
     let envelope = Envelope {
         epoch: Epoch { version: 1, conf_ver: 300 },
-        session: Some(SessionTag { client: 7, sequence: 9, acknowledged: 8 }),
+        session: Some(SessionTag { client: 7, sequence: 9, acknowledged: 8, again: false }),
         command: Command::Put(put),
     };
     let expected =
         [1, 1, 0xac, 2, 1, 7, 9, 8, 1, 1, 3, 3, b'k', b'e', b'y', 5, b'v', b'a', b'l', b'u', b'e'];
     assert_eq!(envelope.encode().as_ref(), expected);
+    let again = super::proposed_again(&envelope.encode());
+    assert_eq!(again[..5], [1, 1, 0xac, 2, 2], "the same, but that it was asked for before");
+    assert_eq!(again[5..], expected[5..]);
+    assert!(Envelope::decode(again.clone()).unwrap().session.unwrap().again);
+    assert_eq!(super::proposed_again(&again), again);
     let outcome = Outcome { revision: Revision(5), result: Ok(Response::Put { prev: None }) };
     assert_eq!(outcome.encode().as_ref(), [1, 10, 0, 0, 0]);
     let outcome = Outcome { revision: Revision(5), result: Err(Code::EmptyKey.into()) };

@@ -153,7 +153,7 @@ fn load(engine: &Map) -> Machine {
 }
 
 fn entry(index: u64, sequence: u64, data: &'static [u8]) -> Entry {
-    let session = Some(SessionTag { client: 5, sequence, acknowledged: 0 });
+    let session = Some(SessionTag { client: 5, sequence, acknowledged: 0, again: false });
     let command = Command::Execute { data: Bytes::from_static(data) };
     let data = Envelope { epoch: Epoch::default(), session, command }.encode();
     Entry { term: Term(1), index: Index(index), kind: EntryKind::Normal, data }

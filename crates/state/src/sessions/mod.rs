@@ -117,7 +117,9 @@ impl Sessions {
             return Some(outcome.map_err(|error| Fault::new(Code::Internal, error.to_string())));
         }
         let floor = session.map_or(0, |session| session.floor).max(tag.acknowledged);
-        (tag.sequence <= floor).then(|| Err(Code::SessionExpired.into()))
+        // Without a session nothing says whether one that was asked for before is new, once any was dropped.
+        let is_lost = tag.again && session.is_none() && self.dropped > Index(0);
+        (tag.sequence <= floor || is_lost).then(|| Err(Code::SessionExpired.into()))
     }
 
     /// Keeps the outcome of a command that was just applied.

@@ -75,7 +75,7 @@ proptest! {
         for (at, step) in steps.into_iter().enumerate() {
             let index = Index(at as u64 + 1);
             let Step { client, sequence, acknowledged, .. } = step;
-            let tag = SessionTag { client, sequence, acknowledged };
+            let tag = SessionTag { client, sequence, acknowledged, again: false };
             let seen = straight.seen(&tag);
             prop_assert_eq!(&sessions.seen(&tag), &seen);
             if seen.is_none() {
@@ -110,7 +110,7 @@ proptest! {
 #[test]
 fn what_is_large_or_far_behind_is_refused_instead_of_done_again() {
     let mut sessions = Sessions::default();
-    let tag = |sequence| SessionTag { client: 1, sequence, acknowledged: 0 };
+    let tag = |sequence| SessionTag { client: 1, sequence, acknowledged: 0, again: false };
     sessions.keep(&tag(1), Index(1), &outcome(5_000));
     let refused = |code: Code| Some(Err(Fault::from(code)));
     assert_eq!(sessions.seen(&tag(1)), refused(Code::OutcomeNotKept));
@@ -123,11 +123,11 @@ fn what_is_large_or_far_behind_is_refused_instead_of_done_again() {
 #[test]
 fn the_session_unused_the_longest_goes_first() {
     let mut sessions = Sessions::bounded(SMALL);
-    let tag = |client| SessionTag { client, sequence: 1, acknowledged: 0 };
+    let tag = |client| SessionTag { client, sequence: 1, acknowledged: 0, again: false };
     for client in 1..=4 {
         sessions.keep(&tag(client), Index(client), &outcome(1));
     }
-    let again = SessionTag { client: 1, sequence: 2, acknowledged: 0 };
+    let again = SessionTag { client: 1, sequence: 2, acknowledged: 0, again: false };
     sessions.keep(&again, Index(5), &outcome(1));
     sessions.keep(&tag(5), Index(6), &outcome(1));
     assert_eq!(sessions.seen(&tag(2)), None);
@@ -139,7 +139,7 @@ fn the_session_unused_the_longest_goes_first() {
 fn a_child_remembers_what_its_parent_did_as_far_as_one_record_goes() {
     let mut parent = Sessions::bounded(SMALL);
     for (at, client) in [(10, 1), (11, 2), (12, 1), (13, 3)] {
-        let tag = SessionTag { client, sequence: at, acknowledged: 0 };
+        let tag = SessionTag { client, sequence: at, acknowledged: 0, again: false };
         parent.keep(&tag, Index(at), &outcome(20));
     }
     let store = |mut child: Sessions| {
@@ -160,4 +160,19 @@ fn a_child_remembers_what_its_parent_did_as_far_as_one_record_goes() {
     assert_eq!(recent.sessions.keys().copied().collect::<Vec<_>>(), [1, 3]);
     // Client 2's session is as one that was dropped for want of room.
     assert_eq!(recent.dropped, Index(11));
+}
+
+/// Once any session was dropped, nobody knows of one that is not there whether it ever was: what is asked for
+/// again is refused, and not done twice.
+#[test]
+fn what_is_asked_for_again_after_its_session_was_dropped_is_refused_and_what_is_new_is_not() {
+    let mut sessions = Sessions::bounded(SMALL);
+    let tag = |client, again| SessionTag { client, sequence: 1, acknowledged: 0, again };
+    assert_eq!(sessions.seen(&tag(9, true)), None, "the first time did not get here");
+    for client in 1..=5 {
+        sessions.keep(&tag(client, false), Index(client), &outcome(1));
+    }
+    assert_eq!(sessions.seen(&tag(1, true)), Some(Err(Code::SessionExpired.into())));
+    assert_eq!(sessions.seen(&tag(5, true)), Some(Ok(outcome(1))));
+    assert_eq!(sessions.seen(&tag(6, false)), None);
 }

@@ -26,6 +26,7 @@ fn entry(number: u64, key: u64) -> Entry {
             client: 1,
             sequence: number,
             acknowledged: number.saturating_sub(100),
+            again: false,
         }),
         command: Command::Put(put),
     };

@@ -27,7 +27,7 @@ fn the_directory_goes_through_the_same_machine() {
     let first = meta.apply(None, Command::Initialize { cluster: ClusterId(9), nodes: vec![node] });
     assert!(first.directory_changed && first.outcome.result == Ok(Response::Done));
 
-    let tag = SessionTag { client: 4, sequence: 1, acknowledged: 0 };
+    let tag = SessionTag { client: 4, sequence: 1, acknowledged: 0, again: false };
     let make = Command::CreateKeyspace { name: "tenant".to_owned() };
     let made = meta.apply(Some(tag), make.clone());
     let Ok(Response::Keyspace(keyspace)) = &made.outcome.result else { panic!("{made:?}") };

@@ -209,7 +209,12 @@ fn run(seed: u64) {
                 assert_eq!(world.apply(owner, None, Some(tag), command), outcome, "seed {seed}");
             }
             kind => {
-                let tag = SessionTag { client: 1 + step % 3, sequence: step + 1, acknowledged: 0 };
+                let tag = SessionTag {
+                    client: 1 + step % 3,
+                    sequence: step + 1,
+                    acknowledged: 0,
+                    again: false,
+                };
                 let wanted = i64::try_from(dice.roll(3)).unwrap();
                 let before = model.get(&key).map_or(0, |(_, version)| *version);
                 let (command, puts) = match kind {

@@ -139,7 +139,7 @@ impl Script {
             "as" => {
                 let numbers: Vec<u64> = rest[0].split('/').map(|n| n.parse().unwrap()).collect();
                 let [client, sequence, acknowledged] = numbers[..] else { panic!("{text}") };
-                let tag = SessionTag { client, sequence, acknowledged };
+                let tag = SessionTag { client, sequence, acknowledged, again: false };
                 let text = text.splitn(3, ' ').nth(2).unwrap();
                 let effects = self.replica.apply(Some(tag), change(text));
                 self.effects(&effects);
