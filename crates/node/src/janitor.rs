@@ -26,6 +26,8 @@ const MIN_REGION_BYTES: u64 = 64 << 10;
 const EXPIRE_AT_ONCE: usize = 128;
 /// How long a frozen state waits to be sent.
 const EXPORT_AGE: Duration = Duration::from_secs(30);
+/// Looks at the logs between two looks at what waits like that.
+const EXPORTS_EVERY: u32 = 10;
 /// How long to wait before this node makes itself known once more.
 const REGISTER_AGAIN: Duration = Duration::from_millis(500);
 
@@ -38,7 +40,7 @@ pub(crate) async fn expire_leases(shared: Arc<Shared>) {
         let now = shared.clock.now();
         shared.hub.tick(now);
         applier::relieve(&shared);
-        for shard in shared.shards().values().filter(|shard| shard.leadership().here) {
+        for shard in &shared.deadlines.regions() {
             let ids = shard.leases.lock().expired(now, EXPIRE_AT_ONCE);
             if !ids.is_empty() {
                 expire(&shared, shard, ids);
@@ -71,11 +73,14 @@ fn expire(shared: &Arc<Shared>, shard: &Arc<Shard>, ids: Vec<LeaseId>) {
 pub(crate) async fn cut_logs(shared: Arc<Shared>) {
     let mut interval = tokio::time::interval(LOG_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut waits_since = None;
+    let (mut waits_since, mut looks) = (None, 0_u32);
     loop {
         interval.tick().await;
-        for shard in shared.shards().values() {
-            snapshots::forget_old(&shared, shard, EXPORT_AGE);
+        looks = looks.wrapping_add(1);
+        if looks.is_multiple_of(EXPORTS_EVERY) {
+            for shard in shared.shards().values() {
+                snapshots::forget_old(&shared, shard, EXPORT_AGE);
+            }
         }
         // What an engine in memory holds is never durable: its log is all there is.
         if shared.replays {
@@ -131,14 +136,20 @@ fn due_for_cut(shared: &Shared) -> (Vec<(RegionId, Index)>, Duration) {
         true => (fair, Duration::ZERO),
         false => (config.log_region_bytes, config.log_flush_after),
     };
+    let bytes = bytes.max(MIN_REGION_BYTES);
     let due = |status: &RegionStatus| {
-        let applied = shared.shard(status.region)?.applied().get();
         let first = status.log.first.get();
+        // Most of many regions have little, and are not looked for.
+        let all = (status.log.last.get() + 1).saturating_sub(first);
+        if status.bytes <= bytes && all <= 3 * config.log_keep_entries {
+            return None;
+        }
+        let applied = shared.shard(status.region)?.applied().get();
         let held = (applied + 1).saturating_sub(first);
         // In large pieces: each is an entry in the log, too.
         let to = if held > 3 * config.log_keep_entries {
             applied - config.log_keep_entries
-        } else if status.bytes > bytes.max(MIN_REGION_BYTES) && held > 0 {
+        } else if status.bytes > bytes && held > 0 {
             first + held / 2
         } else {
             return None;

@@ -73,6 +73,9 @@ pub(crate) fn lead(shared: &Arc<Shared>, shard: &Arc<Shard>, term: Term) {
             }
         }
     }
+    if shard.has_deadlines() {
+        shared.deadlines.note(shard);
+    }
     if shard.record.id == RegionId::META && shared.directory().cluster.is_none() {
         initialize(shared, shard);
     }

@@ -10,13 +10,14 @@ use tokio::sync::Notify;
 use types::{Incarnation, Index, RegionId, Term};
 
 use crate::config::NodeConfig;
-use crate::liveness::{Health, Liveness};
+use crate::liveness::{self, Health, Liveness};
 use crate::observe::Observatory;
 use crate::shard::Shard;
 use crate::traffic::Traffic;
 
 pub(crate) struct Live {
     pub(crate) liveness: Mutex<Liveness>,
+    pub(crate) summary: Mutex<liveness::Told>,
     pub(crate) health: Health,
     pub(crate) traffic: Traffic,
     pub(crate) observatory: Arc<Observatory>,
@@ -35,6 +36,7 @@ impl Live {
         let ticks = u32::try_from(config.election_ticks).unwrap_or(u32::MAX);
         Self {
             liveness: Mutex::new(Liveness::new(incarnation.get(), beat, lost, now)),
+            summary: Mutex::default(),
             health: Health::default(),
             traffic: Traffic::default(),
             observatory: Arc::default(),

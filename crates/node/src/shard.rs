@@ -455,11 +455,13 @@ impl Shard {
         reply.send(Ok(()));
     }
 
+    /// Whether something of it may end by this node's clock.
+    pub(crate) fn has_deadlines(&self) -> bool {
+        self.leadership().here && (self.registry.is_some() || !self.leases.lock().is_empty())
+    }
+
     /// Keeps the leader's deadlines in step with the leases; called with the machine locked.
     pub(crate) fn note_leases(&self, now: Moment, changes: &[LeaseChange]) {
-        if changes.is_empty() {
-            return;
-        }
         let mut leases = self.leases.lock();
         for change in changes {
             match *change {

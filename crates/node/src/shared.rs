@@ -24,6 +24,7 @@ use crate::frame::Frames;
 use crate::front_door::FrontDoor;
 use crate::handle::FROZEN;
 use crate::identity::{DirectoryLock, Identity, InitialCluster};
+use crate::lease::Deadlines;
 use crate::live::Live;
 use crate::machines::Machines;
 use crate::mailbox::Mailbox;
@@ -81,6 +82,7 @@ pub(crate) struct Shared {
     pub(crate) net: OnceLock<Arc<dyn Carrier>>,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) live: Live,
+    pub(crate) deadlines: Deadlines,
     /// Keyspaces with much to be removed from the engine.
     pub(crate) sweeps: Due,
     /// Bounds the keyspaces that are frozen at once.
@@ -169,6 +171,7 @@ impl Shared {
             flight,
             door: FrontDoor::default(),
             meters: Meters::default(),
+            deadlines: Deadlines::default(),
             rarely: Rarely::default(),
             pollers,
             apply: Queues::default(),

@@ -217,7 +217,10 @@ fn apply_entry(
         return Ok(());
     }
     let effects = region.machine.apply(entry, shared.engine.as_ref(), batch)?;
-    region.shard.note_leases(shared.clock.now(), &effects.leases);
+    if !effects.leases.is_empty() {
+        region.shard.note_leases(shared.clock.now(), &effects.leases);
+        shared.deadlines.note(&region.shard);
+    }
     if let Some(share) = &region.shard.registry {
         share.note(shared.clock.now(), &effects.registry);
         region.registry.push(effects.registry);

@@ -2,8 +2,10 @@
 //! leases exist, the leader knows when they end.
 
 mod clock;
+mod due;
 
 #[cfg(test)]
 mod tests;
 
 pub use clock::{LeaseClock, LeaseLimits};
+pub(crate) use due::Deadlines;

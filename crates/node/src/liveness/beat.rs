@@ -8,7 +8,7 @@ use crate::varint;
 /// A node in a few words, as it was at its last beat.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Summary {
-    /// Replicas on the node.
+    /// Replicas on the node. This and the next two are counted once a second.
     pub regions: u64,
     /// Of them, those that lead.
     pub led: u64,

@@ -1,6 +1,9 @@
 //! Liveness on the node's threads: the first poller ticks it and sends the beats, the links' threads
 //! bring those of the others.
 
+use std::time::Duration;
+
+use env::Moment;
 use state::directory::Phase;
 use types::NodeId;
 
@@ -12,15 +15,19 @@ use crate::observe::NodeSight;
 use crate::poller::ToPoller;
 use crate::shared::Shared;
 
+/// How long the count of regions that are led here, and how far they are behind, may be told.
+const TOLD_FOR: Duration = Duration::from_secs(1);
+
 /// One tick. Beats that are due go into `frames`, where the regions' heartbeats join them: one frame
 /// for each peer and interval.
 pub(crate) fn tick(shared: &Shared, frames: &mut Frames) {
     let now = shared.clock.now();
-    let summary = summary(shared);
     let mut changes = Vec::new();
     let mut liveness = shared.live.liveness.lock();
     liveness.set_peers(now, others(shared), &mut changes);
     if liveness.tick(now, &mut changes) {
+        let summary = shared.live.summary.lock().at(now, || summary(shared));
+        let summary = of_now(shared, summary);
         for (to, beat) in liveness.beats(now, summary, shared.auth.word()) {
             frames.beat(to, &beat);
         }
@@ -111,17 +118,35 @@ fn others(shared: &Shared) -> Vec<NodeId> {
     there.map(|node| node.id).filter(|node| *node != own).collect()
 }
 
-/// This node in a few words.
-pub(crate) fn summary(shared: &Shared) -> Summary {
-    let shards = shared.shards();
+/// What took a look at every region, for as long as that may be told.
+#[derive(Default)]
+pub(crate) struct Told(Option<(Moment, Summary)>);
+
+impl Told {
+    fn at(&mut self, now: Moment, look: impl FnOnce() -> Summary) -> Summary {
+        match self.0 {
+            Some((at, known)) if now.since(at) < TOLD_FOR => known,
+            _ => self.0.insert((now, look())).1,
+        }
+    }
+}
+
+/// What others have to hear at once is as it is now.
+fn of_now(shared: &Shared, summary: Summary) -> Summary {
     let room = shared.space.room();
-    let mut summary = Summary {
-        regions: shards.len() as u64,
+    Summary {
         disk: DiskState::of(room),
         read_only: room.read_only,
         stopping: shared.live.health.is_stopping(),
-        ..Summary::default()
-    };
+        ..summary
+    }
+}
+
+/// This node in a few words.
+pub(crate) fn summary(shared: &Shared) -> Summary {
+    let shards = shared.shards();
+    let regions = shards.len() as u64;
+    let mut summary = of_now(shared, Summary { regions, ..Summary::default() });
     for shard in shards.values() {
         summary.led += u64::from(shard.leadership().here);
         summary.lag = summary.lag.max(shard.lag());

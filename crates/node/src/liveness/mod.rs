@@ -8,7 +8,9 @@ mod table;
 
 pub(crate) use beat::Beat;
 pub use beat::Summary;
-pub(crate) use drive::{auth_known, heard, heard_known, link_down, summary, tell_known, tick};
+pub(crate) use drive::{
+    Told, auth_known, heard, heard_known, link_down, summary, tell_known, tick,
+};
 pub use health::DiskState;
 pub(crate) use health::Health;
 pub(crate) use table::Liveness;

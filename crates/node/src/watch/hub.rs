@@ -27,6 +27,8 @@ pub struct Hub {
     /// What regions without a history on disk may keep.
     pub(super) budget: Arc<Budget>,
     pub(super) regions: RwLock<BTreeMap<RegionId, Arc<Region>>>,
+    /// Those with streams, which the time is told to: most of many regions have none.
+    streaming: Mutex<Vec<Arc<Region>>>,
     pub(super) now: Mutex<Moment>,
     /// When regions last gave up what is old.
     pub(super) aged: Mutex<Moment>,
@@ -55,6 +57,7 @@ impl Hub {
             readers: Arc::new(Semaphore::new(limits.readers.max(1))),
             budget: Budget::new(limits.recent_region_bytes, limits.recent_bytes),
             regions: RwLock::default(),
+            streaming: Mutex::default(),
             now: Mutex::default(),
             aged: Mutex::default(),
             closed: Mutex::default(),
@@ -92,7 +95,10 @@ impl Hub {
         &self,
         region: &Arc<Region>,
     ) -> Result<(WatchControl, WatchMessages), Fault> {
-        let stream = region.open()?;
+        let (stream, is_first) = region.open(*self.now.lock())?;
+        if is_first {
+            self.streaming.lock().push(Arc::clone(region));
+        }
         let control = WatchControl { region: region.clone(), stream: stream.clone() };
         let messages = WatchMessages::new(region.clone(), stream, self.readers.clone());
         Ok((control, messages))
@@ -145,11 +151,15 @@ impl Hub {
     /// is late by at most the time between two calls.
     pub fn tick(&self, now: Moment) {
         *self.now.lock() = now;
-        let regions: Vec<Arc<Region>> = self.regions.read().values().cloned().collect();
-        for region in &regions {
+        let streaming: Vec<Arc<Region>> = {
+            let mut streaming = self.streaming.lock();
+            streaming.retain(|region| region.is_streaming());
+            streaming.clone()
+        };
+        for region in &streaming {
             region.tick(now);
         }
-        self.age(now, &regions);
+        self.age(now);
     }
 
     /// Does `work` on a region; one not seen before begins at the revision `begin` gives.

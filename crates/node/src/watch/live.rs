@@ -35,6 +35,8 @@ pub(super) struct Live {
     pub(super) asking: BTreeSet<u64>,
     /// The moment of the last tick.
     pub(super) now: Moment,
+    /// Whether it is told the time.
+    pub(super) is_streaming: bool,
 }
 
 impl Live {

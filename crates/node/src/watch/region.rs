@@ -112,9 +112,18 @@ impl Region {
         }
     }
 
-    /// Opens a stream.
-    pub(super) fn open(&self) -> Result<Arc<Stream>, Fault> {
+    /// Whether there are streams; if not, the next one is the first.
+    pub(super) fn is_streaming(&self) -> bool {
         let mut live = self.live.lock();
+        live.is_streaming = !live.streams.is_empty();
+        live.is_streaming
+    }
+
+    /// Opens a stream; answers whether it is the first, so that the region has to be told the time from
+    /// here on.
+    pub(super) fn open(&self, now: Moment) -> Result<(Arc<Stream>, bool), Fault> {
+        let mut live = self.live.lock();
+        live.now = live.now.max(now);
         if let Some(fault) = &live.closed {
             return Err(fault.clone());
         }
@@ -124,7 +133,7 @@ impl Region {
         live.opened += 1;
         let stream = Arc::new(Stream::new(live.opened));
         live.streams.insert(stream.number, stream.clone());
-        Ok(stream)
+        Ok((stream, !std::mem::replace(&mut live.is_streaming, true)))
     }
 
     /// Takes an order to a stream, if it is alive and has room for the answer.

@@ -90,7 +90,7 @@ impl Hub {
     }
 
     /// Has regions give up what is old, if it is time to.
-    pub(super) fn age(&self, now: Moment, regions: &[Arc<Region>]) {
+    pub(super) fn age(&self, now: Moment) {
         {
             let mut aged = self.aged.lock();
             if now < aged.after(AGING) || !self.budget.is_scarce() {
@@ -98,6 +98,7 @@ impl Hub {
             }
             *aged = now;
         }
+        let regions: Vec<Arc<Region>> = self.regions.read().values().cloned().collect();
         for recent in regions.iter().filter_map(|region| region.recent.as_ref()) {
             recent.age();
         }

@@ -129,7 +129,11 @@ async fn pile_up(handle: &Handle, leader: &Handle, keyspace: KeyspaceId) -> Code
         // None is answered but those that are refused; the rest is given up once it is committed.
         tokio::select! {
             answered = writes.join_next() => {
-                return answered.unwrap().unwrap().unwrap_err().code;
+                let refused = answered.unwrap().unwrap().unwrap_err().code;
+                // It is told at once; what was taken beside it is committed a round later.
+                until("what was taken", || async { unapplied(leader, keyspace).await.1 >= 4_900 })
+                    .await;
+                return refused;
             }
             () = until("commits", || async {
                 unapplied(leader, keyspace).await.0 >= before + 500
