@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let options = options::Options::parse();
     let ran = place::Setting::choose(&options).and_then(|choice| match choice {
         place::Choice::Here(setting) => scenario::run_all(&options, &setting),
-        place::Choice::Supervise => place::supervise(),
+        place::Choice::Supervise => place::supervise(options.servers()),
     });
     ran.unwrap_or_else(|error| {
         eprintln!("chaos: {error:#}");

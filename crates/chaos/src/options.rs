@@ -16,8 +16,9 @@ pub(crate) enum Scenario {
     Partition,
     /// All of it by turns, from the seed.
     Mix,
-    /// Five servers with a sharded keyspace that grows; servers are added, drained, lost for good and
-    /// come back, while everything is read and written. Not one of all; it takes minutes.
+    /// Five servers with a sharded keyspace that grows; servers are added, drained, lost for good, come
+    /// back, are restarted and cut off, while everything is read and written. Not one of all; it takes
+    /// minutes.
     Life,
     /// One server after the other is told to stop and started again, as for an upgrade; no request may fail.
     /// Not one of all.
@@ -96,6 +97,9 @@ pub(crate) struct Options {
     /// Of life: MiB from which on a region is split.
     #[arg(long, default_value_t = 1)]
     pub(crate) split_mib: u64,
+    /// Of life: seconds that a server is away which comes back with its data.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) away_s: u64,
     /// Of rolling: the binary that servers are started with again; else the same.
     #[arg(long, value_name = "BINARY")]
     pub(crate) upgrade_to: Option<PathBuf>,
@@ -111,6 +115,15 @@ impl Options {
             all.filter(|it| !matches!(it, Scenario::Life | Scenario::Rolling)).collect()
         } else {
             self.scenario.clone()
+        }
+    }
+
+    /// Servers of the largest cluster.
+    pub(crate) fn servers(&self) -> usize {
+        match self.scenario.contains(&Scenario::Life) {
+            true => crate::life::ALL,
+            // One more for a server that does not belong to them.
+            false => crate::servers::COUNT + 1,
         }
     }
 

@@ -46,7 +46,7 @@ async fn every(options: &Options, setting: &Setting) -> anyhow::Result<ExitCode>
         if scenario == Scenario::Life {
             let folder = folder(options, scenario);
             std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-            let is_good = crate::life::run(options, &folder).await?;
+            let is_good = crate::life::run(options, setting, &folder).await?;
             all_good &= is_good;
             match is_good && !options.keep {
                 true => std::fs::remove_dir_all(folder)?,

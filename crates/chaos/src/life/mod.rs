@@ -1,5 +1,5 @@
 //! The life of a cluster with a sharded keyspace: it grows, servers come and go, one is lost for good,
-//! one comes back, while all of it is read and written. What is shown: nothing acknowledged is lost,
+//! one comes back, one hands over what it leads, one is cut off, while all of it is read and written. What is shown: nothing acknowledged is lost,
 //! histories of keys are linearizable, no key's writes pause for long, and replicas and leaders end even.
 
 mod load;
@@ -25,15 +25,16 @@ use shape::Shape;
 const KEYSPACE: &str = "wide";
 /// Servers at the beginning, and those that join.
 const FIRST: usize = 5;
-const ALL: usize = 7;
+pub(crate) const ALL: usize = 7;
 /// Seconds after which a lost server's replicas are made anew.
 const REPLACE_AFTER: u64 = 10;
 /// How long one phase may take.
 const PHASE: Duration = Duration::from_secs(900);
-/// How long a server is away that comes back with its data.
-const AWAY: Duration = Duration::from_secs(5);
+/// How long a server is cut off: its replicas are not made anew yet.
+const CUT: Duration = Duration::from_secs(8);
 
 struct Cluster {
+    setting: Setting,
     servers: Vec<Server>,
     /// Those that are members and run.
     here: Vec<bool>,
@@ -43,8 +44,12 @@ struct Cluster {
 }
 
 /// Lives through it and tells; answers whether all was well.
-pub(crate) async fn run(options: &Options, folder: &Path) -> anyhow::Result<bool> {
-    let mut cluster = Cluster::start(options, folder).await?;
+pub(crate) async fn run(
+    options: &Options,
+    setting: &Setting,
+    folder: &Path,
+) -> anyhow::Result<bool> {
+    let mut cluster = Cluster::start(options, setting, folder).await?;
     let before = cluster.shape().await?;
     cluster.told("begun", &before, &before);
     let written = cluster.load.fill(options.mib << 20).await?;
@@ -65,9 +70,23 @@ pub(crate) async fn run(options: &Options, folder: &Path) -> anyhow::Result<bool
     shape = cluster.even("n4 lost for good", &shape, healed).await?;
 
     cluster.lose(4)?;
-    sleep(AWAY).await;
+    sleep(Duration::from_secs(options.away_s)).await;
     cluster.start_one(4)?;
-    shape = cluster.even("n5 killed, back after 5 s", &shape, Shape::is_whole).await?;
+    let back = format!("n5 killed, back after {} s", options.away_s);
+    let is_back = |shape: &Shape| shape.is_whole() && shape.replicas(5) > 0;
+    shape = cluster.even(&back, &shape, is_back).await?;
+
+    cluster.servers[0].stop().await?;
+    cluster.start_one(0)?;
+    shape = cluster.even("n1 handed over and started again", &shape, Shape::is_whole).await?;
+
+    if setting.has_partitions() {
+        setting.link(5, false)?;
+        sleep(CUT).await;
+        setting.heal(ALL)?;
+        let cut = format!("n6 cut off for {} s", CUT.as_secs());
+        shape = cluster.even(&cut, &shape, Shape::is_whole).await?;
+    }
 
     cluster.client.remove_node(4).await?;
     let gone = |shape: &Shape| !shape.nodes.contains_key(&4);
@@ -76,8 +95,8 @@ pub(crate) async fn run(options: &Options, folder: &Path) -> anyhow::Result<bool
 }
 
 impl Cluster {
-    async fn start(options: &Options, folder: &Path) -> anyhow::Result<Self> {
-        let addresses = Setting::Loopback.addresses(ALL)?;
+    async fn start(options: &Options, setting: &Setting, folder: &Path) -> anyhow::Result<Self> {
+        let addresses = setting.addresses(ALL)?;
         let member = |at: usize| format!("{}={}", name(at), addresses[at].peer);
         let members: Vec<String> = (0..FIRST).map(member).collect();
         let mut servers = Vec::new();
@@ -95,8 +114,9 @@ impl Cluster {
         let client = Client::lazy(endpoints.clone(), client::Options::default())?;
         let ledger = Arc::new(Ledger::new());
         for server in servers.iter_mut().take(FIRST) {
-            server.start(&Setting::Loopback)?;
+            server.start(setting)?;
         }
+        println!("{}; clients ask {}", setting.describe(), endpoints.join(","));
         let began = Instant::now();
         while client.create_sharded_keyspace(KEYSPACE, Vec::new(), Some(3)).await.is_err() {
             if began.elapsed() > Duration::from_secs(60) {
@@ -106,7 +126,7 @@ impl Cluster {
         }
         let load = Load::begin(&endpoints, &ledger, (options.clients, options.seed))?;
         let here = (0..ALL).map(|at| at < FIRST).collect();
-        Ok(Self { servers, here, client, ledger, load })
+        Ok(Self { setting: setting.clone(), servers, here, client, ledger, load })
     }
 
     /// Adds a server and starts it.
@@ -129,7 +149,7 @@ impl Cluster {
 
     fn start_one(&mut self, at: usize) -> anyhow::Result<()> {
         self.here[at] = true;
-        self.servers[at].start(&Setting::Loopback)
+        self.servers[at].start(&self.setting)
     }
 
     fn lose(&mut self, at: usize) -> anyhow::Result<()> {

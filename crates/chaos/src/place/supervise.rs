@@ -7,8 +7,6 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::namespaces;
-use crate::servers::COUNT;
-
 struct Namespaces(String);
 
 impl Drop for Namespaces {
@@ -17,11 +15,11 @@ impl Drop for Namespaces {
     }
 }
 
-pub(crate) fn supervise() -> anyhow::Result<ExitCode> {
+/// With namespaces for `servers`.
+pub(crate) fn supervise(servers: usize) -> anyhow::Result<ExitCode> {
     namespaces::remove_leftovers();
     let held = Namespaces(namespaces::prefix());
-    // One more for a server that does not belong to them.
-    namespaces::make(&held.0, COUNT + 1)?;
+    namespaces::make(&held.0, servers)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(run_inside(&held.0))?;
     Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
