@@ -144,6 +144,12 @@ pub struct NodeConfig {
     pub check_networks: Networks,
     /// How instances, checks and sessions of a registry end.
     pub registry: Settings,
+    /// Up to which level this node knows what goes through logs, [`state::command::level::ALL`]: less only
+    /// where it stands for an older build.
+    pub level: u32,
+    /// How long all members must know a level before it is used, for ever: until then a build that was
+    /// installed can be taken back.
+    pub level_after: Duration,
 }
 
 impl Default for NodeConfig {
@@ -190,6 +196,8 @@ impl Default for NodeConfig {
             datacenter: "dc1".to_owned(),
             check_networks: Networks::default(),
             registry: Settings::default(),
+            level: state::command::level::ALL,
+            level_after: Duration::from_secs(60),
         }
     }
 }

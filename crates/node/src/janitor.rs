@@ -14,7 +14,7 @@ use crate::leadership::propose_housekeeping;
 use crate::poller::ToPoller;
 use crate::shard::Shard;
 use crate::shared::Shared;
-use crate::{applier, forward, registry, snapshots};
+use crate::{applier, forward, levels, registry, snapshots};
 
 /// Between two looks at the leases: how late an expiry may be.
 const LEASE_INTERVAL: Duration = Duration::from_millis(100);
@@ -213,6 +213,7 @@ pub(crate) async fn register(shared: Arc<Shared>) {
         }
         drop(tokio::time::timeout(REGISTER_AGAIN, directory.wait_for(is_known)).await);
     }
+    levels::tell(&shared).await;
 }
 
 /// Keeps the links in step with the directory.

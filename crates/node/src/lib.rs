@@ -42,6 +42,7 @@ mod inbox;
 mod janitor;
 mod leadership;
 mod lease;
+mod levels;
 mod lifecycle;
 mod live;
 mod liveness;

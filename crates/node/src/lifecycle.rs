@@ -42,6 +42,7 @@ pub(crate) fn start_stored(shared: &Arc<Shared>) -> Result<(), Error> {
     }
     let meta = machines::load(shared, RegionId::META, None, None)?;
     let directory = meta.machine.directory().cloned().unwrap_or_default();
+    directory.admits(&shared.config.name, shared.config.level).map_err(Error::Refused)?;
     start_sharded(shared, &directory)?;
     for record in directory.regions.values().filter(|record| record.sharding.is_none()) {
         // The directory is told late of a replica that is here: its log is older than the word.

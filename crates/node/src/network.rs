@@ -39,6 +39,8 @@ pub struct Joining {
     pub peer_address: String,
     /// Where clients reach it.
     pub client_address: String,
+    /// Up to which level it knows what goes through logs.
+    pub level: u32,
     /// Scatters pauses.
     pub rng: Arc<dyn Rng>,
     /// Says who may talk to it.
@@ -85,6 +87,7 @@ impl Network for GrpcNetwork {
                 tls,
                 peer_address: joining.peer_address,
                 client_address: joining.client_address,
+                level: joining.level,
                 peers,
                 limits: Limits::default(),
                 rng,

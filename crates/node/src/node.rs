@@ -37,8 +37,8 @@ use crate::shared::Shared;
 use crate::snapshots::Receiver;
 use crate::transport::{Admission, Applicant, PeerHello, Welcome};
 use crate::{
-    Error, applier, auth, canary, compaction, forward, hot, janitor, lifecycle, membership, poller,
-    sharded, snapshots, space, writer,
+    Error, applier, auth, canary, compaction, forward, hot, janitor, levels, lifecycle, membership,
+    poller, sharded, snapshots, space, writer,
 };
 
 /// How long an orderly stop waits for another node to take over what this one leads.
@@ -124,6 +124,7 @@ impl Node {
             tokio::spawn(compaction::sweep(Arc::clone(shared))),
             tokio::spawn(janitor::register(Arc::clone(shared))),
             tokio::spawn(janitor::follow_members(Arc::clone(shared))),
+            tokio::spawn(levels::raise(Arc::clone(shared))),
             tokio::spawn(membership::drive(Arc::clone(shared))),
             tokio::spawn(hot::watch(Arc::clone(shared))),
             tokio::spawn(sharded::drive(Arc::clone(shared))),
@@ -331,6 +332,7 @@ async fn connect(shared: Arc<Shared>, network: Arc<dyn Network>) -> Result<(), E
         peers,
         peer_address: shared.config.advertise_peer.clone(),
         client_address: shared.config.advertise_client.clone(),
+        level: shared.config.level,
         rng: Arc::clone(&shared.rng),
         admission: Arc::new(DirectoryAdmission(Arc::clone(&shared))),
         inbox: Arc::new(NodeInbox(Arc::clone(&shared))),
@@ -356,7 +358,10 @@ impl Admission for DirectoryAdmission {
         }
         let known = directory.nodes.get(&hello.node);
         match known.filter(|known| known.phase != Phase::Joining) {
-            Some(known) => hello.check_identity(known.identity),
+            Some(known) => {
+                hello.check_identity(known.identity)?;
+                directory.admits(&hello.name, hello.level)
+            }
             None => Err(Fault::new(
                 types::Code::MemberNotFound,
                 format!("{hello} is not a member of this cluster"),
@@ -376,13 +381,14 @@ impl Admission for DirectoryAdmission {
 /// A node that was added has come: the directory takes note of it.
 async fn introduce(shared: Arc<Shared>, applicant: Applicant) -> Result<Welcome, Fault> {
     let meta = shared.shard(RegionId::META).ok_or(types::Code::NoLeader)?;
-    let Applicant { identity, name, peer_address, client_address } = applicant;
+    let Applicant { identity, name, peer_address, client_address, level } = applicant;
     // It asks again and again: nothing goes into the log for somebody whom nobody added. Where this node does
     // not know of that yet, the next question finds it.
     if !shared.directory().nodes.values().any(|it| it.peer_address == peer_address) {
         let detail = format!("no member was added with the peer address {peer_address}");
         return Err(Fault::new(types::Code::MemberNotFound, detail));
     }
+    shared.directory().admits(&name, level)?;
     let command = Command::IntroduceNode { peer_address, identity, name, client_address };
     let applied = forward::propose(&shared, &meta, command).await?;
     let Response::Node(node) = applied.outcome.result? else {

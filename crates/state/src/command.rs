@@ -11,6 +11,17 @@ use crate::directory::{NodeRecord, Part};
 use crate::registry::RegistryCommand;
 use crate::request::{DeleteRequest, PutRequest, TxnRequest};
 
+/// What all nodes have to know before one of them may put it into a log (ADR 18): each level knows what those
+/// before it know. What a command came with, [`Command::level`] says.
+pub mod level {
+    /// What was there before there were levels.
+    pub const FIRST: u32 = 1;
+    /// Envelopes that say they were proposed before.
+    pub const PROPOSED_AGAIN: u32 = 2;
+    /// All that this build knows.
+    pub const ALL: u32 = PROPOSED_AGAIN;
+}
+
 /// A change of a region's state.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
@@ -70,6 +81,20 @@ pub enum Command {
     /// Meta region: a node was met; records its identity and addresses. Refused with
     /// `ClusterMismatch` when the record already has another identity.
     RegisterNode(Box<NodeRecord>),
+    /// Meta region: a node says up to which level it knows what goes through logs. Refused with
+    /// `ClusterMismatch` when the cluster is beyond it.
+    TellLevel {
+        /// Which.
+        node: NodeId,
+        /// Up to which, from 1 on.
+        most: u32,
+    },
+    /// Meta region: what came up to this level may be used from now on; for ever, and nobody is let in who
+    /// does not know it. Refused with `Unsupported` while a member does not.
+    RaiseLevel {
+        /// Up to which.
+        to: u32,
+    },
     /// Meta region: a node is going to join; it is known by its address until it comes.
     AddNode {
         /// Where peers will reach it, `host:port`.

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use types::{ClusterId, Epoch, Index, KeyRange, KeyspaceId, NodeId, PeerId, RegionId};
+use types::{ClusterId, Code, Epoch, Fault, Index, KeyRange, KeyspaceId, NodeId, PeerId, RegionId};
 
 use crate::auth::Auth;
+use crate::command::level;
 
 /// How far a node is with being part of the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -197,11 +198,45 @@ pub struct Directory {
     pub keyspaces: BTreeMap<KeyspaceId, KeyspaceRecord>,
     /// The regions, the meta region itself among them.
     pub regions: BTreeMap<RegionId, RegionRecord>,
+    /// Up to which level each server knows what goes through logs, as far as they told.
+    pub levels: BTreeMap<NodeId, u32>,
+    /// Up to which level all may use it; 0 as long as nobody raised it.
+    pub raised: u32,
     /// The users, and what they may do.
     pub auth: Arc<Auth>,
 }
 
 impl Directory {
+    /// What came up to this level may be put into a log.
+    #[must_use]
+    pub fn level(&self) -> u32 {
+        self.raised.max(level::FIRST)
+    }
+
+    /// What every server that came knows.
+    #[must_use]
+    pub fn known_level(&self) -> u32 {
+        let came = self.nodes.values().filter(|node| node.phase != Phase::Joining);
+        let known = came.map(|node| self.levels.get(&node.id).copied().unwrap_or(level::FIRST));
+        known.min().unwrap_or(level::FIRST)
+    }
+
+    /// Whether a server that knows so much may be one of the cluster.
+    ///
+    /// # Errors
+    /// `ClusterMismatch`, with what to do.
+    pub fn admits(&self, name: &str, most: u32) -> Result<(), Fault> {
+        if most >= self.level() {
+            return Ok(());
+        }
+        let detail = format!(
+            "{name} is of an older build: it knows level {most}, and the cluster is at level {}, from which it \
+             does not go back; install the build that the other nodes run",
+            self.level()
+        );
+        Err(Fault::new(Code::ClusterMismatch, detail))
+    }
+
     /// The keyspace called `name`.
     #[must_use]
     pub fn keyspace_named(&self, name: &str) -> Option<&KeyspaceRecord> {

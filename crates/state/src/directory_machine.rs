@@ -1,5 +1,6 @@
 //! The meta region's share of the state machine: it keeps the directory.
 
+mod levels;
 mod nodes;
 mod rewrite;
 mod shards;
@@ -40,6 +41,9 @@ const REMOVED: u8 = b'x';
 const MACHINE: u8 = b'm';
 /// A region of a sharded keyspace.
 const SHARD: u8 = b's';
+/// Up to which level a node knows what goes through logs; and all may use it.
+const LEVEL: u8 = b'l';
+const RAISED: u8 = b'L';
 /// Whether auth is on.
 const SWITCH: u8 = b'a';
 const USER: u8 = b'u';
@@ -119,6 +123,11 @@ impl DirectoryMachine {
                 let region = get_region(&mut from, kind == SHARD)?;
                 self.directory.regions.insert(region.id, region);
             }
+            LEVEL => {
+                let (node, most) = (NodeId(from.number()?), from.small()?);
+                self.directory.levels.insert(node, most);
+            }
+            RAISED => self.directory.raised = from.small()?,
             SWITCH => get_switch(&mut from, Arc::make_mut(&mut self.directory.auth))?,
             USER => {
                 let (name, user) = get_user(&mut from)?;
@@ -150,6 +159,8 @@ impl DirectoryMachine {
         let result = match command {
             Command::Initialize { cluster, nodes } => Ok(self.initialize(*cluster, nodes, batch)),
             Command::RegisterNode(node) => self.register(node, batch),
+            Command::TellLevel { node, most } => self.tell_level(*node, *most, batch),
+            Command::RaiseLevel { to } => self.raise_level(*to, batch),
             Command::AddNode { peer_address, part } => self.add_node(peer_address, *part, batch),
             Command::IntroduceNode { peer_address, identity, name, client_address } => {
                 self.introduce(peer_address, *identity, name, client_address, batch)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use state::command::{Command, Envelope};
+use state::command::{Command, Envelope, level};
 use state::proposed_again;
 use tokio::sync::oneshot;
 use types::{Code, Epoch, Fault, RegionId};
@@ -12,6 +12,7 @@ use super::attempts::until_answered;
 use super::question::ask;
 use crate::applier::Applied;
 use crate::frame::Question;
+use crate::levels;
 use crate::poller::{Asked, ToPoller};
 use crate::shard::{Leadership, Shard};
 use crate::shared::Shared;
@@ -33,6 +34,7 @@ pub(crate) async fn propose_at(
     version: u64,
     command: Command,
 ) -> Result<Applied, Fault> {
+    levels::must_be_used(shared, command.level())?;
     let (guard, outcome) = shard.tag(shared.incarnation.0)?;
     let epoch = Epoch { version, ..shard.record.epoch };
     let envelope = Envelope { epoch, session: Some(guard.tag), command };
@@ -76,7 +78,8 @@ pub(crate) async fn attempts(
     unknown: bool,
 ) -> Fault {
     let failed = until_answered(shared, shard, unknown, |leader: Leadership, unknown| {
-        let data = if unknown { proposed_again(data) } else { data.clone() };
+        let says_so = unknown && levels::must_be_used(shared, level::PROPOSED_AGAIN).is_ok();
+        let data = if says_so { proposed_again(data) } else { data.clone() };
         let (shared, region) = (Arc::clone(shared), shard.record.id);
         async move {
             if leader.here {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use blake2::digest::consts::U8;
 use blake2::{Blake2b, Digest};
-use state::command::{Command, Envelope, SessionTag};
+use state::command::{Command, Envelope, SessionTag, level};
 use state::response::Response;
 use types::{Code, Epoch, Fault, KeyspaceId, limits};
 
@@ -14,7 +14,7 @@ use crate::answer::{Answer, Header};
 use crate::applier::Applied;
 use crate::shard::Shard;
 use crate::shared::Shared;
-use crate::{forward, sharded};
+use crate::{forward, levels, sharded};
 
 /// The number of a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,9 +69,11 @@ impl Handle {
         number: Number,
         command: Command,
     ) -> Result<Answer<Response>, Fault> {
-        let tag = number.tag()?;
-        state::check(&command)?;
         let shared = &self.shared;
+        let mut tag = number.tag()?;
+        tag.again &= levels::must_be_used(shared, level::PROPOSED_AGAIN).is_ok();
+        state::check(&command)?;
+        levels::must_be_used(shared, command.level())?;
         let shard = match self.ready_shard(keyspace).await {
             Err(fault) if fault.code == Code::Unsupported && shared.is_sharded(keyspace) => {
                 let numbered = (tag, number.again);

@@ -37,6 +37,7 @@ pub(super) async fn join(
         name: config.name.clone(),
         peer_address: config.advertise_peer.clone(),
         client_address: config.advertise_client.clone(),
+        level: config.level,
     };
     let Welcome { node, cluster, members } = ask_all(config, &applicant).await?;
     tracing::info!(%node, %cluster, "the cluster takes this node");

@@ -42,6 +42,7 @@ pub(super) struct Core {
     pub(super) tls: Option<Tls>,
     pub(super) peer_address: String,
     pub(super) client_address: String,
+    pub(super) level: u32,
     pub(super) limits: Limits,
     pub(super) rng: Arc<dyn Rng>,
     /// `None` after the shutdown: the driver holds the transport, and must be let go of.
@@ -61,7 +62,7 @@ pub(super) struct Core {
 impl Core {
     /// This node as it introduces itself now.
     pub(super) fn hello(&self) -> PeerHello {
-        PeerHello::of(&self.identity, &self.peer_address, &self.client_address)
+        PeerHello::of(&self.identity, (&self.peer_address, &self.client_address), self.level)
     }
 
     pub(super) fn driver(&self) -> Result<Arc<Driver>, Fault> {

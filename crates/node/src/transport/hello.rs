@@ -3,6 +3,7 @@ use core::fmt;
 use bytes::Bytes;
 use prost::Message;
 use proto::peer as wire;
+use state::command::level;
 use tonic::Status;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use types::{ClusterId, Code, Fault, NodeId};
@@ -37,6 +38,8 @@ pub struct PeerHello {
     pub client_address: String,
     /// Whether it has data of a cluster that was already formed.
     pub bootstrapped: bool,
+    /// Up to which level it knows what goes through logs (ADR 18).
+    pub level: u32,
 }
 
 impl fmt::Display for PeerHello {
@@ -61,7 +64,11 @@ impl PeerHello {
         Err(Fault::new(Code::Corrupt, detail))
     }
 
-    pub(super) fn of(identity: &Identity, peer_address: &str, client_address: &str) -> Self {
+    pub(super) fn of(
+        identity: &Identity,
+        (peer_address, client_address): (&str, &str),
+        level: u32,
+    ) -> Self {
         let cluster = identity.cluster();
         Self {
             protocol: PROTOCOL,
@@ -73,6 +80,7 @@ impl PeerHello {
             peer_address: peer_address.to_owned(),
             client_address: client_address.to_owned(),
             bootstrapped: cluster.is_some(),
+            level,
         }
     }
 
@@ -88,6 +96,7 @@ impl PeerHello {
             peer_address: self.peer_address.clone(),
             client_address: self.client_address.clone(),
             bootstrapped: self.bootstrapped,
+            level: self.level,
         }
     }
 
@@ -118,6 +127,7 @@ impl PeerHello {
             peer_address: hello.peer_address,
             client_address: hello.client_address,
             bootstrapped: hello.bootstrapped,
+            level: hello.level.max(level::FIRST),
         };
         if decoded.node.get() == 0 || decoded.identity == 0 {
             return Err(bad("node or identity, it is 0"));
@@ -181,6 +191,7 @@ pub(super) mod tests {
             peer_address: format!("127.0.0.1:{node}"),
             client_address: String::new(),
             bootstrapped: cluster.is_some(),
+            level: 2,
         }
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use proto::peer as wire;
 use proto::peer::peer_client::PeerClient;
+use state::command::level;
 use tokio::time::timeout;
 use types::{ClusterId, Code, Fault, NodeId};
 
@@ -26,6 +27,8 @@ pub struct Applicant {
     pub peer_address: String,
     /// Where clients reach it; may be empty.
     pub client_address: String,
+    /// Up to which level it knows what goes through logs.
+    pub level: u32,
 }
 
 /// What a node that was let in needs to know.
@@ -61,6 +64,7 @@ impl Applicant {
             name: request.name,
             peer_address: request.peer_address,
             client_address: request.client_address,
+            level: request.level.max(level::FIRST),
         })
     }
 
@@ -71,6 +75,7 @@ impl Applicant {
             name: self.name.clone(),
             peer_address: self.peer_address.clone(),
             client_address: self.client_address.clone(),
+            level: self.level,
         }
     }
 }

@@ -42,6 +42,8 @@ pub struct TransportConfig {
     pub peer_address: String,
     /// Where clients reach it, `host:port`, as it introduces itself; may be empty.
     pub client_address: String,
+    /// Up to which level it knows what goes through logs, as it introduces itself.
+    pub level: u32,
     /// The other nodes; this node may be among them and is passed over.
     pub peers: Vec<(NodeId, String)>,
     /// Bounds.
@@ -74,6 +76,7 @@ impl Transport {
             tls: config.tls.map(Tls::new),
             peer_address: config.peer_address,
             client_address: config.client_address,
+            level: config.level,
             snapshots_out: Arc::new(Semaphore::new(config.limits.snapshots_out)),
             snapshots_in: Arc::new(Semaphore::new(config.limits.snapshots_in)),
             joining: Semaphore::new(JOINING),

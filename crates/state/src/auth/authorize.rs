@@ -326,6 +326,8 @@ impl<'a> Rights<'a> {
             | Command::LeaseExpire { .. }
             | Command::Initialize { .. }
             | Command::RegisterNode(_)
+            | Command::TellLevel { .. }
+            | Command::RaiseLevel { .. }
             | Command::AddNode { .. }
             | Command::IntroduceNode { .. }
             | Command::PromoteNode { .. }

@@ -56,6 +56,8 @@ pub fn check(command: &Command) -> Result<(), Fault> {
         | Command::LeaseExpire { .. }
         | Command::Initialize { .. }
         | Command::RegisterNode(_)
+        | Command::TellLevel { .. }
+        | Command::RaiseLevel { .. }
         | Command::IntroduceNode { .. }
         | Command::PromoteNode { .. }
         | Command::RemoveNode { .. }

@@ -41,8 +41,10 @@ const CREATE_SHARDED: u8 = 27;
 const PLAN_SPLIT: u8 = 28;
 const PLACE: u8 = 29;
 const DRAIN_NODE: u8 = 30;
+const TELL_LEVEL: u8 = 31;
 const EXECUTE: u8 = 32;
 const SPLIT: u8 = 33;
+const RAISE_LEVEL: u8 = 34;
 const REGISTRY: u8 = 48;
 
 /// A command has a number; and was asked for under it before.
@@ -183,7 +185,9 @@ fn put_command(out: &mut Writer, command: &Command) {
             out.byte(REGISTER_NODE);
             put_node(out, node);
         }
-        Command::AddNode { .. }
+        Command::TellLevel { .. }
+        | Command::RaiseLevel { .. }
+        | Command::AddNode { .. }
         | Command::IntroduceNode { .. }
         | Command::PromoteNode { .. }
         | Command::RemoveNode { .. }
@@ -239,6 +243,15 @@ fn put_command(out: &mut Writer, command: &Command) {
 
 fn put_membership(out: &mut Writer, command: &Command) {
     match command {
+        Command::TellLevel { node, most } => {
+            out.byte(TELL_LEVEL);
+            out.number(node.get());
+            out.number(u64::from(*most));
+        }
+        Command::RaiseLevel { to } => {
+            out.byte(RAISE_LEVEL);
+            out.number(u64::from(*to));
+        }
         Command::AddNode { peer_address, part } => {
             out.byte(ADD_NODE);
             out.bytes(peer_address.as_bytes());
@@ -314,6 +327,8 @@ fn get_command(from: &mut Cursor) -> Result<Command, CodecError> {
             Command::Initialize { cluster: ClusterId(from.wide()?), nodes: from.list(get_node)? }
         }
         REGISTER_NODE => Command::RegisterNode(Box::new(get_node(from)?)),
+        TELL_LEVEL => Command::TellLevel { node: NodeId(from.number()?), most: from.small()? },
+        RAISE_LEVEL => Command::RaiseLevel { to: from.small()? },
         ADD_NODE => Command::AddNode { peer_address: from.text()?, part: get_part(from)? },
         INTRODUCE_NODE => Command::IntroduceNode {
             peer_address: from.text()?,

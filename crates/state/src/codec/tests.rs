@@ -285,6 +285,9 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(id, nodes)| Command::Initialize { cluster: ClusterId(id), nodes }),
         node().prop_map(|node| Command::RegisterNode(Box::new(node))),
         membership(),
+        any::<(u64, u32)>()
+            .prop_map(|(node, most)| Command::TellLevel { node: NodeId(node), most }),
+        any::<u32>().prop_map(|to| Command::RaiseLevel { to }),
         (any::<u64>(), nodes(), nodes()).prop_map(|(region, from, to)| {
             Command::Place { region: RegionId(region), from, to }
         }),

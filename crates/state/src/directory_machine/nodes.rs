@@ -210,6 +210,7 @@ impl DirectoryMachine {
             self.directory.nodes.remove(&node);
             self.directory.removed.insert(node);
             batch.delete(key(self.region, NODE, node.get()));
+            self.forget_level(node, batch);
             let mut out = Writer::default();
             out.number(node.get());
             batch.put(key(self.region, REMOVED, node.get()), out.finish());
@@ -236,7 +237,7 @@ impl DirectoryMachine {
         }
     }
 
-    fn known(&self, node: NodeId) -> Result<&NodeRecord, Fault> {
+    pub(super) fn known(&self, node: NodeId) -> Result<&NodeRecord, Fault> {
         self.directory.nodes.get(&node).ok_or_else(|| {
             match self.directory.removed.contains(&node) {
                 true => Fault::new(Code::MemberNotFound, format!("member {node} was removed")),

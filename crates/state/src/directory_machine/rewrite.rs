@@ -35,6 +35,8 @@ impl DirectoryMachine {
         change: impl FnOnce(&mut Directory),
     ) -> Directory {
         change(&mut self.directory);
+        // Who is there tells it at the next start.
+        self.directory.levels.clear();
         let Directory { nodes, removed, keyspaces, regions, auth, .. } = self.directory.clone();
         let known = nodes.keys().chain(&removed).map(|node| node.get());
         self.last_node = known.fold(self.last_node, u64::max);
@@ -49,6 +51,7 @@ impl DirectoryMachine {
         for node in &removed {
             self.put_removed(*node, batch);
         }
+        self.put_raised(batch);
         for keyspace in keyspaces.values() {
             self.put_keyspace(keyspace, batch);
         }

@@ -165,6 +165,8 @@ impl Machine {
             }
             Command::Initialize { .. }
             | Command::RegisterNode(_)
+            | Command::TellLevel { .. }
+            | Command::RaiseLevel { .. }
             | Command::AddNode { .. }
             | Command::IntroduceNode { .. }
             | Command::PromoteNode { .. }

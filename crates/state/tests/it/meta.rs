@@ -329,3 +329,47 @@ fn a_region_is_placed_on_members_that_vote_by_who_knows_where_it_was_to_be() {
     meta.restart();
     assert_eq!(meta.machine.directory().cloned(), directory);
 }
+
+/// ADR 18: what not all know is used by none, and what is used is known by all who come later.
+#[test]
+fn the_level_is_that_of_the_oldest_build_and_never_goes_back() {
+    let mut meta = formed(3);
+    let tell = |node, most| Command::TellLevel { node: NodeId(node), most };
+    let level = |meta: &Replica| {
+        let directory = meta.machine.directory().unwrap();
+        (directory.level(), directory.known_level())
+    };
+    assert_eq!(level(&meta), (1, 1));
+    for (node, most) in [(1, 2), (2, 3)] {
+        assert!(meta.apply(None, tell(node, most)).directory_changed);
+        assert!(!meta.apply(None, tell(node, most)).directory_changed, "it is known");
+    }
+    assert_eq!(level(&meta), (1, 1), "node 3 said nothing");
+    assert_eq!(code(&mut meta, Command::RaiseLevel { to: 2 }), Some(Code::Unsupported));
+    assert_eq!(code(&mut meta, tell(3, 3)), None);
+    assert_eq!(code(&mut meta, Command::RaiseLevel { to: 3 }), Some(Code::Unsupported));
+    assert!(meta.apply(None, Command::RaiseLevel { to: 2 }).directory_changed);
+    assert!(!meta.apply(None, Command::RaiseLevel { to: 2 }).directory_changed);
+    assert!(!meta.apply(None, Command::RaiseLevel { to: 1 }).directory_changed);
+    assert_eq!(level(&meta), (2, 2));
+
+    // Another build on a node: a newer one may go back to what the cluster uses, and no further.
+    for (most, answer) in [(4, None), (2, None), (1, Some(Code::ClusterMismatch))] {
+        assert_eq!(code(&mut meta, tell(3, most)), answer);
+    }
+    assert_eq!(code(&mut meta, tell(9, 2)), Some(Code::MemberNotFound));
+    meta.write();
+    let directory = meta.machine.directory().cloned();
+    meta.restart();
+    assert_eq!(meta.machine.directory(), directory.as_ref());
+
+    // One that was added counts when it has come, until it has gone.
+    assert_eq!(code(&mut meta, tell(1, 3)), None);
+    assert_eq!(code(&mut meta, tell(3, 3)), None);
+    let fourth = add(&mut meta, 40, Part::Learner).unwrap();
+    assert_eq!(level(&meta), (2, 3));
+    introduce(&mut meta, 40, 44).unwrap();
+    assert_eq!(level(&meta), (2, 1));
+    assert_eq!(code(&mut meta, Command::RemoveNode { node: fourth }), None);
+    assert_eq!(level(&meta), (2, 3));
+}

@@ -8,6 +8,7 @@ mod history;
 mod hot;
 mod keyspaces;
 mod leases;
+mod levels;
 mod limits;
 mod liveness;
 mod members;

@@ -280,6 +280,7 @@ impl World {
             tls: None,
             peer_address: self.address(node),
             client_address: String::new(),
+            level: 1,
             peers,
             limits: self.limits.clone(),
             rng: Arc::new(OsRandom),

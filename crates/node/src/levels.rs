@@ -1,0 +1,89 @@
+//! Up to which level the cluster uses what goes through logs (ADR 18): each node tells what its build knows,
+//! and the leader of the meta region raises it once all have known it for a while.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use state::command::{Command, level};
+use state::directory::Directory;
+use tokio::time::timeout;
+use types::{Code, Fault, RegionId};
+
+use crate::failure::Failure;
+use crate::forward;
+use crate::shared::Shared;
+
+/// How long to wait before a node tells its level once more.
+const TELL_AGAIN: Duration = Duration::from_millis(500);
+
+/// Whether what came with `level` may go into a log.
+///
+/// # Errors
+/// `Unsupported`, until every member knows it.
+pub(crate) fn must_be_used(shared: &Shared, of: u32) -> Result<(), Fault> {
+    // What all know needs no look.
+    if of == level::FIRST {
+        return Ok(());
+    }
+    let used = shared.with_directory(Directory::level);
+    if of <= used {
+        return Ok(());
+    }
+    let detail = format!(
+        "this needs level {of}, and the cluster is at level {used} until every member has run a build that \
+         knows it for a while; `hiraeth status` shows which does not"
+    );
+    Err(Fault::new(Code::Unsupported, detail))
+}
+
+/// Tells the cluster what this node's build knows.
+pub(crate) async fn tell(shared: &Arc<Shared>) {
+    let (node, most) = (shared.node(), shared.config.level);
+    let mut directory = shared.watch_directory();
+    let is_told = |directory: &Arc<Directory>| directory.levels.get(&node) == Some(&most);
+    while !is_told(&shared.directory()) {
+        let Some(meta) = shared.shard(RegionId::META) else { return };
+        let answer = forward::propose(shared, &meta, Command::TellLevel { node, most }).await;
+        if let Err(fault) = answer.and_then(|applied| applied.outcome.result) {
+            if fault.code == Code::ClusterMismatch {
+                return shared.fail(Failure::refused(fault.detail));
+            }
+            tracing::debug!(%fault, "this node's level is not told yet");
+        }
+        drop(timeout(TELL_AGAIN, directory.wait_for(is_told)).await);
+    }
+}
+
+/// Runs as long as the node.
+pub(crate) async fn raise(shared: Arc<Shared>) {
+    let mut directory = shared.watch_directory();
+    let Some(meta) = shared.shard(RegionId::META) else { return };
+    let mut leadership = meta.watch_leadership();
+    loop {
+        let to = {
+            let now = directory.borrow_and_update();
+            (now.known_level() > now.level()).then(|| now.known_level())
+        };
+        let leads = leadership.borrow_and_update().here;
+        let Some(to) = to.filter(|_| leads) else {
+            tokio::select! {
+                changed = directory.changed() => if changed.is_err() { return },
+                changed = leadership.changed() => if changed.is_err() { return },
+            }
+            continue;
+        };
+        let is_other = |now: &Arc<Directory>| now.known_level() != to || now.level() >= to;
+        let lost = leadership.wait_for(|now| !now.here);
+        tokio::select! {
+            is_here = async { directory.wait_for(is_other).await.is_ok() } => if !is_here { return },
+            is_here = async { lost.await.is_ok() } => if !is_here { return },
+            () = tokio::time::sleep(shared.config.level_after) => {
+                let answer = forward::propose(&shared, &meta, Command::RaiseLevel { to }).await;
+                match answer.and_then(|applied| applied.outcome.result) {
+                    Ok(_) => tracing::info!(level = to, "all members know this level: it is used"),
+                    Err(fault) => tracing::debug!(%fault, "the level is not raised yet"),
+                }
+            }
+        }
+    }
+}
