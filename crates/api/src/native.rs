@@ -169,6 +169,7 @@ fn node(record: &NodeRecord) -> pb::NodeInfo {
         learner: record.part == Part::Learner,
         draining: record.is_draining,
         replicas: 0,
+        level: 0,
     }
 }
 
@@ -181,7 +182,12 @@ fn nodes(directory: &Directory) -> Vec<pb::NodeInfo> {
     }
     let replicas = |id| counts.get(&id).copied().unwrap_or(0);
     let all = directory.nodes.values();
-    all.map(|record| pb::NodeInfo { replicas: replicas(record.id), ..node(record) }).collect()
+    let level = |id| directory.levels.get(&id).copied().unwrap_or(0);
+    all.map(|record| {
+        let (replicas, level) = (replicas(record.id), level(record.id));
+        pb::NodeInfo { replicas, level, ..node(record) }
+    })
+    .collect()
 }
 
 fn role(replica: &ReplicaStatus, member: NodeId) -> pb::Role {
@@ -212,6 +218,7 @@ impl Node for NodeService {
             keyspaces: keyspaces(&directory),
             seen: self.handle.nodes().iter().map(stats::seen).collect(),
             health: Some(stats::health(&self.handle)),
+            level: directory.level(),
             ..Default::default()
         };
         let replicas =

@@ -230,8 +230,8 @@ impl Directory {
             return Ok(());
         }
         let detail = format!(
-            "{name} is of an older build: it knows level {most}, and the cluster is at level {}, from which it \
-             does not go back; install the build that the other nodes run",
+            "{name} is of an older build: it knows level {most}, and the cluster is at level {}, from which \
+             it does not go back; install the build that the other nodes run",
             self.level()
         );
         Err(Fault::new(Code::ClusterMismatch, detail))

@@ -18,6 +18,8 @@ pub(super) fn write(text: &mut Text, handle: &Handle) {
     text.family(build, Gauge, "Always 1; the labels say what runs.");
     let node = handle.node().to_string();
     text.value(build, &[("version", env!("CARGO_PKG_VERSION")), ("node", &node)], 1);
+    let help = "Up to which level the cluster uses what goes through logs.";
+    text.one("hiraeth_cluster_level", Gauge, help, u64::from(handle.directory().level()));
     process(text);
     clock(text, handle);
     members(text, handle);

@@ -58,6 +58,7 @@ pub(super) fn stranger() -> Hello {
         peer_address: "10.77.1.254:2380".into(),
         client_address: "10.77.1.254:2379".into(),
         bootstrapped: true,
+        level: 1,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The life of a cluster with a sharded keyspace: it grows, servers come and go, one is lost for good,
-//! one comes back, one hands over what it leads, one is cut off, while all of it is read and written. What is shown: nothing acknowledged is lost,
-//! histories of keys are linearizable, no key's writes pause for long, and replicas and leaders end even.
+//! one comes back, one hands over what it leads, one is cut off, while all of it is read and written. What
+//! is shown: nothing acknowledged is lost, histories of keys are linearizable, no key's writes pause for
+//! long, and replicas and leaders end even.
 
 mod load;
 mod shape;

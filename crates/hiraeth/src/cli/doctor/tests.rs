@@ -159,6 +159,7 @@ fn each_trouble_is_found_by_its_kind() {
         ("zone-unknown", Note, three().nodes(|all| all[0].zone.clear())),
         ("one-zone", Warning, three().nodes(|all| all[0].zone = "z2".to_owned())),
         ("versions", Warning, three().first(|it| it.version = "1.1".to_owned())),
+        ("level", Note, three().nodes(|all| all[1].level = 2)),
         ("drained", Note, three().nodes(|all| all[2].draining = true)),
         (
             "few-replicas",

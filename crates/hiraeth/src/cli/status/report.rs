@@ -34,6 +34,8 @@ pub(in crate::cli) struct Report {
     pub(in crate::cli) state: Condition,
     /// Empty until there is one.
     pub(in crate::cli) cluster: String,
+    /// Up to which level it uses what goes through logs; 0 if nobody could be asked.
+    pub(in crate::cli) level: u32,
     pub(in crate::cli) nodes: Vec<Node>,
     keyspaces: Vec<json::Keyspace>,
     pub(in crate::cli) regions: Vec<Region>,
@@ -50,6 +52,8 @@ pub(in crate::cli) struct Node {
     pub(in crate::cli) reachable: bool,
     pub(in crate::cli) error: Option<String>,
     pub(in crate::cli) version: Option<String>,
+    /// Up to which level its build knows that; 0 until it told.
+    pub(in crate::cli) level: u32,
     /// How long ago the others heard it, by the one that heard it last; null if none ever did, or
     /// nobody could be asked.
     pub(in crate::cli) silent_ms: Option<u64>,
@@ -124,6 +128,7 @@ impl Report {
         let mut report = Self {
             state: Condition::Healthy,
             cluster: cluster.unwrap_or_default(),
+            level: views.answers.values().map(|answer| answer.level).max().unwrap_or(0),
             nodes,
             keyspaces: keyspaces.iter().map(json::Keyspace::new).collect(),
             regions,
@@ -162,6 +167,7 @@ fn node(views: &Views, leads: u64, info: &NodeInfo) -> Node {
         reachable: answer.is_some(),
         error: views.failures.get(&info.id).cloned(),
         version: answer.map(|answer| answer.version.clone()),
+        level: info.level,
         silent_ms: newest.map(|it| it.silent_ms),
         is_heard: seen.iter().any(|it| worry::is_alive(it)),
         flags: flags.into_iter().filter(|(is, _)| *is).map(|(_, name)| name).collect(),

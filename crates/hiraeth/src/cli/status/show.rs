@@ -19,7 +19,10 @@ pub(super) fn show(out: &mut impl Write, report: &Report) -> std::io::Result<()>
         Condition::Degraded => "DEGRADED",
         Condition::NoQuorum => "NO QUORUM",
     };
-    writeln!(out, "cluster {cluster}: {state}")?;
+    match report.level {
+        0 => writeln!(out, "cluster {cluster}: {state}")?,
+        level => writeln!(out, "cluster {cluster}: {state}, level {level}")?,
+    }
     for warning in &report.warnings {
         writeln!(out, "  ! {}", text::shown(warning.as_bytes()))?;
     }

@@ -114,6 +114,19 @@ pub(super) fn versions(evidence: &Evidence, findings: &mut Vec<Finding>) {
             "go on with the upgrade, one server at a time: docs/operations.md#upgrade",
         ));
     }
+    let nodes = evidence.views.nodes();
+    let most = nodes.iter().map(|node| node.level).max().unwrap_or(0);
+    let holds = nodes.iter().filter(|node| node.level < most && node.phase != "joining");
+    let holds: Vec<String> = holds.map(|node| evidence.report.name(node.id)).collect();
+    if !holds.is_empty() {
+        findings.push(Finding::new(
+            Severity::Note,
+            "level",
+            format!("{} knows less than level {most}", holds.join(", ")),
+            "what came with that level is refused, or not used, until all know it",
+            "install the build of the others there: docs/operations.md#upgrade",
+        ));
+    }
 }
 
 pub(super) fn learners(evidence: &Evidence, findings: &mut Vec<Finding>) {
