@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,9 +30,20 @@ pub(crate) struct Cluster {
     directory: TempDir,
 }
 
-/// A port that is free now.
+/// A port that is free now, and that nobody gets by asking for any: a node that is stopped finds it again.
 pub(crate) fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    /// Below those that systems hand out.
+    const PORTS: std::ops::Range<u16> = 12_000..32_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let count = PORTS.end - PORTS.start;
+    let own = u16::try_from(std::process::id() % u32::from(count)).unwrap();
+    loop {
+        let at = NEXT.fetch_add(1, Ordering::Relaxed) % count;
+        let port = PORTS.start + (own + at) % count;
+        if let Ok(free) = TcpListener::bind(("127.0.0.1", port)) {
+            return free.local_addr().unwrap();
+        }
+    }
 }
 
 impl Cluster {
