@@ -8,11 +8,14 @@ use proto::etcdserverpb as pb;
 use proto::etcdserverpb::lease_client::LeaseClient;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use types::Code;
 
-use crate::call::{ANSWER_BYTES, Repeat};
+use crate::call::{ANSWER_BYTES, Repeat, back_off};
 use crate::{Client, Error};
+
+/// A renewal that is given less has no time for its way there and back.
+const ATTEMPT: Duration = Duration::from_millis(100);
 
 /// A new lease.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +24,8 @@ pub struct Granted {
     pub id: i64,
     /// Seconds it lives without renewal; may be more than was asked for.
     pub ttl_seconds: i64,
+    /// Before it was asked for.
+    asked: Instant,
 }
 
 /// What is left of a lease.
@@ -52,12 +57,37 @@ impl Client {
     /// The number is taken; the time is too long; no answer, and then perhaps
     /// [`Error::outcome_unknown`].
     pub async fn grant_lease(&self, ttl_seconds: i64, id: i64) -> Result<Granted, Error> {
-        let message = pb::LeaseGrantRequest { ttl: ttl_seconds, id };
-        let answer = self.call(Repeat::IfNotDone, message, |channel, request| async move {
+        self.grant(Repeat::IfNotDone, ttl_seconds, id).await
+    }
+
+    /// Makes a lease with a number that nobody else thinks of: so it may be asked for again, and can be
+    /// ended without an answer.
+    ///
+    /// # Errors
+    /// As [`Self::grant_lease`].
+    pub(crate) async fn grant_own_lease(
+        &self,
+        ttl_seconds: i64,
+        id: i64,
+    ) -> Result<Granted, Error> {
+        let asked = Instant::now();
+        match self.grant(Repeat::Always, ttl_seconds, id).await {
+            // It was made when it was asked for before.
+            Err(error) if error.code() == Some(Code::LeaseExists) => {
+                Ok(Granted { id, ttl_seconds, asked })
+            }
+            granted => granted,
+        }
+    }
+
+    async fn grant(&self, repeat: Repeat, ttl: i64, id: i64) -> Result<Granted, Error> {
+        let asked = Instant::now();
+        let message = pb::LeaseGrantRequest { ttl, id };
+        let answer = self.call(repeat, message, |channel, request| async move {
             service(channel).lease_grant(request).await
         });
         let answer = answer.await?;
-        Ok(Granted { id: answer.id, ttl_seconds: answer.ttl })
+        Ok(Granted { id: answer.id, ttl_seconds: answer.ttl, asked })
     }
 
     /// Ends a lease; its keys go with it.
@@ -65,8 +95,23 @@ impl Client {
     /// # Errors
     /// An unknown lease; no answer, and then perhaps [`Error::outcome_unknown`].
     pub async fn revoke_lease(&self, id: i64) -> Result<(), Error> {
+        self.revoke(Repeat::IfNotDone, id).await
+    }
+
+    /// Ends a lease that nobody else cares for: that it has ended already is as good.
+    ///
+    /// # Errors
+    /// No answer: then it ends when nobody renews it.
+    pub(crate) async fn end_lease(&self, id: i64) -> Result<(), Error> {
+        match self.revoke(Repeat::Always, id).await {
+            Err(error) if error.code() == Some(Code::LeaseNotFound) => Ok(()),
+            revoked => revoked,
+        }
+    }
+
+    async fn revoke(&self, repeat: Repeat, id: i64) -> Result<(), Error> {
         let message = pb::LeaseRevokeRequest { id };
-        let answer = self.call(Repeat::IfNotDone, message, |channel, request| async move {
+        let answer = self.call(repeat, message, |channel, request| async move {
             service(channel).lease_revoke(request).await
         });
         answer.await.map(drop)
@@ -125,17 +170,112 @@ impl Client {
         Ok(answer.await?.leases.into_iter().map(|lease| lease.id).collect())
     }
 
-    /// Renewals of a lease, made when the caller asks for the next.
+    /// Renewals of a lease, made when the caller asks for the next. How long it lives shows with the first
+    /// of them, which has no end but that of a request.
     #[must_use]
     pub fn renewals(&self, id: i64) -> Renewals {
         Renewals { client: self.clone(), id, next: Instant::now(), ends: None }
     }
 
     /// Keeps a lease alive with a task of its own until what this answers is dropped. The keys'
-    /// owner learns from [`KeptLease::lost`] that it is the owner no more.
+    /// owner learns from [`KeptLease::lost`] that it is the owner no more. Of a lease that this client
+    /// asked for, [`Self::keep_granted`] knows more.
     #[must_use]
     pub fn keep_lease(&self, id: i64) -> KeptLease {
-        let mut renewals = self.renewals(id);
+        KeptLease::new(self.renewals(id))
+    }
+
+    /// As [`Self::keep_lease`], of a lease that was just granted: it is lost, too, when the time it was
+    /// granted for is over before its first renewal has an answer.
+    #[must_use]
+    pub fn keep_granted(&self, granted: &Granted) -> KeptLease {
+        let mut renewals = self.renewals(granted.id);
+        renewals.lives(granted.asked, granted.ttl_seconds);
+        KeptLease::new(renewals)
+    }
+}
+
+/// See [`Client::renewals`].
+pub struct Renewals {
+    client: Client,
+    id: i64,
+    /// When the next renewal is due.
+    next: Instant,
+    /// When the lease ends, counted from before it was last asked to live on: never later than the
+    /// server thinks.
+    ends: Option<Instant>,
+}
+
+impl Renewals {
+    /// Renews when a third of the lease's time is over, of a lease whose time is not known at once;
+    /// answers the seconds it has then. May be dropped and called again.
+    ///
+    /// # Errors
+    /// The lease is unknown, or ended before any server answered: this is told then, whatever a server
+    /// is still being asked.
+    pub async fn next(&mut self) -> Result<i64, Error> {
+        sleep_until(self.next).await;
+        loop {
+            let asked = Instant::now();
+            let error = match self.renew(asked).await {
+                Ok(seconds) => {
+                    self.lives(asked, seconds);
+                    return Ok(seconds);
+                }
+                Err(error) if error.code() == Some(Code::LeaseNotFound) => return Err(error),
+                Err(error) => error,
+            };
+            // While the lease lives on, servers may come back.
+            let Some(ends) = self.ends else { return Err(error) };
+            sleep_until(ends.min(Instant::now() + back_off(2))).await;
+            if Instant::now() >= ends {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Asks for more time, for no longer than there is. A server that does not answer gets half of it, if
+    /// there are others.
+    async fn renew(&self, asked: Instant) -> Result<i64, Error> {
+        let Some(ends) = self.ends else { return self.client.renew_lease(self.id).await };
+        let endpoints = &self.client.shared.endpoints;
+        let left = ends.saturating_duration_since(asked);
+        if left.is_zero() {
+            let message = "hiraeth: the lease's time was over before it was renewed".to_owned();
+            return Err(Error::Server { code: Code::LeaseNotFound, message });
+        }
+        let until = match endpoints.len() {
+            1 => ends,
+            _ => ends.min(asked + ATTEMPT.max(left / 2)),
+        };
+        let (place, ..) = endpoints.current();
+        match timeout_at(until, self.client.renew_lease(self.id)).await {
+            Ok(renewed) => renewed,
+            Err(_) => {
+                endpoints.leave(place);
+                let after = until.saturating_duration_since(asked);
+                Err(Error::TimedOut { after, outcome_unknown: false, last: None })
+            }
+        }
+    }
+
+    /// It was asked at `asked` to live for so long from then on, and it was granted.
+    fn lives(&mut self, asked: Instant, seconds: i64) {
+        let ttl = Duration::from_secs(seconds.unsigned_abs().min(1 << 32));
+        self.next = asked + ttl / 3;
+        self.ends = Some(asked + ttl);
+    }
+}
+
+/// A lease that is being kept alive; renewals end when this is dropped.
+pub struct KeptLease {
+    task: JoinHandle<()>,
+    /// Until it was told.
+    lost: Option<oneshot::Receiver<Error>>,
+}
+
+impl KeptLease {
+    fn new(mut renewals: Renewals) -> Self {
         let (tell, lost) = oneshot::channel();
         let task = tokio::spawn(async move {
             let error = loop {
@@ -146,61 +286,15 @@ impl Client {
             // Nobody has to listen.
             drop(tell.send(error));
         });
-        KeptLease { task, lost }
+        Self { task, lost: Some(lost) }
     }
-}
 
-/// See [`Client::renewals`].
-pub struct Renewals {
-    client: Client,
-    id: i64,
-    /// When the next renewal is due.
-    next: Instant,
-    /// When the lease ends, counted from before the last renewal was sent: never later than the
-    /// server thinks.
-    ends: Option<Instant>,
-}
-
-impl Renewals {
-    /// Renews when a third of the lease's time is over, the first time at once; answers the seconds it
-    /// has then. May be dropped and called again.
-    ///
-    /// # Errors
-    /// The lease is unknown, or ended before any server answered.
-    pub async fn next(&mut self) -> Result<i64, Error> {
-        sleep_until(self.next).await;
-        loop {
-            let asked = Instant::now();
-            match self.client.renew_lease(self.id).await {
-                Ok(seconds) => {
-                    let ttl = Duration::from_secs(seconds.unsigned_abs().min(1 << 32));
-                    self.next = asked + ttl / 3;
-                    self.ends = Some(asked + ttl);
-                    return Ok(seconds);
-                }
-                Err(error) if error.code() == Some(Code::LeaseNotFound) => return Err(error),
-                // While the lease lives on, servers may come back.
-                Err(error) => {
-                    if self.ends.is_none_or(|ends| Instant::now() >= ends) {
-                        return Err(error);
-                    }
-                    tokio::time::sleep(crate::call::back_off(2)).await;
-                }
-            }
-        }
-    }
-}
-
-/// A lease that is being kept alive; renewals end when this is dropped.
-pub struct KeptLease {
-    task: JoinHandle<()>,
-    lost: oneshot::Receiver<Error>,
-}
-
-impl KeptLease {
-    /// Answers when the lease is lost, with the reason.
+    /// Answers when the lease is lost, with the reason; if asked again, that it is.
     pub async fn lost(&mut self) -> Error {
-        (&mut self.lost).await.unwrap_or(Error::Malformed("the renewing task was ended"))
+        let Some(lost) = &mut self.lost else { return unknown() };
+        let error = lost.await.unwrap_or(Error::Malformed("the renewing task was ended"));
+        self.lost = None;
+        error
     }
 }
 

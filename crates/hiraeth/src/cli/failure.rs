@@ -45,6 +45,16 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// What was asked for was not begun, for the reason this comes with.
+#[derive(Debug)]
+pub(crate) struct NotBegun(pub(crate) String);
+
+impl std::fmt::Display for NotBegun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// What a server answered by HTTP that was not what was asked for.
 #[derive(Debug)]
 pub(crate) struct Refused {
@@ -86,7 +96,10 @@ pub(crate) fn code(result: anyhow::Result<Done>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!("error: {error:#}");
+    let is_begun = !error.is::<NotBegun>();
     match error.downcast_ref::<Error>() {
+        // That a lease or a place in a line is gone, or what became of it, says nothing of what was asked for.
+        Some(error) if !is_begun && matches!(exit(error), 3 | 6) => ExitCode::from(5),
         Some(error) => {
             if let Some(hint) = hint(error) {
                 eprintln!("hint: {hint}");

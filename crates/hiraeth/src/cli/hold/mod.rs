@@ -13,7 +13,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   the command's, or 128 and the number of the signal that ended it; and
   2    the command line is wrong
-  5    no server can be reached, or --wait passed: the command was not begun
+  4, 7 it was refused, or a limit was reached: the command was not begun
+  5    it was not had, as no server answers or --wait passed: the command was not begun
   6    it was lost, and the command was ended for that: what it did until then is done
   126  the command cannot be run
   127  there is no such command
