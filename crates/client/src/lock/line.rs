@@ -75,6 +75,13 @@ fn said(value: &[u8]) -> Option<(u32, bool)> {
     Some((slots.parse().ok()?, held))
 }
 
+/// How many slots one says there are that came before `revision`, if not `slots`. Who came later and says
+/// something else is told so itself.
+fn said_before(line: &[KeyValue], revision: i64, slots: u32) -> Option<u32> {
+    let before = line.iter().filter(|kv| kv.create_revision < revision);
+    before.filter_map(|kv| said(&kv.value)).map(|(others, _)| others).find(|it| *it != slots)
+}
+
 impl Client {
     /// Waits until nobody at all came before.
     pub(super) async fn take_alone(
@@ -129,10 +136,7 @@ impl Client {
             let first = all().ascending(SortBy::Create).limit(slots);
             let seen = self.look(&place, [first, last_before(all(), place.revision)]).await?;
             let first = found(&seen, 1)?;
-            // Who came later and says something else is told so itself.
-            let others = first.iter().filter(|kv| kv.create_revision < place.revision);
-            let others = others.filter_map(|kv| said(&kv.value)).find(|it| it.0 != slots);
-            if let Some((others, _)) = others {
+            if let Some(others) = said_before(first, place.revision, slots) {
                 return Err(Error::Setting(format!(
                     "the semaphore {:?} has {others} slots for others, and {slots} here",
                     String::from_utf8_lossy(name)
@@ -261,7 +265,9 @@ impl Client {
 
 #[cfg(test)]
 mod tests {
-    use super::{SHARED, SLOT, key, prefix, said};
+    use proto::mvccpb::KeyValue;
+
+    use super::{SHARED, SLOT, key, prefix, said, said_before};
 
     /// docs/protocol.md draws them; other clients may stand in the same lines.
     #[test]
@@ -274,6 +280,17 @@ mod tests {
             assert!(!within.contains(&key(b"job", SHARED, 1)));
             assert!(!within.contains(&key(b"job", SLOT, 1)));
         }
+    }
+
+    /// Else one who is wrong would turn away all who are right and have just come.
+    #[test]
+    fn who_comes_later_says_nothing_of_how_many_slots_there_are() {
+        let line = [(10, "2 held"), (20, "2"), (30, "5")].map(|(create_revision, value)| {
+            KeyValue { create_revision, value: value.into(), ..KeyValue::default() }
+        });
+        assert_eq!(said_before(&line, 20, 2), None);
+        assert_eq!(said_before(&line, 30, 5), Some(2));
+        assert_eq!(said_before(&line, 40, 2), Some(5));
     }
 
     #[test]
