@@ -391,7 +391,7 @@ async fn a_command_whose_lock_is_lost_is_ended() {
 async fn a_second_signal_waits_for_no_server() {
     let single = Single::start().await;
     let wire = Wire::to(&single.server.client).await;
-    let script = "trap 'echo ended; exit 9' TERM; echo held; sleep 60 2> /dev/null & wait";
+    let script = "trap 'trap \"\" INT; echo ended; exit 9' TERM; echo held; sleep 60 2> /dev/null & wait";
     let lock = ["lock", "job", "--timeout", "60s", "--ttl", "60", "--", "sh", "-c", script];
     let (mut errors, writer) = std::io::pipe().unwrap();
     let mut holder = Running::start_with(&wire.address, &lock, writer.into());
