@@ -174,7 +174,7 @@ impl Client {
     /// of them, which has no end but that of a request.
     #[must_use]
     pub fn renewals(&self, id: i64) -> Renewals {
-        Renewals { client: self.clone(), id, next: Instant::now(), ends: None }
+        Renewals { client: self.clone(), id, next: Instant::now(), lives: None }
     }
 
     /// Keeps a lease alive with a task of its own until what this answers is dropped. The keys'
@@ -202,8 +202,8 @@ pub struct Renewals {
     /// When the next renewal is due.
     next: Instant,
     /// When the lease ends, counted from before it was last asked to live on: never later than the
-    /// server thinks.
-    ends: Option<Instant>,
+    /// server thinks. And for how long it was.
+    lives: Option<(Instant, Duration)>,
 }
 
 impl Renewals {
@@ -215,55 +215,52 @@ impl Renewals {
     /// is still being asked.
     pub async fn next(&mut self) -> Result<i64, Error> {
         sleep_until(self.next).await;
+        let mut last = None;
         loop {
             let asked = Instant::now();
-            let error = match self.renew(asked).await {
-                Ok(seconds) => {
+            match self.renew(asked).await {
+                Some(Ok(seconds)) => {
                     self.lives(asked, seconds);
                     return Ok(seconds);
                 }
-                Err(error) if error.code() == Some(Code::LeaseNotFound) => return Err(error),
-                Err(error) => error,
-            };
+                Some(Err(error)) if error.code() == Some(Code::LeaseNotFound) => return Err(error),
+                Some(Err(error)) if self.lives.is_none() => return Err(error),
+                Some(Err(error)) => last = Some(Box::new(error)),
+                None => {}
+            }
             // While the lease lives on, servers may come back.
-            let Some(ends) = self.ends else { return Err(error) };
+            let (ends, after) = self.lives.unwrap_or((asked, Duration::ZERO));
             sleep_until(ends.min(Instant::now() + back_off(2))).await;
             if Instant::now() >= ends {
-                return Err(error);
+                return Err(Error::TimedOut { after, outcome_unknown: false, last });
             }
         }
     }
 
     /// Asks for more time, for no longer than there is. A server that does not answer gets half of it, if
-    /// there are others.
-    async fn renew(&self, asked: Instant) -> Result<i64, Error> {
-        let Some(ends) = self.ends else { return self.client.renew_lease(self.id).await };
+    /// there are others. `None`: it gave none.
+    async fn renew(&self, asked: Instant) -> Option<Result<i64, Error>> {
+        let Some((ends, _)) = self.lives else {
+            return Some(self.client.renew_lease(self.id).await);
+        };
         let endpoints = &self.client.shared.endpoints;
-        let left = ends.saturating_duration_since(asked);
-        if left.is_zero() {
-            let message = "hiraeth: the lease's time was over before it was renewed".to_owned();
-            return Err(Error::Server { code: Code::LeaseNotFound, message });
-        }
         let until = match endpoints.len() {
             1 => ends,
-            _ => ends.min(asked + ATTEMPT.max(left / 2)),
+            _ => ends.min(asked + ATTEMPT.max(ends.saturating_duration_since(asked) / 2)),
         };
         let (place, ..) = endpoints.current();
-        match timeout_at(until, self.client.renew_lease(self.id)).await {
-            Ok(renewed) => renewed,
-            Err(_) => {
-                endpoints.leave(place);
-                let after = until.saturating_duration_since(asked);
-                Err(Error::TimedOut { after, outcome_unknown: false, last: None })
-            }
+        let renewed = timeout_at(until, self.client.renew_lease(self.id)).await.ok();
+        if renewed.is_none() {
+            endpoints.leave(place);
         }
+        renewed
     }
 
     /// It was asked at `asked` to live for so long from then on, and it was granted.
     fn lives(&mut self, asked: Instant, seconds: i64) {
         let ttl = Duration::from_secs(seconds.unsigned_abs().min(1 << 32));
         self.next = asked + ttl / 3;
-        self.ends = Some(asked + ttl);
+        self.lives = Some((asked + ttl, ttl));
     }
 }
 
