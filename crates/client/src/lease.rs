@@ -1,5 +1,6 @@
 //! Leases: keys that go when their owner stops renewing.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -50,6 +51,21 @@ fn unknown() -> Error {
     Error::Server { code: Code::LeaseNotFound, message }
 }
 
+/// When a request was last sent, of which there may be several attempts, one after the other.
+#[derive(Default)]
+struct Asked(Mutex<Option<Instant>>);
+
+impl Asked {
+    fn now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn last(&self) -> Instant {
+        let asked = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.unwrap_or_else(Instant::now)
+    }
+}
+
 impl Client {
     /// Makes a lease of `ttl_seconds`, with number `id` or, if that is 0, one the server chooses.
     ///
@@ -81,13 +97,15 @@ impl Client {
     }
 
     async fn grant(&self, repeat: Repeat, ttl: i64, id: i64) -> Result<Granted, Error> {
-        let asked = Instant::now();
         let message = pb::LeaseGrantRequest { ttl, id };
-        let answer = self.call(repeat, message, |channel, request| async move {
-            service(channel).lease_grant(request).await
+        let asked = Asked::default();
+        let answer = self.call(repeat, message, |channel, request| {
+            asked.now();
+            async move { service(channel).lease_grant(request).await }
         });
         let answer = answer.await?;
-        Ok(Granted { id: answer.id, ttl_seconds: answer.ttl, asked })
+        // Made by an earlier attempt, it would be there already.
+        Ok(Granted { id: answer.id, ttl_seconds: answer.ttl, asked: asked.last() })
     }
 
     /// Ends a lease; its keys go with it.
@@ -122,17 +140,26 @@ impl Client {
     /// # Errors
     /// An unknown lease; no answer.
     pub async fn renew_lease(&self, id: i64) -> Result<i64, Error> {
+        self.renew(id).await.map(|(seconds, _)| seconds)
+    }
+
+    /// As [`Self::renew_lease`]; answers also a time before which it was not renewed.
+    async fn renew(&self, id: i64) -> Result<(i64, Instant), Error> {
         let message = pb::LeaseKeepAliveRequest { id };
-        let answer = self.call(Repeat::Always, message, |channel, request| async move {
-            let request = request.map(|message| stream::iter([message]));
-            let mut answers = service(channel).lease_keep_alive(request).await?.into_inner();
-            let answer = answers.message().await?;
-            answer.map(tonic::Response::new).ok_or_else(|| {
-                tonic::Status::unavailable("the server ended the stream of renewals")
-            })
+        let asked = Asked::default();
+        let answer = self.call(Repeat::Always, message, |channel, request| {
+            asked.now();
+            async move {
+                let request = request.map(|message| stream::iter([message]));
+                let mut answers = service(channel).lease_keep_alive(request).await?.into_inner();
+                let answer = answers.message().await?;
+                answer.map(tonic::Response::new).ok_or_else(|| {
+                    tonic::Status::unavailable("the server ended the stream of renewals")
+                })
+            }
         });
         match answer.await?.ttl {
-            seconds if seconds > 0 => Ok(seconds),
+            seconds if seconds > 0 => Ok((seconds, asked.last())),
             _ => Err(unknown()),
         }
     }
@@ -217,9 +244,8 @@ impl Renewals {
         sleep_until(self.next).await;
         let mut last = None;
         loop {
-            let asked = Instant::now();
-            match self.renew(asked).await {
-                Some(Ok(seconds)) => {
+            match self.renew().await {
+                Some(Ok((seconds, asked))) => {
                     self.lives(asked, seconds);
                     return Ok(seconds);
                 }
@@ -229,7 +255,7 @@ impl Renewals {
                 None => {}
             }
             // While the lease lives on, servers may come back.
-            let (ends, after) = self.lives.unwrap_or((asked, Duration::ZERO));
+            let (ends, after) = self.lives.unwrap_or((Instant::now(), Duration::ZERO));
             sleep_until(ends.min(Instant::now() + back_off(2))).await;
             if Instant::now() >= ends {
                 return Err(Error::TimedOut { after, outcome_unknown: false, last });
@@ -239,17 +265,16 @@ impl Renewals {
 
     /// Asks for more time, for no longer than there is. A server that does not answer gets half of it, if
     /// there are others. `None`: it gave none.
-    async fn renew(&self, asked: Instant) -> Option<Result<i64, Error>> {
-        let Some((ends, _)) = self.lives else {
-            return Some(self.client.renew_lease(self.id).await);
-        };
+    async fn renew(&self) -> Option<Result<(i64, Instant), Error>> {
+        let Some((ends, _)) = self.lives else { return Some(self.client.renew(self.id).await) };
+        let now = Instant::now();
         let endpoints = &self.client.shared.endpoints;
         let until = match endpoints.len() {
             1 => ends,
-            _ => ends.min(asked + ATTEMPT.max(ends.saturating_duration_since(asked) / 2)),
+            _ => ends.min(now + ATTEMPT.max(ends.saturating_duration_since(now) / 2)),
         };
         let (place, ..) = endpoints.current();
-        let renewed = timeout_at(until, self.client.renew_lease(self.id)).await.ok();
+        let renewed = timeout_at(until, self.client.renew(self.id)).await.ok();
         if renewed.is_none() {
             endpoints.leave(place);
         }

@@ -117,10 +117,10 @@ pub(crate) fn code(result: anyhow::Result<Done>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!("error: {error:#}");
-    let is_begun = !error.is::<NotBegun>();
+    let not_begun = error.is::<NotBegun>();
     match error.downcast_ref::<Error>() {
-        // That a lease or a place in a line is gone, or what became of it, says nothing of what was asked for.
-        Some(error) if !is_begun && matches!(exit(error), 3 | 6) => ExitCode::from(5),
+        // What became of its lease, or its place in a line, is not what was asked for.
+        Some(error) if not_begun && (exit(error) == 6 || is_gone(error)) => ExitCode::from(5),
         Some(error) => {
             if let Some(hint) = hint(error) {
                 eprintln!("hint: {hint}");
@@ -137,6 +137,10 @@ pub(crate) fn code(result: anyhow::Result<Done>) -> ExitCode {
         }
         None => ExitCode::FAILURE,
     }
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error.code(), Some(Code::LeaseNotFound | Code::KeyNotFound))
 }
 
 fn broken_pipe(error: &anyhow::Error) -> bool {

@@ -137,8 +137,10 @@ async fn the_time_of_a_lease_counts_from_before_it_was_asked_for() {
 async fn what_is_held_outlives_a_silent_server_and_is_given_back() {
     let single = Single::start().await;
     let direct = single.server.client.as_str();
-    let wires = [Wire::to(direct).await, Wire::to(direct).await, Wire::to(direct).await];
-    let [kept, given_back, given_up] = wires.each_ref().map(|wire| [wire.address.as_str(), direct]);
+    let to = || Wire::to(direct);
+    let wires = [to().await, to().await, to().await, to().await];
+    let [kept, given_back, given_up, late] =
+        wires.each_ref().map(|wire| [wire.address.as_str(), direct]);
     let all = single.client().await;
     tokio::join!(
         async {
@@ -163,6 +165,13 @@ async fn what_is_held_outlives_a_silent_server_and_is_given_back() {
             wires[1].falls_silent();
             held.unlock().await.unwrap();
             assert!(line(&all, "back").await.is_empty());
+        },
+        async {
+            // The lease is asked for in vain for longer than it lives, and then of another server.
+            wires[3].falls_silent();
+            let client = Client::lazy(late, Options::default()).unwrap();
+            let held = take(&client, &Lock::exclusive("late").ttl_seconds(2)).await;
+            held.unlock().await.unwrap();
         },
         async {
             // Given up when the lease was made, and the answer is still under way.
