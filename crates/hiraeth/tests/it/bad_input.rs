@@ -106,7 +106,7 @@ async fn requests_that_are_wrong_are_answered_so() {
     assert_eq!(client.get("a").await.unwrap().kvs[0].value, "4");
 }
 
-/// Scripts that import go by the exit code: whether nothing was begun, something was refused, or nobody knows.
+/// Scripts go by the exit code: whether nothing was begun, something was refused, or nobody knows.
 #[test]
 fn an_import_from_consul_that_fails_says_how() {
     let directory = tempfile::tempdir().unwrap();

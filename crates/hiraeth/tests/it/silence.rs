@@ -44,7 +44,7 @@ async fn waits(waiting: &mut JoinHandle<HeldLock>) -> bool {
     timeout(SOON, waiting).await.is_err()
 }
 
-/// A server that sees a client gone does not give up the client's place, in which it stands by another server.
+/// A server that sees a client gone leaves the client its place, in which it stands by another server.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_place_in_a_line_outlives_the_server_it_was_taken_by() {
     let three = Three::start().await;
