@@ -17,7 +17,8 @@
 //!
 //! A [`Client`] may be given several endpoints. Reads are repeated elsewhere when one does not
 //! answer. A write is repeated only when it was certainly not carried out; where that cannot be told,
-//! the error says so ([`Error::outcome_unknown`]).
+//! the error says so ([`Error::outcome_unknown`]). What [`Client::hold`] writes is harmless twice, and
+//! so is repeated.
 
 mod backup;
 mod call;

@@ -217,6 +217,16 @@ impl Client {
             true => (Repeat::Always, None),
             false => self.write_repeat().await,
         };
+        self.send_txn(txn, repeat).await
+    }
+
+    /// As [`Self::txn`], of one that may be carried out more than once: a server that does not answer is
+    /// left for another one, though it may have done it.
+    pub(crate) async fn txn_again(&self, txn: Txn) -> Result<TxnOutcome, Error> {
+        self.send_txn(txn, Repeat::Always).await
+    }
+
+    async fn send_txn(&self, txn: Txn, repeat: Repeat) -> Result<TxnOutcome, Error> {
         let key = first_key(&txn.0);
         let answer = self.read_at(&key, repeat, txn.1, txn.0, |channel, request| async move {
             service(channel).txn(request).await

@@ -47,15 +47,14 @@ impl HeldLock {
         }
     }
 
-    /// Gives it back.
+    /// Gives it back; what was lost before is given back, too. From here on its lease is not renewed.
     ///
     /// # Errors
     /// No answer: then it is free when its lease has run out.
     pub async fn unlock(self) -> Result<(), Error> {
         let Self { client, lease, kept, .. } = self;
-        // The key goes with its lease.
-        let revoked = client.revoke_lease(lease).await;
         drop(kept);
-        revoked
+        // The key goes with its lease.
+        client.end_lease(lease).await
     }
 }

@@ -1,19 +1,17 @@
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::v3electionpb as election;
-use proto::v3electionpb::election_client::ElectionClient;
-use proto::v3lockpb as pb;
-use proto::v3lockpb::lock_client::LockClient;
-use tokio::time::sleep;
-use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
 use super::held::HeldLock;
 use super::wanted::{Kind, Lock};
-use crate::call::back_off;
-use crate::{Client, Error, Get};
+use crate::{Client, Error, Granted};
+
+/// How long giving up a place is waited for. What takes longer goes on, and the lease ends in any case.
+const GIVING_UP: Duration = Duration::from_secs(2);
 
 impl Client {
     /// Waits for the lock `name` and takes it, with a lease of `ttl_seconds` that is kept alive. Who waits is
@@ -33,7 +31,7 @@ impl Client {
     }
 
     /// Waits until it can hold `lock`, and holds it then; `None` if `give_up` ended before that. Then its
-    /// place in the line is given up, too.
+    /// place in the line is given up, too: that is waited for, but for no longer than two seconds.
     ///
     /// # Errors
     /// What is wanted makes no sense; no answer; the lease was lost while waiting.
@@ -44,84 +42,71 @@ impl Client {
     ) -> Result<Option<HeldLock>, Error> {
         lock.check()?;
         let mut give_up = pin!(give_up);
-        let lease = tokio::select! {
+        let id = lease_number();
+        let (client, ttl_seconds) = (self.clone(), lock.ttl_seconds);
+        // It goes on when it is given up, so that what comes of it can be taken back.
+        let mut granting =
+            tokio::spawn(async move { client.grant_own_lease(ttl_seconds, id).await });
+        let granted = tokio::select! {
             biased;
-            granted = self.grant_lease(lock.ttl_seconds, 0) => granted?.id,
-            () = give_up.as_mut() => return Ok(None),
+            granted = &mut granting => {
+                granted.unwrap_or(Err(Error::Malformed("the granting task was ended")))
+            }
+            () = give_up.as_mut() => {
+                self.leave(Some(granting), id).await;
+                return Ok(None);
+            }
         };
-        let mut kept = self.keep_lease(lease);
+        let granted = match granted {
+            Ok(granted) => granted,
+            // Then it was certainly not made.
+            Err(error @ (Error::Unreachable { .. } | Error::Setting(_))) => return Err(error),
+            Err(error) => {
+                self.leave(None, id).await;
+                return Err(error);
+            }
+        };
+        let mut kept = self.keep_granted(&granted);
         let taken = tokio::select! {
             biased;
-            taken = self.take(lock, lease) => taken.map(Some),
             lost = kept.lost() => Err(lost),
+            taken = self.take(lock, id) => taken.map(Some),
             () = give_up => Ok(None),
         };
         if let Ok(Some((key, fence))) = taken {
-            return Ok(Some(HeldLock { client: self.clone(), key, fence, lease, kept }));
+            return Ok(Some(HeldLock { client: self.clone(), key, fence, lease: id, kept }));
         }
         drop(kept);
-        // With it the place in the line goes.
-        drop(self.revoke_lease(lease).await);
+        self.leave(None, id).await;
         taken.map(|_| None)
+    }
+
+    /// Ends a lease, once it was granted; the place in the line goes with it.
+    async fn leave(&self, granting: Option<JoinHandle<Result<Granted, Error>>>, id: i64) {
+        let client = self.clone();
+        let left = tokio::spawn(async move {
+            if let Some(granting) = granting {
+                drop(granting.await);
+            }
+            client.end_lease(id).await
+        });
+        drop(timeout(GIVING_UP, left).await);
     }
 
     /// Answers the key and the revision that made it, once it is its turn.
     async fn take(&self, lock: &Lock, lease: i64) -> Result<(Bytes, i64), Error> {
-        let name = lock.name.clone();
+        let name = &lock.name;
         match &lock.kind {
-            Kind::Shared => self.take_shared(&name, lease).await,
-            Kind::Slot(slots) => self.take_slot(&name, *slots, lease).await,
-            Kind::Exclusive => {
-                let ask = |channel, request| async move {
-                    let answer = LockClient::new(channel).lock(request).await?;
-                    Ok(answer.map(|answer| answer.key))
-                };
-                let key = self.patiently(pb::LockRequest { name, lease }, ask).await?;
-                let found = self.get(Get::key(key.clone())).await?;
-                let fence = found.kvs.first().map(|kv| kv.create_revision);
-                let fence = fence.ok_or(Error::Malformed("a lock without a key"))?;
-                Ok((key, fence))
-            }
-            Kind::Leader(value) => {
-                let value = value.clone();
-                let ask = |channel, request| async move {
-                    let answer = ElectionClient::new(channel).campaign(request).await?;
-                    Ok(answer.map(|answer| answer.leader))
-                };
-                let message = election::CampaignRequest { name, lease, value };
-                let leader = self.patiently(message, ask).await?;
-                let leader = leader.ok_or(Error::Malformed("a leader without a key"))?;
-                Ok((leader.key, leader.rev))
-            }
+            Kind::Exclusive => self.take_alone(name, Bytes::new(), lease).await,
+            Kind::Leader(value) => self.take_alone(name, value.clone(), lease).await,
+            Kind::Shared => self.take_shared(name, lease).await,
+            Kind::Slot(slots) => self.take_slot(name, *slots, lease).await,
         }
     }
+}
 
-    /// Asks for as long as it takes: under the same lease, it is the same place in the line, however often it
-    /// is asked.
-    async fn patiently<M: Clone, A, F>(
-        &self,
-        message: M,
-        ask: impl Fn(Channel, Request<M>) -> F,
-    ) -> Result<A, Error>
-    where
-        F: Future<Output = Result<Response<A>, Status>>,
-    {
-        let mut round = 0;
-        loop {
-            let (place, endpoint, channel) = self.shared.endpoints.current();
-            let asked = async {
-                let request = self.named(&channel, message.clone()).await?;
-                ask(channel.clone(), request).await
-            };
-            match asked.await.map_err(|status| Error::of_call(endpoint, &status)) {
-                Ok(answer) => return Ok(answer.into_inner()),
-                Err(error) if crate::watch::passes(&error) => {
-                    self.shared.endpoints.leave(place);
-                    sleep(back_off(round)).await;
-                    round += 1;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
+/// A number for a lease that nobody else thinks of: 63 bits, seeded by the system, differently each time.
+fn lease_number() -> i64 {
+    let number = RandomState::new().build_hasher().finish() >> 1;
+    i64::try_from(number).unwrap_or(i64::MAX).max(1)
 }

@@ -1,4 +1,6 @@
-//! Places in a line that more than one at its head may have: docs/protocol.md draws the keys.
+//! Places in a line: docs/protocol.md draws the keys. All is done by transactions and watches under the
+//! holder's lease, none of it by the servers' own service for locks: that gives up a place when its client
+//! seems to be gone, while the client, which only lost that server, stands in the same place by another one.
 
 use bytes::Bytes;
 use proto::mvccpb::KeyValue;
@@ -11,8 +13,10 @@ use crate::{
     Watch,
 };
 
-/// How the keys of those begin who share a lock, behind the line's name; those of exclusive holders begin
-/// with a digit of a lease's number or a sign, and so come before.
+/// How the keys of exclusive holders and candidates begin behind the line's name, as etcd's recipes have it.
+const ALONE: &str = "";
+/// The same of those who share a lock; those of exclusive holders go on with a digit of a lease's number or a
+/// sign, and so come before.
 const SHARED: &str = "r";
 /// The same of a semaphore's.
 const SLOT: &str = "s";
@@ -51,6 +55,11 @@ fn found(outcome: &TxnOutcome, at: usize) -> Result<&[KeyValue], Error> {
     }
 }
 
+/// Whether a watch that ended like this is to be begun anew, from another revision or elsewhere.
+fn is_passing(error: &Error) -> bool {
+    matches!(error, Error::Compacted { .. }) || crate::watch::passes(error)
+}
+
 fn lost() -> Error {
     let message = "hiraeth: the place in the line was lost".to_owned();
     Error::Server { code: Code::KeyNotFound, message }
@@ -66,7 +75,25 @@ fn said(value: &[u8]) -> Option<(u32, bool)> {
     Some((slots.parse().ok()?, held))
 }
 
+/// How many slots one says there are that came before `revision`, if not `slots`. Who came later and says
+/// something else is told so itself.
+fn said_before(line: &[KeyValue], revision: i64, slots: u32) -> Option<u32> {
+    let before = line.iter().filter(|kv| kv.create_revision < revision);
+    before.filter_map(|kv| said(&kv.value)).map(|(others, _)| others).find(|it| *it != slots)
+}
+
 impl Client {
+    /// Waits until nobody at all came before.
+    pub(super) async fn take_alone(
+        &self,
+        name: &Bytes,
+        value: Bytes,
+        lease: i64,
+    ) -> Result<(Bytes, i64), Error> {
+        let place = self.join(key(name, ALONE, lease), value, lease).await?;
+        self.wait_for_all(place, Get::prefix(prefix(name, ALONE))).await
+    }
+
     /// Waits until nobody who wants it exclusively came before.
     pub(super) async fn take_shared(
         &self,
@@ -74,16 +101,20 @@ impl Client {
         lease: i64,
     ) -> Result<(Bytes, i64), Error> {
         let place = self.join(key(name, SHARED, lease), Bytes::new(), lease).await?;
-        let exclusive = Get::range(prefix(name, ""), prefix(name, SHARED));
+        self.wait_for_all(place, Get::range(prefix(name, ALONE), prefix(name, SHARED))).await
+    }
+
+    /// Waits until none of `others` came before, one after the other: so one who goes wakes one.
+    async fn wait_for_all(&self, place: Place, others: Get) -> Result<(Bytes, i64), Error> {
         let mut round = 0;
         loop {
-            let before = last_before(exclusive.clone().keys_only(), place.revision);
+            let before = last_before(others.clone().keys_only(), place.revision);
             let seen = self.look(&place, [before]).await?;
             let Some(before) = found(&seen, 1)?.first() else {
                 return Ok((place.key, place.revision));
             };
             let watch = Watch::key(before.key.clone()).from_revision(seen.revision + 1).no_puts();
-            self.wait(watch, &mut round).await?;
+            self.wait(&place, &seen, watch, &mut round).await?;
         }
     }
 
@@ -105,8 +136,7 @@ impl Client {
             let first = all().ascending(SortBy::Create).limit(slots);
             let seen = self.look(&place, [first, last_before(all(), place.revision)]).await?;
             let first = found(&seen, 1)?;
-            let others = first.iter().filter_map(|kv| said(&kv.value)).find(|it| it.0 != slots);
-            if let Some((others, _)) = others {
+            if let Some(others) = said_before(first, place.revision, slots) {
                 return Err(Error::Setting(format!(
                     "the semaphore {:?} has {others} slots for others, and {slots} here",
                     String::from_utf8_lossy(name)
@@ -122,7 +152,7 @@ impl Client {
                 Some((_, false)) => Watch::key(before.key.clone()).from_revision(from),
                 _ => Watch::prefix(prefix(name, SLOT)).from_revision(from).no_puts(),
             };
-            self.wait(watch, &mut round).await?;
+            self.wait(&place, &seen, watch, &mut round).await?;
         }
     }
 
@@ -164,8 +194,27 @@ impl Client {
         if said.succeeded { Ok(()) } else { Err(lost()) }
     }
 
+    /// Waits for something to happen after what was seen, to the own place or elsewhere.
+    async fn wait(
+        &self,
+        place: &Place,
+        seen: &TxnOutcome,
+        elsewhere: Watch,
+        round: &mut u32,
+    ) -> Result<(), Error> {
+        let own = Watch::key(place.key.clone()).from_revision(seen.revision + 1).no_puts();
+        tokio::select! {
+            waited = self.wait_for(elsewhere, round) => waited,
+            gone = self.until(own) => match gone {
+                // Whatever it is, the next look shows it.
+                Err(error) if !is_passing(&error) => Err(error),
+                _ => Ok(()),
+            },
+        }
+    }
+
     /// Waits for something to happen, or for nothing that could be told of.
-    async fn wait(&self, watch: Watch, round: &mut u32) -> Result<(), Error> {
+    async fn wait_for(&self, watch: Watch, round: &mut u32) -> Result<(), Error> {
         match self.until(watch).await {
             Ok(()) | Err(Error::Compacted { .. }) => *round = 0,
             Err(error) if crate::watch::passes(&error) => {
@@ -188,7 +237,7 @@ impl Client {
         let (mut from, mut round) = (revision + 1, 0);
         loop {
             let watch = Watch::key(key.clone()).from_revision(from).no_puts();
-            self.wait(watch, &mut round).await?;
+            self.wait_for(watch, &mut round).await?;
             let look = Txn::new().then([Operation::Get(Get::key(key.clone()).keys_only())]);
             let seen = self.settled(look).await?;
             let now = found(&seen, 0)?.first();
@@ -203,7 +252,7 @@ impl Client {
     async fn settled(&self, txn: Txn) -> Result<TxnOutcome, Error> {
         let mut round = 0;
         loop {
-            match self.txn(txn.clone()).await {
+            match self.txn_again(txn.clone()).await {
                 Err(error) if crate::watch::passes(&error) => {
                     sleep(back_off(round)).await;
                     round += 1;
@@ -216,7 +265,9 @@ impl Client {
 
 #[cfg(test)]
 mod tests {
-    use super::{SHARED, SLOT, key, prefix, said};
+    use proto::mvccpb::KeyValue;
+
+    use super::{SHARED, SLOT, key, prefix, said, said_before};
 
     /// docs/protocol.md draws them; other clients may stand in the same lines.
     #[test]
@@ -229,6 +280,17 @@ mod tests {
             assert!(!within.contains(&key(b"job", SHARED, 1)));
             assert!(!within.contains(&key(b"job", SLOT, 1)));
         }
+    }
+
+    /// Else one who is wrong would turn away all who are right and have just come.
+    #[test]
+    fn who_comes_later_says_nothing_of_how_many_slots_there_are() {
+        let line = [(10, "2 held"), (20, "2"), (30, "5")].map(|(create_revision, value)| {
+            KeyValue { create_revision, value: value.into(), ..KeyValue::default() }
+        });
+        assert_eq!(said_before(&line, 20, 2), None);
+        assert_eq!(said_before(&line, 30, 5), Some(2));
+        assert_eq!(said_before(&line, 40, 2), Some(5));
     }
 
     #[test]

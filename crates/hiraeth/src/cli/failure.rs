@@ -45,6 +45,16 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// What was asked for was not begun, for the reason this comes with.
+#[derive(Debug)]
+pub(crate) struct NotBegun(pub(crate) String);
+
+impl std::fmt::Display for NotBegun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// What a server answered by HTTP that was not what was asked for.
 #[derive(Debug)]
 pub(crate) struct Refused {
@@ -66,11 +76,32 @@ impl Refused {
             400 | 405 => 2,
             404 => 3,
             401 | 403 | 409 => 4,
-            413 | 429 => 7,
+            413 | 429 | 507 => 7,
+            503 => 5,
+            504 => 6,
+            // What servers say in Consul's tongue, which has no other number for it.
+            500 if self.text.contains("No cluster leader") => 5,
+            500 if self.text.contains("the outcome is unknown") => 6,
             _ => 1,
         }
     }
 }
+
+/// What was asked by HTTP and has no answer.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    /// Whether it may have been carried out.
+    pub(crate) outcome_unknown: bool,
+    pub(crate) text: String,
+}
+
+impl std::fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Unanswered {}
 
 /// Tells what went wrong, if anything did, and answers the exit code.
 pub(crate) fn code(result: anyhow::Result<Done>) -> ExitCode {
@@ -86,7 +117,10 @@ pub(crate) fn code(result: anyhow::Result<Done>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!("error: {error:#}");
+    let not_begun = error.is::<NotBegun>();
     match error.downcast_ref::<Error>() {
+        // What became of its lease, or its place in a line, is not what was asked for.
+        Some(error) if not_begun && (exit(error) == 6 || is_gone(error)) => ExitCode::from(5),
         Some(error) => {
             if let Some(hint) = hint(error) {
                 eprintln!("hint: {hint}");
@@ -97,8 +131,16 @@ pub(crate) fn code(result: anyhow::Result<Done>) -> ExitCode {
         None if error.is::<Refused>() => {
             ExitCode::from(error.downcast_ref::<Refused>().map_or(1, Refused::exit))
         }
+        None if error.is::<Unanswered>() => {
+            let it = error.downcast_ref::<Unanswered>();
+            ExitCode::from(5 + u8::from(it.is_some_and(|it| it.outcome_unknown)))
+        }
         None => ExitCode::FAILURE,
     }
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error.code(), Some(Code::LeaseNotFound | Code::KeyNotFound))
 }
 
 fn broken_pipe(error: &anyhow::Error) -> bool {

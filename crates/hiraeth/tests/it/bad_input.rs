@@ -1,5 +1,6 @@
 //! What goes wrong is told, with what to do about it, and harms nothing.
 
+use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 
 use client::{Error, Operation, Put, Txn, Watch};
@@ -103,4 +104,61 @@ async fn requests_that_are_wrong_are_answered_so() {
     assert!(matches!(watcher.next().await, Err(Error::Compacted { oldest: 4 })));
 
     assert_eq!(client.get("a").await.unwrap().kvs[0].value, "4");
+}
+
+/// Scripts go by the exit code: whether nothing was begun, something was refused, or nobody knows.
+#[test]
+fn an_import_from_consul_that_fails_says_how() {
+    let directory = tempfile::tempdir().unwrap();
+    let export = directory.path().join("export.json");
+    std::fs::write(&export, r#"[{"key":"a","flags":0,"value":"MQ=="}]"#).unwrap();
+    let import = |http: &str, more: &[&str]| {
+        let base = ["import", "consul", export.to_str().unwrap(), "--http", http];
+        tool("", &[&base[..], &["--timeout", "1s"], more].concat())
+    };
+    // What is said to the first who comes; who is told nothing waits.
+    let says = |said: Option<&'static str>| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut read = [0; 4096];
+            let mut request = Vec::new();
+            let ends = |request: &[u8]| match request.starts_with(b"GET") {
+                true => request.ends_with(b"\r\n\r\n"),
+                false => request.ends_with(b"]"),
+            };
+            while !ends(&request) {
+                let count = stream.read(&mut read).unwrap();
+                request.extend_from_slice(&read[..count]);
+            }
+            match said {
+                Some(said) => stream.write_all(said.as_bytes()).unwrap(),
+                None => drop(stream.read(&mut read)),
+            }
+        });
+        address
+    };
+    let nobody = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().to_string()
+    };
+    for (said, code) in [
+        (None, 6),
+        (Some("HTTP/1.1 200 OK"), 6),
+        (Some("HTTP/1.1 400 Bad\r\n\r\nno"), 2),
+        (Some("HTTP/1.1 403 Forbidden\r\n\r\nno"), 4),
+        (Some("HTTP/1.1 429 Many\r\n\r\nlater"), 7),
+        (Some("HTTP/1.1 500 Error\r\n\r\nNo cluster leader"), 5),
+        (Some("HTTP/1.1 500 Error\r\n\r\nthe outcome is unknown: rpc error"), 6),
+        (Some("HTTP/1.1 500 Error\r\n\r\nelse"), 1),
+        (Some("HTTP/1.1 200 OK\r\n\r\n{}"), 0),
+    ] {
+        let ended = import(&says(said), &["--overwrite"]);
+        assert_eq!(ended.code, code, "{said:?}: {}", ended.stderr);
+    }
+    // Nothing was written where it was only asked what is there.
+    import(&nobody, &["--overwrite"]).failed(5);
+    import(&says(None), &[]).failed(5);
+    import(&says(Some("HTTP/1.1 200 OK\r\n\r\n[\"a\"]")), &[]).failed(4);
 }

@@ -1,18 +1,22 @@
 //! Locks that are shared or not, semaphores and elections: in the client, and around commands.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use client::{Client, Error, Get, HeldLock, Lock, Operation, Put, Txn};
+use proto::v3electionpb::election_client::ElectionClient;
+use proto::v3lockpb::lock_client::LockClient;
+use proto::{v3electionpb, v3lockpb};
 use rustix::process::Signal;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::program::{DEADLINE, program, signal, tool, until, wait};
 use crate::server::Single;
+use crate::wire::Wire;
 
 /// Long enough for whoever can have it to have it, on machines that test.
 const SOON: Duration = Duration::from_millis(300);
@@ -64,7 +68,6 @@ async fn who_shares_a_lock_and_who_wants_it_alone_take_turns() {
     writer.unlock().await.unwrap();
     let (late, last) = (in_time(late).await, in_time(last).await);
     assert!(late.fence() > fence && last.fence() > late.fence());
-    // etcd's own locks of that name stand in the same line.
     let limit = Duration::from_millis(300);
     let told = client.lock("job", 10, limit).await.map(drop).unwrap_err();
     assert!(matches!(told, Error::TimedOut { .. }), "{told}");
@@ -84,6 +87,84 @@ async fn who_shares_a_lock_and_who_wants_it_alone_take_turns() {
     assert!(client.get(Get::prefix("job/")).await.unwrap().kvs.is_empty());
 }
 
+/// Whoever comes and goes: who holds it alone is alone, and all come to their turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_holds_a_lock_alone_is_alone() {
+    const ALONE: u32 = 1_000;
+    let single = Single::start().await;
+    let client = single.client().await;
+    let (now, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let mut workers = Vec::new();
+    for number in 0..12 {
+        let client = client.clone();
+        let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+        let (lock, weight) = match number % 3 {
+            0 => (Lock::exclusive("job"), ALONE),
+            _ => (Lock::shared("job"), 1),
+        };
+        workers.push(tokio::spawn(async move {
+            for _ in 0..4 {
+                let held = take(&client, &lock).await.unwrap();
+                let before = now.fetch_add(weight, Ordering::SeqCst);
+                assert!(before == 0 || (weight == 1 && before < ALONE), "{before} {weight}");
+                most.fetch_max(before + weight, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                now.fetch_sub(weight, Ordering::SeqCst);
+                held.unlock().await.unwrap();
+            }
+        }));
+    }
+    for worker in workers {
+        timeout(DEADLINE, worker).await.unwrap().unwrap();
+    }
+    assert_eq!(most.load(Ordering::SeqCst), ALONE);
+    assert!(client.get(Get::prefix("job/")).await.unwrap().kvs.is_empty());
+}
+
+/// Locks and elections of etcd's services, and so of its clients, are those of this client.
+#[tokio::test(flavor = "multi_thread")]
+async fn etcds_own_locks_and_elections_stand_in_the_same_line() {
+    let single = Single::start().await;
+    let client = single.client().await;
+    let address = format!("http://{}", single.server.client);
+    let channel = tonic::transport::Endpoint::from_shared(address).unwrap().connect_lazy();
+    let lease = client.grant_lease(60, 0).await.unwrap().id;
+
+    let lock = Lock::exclusive("job");
+    let held = take(&client, &lock).await.unwrap();
+    let mut locks = LockClient::new(channel.clone());
+    let request = v3lockpb::LockRequest { name: "job".into(), lease };
+    let mut theirs =
+        tokio::spawn(async move { locks.lock(request).await.unwrap().into_inner().key });
+    while client.get(Get::prefix("job/")).await.unwrap().kvs.len() < 2 {}
+    let mut ours = stands(&client, &lock, 3).await;
+    assert!(timeout(SOON, &mut theirs).await.is_err() && waits(&mut ours).await);
+    held.unlock().await.unwrap();
+    let key = timeout(DEADLINE, theirs).await.unwrap().unwrap();
+    assert_eq!(key, format!("job/{lease:x}"));
+    assert!(waits(&mut ours).await);
+    LockClient::new(channel.clone()).unlock(v3lockpb::UnlockRequest { key }).await.unwrap();
+    in_time(ours).await.unlock().await.unwrap();
+
+    let lead = Lock::leader("job", "ours");
+    let leads = take(&client, &lead).await.unwrap();
+    let mut elections = ElectionClient::new(channel);
+    let (name, value) = (bytes::Bytes::from("job"), bytes::Bytes::from("theirs"));
+    let seen = elections.leader(v3electionpb::LeaderRequest { name: name.clone() }).await.unwrap();
+    let seen = seen.into_inner().kv.unwrap();
+    assert_eq!((&seen.key, &seen.value[..]), (leads.key(), &b"ours"[..]));
+    let mut own = elections.clone();
+    let request = v3electionpb::CampaignRequest { name, lease, value };
+    let theirs = tokio::spawn(async move { own.campaign(request).await.unwrap().into_inner() });
+    while client.get(Get::prefix("job/")).await.unwrap().kvs.len() < 2 {}
+    let mut ours = stands(&client, &lead, 3).await;
+    leads.unlock().await.unwrap();
+    let leader = timeout(DEADLINE, theirs).await.unwrap().unwrap().leader;
+    assert!(waits(&mut ours).await);
+    elections.resign(v3electionpb::ResignRequest { leader }).await.unwrap();
+    in_time(ours).await.unlock().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_semaphore_has_so_many_holders_and_never_more() {
     const SLOTS: u32 = 3;
@@ -101,7 +182,7 @@ async fn a_semaphore_has_so_many_holders_and_never_more() {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 now.fetch_sub(1, Ordering::SeqCst);
-                // Some go without a word, and their leases end.
+                // Somebody may take it from one, too.
                 if number == 0 {
                     client.delete(client::Delete::key(held.key().clone())).await.unwrap();
                 } else {
@@ -114,6 +195,9 @@ async fn a_semaphore_has_so_many_holders_and_never_more() {
         timeout(DEADLINE, worker).await.unwrap().unwrap();
     }
     assert_eq!(most.load(Ordering::SeqCst), SLOTS, "all are used, and no more");
+    assert!(client.get(Get::prefix("job/")).await.unwrap().kvs.is_empty());
+    // One goes without a word: its place is free when its lease ends, and so there is one for the third.
+    drop(take(&client, &slot.clone().ttl_seconds(1)).await.unwrap());
 
     // In the order of asking, whoever gives up between.
     let mut held = Vec::new();
@@ -155,8 +239,13 @@ struct Running {
 
 impl Running {
     fn start(endpoint: &str, arguments: &[&str]) -> Self {
+        Self::start_with(endpoint, arguments, Stdio::inherit())
+    }
+
+    fn start_with(endpoint: &str, arguments: &[&str], errors: Stdio) -> Self {
         let mut command = program();
-        command.args(arguments).env("HIRAETH_ENDPOINTS", endpoint).stdout(Stdio::piped());
+        command.args(arguments).env("HIRAETH_ENDPOINTS", endpoint);
+        command.stdout(Stdio::piped()).stderr(errors);
         let mut process = command.spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap());
         Self { process, lines }
@@ -170,6 +259,14 @@ impl Running {
 
     fn ends(mut self) -> Option<i32> {
         wait(&mut self.process).code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.process.try_wait().is_ok_and(|ended| ended.is_none()) {
+            signal(&self.process, Signal::TERM);
+        }
     }
 }
 
@@ -189,6 +286,9 @@ async fn a_command_runs_while_its_lock_is_held() {
     // Its exit code is the command's.
     assert_eq!(lock(&[], "exit 0").code, 0);
     assert_eq!(lock(&[], "exit 7").code, 7);
+    // Also if that is the number that says it was lost, of which nothing is given back.
+    assert_eq!(lock(&[], "exit 6").code, 6);
+    assert!(in_line(&endpoint).is_empty());
     assert_eq!(lock(&[], "kill -9 $$").code, 128 + 9);
     let told = tool(&endpoint, &["lock", "job", "--", "/nowhere/command"]).failed(127);
     assert!(told.contains("/nowhere/command cannot be run"), "{told}");
@@ -223,20 +323,17 @@ async fn a_command_runs_while_its_lock_is_held() {
     signal(&waiting.process, Signal::TERM);
     assert_eq!(waiting.ends(), Some(128 + 15));
     assert_eq!(in_line(&endpoint).len(), 1);
+    // Whatever goes wrong before the command is begun is told apart from what its end may leave unknown.
+    let waiting = Running::start(&endpoint, &["lock", "job", "--", "echo", "never"]);
+    until("it stands in the line", || in_line(&endpoint).len() == 2);
+    let client = single.client().await;
+    let line = client.get(Get::prefix("job/").ascending(client::SortBy::Create)).await.unwrap();
+    client.delete(client::Delete::key(line.kvs[1].key.clone())).await.unwrap();
+    assert_eq!(waiting.ends(), Some(5));
     // While the command runs, it is passed on.
     signal(&holder.process, Signal::TERM);
     assert_eq!(holder.ends(), Some(128 + 15));
     assert!(in_line(&endpoint).is_empty());
-
-    // Whose lock is lost is ended, with all it started.
-    let script = "trap 'echo ended; exit 3' TERM; echo held; sleep 60 & wait";
-    let mut holder = Running::start(&endpoint, &["lock", "job", "--", "sh", "-c", script]);
-    assert_eq!(holder.line(), "held");
-    let leases = tool(&endpoint, &["lease", "list", "--output", "json"]).json();
-    let lease = leases[0].as_str().unwrap();
-    tool(&endpoint, &["lease", "revoke", lease]).well();
-    assert_eq!(holder.line(), "ended");
-    assert_eq!(holder.ends(), Some(6));
 
     // So many at a time, and no more.
     let slot = |script: &str| {
@@ -254,6 +351,74 @@ async fn a_command_runs_while_its_lock_is_held() {
         assert_eq!(it.ends(), Some(128 + 2));
     }
     assert_eq!(third.ends(), Some(9));
+}
+
+/// Before anything is said of it, and with all that it started.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_whose_lock_is_lost_is_ended() {
+    let single = Single::start().await;
+    let endpoint = single.server.client.clone();
+    let file = |name: &str| single.directory.path().join(name);
+    let (told, deaf) = (file("told"), file("deaf"));
+    // One of its processes does not listen, and nobody reads standard error, which is full.
+    let script = format!(
+        "sh -c 'trap \"\" TERM; echo $$ > {}; while :; do sleep 1; done' & \
+         trap 'touch {}; exit 3' TERM; echo held; wait",
+        deaf.display(),
+        told.display()
+    );
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let errors = writer.try_clone().unwrap();
+    std::thread::spawn(move || while writer.write_all(&[b'x'; 4096]).is_ok() {});
+    let arguments = ["lock", "job", "--", "sh", "-c", &script];
+    let mut holder = Running::start_with(&endpoint, &arguments, errors.into());
+    assert_eq!(holder.line(), "held");
+    let mut pid = String::new();
+    until("all is at work", || {
+        pid = std::fs::read_to_string(&deaf).unwrap_or_default().trim().to_owned();
+        !pid.is_empty()
+    });
+    let is_at_work = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Whether somebody asks how it ended is not this program's.
+        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
+    };
+    assert!(is_at_work());
+    let leases = tool(&endpoint, &["lease", "list", "--output", "json"]).json();
+    tool(&endpoint, &["lease", "revoke", leases[0].as_str().unwrap()]).well();
+    until("the command is told", || told.exists());
+    assert_eq!(holder.ends(), Some(6));
+    assert!(!is_at_work());
+    drop(reader);
+}
+
+/// A server that never answers is waited for, but not by who asks twice to end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_waits_for_no_server() {
+    let single = Single::start().await;
+    let wire = Wire::to(&single.server.client).await;
+    let script =
+        "trap 'trap \"\" INT; echo ended; exit 9' TERM; echo held; sleep 60 2> /dev/null & wait";
+    let lock = ["lock", "job", "--timeout", "60s", "--ttl", "60", "--", "sh", "-c", script];
+    let (mut errors, writer) = std::io::pipe().unwrap();
+    let mut holder = Running::start_with(&wire.address, &lock, writer.into());
+    assert_eq!(holder.line(), "held");
+    wire.falls_silent();
+    signal(&holder.process, Signal::TERM);
+    assert_eq!(holder.line(), "ended");
+    let mut ended = None;
+    until("it ends", || {
+        signal(&holder.process, Signal::INT);
+        ended = holder.process.try_wait().unwrap();
+        ended.is_some()
+    });
+    assert_eq!(ended.unwrap().code(), Some(9));
+    let mut told = String::new();
+    errors.read_to_string(&mut told).unwrap();
+    assert!(told.contains("was not given back") && told.contains("a signal came"), "{told}");
+    // Nor does anything of who only waited.
+    let told = tool(&wire.address, &["lock", "other", "--timeout", "1s", "--", "true"]).failed(5);
+    assert!(told.contains("was not had"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -360,16 +360,16 @@ fn import(secured: &Secured, token: &str) {
         tool("", &[&base[..], &["--ca-cert", &ca], more].concat())
     };
     let own = ["--cert", cert.as_str(), "--key", key.as_str()];
-    let told = import(&http, &[]).failed(1);
+    let told = import(&http, &[]).failed(5);
     assert!(told.contains("wants a certificate"), "{told}");
-    let told = import(&http, &own).failed(1);
+    let told = import(&http, &own).failed(4);
     assert!(told.contains("403") && told.contains("--token"), "{told}");
     let told = import(&http, &[&own[..], &["--token", "a\nb"]].concat()).failed(2);
     assert!(told.contains("--token"), "{told}");
     let with = [&own[..], &["--token", token]].concat();
     assert_eq!(import(&http, &with).well(), "1 keys were written\n");
     // An authority says that TLS is spoken; and what is there is not written over.
-    let told = import(&secured.servers[1].http, &with).failed(1);
+    let told = import(&secured.servers[1].http, &with).failed(4);
     assert!(told.contains("there are keys already"), "{told}");
     let told = import(&format!("ftp://{http}"), &with).failed(2);
     assert!(told.contains("not ftp://"), "{told}");

@@ -1,10 +1,12 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::os::unix::process::ExitStatusExt as _;
+use std::time::Duration;
 
 use client::HeldLock;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 use tokio::process::Command;
+use tokio::time::sleep;
 
 use super::signals::Caught;
 
@@ -12,6 +14,10 @@ use super::signals::Caught;
 const TOKEN: &str = "HIRAETH_FENCING_TOKEN";
 /// The key that is there as long as the lock is held.
 const KEY: &str = "HIRAETH_LOCK_KEY";
+
+/// How often it is looked whether a group of processes is still there: only their parents are told that they
+/// ended, and of most that is not this process.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The command at work.
 pub(super) struct Child {
@@ -43,6 +49,15 @@ impl Child {
         let Ok(status) = self.process.wait().await else { return 1 };
         let code = status.code().or_else(|| Some(128 + status.signal()?));
         code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+    }
+
+    /// Waits for its end and, where they can be reached, that of all it started.
+    pub(super) async fn all_ended(&mut self) {
+        self.ended().await;
+        let Some(pid) = self.pid.filter(|_| self.is_apart) else { return };
+        while test_kill_process_group(pid).is_ok() {
+            sleep(LOOK).await;
+        }
     }
 
     /// Passes a signal on.

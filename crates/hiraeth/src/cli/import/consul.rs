@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use types::limits;
 
-use super::super::failure::{Done, EXIT_CODES, Usage};
+use super::super::failure::{Done, EXIT_CODES, Refused, Unanswered, Usage};
 use super::super::output::{Format, line, out};
 
 /// Bytes of values in one transaction, as base64; more than one value is.
@@ -91,10 +91,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
         match found {
             (404, _) => {}
             (200, body) if body.trim() == "[]" => {}
-            (200, _) => bail!(
-                "there are keys already, and nothing was written: --overwrite writes between them"
-            ),
-            (status, body) => return Err(server.refusal(status, &body)),
+            (200, _) => {
+                let text = "there are keys already, and nothing was written: --overwrite writes \
+                            between them";
+                return Err(Refused { status: 409, text: text.to_owned() }.into());
+            }
+            (status, body) => return Err(server.refusal(status, &body).into()),
         }
     }
     let mut written = 0;
@@ -103,7 +105,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
         let answer = server.ask("PUT", "/v1/txn", &Value::Array(ops).to_string()).await;
         let answer = answer.and_then(|(status, body)| match status {
             200 => Ok(()),
-            _ => Err(server.refusal(status, &body)),
+            _ => Err(server.refusal(status, &body).into()),
         });
         answer.with_context(|| {
             format!("{written} keys were written, and then it failed; do it again with --overwrite")
@@ -223,8 +225,10 @@ impl Server {
     /// One request over HTTP/1.1; answers the status and the body.
     async fn ask(&self, method: &str, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
         let Self { address, token, .. } = self;
+        let mut outcome_unknown = false;
         let exchange = async {
             let mut stream = self.connect().await?;
+            outcome_unknown = method != "GET";
             let length = body.len();
             let head = format!(
                 "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n{token}\
@@ -237,26 +241,40 @@ impl Server {
             stream.take(ANSWER).read_to_end(&mut answer).await?;
             Ok::<_, std::io::Error>(answer)
         };
-        let answer = timeout(self.timeout, exchange).await;
-        let answer = answer.with_context(|| format!("{address} gave no answer in time"))?;
-        let answer = answer.with_context(|| format!("{address} cannot be asked"))?;
+        let answer = match timeout(self.timeout, exchange).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                let text = format!("{address} cannot be asked: {error}");
+                return Err(Unanswered { outcome_unknown, text }.into());
+            }
+            Err(_) => {
+                let text = format!("{address} gave no answer in {:?}", self.timeout);
+                return Err(Unanswered { outcome_unknown, text }.into());
+            }
+        };
         let text = String::from_utf8_lossy(&answer);
-        let (head, body) = text.split_once("\r\n\r\n").context("an answer that is no HTTP")?;
+        // One that was cut off says no more than none.
+        let no_http = || {
+            let text = format!("{address} gave an answer that is no HTTP, or was cut off");
+            Unanswered { outcome_unknown, text }
+        };
+        let (head, body) = text.split_once("\r\n\r\n").ok_or_else(no_http)?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let status = status.context("an answer that is no HTTP")?;
+        let status = status.ok_or_else(no_http)?;
         let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
         let body = if chunked { unchunk(body) } else { body.to_owned() };
         Ok((status, body))
     }
 
-    fn refusal(&self, status: u16, body: &str) -> anyhow::Error {
+    fn refusal(&self, status: u16, body: &str) -> Refused {
         let next = match (status, self.token.is_empty()) {
             (401 | 403, true) => {
                 ": this cluster knows users, --token or HIRAETH_TOKEN says who asks"
             }
             _ => "",
         };
-        anyhow!("{} answered {status}: {}{next}", self.address, body.trim())
+        let text = format!("{} answered {status}: {}{next}", self.address, body.trim());
+        Refused { status, text }
     }
 }
 
