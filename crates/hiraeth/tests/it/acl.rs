@@ -51,6 +51,7 @@ async fn tokens_are_made_used_and_kept_without_their_secrets() {
     let again = run(&["acl", "bootstrap"]);
     assert_eq!(again.code, 4, "{}", again.stderr);
     assert!(again.stderr.contains("ACL bootstrap no longer allowed (reset index: "));
+    assert!(again.stderr.contains("acl-bootstrap-reset"), "{}", again.stderr);
     let as_root = |arguments: &[&str]| run(&[arguments, &["--acl-token", &root]].concat());
 
     let wrong =
@@ -103,5 +104,10 @@ async fn tokens_are_made_used_and_kept_without_their_secrets() {
         let listed = run(&["service", "list"]);
         listed.code == 0 && listed.stdout.contains("web")
     });
+    // What is to be done about that is said.
+    let off = as_root(&["acl", "token", "list"]);
+    assert_eq!(off.code, 4, "{}", off.stderr);
+    assert!(off.stderr.contains("ACL support disabled"), "{}", off.stderr);
+    assert!(off.stderr.contains("hint: ") && off.stderr.contains("--acl on"), "{}", off.stderr);
     server.stop();
 }

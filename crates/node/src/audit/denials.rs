@@ -3,7 +3,7 @@
 
 /// Refusals that are written down in a second; the number of the others is.
 const A_SECOND: u64 = 100;
-/// The same of an hour. A refusal's line has some 300 bytes, and 2 KiB at most: 4 MiB an hour of 512, where
+/// The same of an hour. A refusal's line has some 300 bytes, and 3 KiB at most: 6 MiB an hour of 512, where
 /// files are as many and as large as they are by default.
 const AN_HOUR: u64 = 2_000;
 /// Milliseconds after which it is told again how many were left out, while there are more and more.

@@ -198,6 +198,12 @@ impl<C: Credentials> Caller<'_, C> {
         self.identify(self.handle.shared.auth.auth(), Ended::Refuse)?.authorize(what)
     }
 
+    /// The same, where nobody is refused anything by the answer: for what is left out without a word.
+    pub fn may_locally(&self, what: Demand<'_>) -> bool {
+        self.handle.shared.auth.is_open()
+            || self.identify_silently().is_ok_and(|known| known.decide(what).is_ok())
+    }
+
     /// Whether somebody that was let in before may still do this, by what this node knows. Its token
     /// may have come to its end meanwhile, but its user is still the same.
     ///

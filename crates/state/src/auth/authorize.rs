@@ -179,7 +179,9 @@ impl Auth {
                             return Ok(());
                         }
                         everything().map_err(|lacks| {
-                            format!("while etcd's Auth is on, only root bootstraps the ACL: {lacks}")
+                            format!(
+                                "while etcd's Auth is on, only root bootstraps the ACL: {lacks}"
+                            )
                         })
                     }
                     AclCommand::Bootstrap { .. } => Ok(()),

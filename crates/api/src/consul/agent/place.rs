@@ -35,9 +35,7 @@ async fn ambiguous(asked: &Asked, what: &str, mut nodes: Vec<Name>) -> Result<Pr
         true => String::new(),
         false => format!(", among them {}", named.join(", ")),
     };
-    Ok(Problem::bad(format!(
-        "{what} is on several nodes{among}: ask one of them, or the catalog"
-    )))
+    Ok(Problem::bad(format!("{what} is on several nodes{among}: ask one of them, or the catalog")))
 }
 
 /// What is there, and is not for whoever asks to see.

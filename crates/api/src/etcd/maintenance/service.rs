@@ -60,7 +60,9 @@ impl Maintenance for MaintenanceService {
         // Everybody may see them: whoever checks a node's health does.
         if request.get_ref().action == 0 {
             let keyspace = metadata::admit(&self.handle, request.metadata())?;
-            return alarm::answer(&self.handle, keyspace, request.get_ref()).await.map(Response::new);
+            return alarm::answer(&self.handle, keyspace, request.get_ref())
+                .await
+                .map(Response::new);
         }
         let keyspace =
             metadata::permit(&self.handle, request.metadata(), state::auth::Demand::Root).await?;

@@ -31,8 +31,7 @@ impl<'a> Change<'a> {
 
     pub(super) fn end(mut self, done: &Result<(), Fault>) {
         self.is_told = true;
-        let (by, what, on, permission) =
-            (self.known.name(), self.what, &self.on, &self.permission);
+        let (by, what, on, permission) = (self.known.name(), self.what, &self.on, &self.permission);
         match done {
             Ok(()) => tracing::info!(by, what, on, ?permission, "users or rights changed"),
             Err(fault) => {
@@ -51,8 +50,7 @@ impl Drop for Change<'_> {
         if self.is_told {
             return;
         }
-        let (by, what, on, permission) =
-            (self.known.name(), self.what, &self.on, &self.permission);
+        let (by, what, on, permission) = (self.known.name(), self.what, &self.on, &self.permission);
         tracing::info!(by, what, on, ?permission, "users or rights maybe changed: the client went");
         if let Some(trace) = &self.known.trace {
             let outcome = crate::audit::UNKNOWN;
