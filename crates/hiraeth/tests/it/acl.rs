@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use client::{Client, Options, Token};
+use proto::etcdserverpb as pb;
+use proto::etcdserverpb::auth_client::AuthClient;
 use serde_json::Value;
 
 use crate::program::{tool, until};
 use crate::server::Server;
+use crate::users::{add_root, channel};
 
 /// Files below a directory that have these bytes.
 fn files_with(directory: &Path, wanted: &[u8]) -> Vec<String> {
@@ -109,5 +112,31 @@ async fn tokens_are_made_used_and_kept_without_their_secrets() {
     assert_eq!(off.code, 4, "{}", off.stderr);
     assert!(off.stderr.contains("ACL support disabled"), "{}", off.stderr);
     assert!(off.stderr.contains("hint: ") && off.stderr.contains("--acl on"), "{}", off.stderr);
+    server.stop();
+}
+
+/// Where users have names already, the ACL's first token is not for whoever comes first.
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_users_root_makes_the_first_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::new(directory.path(), "n1");
+    server.start(&[]);
+    server.serves().await;
+    let mut auth = AuthClient::new(channel(&server).await);
+    add_root(&mut auth).await;
+    auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
+    server.stop();
+    server.start(&["--acl", "on"]);
+    server.serves().await;
+    let client = server.client.clone();
+    until("nobody is told that it is root's", || {
+        let refused = tool(&client, &["acl", "bootstrap"]);
+        assert_ne!(refused.code, 0, "{}", refused.stdout);
+        refused.code == 4
+            && refused.stderr.contains("only root bootstraps")
+            && refused.stderr.contains("hint: ")
+    });
+    let made = tool(&client, &["acl", "bootstrap", "--user", "root:secret"]).well();
+    assert!(made.contains("global-management"), "{made}");
     server.stop();
 }
