@@ -127,7 +127,6 @@ async fn beside_users_root_makes_the_first_token() {
     auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
     server.stop();
     server.start(&["--acl", "on"]);
-    server.serves().await;
     let client = server.client.clone();
     until("nobody is told that it is root's", || {
         let refused = tool(&client, &["acl", "bootstrap"]);

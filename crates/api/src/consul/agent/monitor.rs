@@ -39,6 +39,7 @@ pub(in crate::consul) async fn monitor(asked: &Asked) -> Outcome {
         own: asked.home.record().name,
     };
     let changes = listener.handle.auth_changes();
+    listener.may()?;
     let state = (follower, listener, changes);
     let lines = unfold(state, move |(mut follower, listener, mut changes)| async move {
         let line = loop {
