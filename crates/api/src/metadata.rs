@@ -254,7 +254,8 @@ pub(crate) fn consistency(metadata: &impl Said, serializable: bool) -> Result<Co
 }
 
 /// Takes out what is said of one read or one write, for what is made of several: what is read becomes
-/// linearizable, and no write goes by a number that another one has, too, which would be answered in its place.
+/// linearizable, and no write goes by a number that another one has, too, which would be answered in its
+/// place.
 pub(crate) fn for_inner(metadata: &mut MetadataMap) {
     for name in [READ, MAX_STALE, NUMBER] {
         metadata.remove(name);

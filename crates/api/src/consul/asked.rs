@@ -37,8 +37,8 @@ pub(super) struct Asked {
     pub(super) tail: String,
     pub(super) parameters: Parameters,
     pub(super) sender: Bearer,
-    /// Whether the request has a token itself. Else it is asked in the name of this server's own, whose secret
-    /// is told to nobody.
+    /// Whether the request has a token itself. Else it is asked in the name of this server's own, whose
+    /// secret is told to nobody.
     pub(super) brings_token: bool,
     pub(super) wants_text: bool,
     pub(super) body: Bytes,

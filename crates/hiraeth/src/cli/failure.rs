@@ -76,8 +76,8 @@ impl Refused {
         let says = |words: &str| self.text.contains(words);
         Some(match self.status {
             401 if says("ACL support disabled") => {
-                "the ACL is off; `hiraeth serve --acl on` (HIRAETH_ACL=on) on one node switches it on for all, \
-                 when that node starts"
+                "the ACL is off; `hiraeth serve --acl on` (HIRAETH_ACL=on) on one node switches it on for \
+                 all, when that node starts"
             }
             403 if says("only root bootstraps") => {
                 "this cluster knows users: say --user root:PASSWORD, or put the number of the last bootstrap \

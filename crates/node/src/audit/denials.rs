@@ -1,5 +1,6 @@
-//! How many refusals are written down. Anybody can be refused as often as it likes, and the files are bounded:
-//! without a bound here, whoever has no rights at all could push out of them what somebody did who had.
+//! How many refusals are written down. Anybody can be refused as often as it likes, and the files are
+//! bounded: without a bound here, whoever has no rights at all could push out of them what somebody did who
+//! had.
 
 /// Refusals that are written down in a second; the number of the others is.
 const A_SECOND: u64 = 100;

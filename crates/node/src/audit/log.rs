@@ -116,8 +116,8 @@ impl Audit {
         }
     }
 
-    /// Writes down a record, some time soon. Of those that are bounded, which anybody can bring about, so many
-    /// in a second and in an hour that they push nothing else out of the files ([`Denials`]).
+    /// Writes down a record, some time soon. Of those that are bounded, which anybody can bring about, 100 in
+    /// a second and 2,000 in an hour, so that they push nothing else out of the files.
     pub fn record(&self, now_ms: u64, record: impl FnOnce() -> AuditRecord, is_bounded: bool) {
         if !self.is_on() {
             return;

@@ -69,8 +69,8 @@ impl Handle {
     }
 
     /// Writes down what somebody did with the cluster, or was refused to; `outcome` is [`OK`] or why not. Who
-    /// it is is looked up by what this node knows. Of what went otherwise than well for those that may not run
-    /// the cluster, no more is written than of refusals.
+    /// it is is looked up by what this node knows. Of what went otherwise than well for those that may not
+    /// run the cluster, no more is written than of refusals.
     pub fn audit_management(
         &self,
         credentials: impl Credentials,

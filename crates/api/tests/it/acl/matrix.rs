@@ -43,8 +43,8 @@ enum Who {
     Manager,
 }
 
-/// What the registry's own methods say to tokens and to nobody, who has one, too: what is shown goes by rules,
-/// and may be nothing.
+/// What the registry's own methods say to tokens and to nobody, who has one, too: what is shown goes by
+/// rules, and may be nothing.
 fn of_registry(method: &str, who: Who) -> Option<Option<&'static str>> {
     let told = match method {
         "hiraeth.v1.Registry/Open"

@@ -5,7 +5,8 @@ use types::Fault;
 use super::Known;
 
 /// A change of users or rights that is under way. What became of it is written down, also where nobody waits
-/// for that any more: a client that hangs up takes its request along, and the change may be made all the same.
+/// for that any more: a client that hangs up takes its request along, and the change may be made all the
+/// same.
 pub(super) struct Change<'a> {
     known: &'a Known,
     what: &'static str,

@@ -154,7 +154,7 @@ impl<C: Credentials> Caller<'_, C> {
         self.handle.registry(self.keyspace, consistency, ask).await
     }
 
-    /// Changes of rights, for who waits; nothing while nobody is held to anything: then it is looked at rights
+    /// Changes of rights, for who waits; nothing while nobody is held to anything: then rights are looked at
     /// when there is an answer.
     #[must_use]
     pub fn changes(&self) -> Option<AuthChanges> {
