@@ -59,7 +59,7 @@ impl Denials {
     }
 
     /// How many were left out, if that is to be told: their second is over, or it goes on and on.
-    pub(super) fn to_tell(&mut self, now_ms: u64) -> Option<u64> {
+    pub(super) fn tells(&mut self, now_ms: u64) -> Option<u64> {
         let is_over = now_ms / 1_000 != self.newest_ms / 1_000;
         if is_over || self.is_long_ago(now_ms) { self.take() } else { None }
     }

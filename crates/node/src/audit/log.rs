@@ -126,7 +126,7 @@ impl Audit {
             let (takes, left_out) = {
                 let mut denials = self.denials.lock();
                 let takes = denials.takes(now_ms);
-                (takes, denials.to_tell(now_ms))
+                (takes, denials.tells(now_ms))
             };
             if !takes {
                 self.counts.suppressed.fetch_add(1, Ordering::Relaxed);

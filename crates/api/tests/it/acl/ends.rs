@@ -113,5 +113,5 @@ async fn all_end(server: &Server, secret: &str, end: Instant) {
         assert!(Instant::now() >= end);
     };
     let all = async { tokio::join!(blocked, watched, subscribed) };
-    timeout(LIFE + SOON, all).await.expect("not all have ended");
+    timeout(LIFE + SOON, all).await.unwrap();
 }

@@ -228,7 +228,7 @@ async fn a_call_that_waits_for_a_lock_ends_with_the_right_to_it() {
         auth.role_revoke_permission(with_token(revoke, Some(&root))).await.unwrap();
     };
     let both = async { tokio::join!(acquire(&bob), revoke).0 };
-    let refused = timeout(Duration::from_secs(10), both).await.expect("it waits on").unwrap_err();
+    let refused = timeout(Duration::from_secs(10), both).await.unwrap().unwrap_err();
     assert!(refused.message().ends_with("permission denied"), "{refused:?}");
     server.stop().await;
 }
