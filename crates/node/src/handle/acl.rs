@@ -9,7 +9,7 @@ use types::{Code, Fault, KeyspaceId};
 
 use super::Handle;
 use super::caller::{Caller, Credentials, Who};
-use crate::audit::{Audit, AuditKind, AuditRecord, OK};
+use crate::audit::{Audit, AuditKind, AuditRecord, OK, Sender};
 use crate::auth::{Ended, hash_of, uuid};
 
 /// The keyspace in which Consul's API keeps what is neither a key nor registered.
@@ -92,6 +92,18 @@ impl Handle {
             outcome: outcome.to_owned(),
         };
         self.audit_log().record(self.wall_millis(), record, is_bounded);
+    }
+
+    /// Writes down that somebody could not prove to be a user. Bounded as refusals are.
+    pub fn audit_wrong_proof(&self, origin: &str, user: &str, code: Code) {
+        let record = || AuditRecord {
+            kind: AuditKind::Denied,
+            who: Sender { address: origin.to_owned(), ..Sender::default() },
+            what: "authenticate".to_owned(),
+            on: user.to_owned(),
+            outcome: format!("{code:?}"),
+        };
+        self.audit_log().record(self.wall_millis(), record, true);
     }
 
     /// A random UUID.

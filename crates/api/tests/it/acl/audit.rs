@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use node::AclSettings;
 use node::audit::{Audit, AuditSettings};
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::kv_client::KvClient;
@@ -16,6 +17,7 @@ use tonic::metadata::MetadataValue;
 use types::KeyspaceId;
 
 use super::ask::{ROOT, ask, do_it, ready, settings, token};
+use crate::auth::users;
 use crate::server::Server;
 
 fn with_token<T>(message: T, token: Option<&str>) -> Request<T> {
@@ -212,4 +214,25 @@ async fn nobody_fills_the_audit_log_with_what_it_may_not_do() {
     assert_eq!(count("management", "Alarm activate", "ok"), 1);
     assert_eq!(count("management", "Alarm", ""), 1);
     assert!(audit.tally().written > before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_tries_passwords_is_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let log = AuditSettings { path, file_bytes: 1 << 20, files: 2 };
+    let audit = Arc::new(Audit::start(&log, "n1").unwrap());
+    let server = Server::start_audited(AclSettings::default(), audit).await;
+    let mut auth = users(&server.channel).await;
+    for (name, password) in [("bob", "wrong-word"), ("nobody", "wrong-word"), ("bob", "bob")] {
+        let (name, password) = (name.to_owned(), password.to_owned());
+        drop(auth.authenticate(pb::AuthenticateRequest { name, password }).await);
+    }
+    let all = lines(server, &folder).await;
+    let tried: Vec<&Value> =
+        all.iter().filter(|line| has(line, "denied", "authenticate", "AuthFailed")).collect();
+    assert_eq!(tried.len(), 2, "{all:?}");
+    assert_eq!((&tried[0]["on"], &tried[1]["on"]), (&json!("bob"), &json!("nobody")));
+    assert!(tried[0]["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{tried:?}");
+    assert!(!format!("{all:?}").contains("wrong-word"));
 }
