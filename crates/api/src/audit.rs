@@ -4,20 +4,21 @@
 
 use hyper::header::HeaderValue;
 use hyper::http::response::Parts;
-use hyper::{HeaderMap, Method, Request};
+use hyper::{HeaderMap, Request};
+use node::audit::{OK, UNKNOWN};
 use node::{Credentials, Handle};
 
 use crate::guests::Guest;
 use crate::metadata::{self, ORIGIN};
 
-/// What of gRPC is about the cluster, and not only read.
+/// What of gRPC is about the cluster, and not only read. What sets alarms says so by itself: to list them is
+/// the same method.
 const MANAGEMENT: &[&str] = &[
     "/etcdserverpb.Cluster/MemberAdd",
     "/etcdserverpb.Cluster/MemberPromote",
     "/etcdserverpb.Cluster/MemberRemove",
     "/etcdserverpb.Cluster/MemberUpdate",
     "/etcdserverpb.KV/Compact",
-    "/etcdserverpb.Maintenance/Alarm",
     "/etcdserverpb.Maintenance/Defragment",
     "/etcdserverpb.Maintenance/Downgrade",
     "/etcdserverpb.Maintenance/MoveLeader",
@@ -28,12 +29,9 @@ const MANAGEMENT: &[&str] = &[
     "/hiraeth.v1.Node/Drain",
     "/hiraeth.v1.Node/Remove",
 ];
-/// Of Consul's paths.
-const CONSUL: &[&str] = &["/v1/operator/", "/v1/agent/force-leave/"];
-/// Also reading it takes everything along.
-const SNAPSHOT: &str = "/v1/snapshot";
 
 /// Who sent a request, and from where.
+#[derive(Clone)]
 pub(crate) struct Bearer {
     pub(crate) token: Option<Box<str>>,
     pub(crate) origin: Box<str>,
@@ -55,12 +53,13 @@ pub(crate) fn origin(headers: &HeaderMap) -> Box<str> {
     value.unwrap_or_default().into()
 }
 
-/// A request that is written down when it is over.
+/// A request that is written down when it is over; also when nobody waits for its end any more.
 pub(crate) struct Audited {
     handle: Handle,
     bearer: Bearer,
     what: String,
     on: String,
+    is_told: bool,
 }
 
 /// Says beside a request from where it is, whatever it says itself; and keeps what is to be written down of
@@ -74,18 +73,14 @@ pub(crate) fn begin<B>(
         return None;
     }
     let from = guest.map(|guest| guest.from());
-    match from.as_deref().and_then(|from| HeaderValue::from_str(from).ok()) {
+    match from.and_then(|from| HeaderValue::from_str(from).ok()) {
         Some(from) => drop(request.headers_mut().insert(ORIGIN, from)),
         None => drop(request.headers_mut().remove(ORIGIN)),
     }
-    let path = request.uri().path();
-    let of_consul = |path: &str| {
-        path == SNAPSHOT
-            || (request.method() != Method::GET && CONSUL.iter().any(|it| path.starts_with(it)))
-    };
+    let (method, path) = (request.method(), request.uri().path());
     let token = if MANAGEMENT.contains(&path) {
         metadata::token(request.headers())
-    } else if of_consul(path) {
+    } else if crate::consul::is_management(method.as_str(), path) {
         crate::consul::token(request.headers(), request.uri().query())
     } else {
         return None;
@@ -95,21 +90,49 @@ pub(crate) fn begin<B>(
     Some(Audited {
         handle: handle.clone(),
         bearer: Bearer { token, origin: origin(request.headers()) },
-        what: format!("{} {path}", request.method()),
+        what: format!("{method} {path}"),
         on: keyspace.to_owned(),
+        is_told: false,
     })
 }
 
 impl Audited {
+    /// What a method says by itself that it is about to do; nothing, where there is no audit log.
+    pub(crate) fn of(handle: &Handle, bearer: Bearer, what: String, on: String) -> Option<Self> {
+        let is_on = handle.audit_log().is_on();
+        is_on.then(|| Self { handle: handle.clone(), bearer, what, on, is_told: false })
+    }
+
     /// With the head of its answer.
     pub(crate) fn end(self, head: &Parts) {
         let grpc = head.headers.get("grpc-status").and_then(|status| status.to_str().ok());
-        let outcome = match grpc {
-            Some("0") => "ok".to_owned(),
-            Some(status) => format!("gRPC status {status}"),
-            None if head.status.is_success() => "ok".to_owned(),
-            None => format!("HTTP status {}", head.status.as_u16()),
-        };
-        self.handle.audit_management(&self.bearer, &self.what, &self.on, &outcome);
+        match grpc {
+            Some("0") => self.tell(OK),
+            Some(status) => self.tell(&format!("gRPC status {status}")),
+            None if head.status.is_success() => self.tell(OK),
+            None => self.tell(&format!("HTTP status {}", head.status.as_u16())),
+        }
+    }
+
+    /// With the status of a method that says so by itself.
+    pub(crate) fn tell_status(self, status: Option<&tonic::Status>) {
+        match status {
+            None => self.tell(OK),
+            Some(status) => self.tell(&format!("gRPC status {}", i32::from(status.code()))),
+        }
+    }
+
+    /// With its outcome.
+    fn tell(mut self, outcome: &str) {
+        self.is_told = true;
+        self.handle.audit_management(&self.bearer, &self.what, &self.on, outcome);
+    }
+}
+
+impl Drop for Audited {
+    fn drop(&mut self) {
+        if !self.is_told {
+            self.handle.audit_management(&self.bearer, &self.what, &self.on, UNKNOWN);
+        }
     }
 }

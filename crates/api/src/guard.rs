@@ -15,6 +15,7 @@ use tonic::codegen::Service;
 use tonic::metadata::MetadataMap;
 use types::KeyspaceId;
 
+use crate::audit::Bearer;
 use crate::{error, metadata};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -46,8 +47,8 @@ where
 {
     let asks_nothing = NOT_ROOTS.contains(&request.uri().path());
     let is_off = handle.auth_is_off();
-    let token = metadata::token(request.headers());
-    let held_against = (!asks_nothing).then(|| (handle.clone(), token));
+    let held_against =
+        (!asks_nothing).then(|| (handle.clone(), metadata::bearer(request.headers())));
     let request = request.map(|body| Held { body: Box::pin(body), held_against });
     if is_off || asks_nothing {
         return service.call(request);
@@ -68,7 +69,7 @@ where
 /// rights any more that let the head in.
 pub(crate) struct Held<B> {
     body: Pin<Box<B>>,
-    held_against: Option<(Handle, Option<Box<str>>)>,
+    held_against: Option<(Handle, Bearer)>,
 }
 
 impl<B> Body for Held<B>
@@ -84,8 +85,8 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = ready!(self.body.as_mut().poll_frame(context));
-        if let Some((handle, token)) = &self.held_against {
-            let sender = handle.caller(KeyspaceId::DEFAULT, token);
+        if let Some((handle, sender)) = &self.held_against {
+            let sender = handle.caller(KeyspaceId::DEFAULT, sender);
             if let Err(fault) = sender.permit_still(Demand::Root) {
                 return Poll::Ready(Some(Err(error::status(&fault).into())));
             }

@@ -8,6 +8,7 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Response, Status};
 use types::{Code, KeyspaceId, RegionId};
 
+use crate::audit::Bearer;
 use crate::error;
 
 /// Names the keyspace a request is for; without it, it is for `default`.
@@ -148,7 +149,13 @@ pub(crate) async fn permit(
     Ok(caller.keyspace())
 }
 
-/// For streams, which outlive the message that opened them.
+/// For streams, which outlive the message that opened them: who sent it, and from where.
+pub(crate) fn bearer<S: Said + Send + Sync>(metadata: &S) -> Bearer {
+    let proof = Proof::of(metadata);
+    Bearer { token: proof.text().map(Box::from), origin: proof.origin().into() }
+}
+
+/// The token alone.
 pub(crate) fn token(metadata: &impl Said) -> Option<Box<str>> {
     Proof::of(metadata).text().map(Box::from)
 }
@@ -246,9 +253,11 @@ pub(crate) fn consistency(metadata: &impl Said, serializable: bool) -> Result<Co
     }
 }
 
-/// Takes out what says how fresh an answer may be: what is read becomes linearizable.
-pub(crate) fn forget_consistency(metadata: &mut MetadataMap) {
-    for name in [READ, MAX_STALE] {
+/// Takes out what is said of one read or one write, for what is made of several: what is read becomes
+/// linearizable, and no write goes by a number that another one has, too, which would be answered in its
+/// place.
+pub(crate) fn for_inner(metadata: &mut MetadataMap) {
+    for name in [READ, MAX_STALE, NUMBER] {
         metadata.remove(name);
     }
 }

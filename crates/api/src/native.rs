@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 use types::{Code, Fault, KeyRange, KeyspaceId, NodeId, RegionId};
 
 use crate::elsewhere::{self, Method};
+use crate::metadata::Proof;
 use crate::{backup, error, metadata, recorder, stats};
 
 /// Regions in one answer of routes at most.
@@ -77,7 +78,11 @@ impl Keyspaces for KeyspacesService {
         &self,
         request: Request<pb::ListKeyspacesRequest>,
     ) -> Result<Response<pb::ListKeyspacesResponse>, Status> {
-        metadata::permit(&self.handle, request.metadata(), Demand::Anyone).await?;
+        metadata::admit(&self.handle, request.metadata())?;
+        // Which there are is for users, in whichever of them it is asked.
+        let caller = self.handle.caller(KeyspaceId::DEFAULT, Proof::of(request.metadata()));
+        let may = caller.permit(Demand::Anyone).await;
+        may.map_err(|fault| error::status(&fault))?;
         let keyspaces = keyspaces(&self.handle.directory());
         Ok(Response::new(pb::ListKeyspacesResponse { keyspaces }))
     }

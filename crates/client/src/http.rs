@@ -10,6 +10,7 @@ use hyper::body::{Body, Frame};
 use tonic::Status;
 use tonic::codegen::{Service as _, http};
 
+use crate::login::{header_of, token_of};
 use crate::{Client, Error};
 
 /// Bytes of an answer at most: some twenty times what the largest server has to say.
@@ -26,7 +27,7 @@ pub struct HttpAnswer {
 
 impl Client {
     /// Asks the server at `address`, `host:port`, for something below a path, once, with the client's token
-    /// if it has one.
+    /// if it has one, or that of its user, who logs in first.
     ///
     /// # Errors
     /// No answer, one that is no text, or one over 16 MiB. Whatever status it has is an answer.
@@ -42,9 +43,11 @@ impl Client {
             let wrong = |error: http::Error| Status::internal(error.to_string());
             let mut request =
                 http::Request::builder().method(method).uri(path).version(http::Version::HTTP_2);
-            if let Some(token) = &self.shared.options.token {
+            // A user's goes where Consul's go, too.
+            let named = self.named(&channel, ()).await?;
+            if let Some(token) = token_of(&named) {
                 let token =
-                    token.header().map_err(|_| Status::internal("the token is no header"))?;
+                    header_of(&token).map_err(|_| Status::internal("the token is no header"))?;
                 request = request.header("x-consul-token", token);
             }
             let body = match body.is_empty() {

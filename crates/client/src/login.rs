@@ -38,17 +38,15 @@ impl fmt::Debug for Token {
     }
 }
 
-impl Token {
-    /// As it is sent, and not shown.
-    pub(crate) fn header(&self) -> Result<HeaderValue, InvalidHeaderValue> {
-        let mut value = HeaderValue::from_str(&self.0)?;
-        value.set_sensitive(true);
-        Ok(value)
-    }
-}
-
 /// What proves who asks, until it ends.
 pub(crate) type Proof = MetadataValue<Ascii>;
+
+/// As it is sent beside what is no gRPC, and not shown.
+pub(crate) fn header_of(proof: &Proof) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_bytes(proof.as_encoded_bytes())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
 
 /// A user, logged in or not. Shared by all clones of a client.
 pub(crate) struct Login {

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tonic::metadata::MetadataMap;
 use types::{Code, Fault, KeyRange, KeyspaceId, Revision};
 
+use crate::audit::Bearer;
 use crate::metadata;
 
 /// Contents that are looked at at once: that takes a processor.
@@ -26,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Door {
     handle: Handle,
     keyspace: KeyspaceId,
-    token: Option<Box<str>>,
+    sender: Bearer,
 }
 
 /// Does work that takes a processor, where it holds up nobody else.
@@ -51,14 +52,14 @@ impl Door {
     /// # Errors
     /// That it is not let in; as [`Handle::configuration_keyspace`].
     pub(super) async fn open(handle: &Handle, metadata: &MetadataMap) -> Result<Self, Fault> {
-        let token = metadata::token(metadata);
-        handle.caller(KeyspaceId::DEFAULT, &token).permit_alone(Demand::Anyone).await?;
+        let sender = metadata::bearer(metadata);
+        handle.caller(KeyspaceId::DEFAULT, &sender).permit_alone(Demand::Anyone).await?;
         let keyspace = handle.configuration_keyspace().await?;
-        Ok(Self { handle: handle.clone(), keyspace, token })
+        Ok(Self { handle: handle.clone(), keyspace, sender })
     }
 
-    fn caller(&self) -> Caller<'_, &Option<Box<str>>> {
-        self.handle.caller(self.keyspace, &self.token)
+    fn caller(&self) -> Caller<'_, &Bearer> {
+        self.handle.caller(self.keyspace, &self.sender)
     }
 
     /// Who asks; empty for nobody.

@@ -44,13 +44,14 @@ pub(super) async fn open(
 ) -> Result<Told, Fault> {
     let name = convert::name(request.name.as_ref())?;
     let client = convert::client(request.client)?;
+    let changes = door.auth_changes();
     door.may_follow(&ranges(&name)).await?;
     let (base, as_of) = door.look(&name, Consistency::Linearizable).await?;
     let told =
         (request.known_version > 0).then_some(Some((request.known_version, request.known_digest)));
     let following = Following {
         watch: door.follow(&key::head(&name), as_of)?,
-        changes: door.auth_changes(),
+        changes,
         head: base.head,
         revision: as_of,
         is_new: true,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
-use node::{Caller, Consistency, Handle, Topic, WatchCreate, WatchMessage};
+use node::{AuthChanges, Caller, Consistency, Handle, Topic, WatchCreate, WatchMessage};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
@@ -37,6 +37,9 @@ pub(super) struct Asked {
     pub(super) tail: String,
     pub(super) parameters: Parameters,
     pub(super) sender: Bearer,
+    /// Whether the request has a token itself. Else it is asked in the name of this server's own, whose
+    /// secret is told to nobody.
+    pub(super) brings_token: bool,
     pub(super) wants_text: bool,
     pub(super) body: Bytes,
     /// Held by the one who may restore a snapshot through this server.
@@ -151,20 +154,29 @@ impl Asked {
     }
 
     /// Whether anything happens in a range of keys after a revision, in time. Where that cannot be known any
-    /// more, it did. Who may watch the range is for the caller to know.
+    /// more, it did. Whether the range may be watched, and still may, is for `may` to say.
     pub(super) async fn happens(
         &self,
         keyspace: KeyspaceId,
         range: KeyRange,
-        after: Revision,
-        wait: Duration,
+        (after, wait): (Revision, Duration),
+        may: impl Fn() -> Result<(), Fault>,
     ) -> Result<bool, Problem> {
+        let mut changes = self.caller().changes();
+        may()?;
         let (control, mut messages) = self.handle().watch(keyspace)?;
         let start = Revision(after.get().saturating_add(1));
         control.create(WatchCreate { range, start, ..WatchCreate::default() })?;
         let event = async {
             loop {
-                match messages.next().await {
+                let message = tokio::select! {
+                    message = messages.next() => message,
+                    () = AuthChanges::next_of(&mut changes) => {
+                        may()?;
+                        continue;
+                    }
+                };
+                match message {
                     Some(WatchMessage::Events { .. }) => return Ok(true),
                     Some(WatchMessage::Canceled { fault: Some(fault), .. }) => {
                         return match fault.code {

@@ -291,5 +291,8 @@ pub(super) async fn changed(
     after: Revision,
     wait: Duration,
 ) -> Result<bool, Problem> {
-    asked.happens(made(asked).await?, range, after, wait).await
+    let everything = every_key();
+    let what = Demand::ByWhom { user: &Demand::Range(&everything), token: &Demand::Anyone };
+    let may = || asked.caller().permit_still(what);
+    asked.happens(made(asked).await?, range, (after, wait), may).await
 }

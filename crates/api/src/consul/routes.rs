@@ -103,7 +103,8 @@ const ROUTES: &[Route] = routes! {
     Write AgentWrite "PUT" "agent/leave" agent::leave;
     Write OperatorWrite "PUT" "agent/force-leave/" agent::force_leave;
     Write AgentWrite "PUT" "agent/reload" agent::reload;
-    User AgentWrite "PUT" "agent/token/" acl::agent_token;
+    // It says in whose name everybody asks who brings no token.
+    Root Everything "PUT" "agent/token/" acl::agent_token;
 
     // Once, by whoever is first.
     Nobody Open "PUT" "acl/bootstrap" acl::bootstrap;
@@ -229,9 +230,23 @@ pub(super) fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
     }
 }
 
+/// Whether a request, whose path is whole, is about the cluster and not only read: found as its route is, so
+/// that no other way to write a path is another request.
+pub(crate) fn is_management(method: &str, path: &str) -> bool {
+    let Some(Found::Route(route, _)) = path.strip_prefix("/v1/").map(|path| find(method, path))
+    else {
+        return false;
+    };
+    // Also reading it takes everything along.
+    route.path == "snapshot"
+        || !matches!(method, "GET" | "HEAD")
+            && (route.path.starts_with("operator/")
+                || matches!(route.path, "agent/force-leave/" | "agent/token/"))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Found, ROUTES, find};
+    use super::{Found, ROUTES, find, is_management};
 
     fn found(method: &str, path: &str) -> String {
         match find(method, path) {
@@ -252,6 +267,31 @@ mod tests {
         assert_eq!(found("HEAD", "agent/self"), "agent/self ");
         assert_eq!(found("GET", "agent/selfie"), "nothing");
         assert_eq!(found("GET", ""), "nothing");
+    }
+
+    #[test]
+    fn what_runs_the_cluster_is_known_however_its_path_is_written() {
+        for (method, path) in [
+            ("GET", "snapshot"),
+            ("GET", "snapshot/"),
+            ("HEAD", "snapshot/"),
+            ("PUT", "snapshot/"),
+            ("PUT", "agent/force-leave/n1"),
+            ("PUT", "agent/token/default"),
+            ("PUT", "operator/autopilot/configuration/"),
+        ] {
+            assert!(is_management(method, &format!("/v1/{path}")), "{method} {path}");
+        }
+        for (method, path) in [
+            ("GET", "operator/autopilot/configuration"),
+            ("HEAD", "operator/autopilot/configuration"),
+            ("PUT", "operator/nothing"),
+            ("POST", "snapshot"),
+            ("PUT", "kv/snapshot"),
+        ] {
+            assert!(!is_management(method, &format!("/v1/{path}")), "{method} {path}");
+        }
+        assert!(!is_management("GET", "/snapshot"));
     }
 
     #[test]

@@ -49,12 +49,15 @@ impl Consul {
     /// Whether a request may be a large one: one that restores a snapshot, the only one at that, of somebody
     /// who may.
     async fn begin_restore(&self, head: &Parts) -> Option<OwnedSemaphorePermit> {
-        if head.method != Method::PUT || head.uri.path() != "/v1/snapshot" {
-            return None;
+        let path = head.uri.path().strip_prefix("/v1/")?;
+        match routes::find(head.method.as_str(), path) {
+            Found::Route(route, _) if route.path == "snapshot" && head.method == Method::PUT => {}
+            _ => return None,
         }
         let parameters = Parameters::of(head.uri.query()).ok()?;
         let token = token(&head.headers, &parameters).or_else(|| own_token(&self.home));
-        let caller = self.home.handle().caller(KeyspaceId::DEFAULT, &token);
+        let sender = Bearer { token, origin: audit::origin(&head.headers) };
+        let caller = self.home.handle().caller(KeyspaceId::DEFAULT, &sender);
         caller.permit(Demand::Root).await.ok()?;
         self.home.begin_restore()
     }
@@ -91,14 +94,15 @@ impl Consul {
             return Err(Problem::failed("No path to datacenter"));
         }
         let (pretty, cached) = (parameters.flag("pretty"), parameters.flag("cached"));
-        let default = own_token(&self.home);
+        let brought = token(&head.headers, &parameters);
         let asked = Asked {
             keyspace: self.home.keyspace().await?,
-            home: self.home,
+            brings_token: brought.is_some(),
             sender: Bearer {
-                token: token(&head.headers, &parameters).or(default),
+                token: brought.or_else(|| own_token(&self.home)),
                 origin: audit::origin(&head.headers),
             },
+            home: self.home,
             wants_text: says(&head.headers, "text/plain"),
             method: head.method,
             tail,

@@ -168,7 +168,7 @@ impl Catalog for OwnCopy {
             let caller = self.handle.caller(keyspace, self.token());
             all.retain(|server| {
                 let what = Demand::Resource(Resource::Member(&server.name), Access::Read);
-                caller.permit_locally(what).is_ok()
+                caller.may_locally(what)
             });
         }
         all

@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status, Streaming};
 use types::{Code, Fault, KeyspaceId, LeaseId};
 
 use super::convert;
+use crate::audit::Bearer;
 use crate::{error, metadata};
 
 /// etcd's `Lease`.
@@ -39,7 +40,7 @@ fn mismatch() -> Status {
 struct KeepAlive {
     handle: Handle,
     keyspace: KeyspaceId,
-    token: Option<Box<str>>,
+    sender: Bearer,
     requests: Streaming<pb::LeaseKeepAliveRequest>,
     /// Whether the client said all it wants to say.
     ended: bool,
@@ -71,7 +72,7 @@ impl KeepAlive {
                 }
             }
         }
-        let caller = self.handle.caller(self.keyspace, &self.token);
+        let caller = self.handle.caller(self.keyspace, &self.sender);
         let renewed = caller.lease_keep_alives(&self.asked).await;
         let asked = self.asked.drain(..);
         match renewed {
@@ -126,11 +127,11 @@ impl Lease for LeaseService {
         request: Request<Streaming<pb::LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
         let caller = metadata::caller(&self.handle, request.metadata())?;
-        caller.permit_alone(Demand::Anyone).await.map_err(fail)?;
+        caller.permit_alone(Demand::Leases).await.map_err(fail)?;
         let start = Some(KeepAlive {
             handle: self.handle.clone(),
             keyspace: caller.keyspace(),
-            token: metadata::token(request.metadata()),
+            sender: metadata::bearer(request.metadata()),
             requests: request.into_inner(),
             ended: false,
             asked: Vec::new(),

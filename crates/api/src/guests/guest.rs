@@ -18,8 +18,8 @@ pub(crate) struct Guest {
     seats: AtomicUsize,
     /// What proves who it is where it brings no token, if its certificate named somebody.
     proof: Option<Box<str>>,
-    /// The name in its certificate.
-    certificate: Option<Box<str>>,
+    /// Its address with the name in its certificate, if it has one.
+    from: String,
 }
 
 impl Guest {
@@ -31,8 +31,11 @@ impl Guest {
     ) -> Arc<Self> {
         let address = stream.peer_addr();
         let address = address.map_or_else(|_| "gone already".to_owned(), |it| it.to_string());
-        let certificate = certificate.map(Into::into);
-        Arc::new(Self { address, seats: AtomicUsize::new(0), proof, certificate })
+        let from = match certificate {
+            Some(name) => format!("{address} ({name})"),
+            None => address.clone(),
+        };
+        Arc::new(Self { address, seats: AtomicUsize::new(0), proof, from })
     }
 
     /// What proves who it is, where a request says nothing of that itself.
@@ -41,11 +44,8 @@ impl Guest {
     }
 
     /// Where it is, with the name in its certificate if it has one: for the audit log.
-    pub(crate) fn from(&self) -> String {
-        match &self.certificate {
-            Some(name) => format!("{} ({name})", self.address),
-            None => self.address.clone(),
-        }
+    pub(crate) fn from(&self) -> &str {
+        &self.from
     }
 
     /// Where it is.

@@ -63,16 +63,16 @@ fn permit(handle: &Handle, headers: &HeaderMap) -> Result<(), Fault> {
     if handle.auth_is_off() {
         return Ok(());
     }
-    let token = metadata::token(headers);
+    let sender = metadata::bearer(headers);
     let every_key = KeyRange { start: Bytes::from_static(&[0]), end: None };
     match handle.keyspace(Some(MACHINE)) {
         Ok(keyspace) => {
             // What a token does not show is left out of the answer.
             let (all, anyone) = (Demand::Range(&every_key), Demand::Anyone);
             let what = Demand::ByWhom { user: &all, token: &anyone };
-            handle.caller(keyspace, &token).permit_locally(what)
+            handle.caller(keyspace, &sender).permit_locally(what)
         }
         // Nothing is there yet that anybody could be given rights to.
-        Err(_) => handle.caller(KeyspaceId::DEFAULT, &token).permit_locally(Demand::Root),
+        Err(_) => handle.caller(KeyspaceId::DEFAULT, &sender).permit_locally(Demand::Root),
     }
 }

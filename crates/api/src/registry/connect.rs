@@ -109,11 +109,11 @@ impl Connection {
 
     /// Whether all that is subscribed to may still be told.
     fn may_listen(&self) -> Result<(), Status> {
-        let Client { handle, keyspace, token } = &self.client;
+        let Client { handle, keyspace, sender } = &self.client;
         if handle.auth_is_off() {
             return Ok(());
         }
-        let caller = handle.caller(*keyspace, token);
+        let caller = handle.caller(*keyspace, sender);
         let all = super::service::every_key();
         let what = Demand::ByWhom { user: &Demand::Range(&all), token: &Demand::Anyone };
         let known = caller.permit_still(what);
@@ -197,8 +197,8 @@ impl Connection {
         let namespace = convert::namespace(&subscribe.namespace);
         let service = ServiceName::new(namespace, &subscribe.service);
         let have = Revision(subscribe.version);
-        let Client { handle, keyspace, token } = &self.client;
-        let may = handle.caller(*keyspace, token).permit_subscription(&service);
+        let Client { handle, keyspace, sender } = &self.client;
+        let may = handle.caller(*keyspace, sender).permit_subscription(&service);
         may.map_err(|fault| error::status(&fault))?;
         let added = self.subscriptions.add(subscribe.subscription, service.clone(), have);
         added.map_err(|fault| error::status(&fault))?;

@@ -11,6 +11,7 @@ use types::KeyspaceId;
 
 use super::convert;
 use super::writes::told;
+use crate::audit::Bearer;
 use crate::error;
 
 /// Beats of one message.
@@ -23,7 +24,7 @@ const AT_ONCE: usize = 64;
 pub(super) struct Client {
     pub(super) handle: Handle,
     pub(super) keyspace: KeyspaceId,
-    pub(super) token: Option<Box<str>>,
+    pub(super) sender: Bearer,
 }
 
 /// What registering an instance takes.
@@ -52,7 +53,7 @@ pub(super) fn answer(request: u64, done: Result<pb::Answer, Status>) -> Tell {
 
 impl Client {
     pub(super) async fn propose(&self, command: RegistryCommand) -> Result<pb::Answer, Status> {
-        let caller = self.handle.caller(self.keyspace, &self.token);
+        let caller = self.handle.caller(self.keyspace, &self.sender);
         told(caller.propose(Command::Registry(command)).await)
     }
 
@@ -64,7 +65,7 @@ impl Client {
         for timers in
             beats.instances[..beats.instances.len().min(BEATS)].chunks(Handle::BEATS_TOGETHER)
         {
-            let caller = self.handle.caller(self.keyspace, &self.token);
+            let caller = self.handle.caller(self.keyspace, &self.sender);
             let heard = match caller.beats(timers).await {
                 Ok(heard) => heard,
                 // Who gets no answer beats again.

@@ -25,8 +25,8 @@ fn consistency(stale: bool) -> Consistency {
 impl RegistryService {
     async fn client(&self, metadata: &MetadataMap) -> Result<Client, Status> {
         let keyspace = self.keyspace().await?;
-        let token = metadata::token(metadata);
-        Ok(Client { handle: self.handle().clone(), keyspace, token })
+        let sender = metadata::bearer(metadata);
+        Ok(Client { handle: self.handle().clone(), keyspace, sender })
     }
 
     async fn ask<T>(
@@ -34,7 +34,7 @@ impl RegistryService {
         stale: bool,
         ask: impl FnOnce(&View<'_>) -> T + Send,
     ) -> Result<T, Status> {
-        let caller: Caller<'_, _> = client.handle.caller(client.keyspace, &client.token);
+        let caller: Caller<'_, _> = client.handle.caller(client.keyspace, &client.sender);
         let answer = caller.registry(consistency(stale), ask).await;
         Ok(answer.map_err(|fault| error::status(&fault))?.body)
     }
@@ -170,7 +170,7 @@ impl Registry for RegistryService {
         let asked = request.into_inner();
         let service = ServiceName::new(convert::namespace(&asked.namespace), &asked.service);
         let what = Demand::Resource(Resource::Service(&service.name), Access::Read);
-        let caller = client.handle.caller(client.keyspace, &client.token);
+        let caller = client.handle.caller(client.keyspace, &client.sender);
         caller.permit_locally(what).map_err(|fault| error::status(&fault))?;
         // Whether there is a service at all, and whether the client may know.
         let known = Self::ask(&client, true, |registry| {

@@ -101,11 +101,11 @@ impl StreamingService<pb::OpenRequest> for Connect {
         async move {
             let keyspace = service.keyspace().await?;
             let handle = service.handle().clone();
-            let token = metadata::token(request.metadata());
+            let sender = metadata::bearer(request.metadata());
             let refused = |fault| error::status(&fault);
-            handle.caller(keyspace, &token).permit(Demand::Anyone).await.map_err(refused)?;
+            handle.caller(keyspace, &sender).permit(Demand::Anyone).await.map_err(refused)?;
             let subscriptions = handle.subscriptions(keyspace, &label).await.map_err(refused)?;
-            let client = Client { handle, keyspace, token };
+            let client = Client { handle, keyspace, sender };
             let connection = Connection::new(client, request.into_inner(), subscriptions);
             Ok(Response::new(connection.responses()))
         }

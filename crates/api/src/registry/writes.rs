@@ -82,8 +82,8 @@ impl Writes {
         request: u64,
         command: RegistryCommand,
     ) -> Begun {
-        let Client { handle, keyspace, token } = client;
-        let caller = handle.caller(*keyspace, token);
+        let Client { handle, keyspace, sender } = client;
+        let caller = handle.caller(*keyspace, sender);
         let command = match caller.command_now(Command::Registry(command)) {
             Verdict::Granted(command) => command,
             Verdict::Refused(fault) => return Begun::Answered(Err(error::status(&fault))),

@@ -244,3 +244,22 @@ async fn leader_of(cluster: &[Server]) -> usize {
     }
     panic!("nobody leads");
 }
+
+/// A client that numbers its requests has a call of a recipe carried out as it is: each write of it is one of
+/// its own, and none is answered with what the other one came to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_beside_a_campaign_is_not_that_of_its_writes() {
+    let server = Server::start().await;
+    grant(&server, 7).await;
+    let mut client = ElectionClient::new(server.channel.clone());
+    for (number, value) in [("9.1.0", "first"), ("9.2.0", "second")] {
+        let (name, value) = ("e".into(), value.into());
+        let campaign = election::CampaignRequest { name, lease: 7, value };
+        let mut request = tonic::Request::new(campaign);
+        request.metadata_mut().insert("hiraeth-number", number.parse().unwrap());
+        timeout(SOON, client.campaign(request)).await.unwrap().unwrap();
+    }
+    let leader = client.leader(election::LeaderRequest { name: "e".into() }).await.unwrap();
+    assert_eq!(leader.into_inner().kv.unwrap().value, "second");
+    server.stop().await;
+}

@@ -85,6 +85,30 @@ impl Refused {
             _ => 1,
         }
     }
+
+    /// By Consul's words, which are all that tells one refusal of its API from another.
+    fn hint(&self) -> Option<&'static str> {
+        let says = |words: &str| self.text.contains(words);
+        Some(match self.status {
+            401 if says("ACL support disabled") => {
+                "the ACL is off; `hiraeth serve --acl on` (HIRAETH_ACL=on) on one node switches it on for \
+                 all, when that node starts"
+            }
+            403 if says("only root bootstraps") => {
+                "this cluster knows users: say --user root:PASSWORD, or put the number of the last bootstrap \
+                 into the file acl-bootstrap-reset in a node's data directory"
+            }
+            403 if says("bootstrap no longer allowed") => {
+                "put that number into the file acl-bootstrap-reset in the data directory of the node that is \
+                 asked, and ask it again"
+            }
+            403 if says("ACL not found") => {
+                "the cluster has no token with that secret, or its time is over: --acl-token or \
+                 HIRAETH_ACL_TOKEN says who asks"
+            }
+            _ => return None,
+        })
+    }
 }
 
 /// What was asked by HTTP and has no answer.
@@ -128,14 +152,18 @@ pub(crate) fn code(result: anyhow::Result<Done>) -> ExitCode {
             ExitCode::from(exit(error))
         }
         None if error.is::<Usage>() => ExitCode::from(2),
-        None if error.is::<Refused>() => {
-            ExitCode::from(error.downcast_ref::<Refused>().map_or(1, Refused::exit))
+        None => {
+            if let Some(refused) = error.downcast_ref::<Refused>() {
+                if let Some(hint) = refused.hint() {
+                    eprintln!("hint: {hint}");
+                }
+                return ExitCode::from(refused.exit());
+            }
+            match error.downcast_ref::<Unanswered>() {
+                Some(it) => ExitCode::from(5 + u8::from(it.outcome_unknown)),
+                None => ExitCode::FAILURE,
+            }
         }
-        None if error.is::<Unanswered>() => {
-            let it = error.downcast_ref::<Unanswered>();
-            ExitCode::from(5 + u8::from(it.is_some_and(|it| it.outcome_unknown)))
-        }
-        None => ExitCode::FAILURE,
     }
 }
 

@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use client::{Client, Options, Token};
+use proto::etcdserverpb as pb;
+use proto::etcdserverpb::auth_client::AuthClient;
 use serde_json::Value;
 
 use crate::program::{tool, until};
 use crate::server::Server;
+use crate::users::{add_root, channel};
 
 /// Files below a directory that have these bytes.
 fn files_with(directory: &Path, wanted: &[u8]) -> Vec<String> {
@@ -51,6 +54,7 @@ async fn tokens_are_made_used_and_kept_without_their_secrets() {
     let again = run(&["acl", "bootstrap"]);
     assert_eq!(again.code, 4, "{}", again.stderr);
     assert!(again.stderr.contains("ACL bootstrap no longer allowed (reset index: "));
+    assert!(again.stderr.contains("acl-bootstrap-reset"), "{}", again.stderr);
     let as_root = |arguments: &[&str]| run(&[arguments, &["--acl-token", &root]].concat());
 
     let wrong =
@@ -103,5 +107,35 @@ async fn tokens_are_made_used_and_kept_without_their_secrets() {
         let listed = run(&["service", "list"]);
         listed.code == 0 && listed.stdout.contains("web")
     });
+    // What is to be done about that is said.
+    let off = as_root(&["acl", "token", "list"]);
+    assert_eq!(off.code, 4, "{}", off.stderr);
+    assert!(off.stderr.contains("ACL support disabled"), "{}", off.stderr);
+    assert!(off.stderr.contains("hint: ") && off.stderr.contains("--acl on"), "{}", off.stderr);
+    server.stop();
+}
+
+/// Where users have names already, the ACL's first token is not for whoever comes first.
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_users_root_makes_the_first_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::new(directory.path(), "n1");
+    server.start(&[]);
+    server.serves().await;
+    let mut auth = AuthClient::new(channel(&server).await);
+    add_root(&mut auth).await;
+    auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
+    server.stop();
+    server.start(&["--acl", "on"]);
+    let client = server.client.clone();
+    until("nobody is told that it is root's", || {
+        let refused = tool(&client, &["acl", "bootstrap"]);
+        assert_ne!(refused.code, 0, "{}", refused.stdout);
+        refused.code == 4
+            && refused.stderr.contains("only root bootstraps")
+            && refused.stderr.contains("hint: ")
+    });
+    let made = tool(&client, &["acl", "bootstrap", "--user", "root:secret"]).well();
+    assert!(made.contains("global-management"), "{made}");
     server.stop();
 }

@@ -14,7 +14,7 @@ use tonic::{Code, Request};
 use crate::program::{DEADLINE, tool};
 use crate::server::{Server, Three};
 
-async fn channel(server: &Server) -> Channel {
+pub(crate) async fn channel(server: &Server) -> Channel {
     let endpoint = Channel::from_shared(format!("http://{}", server.client)).unwrap();
     let connected = async {
         loop {
@@ -48,7 +48,7 @@ async fn settled(channel: &Channel, token: Option<&str>) -> Result<(), tonic::St
     tokio::time::timeout(DEADLINE, answered).await.unwrap()
 }
 
-async fn add_root(auth: &mut AuthClient<Channel>) {
+pub(crate) async fn add_root(auth: &mut AuthClient<Channel>) {
     let (name, password) = ("root".to_owned(), "secret".to_owned());
     let add = pb::AuthUserAddRequest { name, password, ..Default::default() };
     auth.user_add(add).await.unwrap();

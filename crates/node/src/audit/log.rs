@@ -10,17 +10,16 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::denials::Denials;
 use super::file::Files;
 use super::record::{AuditKind, AuditRecord, Sender};
 use crate::calendar;
 
 /// Records that wait to be written; the next one is lost, and counted.
 const WAITING: usize = 8_192;
-/// Refusals that are written down in a second; the number of the others is.
-const DENIALS: u64 = 100;
 /// Lines that are written at once.
 const TOGETHER: usize = 256;
-/// How long nothing must come until it is looked whether refusals were left out.
+/// How long nothing must come to be written until it is looked whether refusals were left out.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// Milliseconds until it is said again that nothing can be written.
@@ -64,15 +63,7 @@ pub struct Audit {
     sender: OnceLock<Mutex<Option<SyncSender<Waiting>>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     counts: Arc<Counts>,
-    denials: Mutex<Denials>,
-}
-
-/// How many there were in the second that goes on.
-#[derive(Default)]
-struct Denials {
-    second: u64,
-    count: u64,
-    left_out: u64,
+    denials: Arc<Mutex<Denials>>,
 }
 
 impl fmt::Debug for Audit {
@@ -92,10 +83,18 @@ impl Audit {
         files.append(b"")?;
         let (sender, receiver) = sync_channel(WAITING);
         let counts = Arc::new(Counts::default());
-        let (node, shared) = (node.to_owned(), Arc::clone(&counts));
-        let work = move || write(&receiver, &mut files, &node, &shared);
+        let denials: Arc<Mutex<Denials>> = Arc::default();
+        let mut writer = Writer {
+            files,
+            node: node.to_owned(),
+            counts: Arc::clone(&counts),
+            denials: Arc::clone(&denials),
+            said_ms: None,
+        };
+        let work = move || writer.run(&receiver);
         let writer = std::thread::Builder::new().name("audit".to_owned()).spawn(work)?;
-        let audit = Self { writer: Mutex::new(Some(writer)), counts, ..Self::default() };
+        let writer = Mutex::new(Some(writer));
+        let audit = Self { writer, counts, denials, ..Self::default() };
         drop(audit.sender.set(Mutex::new(Some(sender))));
         Ok(audit)
     }
@@ -117,18 +116,25 @@ impl Audit {
         }
     }
 
-    /// Writes down a record, some time soon. Refusals are bounded for each second.
-    pub fn record(&self, now_ms: u64, record: impl FnOnce() -> AuditRecord, is_denial: bool) {
+    /// Writes down a record, some time soon. Of those that are bounded, which anybody can bring about, 100 in
+    /// a second and 2,000 in an hour, so that they push nothing else out of the files.
+    pub fn record(&self, now_ms: u64, record: impl FnOnce() -> AuditRecord, is_bounded: bool) {
         if !self.is_on() {
             return;
         }
-        if is_denial {
-            let (takes, left_out) = self.denials.lock().takes(now_ms / 1_000);
-            if left_out > 0 {
-                self.send(now_ms, suppressed(left_out));
-            }
+        if is_bounded {
+            let (takes, left_out) = {
+                let mut denials = self.denials.lock();
+                let takes = denials.takes(now_ms);
+                (takes, denials.tells(now_ms))
+            };
             if !takes {
                 self.counts.suppressed.fetch_add(1, Ordering::Relaxed);
+            }
+            if let Some(count) = left_out {
+                self.send(now_ms, suppressed(count));
+            }
+            if !takes {
                 return;
             }
         }
@@ -146,9 +152,9 @@ impl Audit {
 
     /// Writes what waits, and no more after that.
     pub fn stop(&self, now_ms: u64) {
-        let left_out = std::mem::take(&mut self.denials.lock().left_out);
-        if left_out > 0 {
-            self.send(now_ms, suppressed(left_out));
+        let left_out = self.denials.lock().last();
+        if let Some((_, count)) = left_out {
+            self.send(now_ms, suppressed(count));
         }
         if let Some(sender) = self.sender.get() {
             drop(sender.lock().take());
@@ -156,21 +162,6 @@ impl Audit {
         if let Some(writer) = self.writer.lock().take() {
             drop(writer.join());
         }
-    }
-}
-
-impl Denials {
-    /// Whether one more is written down in this second, and how many of seconds before were not.
-    fn takes(&mut self, second: u64) -> (bool, u64) {
-        let mut left_out = 0;
-        if self.second != second {
-            left_out = std::mem::take(&mut self.left_out);
-            (self.second, self.count) = (second, 0);
-        }
-        self.count += 1;
-        let takes = self.count <= DENIALS;
-        self.left_out += u64::from(!takes);
-        (takes, left_out)
     }
 }
 
@@ -184,29 +175,49 @@ fn suppressed(count: u64) -> AuditRecord {
     }
 }
 
-fn write(receiver: &Receiver<Waiting>, files: &mut Files, node: &str, counts: &Counts) {
-    // When it was last said that nothing can be written.
-    let mut said_ms: Option<u64> = None;
-    loop {
-        let first = match receiver.recv_timeout(QUIET) {
-            Ok(first) => first,
-            Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
-        let mut lines = String::new();
-        let (mut count, mut newest_ms) = (0, 0);
-        for waiting in std::iter::once(first).chain(receiver.try_iter().take(TOGETHER)) {
-            let (now_ms, record) = *waiting;
-            lines.push_str(&record.line(&calendar::wall(now_ms), node));
-            count += 1;
-            newest_ms = now_ms;
+/// What the one thread that writes has.
+struct Writer {
+    files: Files,
+    node: String,
+    counts: Arc<Counts>,
+    denials: Arc<Mutex<Denials>>,
+    /// When it was last said that nothing can be written.
+    said_ms: Option<u64>,
+}
+
+impl Writer {
+    fn run(&mut self, receiver: &Receiver<Waiting>) {
+        loop {
+            let first = match receiver.recv_timeout(QUIET) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => {
+                    let left_out = self.denials.lock().quiet();
+                    if let Some((now_ms, count)) = left_out {
+                        self.write(&[(now_ms, suppressed(count))]);
+                    }
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let rest = receiver.try_iter().take(TOGETHER);
+            let all: Vec<_> = std::iter::once(first).chain(rest).map(|waiting| *waiting).collect();
+            self.write(&all);
         }
-        match files.append(lines.as_bytes()) {
+    }
+
+    fn write(&mut self, all: &[(u64, AuditRecord)]) {
+        let mut lines = String::new();
+        for (now_ms, record) in all {
+            lines.push_str(&record.line(&calendar::wall(*now_ms), &self.node));
+        }
+        let (count, counts) = (all.len() as u64, &self.counts);
+        match self.files.append(lines.as_bytes()) {
             Ok(()) => drop(counts.written.fetch_add(count, Ordering::Relaxed)),
             Err(error) => {
                 counts.lost.fetch_add(count, Ordering::Relaxed);
-                if said_ms.is_none_or(|said| newest_ms.saturating_sub(said) >= AGAIN_MS) {
-                    said_ms = Some(newest_ms);
+                let newest_ms = all.last().map_or(0, |(now_ms, _)| *now_ms);
+                if self.said_ms.is_none_or(|said| newest_ms.saturating_sub(said) >= AGAIN_MS) {
+                    self.said_ms = Some(newest_ms);
                     tracing::error!(%error, "the audit log cannot be written: records are lost");
                 }
             }

@@ -2,6 +2,7 @@
 //! files of bounded size and number. Requests do not wait for it: a line that finds no room, or that cannot
 //! be written, is counted and told in the node's log. `docs/architecture/auth.md` says why.
 
+mod denials;
 mod file;
 mod log;
 mod record;
@@ -10,4 +11,4 @@ mod record;
 mod tests;
 
 pub use log::{Audit, AuditSettings, AuditTally};
-pub use record::{AuditKind, AuditRecord, Sender};
+pub use record::{AuditKind, AuditRecord, OK, Sender, UNKNOWN};

@@ -2,8 +2,13 @@
 
 use std::fmt::Write;
 
-/// Bytes of any text of a record; more is cut.
+/// Bytes that any text of a record takes up in its line; more is cut.
 const TEXT_BYTES: usize = 512;
+
+/// The outcome of what went well.
+pub const OK: &str = "ok";
+/// The outcome of what nobody waited for: it may have been done, or not.
+pub const UNKNOWN: &str = "unknown: the client went";
 
 /// What a record is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,7 +19,7 @@ pub enum AuditKind {
     Denied,
     /// The cluster: members, keyspaces, snapshots, restores, compaction.
     Management,
-    /// So many refusals are not written down, since there were too many in a second.
+    /// So many refusals are not written down, since there were too many in a second or an hour.
     Suppressed,
 }
 
@@ -87,11 +92,9 @@ impl AuditRecord {
 /// As JSON has it; nobody's words end a line or a text.
 fn quote(out: &mut String, text: &str) {
     out.push('"');
-    let mut end = text.len().min(TEXT_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    for next in text.get(..end).unwrap_or_default().chars() {
+    let most = out.len() + TEXT_BYTES;
+    for next in text.chars() {
+        let before = out.len();
         match next {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
@@ -100,9 +103,11 @@ fn quote(out: &mut String, text: &str) {
             }
             next => out.push(next),
         }
-    }
-    if end < text.len() {
-        out.push('…');
+        if out.len() > most {
+            out.truncate(before);
+            out.push('…');
+            break;
+        }
     }
     out.push('"');
 }

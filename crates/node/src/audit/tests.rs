@@ -27,6 +27,8 @@ fn a_record_is_one_line_whatever_it_says() {
     );
     let long = "ä".repeat(1_000);
     assert!(record(AuditKind::Denied, &long).line("t", "n").len() < 1_000);
+    let long = "\u{1}".repeat(1_000);
+    assert!(record(AuditKind::Denied, &long).line("t", "n").len() < 1_000);
     assert_eq!(audit.tally().written, 1);
 }
 
@@ -75,6 +77,47 @@ fn of_many_refusals_in_a_second_only_the_number_is_told() {
     assert!(lines[101].contains("suppressed") && lines[101].contains("\"outcome\":\"150\""));
     assert!(lines[102].contains("later"));
     assert_eq!((audit.tally().suppressed, audit.tally().lost), (150, 0));
+}
+
+/// A flood that goes on leaves room: what it pushes out of the files is other refusals at most.
+#[test]
+fn of_many_refusals_in_an_hour_only_the_number_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = AuditSettings { file_bytes: 4 << 20, ..settings(&folder) };
+    let audit = Audit::start(&settings, "n1").unwrap();
+    audit.record(0, || record(AuditKind::Rights, "a change"), false);
+    for number in 0..10_000 {
+        audit.record(number * 200, || record(AuditKind::Denied, "again"), true);
+    }
+    audit.stop(0);
+    let text = fs::read_to_string(folder.path().join("audit.log")).unwrap();
+    let count = |part: &str| text.lines().filter(|line| line.contains(part)).count();
+    assert_eq!((count("a change"), count("again")), (1, 2_000));
+    // 1,600 s of them are told of once in a minute.
+    assert!((26..=28).contains(&count("suppressed")), "{}", count("suppressed"));
+    let told = text.lines().filter_map(|line| line.split("\"outcome\":\"").nth(1));
+    let told: u64 = told.filter_map(|rest| rest.split('"').next()?.parse::<u64>().ok()).sum();
+    assert_eq!((told, audit.tally().suppressed), (8_000, 8_000));
+    assert!(text.len() < 1 << 20);
+}
+
+/// Nothing more has to happen for it.
+#[test]
+fn how_many_refusals_were_left_out_is_told_when_they_are_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = Audit::start(&settings(&folder), "n1").unwrap();
+    for _ in 0..103 {
+        audit.record(5_000, || record(AuditKind::Denied, ""), true);
+    }
+    let begun = std::time::Instant::now();
+    while audit.tally().written < 101 {
+        assert!(begun.elapsed().as_secs() < 20, "nobody told");
+        std::thread::yield_now();
+    }
+    let text = fs::read_to_string(folder.path().join("audit.log")).unwrap();
+    let last = text.lines().last().unwrap();
+    assert!(last.contains("suppressed") && last.contains("\"outcome\":\"3\""), "{last}");
+    audit.stop(0);
 }
 
 #[test]

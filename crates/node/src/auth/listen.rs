@@ -49,6 +49,14 @@ impl AuthChanges {
         poll_fn(|context| self.poll(context)).await;
     }
 
+    /// The same of those who are told only where they are held to anything; for ever without.
+    pub async fn next_of(changes: &mut Option<Self>) {
+        match changes {
+            Some(changes) => changes.next().await,
+            None => std::future::pending().await,
+        }
+    }
+
     fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
         let flag = &self.0;
         flag.waker.register(context.waker());

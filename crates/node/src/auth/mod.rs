@@ -5,6 +5,7 @@ mod acl;
 mod acl_start;
 mod bcrypt;
 mod change;
+mod expiry;
 mod gate;
 mod listen;
 mod password;
@@ -14,9 +15,10 @@ mod word;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use acl::{Authorizers, hash_of};
+pub(crate) use acl::{ANONYMOUS, Authorizers, hash_of};
 pub(crate) use acl_start::{acl_at_start, uuid};
 pub(crate) use change::{change, confirm_at_start, random_key};
+pub(crate) use expiry::tell_of_ends;
 pub(crate) use gate::{Gate, Told};
 pub use listen::AuthChanges;
 pub(crate) use password::Passwords;

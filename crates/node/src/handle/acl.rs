@@ -9,8 +9,8 @@ use types::{Code, Fault, KeyspaceId};
 
 use super::Handle;
 use super::caller::{Caller, Credentials, Who};
-use crate::audit::{Audit, AuditKind, AuditRecord};
-use crate::auth::{hash_of, uuid};
+use crate::audit::{Audit, AuditKind, AuditRecord, OK, Sender};
+use crate::auth::{Ended, hash_of, uuid};
 
 /// The keyspace in which Consul's API keeps what is neither a key nor registered.
 pub const KEPT: &str = "consul";
@@ -39,9 +39,13 @@ impl Handle {
         })
     }
 
-    /// Whether the ACL is on, as far as this node knows; and whether it allows what no rule speaks of.
+    /// Whether the ACL is on, as far as this node knows; and whether it allows what no rule speaks of, which
+    /// it does while it is off.
     #[must_use]
     pub fn acl_switch(&self) -> (bool, bool) {
+        if self.auth_is_off() {
+            return (false, true);
+        }
         let auth = self.shared.auth.auth();
         let is_on = auth.acl.enabled || self.shared.auth.waits_for_acl(&auth);
         (is_on, auth.acl.allows_by_default)
@@ -64,8 +68,9 @@ impl Handle {
         &self.shared.config.audit
     }
 
-    /// Writes down what somebody did with the cluster, or was refused to. Who it is is looked up by what
-    /// this node knows.
+    /// Writes down what somebody did with the cluster, or was refused to; `outcome` is [`OK`] or why not. Who
+    /// it is is looked up by what this node knows. Of what went otherwise than well for those that may not
+    /// run the cluster, no more is written than of refusals.
     pub fn audit_management(
         &self,
         credentials: impl Credentials,
@@ -76,15 +81,29 @@ impl Handle {
         if !self.audit_log().is_on() {
             return;
         }
-        let who = self.caller(KeyspaceId::DEFAULT, credentials).sender();
+        let caller = self.caller(KeyspaceId::DEFAULT, credentials);
+        // Who may not run the cluster may say what it likes about that, but only fill so much of the log.
+        let is_bounded = outcome != OK && !caller.may_manage();
         let record = || AuditRecord {
             kind: AuditKind::Management,
-            who,
+            who: caller.sender(),
             what: what.to_owned(),
             on: on.to_owned(),
             outcome: outcome.to_owned(),
         };
-        self.audit_log().record(self.wall_millis(), record, false);
+        self.audit_log().record(self.wall_millis(), record, is_bounded);
+    }
+
+    /// Writes down that somebody could not prove to be a user. Bounded as refusals are.
+    pub fn audit_wrong_proof(&self, origin: &str, user: &str, code: Code) {
+        let record = || AuditRecord {
+            kind: AuditKind::Denied,
+            who: Sender { address: origin.to_owned(), ..Sender::default() },
+            what: "authenticate".to_owned(),
+            on: user.to_owned(),
+            outcome: format!("{code:?}"),
+        };
+        self.audit_log().record(self.wall_millis(), record, true);
     }
 
     /// A random UUID.
@@ -105,6 +124,19 @@ impl Handle {
         let text = std::fs::read(self.shared.config.data_dir.join(RESET)).unwrap_or_default();
         let text = text.get(..text.len().min(RESET_BYTES)).unwrap_or_default();
         std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+}
+
+/// Somebody from somewhere, who brings nothing.
+struct Stranger<'a>(&'a str);
+
+impl Credentials for Stranger<'_> {
+    fn token(&self) -> Option<&str> {
+        None
+    }
+
+    fn origin(&self) -> &str {
+        self.0
     }
 }
 
@@ -142,16 +174,32 @@ impl<C: Credentials> Caller<'_, C> {
     }
 
     /// Makes the first token that may do everything, with this secret, unless that was done; answers with its
-    /// accessor id.
+    /// accessor id. Whoever is first may, whatever token it brings; where etcd's Auth is on, root, and who
+    /// wrote the number of the last time into this node's directory.
     ///
     /// # Errors
     /// `PermissionDenied` with the number by which it could be done again; as for [`Self::change_acl`].
     pub async fn bootstrap_acl(&self, secret: &str) -> Result<AclId, Fault> {
         let handle = self.handle();
+        self.must_be_on().await?;
+        let auth = handle.auth_now().await?;
         let id: AclId = handle.uuid().into();
         let (reset, now_ms) = (handle.bootstrap_reset(), handle.wall_millis());
+        let may = auth.acl.may_bootstrap(reset);
+        let is_by_name = auth.enabled && may.is_ok() && auth.acl.bootstrapped == 0;
+        let known = if is_by_name {
+            self.identify(auth, Ended::Refuse)?
+        } else {
+            let stranger = Stranger(self.credentials().origin());
+            handle.caller(self.keyspace(), stranger).identify(auth, Ended::Refuse)?
+        };
         let secret = hash_of(secret);
-        self.change_acl(AclCommand::Bootstrap { id: id.clone(), secret, reset, now_ms }).await?;
+        let command = AclCommand::Bootstrap { id: id.clone(), secret, reset, now_ms };
+        let command = AuthCommand::Acl(Box::new(command));
+        // What cannot be done is not proposed: anybody may ask, as often as one likes.
+        known.hold_to(may, Demand::Auth(&command))?;
+        known.authorize(Demand::Auth(&command))?;
+        self.change_as(&known, command).await?;
         if reset != 0
             && let Err(error) = std::fs::remove_file(handle.shared.config.data_dir.join(RESET))
         {

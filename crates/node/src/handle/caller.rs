@@ -1,13 +1,15 @@
 //! The door for requests that come from outside: who asks is found out, what is asked for is held
 //! against its rights, and only then carried out. Every front door goes through here.
 
+mod change;
 mod known;
 mod now;
 mod registry;
 mod trace;
 
-pub(super) use known::Who;
-use known::{Known, Trace};
+use change::Change;
+use known::Trace;
+pub(super) use known::{Known, Who};
 pub use now::Verdict;
 pub use registry::Judge;
 
@@ -162,6 +164,10 @@ impl<C: Credentials> Caller<'_, C> {
         self.handle
     }
 
+    pub(super) fn credentials(&self) -> &C {
+        &self.credentials
+    }
+
     /// The keyspace that is asked.
     #[must_use]
     pub fn keyspace(&self) -> KeyspaceId {
@@ -190,6 +196,12 @@ impl<C: Credentials> Caller<'_, C> {
             return Ok(());
         }
         self.identify(self.handle.shared.auth.auth(), Ended::Refuse)?.authorize(what)
+    }
+
+    /// The same, where nobody is refused anything by the answer: for what is left out without a word.
+    pub fn may_locally(&self, what: Demand<'_>) -> bool {
+        self.handle.shared.auth.is_open()
+            || self.identify_silently().is_ok_and(|known| known.decide(what).is_ok())
     }
 
     /// Whether somebody that was let in before may still do this, by what this node knows. Its token
@@ -315,12 +327,13 @@ impl<C: Credentials> Caller<'_, C> {
         self.permit_alone(Demand::Range(range)).await
     }
 
-    /// [`Handle::leases`]: every user may know which there are.
+    /// [`Handle::leases`]: every user may know which there are; of tokens, among the registry's keys, who may
+    /// do everything.
     ///
     /// # Errors
     /// As that, and as [`Self::permit`].
     pub async fn leases(&self, consistency: Consistency) -> Result<Answer<Vec<LeaseId>>, Fault> {
-        self.permit_read(Demand::Anyone, consistency).await?;
+        self.permit_read(Demand::Leases, consistency).await?;
         self.handle.leases(self.keyspace, consistency).await
     }
 
@@ -331,7 +344,7 @@ impl<C: Credentials> Caller<'_, C> {
     /// # Errors
     /// As that, and as [`Self::permit`].
     pub async fn lease_keep_alives(&self, leases: &[LeaseId]) -> Result<Answer<Vec<i64>>, Fault> {
-        self.permit_still(Demand::Anyone)?;
+        self.permit_still(Demand::Leases)?;
         self.handle.lease_keep_alives(self.keyspace, leases).await
     }
 
@@ -344,7 +357,7 @@ impl<C: Credentials> Caller<'_, C> {
         lease: LeaseId,
         keys: bool,
     ) -> Result<Answer<LeaseStatus>, Fault> {
-        self.permit(Demand::Anyone).await?;
+        self.permit(Demand::Leases).await?;
         let answer = self.handle.lease_time_to_live(self.keyspace, lease, keys).await?;
         if keys {
             // Those it turned out to have.
@@ -368,23 +381,14 @@ impl<C: Credentials> Caller<'_, C> {
     /// too few nodes are known to have it.
     pub async fn change_auth(&self, command: AuthCommand) -> Result<(), Fault> {
         let known = self.permit_slowly(Demand::Auth(&command)).await?;
-        let (what, user, role) = command.describe();
-        let (what, user, role) = (what, user.to_owned(), role.to_owned());
-        let permission = match &command {
-            AuthCommand::GrantPermission { permission, .. } => Some(permission.clone()),
-            _ => None,
-        };
+        self.change_as(&known, command).await
+    }
+
+    /// The same, for who may.
+    pub(super) async fn change_as(&self, known: &Known, command: AuthCommand) -> Result<(), Fault> {
+        let change = Change::begin(known, &command);
         let done = auth::change(&self.handle.shared, command).await;
-        let by = known.name();
-        if let Some(trace) = &known.trace {
-            trace.rights(&known.who, what, format!("{user} {role}").trim(), &done);
-        }
-        match &done {
-            Ok(()) => tracing::info!(by, what, user, role, ?permission, "users or rights changed"),
-            Err(fault) => {
-                tracing::info!(by, what, user, role, ?permission, %fault, "users or rights not changed");
-            }
-        }
+        change.end(&done);
         done
     }
 

@@ -33,6 +33,14 @@ pub enum Area {
     Kept,
 }
 
+impl Area {
+    /// Whether its keys are for users, once etcd's Auth is on.
+    #[must_use]
+    pub const fn is_of_users(self) -> bool {
+        matches!(self, Self::Keys | Self::Configurations)
+    }
+}
+
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug)]
 pub enum Demand<'a> {
@@ -52,8 +60,10 @@ pub enum Demand<'a> {
     User(&'a str),
     /// Look at a role: root may, and who has it.
     Role(&'a str),
-    /// What every user may.
+    /// What every user may; and every token, but among the keys of users: there a token is no user.
     Anyone,
+    /// Renew leases and learn which there are: as [`Command::LeaseGrant`].
+    Leases,
     /// What only root may.
     Root,
     /// Have the registry changed, as it is.
@@ -99,6 +109,7 @@ impl Demand<'_> {
             Self::User(user) => ("user get", user.to_owned()),
             Self::Role(role) => ("role get", role.to_owned()),
             Self::Anyone => ("anything", String::new()),
+            Self::Leases => ("leases", String::new()),
             Self::Root => ("what only root may", String::new()),
             Self::Resource(resource, wanted) => {
                 return (format!("{}:{}", resource.kind(), wanted.name()), resource.to_string());
@@ -156,11 +167,23 @@ impl Auth {
     fn of_token(&self, token: &Authorizer, area: Area, what: Demand<'_>) -> Result<(), String> {
         let everything = || token.need(Resource::Everything, Access::Write);
         match what {
-            Demand::Anyone => return Ok(()),
+            Demand::Anyone if !(self.enabled && area.is_of_users()) => return Ok(()),
             Demand::Root | Demand::User(_) | Demand::Role(_) => return everything(),
             Demand::Auth(AuthCommand::Acl(command)) => {
                 return match **command {
-                    // Once, and by anybody: the state tells whether it was done.
+                    // Once, and by anybody: the state tells whether it was done. But where users are asked
+                    // for their names, it makes one more who may do everything: that is root's, or of who
+                    // can write the number of the last time into a node's directory.
+                    AclCommand::Bootstrap { reset, .. } if self.enabled => {
+                        if self.acl.bootstrapped != 0 && reset == self.acl.bootstrapped {
+                            return Ok(());
+                        }
+                        everything().map_err(|lacks| {
+                            format!(
+                                "while etcd's Auth is on, only root bootstraps the ACL: {lacks}"
+                            )
+                        })
+                    }
                     AclCommand::Bootstrap { .. } => Ok(()),
                     AclCommand::Enable { .. } | AclCommand::Disable => everything(),
                     _ => token.need(Resource::Acl, Access::Write),
@@ -170,7 +193,9 @@ impl Auth {
             Demand::Change(command, registry) => return token.may_change(command, Some(registry)),
             Demand::Resource(resource, wanted) => return token.need(resource, wanted),
             Demand::ByWhom { token: what, .. } => return self.of_token(token, area, *what),
-            Demand::Command(_)
+            Demand::Anyone
+            | Demand::Leases
+            | Demand::Command(_)
             | Demand::Query(_)
             | Demand::Range(_)
             | Demand::Txn(_)
@@ -197,6 +222,7 @@ impl Auth {
                     | Demand::Query(Query::Range(RangeRequest { range, .. })) => {
                         token.need(named(range), Access::Read).and_then(|()| everything())
                     }
+                    Demand::Leases | Demand::Command(Command::LeaseGrant { .. }) => everything(),
                     _ => Err(format!(
                         "token with AccessorID '{}' lacks permission 'key:write'",
                         token.token
@@ -296,6 +322,7 @@ impl<'a> Rights<'a> {
             Demand::Resource(_, Access::Write) => self.may_write(&every_key()),
             Demand::Resource(..) => self.may_read(&every_key()),
             Demand::Anyone => true,
+            Demand::Leases => self.may_all(),
             Demand::Auth(_) | Demand::Root => false,
         }
     }
@@ -319,8 +346,9 @@ impl<'a> Rights<'a> {
                 self.may_all() && self.may_write(&every_key())
             }
             Command::Registry(command) => self.may_registry(command),
-            // Whose keys live with a lease is looked at when the command is applied.
-            Command::LeaseGrant { .. } | Command::LeaseRevoke { .. } => true,
+            // Whose keys live with a lease is looked at when the command is applied. There is no rule of
+            // Consul's about leases.
+            Command::LeaseGrant { .. } | Command::LeaseRevoke { .. } => self.may_all(),
             Command::Limited { command, .. } => self.may_command(command),
             Command::Alarm { .. }
             | Command::LeaseExpire { .. }

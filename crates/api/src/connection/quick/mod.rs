@@ -143,7 +143,7 @@ impl Quick {
     fn admit(&mut self, wire: &mut Wire, call: Call, head: &RequestHead, respond: Respond) {
         let proof = self.guest.as_ref().and_then(|guest| guest.proof());
         let proof = proof.filter(|_| is_grpc(head));
-        let origin = self.guest.as_ref().map_or("", |guest| guest.address());
+        let origin = self.guest.as_ref().map_or("", |guest| guest.from());
         match call.admit(&self.handle, head, proof, origin) {
             Admitted::Begin(call) => self.begin(wire, call, respond),
             Admitted::Refuse(status) => send(wire, respond, Err(status)),

@@ -20,13 +20,11 @@ const QUESTIONS: usize = 64;
 pub(in crate::consul) async fn bootstrap(asked: &Asked) -> Outcome {
     let body = write::body(asked)?;
     let secret = write::secret(asked, Input::of(&body)?.text(&["bootstrapsecret"])?)?;
-    // Whoever is first, whatever token it brings.
-    let anybody = Bearer { token: None, origin: asked.sender.origin.clone() };
-    let caller = asked.handle().caller(asked.keyspace, &anybody);
-    let id = caller.bootstrap_acl(&secret).await?;
+    let id = asked.caller().bootstrap_acl(&secret).await?;
     // By what it made, and not by who asked.
     let token = Some(secret.as_str().into());
-    let caller = asked.handle().caller(asked.keyspace, &token);
+    let made = Bearer { token, origin: asked.sender.origin.clone() };
+    let caller = asked.handle().caller(asked.keyspace, &made);
     let granted = caller.acl(Demand::Anyone).await?;
     let acl = &granted.auth.acl;
     let made = acl.tokens.get(&id).ok_or_else(|| Problem::failed("the token is gone again"))?;
@@ -74,7 +72,7 @@ pub(in crate::consul) async fn authorize(asked: &Asked) -> Outcome {
             "peering" => Resource::Peering,
             other => return Err(Problem::bad(format!("Invalid ACL resource: {other:?}"))),
         };
-        let allow = judge.permit(Demand::Resource(resource, wanted)).is_ok();
+        let allow = judge.may(Demand::Resource(resource, wanted));
         let access = question.text(&["access"])?;
         answers.push(
             json!({ "Resource": kind, "Segment": segment, "Access": access, "Allow": allow }),

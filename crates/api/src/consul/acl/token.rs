@@ -6,6 +6,7 @@ use state::auth::Demand;
 use state::auth::acl::{Acl, AclCommand, AclId, AclToken, IdentityKind};
 
 use super::{ask, links, show, time, write};
+use crate::audit::Bearer;
 use crate::consul::answer::{Answer, Outcome};
 use crate::consul::asked::Asked;
 use crate::consul::input::Input;
@@ -16,9 +17,9 @@ fn missing() -> Problem {
     Problem::denied("token does not exist: ACL not found")
 }
 
-/// Its secret, if it is the one that is asked with.
+/// Its secret, if it is the one that was sent along.
 fn own<'a>(asked: &'a Asked, own: Option<&AclId>, id: &AclId) -> Option<&'a str> {
-    asked.sender.token.as_deref().filter(|_| own == Some(id))
+    asked.sender.token.as_deref().filter(|_| asked.brings_token && own == Some(id))
 }
 
 /// `GET /v1/acl/tokens`
@@ -55,8 +56,12 @@ pub(in crate::consul) async fn tokens(asked: &Asked) -> Outcome {
 pub(in crate::consul) async fn token(asked: &Asked) -> Outcome {
     let id = asked.name("token ID")?;
     let (granted, id) = if id == "self" {
-        // Who brings one may know what it is.
-        let granted = asked.caller().acl(Demand::Anyone).await?;
+        // Who brings one may know what it is; who brings none has the anonymous one, in whosever name this
+        // server asks for it.
+        let own = asked.sender.token.clone().filter(|_| asked.brings_token);
+        let sender = Bearer { token: own, origin: asked.sender.origin.clone() };
+        let caller = asked.handle().caller(asked.keyspace, &sender);
+        let granted = caller.acl(Demand::Anyone).await?;
         let own = granted.token.clone().ok_or_else(missing)?;
         (granted, own)
     } else {

@@ -6,10 +6,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream::unfold;
+use node::Handle;
 use serde_json::json;
+use state::auth::Demand;
+use state::auth::acl::{Access, Resource};
+use state::command::Command;
+use state::registry::RegistryCommand;
 use tokio::sync::broadcast::error::RecvError;
 use tracing::level_filters::LevelFilter;
+use types::{Fault, KeyspaceId};
 
+use crate::audit::Bearer;
 use crate::consul::answer::{Answer, Outcome};
 use crate::consul::asked::Asked;
 use crate::consul::problem::Problem;
@@ -24,16 +31,50 @@ pub(in crate::consul) async fn monitor(asked: &Asked) -> Outcome {
         other => LevelFilter::from_str(other),
     };
     let follower = lines().follow(level.map_err(|_| unknown(text))?)?;
-    let (as_json, handle) = (asked.parameters.flag("logjson"), asked.handle().clone());
-    let lines = unfold((follower, handle), move |(mut follower, handle)| async move {
-        let line = tokio::select! {
-            line = next(&mut follower, as_json) => line,
-            () = handle.ended() => None,
+    let as_json = asked.parameters.flag("logjson");
+    let listener = Listener {
+        handle: asked.handle().clone(),
+        keyspace: asked.keyspace,
+        sender: asked.sender.clone(),
+        own: asked.home.record().name,
+    };
+    let changes = listener.handle.auth_changes();
+    listener.may()?;
+    let state = (follower, listener, changes);
+    let lines = unfold(state, move |(mut follower, listener, mut changes)| async move {
+        let line = loop {
+            tokio::select! {
+                biased;
+                // Who may not listen any more hears no more.
+                () = changes.next() => if listener.may().is_err() {
+                    break None;
+                },
+                line = next(&mut follower, as_json) => break line,
+                () = listener.handle.ended() => break None,
+            }
         };
-        line.map(|line| (Ok::<_, std::convert::Infallible>(line), (follower, handle)))
+        line.map(|line| (Ok::<_, std::convert::Infallible>(line), (follower, listener, changes)))
     });
     let kind = if as_json { "application/json" } else { "text/plain; charset=utf-8" };
     Ok(Answer::streamed(kind, Body::from_stream(lines)))
+}
+
+/// Who listens.
+struct Listener {
+    handle: Handle,
+    keyspace: KeyspaceId,
+    sender: Bearer,
+    own: String,
+}
+
+impl Listener {
+    /// What its route asks for, still.
+    fn may(&self) -> Result<(), Fault> {
+        let write = Command::Registry(RegistryCommand::RenewSession { id: "".into() });
+        let token = Demand::Resource(Resource::Agent(&self.own), Access::Read);
+        let what = Demand::ByWhom { user: &Demand::Command(&write), token: &token };
+        self.handle.caller(self.keyspace, &self.sender).permit_still(what)
+    }
 }
 
 fn unknown(level: &str) -> Problem {

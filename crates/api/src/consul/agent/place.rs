@@ -1,23 +1,41 @@
 //! Where the id of an instance or a check is: agents are asked without a node's name.
 
 use node::Consistency;
+use state::auth::acl::Resource;
 use state::registry::query::NamedCheck;
 use state::registry::{CheckKey, DEFAULT_NAMESPACE, InstanceKey, Name, Registry};
 
 use crate::consul::asked::Asked;
 use crate::consul::problem::Problem;
 
-/// The only one of `nodes`, which are where an id is apart from this server's own node. However many there
-/// are, two are looked at.
-fn only(what: &str, id: &str, nodes: Vec<Name>) -> Result<Option<Name>, Problem> {
-    match nodes.as_slice() {
-        [] => Ok(None),
-        [node] => Ok(Some(Name::clone(node))),
-        [one, other, ..] => Err(Problem::bad(format!(
-            "{what} {id:?} is on the nodes {one:?}, {other:?} and maybe others: ask one of \
-             them, or the catalog"
-        ))),
+/// What there is of an id apart from this server's own node.
+enum Found<T> {
+    Nowhere,
+    Once(T),
+    /// On these nodes, and maybe on others: however many there are, two are looked at.
+    Often(Vec<Name>),
+}
+
+impl<T> Found<T> {
+    fn of(nodes: Vec<Name>, once: impl FnOnce(Name) -> Option<T>) -> Self {
+        match nodes.as_slice() {
+            [] => Self::Nowhere,
+            [node] => once(Name::clone(node)).map_or(Self::Nowhere, Self::Once),
+            _ => Self::Often(nodes),
+        }
     }
+}
+
+/// Which one is meant cannot be told. Names of nodes are told to who may read them.
+async fn ambiguous(asked: &Asked, what: &str, mut nodes: Vec<Name>) -> Result<Problem, Problem> {
+    let judge = asked.caller().judge(true).await?;
+    nodes.retain(|node| judge.sees(Resource::Node(node)));
+    let named: Vec<String> = nodes.iter().map(|node| format!("{node:?}")).collect();
+    let among = match named.is_empty() {
+        true => String::new(),
+        false => format!(", among them {}", named.join(", ")),
+    };
+    Ok(Problem::bad(format!("{what} is on several nodes{among}: ask one of them, or the catalog")))
 }
 
 /// What is there, and is not for whoever asks to see.
@@ -30,24 +48,31 @@ pub(super) fn hidden(id: &str) -> Problem {
 /// Asks this server's copy, and a fresher one if that does not know it.
 async fn find<T: Send>(
     asked: &Asked,
-    look: impl Fn(&Registry) -> Result<Option<T>, Problem> + Send + Sync,
+    what: &str,
+    look: impl Fn(&Registry) -> Found<T> + Send + Sync,
 ) -> Result<Option<T>, Problem> {
     let caller = asked.caller();
-    if let Some(found) = caller.find(Consistency::Stale, &look).await?.body? {
-        return Ok(Some(found));
+    let mut found = caller.find(Consistency::Stale, &look).await?.body;
+    if matches!(found, Found::Nowhere) {
+        found = caller.find(Consistency::Linearizable, &look).await?.body;
     }
-    caller.find(Consistency::Linearizable, &look).await?.body
+    match found {
+        Found::Nowhere => Ok(None),
+        Found::Once(found) => Ok(Some(found)),
+        Found::Often(nodes) => Err(ambiguous(asked, what, nodes).await?),
+    }
 }
 
 /// The instance of this id.
 pub(super) async fn instance(asked: &Asked, id: &str) -> Result<InstanceKey, Problem> {
     let own = asked.home.record().name;
-    let found = find(asked, |registry| {
+    let what = format!("the service ID {id:?}");
+    let found = find(asked, &what, |registry| {
         let here = InstanceKey::new(&own, DEFAULT_NAMESPACE, id);
         if registry.instance(&here).is_some() {
-            return Ok(Some(here.node));
+            return Found::Once(here.node);
         }
-        only("the service ID", id, registry.instance_nodes(DEFAULT_NAMESPACE, id, 2))
+        Found::of(registry.instance_nodes(DEFAULT_NAMESPACE, id, 2), Some)
     });
     let node = found.await?.ok_or_else(|| {
         Problem::not_found(format!(
@@ -60,15 +85,16 @@ pub(super) async fn instance(asked: &Asked, id: &str) -> Result<InstanceKey, Pro
 /// The check of this id.
 pub(super) async fn check(asked: &Asked, id: &str) -> Result<(CheckKey, NamedCheck), Problem> {
     let own = asked.home.record().name;
-    let found = find(asked, |registry| {
+    let what = format!("the check ID {id:?}");
+    let found = find(asked, &what, |registry| {
         let here = CheckKey::new(&own, DEFAULT_NAMESPACE, id);
         if let Some(check) = registry.check(&here) {
-            return Ok(Some((here, check)));
+            return Found::Once((here, check));
         }
-        let nodes = registry.check_nodes(DEFAULT_NAMESPACE, id, 2);
-        let Some(node) = only("the check ID", id, nodes)? else { return Ok(None) };
-        let key = CheckKey::new(&node, DEFAULT_NAMESPACE, id);
-        Ok(registry.check(&key).map(|check| (key, check)))
+        Found::of(registry.check_nodes(DEFAULT_NAMESPACE, id, 2), |node| {
+            let key = CheckKey::new(&node, DEFAULT_NAMESPACE, id);
+            registry.check(&key).map(|check| (key, check))
+        })
     });
     let unknown = || {
         Problem::not_found(format!(

@@ -40,7 +40,9 @@ pub(super) async fn read(
         return Ok((kvs, meta));
     }
     asked.caller().permit_wait(&request.range).await?;
-    if !asked.happens(asked.keyspace, request.range.clone(), after, shortened(wait)).await? {
+    let may = || asked.caller().may_still_wait(&request.range);
+    let range = request.range.clone();
+    if !asked.happens(asked.keyspace, range, (after, shortened(wait)), may).await? {
         // Nothing happened since: then this is still the index of the answer.
         return Ok((kvs, Meta { index: after, ..meta }));
     }

@@ -79,7 +79,16 @@ impl Auth for AuthService {
         request: Request<pb::AuthenticateRequest>,
     ) -> Result<Response<pb::AuthenticateResponse>, Status> {
         let pb::AuthenticateRequest { name, password } = request.get_ref();
-        let token = self.handle.authenticate(name, password).await.map_err(fail)?;
+        let token = match self.handle.authenticate(name, password).await {
+            Ok(token) => token,
+            Err(fault) => {
+                if matches!(fault.code, Code::AuthFailed | Code::NoPasswordUser) {
+                    let origin = metadata::bearer(request.metadata()).origin;
+                    self.handle.audit_wrong_proof(&origin, name, fault.code);
+                }
+                return Err(fail(fault));
+            }
+        };
         let header = self.header(request.metadata())?;
         Ok(Response::new(pb::AuthenticateResponse { header, token }))
     }

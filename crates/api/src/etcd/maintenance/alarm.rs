@@ -4,11 +4,25 @@ use node::Handle;
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::alarm_request::AlarmAction;
 use state::alarms::{Alarm, AlarmKind};
-use tonic::Status;
+use tonic::{Request, Status};
 use types::{Code, Fault, KeyspaceId, NodeId};
 
-use crate::error;
+use crate::audit::Audited;
 use crate::etcd::convert;
+use crate::{error, metadata};
+
+/// What is written down of one that sets or disarms alarms.
+pub(super) fn audited(handle: &Handle, request: &Request<pb::AlarmRequest>) -> Option<Audited> {
+    let pb::AlarmRequest { action, member_id, alarm } = request.get_ref();
+    let name = |known: Option<&'static str>, number: &i32| {
+        known.map_or_else(|| number.to_string(), str::to_lowercase)
+    };
+    let action = name(AlarmAction::try_from(*action).ok().map(|it| it.as_str_name()), action);
+    let alarm = name(pb::AlarmType::try_from(*alarm).ok().map(|it| it.as_str_name()), alarm);
+    let what = format!("POST /etcdserverpb.Maintenance/Alarm {action}");
+    let on = format!("{alarm} of node {member_id}");
+    Audited::of(handle, metadata::bearer(request.metadata()), what, on)
+}
 
 /// Carries out a request.
 pub(super) async fn answer(

@@ -58,15 +58,20 @@ impl Maintenance for MaintenanceService {
         request: Request<pb::AlarmRequest>,
     ) -> Result<Response<pb::AlarmResponse>, Status> {
         // Everybody may see them: whoever checks a node's health does.
-        let what = match request.get_ref().action {
-            0 => None,
-            _ => Some(state::auth::Demand::Root),
-        };
-        let keyspace = match what {
-            None => metadata::admit(&self.handle, request.metadata())?,
-            Some(what) => metadata::permit(&self.handle, request.metadata(), what).await?,
-        };
-        alarm::answer(&self.handle, keyspace, request.get_ref()).await.map(Response::new)
+        if request.get_ref().action == 0 {
+            let keyspace = metadata::admit(&self.handle, request.metadata())?;
+            return alarm::answer(&self.handle, keyspace, request.get_ref())
+                .await
+                .map(Response::new);
+        }
+        let keyspace =
+            metadata::permit(&self.handle, request.metadata(), state::auth::Demand::Root).await?;
+        let audited = alarm::audited(&self.handle, &request);
+        let answer = alarm::answer(&self.handle, keyspace, request.get_ref()).await;
+        if let Some(audited) = audited {
+            audited.tell_status(answer.as_ref().err());
+        }
+        answer.map(Response::new)
     }
 
     async fn defragment(

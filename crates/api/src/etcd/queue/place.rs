@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use node::WatchMessage;
+use node::{AuthChanges, WatchMessage};
 use proto::etcdserverpb as pb;
 use state::response::EventKind;
 use tonic::Status;
@@ -80,6 +80,7 @@ impl Place {
     ///
     /// It watches the own key and the one right before it, so that a key that goes wakes one waiter.
     pub(in crate::etcd) async fn wait(&self) -> Result<Option<pb::ResponseHeader>, Status> {
+        let mut changes = self.door.auth_changes();
         loop {
             let look = requests::look(&self.line, &self.key, self.revision);
             let seen = self.door.txn_again(look).await?;
@@ -88,17 +89,29 @@ impl Place {
                 return Ok(None);
             }
             let Some(before) = requests::found(&seen, 1) else { return Ok(Some(header)) };
-            self.until_one_goes(&before.key, header.revision).await?;
+            self.until_one_goes(&before.key, header.revision, &mut changes).await?;
         }
     }
 
     /// Comes back when this place's key or the one before it was deleted after `revision`, or when that
-    /// cannot be told any more and is to be looked at.
-    async fn until_one_goes(&self, before: &Bytes, revision: i64) -> Result<(), Status> {
+    /// cannot be told any more and is to be looked at; with why not, if that may be looked at no more.
+    async fn until_one_goes(
+        &self,
+        before: &Bytes,
+        revision: i64,
+        changes: &mut AuthChanges,
+    ) -> Result<(), Status> {
         let keys = [&self.key, before].map(KeyRange::single);
         let (_control, mut messages) = self.door.watch(keys, revision + 1)?;
         loop {
-            match messages.next().await {
+            let message = tokio::select! {
+                message = messages.next() => message,
+                () = changes.next() => {
+                    self.door.may_still_read(&KeyRange::single(&self.key))?;
+                    continue;
+                }
+            };
+            match message {
                 Some(WatchMessage::Events { events, .. }) => {
                     if events.iter().any(|event| event.kind == EventKind::Delete) {
                         return Ok(());

@@ -63,10 +63,10 @@ impl WatchService {
     ) -> Result<Response<BoxStream<'static, Result<Frame, Status>>>, Status> {
         let place = metadata::admit_watch(&self.handle, request.metadata())?;
         let requires_leader = metadata::requires_leader(request.metadata());
-        let token = metadata::token(request.metadata());
+        let sender = metadata::bearer(request.metadata());
         let requests = request.into_inner();
         let stream = Stream::new(
-            (self.handle.clone(), place, token),
+            (self.handle.clone(), place, sender),
             requests,
             requires_leader,
             MESSAGE_BYTES,

@@ -12,6 +12,7 @@ use types::{Code, Fault, KeyspaceId, RegionId};
 
 use super::frame::Frame;
 use super::translate::{Answers, Order, order};
+use crate::audit::Bearer;
 use crate::error;
 use crate::etcd::convert;
 
@@ -28,7 +29,7 @@ pub(super) struct Stream {
     keyspace: KeyspaceId,
     /// Of a sharded keyspace, the one that is watched.
     region: Option<RegionId>,
-    token: Option<Box<str>>,
+    sender: Bearer,
     /// Users or rights have changed, and with them what may be watched.
     changes: AuthChanges,
     /// `None` once the client has said all it wants; its watches go on.
@@ -44,7 +45,7 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(
-        (handle, place, token): (Handle, (KeyspaceId, Option<RegionId>), Option<Box<str>>),
+        (handle, place, sender): (Handle, (KeyspaceId, Option<RegionId>), Bearer),
         requests: Streaming<pb::WatchRequest>,
         requires_leader: bool,
         fragment_bytes: usize,
@@ -63,7 +64,7 @@ impl Stream {
             handle,
             keyspace,
             region,
-            token,
+            sender,
             requests: Some(requests),
             control,
             messages,
@@ -156,7 +157,7 @@ impl Stream {
 
     async fn create(&mut self, watch: WatchCreate, fragment: bool) -> Result<(), Fault> {
         let range = watch.range.clone();
-        self.handle.caller(self.keyspace, &self.token).permit_watch(&range).await?;
+        self.handle.caller(self.keyspace, &self.sender).permit_watch(&range).await?;
         self.control.create(watch)?;
         self.answers.asked(fragment, range);
         Ok(())
@@ -164,7 +165,7 @@ impl Stream {
 
     /// Ends the watches of what may not be read any more.
     fn review(&mut self) {
-        let caller = self.handle.caller(self.keyspace, &self.token);
+        let caller = self.handle.caller(self.keyspace, &self.sender);
         self.answers.review(|id, range| {
             let may = caller.permit_still(Demand::Range(range));
             // It comes back as a message. A client that reads so few of them that no more are taken would

@@ -3,15 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use node::AclSettings;
 use node::audit::{Audit, AuditSettings};
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::kv_client::KvClient;
 use proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use serde_json::{Value, json};
+use state::auth::Demand;
+use state::auth::acl::{AclCommand, AclPolicy};
 use tonic::Request;
 use tonic::metadata::MetadataValue;
+use types::KeyspaceId;
 
-use super::ask::{ROOT, ask, ready, settings, token};
+use super::ask::{ROOT, ask, do_it, ready, settings, token};
+use crate::auth::users;
 use crate::server::Server;
 
 fn with_token<T>(message: T, token: Option<&str>) -> Request<T> {
@@ -40,6 +46,12 @@ async fn who_did_what_is_written_down_and_no_secret_is() {
     // Lists are left short without a word.
     assert_eq!(ask(&server, "GET /v1/kv/?recurse", Some(&narrow), "").await.status, 404);
     assert_eq!(ask(&server, "GET /v1/snapshot", Some(ROOT), "").await.status, 200);
+    // The same request, written otherwise.
+    assert_eq!(ask(&server, "GET /v1/snapshot/", Some(ROOT), "").await.status, 200);
+    let asked =
+        json!([{ "Resource": "key", "Access": "write", "Segment": "asked-for" }]).to_string();
+    let line = "POST /v1/internal/acl/authorize";
+    assert_eq!(ask(&server, line, Some(&narrow), &asked).await.json()[0]["Allow"], false);
     assert_eq!(ask(&server, "GET /v1/snapshot", Some(&narrow), "").await.status, 403);
     let mut kv = KvClient::new(server.channel.clone());
     let put = pb::PutRequest { key: "other/2".into(), value: "hush".into(), ..Default::default() };
@@ -49,7 +61,7 @@ async fn who_did_what_is_written_down_and_no_secret_is() {
     assert!(maintenance.defragment(with_token(defragment, None)).await.is_err());
     maintenance.defragment(with_token(defragment, Some(ROOT))).await.unwrap();
     for _ in 0..500 {
-        if audit.tally().written >= 12 {
+        if audit.tally().written >= 14 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -96,7 +108,8 @@ async fn who_did_what_is_written_down_and_no_secret_is() {
             json!({ "kind": "denied", "token": &id, "on": "other/2", "what": "put", "address": here }),
             1,
         ),
-        (json!({ "kind": "management", "what": "GET /v1/snapshot", "outcome": "ok" }), 1),
+        (json!({ "kind": "management", "what": "GET /v1/snapshot", "outcome": "ok" }), 2),
+        (json!({ "kind": "management", "what": "GET /v1/snapshot/", "outcome": "ok" }), 1),
         (
             json!({ "kind": "management", "what": "GET /v1/snapshot", "token": &id, "outcome": "403" }),
             1,
@@ -109,7 +122,117 @@ async fn who_did_what_is_written_down_and_no_secret_is() {
     ] {
         assert_eq!(count(wanted.clone()), times, "{wanted} in\n{text}");
     }
-    for hidden in ["hush", narrow.as_str(), "wrong-secret", "6.6.6.6", "\"root\""] {
+    for hidden in ["hush", "asked-for", narrow.as_str(), "wrong-secret", "6.6.6.6", "\"root\""] {
         assert!(!text.contains(hidden), "{hidden} in\n{text}");
     }
+}
+
+/// A server with an audit log of so many bytes in each of two files.
+async fn audited(file_bytes: u64) -> (Server, Arc<Audit>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let audit =
+        Arc::new(Audit::start(&AuditSettings { path, file_bytes, files: 2 }, "n1").unwrap());
+    let server = Server::start_audited(settings(), Arc::clone(&audit)).await;
+    ready(&server).await;
+    (server, audit, folder)
+}
+
+/// The lines, once the server has ended.
+async fn lines(server: Server, folder: &tempfile::TempDir) -> Vec<Value> {
+    server.stop().await;
+    let mut text = String::new();
+    for name in ["audit.log.1", "audit.log"] {
+        text += &std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+    }
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn has(line: &Value, kind: &str, what: &str, outcome: &str) -> bool {
+    let says = |name: &str, part: &str| line[name].as_str().unwrap().contains(part);
+    line["kind"] == kind && says("what", what) && says("outcome", outcome)
+}
+
+/// What a client set going and hung up on may have been done.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_waits_for_any_more_is_written_down_too() {
+    let (server, _, folder) = audited(1 << 20).await;
+    let handle = server.handle();
+    let root: Option<Box<str>> = Some(ROOT.into());
+    // Each is begun and let go: as the server does it with a request whose connection ends.
+    let policy = AclPolicy { name: "gone".into(), ..AclPolicy::default() };
+    let command = AclCommand::SetPolicy { id: handle.uuid().into(), policy, new: true };
+    let caller = handle.caller(KeyspaceId::DEFAULT, &root);
+    // So that it does not have to ask others first who that is.
+    caller.permit(Demand::Root).await.unwrap();
+    assert!(caller.change_acl(command).now_or_never().is_none());
+    let front = api::Front::new(&handle);
+    let request = hyper::Request::put("/v1/operator/autopilot/configuration")
+        .header("x-consul-token", ROOT)
+        .body(axum::body::Body::from("{}"))
+        .unwrap();
+    assert!(front.serve(request).now_or_never().is_none());
+    let all = lines(server, &folder).await;
+    let went = |kind: &str, what: &str| {
+        all.iter().filter(|line| has(line, kind, what, "unknown: the client went")).count()
+    };
+    assert_eq!(went("rights", "acl policy create"), 1, "{all:?}");
+    assert_eq!(went("management", "PUT /v1/operator/autopilot/configuration"), 1, "{all:?}");
+}
+
+/// Whoever may do nothing may say so as often as it likes; what others did stays in the files.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_fills_the_audit_log_with_what_it_may_not_do() {
+    let (server, audit, folder) = audited(48 << 10).await;
+    do_it(&server, "PUT /v1/acl/policy", json!({ "Name": "kept" })).await;
+    let mut maintenance = MaintenanceClient::new(server.channel.clone());
+    for _ in 0..30 {
+        // Everybody may list alarms, and it is nothing to write down.
+        maintenance.alarm(pb::AlarmRequest::default()).await.unwrap();
+    }
+    let before = audit.tally().written;
+    for _ in 0..60 {
+        let all = (0..8).map(|_| async {
+            let refused = ask(&server, "PUT /v1/acl/bootstrap", None, "").await;
+            assert_eq!(refused.status, 403, "{refused:?}");
+            let mut maintenance = MaintenanceClient::new(server.channel.clone());
+            assert!(maintenance.defragment(pb::DefragmentRequest {}).await.is_err());
+        });
+        futures::future::join_all(all).await;
+    }
+    assert!(audit.tally().suppressed > 0);
+    let raise = pb::AlarmRequest { action: 1, alarm: 1, member_id: 7 };
+    maintenance.alarm(with_token(raise, Some(ROOT))).await.unwrap();
+    let all = lines(server, &folder).await;
+    let count = |kind: &str, what: &str, outcome: &str| {
+        all.iter().filter(|line| has(line, kind, what, outcome)).count()
+    };
+    assert_eq!(count("rights", "acl policy create", "ok"), 1, "it was pushed out");
+    assert_eq!(count("rights", "acl bootstrap", ""), 0, "it was proposed again");
+    assert!(count("denied", "acl bootstrap", "no longer allowed") > 0);
+    assert!(count("suppressed", "", "") > 0);
+    assert_eq!(count("management", "Alarm activate", "ok"), 1);
+    assert_eq!(count("management", "Alarm", ""), 1);
+    assert!(audit.tally().written > before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_tries_passwords_is_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let log = AuditSettings { path, file_bytes: 1 << 20, files: 2 };
+    let audit = Arc::new(Audit::start(&log, "n1").unwrap());
+    let server = Server::start_audited(AclSettings::default(), audit).await;
+    let mut auth = users(&server.channel).await;
+    for (name, password) in [("bob", "wrong-word"), ("nobody", "wrong-word"), ("bob", "bob")] {
+        let (name, password) = (name.to_owned(), password.to_owned());
+        drop(auth.authenticate(pb::AuthenticateRequest { name, password }).await);
+    }
+    let all = lines(server, &folder).await;
+    let tried: Vec<&Value> =
+        all.iter().filter(|line| has(line, "denied", "authenticate", "AuthFailed")).collect();
+    assert_eq!(tried.len(), 2, "{all:?}");
+    assert_eq!((&tried[0]["on"], &tried[1]["on"]), (&json!("bob"), &json!("nobody")));
+    assert!(tried[0]["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{tried:?}");
+    assert!(!format!("{all:?}").contains("wrong-word"));
 }

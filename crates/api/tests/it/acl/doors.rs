@@ -25,13 +25,27 @@ node_prefix "" { policy = "read" }
 "#;
 
 /// For the registry's keyspace, with a token.
-fn request<T>(message: T, token: Option<&str>) -> Request<T> {
+pub(super) fn request<T>(message: T, token: Option<&str>) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("hiraeth-keyspace", MetadataValue::from_static("registry"));
     if let Some(token) = token {
         request.metadata_mut().insert("token", MetadataValue::try_from(token).unwrap());
     }
     request
+}
+
+/// A stream that watches a key of the registry's, and says nothing more.
+pub(super) async fn watch(
+    server: &Server,
+    key: &str,
+    token: &str,
+) -> tonic::Streaming<pb::WatchResponse> {
+    let create = pb::WatchCreateRequest { key: key.to_owned().into(), ..Default::default() };
+    let create = pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
+    let orders =
+        futures::StreamExt::chain(futures::stream::iter([create]), futures::stream::pending());
+    let mut watch = WatchClient::new(server.channel.clone());
+    watch.watch(request(orders, Some(token))).await.unwrap().into_inner()
 }
 
 fn get(key: &str, range_end: &str) -> pb::RangeRequest {
@@ -76,18 +90,9 @@ async fn the_registrys_keys_are_held_to_the_rules_at_etcds_door() {
     let refused = kv.compact(request(compact, Some(&narrow))).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
     // Watches likewise; and one that may be made ends with the right to it.
-    let mut watch = WatchClient::new(server.channel.clone());
-    let create = |key: &str| pb::WatchRequest {
-        request_union: Some(RequestUnion::CreateRequest(pb::WatchCreateRequest {
-            key: key.to_owned().into(),
-            ..Default::default()
-        })),
-    };
-    let orders = tokio_stream::iter([create("other/key"), create("mine/key")]);
-    let orders = futures::StreamExt::chain(orders, futures::stream::pending());
-    let mut stream = watch.watch(request(orders, Some(&narrow))).await.unwrap().into_inner();
-    let first = stream.message().await.unwrap().unwrap();
+    let first = watch(&server, "other/key", &narrow).await.message().await.unwrap().unwrap();
     assert!(first.canceled && first.cancel_reason.contains("permission denied"), "{first:?}");
+    let mut stream = watch(&server, "mine/key", &narrow).await;
     assert!(stream.message().await.unwrap().unwrap().created);
     let policy = do_it(&server, "GET /v1/acl/policy/name/narrow", serde_json::Value::Null).await;
     let path = format!("PUT /v1/acl/policy/{}", policy["ID"].as_str().unwrap());
@@ -131,7 +136,12 @@ async fn users_and_tokens_stand_side_by_side() {
     let caller = handle.caller(types::KeyspaceId::DEFAULT, Some(root.clone().into()));
     let on = state::auth::acl::AclCommand::Enable { allows_by_default: false };
     caller.change_auth(state::auth::AuthCommand::Acl(Box::new(on))).await.unwrap();
-    let first = ask(&server, "PUT /v1/acl/bootstrap", None, "").await;
+    // It makes somebody who may do everything: not for whoever comes, where users have names.
+    for who in [None, Some("anonymous"), Some("nobody's"), Some(&*bob)] {
+        let refused = ask(&server, "PUT /v1/acl/bootstrap", who, "").await;
+        assert_eq!(refused.status, 403, "{who:?}: {refused:?}");
+    }
+    let first = ask(&server, "PUT /v1/acl/bootstrap", Some(&root), "").await;
     assert_eq!(first.status, 200, "{first:?}");
     let secret = first.json()["SecretID"].as_str().unwrap().to_owned();
     let again = ask(&server, "PUT /v1/acl/bootstrap", None, "").await;
@@ -163,6 +173,12 @@ async fn users_and_tokens_stand_side_by_side() {
     assert_eq!(ask(&server, "GET /v1/kv/a/1", Some(&bob), "").await.status, 403);
     assert_eq!(ask(&server, "GET /v1/kv/a/1", Some(&root), "").await.status, 200);
     assert_eq!(ask(&server, "GET /v1/kv/a/1", None, "").await.status, 403);
+    // In whose name everybody asks is not for any user to say.
+    let own = json!({ "Token": keys }).to_string();
+    for (who, status) in [(&bob, 403), (&keys, 403), (&root, 200)] {
+        let set = ask(&server, "PUT /v1/agent/token/default", Some(who), &own).await;
+        assert_eq!(set.status, status, "{set:?}");
+    }
     server.stop().await;
 }
 

@@ -2,6 +2,9 @@
 
 mod ask;
 mod audit;
+mod default_token;
 mod doors;
+mod ends;
 mod every_route;
+mod matrix;
 mod requests;

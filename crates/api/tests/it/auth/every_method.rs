@@ -11,7 +11,7 @@ use super::raw::{Tokens, Way, call, users};
 use crate::server::Server;
 
 /// Whether it was refused for who asked, and how.
-fn refusal(answer: Result<Option<Bytes>, Status>, method: &str) -> Option<String> {
+pub(crate) fn refusal(answer: Result<Option<Bytes>, Status>, method: &str) -> Option<String> {
     let words = match answer {
         Err(status) => {
             // Locks and elections tell most errors as etcd's do: by the words alone.

@@ -6,5 +6,6 @@ mod needs;
 mod open_streams;
 mod raw;
 
-pub(crate) use every_method::every_root_method;
-pub(crate) use raw::users;
+pub(crate) use every_method::{every_root_method, refusal};
+pub(crate) use needs::{Needs, about_key, table};
+pub(crate) use raw::{Tokens, Way, call, users};

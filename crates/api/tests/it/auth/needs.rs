@@ -10,7 +10,7 @@ use proto::etcdserverpb as pb;
 use proto::etcdserverpb::watch_request::RequestUnion;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Needs {
+pub(crate) enum Needs {
     /// It is served to everybody.
     Nothing,
     /// A user.
@@ -26,7 +26,7 @@ fn message(message: &impl Message) -> Bytes {
 }
 
 /// A request about `a/1`, where that means something, and nothing else.
-pub(super) fn about_key(method: &str) -> Bytes {
+pub(crate) fn about_key(method: &str) -> Bytes {
     let key = || Bytes::from_static(b"a/1");
     match method {
         "etcdserverpb.KV/Range" => message(&pb::RangeRequest { key: key(), ..Default::default() }),
@@ -86,7 +86,7 @@ pub(super) fn about_key(method: &str) -> Bytes {
 }
 
 /// What each method needs.
-pub(super) fn table() -> BTreeMap<&'static str, Needs> {
+pub(crate) fn table() -> BTreeMap<&'static str, Needs> {
     let table = BTreeMap::from([
         ("etcdserverpb.KV/Range", Rights),
         ("etcdserverpb.KV/Put", Rights),
@@ -193,7 +193,7 @@ pub(super) const ASKERS: [&str; 4] = ["nobody", "forged", "eve", "bob"];
 
 impl Needs {
     /// In which words `who` is refused: `bob` has the rights over `a/`, `eve` has none.
-    pub(super) fn refusal(self, who: &str) -> Option<&'static str> {
+    pub(crate) fn refusal(self, who: &str) -> Option<&'static str> {
         match (self, who) {
             (Nothing, _) => None,
             (_, "nobody") => Some("user name is empty"),

@@ -11,6 +11,8 @@ use proto::etcdserverpb::watch_client::WatchClient;
 use proto::etcdserverpb::watch_request::RequestUnion;
 use proto::v3electionpb as wire;
 use proto::v3electionpb::election_client::ElectionClient;
+use proto::v3lockpb::LockRequest;
+use proto::v3lockpb::lock_client::LockClient;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tonic::Streaming;
@@ -192,5 +194,41 @@ async fn observing_an_election_ends_with_the_right_to_read_it() {
     election.proclaim(with_token(proclaim, Some(&root))).await.unwrap();
     let ended = timeout(Duration::from_secs(10), stream.message()).await.unwrap().unwrap_err();
     assert_eq!(ended.message(), "etcdserver: permission denied");
+    server.stop().await;
+}
+
+/// Who stands in a line for a lock, and may not look at its place any more, does not wait for its turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_waits_for_a_lock_ends_with_the_right_to_it() {
+    let server = Server::start().await;
+    let mut auth = users(&server.channel).await;
+    let root = token(&mut auth, "root").await;
+    let bob = token(&mut auth, "bob").await;
+    let acquire = async |token: &str| {
+        let mut locks = LockClient::new(server.channel.clone());
+        let request = LockRequest { name: "a/lock".into(), lease: 0 };
+        locks.lock(with_token(request, Some(token))).await.map(tonic::Response::into_inner)
+    };
+    acquire(&root).await.unwrap();
+    let revoke = async {
+        let mut kv = KvClient::new(server.channel.clone());
+        let line = || pb::RangeRequest {
+            key: "a/lock/".into(),
+            range_end: "a/lock0".into(),
+            ..Default::default()
+        };
+        while kv.range(with_token(line(), Some(&root))).await.unwrap().into_inner().count < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let revoke = pb::AuthRoleRevokePermissionRequest {
+            role: "app".into(),
+            key: "a/".into(),
+            range_end: "a0".into(),
+        };
+        auth.role_revoke_permission(with_token(revoke, Some(&root))).await.unwrap();
+    };
+    let both = async { tokio::join!(acquire(&bob), revoke).0 };
+    let refused = timeout(Duration::from_secs(10), both).await.unwrap().unwrap_err();
+    assert!(refused.message().ends_with("permission denied"), "{refused:?}");
     server.stop().await;
 }

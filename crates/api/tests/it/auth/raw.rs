@@ -56,7 +56,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// By which way a request is served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Way {
+pub(crate) enum Way {
     /// As clients send it.
     Usual,
     /// With a header that the connection's own task knows nothing of, so that the service has it.
@@ -64,7 +64,7 @@ pub(super) enum Way {
 }
 
 /// The first answer to one message; `None` if the stream ends without, or has nothing to say.
-pub(super) async fn call(
+pub(crate) async fn call(
     channel: &Channel,
     method: &str,
     message: Bytes,
@@ -133,7 +133,7 @@ pub(super) async fn token(auth: &mut AuthClient<Channel>, name: &str) -> String 
 }
 
 /// What each asks with.
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     bob: String,
     eve: String,
     root: String,
@@ -141,13 +141,13 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    pub(super) async fn get(auth: &mut AuthClient<Channel>) -> Self {
+    pub(crate) async fn get(auth: &mut AuthClient<Channel>) -> Self {
         let (bob, eve) = (token(auth, "bob").await, token(auth, "eve").await);
         let forged = format!("{}AAAA", &bob[..bob.len() - 4]);
         Self { root: token(auth, "root").await, bob, eve, forged }
     }
 
-    pub(super) fn of(&self, who: &str) -> Option<&str> {
+    pub(crate) fn of(&self, who: &str) -> Option<&str> {
         match who {
             "bob" => Some(&self.bob),
             "eve" => Some(&self.eve),

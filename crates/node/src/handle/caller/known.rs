@@ -7,7 +7,7 @@ use state::auth::{Area, Auth, Demand, Principal};
 use types::{Code, Fault, KeyspaceId};
 
 use super::{Caller, Credentials};
-use crate::auth::Ended;
+use crate::auth::{ANONYMOUS, Ended};
 use crate::shared::Shared;
 
 /// Who asks, found out.
@@ -52,7 +52,15 @@ impl Known {
     }
 
     pub(in crate::handle) fn authorize(&self, what: Demand<'_>) -> Result<(), Fault> {
-        let decided = self.decide(what);
+        self.hold_to(self.decide(what), what)
+    }
+
+    /// What was decided; written down, if it is a refusal.
+    pub(in crate::handle) fn hold_to(
+        &self,
+        decided: Result<(), Fault>,
+        what: Demand<'_>,
+    ) -> Result<(), Fault> {
         if let (Err(fault), Some(trace)) = (&decided, &self.trace) {
             trace.denied(&self.who, what, fault);
         }
@@ -71,17 +79,35 @@ impl<C: Credentials> Caller<'_, C> {
         self.identify(self.handle.auth_now().await?, Ended::Refuse)
     }
 
-    pub(super) fn identify(&self, auth: Arc<Auth>, ended: Ended) -> Result<Known, Fault> {
+    pub(in crate::handle) fn identify(
+        &self,
+        auth: Arc<Auth>,
+        ended: Ended,
+    ) -> Result<Known, Fault> {
         let shared = &self.handle.shared;
-        if shared.auth.waits_for_acl(&auth) {
-            let detail = "the ACL is being switched on, as this node's settings say";
-            return Err(Fault::new(Code::NoLeader, detail));
-        }
-        let place = (self.keyspace, self.handle.area(self.keyspace));
         let trace = shared.config.audit.is_on().then(|| Trace {
             shared: Arc::clone(shared),
             origin: self.credentials.origin().into(),
         });
+        self.identify_for(auth, ended, trace)
+    }
+
+    /// By what this node knows, and for no decision that is told to anybody.
+    pub(super) fn identify_silently(&self) -> Result<Known, Fault> {
+        self.identify_for(self.handle.shared.auth.auth(), Ended::Take, None)
+    }
+
+    fn identify_for(
+        &self,
+        auth: Arc<Auth>,
+        ended: Ended,
+        trace: Option<Trace>,
+    ) -> Result<Known, Fault> {
+        if self.handle.shared.auth.waits_for_acl(&auth) {
+            let detail = "the ACL is being switched on, as this node's settings say";
+            return Err(Fault::new(Code::NoLeader, detail));
+        }
+        let place = (self.keyspace, self.handle.area(self.keyspace));
         let who = self.who(&auth, place.1, ended);
         if let (Err(fault), Some(trace)) = (&who, &trace) {
             trace.denied(&Who::Nobody, Demand::Anyone, fault);
@@ -95,12 +121,14 @@ impl<C: Credentials> Caller<'_, C> {
         let (datacenter, now_ms) = (&shared.config.datacenter, shared.clock.wall_millis());
         let nobody = || {
             // Where etcd's Auth watches over keys, they are for its users.
-            let of_users = auth.enabled && matches!(area, Area::Keys | Area::Configurations);
+            let of_users = auth.enabled && area.is_of_users();
             let is_acls = auth.acl.enabled && !of_users;
             let nobody = shared.authorizers.of_nobody(auth, datacenter, now_ms);
             nobody.filter(|_| is_acls).map_or(Who::Nobody, Who::Token)
         };
-        let Some(token) = self.credentials.token().filter(|_| auth.is_on()) else {
+        // Who says that it has none is nobody in particular, too.
+        let brought = self.credentials.token().filter(|it| *it != ANONYMOUS || !auth.acl.enabled);
+        let Some(token) = brought.filter(|_| auth.is_on()) else {
             return Ok(nobody());
         };
         if let Some(user) = shared.words.read(token) {

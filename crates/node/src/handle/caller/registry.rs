@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use types::{Fault, KeyRange, Revision};
 
 use super::{Caller, Credentials, Known, Who};
 use crate::answer::{Answer, Consistency};
-use crate::auth::Ended;
+use crate::auth::{AuthChanges, Ended};
 use crate::handle::Beat;
 use crate::registry::Topic;
 
@@ -77,19 +78,16 @@ impl Known {
 pub struct Judge(Option<Known>);
 
 impl Judge {
-    /// Whether it may.
-    ///
-    /// # Errors
-    /// `UserEmpty`, `PermissionDenied`.
-    pub fn permit(&self, what: Demand<'_>) -> Result<(), Fault> {
-        self.0.as_ref().map_or(Ok(()), |known| known.authorize(what))
+    /// Whether it may. Nobody is refused anything by the answer: nothing is written down.
+    #[must_use]
+    pub fn may(&self, what: Demand<'_>) -> bool {
+        self.0.as_ref().is_none_or(|known| known.decide(what).is_ok())
     }
 
     /// Whether it may read it.
     #[must_use]
     pub fn sees(&self, resource: Resource<'_>) -> bool {
-        let what = Demand::Resource(resource, Access::Read);
-        self.0.as_ref().is_none_or(|known| known.decide(what).is_ok())
+        self.may(Demand::Resource(resource, Access::Read))
     }
 }
 
@@ -156,8 +154,15 @@ impl<C: Credentials> Caller<'_, C> {
         self.handle.registry(self.keyspace, consistency, ask).await
     }
 
+    /// Changes of rights, for who waits; nothing while nobody is held to anything: then rights are looked at
+    /// when there is an answer.
+    #[must_use]
+    pub fn changes(&self) -> Option<AuthChanges> {
+        (!self.handle.shared.auth.is_open()).then(|| self.handle.auth_changes())
+    }
+
     /// [`crate::Handle::registry_wait`], for who was let in by [`Self::registry`] before; what may be seen is
-    /// what may be seen when there is an answer.
+    /// what may be seen when there is an answer. Ends with the right to look.
     ///
     /// # Errors
     /// As that, and as [`Self::permit_still`].
@@ -175,7 +180,17 @@ impl<C: Credentials> Caller<'_, C> {
             // It is over, whatever was waited for.
             Err(fault) => Indexed { index: Revision(i64::MAX), value: Err(fault) },
         };
-        let answer = self.handle.registry_wait(self.keyspace, topic, patience, look).await?;
+        let mut changes = self.changes();
+        let waiting = self.handle.registry_wait(self.keyspace, topic, patience, look);
+        let mut waiting = pin!(waiting);
+        let answer = loop {
+            tokio::select! {
+                biased;
+                answer = &mut waiting => break answer?,
+                // Who may not look any more does not wait either.
+                () = AuthChanges::next_of(&mut changes) => drop(self.sight_here(Ended::Take)?),
+            }
+        };
         let Indexed { index, value } = answer.body;
         Ok(Answer { header: answer.header, body: Indexed { index, value: value? } })
     }
@@ -264,6 +279,21 @@ impl<C: Credentials> Caller<'_, C> {
             return Ok(());
         }
         self.permit_watch(range).await
+    }
+
+    /// The same of who waits already, by what this node knows; to be asked after each of [`Self::changes`].
+    ///
+    /// # Errors
+    /// As for [`Self::permit_still`].
+    pub fn may_still_wait(&self, range: &KeyRange) -> Result<(), Fault> {
+        if self.handle.shared.auth.is_open() {
+            return Ok(());
+        }
+        let known = self.identify(self.handle.shared.auth.auth(), Ended::Take)?;
+        if known.narrow_token().is_some() && !range.is_single() {
+            return Ok(());
+        }
+        known.authorize(Demand::Range(range))
     }
 
     /// Whether it may be told what becomes of a service as long as it wants, with the nodes its instances are

@@ -1,8 +1,9 @@
 use state::auth::Demand;
+use state::auth::acl::{Access, Resource};
 use types::Fault;
 
 use super::{Caller, Credentials, Trace, Who};
-use crate::audit::{AuditKind, AuditRecord, Sender};
+use crate::audit::{AuditKind, AuditRecord, OK, Sender};
 use crate::auth::Ended;
 
 impl Who {
@@ -18,9 +19,9 @@ impl Who {
 }
 
 /// What came of it, in words; of a fault its kind, and what it says of rights.
-fn outcome(done: &Result<(), Fault>) -> String {
+pub(super) fn outcome(done: &Result<(), Fault>) -> String {
     match done {
-        Ok(()) => "ok".to_owned(),
+        Ok(()) => OK.to_owned(),
         Err(fault) if fault.detail.is_empty() => format!("{:?}", fault.code),
         Err(fault) => format!("{:?}: {}", fault.code, fault.detail),
     }
@@ -34,11 +35,18 @@ impl<C: Credentials> Caller<'_, C> {
         let who = self.who(&auth, self.handle.area(self.keyspace), Ended::Take);
         who.unwrap_or(Who::Nobody).sender(self.credentials.origin())
     }
+
+    /// Whether it may run the cluster, or most of it, as far as this node knows.
+    pub(in crate::handle) fn may_manage(&self) -> bool {
+        let Ok(known) = self.identify_silently() else { return false };
+        let operator = Demand::Resource(Resource::Operator, Access::Write);
+        known.decide(Demand::Root).or_else(|_| known.decide(operator)).is_ok()
+    }
 }
 
 impl Trace {
-    fn write(&self, is_denial: bool, record: impl FnOnce() -> AuditRecord) {
-        self.shared.config.audit.record(self.shared.clock.wall_millis(), record, is_denial);
+    fn write(&self, is_bounded: bool, record: impl FnOnce() -> AuditRecord) {
+        self.shared.config.audit.record(self.shared.clock.wall_millis(), record, is_bounded);
     }
 
     /// Somebody was refused.
@@ -50,14 +58,20 @@ impl Trace {
         });
     }
 
-    /// Somebody changed users or rights, or could not.
-    pub(super) fn rights(&self, who: &Who, what: &str, on: &str, done: &Result<(), Fault>) {
-        self.write(false, || AuditRecord {
+    /// Somebody changed users or rights, or could not; bounded as refusals are, if anybody could say so.
+    pub(super) fn rights(
+        &self,
+        who: &Who,
+        (what, on): (&str, &str),
+        outcome: &str,
+        is_bounded: bool,
+    ) {
+        self.write(is_bounded, || AuditRecord {
             kind: AuditKind::Rights,
             who: who.sender(&self.origin),
             what: what.to_owned(),
             on: on.to_owned(),
-            outcome: outcome(done),
+            outcome: outcome.to_owned(),
         });
     }
 }

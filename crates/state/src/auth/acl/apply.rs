@@ -91,13 +91,7 @@ impl Acl {
         match command {
             AclCommand::Enable { .. } | AclCommand::Disable => Ok(AclChange::default()),
             AclCommand::Bootstrap { id, secret, reset, now_ms } => {
-                if self.bootstrapped != 0 && self.bootstrapped != *reset {
-                    let detail = format!(
-                        "ACL bootstrap no longer allowed (reset index: {})",
-                        self.bootstrapped
-                    );
-                    return Err(Fault::new(Code::PermissionDenied, detail));
-                }
+                self.may_bootstrap(*reset)?;
                 let description = "Bootstrap Token (Global Management)";
                 let token = management(secret.clone(), description, *now_ms);
                 self.make_token(id, token, index, *now_ms).inspect(|_| self.bootstrapped = index)
@@ -136,6 +130,19 @@ impl Acl {
                 Ok(AclChange::role(id))
             }
         }
+    }
+
+    /// Whether the first token may be made, by who brings this number.
+    ///
+    /// # Errors
+    /// `PermissionDenied`: it was made already; says by which number it could be made again.
+    pub fn may_bootstrap(&self, reset: u64) -> Result<(), Fault> {
+        if self.bootstrapped == 0 || self.bootstrapped == reset {
+            return Ok(());
+        }
+        let index = self.bootstrapped;
+        let detail = format!("ACL bootstrap no longer allowed (reset index: {index})");
+        Err(Fault::new(Code::PermissionDenied, detail))
     }
 
     fn make_token(&mut self, id: &AclId, token: AclToken, index: u64, now_ms: u64) -> Changed {

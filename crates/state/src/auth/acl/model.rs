@@ -207,6 +207,14 @@ impl Acl {
         if secret.0.is_empty() { None } else { self.secrets.get(secret) }
     }
 
+    /// When the first token ends that does so after a time; both in milliseconds since 1970. None does while
+    /// nothing is enforced.
+    #[must_use]
+    pub fn next_end(&self, after_ms: u64) -> Option<u64> {
+        let ends = self.tokens.values().map(|token| token.expires_ms);
+        ends.filter(|ends| self.enabled && *ends > after_ms).min()
+    }
+
     /// The policy of a name.
     #[must_use]
     pub fn policy_named(&self, name: &str) -> Option<&AclId> {

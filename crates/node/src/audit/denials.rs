@@ -1,0 +1,89 @@
+//! How many refusals are written down. Anybody can be refused as often as it likes, and the files are
+//! bounded: without a bound here, whoever has no rights at all could push out of them what somebody did who
+//! had.
+
+/// Refusals that are written down in a second; the number of the others is.
+const A_SECOND: u64 = 100;
+/// The same of an hour. A refusal's line has some 300 bytes, and 3 KiB at most: 6 MiB an hour of 512, where
+/// files are as many and as large as they are by default.
+const AN_HOUR: u64 = 2_000;
+/// Milliseconds after which it is told again how many were left out, while there are more and more.
+const AGAIN_MS: u64 = 60_000;
+
+/// Refusals of the second and of the hour that go on, and how many were not written down since it was last
+/// told how many.
+#[derive(Default)]
+pub(super) struct Denials {
+    second: Span,
+    hour: Span,
+    left_out: u64,
+    /// How many that were when nothing came for a while.
+    seen: u64,
+    /// When the first of them was left out, and when the last.
+    since_ms: u64,
+    newest_ms: u64,
+}
+
+/// A stretch of time by its number, and how many were written down in it.
+#[derive(Default)]
+struct Span {
+    number: u64,
+    count: u64,
+}
+
+impl Span {
+    fn has_room(&mut self, number: u64, most: u64) -> bool {
+        if self.number != number {
+            *self = Self { number, count: 0 };
+        }
+        self.count < most
+    }
+}
+
+impl Denials {
+    /// Whether one more is written down.
+    pub(super) fn takes(&mut self, now_ms: u64) -> bool {
+        let of_second = self.second.has_room(now_ms / 1_000, A_SECOND);
+        let of_hour = self.hour.has_room(now_ms / 3_600_000, AN_HOUR);
+        if of_second && of_hour {
+            self.second.count += 1;
+            self.hour.count += 1;
+            return true;
+        }
+        if self.left_out == 0 {
+            self.since_ms = now_ms;
+        }
+        self.left_out += 1;
+        self.newest_ms = now_ms;
+        false
+    }
+
+    /// How many were left out, if that is to be told: their second is over, or it goes on and on.
+    pub(super) fn tells(&mut self, now_ms: u64) -> Option<u64> {
+        let is_over = now_ms / 1_000 != self.newest_ms / 1_000;
+        if is_over || self.is_long_ago(now_ms) { self.take() } else { None }
+    }
+
+    fn is_long_ago(&self, now_ms: u64) -> bool {
+        now_ms.saturating_sub(self.since_ms) >= AGAIN_MS
+    }
+
+    /// The same, with when the last of them was, where nothing was written for a second: no more of them
+    /// have come since the last such second, or it goes on and on.
+    pub(super) fn quiet(&mut self) -> Option<(u64, u64)> {
+        let is_over = std::mem::replace(&mut self.seen, self.left_out) == self.left_out;
+        if is_over || self.is_long_ago(self.newest_ms) { self.last() } else { None }
+    }
+
+    /// What was not told yet, with when the last of them was.
+    pub(super) fn last(&mut self) -> Option<(u64, u64)> {
+        let now_ms = self.newest_ms;
+        self.take().map(|count| (now_ms, count))
+    }
+
+    fn take(&mut self) -> Option<u64> {
+        self.seen = 0;
+        let left_out = std::mem::take(&mut self.left_out);
+        (left_out > 0).then_some(left_out)
+    }
+}

@@ -1,0 +1,61 @@
+use state::auth::acl::AclCommand;
+use state::auth::{AuthCommand, Permission};
+use types::Fault;
+
+use super::Known;
+
+/// A change of users or rights that is under way. What became of it is written down, also where nobody waits
+/// for that any more: a client that hangs up takes its request along, and the change may be made all the
+/// same.
+pub(super) struct Change<'a> {
+    known: &'a Known,
+    what: &'static str,
+    on: String,
+    permission: Option<Permission>,
+    /// Whether who may do nothing can try it again and again.
+    is_anybodys: bool,
+    is_told: bool,
+}
+
+impl<'a> Change<'a> {
+    pub(super) fn begin(known: &'a Known, command: &AuthCommand) -> Self {
+        let (what, user, role) = command.describe();
+        let permission = match command {
+            AuthCommand::GrantPermission { permission, .. } => Some(permission.clone()),
+            _ => None,
+        };
+        let is_bootstrap = |it: &AclCommand| matches!(it, AclCommand::Bootstrap { .. });
+        let is_anybodys = matches!(command, AuthCommand::Acl(command) if is_bootstrap(command));
+        let on = format!("{user} {role}").trim().to_owned();
+        Self { known, what, on, permission, is_anybodys, is_told: false }
+    }
+
+    pub(super) fn end(mut self, done: &Result<(), Fault>) {
+        self.is_told = true;
+        let (by, what, on, permission) = (self.known.name(), self.what, &self.on, &self.permission);
+        match done {
+            Ok(()) => tracing::info!(by, what, on, ?permission, "users or rights changed"),
+            Err(fault) => {
+                tracing::info!(by, what, on, ?permission, %fault, "users or rights not changed");
+            }
+        }
+        if let Some(trace) = &self.known.trace {
+            let is_bounded = self.is_anybodys && done.is_err();
+            trace.rights(&self.known.who, (what, on), &super::trace::outcome(done), is_bounded);
+        }
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        if self.is_told {
+            return;
+        }
+        let (by, what, on, permission) = (self.known.name(), self.what, &self.on, &self.permission);
+        tracing::info!(by, what, on, ?permission, "users or rights maybe changed: the client went");
+        if let Some(trace) = &self.known.trace {
+            let outcome = crate::audit::UNKNOWN;
+            trace.rights(&self.known.who, (what, on), outcome, self.is_anybodys);
+        }
+    }
+}
