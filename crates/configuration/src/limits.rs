@@ -42,6 +42,8 @@ pub const SCHEMA_STEPS: u64 = 2_000_000;
 pub const VIOLATIONS: usize = 20;
 /// Values that a content in YAML has, aliases counted as what they stand for.
 pub const YAML_VALUES: usize = 200_000;
+/// Bytes of the texts and keys in a content in YAML, counted like that.
+pub const YAML_BYTES: usize = 4 * CONTENT_BYTES;
 /// Lines that were added or removed in the middle of two contents, up to which the smallest difference is
 /// looked for.
 pub const DIFF_EDITS: usize = 1_000;
