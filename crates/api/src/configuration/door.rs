@@ -1,4 +1,4 @@
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,7 +7,8 @@ use configuration::record::{Head, decode};
 use configuration::{Name, key, limits};
 use node::{AuthChanges, Caller, Consistency, Handle, WatchControl, WatchCreate, WatchMessages};
 use state::auth::Demand;
-use state::request::{RangeRequest, SortOrder, TxnRequest};
+use state::command::Command;
+use state::request::{PutRequest, RangeRequest, SortOrder, TxnRequest};
 use state::response::{KeyValue, Response};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -17,7 +18,7 @@ use types::{Code, Fault, KeyRange, KeyspaceId, Revision};
 use crate::metadata;
 
 /// Contents that are looked at at once: that takes a processor.
-static LOOKING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
+static LOOKING: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(2)));
 /// How long one waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -33,10 +34,23 @@ pub(super) struct Door {
 pub(super) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    let turn = timeout(PATIENCE, LOOKING.acquire()).await;
-    let _turn = turn.map_err(|_| Code::TooManyRequests)?.map_err(|_| Code::ShuttingDown)?;
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| Fault::new(Code::Internal, "looking at a content failed"))?
+    in_turn(&LOOKING, PATIENCE, work).await
+}
+
+async fn in_turn<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    patience: Duration,
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let turn = timeout(patience, Arc::clone(turns).acquire_owned()).await;
+    let turn = turn.map_err(|_| Code::TooManyRequests)?.map_err(|_| Code::ShuttingDown)?;
+    // The turn ends with the work, which goes on when nobody waits for it any more.
+    let done = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    });
+    done.await.map_err(|_| Fault::new(Code::Internal, "looking at a content failed"))?
 }
 
 /// Refuses a request that makes no sense.
@@ -64,6 +78,17 @@ impl Door {
     /// Who asks; empty for nobody.
     pub(super) async fn user(&self) -> Result<String, Fault> {
         self.caller().user().await
+    }
+
+    /// Whether it may write what is at a key: asked before work is done for what is to be written there.
+    pub(super) async fn may_write(&self, key: &Bytes) -> Result<(), Fault> {
+        let put = PutRequest { key: key.clone(), ..PutRequest::default() };
+        self.caller().permit(Demand::Command(&Command::Put(put))).await
+    }
+
+    /// Whether to log something now that may come again and again; and how often it was not.
+    pub(super) fn say(&self, subject: &'static str) -> Option<u64> {
+        self.handle.say(subject)
     }
 
     /// Milliseconds since 1970.
@@ -187,4 +212,33 @@ pub(super) fn backwards(range: KeyRange, limit: usize) -> RangeRequest {
 pub(super) fn limit(asked: u32) -> usize {
     let asked = usize::try_from(asked).unwrap_or(usize::MAX);
     if asked == 0 { limits::PAGE } else { asked.min(limits::PAGE) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+
+    use tokio::sync::Semaphore;
+    use tokio::time::timeout;
+    use types::Code;
+
+    use super::in_turn;
+
+    /// Whoever hangs up while its work is done makes no room for the next one's.
+    #[tokio::test]
+    async fn work_that_goes_on_keeps_its_turn() {
+        let (turns, soon) = (Arc::new(Semaphore::new(1)), Duration::from_millis(50));
+        let (end, ended) = mpsc::channel::<()>();
+        let work = in_turn(&turns, soon, move || {
+            // An error is that the test has let go of it.
+            let _ = ended.recv();
+            Ok(())
+        });
+        assert!(timeout(soon, work).await.is_err());
+        let next = in_turn(&turns, soon, || Ok(())).await;
+        assert_eq!(next.unwrap_err().code, Code::TooManyRequests);
+        drop(end);
+        assert!(in_turn(&turns, Duration::from_secs(20), || Ok(())).await.is_ok());
+    }
 }

@@ -21,7 +21,7 @@ pub(super) async fn start(
     request: pb::StartGrayRequest,
 ) -> Result<pb::GrayResponse, Fault> {
     let name = convert::name(request.name.as_ref())?;
-    let draft = draft(door, request.content).await?;
+    let draft = draft(door, &name, request.content).await?;
     let spec = Gray {
         meta: None,
         basis_points: match request.basis_points {

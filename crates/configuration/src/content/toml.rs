@@ -185,7 +185,7 @@ mod tests {
         let wide = format!("x = [{}]\n", "[[1], [2]], {a.b = [3], c = {}},\n".repeat(200));
         let many: String = (0..200).map(|at| format!("[t{at}.u.v]\nk.l = 1\nm = 2\n")).collect();
         for (text, is) in [
-            (wide, 4),
+            (wide, 5),
             (many, 5),
             (tables(2, 30), 90),
             (lists(75), 76),

@@ -18,6 +18,8 @@ use crate::watch::WatchEvent;
 
 /// Configurations read at once.
 const PAGE: u64 = 256;
+/// Milliseconds until what failed is tried again.
+const AGAIN_MS: u64 = 1_000;
 
 /// The canaries that are running.
 #[derive(Default)]
@@ -25,6 +27,10 @@ pub(super) struct Running {
     canaries: BTreeMap<Name, Canary>,
     /// Of which something is to be found out.
     dirty: BTreeSet<Name>,
+    /// Which could not be brought to their end, and are tried again
+    failed: BTreeSet<Name>,
+    /// then, in milliseconds since 1970.
+    again: u64,
 }
 
 struct Canary {
@@ -37,17 +43,18 @@ impl Running {
     /// All there are, by this node's copy.
     pub(super) async fn read(handle: &Handle, keyspace: KeyspaceId) -> Result<Self, Fault> {
         let mut running = Self::default();
-        let all = KeyRange::prefix(&Bytes::new());
-        let mut start = all.start.clone();
+        let mut start = KeyRange::prefix(&Bytes::new()).start;
+        let mut foreign = 0_u64;
         loop {
             // The first key of a group, then its heads, then behind the group: versions are not passed.
             let rest = KeyRange { start: start.clone(), end: None };
             let first = RangeRequest { keys_only: true, ..request(rest, 1) };
             let first = read(handle, keyspace, first).await?;
-            let Some(kv) = first.first() else { return Ok(running) };
-            let Some((namespace, group, _)) = key::place(&kv.key) else {
+            let Some(kv) = first.first() else { break };
+            let Some((namespace, group)) = key::group_of(&kv.key) else {
                 // Somebody's own key.
-                start = KeyRange::single(&kv.key).end.unwrap_or_default();
+                foreign += 1;
+                start = key::behind_foreign(&kv.key);
                 continue;
             };
             let mut range = key::heads(namespace, group, "", None)?;
@@ -59,6 +66,12 @@ impl Running {
             }
             start = key::behind_group(namespace, group);
         }
+        if foreign > 0
+            && let Some(unsaid) = handle.shared.say("foreign keys of configurations")
+        {
+            tracing::warn!(foreign, unsaid, "keys of the keyspace `config` are no configurations");
+        }
+        Ok(running)
     }
 
     fn know(&mut self, kv: &KeyValue) {
@@ -69,6 +82,7 @@ impl Running {
             // Whoever asks for it is told.
             Err(fault) => return tracing::debug!(%fault, "a configuration cannot be read"),
         };
+        self.failed.remove(&name);
         let canary = head.gray.as_ref().and_then(|gray| gray.canary.as_ref());
         let Some(until) = canary.map(|canary| canary.ends_at_ms) else { return };
         let base = Base { name: name.clone(), head: Some(head), revision: kv.mod_revision };
@@ -90,30 +104,43 @@ impl Running {
         }
     }
 
-    /// Ends what is to end, and answers how long nothing has to be looked at.
+    /// Ends what is to end, and answers how long nothing has to be looked at. One that cannot be ended holds
+    /// up no other: it is tried again a little later.
     pub(super) async fn settle(
         &mut self,
         handle: &Handle,
         keyspace: KeyspaceId,
-    ) -> Result<Option<Duration>, Fault> {
+    ) -> Option<Duration> {
         let now = handle.wall_millis();
+        // Also when the clock was set back.
+        if self.again <= now || self.again > now.saturating_add(AGAIN_MS) {
+            self.dirty.append(&mut self.failed);
+        }
         let due = self.canaries.iter().filter(|(_, canary)| canary.until <= now);
         let mut look: BTreeSet<Name> = due.map(|(name, _)| name.clone()).collect();
         look.append(&mut self.dirty);
-        for name in look {
-            let Some(canary) = self.canaries.get_mut(&name) else { continue };
-            match settle(handle, keyspace, &canary.base, now).await? {
-                Settled::Waits => {}
-                Settled::Over => drop(self.canaries.remove(&name)),
-                Settled::Changed(None) => drop(self.canaries.remove(&name)),
-                Settled::Changed(Some(kv)) => self.know(&kv),
+        for name in look.difference(&self.failed).cloned().collect::<Vec<_>>() {
+            let Some(canary) = self.canaries.get(&name) else { continue };
+            match settle(handle, keyspace, &canary.base, now).await {
+                Ok(Settled::Waits) => {}
+                Ok(Settled::Over | Settled::Changed(None)) => drop(self.canaries.remove(&name)),
+                Ok(Settled::Changed(Some(kv))) => self.know(&kv),
+                Err(fault) => {
+                    if let Some(unsaid) = handle.shared.say("canary") {
+                        tracing::warn!(%name, %fault, unsaid, "a canary cannot be brought to its end yet");
+                    }
+                    self.failed.insert(name);
+                    self.again = now.saturating_add(AGAIN_MS);
+                }
             }
         }
         if !self.dirty.is_empty() {
-            return Ok(Some(Duration::ZERO));
+            return Some(Duration::ZERO);
         }
-        let until = self.canaries.values().map(|canary| canary.until).min();
-        Ok(until.map(|until| Duration::from_millis(until.saturating_sub(handle.wall_millis()))))
+        let waits = self.canaries.iter().filter(|(name, _)| !self.failed.contains(*name));
+        let until = waits.map(|(_, canary)| canary.until);
+        let until = until.chain((!self.failed.is_empty()).then_some(self.again)).min();
+        until.map(|until| Duration::from_millis(until.saturating_sub(handle.wall_millis())))
     }
 }
 
