@@ -14,10 +14,10 @@ mod value;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use regex::Regex;
 use serde_json::Value;
 use types::{Code, Fault};
 
+use self::pattern::Pattern;
 use crate::limits::SCHEMA_BYTES;
 
 /// In which words a schema is written.
@@ -34,7 +34,7 @@ pub struct Schema {
     root: Value,
     dialect: Dialect,
     /// Every pattern in it.
-    patterns: BTreeMap<String, Regex>,
+    patterns: BTreeMap<String, Pattern>,
     /// Where its anchors are.
     anchors: BTreeMap<String, String>,
 }
