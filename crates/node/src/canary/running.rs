@@ -4,7 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use configuration::canary::{Counts, Decision, decide};
 use configuration::key::{self, Place};
-use configuration::plan::{Base, end_gray};
+use configuration::plan::{Base, end_gray, promote_if_none_failed};
 use configuration::record::{Head, Outcome, decode};
 use configuration::{Name, limits};
 use state::command::Command;
@@ -148,7 +148,7 @@ enum Settled {
     /// It is not at its end.
     Waits,
     Over,
-    /// Somebody changed it meanwhile: as it is now.
+    /// Somebody changed it meanwhile, or a failure was reported: as it is now.
     Changed(Option<KeyValue>),
 }
 
@@ -173,7 +173,10 @@ async fn settle(
         Some(Decision::Abort(why)) => (Outcome::Aborted, why),
         Some(Decision::RollBack(why)) => (Outcome::RolledBack, why),
     };
-    let planned = end_gray(base, outcome, now, &why)?;
+    let planned = match outcome {
+        Outcome::Promoted => promote_if_none_failed(base, now, &why)?,
+        _ => end_gray(base, outcome, now, &why)?,
+    };
     let answer = handle.propose(keyspace, Command::Txn(planned.txn)).await?;
     if matches!(answer.body, Response::Txn { succeeded: true, .. }) {
         tracing::info!(%name, version, ?outcome, why, "a canary has ended");
