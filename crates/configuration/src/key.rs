@@ -161,7 +161,8 @@ pub fn behind_foreign(key: &[u8]) -> Bytes {
         return [key, b"\0"].concat().into();
     };
     let is_namespace = key.get(..*first).and_then(|it| std::str::from_utf8(it).ok());
-    let is_namespace = is_namespace.is_some_and(|it| checked_namespace(it).is_ok_and(|is| is == it));
+    let is_namespace =
+        is_namespace.is_some_and(|it| checked_namespace(it).is_ok_and(|is| is == it));
     // No key below a part that is no name is in a group.
     let part = match (is_namespace, next) {
         (false, _) => key.get(..*first),
@@ -198,8 +199,8 @@ pub fn place(key: &[u8]) -> Option<(&str, &str, Place)> {
 #[cfg(test)]
 mod tests {
     use super::{
-        Place, all_of, behind_foreign, behind_group, contents, group_of, head, heads, place, report,
-        reports,
+        Place, all_of, behind_foreign, behind_group, contents, group_of, head, heads, place,
+        report, reports,
     };
     use crate::Name;
 
@@ -230,7 +231,8 @@ mod tests {
     #[test]
     fn keys_of_others_are_none_of_ours() {
         for kind in ["h", "m", "r", "s", "v"] {
-            for (namespace, group) in [("a b", "g"), ("n", "ä"), ("", "g"), ("n", ""), ("..", "g")] {
+            for (namespace, group) in [("a b", "g"), ("n", "ä"), ("", "g"), ("n", ""), ("..", "g")]
+            {
                 let key = format!("{namespace}/{group}/{kind}/a/00000000000000000001");
                 assert!(place(key.as_bytes()).is_none(), "{key}");
                 let key = format!("{namespace}/{group}/{kind}/a");

@@ -199,10 +199,8 @@ async fn hold(
         let Some(text) = door.content(name, meta.version).await? else { continue };
         let (kind, schema, of) = (meta.content_type(), Arc::clone(schema), of.word());
         let what = format!("version {} of {name}, which is current", meta.version);
-        aside(move || {
-            allows(&schema, of, kind, &text).map_err(|fault| named(fault, &what))
-        })
-        .await?;
+        aside(move || allows(&schema, of, kind, &text).map_err(|fault| named(fault, &what)))
+            .await?;
         checked += 1;
     }
     Ok(checked)

@@ -132,7 +132,9 @@ impl Builder {
             return Err(format!("there are more than {YAML_VALUES} values, aliases written out"));
         }
         if self.bytes > YAML_BYTES {
-            return Err(format!("its texts have more than {YAML_BYTES} bytes, aliases written out"));
+            return Err(format!(
+                "its texts have more than {YAML_BYTES} bytes, aliases written out"
+            ));
         }
         Ok(())
     }
@@ -303,8 +305,7 @@ mod tests {
 
         let mut deep = "a0: &a0 [1]\n".to_owned();
         for at in 1..40 {
-            deep +=
-                &format!("a{at}: &a{at} {}*a{}{}\n", "[".repeat(40), at - 1, "]".repeat(40));
+            deep += &format!("a{at}: &a{at} {}*a{}{}\n", "[".repeat(40), at - 1, "]".repeat(40));
         }
         let told = documents(&deep).unwrap_err();
         assert!(told.contains("deeper than 100, aliases written out at line 4"), "{told}");

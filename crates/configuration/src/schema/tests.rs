@@ -198,7 +198,11 @@ fn work_is_counted_by_what_is_looked_at() {
         ("const", json!({"items": {"const": zeros}}), json!(vec![&zeros; 100])),
         ("enum", json!({"items": {"enum": [zeros]}}), json!(vec![&zeros; 100])),
         ("type", json!({"items": {"type": types}}), json!(vec![1; 100])),
-        ("required", json!({"items": {"required": vec!["a"; 30_000]}}), json!(vec![json!({"a": 1}); 100])),
+        (
+            "required",
+            json!({"items": {"required": vec!["a"; 30_000]}}),
+            json!(vec![json!({"a": 1}); 100]),
+        ),
         (
             "dependencies",
             json!({"items": {"dependentRequired":
