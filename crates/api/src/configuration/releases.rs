@@ -16,7 +16,7 @@ use super::door::Door;
 use super::{convert, reads, schemas};
 
 /// How often a change is planned anew when somebody else was first.
-pub(super) const TRIES: usize = 16;
+pub(super) const TRIES: usize = 64;
 /// How long a change waits for others of this node that are before it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
