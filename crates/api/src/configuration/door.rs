@@ -2,6 +2,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use configuration::key::Place;
 use configuration::plan::Base;
 use configuration::record::{Head, decode};
 use configuration::{Name, key, limits};
@@ -86,9 +87,18 @@ impl Door {
         self.caller().permit(Demand::Command(&Command::Put(put))).await
     }
 
-    /// Whether to log something now that may come again and again; and how often it was not.
-    pub(super) fn say(&self, subject: &'static str) -> Option<u64> {
-        self.handle.say(subject)
+    /// A head among others; `None` for what somebody else put there: that must not stop the others.
+    pub(super) fn head_of(&self, kv: &KeyValue) -> Option<(Name, Head)> {
+        let Some((_, _, Place::Head(name))) = key::place(&kv.key) else { return None };
+        match decode(&kv.key, &kv.value) {
+            Ok(head) => Some((name, head)),
+            Err(fault) => {
+                if let Some(unsaid) = self.handle.say("configurations that cannot be read") {
+                    tracing::warn!(%fault, unsaid, "a configuration cannot be read, and is passed over");
+                }
+                None
+            }
+        }
     }
 
     /// Milliseconds since 1970.

@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 use configuration::gray::choose;
-use configuration::key::{self, Place};
 use configuration::plan::Base;
 use configuration::record::{Head, Meta, Origin, Outcome, decode};
-use configuration::{Name, diff};
+use configuration::{Name, diff, key};
 use node::Consistency;
 use proto::hiraeth::v1 as pb;
 use state::request::RangeRequest;
@@ -244,18 +243,8 @@ fn too_foreign(foreign: usize, key: &Bytes) -> Result<(), Fault> {
     Err(Fault::new(Code::LimitReached, told))
 }
 
-/// `None` for what somebody put there: that must not hide the others.
 fn info(door: &Door, kv: &KeyValue) -> Option<pb::ConfigInfo> {
-    let Some((_, _, Place::Head(name))) = key::place(&kv.key) else { return None };
-    let head: Head = match decode(&kv.key, &kv.value) {
-        Ok(head) => head,
-        Err(fault) => {
-            if let Some(unsaid) = door.say("configurations that cannot be read") {
-                tracing::warn!(%fault, unsaid, "a configuration cannot be read, and is not listed");
-            }
-            return None;
-        }
-    };
+    let (name, head) = door.head_of(kv)?;
     Some(pb::ConfigInfo {
         name: Some(convert::told_name(&name)),
         stable: head.stable.as_ref().map(convert::version),

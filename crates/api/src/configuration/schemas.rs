@@ -170,8 +170,7 @@ pub(super) async fn set(
                 return Err(Fault::new(Code::LimitReached, told));
             }
             for kv in &kvs {
-                let Some((_, _, key::Place::Head(name))) = key::place(&kv.key) else { continue };
-                let head: Head = decode(&kv.key, &kv.value)?;
+                let Some((name, head)) = door.head_of(kv) else { continue };
                 checked += hold(door, &name, head, &of, schema).await?;
             }
         }

@@ -3,6 +3,7 @@
 //! nothing is fetched. What a schema says that is not known here is refused, and not passed over: a word
 //! that was mistyped must not let everything through.
 
+mod found;
 mod keywords;
 mod pattern;
 mod read;

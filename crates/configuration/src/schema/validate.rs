@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
+use super::found::{Found, between, numbers};
 use super::read::{count, step};
-use super::value::{canonical, equal, is_multiple, is_type, kind, listed, order, short};
+use super::value::{canonical, equal, is_type, kind, listed, short};
 use super::{Dialect, Schema, Violation};
-use crate::limits::{DEPTH, SCHEMA_STEPS, VIOLATIONS};
+use crate::limits::{DEPTH, SCHEMA_STEPS};
 
 const TOO_LONG: &str =
     "holding the content against the schema takes too long; make the schema simpler";
@@ -17,32 +18,6 @@ pub(super) fn run(schema: &Schema, value: &Value) -> Result<Vec<Violation>, Stri
     let mut found = Found { violations: Vec::new(), tells: true };
     run.check(&schema.root, value, "", &mut found)?;
     Ok(found.violations)
-}
-
-/// What was found wrong.
-struct Found {
-    violations: Vec<Violation>,
-    /// Whether somebody reads them; else the first is as good as all.
-    tells: bool,
-}
-
-impl Found {
-    fn silent() -> Self {
-        Self { violations: Vec::new(), tells: false }
-    }
-
-    fn is_full(&self) -> bool {
-        self.violations.len() >= if self.tells { VIOLATIONS } else { 1 }
-    }
-
-    fn add(&mut self, place: &str, what: impl FnOnce() -> String) {
-        if !self.is_full() {
-            // What nobody reads is not written: places can be long, and looked at often.
-            let (place, what) =
-                if self.tells { (place.to_owned(), what()) } else { Default::default() };
-            self.violations.push(Violation { place, what });
-        }
-    }
 }
 
 struct Run<'a> {
@@ -373,42 +348,4 @@ impl<'a> Run<'a> {
 /// What a text is in steps, for work that only passes over it.
 fn bytes(text: &str) -> u64 {
     text.len() as u64 / 64
-}
-
-fn between(
-    words: &Map<String, Value>,
-    (least, most): (&str, &str),
-    number: u64,
-    of: &str,
-    place: &str,
-    found: &mut Found,
-) {
-    let bound = |word| words.get(word).and_then(count);
-    if let Some(least) = bound(least).filter(|least| number < *least) {
-        found.add(place, || format!("it is to have {least} {of} at least, and has {number}"));
-    }
-    if let Some(most) = bound(most).filter(|most| number > *most) {
-        found.add(place, || format!("it is to have {most} {of} at most, and has {number}"));
-    }
-}
-
-fn numbers(words: &Map<String, Value>, number: &Number, place: &str, found: &mut Found) {
-    use std::cmp::Ordering as O;
-    let bounds: [(&str, &[O], &str); 4] = [
-        ("maximum", &[O::Less, O::Equal], "at most"),
-        ("exclusiveMaximum", &[O::Less], "less than"),
-        ("minimum", &[O::Greater, O::Equal], "at least"),
-        ("exclusiveMinimum", &[O::Greater], "more than"),
-    ];
-    for (word, good, said) in bounds {
-        let Some(Value::Number(bound)) = words.get(word) else { continue };
-        if !order(number, bound).is_some_and(|order| good.contains(&order)) {
-            found.add(place, || format!("it is to be {said} {bound}, and is {number}"));
-        }
-    }
-    if let Some(Value::Number(of)) = words.get("multipleOf")
-        && !is_multiple(number, of)
-    {
-        found.add(place, || format!("it is to be a multiple of {of}, and is {number}"));
-    }
 }

@@ -31,6 +31,8 @@ pub(super) struct Running {
     failed: BTreeSet<Name>,
     /// then, in milliseconds since 1970.
     again: u64,
+    /// A head that cannot be read.
+    unreadable: Option<Fault>,
 }
 
 struct Canary {
@@ -80,7 +82,10 @@ impl Running {
         let head: Head = match decode(&kv.key, &kv.value) {
             Ok(head) => head,
             // Whoever asks for it is told.
-            Err(fault) => return tracing::debug!(%fault, "a configuration cannot be read"),
+            Err(fault) => {
+                self.unreadable = Some(fault);
+                return;
+            }
         };
         self.failed.remove(&name);
         let canary = head.gray.as_ref().and_then(|gray| gray.canary.as_ref());
@@ -111,6 +116,11 @@ impl Running {
         handle: &Handle,
         keyspace: KeyspaceId,
     ) -> Option<Duration> {
+        if let Some(fault) = self.unreadable.take()
+            && let Some(unsaid) = handle.shared.say("configurations that cannot be read")
+        {
+            tracing::warn!(%fault, unsaid, "a configuration cannot be read, and has no canary");
+        }
         let now = handle.wall_millis();
         // Also when the clock was set back.
         if self.again <= now || self.again > now.saturating_add(AGAIN_MS) {

@@ -7,7 +7,7 @@ use proto::hiraeth::v1 as pb;
 use tonic::Request;
 
 use super::gray::{canary, ended, report};
-use super::{client, history, release, text};
+use super::{client, history, json, release, text};
 use crate::server::Server;
 
 /// Puts what it likes among the configurations, as whoever may write there can.
@@ -34,7 +34,7 @@ fn plain(key: &str) -> (Bytes, Bytes) {
 async fn keys_of_others_stop_neither_lists_nor_canaries() {
     let server = Server::start().await;
     let mut client = client(&server);
-    release(&mut client, "b", text("stable")).await.unwrap();
+    release(&mut client, "b", json("{}")).await.unwrap();
     // Of every kind, before and behind and between; one that looks like a head; and names that are none.
     let mut foreign =
         vec![plain("a"), plain("default/default"), plain("default/default/h/a"), plain("zz/z")];
@@ -65,6 +65,12 @@ async fn keys_of_others_stop_neither_lists_nor_canaries() {
         |limit| pb::ListConfigsRequest { group: "default".into(), limit, ..Default::default() };
     let listed = client.list(request(1)).await.unwrap().into_inner();
     assert_eq!((listed.configs.len(), listed.more), (1, true));
+    // A schema of the group is held against what is a configuration.
+    for schema in ["{}", ""] {
+        let request = pb::SetSchemaRequest { name: super::name(""), schema: schema.into() };
+        let checked = client.set_schema(request).await.unwrap().into_inner().checked;
+        assert_eq!(checked, u32::from(!schema.is_empty()));
+    }
     let start = pb::StartGrayRequest { name: super::name("b"), ..canary(1_000, 1, true) };
     client.start_gray(start).await.unwrap();
     assert_eq!(ended(&mut client, "b").await.outcome(), pb::ConfigOutcome::Promoted);
