@@ -233,8 +233,8 @@ pub fn status(fault: &Fault) -> Status {
     Status::with_metadata(grpc, message, metadata)
 }
 
-/// The HTTP status for a gRPC one that was made here: several codes share a gRPC code, and their words tell them
-/// apart. `None` for one that was not.
+/// The HTTP status for a gRPC one that was made here: several codes share a gRPC code, and their words tell
+/// them apart. `None` for one that was not.
 pub(crate) fn http_of(status: &Status) -> Option<u16> {
     let rows = Code::ALL.iter().map(|code| of(*code));
     let known = rows.filter(|row| {

@@ -199,8 +199,8 @@ pub fn end_gray(base: &Base, outcome: Outcome, at_ms: u64, why: &str) -> Result<
     Ok(planned)
 }
 
-/// The gray release is given to everybody, if no client has reported failure by then: what is counted before is
-/// of before.
+/// The gray release is given to everybody, if no client has reported failure by then: what is counted
+/// before is of before.
 ///
 /// # Errors
 /// As [`end_gray`].

@@ -237,8 +237,8 @@ fn too_foreign(foreign: usize, key: &Bytes) -> Result<(), Fault> {
     }
     let key = String::from_utf8_lossy(key);
     let told = format!(
-        "more than {FOREIGN} keys of the keyspace `config` are no configurations, as {key:?}; remove them, or \
-         ask for a namespace or group without them"
+        "more than {FOREIGN} keys of the keyspace `config` are no configurations, as {key:?}; remove them, \
+         or ask for a namespace or group without them"
     );
     Err(Fault::new(Code::LimitReached, told))
 }

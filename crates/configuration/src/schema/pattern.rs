@@ -6,8 +6,8 @@ use regex::{Regex, RegexBuilder};
 
 use crate::limits::{PATTERN_BYTES, PATTERN_COMPILED_BYTES};
 
-/// Bytes that a pattern is tried to be compiled into, one after the other: what it takes is only told as that it
-/// is too much.
+/// Bytes that a pattern is tried to be compiled into, one after the other: how many it takes is not told,
+/// only that they are too many.
 const SIZES: [usize; 6] = [1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, PATTERN_COMPILED_BYTES];
 /// Bytes of the states that matching remembers: with fewer it would be slow.
 const REMEMBERED_BYTES: usize = 1 << 16;
