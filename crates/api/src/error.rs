@@ -233,6 +233,17 @@ pub fn status(fault: &Fault) -> Status {
     Status::with_metadata(grpc, message, metadata)
 }
 
+/// The HTTP status for a gRPC one that was made here: several codes share a gRPC code, and their words tell
+/// them apart. `None` for one that was not.
+pub(crate) fn http_of(status: &Status) -> Option<u16> {
+    let rows = Code::ALL.iter().map(|code| of(*code));
+    let known = rows.filter(|row| {
+        let is_text = status.message().starts_with(row.text);
+        row.grpc == status.code() && is_text
+    });
+    known.max_by_key(|row| row.text.len()).map(|row| row.http)
+}
+
 /// The gRPC status of a code that needs no more words.
 #[must_use]
 pub fn status_of(code: Code) -> Status {

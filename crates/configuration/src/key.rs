@@ -140,18 +140,57 @@ pub enum Place {
     Other,
 }
 
+/// The namespace and the group that a key is in; `None` for a key that is in none, since somebody put it
+/// there.
+#[must_use]
+pub fn group_of(key: &[u8]) -> Option<(&str, &str)> {
+    let mut parts = std::str::from_utf8(key).ok()?.splitn(3, '/');
+    let (namespace, group, _) = (parts.next()?, parts.next()?, parts.next()?);
+    // What is not said is called `default`, and never written as nothing.
+    let is_name = |part: &str, checked: Result<String, Fault>| checked.is_ok_and(|it| it == part);
+    let (is_namespace, is_group) = (checked_namespace(namespace), checked_group(group));
+    (is_name(namespace, is_namespace) && is_name(group, is_group)).then_some((namespace, group))
+}
+
+/// The first key that can be in a group, behind one that is in none.
+#[must_use]
+pub fn behind_foreign(key: &[u8]) -> Bytes {
+    let slashes: Vec<usize> =
+        key.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at).collect();
+    let (Some(first), next) = (slashes.first(), slashes.get(1)) else {
+        return [key, b"\0"].concat().into();
+    };
+    let is_namespace = key.get(..*first).and_then(|it| std::str::from_utf8(it).ok());
+    let is_namespace =
+        is_namespace.is_some_and(|it| checked_namespace(it).is_ok_and(|is| is == it));
+    // No key below a part that is no name is in a group.
+    let part = match (is_namespace, next) {
+        (false, _) => key.get(..*first),
+        (true, Some(next)) => key.get(..*next),
+        (true, None) => return [key, b"\0"].concat().into(),
+    };
+    [part.unwrap_or_default(), b"0"].concat().into()
+}
+
 /// What lies at `key`, and the namespace and group it belongs to; `None` for a key that is none of ours.
 #[must_use]
 pub fn place(key: &[u8]) -> Option<(&str, &str, Place)> {
+    let (namespace, group) = group_of(key)?;
     let text = std::str::from_utf8(key).ok()?;
-    let (namespace, rest) = text.split_once('/')?;
-    let (group, rest) = rest.split_once('/')?;
-    let (kind, rest) = rest.split_once('/')?;
+    let (kind, rest) = text.splitn(3, '/').nth(2)?.split_once('/')?;
     let name = |text: &str| Name::new(namespace, group, text).ok();
+    let versioned = || {
+        let (of, version) = rest.split_once('/')?;
+        let is_number = version.len() == 20 && version.bytes().all(|it| it.is_ascii_digit());
+        name(of).filter(|_| is_number)
+    };
     let place = match kind {
         "h" => Place::Head(name(rest)?),
         "r" => Place::Report(name(rest.split('/').next()?)?),
-        "m" | "s" | "v" => Place::Other,
+        "m" | "v" => versioned().map(|_| Place::Other)?,
+        // That of the group has no name.
+        "s" if rest.is_empty() => Place::Other,
+        "s" => name(rest).map(|_| Place::Other)?,
         _ => return None,
     };
     Some((namespace, group, place))
@@ -159,7 +198,10 @@ pub fn place(key: &[u8]) -> Option<(&str, &str, Place)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, all_of, behind_group, contents, head, heads, place, report, reports};
+    use super::{
+        Place, all_of, behind_foreign, behind_group, contents, group_of, head, heads, place,
+        report, reports,
+    };
     use crate::Name;
 
     #[test]
@@ -178,10 +220,56 @@ mod tests {
         assert!(!contents(&name, 1, u64::MAX).contains(&super::content(&longer, 3)));
         let behind = heads("n", "g", "a", Some("a")).unwrap();
         assert!(!behind.contains(&head(&name)) && behind.contains(&head(&longer)));
-        for foreign in
-            [&b"a"[..], b"a/b", b"a/b/h", b"a/b/x/c", b"a/b/h/", b"\xff/a/h/b", b"a/b/h/c/d"]
-        {
+        let group = super::group_schema("n", "g").unwrap();
+        let (meta, content) = (super::meta(&name, 9), super::content(&longer, 3));
+        for other in [group, super::schema(&name), meta, content] {
+            assert_eq!(place(&other), Some(("n", "g", Place::Other)));
+        }
+    }
+
+    /// Whatever somebody put there is taken for nothing else, whichever kind it looks like.
+    #[test]
+    fn keys_of_others_are_none_of_ours() {
+        for kind in ["h", "m", "r", "s", "v"] {
+            for (namespace, group) in [("a b", "g"), ("n", "ä"), ("", "g"), ("n", ""), ("..", "g")]
+            {
+                let key = format!("{namespace}/{group}/{kind}/a/00000000000000000001");
+                assert!(place(key.as_bytes()).is_none(), "{key}");
+                let key = format!("{namespace}/{group}/{kind}/a");
+                assert!(place(key.as_bytes()).is_none(), "{key}");
+                assert!(group_of(key.as_bytes()).is_none(), "{key}");
+            }
+            let key = format!("n/g/{kind}/a b/00000000000000000001");
+            assert!(place(key.as_bytes()).is_none(), "{key}");
+            assert_eq!(group_of(key.as_bytes()), Some(("n", "g")));
+        }
+        for foreign in [
+            &b"a"[..],
+            b"a/b",
+            b"a/b/h",
+            b"a/b/x/c",
+            b"a/b/h/",
+            b"\xff/a/h/b",
+            b"a/b/h/c/d",
+            b"a/b/m/c",
+            b"a/b/v/c/1",
+            b"a/b/m/c/0000000000000000000x",
+            b"a/b/s/c/d",
+        ] {
             assert!(place(foreign).is_none(), "{foreign:?}");
+        }
+        // Of what is in no group as much is passed over at once as can be.
+        for (foreign, next) in [
+            (&b"a"[..], &b"a\0"[..]),
+            (b"a/b", b"a/b\0"),
+            (b"a b/g/m/x", b"a b0"),
+            (b"a b/c", b"a b0"),
+            (b"/g/h/a", b"0"),
+            (b"n/a b/h/c", b"n/a b0"),
+            (b"n//h", b"n/0"),
+            (b"\xff/n/h/x", b"\xff0"),
+        ] {
+            assert_eq!(behind_foreign(foreign), next, "{foreign:?}");
         }
     }
 }

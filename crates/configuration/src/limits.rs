@@ -32,16 +32,29 @@ pub const CANARY_MS_LEAST: u64 = 1_000;
 pub const CANARY_MS: u64 = 30 * 24 * 3_600_000;
 /// Bytes of a schema.
 pub const SCHEMA_BYTES: usize = 256 << 10;
+/// Bytes that say where something is in a schema: a JSON pointer.
+pub const SCHEMA_PLACE_BYTES: usize = 2_048;
+/// Patterns in a schema,
+pub const PATTERNS: usize = 256;
+/// bytes of one,
+pub const PATTERN_BYTES: usize = 4_096;
+/// bytes that one may take up once it is compiled,
+pub const PATTERN_COMPILED_BYTES: usize = 1 << 20;
+/// and all of a schema.
+pub const PATTERNS_COMPILED_BYTES: usize = 4 << 20;
 /// Nesting of a schema, of a content, and of references while one is held against the other.
 pub const DEPTH: usize = 100;
 /// Configurations that a schema of a group is held against when it is set.
 pub const SCHEMA_GROUP: usize = 256;
-/// Steps that holding a content against a schema may take.
+/// Steps that holding a content against a schema may take: each looks at one value, name or item of a list,
+/// or at some bytes of a text.
 pub const SCHEMA_STEPS: u64 = 2_000_000;
 /// Violations that are told.
 pub const VIOLATIONS: usize = 20;
 /// Values that a content in YAML has, aliases counted as what they stand for.
 pub const YAML_VALUES: usize = 200_000;
+/// Bytes of the texts and keys in a content in YAML, counted like that.
+pub const YAML_BYTES: usize = 4 * CONTENT_BYTES;
 /// Lines that were added or removed in the middle of two contents, up to which the smallest difference is
 /// looked for.
 pub const DIFF_EDITS: usize = 1_000;

@@ -199,6 +199,24 @@ pub fn end_gray(base: &Base, outcome: Outcome, at_ms: u64, why: &str) -> Result<
     Ok(planned)
 }
 
+/// The gray release is given to everybody, if no client has reported failure by then: what is counted
+/// before is of before.
+///
+/// # Errors
+/// As [`end_gray`].
+pub fn promote_if_none_failed(base: &Base, at_ms: u64, why: &str) -> Result<Planned, Fault> {
+    let failures = key::reports(&base.name, running(base)?.1.version(), true);
+    let mut planned = end_gray(base, Outcome::Promoted, at_ms, why)?;
+    planned.txn.compare.push(Compare {
+        range: failures,
+        single: false,
+        result: CompareResult::Equal,
+        // A key that there is was made at some revision; of none that is 0.
+        target: CompareTarget::CreateRevision(Revision(0)),
+    });
+    Ok(planned)
+}
+
 /// A configuration goes, with all its versions and its schema.
 ///
 /// # Errors
@@ -236,11 +254,21 @@ pub fn report(
         return Err(Fault::new(Code::InvalidArgument, "a client that reports needs an id"));
     }
     let version = running(base)?.1.version();
-    let at = |failed| key::report(&base.name, version, failed, client);
-    // Its last word counts.
-    let ops =
-        vec![TxnOp::Put(put(at(failed), encode(report))), delete(KeyRange::single(&at(!failed)))];
-    Ok(guarded(base, &[], ops))
+    let at = key::report(&base.name, version, failed, client);
+    let mut txn = take_back(base, client, failed)?;
+    txn.success.push(TxnOp::Put(put(at, encode(report))));
+    Ok(txn)
+}
+
+/// What a client said before it says this counts no more: its last word does, also where there are too many
+/// who said that to count it, too.
+///
+/// # Errors
+/// `GrayMissing`, `ConfigUnknown`.
+pub fn take_back(base: &Base, client: &str, failed: bool) -> Result<TxnRequest, Fault> {
+    let version = running(base)?.1.version();
+    let other = key::report(&base.name, version, !failed, client);
+    Ok(guarded(base, &[], vec![delete(KeyRange::single(&other))]))
 }
 
 /// A schema is set, or removed without one; `unchanged` are heads that were held against it, as of a

@@ -1,13 +1,15 @@
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use configuration::key::Place;
 use configuration::plan::Base;
 use configuration::record::{Head, decode};
 use configuration::{Name, key, limits};
 use node::{AuthChanges, Caller, Consistency, Handle, WatchControl, WatchCreate, WatchMessages};
 use state::auth::Demand;
-use state::request::{RangeRequest, SortOrder, TxnRequest};
+use state::command::Command;
+use state::request::{PutRequest, RangeRequest, SortOrder, TxnRequest};
 use state::response::{KeyValue, Response};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -18,7 +20,7 @@ use crate::audit::Bearer;
 use crate::metadata;
 
 /// Contents that are looked at at once: that takes a processor.
-static LOOKING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
+static LOOKING: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(2)));
 /// How long one waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -34,10 +36,23 @@ pub(super) struct Door {
 pub(super) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    let turn = timeout(PATIENCE, LOOKING.acquire()).await;
-    let _turn = turn.map_err(|_| Code::TooManyRequests)?.map_err(|_| Code::ShuttingDown)?;
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| Fault::new(Code::Internal, "looking at a content failed"))?
+    in_turn(&LOOKING, PATIENCE, work).await
+}
+
+async fn in_turn<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    patience: Duration,
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let turn = timeout(patience, Arc::clone(turns).acquire_owned()).await;
+    let turn = turn.map_err(|_| Code::TooManyRequests)?.map_err(|_| Code::ShuttingDown)?;
+    // The turn ends with the work, which goes on when nobody waits for it any more.
+    let done = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    });
+    done.await.map_err(|_| Fault::new(Code::Internal, "looking at a content failed"))?
 }
 
 /// Refuses a request that makes no sense.
@@ -65,6 +80,26 @@ impl Door {
     /// Who asks; empty for nobody.
     pub(super) async fn user(&self) -> Result<String, Fault> {
         self.caller().user().await
+    }
+
+    /// Whether it may write what is at a key: asked before work is done for what is to be written there.
+    pub(super) async fn may_write(&self, key: &Bytes) -> Result<(), Fault> {
+        let put = PutRequest { key: key.clone(), ..PutRequest::default() };
+        self.caller().permit(Demand::Command(&Command::Put(put))).await
+    }
+
+    /// A head among others; `None` for what somebody else put there: that must not stop the others.
+    pub(super) fn head_of(&self, kv: &KeyValue) -> Option<(Name, Head)> {
+        let Some((_, _, Place::Head(name))) = key::place(&kv.key) else { return None };
+        match decode(&kv.key, &kv.value) {
+            Ok(head) => Some((name, head)),
+            Err(fault) => {
+                if let Some(unsaid) = self.handle.say("configurations that cannot be read") {
+                    tracing::warn!(%fault, unsaid, "a configuration cannot be read, and is passed over");
+                }
+                None
+            }
+        }
     }
 
     /// Milliseconds since 1970.
@@ -188,4 +223,33 @@ pub(super) fn backwards(range: KeyRange, limit: usize) -> RangeRequest {
 pub(super) fn limit(asked: u32) -> usize {
     let asked = usize::try_from(asked).unwrap_or(usize::MAX);
     if asked == 0 { limits::PAGE } else { asked.min(limits::PAGE) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+
+    use tokio::sync::Semaphore;
+    use tokio::time::timeout;
+    use types::Code;
+
+    use super::in_turn;
+
+    /// Whoever hangs up while its work is done makes no room for the next one's.
+    #[tokio::test]
+    async fn work_that_goes_on_keeps_its_turn() {
+        let (turns, soon) = (Arc::new(Semaphore::new(1)), Duration::from_millis(50));
+        let (end, ended) = mpsc::channel::<()>();
+        let work = in_turn(&turns, soon, move || {
+            // An error is that the test has let go of it.
+            let _ = ended.recv();
+            Ok(())
+        });
+        assert!(timeout(soon, work).await.is_err());
+        let next = in_turn(&turns, soon, || Ok(())).await;
+        assert_eq!(next.unwrap_err().code, Code::TooManyRequests);
+        drop(end);
+        assert!(in_turn(&turns, Duration::from_secs(20), || Ok(())).await.is_ok());
+    }
 }

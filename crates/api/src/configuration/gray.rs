@@ -21,7 +21,7 @@ pub(super) async fn start(
     request: pb::StartGrayRequest,
 ) -> Result<pb::GrayResponse, Fault> {
     let name = convert::name(request.name.as_ref())?;
-    let draft = draft(door, request.content).await?;
+    let draft = draft(door, &name, request.content).await?;
     let spec = Gray {
         meta: None,
         basis_points: match request.basis_points {
@@ -161,14 +161,20 @@ pub(super) async fn report(
     for _ in 0..TRIES {
         let base = door.base(&name).await?;
         meant(&base, request.version)?;
-        let txn = plan::report(&base, &request.client, request.failed, &record)?;
+        let (client, failed) = (request.client.as_str(), request.failed);
+        let mut txn = plan::report(&base, client, failed, &record)?;
         let version = plan::running(&base)?.1.version();
-        let range = key::reports(&name, version, request.failed);
-        if door.count(range).await? >= limits::REPORTS {
-            return Ok(pb::ReportResponse { counted: false });
+        let mut counted = true;
+        if door.count(key::reports(&name, version, failed)).await? >= limits::REPORTS {
+            // Who is among them says something newer; who is not takes back what it said before.
+            let known = key::report(&name, version, failed, client);
+            counted = door.one(&known, Consistency::Linearizable).await?.0.is_some();
+            if !counted {
+                txn = plan::take_back(&base, client, failed)?;
+            }
         }
         if door.make(txn).await?.is_some() {
-            return Ok(pb::ReportResponse { counted: true });
+            return Ok(pb::ReportResponse { counted });
         }
     }
     Err(busy(&name))

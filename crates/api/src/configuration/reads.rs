@@ -2,19 +2,19 @@
 
 use bytes::Bytes;
 use configuration::gray::choose;
-use configuration::key::{self, Place};
 use configuration::plan::Base;
 use configuration::record::{Head, Meta, Origin, Outcome, decode};
-use configuration::{Name, diff};
+use configuration::{Name, diff, key};
 use node::Consistency;
 use proto::hiraeth::v1 as pb;
 use state::request::RangeRequest;
+use state::response::KeyValue;
 use types::{Code, Fault, KeyRange};
 
 use super::convert;
 use super::door::{Door, aside, backwards, limit, page, refuse};
 
-/// Keys that are none of ours, which a list passes at most.
+/// Keys that are no configurations, or places of such, which a list passes at most.
 const FOREIGN: usize = 1_000;
 
 pub(super) fn unknown(name: &Name) -> Fault {
@@ -159,11 +159,7 @@ pub(super) async fn list(
         let (namespace, group) = (request.namespace.as_str(), request.group.as_str());
         let after = after.as_ref().map(Name::name);
         let heads = key::heads(namespace, group, &request.prefix, after)?;
-        let (kvs, more, _) = door.range(page(heads, limit), Consistency::Linearizable).await?;
-        for kv in &kvs {
-            answer.configs.extend(info(&kv.key, &kv.value, kv.mod_revision.get())?);
-        }
-        answer.more = more;
+        fill(door, &mut answer, heads, limit, Consistency::Linearizable).await?;
         return Ok(answer);
     }
     if !request.prefix.is_empty() {
@@ -180,7 +176,7 @@ pub(super) async fn list(
     let mut at = all.start.clone();
     if let Some(after) = &after {
         let behind = key::heads(after.namespace(), after.group(), "", Some(after.name()))?;
-        fill(door, &mut answer, behind, limit).await?;
+        fill(door, &mut answer, behind, limit, Consistency::Stale).await?;
         at = key::behind_group(after.namespace(), after.group()).max(at);
     }
     let mut foreign = 0;
@@ -190,15 +186,10 @@ pub(super) async fn list(
         let first = RangeRequest { keys_only: true, ..page(rest, 1) };
         let (kvs, ..) = door.range(first, Consistency::Stale).await?;
         let Some(kv) = kvs.first() else { break };
-        let Some((namespace, group, _)) = key::place(&kv.key) else {
+        let Some((namespace, group)) = key::group_of(&kv.key) else {
             foreign += 1;
-            if foreign > FOREIGN {
-                let told = format!(
-                    "more than {FOREIGN} keys of the keyspace `config` are no configurations"
-                );
-                return Err(Fault::new(Code::LimitReached, told));
-            }
-            at = KeyRange::single(&kv.key).end.unwrap_or_default();
+            too_foreign(foreign, &kv.key)?;
+            at = key::behind_foreign(&kv.key);
             continue;
         };
         at = key::behind_group(namespace, group);
@@ -209,7 +200,7 @@ pub(super) async fn list(
             answer.more = !kvs.is_empty();
             continue;
         }
-        fill(door, &mut answer, heads, limit).await?;
+        fill(door, &mut answer, heads, limit, Consistency::Stale).await?;
     }
     Ok(answer)
 }
@@ -218,25 +209,46 @@ pub(super) async fn list(
 async fn fill(
     door: &Door,
     answer: &mut pb::ListConfigsResponse,
-    heads: KeyRange,
+    mut heads: KeyRange,
     limit: usize,
+    consistency: Consistency,
 ) -> Result<(), Fault> {
-    let room = limit - answer.configs.len();
-    let (kvs, more, _) = door.range(page(heads, room), Consistency::Stale).await?;
-    for kv in &kvs {
-        answer.configs.extend(info(&kv.key, &kv.value, kv.mod_revision.get())?);
+    let mut foreign = 0;
+    loop {
+        let room = limit - answer.configs.len();
+        let (kvs, more, _) = door.range(page(heads.clone(), room), consistency).await?;
+        let before = answer.configs.len();
+        answer.configs.extend(kvs.iter().filter_map(|kv| info(door, kv)));
+        answer.more = more;
+        // What is no head makes room for one that is.
+        foreign += before + kvs.len() - answer.configs.len();
+        let Some(last) = kvs.last().filter(|_| more && answer.configs.len() < limit) else {
+            return Ok(());
+        };
+        too_foreign(foreign, &last.key)?;
+        heads.start = KeyRange::single(&last.key).end.unwrap_or_default();
     }
-    answer.more = more;
-    Ok(())
 }
 
-fn info(key: &Bytes, value: &Bytes, revision: i64) -> Result<Option<pb::ConfigInfo>, Fault> {
-    let Some((_, _, Place::Head(name))) = key::place(key) else { return Ok(None) };
-    let head: Head = decode(key, value)?;
-    Ok(Some(pb::ConfigInfo {
+/// A list does not pass over any number of them.
+fn too_foreign(foreign: usize, key: &Bytes) -> Result<(), Fault> {
+    if foreign <= FOREIGN {
+        return Ok(());
+    }
+    let key = String::from_utf8_lossy(key);
+    let told = format!(
+        "more than {FOREIGN} keys of the keyspace `config` are no configurations, as {key:?}; remove them, \
+         or ask for a namespace or group without them"
+    );
+    Err(Fault::new(Code::LimitReached, told))
+}
+
+fn info(door: &Door, kv: &KeyValue) -> Option<pb::ConfigInfo> {
+    let (name, head) = door.head_of(kv)?;
+    Some(pb::ConfigInfo {
         name: Some(convert::told_name(&name)),
         stable: head.stable.as_ref().map(convert::version),
         gray: head.gray.and_then(|gray| gray.meta).as_ref().map(convert::version),
-        revision,
-    }))
+        revision: kv.mod_revision.get(),
+    })
 }

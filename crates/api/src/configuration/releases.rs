@@ -4,9 +4,9 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use configuration::Name;
 use configuration::plan::{self, Base, Draft};
 use configuration::record::{Head, digest};
+use configuration::{Name, key};
 use proto::hiraeth::v1 as pb;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
@@ -16,7 +16,7 @@ use super::door::Door;
 use super::{convert, reads, schemas};
 
 /// How often a change is planned anew when somebody else was first.
-pub(super) const TRIES: usize = 16;
+pub(super) const TRIES: usize = 64;
 /// How long a change waits for others of this node that are before it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -37,8 +37,13 @@ impl Turns {
     }
 }
 
-/// What is to be released.
-pub(super) async fn draft(door: &Door, content: Option<pb::ConfigContent>) -> Result<Draft, Fault> {
+/// What is to be released, by somebody who may.
+pub(super) async fn draft(
+    door: &Door,
+    name: &Name,
+    content: Option<pb::ConfigContent>,
+) -> Result<Draft, Fault> {
+    door.may_write(&key::head(name)).await?;
     let pb::ConfigContent { content, content_type, comment } = content.unwrap_or_default();
     let content_type = convert::content_type(content_type)?;
     let (author, at_ms) = (door.user().await?, door.now());
@@ -69,7 +74,7 @@ pub(super) async fn release(
     request: pb::ReleaseRequest,
 ) -> Result<pb::ReleaseResponse, Fault> {
     let name = convert::name(request.name.as_ref())?;
-    let draft = draft(door, request.content).await?;
+    let draft = draft(door, &name, request.content).await?;
     let _turn = turns.take(&name).await?;
     make(door, &name, &draft, 0, request.keep, request.expected).await
 }
@@ -116,6 +121,7 @@ pub(super) async fn rollback(
     request: pb::RollbackRequest,
 ) -> Result<pb::ReleaseResponse, Fault> {
     let name = convert::name(request.name.as_ref())?;
+    door.may_write(&key::head(&name)).await?;
     let _turn = turns.take(&name).await?;
     let base = door.base(&name).await?;
     expect(&base, request.expected)?;

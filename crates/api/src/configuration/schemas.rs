@@ -1,11 +1,15 @@
 //! What contents have to be.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, LazyLock};
+
 use bytes::Bytes;
-use configuration::plan::{self, Base, Draft, Guard};
+use configuration::plan::{self, Draft, Guard};
 use configuration::record::{Head, Meta, SchemaRecord, decode};
 use configuration::schema::Schema;
 use configuration::{ContentType, Name, content, key, limits};
 use node::Consistency;
+use parking_lot::Mutex;
 use proto::hiraeth::v1 as pb;
 use types::{Code, Fault, KeyRange};
 
@@ -14,6 +18,36 @@ use super::door::{Door, aside, page, refuse};
 
 /// How often a schema is set anew when contents change meanwhile.
 const TRIES: usize = 8;
+/// Schemas that are kept as they were read: contents of a group come one after the other.
+const KNOWN: usize = 8;
+
+/// What was read last, the newest first, with the text that says it.
+type Known = Mutex<VecDeque<(String, Arc<Schema>)>>;
+static LAST: LazyLock<Known> = LazyLock::new(Known::default);
+
+/// The schema that a text says: of one text there is one. To be called aside.
+fn read(known: &Known, text: &str) -> Result<Arc<Schema>, Fault> {
+    let find = || {
+        let mut known = known.lock();
+        let at = known.iter().position(|(said, _)| said == text)?;
+        let found = known.remove(at)?;
+        let schema = Arc::clone(&found.1);
+        known.push_front(found);
+        Some(schema)
+    };
+    if let Some(schema) = find() {
+        return Ok(schema);
+    }
+    let schema = Arc::new(Schema::parse(text)?);
+    // Somebody else may have read it meanwhile.
+    if let Some(schema) = find() {
+        return Ok(schema);
+    }
+    let mut known = known.lock();
+    known.push_front((text.to_owned(), Arc::clone(&schema)));
+    known.truncate(KNOWN);
+    Ok(schema)
+}
 
 /// Whether a draft can be a version of a configuration; and the schemas it was held against.
 pub(super) async fn check(door: &Door, name: &Name, draft: &Draft) -> Result<Vec<Guard>, Fault> {
@@ -31,7 +65,7 @@ pub(super) async fn check(door: &Door, name: &Name, draft: &Draft) -> Result<Vec
     aside(move || {
         draft.check()?;
         for (of, text) in schemas {
-            let schema = Schema::parse(&text)?;
+            let schema = read(&LAST, &text)?;
             allows(&schema, of, draft.content_type, &draft.content)
                 .map_err(|fault| named(fault, &format!("the content of {name}")))?;
         }
@@ -111,12 +145,13 @@ pub(super) async fn set(
     request: pb::SetSchemaRequest,
 ) -> Result<pb::SetSchemaResponse, Fault> {
     let (of, key) = Of::read(request.name.as_ref())?;
-    let record = match request.schema.as_str() {
-        "" => None,
+    door.may_write(&key).await?;
+    let new = match request.schema {
+        text if text.is_empty() => None,
         text => {
-            Schema::parse(text)?;
             let (author, at_ms) = (door.user().await?, door.now());
-            Some(SchemaRecord { text: request.schema, author, at_ms })
+            let record = SchemaRecord { text: text.clone(), author, at_ms };
+            Some((record, aside(move || read(&LAST, &text)).await?))
         }
     };
     for _ in 0..TRIES {
@@ -126,7 +161,7 @@ pub(super) async fn set(
         let most = page(heads.clone(), limits::SCHEMA_GROUP);
         let (kvs, more, as_of) = door.range(most, Consistency::Linearizable).await?;
         let mut checked = 0;
-        if let Some(record) = &record {
+        if let Some((_, schema)) = &new {
             if more {
                 let most = limits::SCHEMA_GROUP;
                 let told = format!(
@@ -135,18 +170,12 @@ pub(super) async fn set(
                 return Err(Fault::new(Code::LimitReached, told));
             }
             for kv in &kvs {
-                let Some((_, _, key::Place::Head(name))) = key::place(&kv.key) else { continue };
-                let head: Head = decode(&kv.key, &kv.value)?;
-                checked += hold(
-                    door,
-                    &Base { name, head: Some(head), revision: kv.mod_revision },
-                    &of,
-                    record,
-                )
-                .await?;
+                let Some((name, head)) = door.head_of(kv) else { continue };
+                checked += hold(door, &name, head, &of, schema).await?;
             }
         }
-        let txn = plan::set_schema((key.clone(), before), record.as_ref(), (heads, as_of));
+        let record = new.as_ref().map(|(record, _)| record);
+        let txn = plan::set_schema((key.clone(), before), record, (heads, as_of));
         if let Some(revision) = door.make(txn).await? {
             return Ok(pb::SetSchemaResponse { revision: revision.get(), checked });
         }
@@ -155,21 +184,43 @@ pub(super) async fn set(
 }
 
 /// Holds what is current of a configuration against a schema; answers how many contents that were.
-async fn hold(door: &Door, base: &Base, of: &Of, record: &SchemaRecord) -> Result<u32, Fault> {
-    let head = base.head.clone().unwrap_or_default();
+async fn hold(
+    door: &Door,
+    name: &Name,
+    head: Head,
+    of: &Of,
+    schema: &Arc<Schema>,
+) -> Result<u32, Fault> {
     let gray = head.gray.and_then(|gray| gray.meta);
     let current: Vec<Meta> = head.stable.into_iter().chain(gray).collect();
     let mut checked = 0;
     for meta in current {
-        let Some(text) = door.content(&base.name, meta.version).await? else { continue };
-        let (kind, schema, of) = (meta.content_type(), record.text.clone(), of.word());
-        let what = format!("version {} of {}, which is current", meta.version, base.name);
-        aside(move || {
-            let schema = Schema::parse(&schema)?;
-            allows(&schema, of, kind, &text).map_err(|fault| named(fault, &what))
-        })
-        .await?;
+        let Some(text) = door.content(name, meta.version).await? else { continue };
+        let (kind, schema, of) = (meta.content_type(), Arc::clone(schema), of.word());
+        let what = format!("version {} of {name}, which is current", meta.version);
+        aside(move || allows(&schema, of, kind, &text).map_err(|fault| named(fault, &what)))
+            .await?;
         checked += 1;
     }
     Ok(checked)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{KNOWN, Known, read};
+
+    #[test]
+    fn of_one_text_there_is_one_schema() {
+        let known = Known::default();
+        let text = |at: usize| format!("{{\"minimum\": {at}}}");
+        let first = read(&known, &text(0)).unwrap();
+        for at in 1..3 * KNOWN {
+            read(&known, &text(at)).unwrap();
+            assert!(Arc::ptr_eq(&first, &read(&known, &text(0)).unwrap()), "it is used: {at}");
+        }
+        assert_eq!(known.lock().len(), KNOWN);
+        assert!(read(&known, "{").is_err());
+    }
 }

@@ -27,7 +27,9 @@ struct Following {
     changes: AuthChanges,
     watch: (WatchControl, WatchMessages),
     head: Option<Head>,
-    /// When that was written, or removed.
+    /// When that was written.
+    changed: Revision,
+    /// As of when it is so.
     revision: Revision,
     /// What the client has, if anything was told: a version with its digest, or that there is none.
     told: Option<Option<(u64, Bytes)>>,
@@ -53,6 +55,7 @@ pub(super) async fn open(
         watch: door.follow(&key::head(&name), as_of)?,
         changes,
         head: base.head,
+        changed: base.revision,
         revision: as_of,
         is_new: true,
         door,
@@ -114,7 +117,7 @@ impl Following {
             None => return Err(Code::ShuttingDown.into()),
             Some(WatchMessage::Events { events, .. }) => {
                 let Some(event) = events.last() else { return Ok(()) };
-                self.revision = event.kv.mod_revision;
+                (self.changed, self.revision) = (event.kv.mod_revision, event.kv.mod_revision);
                 self.head = match event.kind {
                     EventKind::Put => Some(decode(&event.kv.key, &event.kv.value)?),
                     EventKind::Delete => None,
@@ -127,7 +130,8 @@ impl Following {
                 // What happened since is not known any more; what is now, is.
                 let (base, as_of) = self.door.look(&self.name, Consistency::Linearizable).await?;
                 self.watch = self.door.follow(&key::head(&self.name), as_of)?;
-                (self.head, self.revision, self.is_new) = (base.head, as_of, true);
+                (self.head, self.changed) = (base.head, base.revision);
+                (self.revision, self.is_new) = (as_of, true);
             }
             Some(WatchMessage::Canceled { fault, .. }) => {
                 return Err(fault.unwrap_or_else(|| Code::ShuttingDown.into()));
@@ -157,7 +161,8 @@ impl Following {
         };
         let version = Some(convert::version(meta));
         self.told = Some(now);
-        let value = Some(pb::GetConfigResponse { version, content, gray, revision });
+        let changed = self.changed.get();
+        let value = Some(pb::GetConfigResponse { version, content, gray, revision: changed });
         Ok(Some(pb::WatchConfigResponse { value, revision }))
     }
 }

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::header::{CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use configuration::{ContentType, limits};
@@ -45,8 +45,14 @@ fn refuse(why: &str) -> Status {
     Status::invalid_argument(format!("hiraeth: invalid request: {why}"))
 }
 
+/// Errors look like the gateway's, with the HTTP status of their own code.
 fn answered(answer: Result<Response, Status>) -> Response {
-    answer.unwrap_or_else(|status| gateway::error_answer(&status).into_response())
+    answer.unwrap_or_else(|status| {
+        let mut response = gateway::error_answer(&status).into_response();
+        let own = error::http_of(&status).and_then(|http| StatusCode::from_u16(http).ok());
+        *response.status_mut() = own.unwrap_or(response.status());
+        response
+    })
 }
 
 /// The last value of a parameter.

@@ -10,6 +10,7 @@ use tonic::Streaming;
 use tonic::metadata::MetadataValue;
 
 use super::asking::service;
+use super::snapshot::Told;
 use super::{ConfigContent, ConfigReader, Configuration, Held, Rejected, Sight, snapshot};
 use crate::Error;
 use crate::call::back_off;
@@ -133,7 +134,10 @@ impl Configuration {
                 }
             }
         };
+        // What a server told already is newer than what it told an earlier run, also where keeping it took
+        // longer than there was time.
         if let Err(error) = first
+            && follower.known.is_none()
             && !follower.restore().await
         {
             return Err(error);
@@ -283,8 +287,9 @@ where
         self.known = Some(content.clone());
         self.show(content.clone(), false);
         if let Some(path) = self.snapshot.clone() {
-            let stored =
-                tokio::task::spawn_blocking(move || snapshot::store(&path, &content)).await;
+            let now = Told::now();
+            let store = move || snapshot::store(&path, &content, now);
+            let stored = tokio::task::spawn_blocking(store).await;
             // The program has what it wants; that a later start may not is no reason to end this one.
             let unsaved = match stored {
                 Ok(Ok(())) => None,

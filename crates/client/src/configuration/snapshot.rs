@@ -1,7 +1,10 @@
 //! What was last told, in a file: so a program can begin its work when no server can be reached.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use proto::hiraeth::v1 as pb;
@@ -46,8 +49,33 @@ pub(super) fn load(path: &Path) -> Option<ConfigContent> {
     decode(&std::fs::read(path).ok()?)
 }
 
-/// Puts it into the file, as a whole or not at all.
-pub(super) fn store(path: &Path, content: &ConfigContent) -> io::Result<()> {
+/// When something was told, among all that was told to this process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Told(u64);
+
+impl Told {
+    pub(super) fn now() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(1 + LAST.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// When what is in a file was told, or what is being written there.
+fn newest(path: &Path) -> Arc<Mutex<Told>> {
+    static FILES: Mutex<BTreeMap<PathBuf, Arc<Mutex<Told>>>> = Mutex::new(BTreeMap::new());
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(files.entry(path.to_owned()).or_default())
+}
+
+/// Puts it into the file, as a whole or not at all; nothing where something was put that was told later. Who
+/// waits for this may be gone before it is done, and then it is done beside what comes next.
+pub(super) fn store(path: &Path, content: &ConfigContent, told: Told) -> io::Result<()> {
+    let newest = newest(path);
+    let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+    if *newest > told {
+        return Ok(());
+    }
+    *newest = told;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
     }
@@ -65,7 +93,30 @@ mod tests {
     use proto::hiraeth::v1::ConfigContentType;
     use sha2::{Digest, Sha256};
 
-    use super::{ConfigContent, decode, encode};
+    use super::{ConfigContent, Told, decode, encode, load, store};
+
+    fn content(version: u64) -> ConfigContent {
+        let content = Bytes::from(format!("a: {version}\n"));
+        let digest = Bytes::copy_from_slice(&Sha256::digest(&content));
+        let content_type = ConfigContentType::Yaml;
+        ConfigContent { version, content_type, content, digest, gray: false }
+    }
+
+    #[test]
+    fn what_is_written_late_takes_no_newer_ones_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("below/snapshot");
+        let (first, second) = (Told::now(), Told::now());
+        store(&path, &content(2), second).unwrap();
+        store(&path, &content(1), first).unwrap();
+        assert_eq!(load(&path), Some(content(2)));
+        // The number says nothing: it was removed and made anew.
+        store(&path, &content(1), Told::now()).unwrap();
+        assert_eq!(load(&path), Some(content(1)));
+        let other = directory.path().join("other");
+        store(&other, &content(3), first).unwrap();
+        assert_eq!(load(&other), Some(content(3)));
+    }
 
     #[test]
     fn damaged_files_are_none() {

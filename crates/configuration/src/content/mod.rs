@@ -1,6 +1,7 @@
 //! What contents are written in, and what is in them.
 
 mod properties;
+mod toml;
 mod yaml;
 
 use serde_json::Value;
@@ -86,33 +87,8 @@ fn values(kind: ContentType, content: &[u8]) -> Result<Vec<Value>, Fault> {
             serde_json::from_str(text).map(one).map_err(|error| wrong(error.to_string()))
         }
         ContentType::Yaml => yaml::documents(text).map_err(wrong),
-        ContentType::Toml => match text.parse::<toml::Table>() {
-            Ok(table) => Ok(one(of_toml(toml::Value::Table(table)))),
-            Err(error) => Err(wrong(place_in(text, &error))),
-        },
+        ContentType::Toml => toml::parse(text).map(one).map_err(wrong),
         ContentType::Properties => properties::parse(text).map(one).map_err(wrong),
-    }
-}
-
-/// Where TOML stops to be such, on one line.
-fn place_in(text: &str, error: &toml::de::Error) -> String {
-    let at = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let column = at.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    format!("{} at line {} column {column}", error.message(), at.matches('\n').count() + 1)
-}
-
-fn of_toml(value: toml::Value) -> Value {
-    match value {
-        toml::Value::String(text) => Value::String(text),
-        toml::Value::Integer(number) => number.into(),
-        // Infinity and what is no number are none in JSON.
-        toml::Value::Float(number) => number.into(),
-        toml::Value::Boolean(is) => is.into(),
-        toml::Value::Datetime(at) => Value::String(at.to_string()),
-        toml::Value::Array(items) => items.into_iter().map(of_toml).collect(),
-        toml::Value::Table(table) => {
-            table.into_iter().map(|(key, it)| (key, of_toml(it))).collect()
-        }
     }
 }
 

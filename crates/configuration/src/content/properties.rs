@@ -10,10 +10,14 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
             continue;
         }
         let mut logical = line.to_owned();
-        while goes_on(&logical) {
+        // Only the last line is looked at for whether it goes on: it can be one of very many.
+        let mut goes_on = ends_open(line);
+        while goes_on {
             logical.pop();
             let Some((_, next)) = lines.next() else { break };
-            logical.push_str(next.trim_start_matches([' ', '\t', '\u{c}']));
+            let next = next.trim_start_matches([' ', '\t', '\u{c}']);
+            goes_on = ends_open(next);
+            logical.push_str(next);
         }
         let (key, value) = split(&logical);
         let plain = |text| unescaped(text).map_err(|why| format!("{why} at line {}", at + 1));
@@ -23,7 +27,7 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
 }
 
 /// Whether a line ends with a backslash that is not itself behind one.
-fn goes_on(line: &str) -> bool {
+fn ends_open(line: &str) -> bool {
     line.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
@@ -68,4 +72,24 @@ fn unescaped(text: &str) -> Result<String, String> {
         plain.extend(character.encode_utf16(&mut [0; 2]).iter());
     }
     String::from_utf16(&plain).map_err(|_| "half of a character is missing".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use serde_json::json;
+
+    use super::parse;
+
+    #[test]
+    fn lines_that_go_on_are_looked_at_once() {
+        assert_eq!(parse("k = 1\\\\\\\n\\\n2\nl=3"), Ok(json!({"k": "1\\2", "l": "3"})));
+        // If all that came before were looked at for each line, this would take minutes.
+        let began = Instant::now();
+        let text = format!("k = {}end", "\\\\\\\n".repeat(200_000));
+        let value = parse(&text).unwrap();
+        assert_eq!(value["k"].as_str().map(str::len), Some(200_003));
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Number, Value};
 
-use crate::limits::{DEPTH, YAML_VALUES};
+use crate::limits::{DEPTH, YAML_BYTES, YAML_VALUES};
 
 /// The documents in a text. Aliases stand for what they name, within bounds; keys are texts.
 pub(super) fn documents(text: &str) -> Result<Vec<Value>, String> {
@@ -38,17 +38,47 @@ enum Open {
 struct Builder {
     documents: Vec<Value>,
     open: Vec<Open>,
-    /// What anchors name, with how many values that is.
-    anchors: BTreeMap<usize, (Value, usize)>,
+    /// What anchors name, with how much that is.
+    anchors: BTreeMap<usize, (Value, Size)>,
     values: usize,
+    bytes: usize,
 }
 
-/// How many values there are in a value.
-fn count(value: &Value) -> usize {
-    1 + match value {
-        Value::Array(items) => items.iter().map(count).sum::<usize>(),
-        Value::Object(pairs) => pairs.values().map(count).sum(),
-        _ => 0,
+/// How much there is in a value.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    values: usize,
+    /// Of its texts and keys.
+    bytes: usize,
+    /// Collections in each other.
+    depth: usize,
+}
+
+impl Size {
+    fn of(value: &Value) -> Self {
+        let mut size = Self { values: 1, ..Self::default() };
+        match value {
+            Value::String(text) => size.bytes = text.len(),
+            Value::Array(items) => {
+                size.depth = 1;
+                items.iter().for_each(|item| size.hold(Self::of(item)));
+            }
+            Value::Object(pairs) => {
+                size.depth = 1;
+                for (key, value) in pairs {
+                    size.bytes += key.len();
+                    size.hold(Self::of(value));
+                }
+            }
+            _ => {}
+        }
+        size
+    }
+
+    fn hold(&mut self, inner: Self) {
+        self.values += inner.values;
+        self.bytes += inner.bytes;
+        self.depth = self.depth.max(1 + inner.depth);
     }
 }
 
@@ -56,6 +86,7 @@ impl Builder {
     fn take(&mut self, event: Event<'_>) -> Result<(), String> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                self.grow(0, text.len())?;
                 let value = scalar(&text, style, tag.as_deref())?;
                 // What is read as something else is a key by its text.
                 let key = text.into_owned();
@@ -75,9 +106,14 @@ impl Builder {
             },
             Event::Alias(anchor) => {
                 let known = self.anchors.get(&anchor);
-                let (value, size) =
-                    known.cloned().ok_or("an alias stands for something it is in")?;
-                self.grow(size)?;
+                let size = known.ok_or("an alias stands for something it is in")?.1;
+                if self.open.len() + size.depth > DEPTH {
+                    return Err(format!("it is nested deeper than {DEPTH}, aliases written out"));
+                }
+                // What it takes is known before it is taken.
+                self.grow(size.values, size.bytes)?;
+                let value = self.anchors.get(&anchor).map(|(value, _)| value.clone());
+                let value = value.unwrap_or_default();
                 let key = value.as_str().map(str::to_owned);
                 self.add(value, key, 0)
             }
@@ -89,12 +125,18 @@ impl Builder {
         }
     }
 
-    fn grow(&mut self, by: usize) -> Result<(), String> {
-        self.values += by;
-        match self.values > YAML_VALUES {
-            true => Err(format!("there are more than {YAML_VALUES} values, aliases written out")),
-            false => Ok(()),
+    fn grow(&mut self, values: usize, bytes: usize) -> Result<(), String> {
+        self.values += values;
+        self.bytes += bytes;
+        if self.values > YAML_VALUES {
+            return Err(format!("there are more than {YAML_VALUES} values, aliases written out"));
         }
+        if self.bytes > YAML_BYTES {
+            return Err(format!(
+                "its texts have more than {YAML_BYTES} bytes, aliases written out"
+            ));
+        }
+        Ok(())
     }
 
     fn begin(&mut self, open: Open) -> Result<(), String> {
@@ -106,10 +148,11 @@ impl Builder {
     }
 
     fn add(&mut self, value: Value, text: Option<String>, anchor: usize) -> Result<(), String> {
-        self.grow(1)?;
+        self.grow(1, 0)?;
         if anchor != 0 {
-            let size = count(&value);
-            self.grow(size)?;
+            // It is kept a second time.
+            let size = Size::of(&value);
+            self.grow(size.values, size.bytes)?;
             self.anchors.insert(anchor, (value.clone(), size));
         }
         match self.open.last_mut() {
@@ -242,5 +285,29 @@ mod tests {
         assert!(documents(&"[".repeat(200)).unwrap_err().contains("deeper"));
         assert!(documents("a: 1\na: 2").unwrap_err().contains("twice at line 2"));
         assert!(documents("a: &x [*x]").is_err());
+    }
+
+    /// Few values can be many bytes, and little text can be nested deep.
+    #[test]
+    fn aliases_are_counted_in_bytes_and_depth_too() {
+        let text = "x".repeat(1 << 19);
+        let bomb = format!("a: &a {text}\nb: [{}]\n", vec!["*a"; 10_000].join(", "));
+        let told = documents(&bomb).unwrap_err();
+        assert!(told.contains("its texts have more than 4194304 bytes"), "{told}");
+        // Keys count, too, and what is named again and again while it is in something else.
+        let keys = format!("a: &a {{{text}: 1}}\nb: [{}]\n", vec!["*a"; 10_000].join(", "));
+        assert!(documents(&keys).unwrap_err().contains("more than 4194304 bytes"));
+        let nested: String = (0..90).map(|at| format!("&n{at} [")).collect();
+        let nested = format!("{nested}{text}{}", "]".repeat(90));
+        assert!(documents(&nested).unwrap_err().contains("more than 4194304 bytes"));
+        let few = format!("a: &a {text}\nb: [*a, *a]\n");
+        assert_eq!(documents(&few).unwrap()[0]["b"][1].as_str().map(str::len), Some(1 << 19));
+
+        let mut deep = "a0: &a0 [1]\n".to_owned();
+        for at in 1..40 {
+            deep += &format!("a{at}: &a{at} {}*a{}{}\n", "[".repeat(40), at - 1, "]".repeat(40));
+        }
+        let told = documents(&deep).unwrap_err();
+        assert!(told.contains("deeper than 100, aliases written out at line 4"), "{told}");
     }
 }

@@ -2,11 +2,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use state::request::{CompareTarget, TxnOp, TxnRequest};
+use state::request::{Compare, CompareResult, CompareTarget, TxnOp, TxnRequest};
 use types::{Code, Revision};
 
-use super::{Base, Draft, delete_all, end_gray, release, report, start_gray, widen};
-use crate::record::{Gray, Head, Outcome, Report, decode};
+use super::{
+    Base, Draft, delete_all, end_gray, promote_if_none_failed, release, report, set_schema,
+    start_gray, take_back, widen,
+};
+use crate::record::{Gray, Head, Outcome, Report, SchemaRecord, decode};
 use crate::{ContentType, Name, key};
 
 /// Keys with values and the revisions that wrote them.
@@ -19,13 +22,8 @@ struct Keys {
 impl Keys {
     /// Carries a transaction out, if what it compares is so.
     fn run(&mut self, txn: &TxnRequest) -> bool {
-        for compare in &txn.compare {
-            let CompareTarget::ModRevision(wanted) = compare.target else { panic!("{compare:?}") };
-            assert!(compare.single);
-            let revision = self.all.get(&compare.range.start).map_or(0, |(_, revision)| *revision);
-            if Revision(revision) != wanted {
-                return false;
-            }
+        if !txn.compare.iter().all(|compare| self.holds(compare)) {
+            return false;
         }
         self.revision += 1;
         for op in &txn.success {
@@ -38,6 +36,27 @@ impl Keys {
             }
         }
         true
+    }
+
+    /// For every key of its range; for none as for one that was never written.
+    fn holds(&self, compare: &Compare) -> bool {
+        let wanted = match compare.target {
+            CompareTarget::ModRevision(wanted) => wanted,
+            // The first one and the last one are alike as long as it is about none.
+            CompareTarget::CreateRevision(wanted) if wanted == Revision(0) => wanted,
+            _ => panic!("{compare:?}"),
+        };
+        let keys = self.all.iter().filter(|(key, _)| compare.range.contains(key));
+        let mut revisions: Vec<i64> = keys.map(|(_, (_, revision))| *revision).collect();
+        assert!(!compare.single || revisions.len() < 2);
+        if revisions.is_empty() {
+            revisions.push(0);
+        }
+        revisions.into_iter().all(|revision| match compare.result {
+            CompareResult::Equal => Revision(revision) == wanted,
+            CompareResult::Less => Revision(revision) < wanted,
+            _ => panic!("{compare:?}"),
+        })
     }
 
     fn base(&self, name: &Name) -> Base {
@@ -170,4 +189,78 @@ fn what_makes_no_sense_is_refused() {
     assert!(widen(&base, |gray| gray.basis_points = 4_000).is_err());
     assert!(widen(&base, |gray| gray.basis_points = 6_000).is_ok());
     assert!(report(&base, "", true, &Report::default()).is_err());
+}
+
+/// A failure that is told after the reports were counted stops a promotion that was to be without one.
+#[test]
+fn nothing_is_promoted_over_a_failure() {
+    let mut keys = Keys::default();
+    let name = Name::new("n", "g", "a").unwrap();
+    keys.run(&release(&keys.base(&name), &draft("1"), 0, None, &[]).unwrap().txn);
+    keys.run(&start_gray(&keys.base(&name), &draft("2"), half(), &[]).unwrap().txn);
+    let base = keys.base(&name);
+    let promote = promote_if_none_failed(&base, 9, "time").unwrap().txn;
+    assert!(keys.run(&report(&base, "good", false, &Report::default()).unwrap()));
+    assert!(keys.run(&report(&base, "c", true, &Report::default()).unwrap()));
+    assert!(!keys.run(&promote));
+    assert!(keys.base(&name).head.unwrap().gray.is_some());
+    // Whoever thinks better of it stops nothing any more.
+    assert!(keys.run(&report(&base, "c", false, &Report::default()).unwrap()));
+    assert!(keys.run(&promote));
+    assert_eq!(keys.base(&name).head.unwrap().stable_version(), 2);
+}
+
+#[test]
+fn the_last_word_of_a_client_counts_alone() {
+    let mut keys = Keys::default();
+    let name = Name::new("n", "g", "a").unwrap();
+    keys.run(&release(&keys.base(&name), &draft("1"), 0, None, &[]).unwrap().txn);
+    keys.run(&start_gray(&keys.base(&name), &draft("2"), half(), &[]).unwrap().txn);
+    let base = keys.base(&name);
+    let count = |keys: &Keys| {
+        [false, true].map(|failed| {
+            let range = key::reports(&name, 2, failed);
+            keys.all.keys().filter(|key| range.contains(key)).count()
+        })
+    };
+    for (failed, counts) in [(false, [1, 0]), (true, [0, 1]), (true, [0, 1]), (false, [1, 0])] {
+        assert!(keys.run(&report(&base, "c", failed, &Report::default()).unwrap()));
+        assert_eq!(count(&keys), counts);
+    }
+    // Also where what it says now is not counted.
+    assert!(keys.run(&take_back(&base, "c", true).unwrap()));
+    assert_eq!(count(&keys), [0, 0]);
+}
+
+/// A schema is not set over contents that it was not held against.
+#[test]
+fn a_schema_is_set_over_what_was_looked_at_only() {
+    let mut keys = Keys::default();
+    let name = Name::new("n", "g", "a").unwrap();
+    let schema = key::group_schema("n", "g").unwrap();
+    let record = SchemaRecord::default();
+    let set = |keys: &Keys| {
+        let heads = key::heads("n", "g", "", None).unwrap();
+        let before = keys.all.get(&schema).map_or(0, |(_, revision)| *revision);
+        let guard = (schema.clone(), Revision(before));
+        set_schema(guard, Some(&record), (heads, Revision(keys.revision)))
+    };
+    // Over none,
+    let first = set(&keys);
+    // one that came meanwhile,
+    assert!(keys.run(&release(&keys.base(&name), &draft("1"), 0, None, &[]).unwrap().txn));
+    assert!(!keys.run(&first));
+    // and one that is another one meanwhile.
+    let second = set(&keys);
+    assert!(keys.run(&release(&keys.base(&name), &draft("2"), 0, None, &[]).unwrap().txn));
+    assert!(!keys.run(&second));
+    let (third, fourth) = (set(&keys), set(&keys));
+    assert!(keys.run(&third));
+    // Of two who set one at once the second has not seen the first.
+    assert!(!keys.run(&fourth));
+    // What happens elsewhere is nothing to it.
+    let fifth = set(&keys);
+    let elsewhere = Name::new("n", "g-b", "a").unwrap();
+    assert!(keys.run(&release(&keys.base(&elsewhere), &draft("1"), 0, None, &[]).unwrap().txn));
+    assert!(keys.run(&fifth));
 }

@@ -3,6 +3,7 @@
 //! nothing is fetched. What a schema says that is not known here is refused, and not passed over: a word
 //! that was mistyped must not let everything through.
 
+mod found;
 mod keywords;
 mod pattern;
 mod read;
@@ -14,10 +15,10 @@ mod value;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use regex::Regex;
 use serde_json::Value;
 use types::{Code, Fault};
 
+use self::pattern::Pattern;
 use crate::limits::SCHEMA_BYTES;
 
 /// In which words a schema is written.
@@ -34,7 +35,7 @@ pub struct Schema {
     root: Value,
     dialect: Dialect,
     /// Every pattern in it.
-    patterns: BTreeMap<String, Regex>,
+    patterns: BTreeMap<String, Pattern>,
     /// Where its anchors are.
     anchors: BTreeMap<String, String>,
 }

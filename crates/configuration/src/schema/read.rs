@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::keywords::{Shape, UNSUPPORTED, shape};
+use super::pattern::Pattern;
 use super::{Dialect, Schema, pattern};
-use crate::limits::DEPTH;
+use crate::limits::{DEPTH, PATTERNS, PATTERNS_COMPILED_BYTES, SCHEMA_PLACE_BYTES};
 
 /// Dialects by what `$schema` says.
 const DIALECTS: [(&str, Dialect); 3] = [
@@ -22,6 +22,7 @@ pub(super) fn read(root: Value) -> Result<Schema, String> {
     let mut reader = Reader {
         dialect,
         patterns: BTreeMap::new(),
+        compiled: 0,
         anchors: BTreeMap::new(),
         references: Vec::new(),
     };
@@ -58,7 +59,9 @@ fn dialect(root: &Value) -> Result<Dialect, String> {
 
 struct Reader {
     dialect: Dialect,
-    patterns: BTreeMap<String, Regex>,
+    patterns: BTreeMap<String, Pattern>,
+    /// Bytes that they take up.
+    compiled: usize,
     anchors: BTreeMap<String, String>,
     references: Vec<(String, String)>,
 }
@@ -72,6 +75,13 @@ impl Reader {
     fn schema(&mut self, schema: &Value, place: String, depth: usize) -> Result<(), String> {
         if depth > DEPTH {
             return Err(format!("is nested deeper than {DEPTH}"));
+        }
+        if place.len() > SCHEMA_PLACE_BYTES {
+            let begins: String = place.chars().take(40).collect();
+            return Err(format!(
+                "has longer names than can be: where it begins with {begins}... there is a place whose names \
+                 have more than {SCHEMA_PLACE_BYTES} bytes together"
+            ));
         }
         match schema {
             Value::Bool(_) => Ok(()),
@@ -148,7 +158,15 @@ impl Reader {
 
     fn pattern(&mut self, text: &str, at: &str) -> Result<(), String> {
         if !self.patterns.contains_key(text) {
+            if self.patterns.len() >= PATTERNS {
+                return Err(told(at, &format!("a schema has {PATTERNS} patterns at most")));
+            }
             let compiled = pattern::compile(text).map_err(|why| told(at, &why))?;
+            self.compiled += compiled.size;
+            if self.compiled > PATTERNS_COMPILED_BYTES {
+                let why = "the patterns of the schema are too large together; say them more simply";
+                return Err(told(at, why));
+            }
             self.patterns.insert(text.to_owned(), compiled);
         }
         Ok(())

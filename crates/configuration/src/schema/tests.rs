@@ -3,6 +3,8 @@ use serde_json::{Value, json};
 
 use super::Schema;
 
+mod bounds;
+
 fn told(schema: &Value, value: &Value) -> String {
     let schema = Schema::parse(&schema.to_string()).unwrap();
     let all = schema.violations(value).unwrap();

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
+use super::found::{Found, between, numbers};
 use super::read::{count, step};
-use super::value::{canonical, equal, is_multiple, is_type, kind, listed, order, short};
+use super::value::{canonical, equal, is_type, kind, listed, short};
 use super::{Dialect, Schema, Violation};
-use crate::limits::{DEPTH, SCHEMA_STEPS, VIOLATIONS};
+use crate::limits::{DEPTH, SCHEMA_STEPS};
 
 const TOO_LONG: &str =
     "holding the content against the schema takes too long; make the schema simpler";
@@ -19,30 +20,6 @@ pub(super) fn run(schema: &Schema, value: &Value) -> Result<Vec<Violation>, Stri
     Ok(found.violations)
 }
 
-/// What was found wrong.
-struct Found {
-    violations: Vec<Violation>,
-    /// Whether somebody reads them; else the first is as good as all.
-    tells: bool,
-}
-
-impl Found {
-    fn silent() -> Self {
-        Self { violations: Vec::new(), tells: false }
-    }
-
-    fn is_full(&self) -> bool {
-        self.violations.len() >= if self.tells { VIOLATIONS } else { 1 }
-    }
-
-    fn add(&mut self, place: &str, what: impl FnOnce() -> String) {
-        if !self.is_full() {
-            let what = if self.tells { what() } else { String::new() };
-            self.violations.push(Violation { place: place.to_owned(), what });
-        }
-    }
-}
-
 struct Run<'a> {
     schema: &'a Schema,
     steps: u64,
@@ -50,6 +27,30 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
+    fn walk(&mut self, steps: u64) -> Result<(), String> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps > SCHEMA_STEPS { Err(TOO_LONG.to_owned()) } else { Ok(()) }
+    }
+
+    /// A place in the value that is looked at, which has to be written down.
+    fn inside(&mut self, place: &str, name: &str) -> Result<String, String> {
+        self.walk(1 + bytes(place) + bytes(name))?;
+        Ok(step(place, name))
+    }
+
+    /// The same for an item of a list.
+    fn item(&mut self, place: &str, at: usize) -> Result<String, String> {
+        self.walk(1 + bytes(place))?;
+        Ok(format!("{place}/{at}"))
+    }
+
+    /// Whether two values are the same one.
+    fn equal(&mut self, one: &Value, other: &Value) -> Result<bool, String> {
+        let is_equal = equal(one, other, &mut self.steps);
+        self.walk(0)?;
+        Ok(is_equal)
+    }
+
     /// Whether it holds; nobody is told why not.
     fn holds(&mut self, schema: &'a Value, value: &Value, place: &str) -> Result<bool, String> {
         let mut found = Found::silent();
@@ -64,9 +65,9 @@ impl<'a> Run<'a> {
         place: &str,
         found: &mut Found,
     ) -> Result<(), String> {
-        self.steps += 1;
+        self.walk(1)?;
         // References can go round in circles.
-        if self.depth > 2 * DEPTH || self.steps > SCHEMA_STEPS {
+        if self.depth > 2 * DEPTH {
             return Err(TOO_LONG.to_owned());
         }
         if found.is_full() {
@@ -93,6 +94,7 @@ impl<'a> Run<'a> {
         found: &mut Found,
     ) -> Result<(), String> {
         if let Some(reference) = words.get("$ref").and_then(Value::as_str) {
+            self.walk(reference.len() as u64 / 8)?;
             // That it leads somewhere was seen when the schema was read.
             if let Some(there) = self.schema.find(reference) {
                 self.check(there, value, place, found)?;
@@ -105,7 +107,7 @@ impl<'a> Run<'a> {
         self.combined(words, value, place, found)?;
         match value {
             Value::Number(number) => numbers(words, number, place, found),
-            Value::String(text) => self.text(words, text, place, found),
+            Value::String(text) => self.text(words, text, place, found)?,
             Value::Array(items) => self.items(words, items, place, found)?,
             Value::Object(pairs) => self.pairs(words, (value, pairs), place, found)?,
             Value::Null | Value::Bool(_) => {}
@@ -116,14 +118,16 @@ impl<'a> Run<'a> {
     /// What is said of values of every kind.
     fn any(
         &mut self,
-        words: &Map<String, Value>,
+        words: &'a Map<String, Value>,
         value: &Value,
         place: &str,
         found: &mut Found,
     ) -> Result<(), String> {
         if let Some(types) = words.get("type") {
             let is = |name: &Value| name.as_str().is_some_and(|name| is_type(value, name));
-            let good = types.as_array().map_or_else(|| is(types), |all| all.iter().any(is));
+            let all = types.as_array();
+            self.walk(all.map_or(0, |all| all.len() as u64))?;
+            let good = all.map_or_else(|| is(types), |all| all.iter().any(is));
             if !good {
                 found.add(place, || {
                     format!("it is to be {}, and is {}", listed(types), kind(value))
@@ -131,15 +135,18 @@ impl<'a> Run<'a> {
             }
         }
         if let Some(all) = words.get("enum").and_then(Value::as_array) {
-            self.steps += all.len() as u64;
-            if !all.iter().any(|one| equal(one, value)) {
+            let mut is_one = false;
+            for one in all {
+                is_one = is_one || self.equal(one, value)?;
+            }
+            if !is_one {
                 found.add(place, || {
                     format!("it is to be one of {}", listed(&Value::Array(all.clone())))
                 });
             }
         }
         if let Some(one) = words.get("const")
-            && !equal(one, value)
+            && !self.equal(one, value)?
         {
             found.add(place, || format!("it is to be {}", short(one)));
         }
@@ -191,19 +198,28 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn text(&mut self, words: &Map<String, Value>, text: &str, place: &str, found: &mut Found) {
+    fn text(
+        &mut self,
+        words: &Map<String, Value>,
+        text: &str,
+        place: &str,
+        found: &mut Found,
+    ) -> Result<(), String> {
+        self.walk(bytes(text))?;
         let length = text.chars().count() as u64;
         between(words, ("minLength", "maxLength"), length, "characters", place, found);
         if let Some(pattern) = words.get("pattern").and_then(Value::as_str)
-            && !self.matches(pattern, text)
+            && !self.matches(pattern, text)?
         {
             found.add(place, || format!("it does not match the pattern {pattern:?}"));
         }
+        Ok(())
     }
 
-    fn matches(&mut self, pattern: &str, text: &str) -> bool {
-        self.steps += text.len() as u64 / 64;
-        self.schema.patterns.get(pattern).is_none_or(|pattern| pattern.is_match(text))
+    fn matches(&mut self, pattern: &str, text: &str) -> Result<bool, String> {
+        let Some(pattern) = self.schema.patterns.get(pattern) else { return Ok(true) };
+        self.walk(pattern.steps(text))?;
+        Ok(pattern.is_match(text))
     }
 
     fn items(
@@ -222,13 +238,15 @@ impl<'a> Run<'a> {
         let first = first.map(Vec::as_slice).unwrap_or_default();
         for (at, item) in items.iter().enumerate() {
             if let Some(schema) = first.get(at).or(rest) {
-                self.check(schema, item, &format!("{place}/{at}"), found)?;
+                let place = self.item(place, at)?;
+                self.check(schema, item, &place, found)?;
             }
         }
         if let Some(contains) = words.get("contains") {
             let mut fits = 0;
             for (at, item) in items.iter().enumerate() {
-                fits += u64::from(self.holds(contains, item, &format!("{place}/{at}"))?);
+                let place = self.item(place, at)?;
+                fits += u64::from(self.holds(contains, item, &place)?);
             }
             let newer = self.schema.dialect != Dialect::Draft7;
             let bound = |word| words.get(word).filter(|_| newer).and_then(count);
@@ -241,7 +259,7 @@ impl<'a> Run<'a> {
             let mut seen = BTreeSet::new();
             for (at, item) in items.iter().enumerate() {
                 let text = canonical(item);
-                self.steps += 1 + text.len() as u64 / 64;
+                self.walk(1 + text.len() as u64 / 16)?;
                 if !seen.insert(text) {
                     found.add(&format!("{place}/{at}"), || "it is there twice".to_owned());
                     break;
@@ -260,18 +278,19 @@ impl<'a> Run<'a> {
     ) -> Result<(), String> {
         let number = pairs.len() as u64;
         between(words, ("minProperties", "maxProperties"), number, "properties", place, found);
-        needed(words.get("required"), pairs, place, found, String::new);
+        self.needed(words.get("required"), pairs, place, found, String::new)?;
         let map = |word: &str| words.get(word).and_then(Value::as_object);
         for word in ["dependentRequired", "dependentSchemas", "dependencies"] {
             for (name, follows) in map(word).into_iter().flatten() {
+                self.walk(1 + bytes(name))?;
                 if !pairs.contains_key(name) {
                     continue;
                 }
                 match follows {
                     Value::Array(_) => {
-                        needed(Some(follows), pairs, place, found, || {
+                        self.needed(Some(follows), pairs, place, found, || {
                             format!(", because of {name:?}")
-                        });
+                        })?;
                     }
                     schema => self.check(schema, whole, place, found)?,
                 }
@@ -279,14 +298,14 @@ impl<'a> Run<'a> {
         }
         let (named, patterned) = (map("properties"), map("patternProperties"));
         for (name, value) in pairs {
-            let at = step(place, name);
+            let at = self.inside(place, name)?;
             let mut is_known = false;
             if let Some(schema) = named.and_then(|named| named.get(name)) {
                 is_known = true;
                 self.check(schema, value, &at, found)?;
             }
             for (pattern, schema) in patterned.into_iter().flatten() {
-                if self.matches(pattern, name) {
+                if self.matches(pattern, name)? {
                     is_known = true;
                     self.check(schema, value, &at, found)?;
                 }
@@ -306,55 +325,27 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
-}
 
-fn needed(
-    names: Option<&Value>,
-    pairs: &Map<String, Value>,
-    place: &str,
-    found: &mut Found,
-    why: impl Fn() -> String,
-) {
-    let names = names.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    for name in names.filter(|name| !pairs.contains_key(*name)) {
-        found.add(place, || format!("the property {name:?} is missing{}", why()));
-    }
-}
-
-fn between(
-    words: &Map<String, Value>,
-    (least, most): (&str, &str),
-    number: u64,
-    of: &str,
-    place: &str,
-    found: &mut Found,
-) {
-    let bound = |word| words.get(word).and_then(count);
-    if let Some(least) = bound(least).filter(|least| number < *least) {
-        found.add(place, || format!("it is to have {least} {of} at least, and has {number}"));
-    }
-    if let Some(most) = bound(most).filter(|most| number > *most) {
-        found.add(place, || format!("it is to have {most} {of} at most, and has {number}"));
-    }
-}
-
-fn numbers(words: &Map<String, Value>, number: &Number, place: &str, found: &mut Found) {
-    use std::cmp::Ordering as O;
-    let bounds: [(&str, &[O], &str); 4] = [
-        ("maximum", &[O::Less, O::Equal], "at most"),
-        ("exclusiveMaximum", &[O::Less], "less than"),
-        ("minimum", &[O::Greater, O::Equal], "at least"),
-        ("exclusiveMinimum", &[O::Greater], "more than"),
-    ];
-    for (word, good, said) in bounds {
-        let Some(Value::Number(bound)) = words.get(word) else { continue };
-        if !order(number, bound).is_some_and(|order| good.contains(&order)) {
-            found.add(place, || format!("it is to be {said} {bound}, and is {number}"));
+    fn needed(
+        &mut self,
+        names: Option<&Value>,
+        pairs: &Map<String, Value>,
+        place: &str,
+        found: &mut Found,
+        why: impl Fn() -> String,
+    ) -> Result<(), String> {
+        let names = names.and_then(Value::as_array).into_iter().flatten();
+        for name in names.filter_map(Value::as_str) {
+            self.walk(1 + bytes(name))?;
+            if !pairs.contains_key(name) {
+                found.add(place, || format!("the property {name:?} is missing{}", why()));
+            }
         }
+        Ok(())
     }
-    if let Some(Value::Number(of)) = words.get("multipleOf")
-        && !is_multiple(number, of)
-    {
-        found.add(place, || format!("it is to be a multiple of {of}, and is {number}"));
-    }
+}
+
+/// What a text is in steps, for work that only passes over it.
+fn bytes(text: &str) -> u64 {
+    text.len() as u64 / 64
 }

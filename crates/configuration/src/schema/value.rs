@@ -48,20 +48,27 @@ pub(super) const fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Whether two values are the same one: 1 and 1.0 are.
-pub(super) fn equal(one: &Value, other: &Value) -> bool {
+/// Whether two values are the same one: 1 and 1.0 are. What is looked at is counted.
+pub(super) fn equal(one: &Value, other: &Value, steps: &mut u64) -> bool {
+    *steps += 1;
     match (one, other) {
+        (Value::String(one), Value::String(other)) => {
+            *steps += one.len().min(other.len()) as u64 / 64;
+            one == other
+        }
         (Value::Number(one), Value::Number(other)) => {
             order(one, other).is_some_and(|it| it.is_eq())
         }
         (Value::Array(one), Value::Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| equal(one, other))
+            one.len() == other.len()
+                && one.iter().zip(other).all(|(one, other)| equal(one, other, steps))
         }
         (Value::Object(one), Value::Object(other)) => {
-            let same = |(name, value): (&String, &Value)| {
-                other.get(name).is_some_and(|other| equal(value, other))
-            };
-            one.len() == other.len() && one.iter().all(same)
+            one.len() == other.len()
+                && one.iter().all(|(name, value)| {
+                    *steps += name.len() as u64 / 64;
+                    other.get(name).is_some_and(|other| equal(value, other, steps))
+                })
         }
         (one, other) => one == other,
     }

@@ -13,6 +13,7 @@ mod damage;
 mod disk;
 mod failover;
 mod flight;
+mod following;
 mod freshness;
 mod holding;
 mod hostile;

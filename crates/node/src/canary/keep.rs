@@ -61,7 +61,7 @@ async fn lead(
 ) -> Result<(), Fault> {
     let (mut running, mut watch) = begin(handle, keyspace).await?;
     loop {
-        let next = running.settle(handle, keyspace).await?;
+        let next = running.settle(handle, keyspace).await;
         let until = next.map(|wait| Instant::now() + wait.min(CLOCK));
         tokio::select! {
             biased;

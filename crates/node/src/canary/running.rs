@@ -4,7 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use configuration::canary::{Counts, Decision, decide};
 use configuration::key::{self, Place};
-use configuration::plan::{Base, end_gray};
+use configuration::plan::{Base, end_gray, promote_if_none_failed};
 use configuration::record::{Head, Outcome, decode};
 use configuration::{Name, limits};
 use state::command::Command;
@@ -18,6 +18,8 @@ use crate::watch::WatchEvent;
 
 /// Configurations read at once.
 const PAGE: u64 = 256;
+/// Milliseconds until what failed is tried again.
+const AGAIN_MS: u64 = 1_000;
 
 /// The canaries that are running.
 #[derive(Default)]
@@ -25,6 +27,12 @@ pub(super) struct Running {
     canaries: BTreeMap<Name, Canary>,
     /// Of which something is to be found out.
     dirty: BTreeSet<Name>,
+    /// Which could not be brought to their end, and are tried again
+    failed: BTreeSet<Name>,
+    /// then, in milliseconds since 1970.
+    again: u64,
+    /// A head that cannot be read.
+    unreadable: Option<Fault>,
 }
 
 struct Canary {
@@ -37,17 +45,18 @@ impl Running {
     /// All there are, by this node's copy.
     pub(super) async fn read(handle: &Handle, keyspace: KeyspaceId) -> Result<Self, Fault> {
         let mut running = Self::default();
-        let all = KeyRange::prefix(&Bytes::new());
-        let mut start = all.start.clone();
+        let mut start = KeyRange::prefix(&Bytes::new()).start;
+        let mut foreign = 0_u64;
         loop {
             // The first key of a group, then its heads, then behind the group: versions are not passed.
             let rest = KeyRange { start: start.clone(), end: None };
             let first = RangeRequest { keys_only: true, ..request(rest, 1) };
             let first = read(handle, keyspace, first).await?;
-            let Some(kv) = first.first() else { return Ok(running) };
-            let Some((namespace, group, _)) = key::place(&kv.key) else {
+            let Some(kv) = first.first() else { break };
+            let Some((namespace, group)) = key::group_of(&kv.key) else {
                 // Somebody's own key.
-                start = KeyRange::single(&kv.key).end.unwrap_or_default();
+                foreign += 1;
+                start = key::behind_foreign(&kv.key);
                 continue;
             };
             let mut range = key::heads(namespace, group, "", None)?;
@@ -59,6 +68,12 @@ impl Running {
             }
             start = key::behind_group(namespace, group);
         }
+        if foreign > 0
+            && let Some(unsaid) = handle.shared.say("foreign keys of configurations")
+        {
+            tracing::warn!(foreign, unsaid, "keys of the keyspace `config` are no configurations");
+        }
+        Ok(running)
     }
 
     fn know(&mut self, kv: &KeyValue) {
@@ -67,8 +82,12 @@ impl Running {
         let head: Head = match decode(&kv.key, &kv.value) {
             Ok(head) => head,
             // Whoever asks for it is told.
-            Err(fault) => return tracing::debug!(%fault, "a configuration cannot be read"),
+            Err(fault) => {
+                self.unreadable = Some(fault);
+                return;
+            }
         };
+        self.failed.remove(&name);
         let canary = head.gray.as_ref().and_then(|gray| gray.canary.as_ref());
         let Some(until) = canary.map(|canary| canary.ends_at_ms) else { return };
         let base = Base { name: name.clone(), head: Some(head), revision: kv.mod_revision };
@@ -90,30 +109,48 @@ impl Running {
         }
     }
 
-    /// Ends what is to end, and answers how long nothing has to be looked at.
+    /// Ends what is to end, and answers how long nothing has to be looked at. One that cannot be ended holds
+    /// up no other: it is tried again a little later.
     pub(super) async fn settle(
         &mut self,
         handle: &Handle,
         keyspace: KeyspaceId,
-    ) -> Result<Option<Duration>, Fault> {
+    ) -> Option<Duration> {
+        if let Some(fault) = self.unreadable.take()
+            && let Some(unsaid) = handle.shared.say("configurations that cannot be read")
+        {
+            tracing::warn!(%fault, unsaid, "a configuration cannot be read, and has no canary");
+        }
         let now = handle.wall_millis();
+        // Also when the clock was set back.
+        if self.again <= now || self.again > now.saturating_add(AGAIN_MS) {
+            self.dirty.append(&mut self.failed);
+        }
         let due = self.canaries.iter().filter(|(_, canary)| canary.until <= now);
         let mut look: BTreeSet<Name> = due.map(|(name, _)| name.clone()).collect();
         look.append(&mut self.dirty);
-        for name in look {
-            let Some(canary) = self.canaries.get_mut(&name) else { continue };
-            match settle(handle, keyspace, &canary.base, now).await? {
-                Settled::Waits => {}
-                Settled::Over => drop(self.canaries.remove(&name)),
-                Settled::Changed(None) => drop(self.canaries.remove(&name)),
-                Settled::Changed(Some(kv)) => self.know(&kv),
+        for name in look.difference(&self.failed).cloned().collect::<Vec<_>>() {
+            let Some(canary) = self.canaries.get(&name) else { continue };
+            match settle(handle, keyspace, &canary.base, now).await {
+                Ok(Settled::Waits) => {}
+                Ok(Settled::Over | Settled::Changed(None)) => drop(self.canaries.remove(&name)),
+                Ok(Settled::Changed(Some(kv))) => self.know(&kv),
+                Err(fault) => {
+                    if let Some(unsaid) = handle.shared.say("canary") {
+                        tracing::warn!(%name, %fault, unsaid, "a canary cannot be brought to its end yet");
+                    }
+                    self.failed.insert(name);
+                    self.again = now.saturating_add(AGAIN_MS);
+                }
             }
         }
         if !self.dirty.is_empty() {
-            return Ok(Some(Duration::ZERO));
+            return Some(Duration::ZERO);
         }
-        let until = self.canaries.values().map(|canary| canary.until).min();
-        Ok(until.map(|until| Duration::from_millis(until.saturating_sub(handle.wall_millis()))))
+        let waits = self.canaries.iter().filter(|(name, _)| !self.failed.contains(*name));
+        let until = waits.map(|(_, canary)| canary.until);
+        let until = until.chain((!self.failed.is_empty()).then_some(self.again)).min();
+        until.map(|until| Duration::from_millis(until.saturating_sub(handle.wall_millis())))
     }
 }
 
@@ -121,7 +158,7 @@ enum Settled {
     /// It is not at its end.
     Waits,
     Over,
-    /// Somebody changed it meanwhile: as it is now.
+    /// Somebody changed it meanwhile, or a failure was reported: as it is now.
     Changed(Option<KeyValue>),
 }
 
@@ -146,7 +183,10 @@ async fn settle(
         Some(Decision::Abort(why)) => (Outcome::Aborted, why),
         Some(Decision::RollBack(why)) => (Outcome::RolledBack, why),
     };
-    let planned = end_gray(base, outcome, now, &why)?;
+    let planned = match outcome {
+        Outcome::Promoted => promote_if_none_failed(base, now, &why)?,
+        _ => end_gray(base, outcome, now, &why)?,
+    };
     let answer = handle.propose(keyspace, Command::Txn(planned.txn)).await?;
     if matches!(answer.body, Response::Txn { succeeded: true, .. }) {
         tracing::info!(%name, version, ?outcome, why, "a canary has ended");

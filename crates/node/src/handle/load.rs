@@ -10,6 +10,13 @@ impl Handle {
         self.shared.clock.wall_millis()
     }
 
+    /// Whether to log something now that may come again and again, and how often it did not get there since
+    /// the last time: at most every ten seconds for each subject.
+    #[must_use]
+    pub fn say(&self, subject: &'static str) -> Option<u64> {
+        self.shared.say(subject)
+    }
+
     /// Streams and watches that are open on this node. Costs a look at each stream.
     #[must_use]
     pub fn watch_load(&self) -> HubLoad {

@@ -18,7 +18,7 @@ pub(super) fn half(content: &str) -> pb::StartGrayRequest {
     }
 }
 
-fn canary(lasts_ms: u64, failures: u32, promote: bool) -> pb::StartGrayRequest {
+pub(super) fn canary(lasts_ms: u64, failures: u32, promote: bool) -> pb::StartGrayRequest {
     let canary = pb::GrayCanary { lasts_ms, failures, promote, ..Default::default() };
     pb::StartGrayRequest { canary: Some(canary), ..half("gray") }
 }
@@ -88,7 +88,11 @@ async fn a_gray_release_is_widened_and_given_to_all_or_taken_back() {
     server.stop().await;
 }
 
-async fn report(client: &mut Client, who: &str, failed: bool) -> Result<bool, tonic::Status> {
+pub(super) async fn report(
+    client: &mut Client,
+    who: &str,
+    failed: bool,
+) -> Result<bool, tonic::Status> {
     let (client_id, message) = (who.to_owned(), format!("says {who}"));
     let request =
         pb::ReportRequest { name: name("a"), client: client_id, failed, message, version: 0 };
@@ -96,10 +100,10 @@ async fn report(client: &mut Client, who: &str, failed: bool) -> Result<bool, to
 }
 
 /// Waits until no gray release is under way; answers how the last one ended.
-async fn ended(client: &mut Client) -> pb::ConfigVersion {
+pub(super) async fn ended(client: &mut Client, of: &str) -> pb::ConfigVersion {
     let began = Instant::now();
     loop {
-        let known = history(client, "a").await;
+        let known = history(client, of).await;
         if known.gray == 0 {
             return known.versions.into_iter().next().unwrap();
         }
@@ -134,16 +138,16 @@ async fn a_canary_ends_by_what_is_reported_and_by_its_time() {
     let mut other = super::client(&servers[1]);
     report(&mut client, "z", true).await.unwrap();
     report(&mut other, "w", true).await.unwrap();
-    let last = ended(&mut client).await;
+    let last = ended(&mut client, "a").await;
     assert_eq!(last.outcome(), pb::ConfigOutcome::RolledBack);
     assert!(last.outcome_why.contains("3 clients reported failure"), "{last:?}");
     assert!(told(report(&mut client, "x", true).await).starts_with("no gray release is under way"));
 
     client.start_gray(canary(1_000, 2, true)).await.unwrap();
-    assert_eq!(ended(&mut client).await.outcome(), pb::ConfigOutcome::Promoted);
+    assert_eq!(ended(&mut client, "a").await.outcome(), pb::ConfigOutcome::Promoted);
     assert_eq!(get(&mut client, "a", "").await.unwrap().1, "gray");
     client.start_gray(canary(1_000, 2, false)).await.unwrap();
-    assert_eq!(ended(&mut client).await.outcome(), pb::ConfigOutcome::Aborted);
+    assert_eq!(ended(&mut client, "a").await.outcome(), pb::ConfigOutcome::Aborted);
     for server in servers {
         server.stop().await;
     }

@@ -1,3 +1,5 @@
+use proto::hiraeth::v1 as pb;
+
 use crate::server::Server;
 use crate::web::ask;
 
@@ -19,6 +21,13 @@ async fn scripts_read_and_release_by_plain_http() {
         assert_eq!(wrong.status, status, "{query}");
     }
     assert_eq!(ask(&server, "PUT", path, "", &vec![b'x'; (1 << 20) + 1]).await.status, 413);
+    let of =
+        pb::ConfigName { namespace: "prod".into(), group: "shop".into(), ..Default::default() };
+    let schema = r#"{"properties": {"a": {"type": "integer"}}}"#.into();
+    let request = pb::SetSchemaRequest { name: Some(of), schema };
+    super::client(&server).set_schema(request).await.unwrap();
+    let wrong = ask(&server, "PUT", &format!("{path}?type=json"), "", b"{\"a\":\"1\"}").await;
+    assert_eq!(wrong.status, 422, "{:?}", wrong.json());
     let got = ask(&server, "GET", &format!("{path}?id=host-1&label=zone=eu"), "", b"").await;
     assert_eq!((got.status, got.body.as_slice()), (200, &b"{\"a\":1}"[..]));
     for line in [

@@ -1,5 +1,6 @@
 //! Configurations, over real sockets.
 
+mod foreign;
 mod gray;
 mod http;
 mod releases;

@@ -194,6 +194,23 @@ async fn what_makes_no_sense_is_refused_and_says_why() {
         let words_told = format!("{} {}", status.message(), detail.unwrap_or_default());
         assert!(words_told.contains(words), "{words_told}");
     }
+    // What a stack or the memory does not hold.
+    let key = vec!["a"; 79].join(".");
+    let deep = format!("{}{key} = 1{}", format!("{key} = {{").repeat(79), "}".repeat(79));
+    let wide = format!("a: &a {}\nb: [{}]", "x".repeat(500_000), vec!["*a"; 100_000].join(", "));
+    for (content, kind, words) in [
+        (deep, pb::ConfigContentType::Toml, "it is nested deeper than 100 at line 1 column"),
+        (
+            wide,
+            pb::ConfigContentType::Yaml,
+            "more than 4194304 bytes, aliases written out at line 2",
+        ),
+    ] {
+        let (content, content_type) = (content.into(), kind.into());
+        let content = pb::ConfigContent { content, content_type, comment: String::new() };
+        let refused = told(release(&mut client, "a", Some(content)).await);
+        assert!(refused.contains(words), "{refused}");
+    }
     let wrong = pb::ConfigContent { content_type: 9, ..Default::default() };
     assert!(
         told(release(&mut client, "a", Some(wrong)).await).contains("there is no content type 9")

@@ -48,6 +48,14 @@ async fn rights_go_by_namespace_and_authors_are_who_they_are() {
         Request::new(etcd::AuthRoleGrantPermissionRequest { name: "team".into(), perm });
     grant.metadata_mut().insert("hiraeth-keyspace", "config".parse().unwrap());
     auth.role_grant_permission(grant).await.unwrap();
+    // What it may read only.
+    let perm_type = authpb::permission::Type::Read.into();
+    let (key, range_end) = ("shown/".into(), "shown0".into());
+    let perm = Some(authpb::Permission { perm_type, key, range_end });
+    let mut grant =
+        Request::new(etcd::AuthRoleGrantPermissionRequest { name: "team".into(), perm });
+    grant.metadata_mut().insert("hiraeth-keyspace", "config".parse().unwrap());
+    auth.role_grant_permission(grant).await.unwrap();
     for (user, role) in [("root", "root"), ("ann", "team")] {
         let (user, role) = (text_of(user), text_of(role));
         auth.user_grant_role(etcd::AuthUserGrantRoleRequest { user, role }).await.unwrap();
@@ -59,6 +67,27 @@ async fn rights_go_by_namespace_and_authors_are_who_they_are() {
     release(&mut client, &ann, "team").await.unwrap();
     let refused = release(&mut client, &ann, "other").await.unwrap_err();
     assert_eq!(refused.message(), "etcdserver: permission denied");
+    // Whether it may is looked at before what it brings is: that is work.
+    let content = super::json("{");
+    let request =
+        pb::ReleaseRequest { name: of("shown"), content: content.clone(), ..Default::default() };
+    let schema = pb::SetSchemaRequest { name: of("shown"), schema: "{".into() };
+    let gray = pb::StartGrayRequest {
+        name: of("shown"),
+        content,
+        basis_points: Some(1),
+        ..Default::default()
+    };
+    for refused in [
+        client.release(by(&ann, request)).await.map(drop),
+        client.start_gray(by(&ann, gray)).await.map(drop),
+        client.set_schema(by(&ann, schema.clone())).await.map(drop),
+    ] {
+        assert_eq!(refused.unwrap_err().message(), "etcdserver: permission denied");
+    }
+    let schema = pb::SetSchemaRequest { name: of("team"), ..schema };
+    let refused = client.set_schema(by(&ann, schema)).await.unwrap_err();
+    assert!(refused.message().contains("the schema is no JSON"), "{refused}");
     let got = client.get(by(&ann, pb::GetConfigRequest { name: of("team"), ..Default::default() }));
     assert_eq!(got.await.unwrap().into_inner().version.unwrap().author, "ann");
     let list = |namespace: &str| pb::ListConfigsRequest {

@@ -76,6 +76,15 @@ async fn everybody_is_told_what_is_for_it_and_nothing_else() {
     // Who comes again with what it has is told what is new, and that it is gone.
     let current = one.get(pb::GetConfigRequest { name: name("a"), ..Default::default() });
     let current = current.await.unwrap().into_inner().version.unwrap();
+    // The revision is that of the configuration, whatever came to the keyspace since.
+    release(&mut one, "elsewhere", text("x")).await.unwrap();
+    let got = one.get(pb::GetConfigRequest { name: name("a"), ..Default::default() }).await;
+    let mut fresh = watch(&mut other, "", None).await;
+    let first = timeout(DEADLINE, fresh.message()).await.unwrap().unwrap().unwrap();
+    let revision = first.value.unwrap().revision;
+    assert_eq!(revision, got.unwrap().into_inner().revision);
+    assert!(first.revision > revision);
+    drop(fresh);
     let mut again = watch(&mut other, "", Some(&current)).await;
     assert!(timeout(QUIET, again.message()).await.is_err());
     release(&mut one, "a", text("last")).await.unwrap();

@@ -3,6 +3,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use anyhow::Context;
+use bytes::Bytes;
 use client::{Client, ConfigContent, ConfigurationName, FollowOptions, Sight};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
@@ -37,13 +38,14 @@ pub(super) async fn run(
     let mut followed = client.configuration(arguments.name).follow(options).await?;
     // Also while a command runs.
     let mut interrupts = signal(SignalKind::interrupt())?;
-    let mut told: Option<Option<u64>> = None;
+    // By digest, too: of what is removed and made anew the versions count from 1.
+    let mut told: Option<Option<(u64, Bytes)>> = None;
     loop {
         let sight = followed.sight();
         let current = current(&sight);
-        let version = current.map(|content| content.version);
-        if told != Some(version) {
-            told = Some(version);
+        let now = current.map(|content| (content.version, content.digest.clone()));
+        if told.as_ref() != Some(&now) {
+            told = Some(now);
             match (current, arguments.command.split_first()) {
                 (Some(content), Some((program, rest))) => tokio::select! {
                     done = execute(program, rest, content) => done?,

@@ -37,7 +37,7 @@ function marks(page, version) {
 
 function one(page, version) {
   const at = number(version.version);
-  const shown = page.contents.get(at);
+  const shown = page.contents.get(page.key(at));
   const how = ORIGINS[version.origin] ?? "release";
   return h(
     "details",

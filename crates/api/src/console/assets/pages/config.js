@@ -27,6 +27,7 @@ class Config {
       problem: null,
       gray: null,
       contents: new Map(),
+      asked: new Set(),
       from: 0,
       to: 0,
       diff: null,
@@ -56,14 +57,16 @@ class Config {
   told(history) {
     const all = (history.versions ?? []).map((it) => number(it.version));
     const [stable, gray] = [number(history.stable), number(history.gray)];
-    const isNew = number(this.history?.stable) !== stable || number(this.history?.gray) !== gray;
+    const before = [this.key(this.history?.stable), this.key(this.history?.gray)];
     Object.assign(this, { history, problem: null });
+    const isNew = before[0] !== this.key(stable) || before[1] !== this.key(gray);
     if (isNew || !all.includes(this.from) || !all.includes(this.to)) {
       // What some get beside what everybody gets; else what everybody gets beside what was before.
-      const before = all.find((version) => version < stable) ?? stable;
-      this.compare(gray ? { from: stable, to: gray } : { from: before, to: stable });
+      const older = all.find((version) => version < stable) ?? stable;
+      this.compare(gray ? { from: stable, to: gray } : { from: older, to: stable });
     }
-    this.read(stable);
+    this.asked.add(stable);
+    for (const version of this.asked) if (version === stable || all.includes(version)) this.read(version);
     if (gray) this.look();
     else this.gray = null;
     this.draw();
@@ -82,11 +85,22 @@ class Config {
     this.draw();
   }
 
+  /** A version by number and digest: of what is removed and made anew the numbers count from 1. */
+  key(version) {
+    const known = this.history?.versions?.find((it) => number(it.version) === number(version));
+    return `${number(version)} ${known?.digest ?? ""}`;
+  }
+
   /** The content of a version, once. */
   async read(version) {
-    if (!version || this.contents.has(version)) return;
+    if (!version) return;
+    this.asked.add(version);
+    const key = this.key(version);
+    if (this.contents.has(key)) return;
     const told = await this.ask("GetVersion", { version: String(version) });
-    this.contents.set(version, new Value(told.content ?? ""));
+    // Of one that was made anew since, the next history tells, and it is asked for again.
+    if (!key.endsWith(" ") && key !== `${version} ${told.version?.digest ?? ""}`) return;
+    this.contents.set(key, new Value(told.content ?? ""));
     this.draw();
   }
 
@@ -147,7 +161,7 @@ class Config {
     if (this.problem) return problemBox(this.problem, () => location.reload());
     if (!this.history) return pending("its versions");
     const stable = number(this.history.stable);
-    const content = this.contents.get(stable);
+    const content = this.contents.get(this.key(stable));
     return [
       h("h2", {}, `What everybody gets: version ${count(stable)}`),
       content ? content.show(() => this.draw()) : pending("the content"),
