@@ -77,7 +77,14 @@ impl From<Fault> for Problem {
             Code::TooManyRequests | Code::LimitReached => StatusCode::TOO_MANY_REQUESTS,
             // A token that nobody has.
             Code::InvalidAuthToken if !fault.detail.is_empty() => StatusCode::FORBIDDEN,
-            Code::PermissionDenied | Code::UserEmpty | Code::InvalidAuthToken => {
+            // Some bring a certificate, which says nothing here of who asks.
+            Code::UserEmpty => {
+                let hint = "this cluster knows users, and who asks is said by a token (X-Consul-Token): \
+                            POST /v3/auth/authenticate answers with one";
+                let text = format!("Permission denied: {detail}; {hint}");
+                return Self::new(StatusCode::FORBIDDEN, text);
+            }
+            Code::PermissionDenied | Code::InvalidAuthToken => {
                 // What a token lacks; of users no more is told than elsewhere.
                 return Self::new(StatusCode::FORBIDDEN, format!("Permission denied: {detail}"));
             }
