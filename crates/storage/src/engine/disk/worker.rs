@@ -10,8 +10,14 @@ use super::overlays::Overlays;
 use super::tables::Tables;
 use crate::engine::latch::Latch;
 
-/// Runs that overlap; a flush waits above it, so that reads do not have to look into ever more.
-const OVERLAPPING_MAX: usize = 16;
+/// Runs that overlap, above which a flush waits for a while: merging is behind, and is to have the disk
+/// and the processor for itself.
+const OVERLAPPING_MANY: usize = 16;
+const A_WHILE: Duration = Duration::from_millis(250);
+/// Runs above which it waits until some are merged, so that reads do not have to look into ever more. All who
+/// write wait with it: to merge a gigabyte can take ten seconds of a busy processor, and regions that come in
+/// make a run each.
+const OVERLAPPING_MAX: usize = 64;
 /// How often a waiting flush looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -39,11 +45,17 @@ impl Work {
     fn flush(&self) {
         let _guard = Guard(self);
         while let Some(overlay) = self.overlays.next_to_flush() {
-            while self.tables.overlapping() > OVERLAPPING_MAX && !self.tables.is_stopping() {
+            let mut waited = Duration::ZERO;
+            while !self.tables.is_stopping() {
+                let most = if waited < A_WHILE { OVERLAPPING_MANY } else { OVERLAPPING_MAX };
+                if self.tables.overlapping() <= most {
+                    break;
+                }
                 if self.latch.is_closed() {
                     return;
                 }
                 thread::sleep(LOOK_AGAIN);
+                waited += LOOK_AGAIN;
             }
             if let Err(error) = self.tables.flush(&overlay) {
                 self.latch.failed("flush", error);
