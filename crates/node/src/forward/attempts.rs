@@ -84,8 +84,11 @@ async fn attempt_at<T>(
         return answer;
     }
     let moved = async {
-        // A leader of the same term that is merely lost from sight may still answer.
-        let gone = |now: &Leadership| now.leader.is_some() && now.leader != leader.leader;
+        // A leader of the same term that is merely lost from sight may still answer. Where the region leaves
+        // this node, what was to be applied here is not any more, and nobody answers.
+        let gone = |now: &Leadership| {
+            (now.leader.is_some() && now.leader != leader.leader) || shard.broken().is_err()
+        };
         if shard.watch_leadership().wait_for(gone).await.is_err() {
             std::future::pending::<()>().await;
         }
