@@ -1,6 +1,7 @@
 """The suites of Consul's clients. Each starts servers of its own, but for that in Go, so that they
 may run beside each other."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -8,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 
 import consul_scrape
 import languages
@@ -17,7 +19,9 @@ from languages import Missing
 HERE = pathlib.Path(__file__).resolve().parent
 PY_CONSUL = "py-consul==1.8.0"
 WORKERS = "4"
-# What the shipped tests of `rs-consul` expect to find, as the settings of its server have it.
+# What the shipped tests of `rs-consul` expect to find, as the settings of its server have it: the ACL is
+# on, lets everybody do everything, and has this token.
+MANAGEMENT = "8fc9e787-674f-0709-cfd5-bfdabd73a70d"
 INSTANCES = [("1.1.1.1", 20001, "first"), ("2.2.2.2", 20002, "second"), ("3.3.3.3", 20003, "third")]
 # Where each looks for free ports, above the cluster's own.
 PORTS = {"py-consul": 200, "rs-consul": 400, "consul": 420, "scrape": 440, "dns": 460, "prometheus": 500, "tls": 540}
@@ -86,6 +90,20 @@ def prepare_rust(cargo, environment):
     subprocess.run(command, cwd=HERE / "consul-client", check=True, env=environment)
 
 
+@contextlib.contextmanager
+def rust_server(name, first_port):
+    """The server that the tests of a crate want."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = []
+        if name == "rs-consul":
+            file = pathlib.Path(folder) / "management"
+            file.write_text(MANAGEMENT)
+            arguments = ["--acl", "on", "--acl-default-policy", "allow"]
+            arguments += ["--acl-initial-management-token-file", str(file)]
+        with Agent(os.environ["SERVER_BINARY"], first_port, arguments=arguments) as agent:
+            yield agent
+
+
 def rust_suite(options, stream):
     reasons = say_skipped("consul-client")
     skips = [word for name in reasons for word in ("--skip", name)]
@@ -93,7 +111,7 @@ def rust_suite(options, stream):
     output = ""
     show = re.compile(r"^test .*FAILED|panicked at|^error|^test result.* [1-9]\d* (pass|fail)ed")
     for name in ("rs-consul", "consul"):
-        with Agent(os.environ["SERVER_BINARY"], options.base_port + PORTS[name]) as agent:
+        with rust_server(name, options.base_port + PORTS[name]) as agent:
             if name == "rs-consul":
                 tests = ["--test", "rs_consul"]
                 for number, (address, port, tag) in enumerate(INSTANCES, 1):
