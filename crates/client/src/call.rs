@@ -77,7 +77,6 @@ fn is_outcome(error: &Error) -> bool {
                 | Code::FutureRevision
                 | Code::RequestTooLarge
                 | Code::LeaseNotFound
-                | Code::KeyspaceNotFound
         )
     )
 }
@@ -403,6 +402,7 @@ mod tests {
             C::SessionExpired,
             C::OutcomeNotKept,
             C::LimitReached,
+            C::KeyspaceNotFound,
         ] {
             assert!(!is_outcome(&Error::Server { code, message: String::new() }), "{code:?}");
         }

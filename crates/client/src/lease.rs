@@ -51,18 +51,24 @@ fn unknown() -> Error {
     Error::Server { code: Code::LeaseNotFound, message }
 }
 
-/// When a request was last sent, of which there may be several attempts, one after the other.
+/// When a request was last sent, of which there may be several attempts, one after the other; and how many
+/// there were.
 #[derive(Default)]
-struct Asked(Mutex<Option<Instant>>);
+struct Asked(Mutex<(Option<Instant>, u32)>);
 
 impl Asked {
     fn now(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *asked = (Some(Instant::now()), asked.1.saturating_add(1));
     }
 
     fn last(&self) -> Instant {
         let asked = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.unwrap_or_else(Instant::now)
+        asked.0.unwrap_or_else(Instant::now)
+    }
+
+    fn is_once(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 <= 1
     }
 }
 
@@ -73,7 +79,7 @@ impl Client {
     /// The number is taken; the time is too long; no answer, and then perhaps
     /// [`Error::outcome_unknown`].
     pub async fn grant_lease(&self, ttl_seconds: i64, id: i64) -> Result<Granted, Error> {
-        self.grant(Repeat::IfNotDone, ttl_seconds, id).await
+        self.grant(Repeat::IfNotDone, (ttl_seconds, id), &Asked::default()).await
     }
 
     /// Makes a lease with a number that nobody else thinks of: so it may be asked for again, and can be
@@ -86,19 +92,24 @@ impl Client {
         ttl_seconds: i64,
         id: i64,
     ) -> Result<Granted, Error> {
-        let asked = Instant::now();
-        match self.grant(Repeat::Always, ttl_seconds, id).await {
-            // It was made when it was asked for before.
-            Err(error) if error.code() == Some(Code::LeaseExists) => {
-                Ok(Granted { id, ttl_seconds, asked })
+        let (began, asked) = (Instant::now(), Asked::default());
+        match self.grant(Repeat::Always, (ttl_seconds, id), &asked).await {
+            // It was made when it was asked for before. If it never was, it is another one's: of a machine
+            // that is a copy of this one, say, which draws the same numbers.
+            Err(error) if error.code() == Some(Code::LeaseExists) && !asked.is_once() => {
+                Ok(Granted { id, ttl_seconds, asked: began })
             }
             granted => granted,
         }
     }
 
-    async fn grant(&self, repeat: Repeat, ttl: i64, id: i64) -> Result<Granted, Error> {
+    async fn grant(
+        &self,
+        repeat: Repeat,
+        (ttl, id): (i64, i64),
+        asked: &Asked,
+    ) -> Result<Granted, Error> {
         let message = pb::LeaseGrantRequest { ttl, id };
-        let asked = Asked::default();
         let answer = self.call(repeat, message, |channel, request| {
             asked.now();
             async move { service(channel).lease_grant(request).await }

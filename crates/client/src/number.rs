@@ -69,14 +69,16 @@ impl Default for Numbers {
 impl Numbers {
     /// The next number in a keyspace.
     pub(crate) async fn next(&self, keyspace: Option<&String>) -> Open<'_> {
-        // It is never closed.
-        let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
         let keyspace = keyspace.cloned();
-        let number = loop {
+        let (number, permit) = loop {
             let done = self.done.notified();
+            // It is never closed.
+            let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
             if let Some(number) = self.give(keyspace.as_ref()) {
-                break number;
+                break (number, permit);
             }
+            // Not with a permit: other keyspaces are not to wait for this one.
+            drop(permit);
             done.await;
         };
         Open { numbers: self, keyspace, number, _permit: permit }

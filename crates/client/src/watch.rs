@@ -294,6 +294,8 @@ impl Watcher {
         let connected = created.and_then(|(connection, first)| {
             self.take(first)?;
             self.connection = Some(connection);
+            // The token is taken: where that is all for a while, the next one is to be asked for again.
+            self.logged_in_anew = false;
             Ok(())
         });
         if connected.is_err() {

@@ -11,6 +11,7 @@ use types::{ClusterId, Code, LeaseId, NodeId, RegionId, Term};
 
 use crate::applier::ToApplier;
 use crate::flight::Event;
+use crate::levels;
 use crate::poller::{Asked, ToPoller};
 use crate::region_watch;
 use crate::shard::Shard;
@@ -129,7 +130,8 @@ pub(crate) fn propose_housekeeping(
 ) -> oneshot::Receiver<Code> {
     let (sender, fate) = oneshot::channel();
     let data = envelope.encode();
-    match shared.admit_bytes(data.len()) {
+    let is_used = levels::must_be_used(shared, envelope.command.level());
+    match is_used.map_err(|fault| fault.code).and_then(|()| shared.admit_bytes(data.len())) {
         Ok(()) => {
             let asked = Asked::Here(sender);
             shared.poller(region).push(ToPoller::Propose { region, data, asked });

@@ -16,19 +16,21 @@ use crate::shared::Shared;
 /// How long to wait before a node tells its level once more.
 const TELL_AGAIN: Duration = Duration::from_millis(500);
 
-/// Whether what came with `level` may go into a log.
+/// Whether what came with this level may go into a log.
+pub(crate) fn is_used(shared: &Shared, of: u32) -> bool {
+    // What all know needs no look.
+    of == level::FIRST || of <= shared.with_directory(Directory::level)
+}
+
+/// The same for a command.
 ///
 /// # Errors
 /// `Unsupported`, until every member knows it.
 pub(crate) fn must_be_used(shared: &Shared, of: u32) -> Result<(), Fault> {
-    // What all know needs no look.
-    if of == level::FIRST {
+    if is_used(shared, of) {
         return Ok(());
     }
     let used = shared.with_directory(Directory::level);
-    if of <= used {
-        return Ok(());
-    }
     let detail = format!(
         "this needs level {of}, and the cluster is at level {used} until every member has run a build that \
          knows it for a while; `hiraeth status` shows which does not"
@@ -36,12 +38,26 @@ pub(crate) fn must_be_used(shared: &Shared, of: u32) -> Result<(), Fault> {
     Err(Fault::new(Code::Unsupported, detail))
 }
 
-/// Tells the cluster what this node's build knows.
+/// Tells the cluster what this node's build knows, and ends the node where the cluster is beyond that. Runs as
+/// long as the node: its copy of the directory may be older than what was told last.
 pub(crate) async fn tell(shared: &Arc<Shared>) {
     let (node, most) = (shared.node(), shared.config.level);
     let mut directory = shared.watch_directory();
-    let is_told = |directory: &Arc<Directory>| directory.levels.get(&node) == Some(&most);
-    while !is_told(&shared.directory()) {
+    loop {
+        let (is_told, admitted) = {
+            let now = directory.borrow_and_update();
+            let is_told = now.levels.get(&node) == Some(&most) || !now.nodes.contains_key(&node);
+            (is_told, now.admits(&shared.config.name, most))
+        };
+        if let Err(fault) = admitted {
+            return shared.fail(Failure::refused(fault.detail));
+        }
+        if is_told {
+            if directory.changed().await.is_err() {
+                return;
+            }
+            continue;
+        }
         let Some(meta) = shared.shard(RegionId::META) else { return };
         let answer = forward::propose(shared, &meta, Command::TellLevel { node, most }).await;
         if let Err(fault) = answer.and_then(|applied| applied.outcome.result) {
@@ -50,7 +66,7 @@ pub(crate) async fn tell(shared: &Arc<Shared>) {
             }
             tracing::debug!(%fault, "this node's level is not told yet");
         }
-        drop(timeout(TELL_AGAIN, directory.wait_for(is_told)).await);
+        drop(timeout(TELL_AGAIN, directory.changed()).await);
     }
 }
 

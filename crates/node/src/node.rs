@@ -398,6 +398,8 @@ async fn introduce(shared: Arc<Shared>, applicant: Applicant) -> Result<Welcome,
     // What was applied is told to others a moment later than to who waits for it.
     let machine = meta.machine.read();
     let directory = machine.directory().ok_or(types::Code::NoLeader)?;
+    // It may have been raised on the way.
+    directory.admits(&node.name, level)?;
     let members = directory.nodes.values();
     let members = members.filter(|it| it.phase == Phase::Member && it.id != node.id);
     Ok(Welcome {

@@ -241,6 +241,8 @@ where
         match opened {
             Ok(stream) => {
                 self.stream = Some((place, stream));
+                // The token is taken: where that is all for a while, the next one is to be asked for again.
+                self.logged_in_anew = false;
                 // What is known is what a server would tell: it says nothing if it is.
                 if self.known.is_some() {
                     self.sender

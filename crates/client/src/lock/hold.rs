@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
+use types::Code;
 
 use super::held::HeldLock;
 use super::wanted::{Kind, Lock};
@@ -61,6 +62,8 @@ impl Client {
             Ok(granted) => granted,
             // Then it was certainly not made.
             Err(error @ (Error::Unreachable { .. } | Error::Setting(_))) => return Err(error),
+            // It is another one's: not to be ended.
+            Err(error) if error.code() == Some(Code::LeaseExists) => return Err(error),
             Err(error) => {
                 self.leave(None, id).await;
                 return Err(error);

@@ -8,6 +8,9 @@ use tokio::time::sleep;
 
 use crate::shared::Shared;
 
+/// How late a clock that was set is noticed at most.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
 /// Wakes open streams and those that wait whenever a token of Consul's ends, so that they look whether they
 /// may go on.
 pub(crate) async fn tell_of_ends(shared: Arc<Shared>) {
@@ -15,10 +18,12 @@ pub(crate) async fn tell_of_ends(shared: Arc<Shared>) {
     // Ends until then were told.
     let mut told_ms = shared.clock.wall_millis();
     loop {
+        // The clock may have been set back: what ends from now on is told, though it was before.
+        told_ms = told_ms.min(shared.clock.wall_millis());
         let next_ms = shared.auth.auth().acl.next_end(told_ms);
         tokio::select! {
             () = changes.next() => {}
-            () = until(&shared, next_ms) => {
+            is_over = until(&shared, next_ms) => if is_over {
                 told_ms = next_ms.unwrap_or(told_ms);
                 shared.auth.listeners().wake();
             }
@@ -26,13 +31,11 @@ pub(crate) async fn tell_of_ends(shared: Arc<Shared>) {
     }
 }
 
-/// Until the clock says so, by which tokens end; for ever, if there is nothing to wait for.
-async fn until(shared: &Shared, wall_ms: Option<u64>) {
-    let Some(wall_ms) = wall_ms else { return std::future::pending().await };
-    loop {
-        match wall_ms.saturating_sub(shared.clock.wall_millis()) {
-            0 => return,
-            left => sleep(Duration::from_millis(left)).await,
-        }
-    }
+/// Until the clock says so, by which tokens end; answers whether it does. It may be set meanwhile, so that it
+/// is looked at again after a while at most.
+async fn until(shared: &Shared, wall_ms: Option<u64>) -> bool {
+    let left = wall_ms.map(|at| at.saturating_sub(shared.clock.wall_millis()));
+    let left = left.map_or(LOOK_AGAIN, Duration::from_millis);
+    sleep(left.min(LOOK_AGAIN)).await;
+    wall_ms.is_some_and(|at| at <= shared.clock.wall_millis())
 }

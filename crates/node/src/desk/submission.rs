@@ -13,6 +13,7 @@ use crate::Handle;
 use crate::answer::{Answer, Header};
 use crate::applier::Applied;
 use crate::forward;
+use crate::levels;
 use crate::poller::{Asked, ToPoller};
 use crate::shard::{Leadership, Shard, TagGuard};
 use crate::space::needs_room;
@@ -50,6 +51,7 @@ impl Handle {
         ticket: u64,
     ) -> Result<Submission, Unsent<Command>> {
         state::check(&command)?;
+        levels::must_be_used(&self.shared, command.level())?;
         let Ok(shard) = self.shard(keyspace) else { return Err(Unsent::NotNow(command)) };
         let leader = shard.leadership();
         let Some(node) = leader.leader else { return Err(Unsent::NotNow(command)) };

@@ -31,7 +31,11 @@ pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
     let deadline = Instant::now() + REQUEST_TIMEOUT;
     let mut last = Code::NoLeader;
     loop {
-        shard.broken()?;
+        if let Err(fault) = shard.broken() {
+            // Of what may be carried out yet, only other regions say more: where there are such.
+            let asks_others = shard.is_sharded && fault.code == Code::RegionNotFound;
+            return Err(if unknown && !asks_others { nobody_knows(&fault) } else { fault });
+        }
         let leader = shard.leadership();
         if leader.leader.is_some() {
             let until = deadline.min(Instant::now() + ATTEMPT_TIMEOUT);
@@ -68,6 +72,11 @@ pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
         }
         wait_for_leader(shared, shard, leader, deadline).await;
     }
+}
+
+/// What is told of a command that may have been carried out, where nobody can tell any more.
+pub(crate) fn nobody_knows(why: &Fault) -> Fault {
+    Fault::new(Code::Timeout, format!("the outcome is unknown: {}", why.detail))
 }
 
 /// One attempt; given up early when another leader or term is seen, since the answer may never come.

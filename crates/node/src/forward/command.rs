@@ -8,7 +8,7 @@ use state::proposed_again;
 use tokio::sync::oneshot;
 use types::{Code, Epoch, Fault, RegionId};
 
-use super::attempts::until_answered;
+use super::attempts::{nobody_knows, until_answered};
 use super::question::ask;
 use crate::applier::Applied;
 use crate::frame::Question;
@@ -61,7 +61,7 @@ pub(crate) async fn carry(
     let answer = tokio::select! {
         biased;
         applied = outcome => applied.map_err(|_| match shard.broken() {
-            Err(why) => Fault::new(Code::Timeout, format!("the outcome is unknown: {}", why.detail)),
+            Err(why) => nobody_knows(&why),
             Ok(()) => Code::ShuttingDown.into(),
         }),
         fault = attempts => Err(fault),
@@ -78,7 +78,7 @@ pub(crate) async fn attempts(
     unknown: bool,
 ) -> Fault {
     let failed = until_answered(shared, shard, unknown, |leader: Leadership, unknown| {
-        let says_so = unknown && levels::must_be_used(shared, level::PROPOSED_AGAIN).is_ok();
+        let says_so = unknown && levels::is_used(shared, level::PROPOSED_AGAIN);
         let data = if says_so { proposed_again(data) } else { data.clone() };
         let (shared, region) = (Arc::clone(shared), shard.record.id);
         async move {

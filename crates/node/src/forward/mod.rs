@@ -9,7 +9,7 @@ mod wait;
 
 use std::time::Duration;
 
-pub(crate) use attempts::{may_retry, until_answered};
+pub(crate) use attempts::{may_retry, nobody_knows, until_answered};
 pub(crate) use command::{attempts, carry, propose, propose_at};
 pub(crate) use lease::{
     RENEWALS_TOGETHER, answer_lease, leader_round, lease_status, renew_leases, renew_now,

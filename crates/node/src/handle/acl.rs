@@ -9,7 +9,7 @@ use types::{Code, Fault, KeyspaceId};
 
 use super::Handle;
 use super::caller::{Caller, Credentials, Who};
-use crate::audit::{Audit, AuditKind, AuditRecord, OK, Sender};
+use crate::audit::{Audit, AuditKind, AuditRecord, Sender};
 use crate::auth::{Ended, hash_of, uuid};
 
 /// The keyspace in which Consul's API keeps what is neither a key nor registered.
@@ -68,9 +68,9 @@ impl Handle {
         &self.shared.config.audit
     }
 
-    /// Writes down what somebody did with the cluster, or was refused to; `outcome` is [`OK`] or why not. Who
-    /// it is is looked up by what this node knows. Of what went otherwise than well for those that may not
-    /// run the cluster, no more is written than of refusals.
+    /// Writes down what somebody did with the cluster, or was refused to; `outcome` is [`crate::audit::OK`] or why not. Who
+    /// it is is looked up by what this node knows. Of those that may not run the cluster no more is
+    /// written than of refusals.
     pub fn audit_management(
         &self,
         credentials: impl Credentials,
@@ -82,8 +82,9 @@ impl Handle {
             return;
         }
         let caller = self.caller(KeyspaceId::DEFAULT, credentials);
-        // Who may not run the cluster may say what it likes about that, but only fill so much of the log.
-        let is_bounded = outcome != OK && !caller.may_manage();
+        // Who may not run the cluster may say what it likes about that, and compact what it may write, but
+        // only fill so much of the log.
+        let is_bounded = !caller.may_manage();
         let record = || AuditRecord {
             kind: AuditKind::Management,
             who: caller.sender(),

@@ -71,7 +71,7 @@ impl Handle {
     ) -> Result<Answer<Response>, Fault> {
         let shared = &self.shared;
         let mut tag = number.tag()?;
-        tag.again &= levels::must_be_used(shared, level::PROPOSED_AGAIN).is_ok();
+        tag.again = tag.again && levels::is_used(shared, level::PROPOSED_AGAIN);
         state::check(&command)?;
         levels::must_be_used(shared, command.level())?;
         let shard = match self.ready_shard(keyspace).await {
@@ -113,8 +113,10 @@ pub(crate) async fn carry(
             Ok(applied) => applied,
             // The client asks for it anew over another connection, or the region leaves.
             Err(_) => Err(match shard.broken() {
-                Err(fault) if fault.code == Code::RegionNotFound => Code::EpochMismatch.into(),
-                Err(fault) => Fault::new(Code::Timeout, format!("the outcome is unknown: {}", fault.detail)),
+                Err(fault) if fault.code == Code::RegionNotFound && shard.is_sharded => {
+                    Code::EpochMismatch.into()
+                }
+                Err(fault) => forward::nobody_knows(&fault),
                 Ok(()) => Fault::new(Code::Timeout, "it was asked for anew; the outcome is unknown"),
             }),
         },

@@ -22,11 +22,12 @@ const TOLD_FOR: Duration = Duration::from_secs(1);
 /// for each peer and interval.
 pub(crate) fn tick(shared: &Shared, frames: &mut Frames) {
     let now = shared.clock.now();
+    // Not while the liveness is locked: readers look there.
+    let summary = shared.live.summary.lock().at(now, || summary(shared));
     let mut changes = Vec::new();
     let mut liveness = shared.live.liveness.lock();
     liveness.set_peers(now, others(shared), &mut changes);
     if liveness.tick(now, &mut changes) {
-        let summary = shared.live.summary.lock().at(now, || summary(shared));
         let summary = of_now(shared, summary);
         for (to, beat) in liveness.beats(now, summary, shared.auth.word()) {
             frames.beat(to, &beat);

@@ -13,7 +13,7 @@ use types::{Code, Fault, NodeId, RegionId, Term};
 
 use crate::answer::{Age, Consistency};
 use crate::applier::Applied;
-use crate::forward::{self, attempts, malformed};
+use crate::forward::{self, attempts, malformed, nobody_knows};
 use crate::frame::Question;
 use crate::read::{self, Found};
 use crate::shard::Shard;
@@ -52,6 +52,10 @@ impl Far {
                 Err(fault) if may_go_on(fault.code) => {
                     unknown |= !matches!(fault.code, Code::RegionNotFound | Code::NoLeader);
                     last = fault;
+                }
+                // No word about what may have been carried out by somebody asked before.
+                Err(fault) if unknown && fault.code != Code::EpochMismatch => {
+                    return Err(nobody_knows(&fault));
                 }
                 Err(fault) => return Err(fault),
             }
@@ -161,11 +165,16 @@ pub(crate) async fn answer_propose(
         told = &mut guest.outcome => match told {
             Ok(applied) => applied?,
             // Another node asks for it by now, or the region leaves.
-            Err(_) => return Err(shard.broken().err().unwrap_or_else(|| Code::Timeout.into())),
+            Err(_) => return Err(on_the_way(shard.broken().err().unwrap_or(Code::Timeout.into()))),
         },
-        fault = attempts => return Err(fault),
+        fault = attempts => return Err(on_the_way(fault)),
     };
     Ok(encode(shard, applied.term, None, &applied.outcome))
+}
+
+/// A region that leaves while it carries a command out may have done so: that is not as if it were not here.
+fn on_the_way(fault: Fault) -> Fault {
+    if fault.code == Code::RegionNotFound { Code::LeaderChanged.into() } else { fault }
 }
 
 /// Carries out another node's read.

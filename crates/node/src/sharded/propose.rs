@@ -9,7 +9,8 @@ use types::{Code, Epoch, Fault, KeyspaceId};
 
 use super::route::{Home, Journey, Route, across, is_astray};
 use crate::applier::Applied;
-use crate::forward::attempts;
+use crate::forward::{attempts, nobody_knows};
+use crate::levels;
 use crate::shard::TagGuard;
 use crate::shared::Shared;
 use crate::waiter::Waiter;
@@ -27,6 +28,7 @@ pub(crate) async fn propose(
     let Some(span) = span(&command).filter(|_| is_served(&command)) else {
         return Err(ordered_only());
     };
+    levels::must_be_used(shared, command.level())?;
     let (sender, mut outcome) = oneshot::channel();
     let tags = shared.sharding.tags(keyspace);
     let mut guard = TagGuard::new(tags, shared.incarnation.0, Waiter::Task(sender))?;
@@ -103,8 +105,7 @@ pub(super) fn told(fault: Fault, was_sent: bool) -> Fault {
     if fault.code != Code::Corrupt || !was_sent {
         return fault;
     }
-    let detail = format!("the outcome is unknown: {}", fault.detail);
-    Fault::new(Code::Timeout, detail)
+    nobody_knows(&fault)
 }
 
 pub(crate) fn is_served(command: &Command) -> bool {

@@ -95,7 +95,8 @@ impl Hub {
         &self,
         region: &Arc<Region>,
     ) -> Result<(WatchControl, WatchMessages), Fault> {
-        let (stream, is_first) = region.open(*self.now.lock())?;
+        let now = *self.now.lock();
+        let (stream, is_first) = region.open(now)?;
         if is_first {
             self.streaming.lock().push(Arc::clone(region));
         }

@@ -79,7 +79,13 @@ impl Client {
             sky.oracles.registry.instances.spoke(&check, sky.now);
         }
         let (client, attempt, region) = (self.at, self.attempt, self.region);
-        let request = Request { client, attempt, region, body: pending.body.clone() };
+        let body = match &pending.body {
+            Body::Write { data, tag } if pending.attempts > 1 => {
+                Body::Write { data: state::proposed_again(data), tag: *tag }
+            }
+            body => body.clone(),
+        };
+        let request = Request { client, attempt, region, body };
         let delay = sky.between(20, 400);
         let again = sky.between(ATTEMPT_MICROS / 2, ATTEMPT_MICROS);
         sky.after(delay, Event::Request { node: self.node, request: request.clone() });

@@ -25,7 +25,9 @@ const SESSIONS_BYTES: usize = 64 << 20;
 const CHILD_BYTES: usize = 32 << 20;
 /// What is written of an outcome besides, at most.
 const DELTA_BYTES: usize = 64;
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Without `doubtful`.
+const VERSION_1: u8 = 1;
 
 /// What one command left behind.
 struct Delta {
@@ -36,6 +38,8 @@ struct Delta {
     sequence: u64,
     /// The session's floor once the command was applied.
     floor: u64,
+    /// The session's.
+    doubtful: u64,
     index: Index,
     /// The encoded outcome; `None` if it was too large.
     outcome: Option<Bytes>,
@@ -51,6 +55,9 @@ struct Session {
     started: Index,
     /// Outcomes up to this sequence are gone.
     floor: u64,
+    /// Commands up to this sequence may have been carried out before the session began, in one of the same
+    /// client that was dropped.
+    doubtful: u64,
     last_used: Index,
     /// The record that has `floor` and `last_used`.
     record: Index,
@@ -117,8 +124,12 @@ impl Sessions {
             return Some(outcome.map_err(|error| Fault::new(Code::Internal, error.to_string())));
         }
         let floor = session.map_or(0, |session| session.floor).max(tag.acknowledged);
-        // Without a session nothing says whether one that was asked for before is new, once any was dropped.
-        let is_lost = tag.again && session.is_none() && self.dropped > Index(0);
+        // Once any session was dropped, nothing says whether one that was asked for before is new.
+        let is_doubtful = match session {
+            Some(session) => tag.sequence <= session.doubtful,
+            None => self.dropped > Index(0),
+        };
+        let is_lost = tag.again && is_doubtful;
         (tag.sequence <= floor || is_lost).then(|| Err(Code::SessionExpired.into()))
     }
 
@@ -136,8 +147,13 @@ impl Sessions {
             .max(tag.acknowledged)
             .max(highest.saturating_sub(SESSION_OUTCOMES as u64));
         let started = session.map_or(index, |session| session.started);
+        // A client's numbers under way are no farther apart than outcomes are kept.
+        let farthest = || tag.sequence.saturating_add(SESSION_OUTCOMES as u64);
+        let is_first = self.dropped == Index(0) || tag.sequence == 1;
+        let doubtful = session
+            .map_or_else(|| if is_first { 0 } else { farthest() }, |session| session.doubtful);
         let SessionTag { client, sequence, .. } = *tag;
-        let delta = Delta { client, started, sequence, floor, index, outcome };
+        let delta = Delta { client, started, sequence, floor, doubtful, index, outcome };
         self.add(&delta, FRESH);
         self.fresh.push(delta);
         while self.sessions.len() > self.bounds.sessions
@@ -160,6 +176,7 @@ impl Sessions {
         let session = self.sessions.entry(delta.client).or_insert_with(|| Session {
             started: delta.started,
             floor: 0,
+            doubtful: delta.doubtful,
             last_used: Index(0),
             record: Index(0),
             outcomes: BTreeMap::new(),
@@ -209,6 +226,7 @@ impl Sessions {
                 started: session.started,
                 sequence,
                 floor: session.floor,
+                doubtful: session.doubtful,
                 index: session.last_used,
                 outcome,
             };
@@ -303,6 +321,7 @@ fn encode(dropped: Index, deltas: &[Delta]) -> Bytes {
         out.number(delta.started.get());
         out.number(delta.sequence);
         out.number(delta.floor);
+        out.number(delta.doubtful);
         out.number(delta.index.get());
         out.flag(delta.outcome.is_some());
         if let Some(outcome) = &delta.outcome {
@@ -314,7 +333,8 @@ fn encode(dropped: Index, deltas: &[Delta]) -> Bytes {
 
 fn decode(bytes: Bytes) -> Result<(Index, Vec<Delta>), CodecError> {
     let mut from = Cursor::new(bytes);
-    if from.byte()? != VERSION {
+    let version = from.byte()?;
+    if version != VERSION && version != VERSION_1 {
         return Err(from.error("a session record of an unknown version"));
     }
     let dropped = Index(from.number()?);
@@ -324,6 +344,7 @@ fn decode(bytes: Bytes) -> Result<(Index, Vec<Delta>), CodecError> {
             started: Index(from.number()?),
             sequence: from.number()?,
             floor: from.number()?,
+            doubtful: if version == VERSION { from.number()? } else { 0 },
             index: Index(from.number()?),
             // A copy: a slice would keep the whole record in memory.
             outcome: if from.flag()? { Some(Bytes::copy_from_slice(&from.bytes()?)) } else { None },

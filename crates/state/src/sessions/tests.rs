@@ -16,7 +16,8 @@ const SMALL: Bounds = Bounds { sessions: 4, bytes: 3_000 };
 fn memory(sessions: &Sessions) -> String {
     let mut text = String::new();
     for (client, session) in &sessions.sessions {
-        text += &format!("{client}: {} {:?}", session.floor, session.last_used);
+        let (floor, doubtful, used) = (session.floor, session.doubtful, session.last_used);
+        text += &format!("{client}: {floor} {doubtful} {used:?}");
         for (sequence, kept) in &session.outcomes {
             text += &format!(" {sequence}={:?}", kept.outcome);
         }
@@ -45,6 +46,7 @@ struct Step {
     client: u64,
     sequence: u64,
     acknowledged: u64,
+    again: bool,
     bytes: usize,
     finish: bool,
     restart: bool,
@@ -52,11 +54,12 @@ struct Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let bytes = prop_oneof![8 => 0_usize..50, 1 => 600_usize..900, 1 => Just(5_000_usize)];
-    (0_u64..7, 1_u64..30, 0_u64..40, bytes, any::<bool>(), 0_u8..8).prop_map(
-        |(client, sequence, acknowledged, bytes, finish, restart)| Step {
+    (0_u64..7, 1_u64..30, 0_u64..40, bytes, any::<(bool, bool)>(), 0_u8..8).prop_map(
+        |(client, sequence, acknowledged, bytes, (finish, again), restart)| Step {
             client,
             sequence,
             acknowledged: if acknowledged < sequence { acknowledged } else { 0 },
+            again,
             bytes,
             finish,
             restart: restart == 0,
@@ -74,8 +77,8 @@ proptest! {
         let mut engine = BTreeMap::new();
         for (at, step) in steps.into_iter().enumerate() {
             let index = Index(at as u64 + 1);
-            let Step { client, sequence, acknowledged, .. } = step;
-            let tag = SessionTag { client, sequence, acknowledged, again: false };
+            let Step { client, sequence, acknowledged, again, .. } = step;
+            let tag = SessionTag { client, sequence, acknowledged, again };
             let seen = straight.seen(&tag);
             prop_assert_eq!(&sessions.seen(&tag), &seen);
             if seen.is_none() {
@@ -175,4 +178,25 @@ fn what_is_asked_for_again_after_its_session_was_dropped_is_refused_and_what_is_
     assert_eq!(sessions.seen(&tag(1, true)), Some(Err(Code::SessionExpired.into())));
     assert_eq!(sessions.seen(&tag(5, true)), Some(Ok(outcome(1))));
     assert_eq!(sessions.seen(&tag(6, false)), None);
+}
+
+/// A session that begins after one of the same client was dropped does not know what that one knew, either.
+#[test]
+fn a_later_command_does_not_make_an_earlier_one_new() {
+    let mut sessions = Sessions::bounded(SMALL);
+    let tag = |client, sequence, again| SessionTag { client, sequence, acknowledged: 4, again };
+    sessions.keep(&tag(9, 5, false), Index(1), &outcome(1));
+    for client in 1..=5 {
+        let first = SessionTag { client, sequence: 1, acknowledged: 0, again: false };
+        sessions.keep(&first, Index(1 + client), &outcome(1));
+    }
+    assert_eq!(sessions.seen(&tag(9, 6, false)), None);
+    sessions.keep(&tag(9, 6, false), Index(10), &outcome(1));
+    let refused = Some(Err(Fault::from(Code::SessionExpired)));
+    assert_eq!(sessions.seen(&tag(9, 5, true)), refused, "it was carried out");
+    assert_eq!(sessions.seen(&tag(9, 7, false)), None);
+    // What cannot have been sent before the session began is as good as new.
+    assert_eq!(sessions.seen(&tag(9, 7 + 4_096, true)), None);
+    // One that began with the client's first command knows all of it.
+    assert_eq!(sessions.seen(&SessionTag { acknowledged: 0, ..tag(5, 2, true) }), None);
 }

@@ -158,7 +158,8 @@ impl Random {
         let client = self.below(4);
         let sequence = time / 3 + self.below(20) + 1;
         let acknowledged = if self.one_in(4) { sequence.saturating_sub(self.below(20)) } else { 0 };
-        (client > 0).then_some(SessionTag { client, sequence, acknowledged, again: false })
+        let again = self.one_in(3);
+        (client > 0).then_some(SessionTag { client, sequence, acknowledged, again })
     }
 }
 

@@ -107,6 +107,13 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
             200 => Ok(()),
             _ => Err(server.refusal(status, &body).into()),
         });
+        let answer = answer.map_err(|error| match error.downcast::<Unanswered>() {
+            // Something was done, whatever became of the rest.
+            Ok(it) => {
+                Unanswered { outcome_unknown: it.outcome_unknown || written > 0, ..it }.into()
+            }
+            Err(error) => error,
+        });
         answer.with_context(|| {
             format!("{written} keys were written, and then it failed; do it again with --overwrite")
         })?;

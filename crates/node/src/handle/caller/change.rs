@@ -1,6 +1,6 @@
 use state::auth::acl::AclCommand;
 use state::auth::{AuthCommand, Permission};
-use types::Fault;
+use types::{Code, Fault};
 
 use super::Known;
 
@@ -40,7 +40,9 @@ impl<'a> Change<'a> {
             }
         }
         if let Some(trace) = &self.known.trace {
-            let is_bounded = self.is_anybodys && done.is_err();
+            // What was refused was not done. Anything else cannot be brought about again and again.
+            let is_refused = done.as_ref().is_err_and(|fault| fault.code == Code::PermissionDenied);
+            let is_bounded = self.is_anybodys && is_refused;
             trace.rights(&self.known.who, (what, on), &super::trace::outcome(done), is_bounded);
         }
     }
@@ -55,7 +57,7 @@ impl Drop for Change<'_> {
         tracing::info!(by, what, on, ?permission, "users or rights maybe changed: the client went");
         if let Some(trace) = &self.known.trace {
             let outcome = crate::audit::UNKNOWN;
-            trace.rights(&self.known.who, (what, on), outcome, self.is_anybodys);
+            trace.rights(&self.known.who, (what, on), outcome, false);
         }
     }
 }
