@@ -114,10 +114,17 @@ impl Scene {
         assert!(now < before + MEMORY, "{now} MiB of memory; {before} MiB before");
     }
 
-    /// The log names the client.
-    fn is_named(&self, address: SocketAddr) {
-        let log = self.single.server.log();
-        assert!(log.contains(&address.to_string()), "{address} is not in the log:\n{log}");
+    /// The log names the client, once the server has read as much of what it sent as it takes.
+    async fn is_named(&self, address: SocketAddr) {
+        let server = &self.single.server;
+        let named = async {
+            while !server.log().contains(&address.to_string()) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if timeout(Duration::from_secs(20), named).await.is_err() {
+            panic!("{address} is not in the log:\n{}", server.log());
+        }
     }
 
     fn ends_well(mut self) {
@@ -168,7 +175,7 @@ async fn ten_thousand_watch_streams_of_one_client_that_reads_nothing() {
         scene.worker.put(Put::new("a key", large.clone())).await.unwrap();
     }
     scene.holds().await;
-    scene.is_named(address);
+    scene.is_named(address).await;
     drop(stream);
     scene.holds().await;
     scene.ends_well();
@@ -185,7 +192,7 @@ async fn ten_thousand_large_answers_that_nobody_reads() {
         pour(&mut stream, &call(number * 2 + 1, "/etcdserverpb.KV/Range", &range, true)).await;
     }
     scene.holds().await;
-    scene.is_named(address);
+    scene.is_named(address).await;
     drop(stream);
     scene.ends_well();
 }
@@ -235,7 +242,7 @@ async fn a_header_block_without_end_ends_the_connection() {
     let (mut reader, _writer) = stream.into_split();
     until_frame(&mut reader, GO_AWAY).await;
     scene.holds().await;
-    scene.is_named(address);
+    scene.is_named(address).await;
     scene.ends_well();
 }
 

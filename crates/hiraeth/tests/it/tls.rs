@@ -149,8 +149,9 @@ async fn three_nodes_speak_tls_everywhere_and_tell_who_is_not_let_in() {
     root.put(Put::new("k", "v")).await.unwrap();
 
     // The tool says how all are, by addresses that the nodes named themselves.
-    let status = certificates.tool("root", &endpoints[0], &["status", "--output", "json"]);
-    let status = status.json();
+    let status = || certificates.tool("root", &endpoints[0], &["status", "--output", "json"]);
+    until("all hear each other", || status().code == 0);
+    let status = status().json();
     assert_eq!(status["nodes"].as_array().unwrap().len(), 3);
     assert!(
         status["nodes"].as_array().unwrap().iter().all(|node| node["reachable"] == true),

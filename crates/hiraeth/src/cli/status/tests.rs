@@ -14,6 +14,7 @@ fn seen(node: u64, silent_ms: u64) -> NodeSeen {
         node,
         state: state.into(),
         silent_ms,
+        for_ms: 60_000,
         hears_us: true,
         regions: 2,
         ..NodeSeen::default()
@@ -124,6 +125,22 @@ fn who_is_cut_off_does_not_speak_for_the_cluster() {
     assert_eq!(report.state, Condition::Degraded);
     assert_eq!((report.regions[0].leader, report.regions[0].term), (Some(2), 4));
     assert!(report.warnings.iter().any(|it| it.contains("no other node hears it")));
+}
+
+/// Asked in the first moments of a cluster, before its nodes heard of each other.
+#[test]
+fn who_has_just_started_is_not_said_to_be_shut_out() {
+    let young = |id| {
+        let mut answer = answer(id, [0; 3], vec![region(1, 1, "active"), region(2, 1, "active")]);
+        for seen in answer.seen.iter_mut().filter(|seen| seen.node != id) {
+            (seen.state, seen.for_ms) = (Liveness::Never.into(), 80);
+        }
+        answer
+    };
+    let report = Report::new(&views((1..=3).map(young).collect()));
+    assert_eq!((report.state, report.warnings.len()), (Condition::Degraded, 3));
+    let first = &report.warnings[0];
+    assert!(first.contains("has just started") && !first.contains("port"), "{first}");
 }
 
 #[test]

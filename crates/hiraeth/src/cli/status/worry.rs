@@ -12,6 +12,8 @@ use crate::cli::size::{bytes, since};
 const LAG: u64 = 1_000;
 /// Regions that are named one by one; more with the same trouble are counted.
 const NAMED: usize = 5;
+/// How long a link between nodes may take to come up, or to be noticed as gone.
+const SETTLES_MS: u64 = 5_000;
 
 pub(super) fn is_alive(seen: &NodeSeen) -> bool {
     matches!(seen.state(), Liveness::Alive | Liveness::Suspected)
@@ -90,6 +92,11 @@ fn node(node: &Node, views: &Views, troubles: &mut Vec<String>) {
             (false, None) => "start it".to_owned(),
         };
         troubles.push(format!("node {id} ({name}) cannot be reached: {why}; {next}"));
+    } else if !node.is_heard && views.answers.len() > 1 && !is_missed(node.id, views) {
+        troubles.push(format!(
+            "node {id} ({name}) answers, and the others do not hear it yet: one of them has just \
+             started. Ask again in a moment"
+        ));
     } else if !node.is_heard && views.answers.len() > 1 {
         troubles.push(format!(
             "node {id} ({name}) answers, but no other node hears it: see that port {} is open between \
@@ -115,11 +122,18 @@ fn node(node: &Node, views: &Views, troubles: &mut Vec<String>) {
     }
 }
 
+/// Whether another node has not heard this one for so long that a start does not explain it.
+fn is_missed(node: u64, views: &Views) -> bool {
+    let others = views.answers.iter().filter(|(id, _)| **id != node);
+    let seen = others.flat_map(|(_, answer)| &answer.seen);
+    seen.filter(|seen| seen.node == node).any(|seen| seen.for_ms > SETTLES_MS)
+}
+
 /// Nodes that answer and hear others that do not hear them.
 fn one_way(report: &Report, views: &Views, troubles: &mut Vec<String>) {
     for (node, answer) in &views.answers {
         for seen in answer.seen.iter().filter(|seen| seen.node != *node) {
-            if is_alive(seen) && !seen.hears_us && seen.for_ms > 5_000 {
+            if is_alive(seen) && !seen.hears_us && seen.for_ms > SETTLES_MS {
                 let (to, from) = (report.name(*node), report.name(seen.node));
                 troubles.push(format!(
                     "{from} does not hear {to}, though {to} hears {from}: the network lets through \
