@@ -38,8 +38,8 @@ pub(crate) fn must_be_used(shared: &Shared, of: u32) -> Result<(), Fault> {
     Err(Fault::new(Code::Unsupported, detail))
 }
 
-/// Tells the cluster what this node's build knows, and ends the node where the cluster is beyond that. Runs as
-/// long as the node: its copy of the directory may be older than what was told last.
+/// Tells the cluster what this node's build knows, and ends the node where the cluster is beyond that.
+/// Runs as long as the node: its copy of the directory may be older than what was told last.
 pub(crate) async fn tell(shared: &Arc<Shared>) {
     let (node, most) = (shared.node(), shared.config.level);
     let mut directory = shared.watch_directory();

@@ -68,9 +68,9 @@ impl Handle {
         &self.shared.config.audit
     }
 
-    /// Writes down what somebody did with the cluster, or was refused to; `outcome` is [`crate::audit::OK`] or why not. Who
-    /// it is is looked up by what this node knows. Of those that may not run the cluster no more is
-    /// written than of refusals.
+    /// Writes down what somebody did with the cluster, or was refused to; `outcome` is
+    /// [`crate::audit::OK`] or why not. Who it is is looked up by what this node knows. Of those that may
+    /// not run the cluster no more is written than of refusals.
     pub fn audit_management(
         &self,
         credentials: impl Credentials,
