@@ -39,6 +39,9 @@ pub struct AclSettings {
     /// The secret of the token in whose name this node asks for those that bring none: clients of Consul's
     /// API and of DNS.
     pub default_token: Option<Secret>,
+    /// Whether the secrets of tokens that are made here are kept, so that who may change tokens can read
+    /// them later. Else only their hashes are.
+    pub keep_secrets: bool,
 }
 
 impl AclSettings {

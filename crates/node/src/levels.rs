@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use state::command::{Command, level};
 use state::directory::Directory;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use types::{Code, Fault, RegionId};
 
 use crate::failure::Failure;
@@ -70,8 +70,12 @@ pub(crate) async fn tell(shared: &Arc<Shared>) {
     }
 }
 
-/// Runs as long as the node.
-pub(crate) async fn raise(shared: Arc<Shared>) {
+/// Runs as long as the node. Between the last member's word and the raise there is time to go back to an
+/// older build; a cluster that is as young as this node's run (`is_new`) has nothing to go back to, and is
+/// not made to wait.
+pub(crate) async fn raise(shared: Arc<Shared>, is_new: bool) {
+    let patience = shared.config.level_after;
+    let young_until = Instant::now() + patience;
     let mut directory = shared.watch_directory();
     let Some(meta) = shared.shard(RegionId::META) else { return };
     let mut leadership = meta.watch_leadership();
@@ -90,10 +94,11 @@ pub(crate) async fn raise(shared: Arc<Shared>) {
         };
         let is_other = |now: &Arc<Directory>| now.known_level() != to || now.level() >= to;
         let lost = leadership.wait_for(|now| !now.here);
+        let is_young = is_new && Instant::now() < young_until;
         tokio::select! {
             is_here = async { directory.wait_for(is_other).await.is_ok() } => if !is_here { return },
             is_here = async { lost.await.is_ok() } => if !is_here { return },
-            () = tokio::time::sleep(shared.config.level_after) => {
+            () = sleep(if is_young { Duration::ZERO } else { patience }) => {
                 let answer = forward::propose(&shared, &meta, Command::RaiseLevel { to }).await;
                 match answer.and_then(|applied| applied.outcome.result) {
                     Ok(_) => tracing::info!(level = to, "all members know this level: it is used"),

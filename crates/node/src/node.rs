@@ -115,7 +115,7 @@ impl Node {
         loaded.unwrap_or_else(|gone| Err(Error::Thread(gone.to_string())))?;
         let connected = running.links.spawn(connect(Arc::clone(shared), network)).await;
         connected.unwrap_or_else(|gone| Err(Error::Thread(gone.to_string())))?;
-        start_meta_if_new(shared)?;
+        let is_new = start_meta_if_new(shared)?;
         self.tasks = vec![
             tokio::spawn(space::watch(Arc::clone(shared))),
             tokio::spawn(janitor::expire_leases(Arc::clone(shared))),
@@ -124,7 +124,7 @@ impl Node {
             tokio::spawn(compaction::sweep(Arc::clone(shared))),
             tokio::spawn(janitor::register(Arc::clone(shared))),
             tokio::spawn(janitor::follow_members(Arc::clone(shared))),
-            tokio::spawn(levels::raise(Arc::clone(shared))),
+            tokio::spawn(levels::raise(Arc::clone(shared), is_new)),
             tokio::spawn(membership::drive(Arc::clone(shared))),
             tokio::spawn(hot::watch(Arc::clone(shared))),
             tokio::spawn(sharded::drive(Arc::clone(shared))),
@@ -311,11 +311,13 @@ fn start_regions(shared: &Arc<Shared>) -> Result<(), Error> {
 }
 
 /// A node that never ran starts the meta region once its peers agreed that it may.
-fn start_meta_if_new(shared: &Arc<Shared>) -> Result<(), Error> {
+/// Answers whether it was new: this node knew of no cluster before.
+fn start_meta_if_new(shared: &Arc<Shared>) -> Result<bool, Error> {
     if shared.shard(RegionId::META).is_some() {
-        return Ok(());
+        return Ok(false);
     }
-    lifecycle::start_region(shared, lifecycle::first_meta_record(shared), None)
+    lifecycle::start_region(shared, lifecycle::first_meta_record(shared), None)?;
+    Ok(true)
 }
 
 async fn connect(shared: Arc<Shared>, network: Arc<dyn Network>) -> Result<(), Error> {

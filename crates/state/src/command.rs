@@ -18,8 +18,10 @@ pub mod level {
     pub const FIRST: u32 = 1;
     /// Envelopes that say they were proposed before.
     pub const PROPOSED_AGAIN: u32 = 2;
+    /// Of Consul's ACL: secrets that are kept, templated policies, auth methods.
+    pub const ACL_METHODS: u32 = 3;
     /// All that this build knows.
-    pub const ALL: u32 = PROPOSED_AGAIN;
+    pub const ALL: u32 = ACL_METHODS;
 }
 
 /// A change of a region's state.

@@ -14,6 +14,7 @@ pub(super) struct Given<'a> {
     pub(super) default_policy: Option<&'a str>,
     pub(super) initial_management: Option<&'a Path>,
     pub(super) default_token: Option<&'a Path>,
+    pub(super) keep_secrets: bool,
 }
 
 pub(super) fn resolve(given: &Given<'_>) -> anyhow::Result<AclSettings> {
@@ -45,6 +46,7 @@ pub(super) fn resolve(given: &Given<'_>) -> anyhow::Result<AclSettings> {
             given.initial_management,
         )?,
         default_token: secret("--acl-default-token-file", given.default_token)?,
+        keep_secrets: given.keep_secrets,
     })
 }
 
@@ -72,6 +74,7 @@ mod tests {
             default_policy: None,
             initial_management: Some(path.as_path()),
             default_token: None,
+            keep_secrets: false,
         };
         assert!(resolve(&given(Some("on"))).is_err());
         std::fs::write(&path, "root\n").unwrap();

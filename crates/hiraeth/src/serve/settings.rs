@@ -165,6 +165,10 @@ pub(crate) struct Settings {
     /// DNS that bring none [default: that of nobody].
     #[arg(long, env = "HIRAETH_ACL_DEFAULT_TOKEN_FILE", value_name = "FILE")]
     acl_default_token_file: Option<PathBuf>,
+    /// Keep the secrets of tokens that are made here, as Consul does: who may change tokens can read them
+    /// later, and so can who has the data or a backup. Else hashes are all that is kept.
+    #[arg(long, env = "HIRAETH_ACL_KEEP_SECRETS")]
+    acl_keep_secrets: bool,
     /// A file in which each line says, in JSON, who changed rights, was refused, or ran the cluster.
     #[arg(long, env = "HIRAETH_AUDIT_LOG", value_name = "FILE")]
     audit_log: Option<PathBuf>,
@@ -385,6 +389,7 @@ impl Settings {
                     .acl_default_token_file
                     .as_deref()
                     .or(file.acl_default_token_file.as_deref()),
+                keep_secrets: self.acl_keep_secrets || file.acl_keep_secrets,
             })?,
             zone: zone_name(or(self.zone, file.zone, ""))?,
             replace_after: match self.replace_after_s.or(file.replace_after_s) {

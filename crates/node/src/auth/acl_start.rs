@@ -29,8 +29,10 @@ pub(crate) async fn acl_at_start(shared: Arc<Shared>) {
     };
     let first = settings.initial_management.filter(|_| on).map(|secret| {
         let id = uuid(shared.rng.as_ref()).into();
-        let secret = hash_of(&secret.0);
-        AclCommand::EnsureManagement { id, secret, now_ms: shared.clock.wall_millis() }
+        let text = std::str::from_utf8(&secret.0).unwrap_or_default();
+        let kept = if settings.keep_secrets { text.into() } else { Box::default() };
+        let (secret, now_ms) = (hash_of(&secret.0), shared.clock.wall_millis());
+        AclCommand::EnsureManagement { id, secret, kept, now_ms }
     });
     for command in std::iter::once(switch).chain(first) {
         while !is_done(&shared, &command).await {

@@ -119,6 +119,12 @@ impl Handle {
         hash_of(secret)
     }
 
+    /// The secret itself, as far as this node was told to keep secrets; else empty.
+    #[must_use]
+    pub fn secret_shown_later(&self, secret: &str) -> Box<str> {
+        if self.shared.config.acl.keep_secrets { secret.into() } else { Box::default() }
+    }
+
     /// The number in the file by which whoever can write into this node's directory may bootstrap the ACL
     /// again; 0 without one.
     fn bootstrap_reset(&self) -> u64 {
@@ -194,8 +200,8 @@ impl<C: Credentials> Caller<'_, C> {
             let stranger = Stranger(self.credentials().origin());
             handle.caller(self.keyspace(), stranger).identify(auth, Ended::Refuse)?
         };
-        let secret = hash_of(secret);
-        let command = AclCommand::Bootstrap { id: id.clone(), secret, reset, now_ms };
+        let (secret, kept) = (hash_of(secret), handle.secret_shown_later(secret));
+        let command = AclCommand::Bootstrap { id: id.clone(), secret, kept, reset, now_ms };
         let command = AuthCommand::Acl(Box::new(command));
         // What cannot be done is not proposed: anybody may ask, as often as one likes.
         known.hold_to(may, Demand::Auth(&command))?;

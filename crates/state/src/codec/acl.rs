@@ -20,6 +20,10 @@ const SET_POLICY: u8 = 7;
 const DELETE_POLICY: u8 = 8;
 const SET_ROLE: u8 = 9;
 const DELETE_ROLE: u8 = 10;
+// As those above, with what came with `level::ACL_METHODS`.
+const BOOTSTRAP_KEPT: u8 = 11;
+const ENSURE_MANAGEMENT_KEPT: u8 = 12;
+const SET_TOKEN_MORE: u8 = 13;
 
 pub(super) fn put_acl(out: &mut Writer, command: &AclCommand) {
     let of = |out: &mut Writer, tag, id: &AclId| {
@@ -32,19 +36,19 @@ pub(super) fn put_acl(out: &mut Writer, command: &AclCommand) {
             out.flag(*allows_by_default);
         }
         AclCommand::Disable => out.byte(DISABLE),
-        AclCommand::Bootstrap { id, secret, reset, now_ms } => {
-            of(out, BOOTSTRAP, id);
-            out.bytes(&secret.0);
+        AclCommand::Bootstrap { id, secret, kept, reset, now_ms } => {
+            of(out, if kept.is_empty() { BOOTSTRAP } else { BOOTSTRAP_KEPT }, id);
+            put_secret(out, secret, kept);
             out.number(*reset);
             out.number(*now_ms);
         }
-        AclCommand::EnsureManagement { id, secret, now_ms } => {
-            of(out, ENSURE_MANAGEMENT, id);
-            out.bytes(&secret.0);
+        AclCommand::EnsureManagement { id, secret, kept, now_ms } => {
+            of(out, if kept.is_empty() { ENSURE_MANAGEMENT } else { ENSURE_MANAGEMENT_KEPT }, id);
+            put_secret(out, secret, kept);
             out.number(*now_ms);
         }
         AclCommand::SetToken { id, token, new, now_ms } => {
-            of(out, SET_TOKEN, id);
+            of(out, if token.is_more() { SET_TOKEN_MORE } else { SET_TOKEN }, id);
             put_token(out, token);
             out.flag(*new);
             out.number(*now_ms);
@@ -66,23 +70,26 @@ pub(super) fn put_acl(out: &mut Writer, command: &AclCommand) {
 }
 
 pub(super) fn get_acl(from: &mut Cursor) -> Result<AclCommand, CodecError> {
-    Ok(match from.byte()? {
+    let tag = from.byte()?;
+    Ok(match tag {
         ENABLE => AclCommand::Enable { allows_by_default: from.flag()? },
         DISABLE => AclCommand::Disable,
-        BOOTSTRAP => AclCommand::Bootstrap {
+        BOOTSTRAP | BOOTSTRAP_KEPT => AclCommand::Bootstrap {
             id: get_id(from)?,
             secret: get_secret(from)?,
+            kept: get_name_if(from, tag == BOOTSTRAP_KEPT)?,
             reset: from.number()?,
             now_ms: from.number()?,
         },
-        ENSURE_MANAGEMENT => AclCommand::EnsureManagement {
+        ENSURE_MANAGEMENT | ENSURE_MANAGEMENT_KEPT => AclCommand::EnsureManagement {
             id: get_id(from)?,
             secret: get_secret(from)?,
+            kept: get_name_if(from, tag == ENSURE_MANAGEMENT_KEPT)?,
             now_ms: from.number()?,
         },
-        SET_TOKEN => AclCommand::SetToken {
+        SET_TOKEN | SET_TOKEN_MORE => AclCommand::SetToken {
             id: get_id(from)?,
-            token: get_token(from)?,
+            token: get_token(from, |_| tag == SET_TOKEN_MORE)?,
             new: from.flag()?,
             now_ms: from.number()?,
         },
@@ -107,6 +114,17 @@ fn get_id(from: &mut Cursor) -> Result<AclId, CodecError> {
 
 fn get_name(from: &mut Cursor) -> Result<Box<str>, CodecError> {
     Ok(from.text()?.into())
+}
+
+fn get_name_if(from: &mut Cursor, is_there: bool) -> Result<Box<str>, CodecError> {
+    if is_there { get_name(from) } else { Ok(Box::default()) }
+}
+
+fn put_secret(out: &mut Writer, secret: &Secret, kept: &str) {
+    out.bytes(&secret.0);
+    if !kept.is_empty() {
+        out.bytes(kept.as_bytes());
+    }
 }
 
 /// A copy: what is kept must not keep a whole log entry alive.
@@ -149,10 +167,18 @@ fn put_token(out: &mut Writer, token: &AclToken) {
     for number in [token.created_ms, token.expires_ms, token.create_index, token.modify_index] {
         out.number(number);
     }
+    if token.is_more() {
+        out.bytes(token.kept.as_bytes());
+        out.bytes(token.auth_method.as_bytes());
+    }
 }
 
-fn get_token(from: &mut Cursor) -> Result<AclToken, CodecError> {
-    Ok(AclToken {
+/// `has_more` looks whether the fields follow that tokens had not in the beginning.
+fn get_token(
+    from: &mut Cursor,
+    has_more: impl FnOnce(&Cursor) -> bool,
+) -> Result<AclToken, CodecError> {
+    let mut token = AclToken {
         secret: get_secret(from)?,
         description: get_name(from)?,
         policies: from.list(get_id)?,
@@ -163,7 +189,13 @@ fn get_token(from: &mut Cursor) -> Result<AclToken, CodecError> {
         expires_ms: from.number()?,
         create_index: from.number()?,
         modify_index: from.number()?,
-    })
+        ..AclToken::default()
+    };
+    if has_more(from) {
+        token.kept = get_name(from)?;
+        token.auth_method = get_name(from)?;
+    }
+    Ok(token)
 }
 
 fn put_policy(out: &mut Writer, policy: &AclPolicy) {
@@ -239,7 +271,7 @@ pub(crate) fn put_acl_token(id: &AclId, token: &AclToken) -> Bytes {
 
 pub(crate) fn get_acl_token(from: &mut Cursor, acl: &mut Acl) -> Result<(), CodecError> {
     let id = get_id(from)?;
-    acl.put_token(id, get_token(from)?);
+    acl.put_token(id, get_token(from, |rest| !rest.is_empty())?);
     Ok(())
 }
 

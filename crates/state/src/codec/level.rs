@@ -1,5 +1,7 @@
 //! Which level each thing that goes through the log came with.
 
+use crate::auth::AuthCommand;
+use crate::auth::acl::{AclCommand, AclToken};
 use crate::command::{Command, level};
 
 impl Command {
@@ -8,6 +10,7 @@ impl Command {
     pub fn level(&self) -> u32 {
         match self {
             Self::Limited { command, .. } => command.level(),
+            Self::Auth(AuthCommand::Acl(command)) => command.level(),
             Self::Put(_)
             | Self::Delete(_)
             | Self::Txn(_)
@@ -37,5 +40,29 @@ impl Command {
             | Self::Registry(_)
             | Self::Execute { .. } => level::FIRST,
         }
+    }
+}
+
+impl AclCommand {
+    fn level(&self) -> u32 {
+        let is_new = match self {
+            Self::Bootstrap { kept, .. } | Self::EnsureManagement { kept, .. } => !kept.is_empty(),
+            Self::SetToken { token, .. } => token.is_more(),
+            Self::Enable { .. }
+            | Self::Disable
+            | Self::DeleteToken { .. }
+            | Self::SetPolicy { .. }
+            | Self::DeletePolicy { .. }
+            | Self::SetRole { .. }
+            | Self::DeleteRole { .. } => false,
+        };
+        if is_new { level::ACL_METHODS } else { level::FIRST }
+    }
+}
+
+impl AclToken {
+    /// Whether it has what tokens had not in the beginning.
+    pub(super) fn is_more(&self) -> bool {
+        !self.kept.is_empty() || !self.auth_method.is_empty()
     }
 }

@@ -203,18 +203,25 @@ fn acl() -> impl Strategy<Value = AclCommand> {
     let ids = || proptest::collection::vec(".{0,8}".prop_map(AclId::from), 0..3);
     let identities = || proptest::collection::vec(identity(), 0..3);
     let secret = || bytes().prop_map(Secret);
-    let token = (secret(), ids(), ids(), identities(), any::<(bool, u64, u64, u64)>()).prop_map(
-        |(secret, policies, roles, identities, (local, created_ms, expires_ms, index))| AclToken {
-            secret,
-            description: "d".into(),
-            policies,
-            roles,
-            identities,
-            local,
-            created_ms,
-            expires_ms,
-            create_index: index,
-            modify_index: index / 2,
+    let more = || prop_oneof![Just(""), Just("more")].prop_map(Box::from);
+    let numbers = any::<(bool, u64, u64, u64)>();
+    let token = (secret(), (more(), more()), ids(), ids(), identities(), numbers).prop_map(
+        |(secret, (kept, auth_method), policies, roles, identities, numbers)| {
+            let (local, created_ms, expires_ms, index) = numbers;
+            AclToken {
+                secret,
+                kept,
+                auth_method,
+                description: "d".into(),
+                policies,
+                roles,
+                identities,
+                local,
+                created_ms,
+                expires_ms,
+                create_index: index,
+                modify_index: index / 2,
+            }
         },
     );
     let policy = (".{0,8}", ".{0,20}", any::<u64>()).prop_map(|(name, text, index)| AclPolicy {
@@ -233,11 +240,14 @@ fn acl() -> impl Strategy<Value = AclCommand> {
     prop_oneof![
         any::<bool>().prop_map(|allows_by_default| AclCommand::Enable { allows_by_default }),
         Just(AclCommand::Disable),
-        (id(), secret(), any::<(u64, u64)>()).prop_map(|(id, secret, (reset, now_ms))| {
-            AclCommand::Bootstrap { id, secret, reset, now_ms }
+        (id(), secret(), more(), any::<(u64, u64)>()).prop_map(
+            |(id, secret, kept, (reset, now_ms))| {
+                AclCommand::Bootstrap { id, secret, kept, reset, now_ms }
+            }
+        ),
+        (id(), secret(), more(), any::<u64>()).prop_map(|(id, secret, kept, now_ms)| {
+            AclCommand::EnsureManagement { id, secret, kept, now_ms }
         }),
-        (id(), secret(), any::<u64>())
-            .prop_map(|(id, secret, now_ms)| AclCommand::EnsureManagement { id, secret, now_ms }),
         (id(), token, any::<(bool, u64)>()).prop_map(|(id, token, (new, now_ms))| {
             AclCommand::SetToken { id, token, new, now_ms }
         }),

@@ -48,10 +48,14 @@ pub(crate) fn command(all: &[&str]) -> AclCommand {
         "bootstrap" => AclCommand::Bootstrap {
             id: id(),
             secret: secret(all[2]),
+            kept: Box::default(),
             reset: all.get(3).map_or(0, |reset| reset.parse().unwrap()),
             now_ms: 0,
         },
-        "ensure" => AclCommand::EnsureManagement { id: id(), secret: secret(all[2]), now_ms: 0 },
+        "ensure" => {
+            let (secret, kept) = (secret(all[2]), Box::default());
+            AclCommand::EnsureManagement { id: id(), secret, kept, now_ms: 0 }
+        }
         "token" => {
             let Words { token, now_ms } = words(&all[3..]);
             let token = AclToken { secret: secret(all[2]), ..token };

@@ -1,9 +1,10 @@
 //! `/v1/acl/token`
 
 use hyper::StatusCode;
+use node::Granted;
 use serde_json::Value;
 use state::auth::Demand;
-use state::auth::acl::{Acl, AclCommand, AclId, AclToken, IdentityKind};
+use state::auth::acl::{Access, Acl, AclCommand, AclId, AclToken, IdentityKind, Resource};
 
 use super::{ask, links, show, time, write};
 use crate::audit::Bearer;
@@ -17,9 +18,28 @@ fn missing() -> Problem {
     Problem::denied("token does not exist: ACL not found")
 }
 
-/// Its secret, if it is the one that was sent along.
-fn own<'a>(asked: &'a Asked, own: Option<&AclId>, id: &AclId) -> Option<&'a str> {
-    asked.sender.token.as_deref().filter(|_| asked.brings_token && own == Some(id))
+/// Who asks about tokens, and what it is shown of their secrets.
+struct Reader<'a> {
+    asked: &'a Asked,
+    own: Option<AclId>,
+    may_write: bool,
+}
+
+impl<'a> Reader<'a> {
+    async fn new(asked: &'a Asked, granted: &Granted) -> Result<Self, Problem> {
+        // What let it in was looked up just now: this node knows it.
+        let judge = asked.caller().judge(true).await?;
+        let may_write = judge.may(Demand::Resource(Resource::Acl, Access::Write));
+        Ok(Self { asked, own: granted.token.clone(), may_write })
+    }
+
+    /// The secret that was sent along, if it is this one's; else the one that is kept, for who may make
+    /// tokens.
+    fn secret_of<'b>(&'b self, id: &AclId, token: &'b AclToken) -> Option<&'b str> {
+        let sent = self.asked.sender.token.as_deref();
+        let sent = sent.filter(|_| self.asked.brings_token && self.own.as_ref() == Some(id));
+        sent.or_else(|| Some(&*token.kept).filter(|kept| self.may_write && !kept.is_empty()))
+    }
 }
 
 /// `GET /v1/acl/tokens`
@@ -47,8 +67,8 @@ pub(in crate::consul) async fn tokens(asked: &Asked) -> Outcome {
     };
     let now = asked.handle().wall_millis();
     let all = acl.tokens.iter().filter(|(_, it)| it.lives_at(now) && is_meant(it));
-    let shown =
-        all.map(|(id, it)| show::token(acl, id, it, own(asked, granted.token.as_ref(), id)));
+    let reader = Reader::new(asked, &granted).await?;
+    let shown = all.map(|(id, it)| show::token(acl, id, it, reader.secret_of(id, it)));
     Ok(ask::at(&granted.auth, Answer::json(&shown.collect::<Vec<_>>())))
 }
 
@@ -70,7 +90,8 @@ pub(in crate::consul) async fn token(asked: &Asked) -> Outcome {
     let acl = &granted.auth.acl;
     let known = acl.tokens.get(&id).filter(|it| it.lives_at(asked.handle().wall_millis()));
     let known = known.ok_or_else(missing)?;
-    let mut shown = show::token(acl, &id, known, own(asked, granted.token.as_ref(), &id));
+    let reader = Reader::new(asked, &granted).await?;
+    let mut shown = show::token(acl, &id, known, reader.secret_of(&id, known));
     if asked.parameters.flag("expanded") {
         expand(acl, known, &mut shown);
         shown["ResolvedByAgent"] = asked.home.record().name.into();
@@ -121,10 +142,12 @@ pub(in crate::consul) async fn create_token(asked: &Asked) -> Outcome {
     make(asked, &id.into(), token, &secret).await
 }
 
-/// Makes a token, and says what its secret is: the only time.
+/// Makes a token, and says what its secret is: where secrets are not kept, the only time.
 async fn make(asked: &Asked, id: &AclId, token: AclToken, secret: &str) -> Outcome {
     let now_ms = asked.handle().wall_millis();
-    let token = AclToken { secret: node::Handle::secret_kept(secret), ..token };
+    let (kept, secret_hash) =
+        (asked.handle().secret_shown_later(secret), node::Handle::secret_kept(secret));
+    let token = AclToken { secret: secret_hash, kept, auth_method: Box::default(), ..token };
     let command = AclCommand::SetToken { id: AclId::clone(id), token, new: true, now_ms };
     let auth = ask::change(asked, command).await?;
     let made = auth.acl.tokens.get(id).ok_or_else(missing)?;
@@ -167,7 +190,8 @@ pub(in crate::consul) async fn update_token(asked: &Asked) -> Outcome {
     let auth = ask::change(asked, command).await?;
     let changed = auth.acl.tokens.get(&id).ok_or_else(missing)?;
     let secret = (is_same && !secret.is_empty()).then_some(secret);
-    let secret = secret.or_else(|| own(asked, granted.token.as_ref(), &id));
+    let reader = Reader::new(asked, &granted).await?;
+    let secret = secret.or_else(|| reader.secret_of(&id, changed));
     Ok(Answer::json(&show::token(&auth.acl, &id, changed, secret)).status(StatusCode::OK))
 }
 

@@ -71,9 +71,18 @@ async fn the_level_is_raised_by_the_last_new_build_and_an_old_one_does_not_come_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_build_that_was_away_when_the_level_was_raised_is_refused_by_the_others() {
-    let mut cluster = Cluster::start(3, |config| config.level_after = Duration::from_secs(3)).await;
+    let mut cluster = Cluster::start(3, |config| {
+        config.level_after = Duration::from_secs(3);
+        config.level = OLD;
+    })
+    .await;
+    for at in 0..3 {
+        cluster.stop(at).await;
+        cluster.configs[at].level = NEW;
+    }
+    cluster.start_all().await;
     let handle = cluster.handle(0);
-    until("three levels", || async { handle.directory().levels.len() == 3 }).await;
+    until("three levels", || async { handle.directory().known_level() == NEW }).await;
     drop(handle);
     cluster.stop(2).await;
     assert_eq!(cluster.handle(0).directory().level(), OLD, "not yet");

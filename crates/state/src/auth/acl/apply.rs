@@ -10,6 +10,7 @@ use super::model::{
     ANONYMOUS_TOKEN, Acl, AclId, AclPolicy, AclRole, AclToken, GLOBAL_MANAGEMENT, Identity,
 };
 use super::rules::Rules;
+use crate::auth::Secret;
 
 type Changed = Result<AclChange, Fault>;
 
@@ -90,17 +91,17 @@ impl Acl {
         }
         match command {
             AclCommand::Enable { .. } | AclCommand::Disable => Ok(AclChange::default()),
-            AclCommand::Bootstrap { id, secret, reset, now_ms } => {
+            AclCommand::Bootstrap { id, secret, kept, reset, now_ms } => {
                 self.may_bootstrap(*reset)?;
                 let description = "Bootstrap Token (Global Management)";
-                let token = management(secret.clone(), description, *now_ms);
+                let token = management(secret, kept, description, *now_ms);
                 self.make_token(id, token, index, *now_ms).inspect(|_| self.bootstrapped = index)
             }
-            AclCommand::EnsureManagement { id, secret, now_ms } => {
+            AclCommand::EnsureManagement { id, secret, kept, now_ms } => {
                 if self.token_of(secret).is_some() {
                     return Ok(AclChange::default());
                 }
-                let token = management(secret.clone(), "Initial Management Token", *now_ms);
+                let token = management(secret, kept, "Initial Management Token", *now_ms);
                 self.make_token(id, token, index, *now_ms).inspect(|_| self.bootstrapped = index)
             }
             AclCommand::SetToken { id, token, new: true, now_ms } => {
@@ -181,6 +182,8 @@ impl Acl {
         }
         let token = AclToken {
             secret: known.secret.clone(),
+            kept: known.kept.clone(),
+            auth_method: known.auth_method.clone(),
             created_ms: known.created_ms,
             expires_ms: known.expires_ms,
             create_index: known.create_index,
@@ -260,9 +263,10 @@ impl Acl {
     }
 }
 
-fn management(secret: crate::auth::Secret, description: &str, now_ms: u64) -> AclToken {
+fn management(secret: &Secret, kept: &str, description: &str, now_ms: u64) -> AclToken {
     AclToken {
-        secret,
+        secret: secret.clone(),
+        kept: kept.into(),
         description: description.into(),
         policies: vec![GLOBAL_MANAGEMENT.into()],
         created_ms: now_ms,

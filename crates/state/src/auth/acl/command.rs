@@ -20,6 +20,8 @@ pub enum AclCommand {
         id: AclId,
         /// The hash of its secret.
         secret: Secret,
+        /// The secret itself, where it is to be kept; else empty.
+        kept: Box<str>,
         /// The number that who wants to do it again has to know: `Acl::bootstrapped`.
         reset: u64,
         /// Milliseconds since 1970.
@@ -31,6 +33,8 @@ pub enum AclCommand {
         id: AclId,
         /// The hash of its secret.
         secret: Secret,
+        /// The secret itself, where it is to be kept; else empty.
+        kept: Box<str>,
         /// Milliseconds since 1970.
         now_ms: u64,
     },
@@ -38,7 +42,7 @@ pub enum AclCommand {
     SetToken {
         /// Its accessor id.
         id: AclId,
-        /// What it is to be; of one that is there secret, local flag and times stay.
+        /// What it is to be; of one that is there secret, local flag, auth method and times stay.
         token: AclToken,
         /// Whether it is to be made.
         new: bool,

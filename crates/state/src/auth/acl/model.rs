@@ -72,6 +72,10 @@ pub struct AclToken {
     /// A hash of what its holder shows; the state does not have the secret itself. Empty for the token of
     /// those that bring none.
     pub secret: Secret,
+    /// The secret itself, if the node that made it was told to keep secrets; else empty.
+    pub kept: Box<str>,
+    /// The auth method by which its holder logged in; empty for a token that was made.
+    pub auth_method: Box<str>,
     /// For people.
     pub description: Box<str>,
     /// Its policies, by id. Those that are there no more give nothing.
