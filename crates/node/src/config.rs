@@ -143,6 +143,9 @@ pub struct NodeConfig {
     pub zone: String,
     /// The datacenter that Consul's clients are told: all nodes of a cluster are in one.
     pub datacenter: String,
+    /// Whether a client that may write to its agent can have it stopped. Clients of Consul ask that of an
+    /// agent beside them; here it would be a server for many.
+    pub leaves_when_asked: bool,
     /// Where checks that the cluster makes may go.
     pub check_networks: Networks,
     /// How instances, checks and sessions of a registry end.
@@ -197,6 +200,7 @@ impl Default for NodeConfig {
             lease_limits: LeaseLimits::default(),
             zone: String::new(),
             datacenter: "dc1".to_owned(),
+            leaves_when_asked: false,
             check_networks: Networks::default(),
             registry: Settings::default(),
             level: state::command::level::ALL,

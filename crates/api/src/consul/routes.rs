@@ -125,6 +125,9 @@ const ROUTES: &[Route] = routes! {
     User Itself "GET" "acl/role/" acl::role;
     User Itself "PUT" "acl/role/" acl::update_role;
     User Itself "DELETE" "acl/role/" acl::delete_role;
+    User Itself "GET" "acl/templated-policies" acl::templates;
+    User Itself "GET" "acl/templated-policy/name/" acl::template;
+    User Itself "POST" "acl/templated-policy/preview/" acl::preview;
     User Itself "POST" "internal/acl/authorize" acl::authorize;
     // Of Consul's, what is not here: rules of before 1.4, tokens by other means, replication.
     User Itself "GET" "acl/" acl::not_here;

@@ -6,5 +6,7 @@ mod default_token;
 mod doors;
 mod ends;
 mod every_route;
+mod kept;
 mod matrix;
 mod requests;
+mod templates;

@@ -8,6 +8,7 @@ mod model;
 mod registry;
 mod resource;
 mod rules;
+mod template;
 mod view;
 
 #[cfg(test)]
@@ -23,4 +24,5 @@ pub use model::{
 pub use registry::needs_registry;
 pub use resource::{Access, Resource};
 pub use rules::{Rules, RulesError};
+pub use template::{TEMPLATES, Template};
 pub use view::View;
