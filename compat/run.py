@@ -44,9 +44,7 @@ CONSOLE_PORT = 480
 ETCD_SUITES = ("etcdctl", "go", "rust", "python", "node", "http", "gateway", "restore", "imported")
 # Each starts servers of its own, so they run beside each other.
 CONSUL_SUITES = ("go-consul", "rs-consul", "py-consul", "scrape", "dns", "prometheus", "tls")
-SUITES = ETCD_SUITES + CONSUL_SUITES
-# Only where they are asked for: a browser is 400 MB.
-MORE_SUITES = ("console",)
+SUITES = (*ETCD_SUITES, "console", *CONSUL_SUITES)
 
 
 def tool(name, package):
@@ -304,7 +302,8 @@ def prometheus_suite(options, _):
 def console_suite(options, _):
     port = str(options.base_port + CONSOLE_PORT)
     command = [sys.executable, "run.py", os.environ["SERVER_BINARY"], "--base-port", port]
-    return listed([*command, "--chromium", options.chromium], "console", "")
+    command += ["--chromium", options.chromium, "--node", options.console_node]
+    return listed(command, "console", "")
 
 
 def tls_suite(options, _):
@@ -370,10 +369,13 @@ def prepare(options):
         options.python = languages.python(target(), "python")
     if "node" in options.suites:
         options.node = languages.node(target())
+    if not options.server_binary:
+        # Only ours has one, and the suite kills a node.
+        options.suites = [name for name in options.suites if name != "console"]
     if "console" in options.suites:
-        if not options.server_binary:
-            raise Missing("the suite console needs nodes of ours: --server-binary")
+        # 400 MB, where it is missing.
         options.chromium = tool("chromium", "chromium")
+        options.console_node, _ = languages.node_program(target())
     prepare_consul(options)
 
 
@@ -469,7 +471,7 @@ def parse():
     parser.add_argument(
         "--suites",
         default=",".join(SUITES),
-        help=f"of these, and {', '.join(MORE_SUITES)}; may be empty",
+        help="of these; may be empty",
     )
     parser.add_argument(
         "--gateway", action="store_true", help="clients reach the nodes through gateways only"
@@ -485,7 +487,7 @@ def parse():
     options = parser.parse_args()
     options.cluster = None
     options.suites = [name for name in options.suites.split(",") if name]
-    if unknown := set(options.suites) - set(SUITES + MORE_SUITES):
+    if unknown := set(options.suites) - set(SUITES):
         parser.error(f"no such suite: {', '.join(sorted(unknown))}")
     if options.gateway and not options.server_binary:
         parser.error("--gateway needs --server-binary")

@@ -43,9 +43,8 @@ def run_checks(world, only):
     return passed, failed
 
 
-def run_units():
+def run_units(node):
     """What modules work out without a browser, in Node."""
-    node = shutil.which("node")
     if not node:
         raise SystemExit("node is missing: install Debian's package nodejs")
     units = pathlib.Path(__file__).resolve().parent / "units.test.mjs"
@@ -63,10 +62,11 @@ def main():
     parser.add_argument("--only", default="", help="the checks with this in their name")
     parser.add_argument("--screenshots", metavar="DIR", help="where pictures go")
     parser.add_argument("--chromium", default=shutil.which("chromium"), help="the browser")
+    parser.add_argument("--node", default=shutil.which("node"), help="Node, for the modules' own tests")
     options = parser.parse_args()
     if not options.chromium:
         raise SystemExit("chromium is missing: install Debian's package of that name")
-    passed, failed = (0, 0) if options.only or options.screenshots else run_units()
+    passed, failed = (0, 0) if options.only or options.screenshots else run_units(options.node)
     with tempfile.TemporaryDirectory(prefix="hiraeth-console-") as directory:
         # On a picture the start of the cluster is to be another episode than the death of a node.
         apart = 7 if options.screenshots else 1.5

@@ -18,9 +18,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 /// Builds the server, and runs crate `chaos` with these arguments.
 pub(crate) fn with(arguments: &[&str]) -> anyhow::Result<()> {
+    built_here()?;
+    play("release", arguments)
+}
+
+/// Builds both; answers where crate `chaos` is, and the server.
+pub(crate) fn built_here() -> anyhow::Result<(String, String)> {
     cargo(&["build", "--quiet", "--release", "--package", "hiraeth"])?;
     cargo(&["build", "--quiet", "--release", "--package", "chaos"])?;
-    play("release", arguments)
+    Ok((built("release", "chaos"), built("release", "hiraeth")))
 }
 
 /// With what was built.

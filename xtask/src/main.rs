@@ -9,6 +9,7 @@ mod run;
 mod sim;
 mod test;
 mod tidy;
+mod upgrade;
 
 use clap::{Parser, Subcommand};
 
@@ -37,6 +38,8 @@ enum Task {
     Mutants(sim::MutantOptions),
     /// Real servers in real processes under faults.
     Chaos(chaos::Options),
+    /// From an older build to this one, server by server, under load.
+    Upgrade(upgrade::Options),
     /// Etcd and ours measured in turn, into docs/performance.md.
     Bench(bench::Options),
     /// Requests no client should send, from seeds.
@@ -57,6 +60,7 @@ fn main() -> anyhow::Result<()> {
         Task::Shrink(options) => sim::pass("shrink", &options),
         Task::Mutants(options) => sim::mutants(&options),
         Task::Chaos(options) => chaos::run(&options),
+        Task::Upgrade(options) => upgrade::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Compat(options) => test::compat(&options),

@@ -9,6 +9,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, reload};
 
+/// It calls a merge that ends because the node stops an error, in the last line of its log. What does fail
+/// there the node says itself.
+const QUIET: &str = "lsm_tree::compaction::worker=off";
+
 /// How log lines look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -22,7 +26,7 @@ pub(crate) enum LogFormat {
 
 /// Starts logging; a filter that does not parse is an error.
 pub(crate) fn start(filter: &str, format: LogFormat) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)
+    let filter = EnvFilter::try_new(with_quiet(filter))
         .map_err(|error| anyhow::anyhow!("the log level {filter:?} is not understood: {error}"))?;
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
@@ -40,4 +44,9 @@ pub(crate) fn start(filter: &str, format: LogFormat) -> anyhow::Result<()> {
         drop(wanted.reload(level));
     });
     Ok(())
+}
+
+/// The filter, which says itself what is to be heard of the engine if it speaks of it.
+fn with_quiet(filter: &str) -> String {
+    if filter.contains("lsm_tree") { filter.to_owned() } else { format!("{QUIET},{filter}") }
 }

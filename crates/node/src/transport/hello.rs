@@ -3,7 +3,6 @@ use core::fmt;
 use bytes::Bytes;
 use prost::Message;
 use proto::peer as wire;
-use state::command::level;
 use tonic::Status;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use types::{ClusterId, Code, Fault, NodeId};
@@ -127,7 +126,7 @@ impl PeerHello {
             peer_address: hello.peer_address,
             client_address: hello.client_address,
             bootstrapped: hello.bootstrapped,
-            level: hello.level.max(level::FIRST),
+            level: hello.level,
         };
         if decoded.node.get() == 0 || decoded.identity == 0 {
             return Err(bad("node or identity, it is 0"));
@@ -176,7 +175,7 @@ pub(super) fn fault_of(status: &Status) -> Fault {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::{PROTOCOL, PeerHello, fault_of, status};
+    use super::{PROTOCOL, PeerHello, fault_of, status, wire};
     use tonic::metadata::MetadataMap;
     use types::{ClusterId, Code, Fault, NodeId};
 
@@ -203,6 +202,13 @@ pub(super) mod tests {
             assert_eq!(PeerHello::detach(&metadata), Ok(sent));
         }
         assert!(PeerHello::detach(&MetadataMap::new()).is_err());
+    }
+
+    /// Of a build from before levels, which is not taken for one that knows the first.
+    #[test]
+    fn a_hello_without_a_level_has_none() {
+        let old = wire::Hello { level: 0, ..hello(3, Some(9)).to_wire() };
+        assert_eq!(PeerHello::from_wire(Some(old)).unwrap().level, 0);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use proto::peer as wire;
 use proto::peer::peer_client::PeerClient;
-use state::command::level;
 use tokio::time::timeout;
 use types::{ClusterId, Code, Fault, NodeId};
 
@@ -64,7 +63,7 @@ impl Applicant {
             name: request.name,
             peer_address: request.peer_address,
             client_address: request.client_address,
-            level: request.level.max(level::FIRST),
+            level: request.level,
         })
     }
 

@@ -340,6 +340,8 @@ fn the_level_is_that_of_the_oldest_build_and_never_goes_back() {
         (directory.level(), directory.known_level())
     };
     assert_eq!(level(&meta), (1, 1));
+    // One of before levels: it would not know what was told here.
+    assert_eq!(code(&mut meta, tell(1, 0)), Some(Code::ClusterMismatch));
     for (node, most) in [(1, 2), (2, 3)] {
         assert!(meta.apply(None, tell(node, most)).directory_changed);
         assert!(!meta.apply(None, tell(node, most)).directory_changed, "it is known");
