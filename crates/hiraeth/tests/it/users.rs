@@ -238,6 +238,28 @@ async fn who_follows_logs_in_again_each_time_its_token_ends() {
     }
 }
 
+/// What is asked beside gRPC is asked again with another token, whether users alone have tokens or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn http_is_asked_again_with_another_token() {
+    let mut named = Named::start().await;
+    let bob = named.bob().await;
+    let address = named.server.client.clone();
+    let put = |value: &'static str| bob.http(&address, "PUT", "/v1/kv/k", value.into());
+    assert_eq!(put("1").await.unwrap().status, 200);
+    for (value, has_acl) in [("2", false), ("3", true)] {
+        if has_acl {
+            named.server.stop();
+            named.server.start(&["--acl", "on"]);
+            settled(&channel(&named.server).await, named.token.to_str().ok()).await.unwrap();
+        }
+        named.end_tokens_of_bob().await;
+        let answer = put(value).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let read = bob.http(&address, "GET", "/v1/kv/k?raw", Vec::new()).await.unwrap();
+        assert_eq!(read.text, value);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_registered_stays_so_when_its_token_ends_and_the_server_with_it() {
     let directory = tempfile::tempdir().unwrap();
