@@ -29,7 +29,7 @@ pub struct HttpAnswer {
 
 impl Client {
     /// Asks the server at `address`, `host:port`, for something below a path, once, with the client's token
-    /// if it has one, or that of its user, who logs in first: again, too, where the token has come to its end.
+    /// if it has one, or that of its user, who logs in first: again, too, where its token has ended.
     ///
     /// # Errors
     /// No answer, one that is no text, or one over 16 MiB. Whatever status it has is an answer.

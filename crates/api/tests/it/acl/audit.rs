@@ -216,6 +216,43 @@ async fn nobody_fills_the_audit_log_with_what_it_may_not_do() {
     assert!(audit.tally().written > before);
 }
 
+/// Who sends tokens that nobody has hides none of those that are known, nor what is asked without one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_wrong_tokens_hides_no_other_refusal() {
+    let (server, audit, folder) = audited(1 << 20).await;
+    let (id, narrow) = token(&server, "narrow", "key_prefix \"mine\" { policy = \"write\" }").await;
+    let (_, own) = token(&server, "own", "").await;
+    let wrong = || ask(&server, "GET /v1/kv/other", Some("wrong"), "");
+    // More than are written down of all kinds together, in an hour.
+    for _ in 0..210 {
+        futures::future::join_all((0..10).map(|_| wrong())).await;
+    }
+    assert!(audit.tally().suppressed > 1_000);
+    assert_eq!(ask(&server, "GET /v1/kv/narrows", Some(&narrow), "").await.status, 403);
+    assert_eq!(ask(&server, "GET /v1/kv/nobodys", None, "").await.status, 403);
+    let mut maintenance = MaintenanceClient::new(server.channel.clone());
+    assert!(maintenance.defragment(pb::DefragmentRequest {}).await.is_err());
+    // Who brings no token is nobody, too, where the server asks in the name of one of its own.
+    let line = "PUT /v1/agent/token/default";
+    let set = json!({ "Token": own }).to_string();
+    assert_eq!(ask(&server, line, Some(ROOT), &set).await.status, 200);
+    for _ in 0..41 {
+        futures::future::join_all((0..10).map(|_| ask(&server, "GET /v1/kv/other", None, "")))
+            .await;
+    }
+    assert_eq!(ask(&server, "GET /v1/kv/narrows/2", Some(&narrow), "").await.status, 403);
+    let all = lines(server, &folder).await;
+    let of = |on: &str| all.iter().filter(|line| line["on"] == on).collect::<Vec<_>>();
+    assert_eq!(of("narrows").len() + of("narrows/2").len(), 2, "{all:?}");
+    assert!(of("narrows").iter().all(|line| line["token"] == id.as_str()));
+    assert_eq!(of("nobodys").len(), 1, "{all:?}");
+    assert_eq!(all.iter().filter(|line| has(line, "management", "Defragment", "")).count(), 1);
+    for kind in ["tokens that nobody has", "of nobody known"] {
+        assert!(!of(kind).is_empty(), "{kind} in {all:?}");
+    }
+    assert!(of("of users and tokens").is_empty(), "{all:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_tries_passwords_is_written_down() {
     let folder = tempfile::tempdir().unwrap();
