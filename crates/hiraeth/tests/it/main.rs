@@ -19,6 +19,7 @@ mod holding;
 mod hostile;
 mod http;
 mod keys;
+mod line;
 mod once;
 mod ports;
 mod program;

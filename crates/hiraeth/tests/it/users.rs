@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use client::{Client, Error, FollowOptions, Instance, Options, Put, Release, User, Watch};
+use client::{Client, Error, FollowOptions, Instance, Options, Put, User, Watch};
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::auth_client::AuthClient;
 use proto::etcdserverpb::kv_client::KvClient;
@@ -11,6 +11,7 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
 
+use crate::configuration::text;
 use crate::program::{DEADLINE, tool};
 use crate::server::{Server, Three};
 
@@ -222,8 +223,7 @@ async fn a_watch_logs_in_again_each_time_its_token_ends() {
 async fn who_follows_logs_in_again_each_time_its_token_ends() {
     let mut named = Named::start().await;
     let configuration = named.bob().await.configuration("a");
-    let release = Release { content: "one".into(), ..Release::default() };
-    configuration.release(&release).await.unwrap();
+    configuration.release(&text("one")).await.unwrap();
     let mut followed = configuration.follow(FollowOptions::default()).await.unwrap();
     for _ in 0..3 {
         named.end_tokens_of_bob().await;
