@@ -110,6 +110,13 @@ impl<'a, S: Said> Proof<'a, S> {
     }
 }
 
+impl<S: Said + Send + Sync> Proof<'_, S> {
+    /// The same, to be kept for longer than the request.
+    pub(crate) fn bearer(&self) -> Bearer {
+        Bearer { token: self.text().map(Box::from), origin: self.origin().into() }
+    }
+}
+
 impl<S: Said + Send + Sync> Credentials for Proof<'_, S> {
     fn token(&self) -> Option<&str> {
         self.text()
@@ -151,8 +158,7 @@ pub(crate) async fn permit(
 
 /// For streams, which outlive the message that opened them: who sent it, and from where.
 pub(crate) fn bearer<S: Said + Send + Sync>(metadata: &S) -> Bearer {
-    let proof = Proof::of(metadata);
-    Bearer { token: proof.text().map(Box::from), origin: proof.origin().into() }
+    Proof::of(metadata).bearer()
 }
 
 /// The token alone.

@@ -15,6 +15,7 @@ use types::{Code, KeyspaceId};
 
 use super::place;
 use super::servers::{Server, servers};
+use crate::audit::Bearer;
 
 /// What can be asked. Names are compared byte for byte there, and without case in DNS: so each question
 /// comes with the spellings to try, and the first that is there counts.
@@ -88,22 +89,18 @@ pub(super) struct Unavailable;
 /// is told what the token shows that is asked with; where the ACL is off, everything.
 pub(super) struct OwnCopy {
     handle: Handle,
-    token: Option<Box<str>>,
+    sender: Bearer,
 }
 
 impl OwnCopy {
-    /// For who brings no token: in the name of the node's own.
-    pub(super) fn new(handle: Handle) -> Self {
-        Self { handle, token: None }
+    pub(super) fn new(handle: Handle, sender: Bearer) -> Self {
+        Self { handle, sender }
     }
 
-    fn token(&self) -> Option<Box<str>> {
-        self.token.clone().or_else(|| self.handle.default_token())
-    }
-
-    /// For who may bring one.
-    pub(super) fn for_token(handle: Handle, token: Option<Box<str>>) -> Self {
-        Self { handle, token }
+    /// Who brings no token asks in the name of the node's own.
+    fn sender(&self) -> Bearer {
+        let Bearer { token, origin } = self.sender.clone();
+        Bearer { token: token.or_else(|| self.handle.default_token()), origin }
     }
 
     /// `None` if nobody ever registered anything.
@@ -125,7 +122,7 @@ impl OwnCopy {
         let Some(keyspace) = self.keyspace()? else { return Ok(T::default()) };
         let asking = async {
             if self.handle.acl_switch().0 {
-                let caller = self.handle.caller(keyspace, self.token());
+                let caller = self.handle.caller(keyspace, self.sender());
                 return caller.registry(Consistency::Stale, ask).await;
             }
             let ask = |registry: &Registry| ask(&View::whole(registry));
@@ -165,7 +162,7 @@ impl Catalog for OwnCopy {
         let mut all = servers(&self.handle.directory());
         if self.handle.acl_switch().0 {
             let keyspace = self.keyspace().ok().flatten().unwrap_or(KeyspaceId::DEFAULT);
-            let caller = self.handle.caller(keyspace, self.token());
+            let caller = self.handle.caller(keyspace, self.sender());
             all.retain(|server| {
                 let what = Demand::Resource(Resource::Member(&server.name), Access::Read);
                 caller.may_locally(what)

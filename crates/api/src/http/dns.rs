@@ -15,6 +15,7 @@ use state::auth::Demand;
 use state::registry::MACHINE;
 use types::{Fault, KeyRange, KeyspaceId};
 
+use crate::audit::Bearer;
 use crate::dns::{self, Zone};
 use crate::{error, gateway, metadata};
 
@@ -34,7 +35,8 @@ async fn query(
     headers: HeaderMap,
     packet: Bytes,
 ) -> Response {
-    if let Err(fault) = permit(&handle, &headers) {
+    let sender = metadata::bearer(&headers);
+    if let Err(fault) = permit(&handle, &sender) {
         return gateway::error_answer(&error::status(&fault)).into_response();
     }
     let refuse = |why: &str| (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response();
@@ -50,8 +52,7 @@ async fn query(
         Err(error) => return refuse(&error.to_string()),
     };
     let over = if parameters.contains_key("udp") { dns::Over::Udp } else { dns::Over::Tcp };
-    let token = metadata::token(&headers);
-    match dns::answer(handle, token, zone, &packet, over).await {
+    match dns::answer(handle, sender, zone, &packet, over).await {
         Some(answer) => ([(CONTENT_TYPE, MESSAGE)], answer).into_response(),
         None => refuse("the body is no query"),
     }
@@ -59,20 +60,19 @@ async fn query(
 
 /// Names are read by who may read all of the registry, by what this node knows: they are to be found while
 /// there is no leader, too.
-fn permit(handle: &Handle, headers: &HeaderMap) -> Result<(), Fault> {
+fn permit(handle: &Handle, sender: &Bearer) -> Result<(), Fault> {
     if handle.auth_is_off() {
         return Ok(());
     }
-    let sender = metadata::bearer(headers);
     let every_key = KeyRange { start: Bytes::from_static(&[0]), end: None };
     match handle.keyspace(Some(MACHINE)) {
         Ok(keyspace) => {
             // What a token does not show is left out of the answer.
             let (all, anyone) = (Demand::Range(&every_key), Demand::Anyone);
             let what = Demand::ByWhom { user: &all, token: &anyone };
-            handle.caller(keyspace, &sender).permit_locally(what)
+            handle.caller(keyspace, sender).permit_locally(what)
         }
         // Nothing is there yet that anybody could be given rights to.
-        Err(_) => handle.caller(KeyspaceId::DEFAULT, &sender).permit_locally(Demand::Root),
+        Err(_) => handle.caller(KeyspaceId::DEFAULT, sender).permit_locally(Demand::Root),
     }
 }

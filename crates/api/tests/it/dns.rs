@@ -22,7 +22,7 @@ const NOTHING: u8 = 3;
 const TRUNCATED: u8 = 0x02;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn query(id: u16, name: &str) -> Vec<u8> {
+pub(crate) fn query(id: u16, name: &str) -> Vec<u8> {
     let mut packet = id.to_be_bytes().to_vec();
     packet.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     for label in name.split('.') {
@@ -40,7 +40,7 @@ fn outcome(answer: &[u8]) -> (u8, u16) {
     (answer[3] & 0x0f, u16::from_be_bytes([answer[6], answer[7]]))
 }
 
-async fn over_udp(at: SocketAddr, name: &str) -> Vec<u8> {
+pub(crate) async fn over_udp(at: SocketAddr, name: &str) -> Vec<u8> {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     socket.connect(at).await.unwrap();
     socket.send(&query(7, name)).await.unwrap();
@@ -51,12 +51,12 @@ async fn over_udp(at: SocketAddr, name: &str) -> Vec<u8> {
     packet
 }
 
-async fn send(stream: &mut TcpStream, packet: &[u8]) {
+pub(crate) async fn send(stream: &mut TcpStream, packet: &[u8]) {
     stream.write_u16(u16::try_from(packet.len()).unwrap()).await.unwrap();
     stream.write_all(packet).await.unwrap();
 }
 
-async fn receive(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) async fn receive(stream: &mut TcpStream) -> Vec<u8> {
     let length = timeout(PATIENCE, stream.read_u16()).await.unwrap().unwrap();
     let mut packet = vec![0; usize::from(length)];
     timeout(PATIENCE, stream.read_exact(&mut packet)).await.unwrap().unwrap();

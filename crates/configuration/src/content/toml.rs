@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use toml_parser::decoder::Encoding;
 use toml_parser::parser::{EventReceiver, parse_document};
@@ -59,6 +61,11 @@ struct Depth {
     /// Of what was named last.
     at: usize,
     is_header: bool,
+    /// Parts of the header so far.
+    parts: usize,
+    /// After how many parts of a header there is a list of tables somewhere, of which the last one is meant:
+    /// such a part is two deep.
+    lists: BTreeSet<usize>,
     /// Where it was too deep first.
     too_deep: Option<usize>,
 }
@@ -73,7 +80,7 @@ impl Depth {
 
     fn header(&mut self) {
         self.open.clear();
-        (self.at, self.is_header) = (0, true);
+        (self.at, self.parts, self.is_header) = (0, 0, true);
     }
 
     fn header_ends(&mut self) {
@@ -98,7 +105,11 @@ impl EventReceiver for Depth {
         self.header_ends();
     }
 
-    fn array_table_close(&mut self, _: Span, _: &mut dyn ErrorSink) {
+    fn array_table_close(&mut self, span: Span, _: &mut dyn ErrorSink) {
+        if self.lists.insert(self.parts) {
+            self.at += 1;
+            self.look(span);
+        }
         self.header_ends();
     }
 
@@ -122,8 +133,11 @@ impl EventReceiver for Depth {
     }
 
     fn simple_key(&mut self, span: Span, _: Option<Encoding>, _: &mut dyn ErrorSink) {
-        // A part of a header can be a list of tables, of which the last one is meant.
-        self.at += if self.is_header { 2 } else { 1 };
+        self.at += 1;
+        if self.is_header {
+            self.parts += 1;
+            self.at += usize::from(self.lists.contains(&self.parts));
+        }
         self.look(span);
     }
 
@@ -168,7 +182,9 @@ mod tests {
         for (text, place) in [
             (tables(79, 79), "line 1"),
             (tables(2, 79), "line 1"),
-            (format!("b = 1\n[{}]\n{}", key(49), tables(1, 5)), "line 3"),
+            (format!("b = 1\n[{}]\n{}", key(79), tables(2, 8)), "line 3"),
+            (format!("[{}]\n{} = 1\n", key(79), key(22)), "line 2"),
+            (format!("[[{}]]\n{} = 1\n", key(79), key(21)), "line 2"),
             (lists(101), "line 1 column 104"),
             (lists(1 << 19), "line 1"),
             (headers, "line 51"),
@@ -189,7 +205,9 @@ mod tests {
             (many, 5),
             (tables(2, 30), 90),
             (lists(75), 76),
-            (format!("[{}]\n{} = 1\n", key(40), key(20)), 60),
+            (format!("[{}]\n{} = 1\n", key(79), key(21)), 100),
+            (format!("[[{}]]\n{} = 1\n", key(79), key(20)), 100),
+            (format!("[[{}]]\n[{}]\nb = 1\n", key(20), key(79)), 81),
         ] {
             assert_eq!(parse(&text).map(|value| depth(&value)), Ok(is), "{text}");
         }

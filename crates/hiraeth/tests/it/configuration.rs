@@ -1,7 +1,8 @@
 //! Configurations with the program, the Rust client and servers that are killed.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use client::native::{ConfigOrigin, ConfigOutcome, ConfigVersion, NodeStatusResponse};
@@ -105,24 +106,47 @@ async fn the_tool_runs_a_command_with_each_content() {
     let at = single.server.client.as_str();
     let seen = single.directory.path().join("seen");
     let script = format!("(echo $HIRAETH_CONFIG_VERSION; cat) >> {}", seen.display());
-    let mut watching = program()
-        .args(["config", "watch", "a", "--", "sh", "-c", &script])
-        .env("HIRAETH_ENDPOINTS", at)
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let watching = Watching::start(at, &script, seen);
     for content in ["one\n", "two\n"] {
         tool_with(at, &["config", "put", "a"], content.as_bytes()).well();
-        until("the command has seen it", || {
-            std::fs::read_to_string(&seen).is_ok_and(|text| text.ends_with(content))
-        });
+        watching.until_seen(|text| text.ends_with(content));
     }
-    assert_eq!(std::fs::read_to_string(&seen).unwrap(), "1\none\n2\ntwo\n");
-    signal(&watching, rustix::process::Signal::INT);
-    assert!(wait(&mut watching).success());
+    watching.until_seen(|text| text == "1\none\n2\ntwo\n");
+    watching.ends();
 }
 
-fn text(content: &str) -> Release {
+/// `config watch` of `a` at work, with a command that writes what it sees into a file.
+pub(crate) struct Watching {
+    process: Child,
+    seen: PathBuf,
+}
+
+impl Watching {
+    pub(crate) fn start(at: &str, script: &str, seen: PathBuf) -> Self {
+        let process = program()
+            .args(["config", "watch", "a", "--", "sh", "-c", script])
+            .env("HIRAETH_ENDPOINTS", at)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { process, seen }
+    }
+
+    #[track_caller]
+    pub(crate) fn until_seen(&self, is_it: impl Fn(&str) -> bool) {
+        until("the command has seen it", || {
+            std::fs::read_to_string(&self.seen).is_ok_and(|text| is_it(&text))
+        });
+    }
+
+    #[track_caller]
+    pub(crate) fn ends(mut self) {
+        signal(&self.process, rustix::process::Signal::INT);
+        assert!(wait(&mut self.process).success());
+    }
+}
+
+pub(crate) fn text(content: &str) -> Release {
     Release { content: content.to_owned().into(), ..Release::default() }
 }
 

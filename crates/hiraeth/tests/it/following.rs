@@ -1,11 +1,11 @@
 //! Whoever follows a configuration that is removed and made anew, and one whose file takes long.
 
-use std::process::Stdio;
 use std::time::Duration;
 
-use client::{FollowOptions, Release};
+use client::FollowOptions;
 
-use crate::program::{program, signal, tool, tool_with, until, wait};
+use crate::configuration::{Watching, text};
+use crate::program::{tool, tool_with};
 use crate::server::Single;
 
 /// The versions of what is made anew count from 1: it is another one with the same number.
@@ -19,25 +19,15 @@ async fn the_tool_tells_what_was_made_anew() {
         seen = seen.display(),
         go = go.display()
     );
-    let mut watching = program()
-        .args(["config", "watch", "a", "--", "sh", "-c", &script])
-        .env("HIRAETH_ENDPOINTS", at)
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let watching = Watching::start(at, &script, seen);
     tool_with(at, &["config", "put", "a"], b"one\n").well();
-    until("the command has seen it", || {
-        std::fs::read_to_string(&seen).is_ok_and(|text| text == "one\n")
-    });
+    watching.until_seen(|text| text == "one\n");
     // While the command is at it.
     tool(at, &["config", "delete", "a"]).well();
     assert_eq!(tool_with(at, &["config", "put", "a"], b"two\n").well(), "version 1 is released\n");
     std::fs::write(&go, "").unwrap();
-    until("the command has seen the other", || {
-        std::fs::read_to_string(&seen).is_ok_and(|text| text == "one\ntwo\n")
-    });
-    signal(&watching, rustix::process::Signal::INT);
-    assert!(wait(&mut watching).success());
+    watching.until_seen(|text| text == "one\ntwo\n");
+    watching.ends();
 }
 
 /// What a server told is not given up for what was kept before, when keeping it takes longer than there is
@@ -54,7 +44,6 @@ async fn what_was_told_is_not_replaced_by_an_older_file() {
         ..Default::default()
     };
     let configuration = single.client().await.configuration("a");
-    let text = |content: &str| Release { content: content.to_owned().into(), ..Release::default() };
     configuration.release(&text("old")).await.unwrap();
     drop(configuration.follow(options()).await.unwrap());
     assert!(std::fs::read_to_string(&file).unwrap().ends_with("\nold"));

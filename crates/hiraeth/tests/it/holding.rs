@@ -6,43 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use client::{Client, Error, Get, HeldLock, Lock, Operation, Put, Txn};
+use client::{Error, Get, Lock, Operation, Put, Txn};
 use proto::v3electionpb::election_client::ElectionClient;
 use proto::v3lockpb::lock_client::LockClient;
 use proto::{v3electionpb, v3lockpb};
 use rustix::process::Signal;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::line::{SOON, in_time, line, stand, stands, take, waits};
 use crate::program::{DEADLINE, program, signal, tool, until, wait};
 use crate::server::Single;
 use crate::wire::Wire;
-
-/// Long enough for whoever can have it to have it, on machines that test.
-const SOON: Duration = Duration::from_millis(300);
-
-async fn take(client: &Client, lock: &Lock) -> Result<HeldLock, Error> {
-    let held = client.hold(lock, tokio::time::sleep(DEADLINE)).await?;
-    Ok(held.unwrap())
-}
-
-/// Somebody who wants it, and stands in the line already.
-async fn stands(client: &Client, lock: &Lock, line: usize) -> JoinHandle<HeldLock> {
-    let (own, lock) = (client.clone(), lock.clone());
-    let waiting = tokio::spawn(async move { take(&own, &lock).await.unwrap() });
-    while client.get(Get::prefix("job/")).await.unwrap().kvs.len() < line {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    waiting
-}
-
-async fn in_time(waiting: JoinHandle<HeldLock>) -> HeldLock {
-    timeout(DEADLINE, waiting).await.unwrap().unwrap()
-}
-
-async fn waits(waiting: &mut JoinHandle<HeldLock>) -> bool {
-    timeout(SOON, waiting).await.is_err()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_shares_a_lock_and_who_wants_it_alone_take_turns() {
@@ -52,8 +26,8 @@ async fn who_shares_a_lock_and_who_wants_it_alone_take_turns() {
     let one = take(&client, &shared).await.unwrap();
     let other = take(&client, &shared).await.unwrap();
     // Who wants it alone waits for both; and who comes then waits for that one: it starves not.
-    let mut writer = stands(&client, &alone, 3).await;
-    let mut late = stands(&client, &shared, 4).await;
+    let mut writer = stands(&client, &alone, "job", 3).await;
+    let mut late = stands(&client, &shared, "job", 4).await;
     assert!(waits(&mut writer).await && waits(&mut late).await);
     one.unlock().await.unwrap();
     assert!(waits(&mut writer).await && waits(&mut late).await);
@@ -63,7 +37,7 @@ async fn who_shares_a_lock_and_who_wants_it_alone_take_turns() {
     // Two more behind: one alone that gives up, and one who shares, which then holds with the one before.
     let given_up = client.hold(&alone, tokio::time::sleep(SOON)).await.unwrap();
     assert!(given_up.is_none());
-    let last = stands(&client, &shared, 3).await;
+    let last = stands(&client, &shared, "job", 3).await;
     let fence = writer.fence();
     writer.unlock().await.unwrap();
     let (late, last) = (in_time(late).await, in_time(last).await);
@@ -84,7 +58,7 @@ async fn who_shares_a_lock_and_who_wants_it_alone_take_turns() {
     let lost = timeout(DEADLINE, late.lost()).await.unwrap();
     assert_eq!(lost.code(), Some(types::Code::KeyNotFound), "{lost}");
     last.unlock().await.unwrap();
-    assert!(client.get(Get::prefix("job/")).await.unwrap().kvs.is_empty());
+    assert!(line(&client, "job").await.is_empty());
 }
 
 /// Whoever comes and goes: who holds it alone is alone, and all come to their turn.
@@ -118,7 +92,7 @@ async fn who_holds_a_lock_alone_is_alone() {
         timeout(DEADLINE, worker).await.unwrap().unwrap();
     }
     assert_eq!(most.load(Ordering::SeqCst), ALONE);
-    assert!(client.get(Get::prefix("job/")).await.unwrap().kvs.is_empty());
+    assert!(line(&client, "job").await.is_empty());
 }
 
 /// Locks and elections of etcd's services, and so of its clients, are those of this client.
@@ -136,8 +110,8 @@ async fn etcds_own_locks_and_elections_stand_in_the_same_line() {
     let request = v3lockpb::LockRequest { name: "job".into(), lease };
     let mut theirs =
         tokio::spawn(async move { locks.lock(request).await.unwrap().into_inner().key });
-    while client.get(Get::prefix("job/")).await.unwrap().kvs.len() < 2 {}
-    let mut ours = stands(&client, &lock, 3).await;
+    stand(&client, "job", 2).await;
+    let mut ours = stands(&client, &lock, "job", 3).await;
     assert!(timeout(SOON, &mut theirs).await.is_err() && waits(&mut ours).await);
     held.unlock().await.unwrap();
     let key = timeout(DEADLINE, theirs).await.unwrap().unwrap();
@@ -156,8 +130,8 @@ async fn etcds_own_locks_and_elections_stand_in_the_same_line() {
     let mut own = elections.clone();
     let request = v3electionpb::CampaignRequest { name, lease, value };
     let theirs = tokio::spawn(async move { own.campaign(request).await.unwrap().into_inner() });
-    while client.get(Get::prefix("job/")).await.unwrap().kvs.len() < 2 {}
-    let mut ours = stands(&client, &lead, 3).await;
+    stand(&client, "job", 2).await;
+    let mut ours = stands(&client, &lead, "job", 3).await;
     leads.unlock().await.unwrap();
     let leader = timeout(DEADLINE, theirs).await.unwrap().unwrap().leader;
     assert!(waits(&mut ours).await);
@@ -195,7 +169,7 @@ async fn a_semaphore_has_so_many_holders_and_never_more() {
         timeout(DEADLINE, worker).await.unwrap().unwrap();
     }
     assert_eq!(most.load(Ordering::SeqCst), SLOTS, "all are used, and no more");
-    assert!(client.get(Get::prefix("job/")).await.unwrap().kvs.is_empty());
+    assert!(line(&client, "job").await.is_empty());
     // One goes without a word: its place is free when its lease ends, and so there is one for the third.
     drop(take(&client, &slot.clone().ttl_seconds(1)).await.unwrap());
 
@@ -204,13 +178,13 @@ async fn a_semaphore_has_so_many_holders_and_never_more() {
     for _ in 0..SLOTS {
         held.push(take(&client, &slot).await.unwrap());
     }
-    let mut first = stands(&client, &slot, 4).await;
-    let quitter = stands(&client, &slot, 5).await;
-    let mut second = stands(&client, &slot, 6).await;
+    let mut first = stands(&client, &slot, "job", 4).await;
+    let quitter = stands(&client, &slot, "job", 5).await;
+    let mut second = stands(&client, &slot, "job", 6).await;
     assert!(waits(&mut first).await && waits(&mut second).await);
     quitter.abort();
-    let line = client.get(Get::prefix("job/").ascending(client::SortBy::Create)).await.unwrap();
-    client.delete(client::Delete::key(line.kvs[4].key.clone())).await.unwrap();
+    let all = line(&client, "job").await;
+    client.delete(client::Delete::key(all[4].key.clone())).await.unwrap();
     held.remove(1).unlock().await.unwrap();
     let first = in_time(first).await;
     assert!(waits(&mut second).await);
@@ -327,8 +301,8 @@ async fn a_command_runs_while_its_lock_is_held() {
     let waiting = Running::start(&endpoint, &["lock", "job", "--", "echo", "never"]);
     until("it stands in the line", || in_line(&endpoint).len() == 2);
     let client = single.client().await;
-    let line = client.get(Get::prefix("job/").ascending(client::SortBy::Create)).await.unwrap();
-    client.delete(client::Delete::key(line.kvs[1].key.clone())).await.unwrap();
+    let all = line(&client, "job").await;
+    client.delete(client::Delete::key(all[1].key.clone())).await.unwrap();
     assert_eq!(waiting.ends(), Some(5));
     // While the command runs, it is passed on.
     signal(&holder.process, Signal::TERM);

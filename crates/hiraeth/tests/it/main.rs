@@ -19,7 +19,11 @@ mod holding;
 mod hostile;
 mod http;
 mod keys;
+<<<<<<< HEAD
 mod leave;
+=======
+mod line;
+>>>>>>> rest
 mod once;
 mod ports;
 mod program;

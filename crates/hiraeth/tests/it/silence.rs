@@ -2,46 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use client::{Client, Get, HeldLock, KeyValue, Lock, Operation, Options, Put, SortBy, Txn};
-use tokio::task::JoinHandle;
+use client::{Client, Lock, Operation, Options, Put, Txn};
 use tokio::time::timeout;
 
+use crate::line::{SOON, in_time, line, stands, take, waits};
 use crate::program::DEADLINE;
 use crate::server::{Single, Three};
 use crate::wire::Wire;
-
-/// Long enough for whoever can have it to have it, on machines that test.
-const SOON: Duration = Duration::from_millis(300);
 
 /// Tests share their machine; a client that waits for a silent server takes three times as long.
 const SLACK: Duration = Duration::from_secs(2);
 
 async fn client(endpoints: &[&str]) -> Client {
     Client::connect(endpoints.iter().copied(), Options::default()).await.unwrap()
-}
-
-async fn take(client: &Client, lock: &Lock) -> HeldLock {
-    client.hold(lock, tokio::time::sleep(DEADLINE)).await.unwrap().unwrap()
-}
-
-/// Those who stand in the line, in their order.
-async fn line(client: &Client, name: &str) -> Vec<KeyValue> {
-    let all = Get::prefix(format!("{name}/")).ascending(SortBy::Create);
-    client.get(all).await.unwrap().kvs
-}
-
-/// Somebody who wants it, and stands in the line already, as number `count`.
-async fn stands(client: &Client, lock: &Lock, name: &str, count: usize) -> JoinHandle<HeldLock> {
-    let (own, lock) = (client.clone(), lock.clone());
-    let waiting = tokio::spawn(async move { take(&own, &lock).await });
-    while line(client, name).await.len() < count {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    waiting
-}
-
-async fn waits(waiting: &mut JoinHandle<HeldLock>) -> bool {
-    timeout(SOON, waiting).await.is_err()
 }
 
 /// A server that sees a client gone leaves the client its place, in which it stands by another server.
@@ -59,7 +32,7 @@ async fn keeps_its_place(three: &Three, name: &'static str, lock: Lock) {
     let [first, second, third] = [0, 1, 2].map(|at| three.servers[at].client.as_str());
     let wire = Wire::to(first).await;
     let (other, own) = (client(&[second]).await, client(&[&wire.address, second, third]).await);
-    let held = take(&other, &Lock::exclusive(name)).await;
+    let held = take(&other, &Lock::exclusive(name)).await.unwrap();
     let mut waiting = stands(&own, &lock, name, 2).await;
     let mut last = stands(&client(&[third]).await, &Lock::exclusive(name), name, 3).await;
     let places = line(&other, name).await;
@@ -74,7 +47,7 @@ async fn keeps_its_place(three: &Three, name: &'static str, lock: Lock) {
     assert!(waits(&mut last).await, "{name}: both have it");
     assert!(timeout(SOON, held.lost()).await.is_err(), "{name}");
     held.unlock().await.unwrap();
-    timeout(DEADLINE, last).await.unwrap().unwrap().unlock().await.unwrap();
+    in_time(last).await.unlock().await.unwrap();
 }
 
 /// Without any server that answers, a holder knows when its time is over; and what it writes then is not
@@ -86,7 +59,7 @@ async fn who_hears_no_server_holds_no_longer_than_its_lease() {
     let wire = Wire::to(&single.server.client).await;
     let direct = single.client().await;
     let lock = Lock::exclusive("job").ttl_seconds(2);
-    let mut held = take(&client(&[&wire.address]).await, &lock).await;
+    let mut held = take(&client(&[&wire.address]).await, &lock).await.unwrap();
     let next = stands(&direct, &lock, "job", 2).await;
     wire.falls_silent();
     let silent = Instant::now();
@@ -145,7 +118,7 @@ async fn what_is_held_outlives_a_silent_server_and_is_given_back() {
     tokio::join!(
         async {
             let client = client(&kept).await;
-            let mut held = take(&client, &Lock::exclusive("kept").ttl_seconds(2)).await;
+            let mut held = take(&client, &Lock::exclusive("kept").ttl_seconds(2)).await.unwrap();
             wires[0].falls_silent();
             // Renewals of another lease are the clock: seven of them are twice as long as it lives.
             let clock = all.grant_lease(2, 0).await.unwrap().id;
@@ -161,7 +134,7 @@ async fn what_is_held_outlives_a_silent_server_and_is_given_back() {
         },
         async {
             let client = client(&given_back).await;
-            let held = take(&client, &Lock::exclusive("back").ttl_seconds(60)).await;
+            let held = take(&client, &Lock::exclusive("back").ttl_seconds(60)).await.unwrap();
             wires[1].falls_silent();
             held.unlock().await.unwrap();
             assert!(line(&all, "back").await.is_empty());
@@ -170,7 +143,7 @@ async fn what_is_held_outlives_a_silent_server_and_is_given_back() {
             // The lease is asked for in vain for longer than it lives, and then of another server.
             wires[3].falls_silent();
             let client = Client::lazy(late, Options::default()).unwrap();
-            let held = take(&client, &Lock::exclusive("late").ttl_seconds(2)).await;
+            let held = take(&client, &Lock::exclusive("late").ttl_seconds(2)).await.unwrap();
             held.unlock().await.unwrap();
         },
         async {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use client::{Client, Error, Instance, Options, Put, User, Watch};
+use client::{Client, Error, FollowOptions, Instance, Options, Put, User, Watch};
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::auth_client::AuthClient;
 use proto::etcdserverpb::kv_client::KvClient;
@@ -11,6 +11,7 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
 
+use crate::configuration::text;
 use crate::program::{DEADLINE, tool};
 use crate::server::{Server, Three};
 
@@ -136,6 +137,127 @@ async fn the_client_logs_in_and_again_and_the_tool_says_what_is_missing() {
     assert!(get(&["--user", "root"]).failed(2).contains("the password of \"root\" is missing"));
     assert!(get(&["--password", "secret"]).failed(2).contains("--user says who asks"));
     assert!(get(&["--user", "root:other"]).failed(4).contains("authentication failed"));
+}
+
+/// A server that knows `root` and another one who may do as much; and how to end that one's tokens, which is
+/// done by giving it the password that it has.
+struct Named {
+    _directory: tempfile::TempDir,
+    server: Server,
+    root: AuthClient<Channel>,
+    token: MetadataValue<tonic::metadata::Ascii>,
+}
+
+impl Named {
+    async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut server = Server::new(directory.path(), "named");
+        server.start(&[]);
+        server.serves().await;
+        let mut root = AuthClient::new(channel(&server).await);
+        add_root(&mut root).await;
+        let (name, password) = ("bob".to_owned(), "word".to_owned());
+        let add = pb::AuthUserAddRequest { name, password, ..Default::default() };
+        root.user_add(add).await.unwrap();
+        let (user, role) = ("bob".to_owned(), "root".to_owned());
+        root.user_grant_role(pb::AuthUserGrantRoleRequest { user, role }).await.unwrap();
+        root.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
+        let (name, password) = ("root".to_owned(), "secret".to_owned());
+        let login = root.authenticate(pb::AuthenticateRequest { name, password }).await.unwrap();
+        let token = login.into_inner().token.parse().unwrap();
+        Self { _directory: directory, server, root, token }
+    }
+
+    async fn bob(&self) -> Client {
+        let user = Some(User { name: "bob".to_owned(), password: "word".to_owned() });
+        let options = Options { user, ..Options::default() };
+        Client::connect([self.server.client.as_str()], options).await.unwrap()
+    }
+
+    async fn end_tokens_of_bob(&mut self) {
+        let (name, password) = ("bob".to_owned(), "word".to_owned());
+        let change = pb::AuthUserChangePasswordRequest { name, password, ..Default::default() };
+        let mut request = Request::new(change);
+        request.metadata_mut().insert("token", self.token.clone());
+        self.root.user_change_password(request).await.unwrap();
+    }
+
+    /// Waits until a watch is running again, on the `count`-th stream that was opened for it.
+    async fn is_watched(&self, count: u32) {
+        const STREAMS: &str = "grpc_server_started_total{grpc_type=\"bidi_stream\",\
+                               grpc_service=\"etcdserverpb.Watch\",grpc_method=\"Watch\"}";
+        let nobody =
+            Client::connect([self.server.client.as_str()], Options::default()).await.unwrap();
+        let wanted = [format!("{STREAMS} {count}"), "hiraeth_watches 1".to_owned()];
+        let watched = async {
+            loop {
+                let text = nobody.metrics(&self.server.client).await.unwrap();
+                if wanted.iter().all(|wanted| text.lines().any(|line| line == wanted)) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, watched).await.unwrap_or_else(|_| panic!("not {wanted:?}"));
+    }
+}
+
+/// A token may end more often than anything happens that a watch would tell of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_logs_in_again_each_time_its_token_ends() {
+    let mut named = Named::start().await;
+    let bob = named.bob().await;
+    let mut watcher = bob.watch(Watch::key("k")).await.unwrap();
+    let watching = tokio::spawn(async move { watcher.next().await });
+    for count in 1..4 {
+        named.is_watched(count).await;
+        named.end_tokens_of_bob().await;
+    }
+    bob.put(Put::new("k", "1")).await.unwrap();
+    let told = tokio::time::timeout(DEADLINE, watching).await.unwrap().unwrap().unwrap();
+    assert_eq!(told.changes[0].kv.value, "1");
+}
+
+/// The same of who follows a configuration.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_logs_in_again_each_time_its_token_ends() {
+    let mut named = Named::start().await;
+    let configuration = named.bob().await.configuration("a");
+    configuration.release(&text("one")).await.unwrap();
+    let mut followed = configuration.follow(FollowOptions::default()).await.unwrap();
+    for _ in 0..3 {
+        named.end_tokens_of_bob().await;
+        // Told as stale, and then as fresh: both may be seen at once.
+        let again = async {
+            followed.changed().await.unwrap();
+            while followed.sight().is_stale {
+                followed.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(DEADLINE, again).await.unwrap();
+    }
+}
+
+/// What is asked beside gRPC is asked again with another token, whether users alone have tokens or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn http_is_asked_again_with_another_token() {
+    let mut named = Named::start().await;
+    let bob = named.bob().await;
+    let address = named.server.client.clone();
+    let put = |value: &'static str| bob.http(&address, "PUT", "/v1/kv/k", value.into());
+    assert_eq!(put("1").await.unwrap().status, 200);
+    for (value, has_acl) in [("2", false), ("3", true)] {
+        if has_acl {
+            named.server.stop();
+            named.server.start(&["--acl", "on"]);
+            settled(&channel(&named.server).await, named.token.to_str().ok()).await.unwrap();
+        }
+        named.end_tokens_of_bob().await;
+        let answer = put(value).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let read = bob.http(&address, "GET", "/v1/kv/k?raw", Vec::new()).await.unwrap();
+        assert_eq!(read.text, value);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::denials::Denials;
+use super::denials::{Denials, LeftOut, Refusal};
 use super::file::Files;
 use super::record::{AuditKind, AuditRecord, Sender};
 use crate::calendar;
@@ -116,23 +116,24 @@ impl Audit {
         }
     }
 
-    /// Writes down a record, some time soon. Of those that are bounded, which anybody can bring about, 100 in
-    /// a second and 2,000 in an hour, so that they push nothing else out of the files.
-    pub fn record(&self, now_ms: u64, record: impl FnOnce() -> AuditRecord, is_bounded: bool) {
+    /// Writes down a record, some time soon. Of those that anybody can bring about, 20 of each kind in a
+    /// second and 400 in an hour, so that they push nothing else out of the files, and hide no other kind.
+    pub fn record(
+        &self,
+        now_ms: u64,
+        record: impl FnOnce() -> AuditRecord,
+        refusal: Option<Refusal>,
+    ) {
         if !self.is_on() {
             return;
         }
-        if is_bounded {
-            let (takes, left_out) = {
-                let mut denials = self.denials.lock();
-                let takes = denials.takes(now_ms);
-                (takes, denials.tells(now_ms))
-            };
+        if let Some(refusal) = refusal {
+            let (takes, left_out) = self.denials.lock().takes(refusal, now_ms);
             if !takes {
                 self.counts.suppressed.fetch_add(1, Ordering::Relaxed);
             }
-            if let Some(count) = left_out {
-                self.send(now_ms, suppressed(count));
+            if let Some(left_out) = left_out {
+                self.send(now_ms, suppressed(left_out));
             }
             if !takes {
                 return;
@@ -152,10 +153,8 @@ impl Audit {
 
     /// Writes what waits, and no more after that.
     pub fn stop(&self, now_ms: u64) {
-        let left_out = self.denials.lock().last();
-        if let Some((_, count)) = left_out {
-            self.send(now_ms, suppressed(count));
-        }
+        let all = self.denials.lock().last();
+        all.into_iter().for_each(|left_out| self.send(now_ms, suppressed(left_out)));
         if let Some(sender) = self.sender.get() {
             drop(sender.lock().take());
         }
@@ -165,13 +164,13 @@ impl Audit {
     }
 }
 
-fn suppressed(count: u64) -> AuditRecord {
+fn suppressed(left_out: LeftOut) -> AuditRecord {
     AuditRecord {
         kind: AuditKind::Suppressed,
         who: Sender::default(),
         what: "refusals not written down".to_owned(),
-        on: String::new(),
-        outcome: count.to_string(),
+        on: left_out.refusal.name().to_owned(),
+        outcome: left_out.count.to_string(),
     }
 }
 
@@ -192,8 +191,10 @@ impl Writer {
                 Ok(first) => first,
                 Err(RecvTimeoutError::Timeout) => {
                     let left_out = self.denials.lock().quiet();
-                    if let Some((now_ms, count)) = left_out {
-                        self.write(&[(now_ms, suppressed(count))]);
+                    let all: Vec<_> =
+                        left_out.into_iter().map(|it| (it.at_ms, suppressed(it))).collect();
+                    if !all.is_empty() {
+                        self.write(&all);
                     }
                     continue;
                 }

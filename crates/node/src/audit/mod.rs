@@ -10,5 +10,6 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+pub use denials::Refusal;
 pub use log::{Audit, AuditSettings, AuditTally};
 pub use record::{AuditKind, AuditRecord, OK, Sender, UNKNOWN};

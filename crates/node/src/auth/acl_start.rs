@@ -87,7 +87,7 @@ async fn is_done(shared: &Arc<Shared>, command: &AclCommand) -> bool {
                 on: id.to_owned(),
                 outcome: "ok".to_owned(),
             };
-            shared.config.audit.record(shared.clock.wall_millis(), record, false);
+            shared.config.audit.record(shared.clock.wall_millis(), record, None);
             true
         }
         Err(fault) => {

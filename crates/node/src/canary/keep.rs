@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use types::{Code, Fault, KeyRange, KeyspaceId, Revision};
 
+use super::AGAIN_MS;
 use super::running::Running;
 use crate::answer::Consistency;
 use crate::handle::{Handle, configurations_in};
@@ -14,8 +15,8 @@ use crate::shard::Leadership;
 use crate::shared::Shared;
 use crate::watch::{WatchControl, WatchCreate, WatchMessage, WatchMessages};
 
-/// Until what failed is tried again.
-const AGAIN: Duration = Duration::from_secs(1);
+/// So long is slept then.
+const AGAIN: Duration = Duration::from_millis(AGAIN_MS);
 /// Until the clock on the wall is looked at again: it can be set, and nobody says so.
 const CLOCK: Duration = Duration::from_secs(30);
 

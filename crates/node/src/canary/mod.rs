@@ -5,3 +5,6 @@ mod keep;
 mod running;
 
 pub(crate) use keep::keep;
+
+/// Milliseconds until what failed is tried again.
+const AGAIN_MS: u64 = 1_000;

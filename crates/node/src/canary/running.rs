@@ -12,14 +12,13 @@ use state::request::RangeRequest;
 use state::response::{EventKind, KeyValue, Response};
 use types::{Fault, KeyRange, KeyspaceId};
 
+use super::AGAIN_MS;
 use crate::answer::Consistency;
 use crate::handle::Handle;
 use crate::watch::WatchEvent;
 
 /// Configurations read at once.
 const PAGE: u64 = 256;
-/// Milliseconds until what failed is tried again.
-const AGAIN_MS: u64 = 1_000;
 
 /// The canaries that are running.
 #[derive(Default)]

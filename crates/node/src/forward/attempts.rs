@@ -80,7 +80,7 @@ pub(crate) fn nobody_knows(why: &Fault) -> Fault {
 }
 
 /// One attempt; given up early when another leader or term is seen, since the answer may never come.
-async fn attempt_at<T>(
+pub(super) async fn attempt_at<T>(
     shared: &Shared,
     shard: &Arc<Shard>,
     leader: Leadership,

@@ -5,6 +5,8 @@ mod attempts;
 mod command;
 mod lease;
 mod question;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 use std::time::Duration;

@@ -9,7 +9,7 @@ use types::{Code, Fault, KeyspaceId};
 
 use super::Handle;
 use super::caller::{Caller, Credentials, Who};
-use crate::audit::{Audit, AuditKind, AuditRecord, Sender};
+use crate::audit::{Audit, AuditKind, AuditRecord, Refusal, Sender};
 use crate::auth::{Ended, hash_of, uuid};
 
 /// The keyspace in which Consul's API keeps what is neither a key nor registered.
@@ -84,7 +84,7 @@ impl Handle {
         let caller = self.caller(KeyspaceId::DEFAULT, credentials);
         // Who may not run the cluster may say what it likes about that, and compact what it may write, but
         // only fill so much of the log.
-        let is_bounded = !caller.may_manage();
+        let refusal = (!caller.may_manage()).then_some(Refusal::Management);
         let record = || AuditRecord {
             kind: AuditKind::Management,
             who: caller.sender(),
@@ -92,7 +92,7 @@ impl Handle {
             on: on.to_owned(),
             outcome: outcome.to_owned(),
         };
-        self.audit_log().record(self.wall_millis(), record, is_bounded);
+        self.audit_log().record(self.wall_millis(), record, refusal);
     }
 
     /// Writes down that somebody could not prove to be a user. Bounded as refusals are.
@@ -104,7 +104,7 @@ impl Handle {
             on: user.to_owned(),
             outcome: format!("{code:?}"),
         };
-        self.audit_log().record(self.wall_millis(), record, true);
+        self.audit_log().record(self.wall_millis(), record, Some(Refusal::Password));
     }
 
     /// A random UUID.

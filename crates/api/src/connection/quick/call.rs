@@ -8,6 +8,7 @@ use state::response::{RangeResponse, Response};
 use tonic::{Code, Status};
 use types::{Fault, KeyspaceId};
 
+use crate::audit::Bearer;
 use crate::connection::send::{Reply, Respond, send, send_later};
 use crate::connection::wire::Wire;
 use crate::etcd::kv;
@@ -89,8 +90,8 @@ impl Call {
 pub(super) enum Admitted {
     Begin(Call),
     Refuse(Status),
-    /// To be carried out by itself, in the name of who brought this token.
-    Later(Call, Option<Box<str>>),
+    /// To be carried out by itself, in the name of who sent it.
+    Later(Call, Bearer),
 }
 
 impl Call {
@@ -108,7 +109,7 @@ impl Call {
         let proof = metadata::Proof::of(metadata).or(proof, origin);
         let caller = |keyspace| handle.caller(keyspace, &proof);
         let refuse = |fault| Admitted::Refuse(error::status(&fault));
-        let later = |call| Admitted::Later(call, proof.text().map(Box::from));
+        let later = |call| Admitted::Later(call, proof.bearer());
         match self {
             Self::Write { kind, keyspace, command } => {
                 let write = |command| Self::Write { kind, keyspace, command };
@@ -131,21 +132,17 @@ impl Call {
         }
     }
 
-    /// Has it carried out in the name of who brought `token`, from the start.
-    pub(super) async fn carry_out(
-        self,
-        handle: &Handle,
-        token: Option<Box<str>>,
-    ) -> Result<Reply, Status> {
+    /// Has it carried out in the name of who sent it, from the start.
+    pub(super) async fn carry_out(self, handle: &Handle, sender: &Bearer) -> Result<Reply, Status> {
         match self {
             Self::Write { kind, keyspace, command } => {
-                kind.reply(handle.caller(keyspace, token).propose(command).await)
+                kind.reply(handle.caller(keyspace, sender).propose(command).await)
             }
             Self::Read(Read { keyspace, request, consistency }) => {
-                reply(handle.caller(keyspace, token).range(request, consistency).await)
+                reply(handle.caller(keyspace, sender).range(request, consistency).await)
             }
             Self::ReadTxn { keyspace, request, consistency } => {
-                Kind::Txn.reply(handle.caller(keyspace, token).txn(request, consistency).await)
+                Kind::Txn.reply(handle.caller(keyspace, sender).txn(request, consistency).await)
             }
         }
     }

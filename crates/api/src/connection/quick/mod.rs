@@ -147,9 +147,9 @@ impl Quick {
         match call.admit(&self.handle, head, proof, origin) {
             Admitted::Begin(call) => self.begin(wire, call, respond),
             Admitted::Refuse(status) => send(wire, respond, Err(status)),
-            Admitted::Later(call, token) => {
+            Admitted::Later(call, sender) => {
                 let handle = self.handle.clone();
-                send_later(wire, respond, async move { call.carry_out(&handle, token).await });
+                send_later(wire, respond, async move { call.carry_out(&handle, &sender).await });
             }
         }
     }

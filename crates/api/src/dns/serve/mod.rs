@@ -17,6 +17,7 @@ use super::catalog::OwnCopy;
 use super::order::Order;
 use super::respond::{Over, respond};
 use super::tally::QUERIES;
+use crate::audit::Bearer;
 
 /// How often a port that is free for both is looked for, where the system chooses it.
 const TRIES: usize = 16;
@@ -66,7 +67,7 @@ pub async fn serve_dns(
     shutdown: impl Future<Output = ()>,
 ) {
     let DnsSockets { udp, tcp } = sockets;
-    let server = std::sync::Arc::new(Server { zone, catalog: OwnCopy::new(handle) });
+    let server = std::sync::Arc::new(Server { zone, handle });
     let (stop, stopping) = watch::channel(());
     let serving =
         async { tokio::join!(udp::serve(&server, udp), tcp::serve(&server, tcp, &stopping)) };
@@ -78,29 +79,42 @@ pub async fn serve_dns(
     drop(stop);
 }
 
-/// The answer to one packet that came by other ways, with a token maybe, if it gets any.
+/// The answer to one packet that came by other ways, if it gets any.
 pub(crate) async fn answer(
     handle: Handle,
-    token: Option<Box<str>>,
+    sender: Bearer,
     zone: Zone,
     packet: &[u8],
     over: Over,
 ) -> Option<Vec<u8>> {
-    let server = Server { zone, catalog: OwnCopy::for_token(handle, token) };
-    server.answer(packet, over, &mut Order::new()).await
+    Server { zone, handle }.answer(packet, over, &mut Order::new(), sender).await
 }
 
 struct Server {
     zone: Zone,
-    catalog: OwnCopy,
+    handle: Handle,
 }
 
 impl Server {
-    async fn answer(&self, packet: &[u8], over: Over, order: &mut Order) -> Option<Vec<u8>> {
+    /// Somebody there, who brings no token. The address is made a text only where it may be written down.
+    fn stranger(&self, peer: SocketAddr) -> Bearer {
+        let is_told = self.handle.audit_log().is_on();
+        let origin = if is_told { peer.to_string() } else { String::new() };
+        Bearer { token: None, origin: origin.into() }
+    }
+
+    async fn answer(
+        &self,
+        packet: &[u8],
+        over: Over,
+        order: &mut Order,
+        sender: Bearer,
+    ) -> Option<Vec<u8>> {
+        let catalog = OwnCopy::new(self.handle.clone(), sender);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         // RFC 1982 wants serial numbers to wrap.
         let serial = u32::try_from(since.as_secs() & u64::from(u32::MAX)).unwrap_or_default();
-        let answer = respond(packet, over, &self.zone, &self.catalog, order, serial).await;
+        let answer = respond(packet, over, &self.zone, &catalog, order, serial).await;
         let (bytes, code) = answer?;
         QUERIES.count(over, code);
         Some(bytes)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub(super) async fn serve(
             let ended = tokio::select! {
                 biased;
                 _ = stopping.changed() => Ok(()),
-                ended = converse(&server, stream) => ended,
+                ended = converse(&server, stream, peer) => ended,
             };
             if let Err(error) = ended {
                 tracing::debug!(%error, %peer, "DNS: a connection ended");
@@ -61,13 +61,13 @@ pub(super) async fn serve(
 }
 
 /// Answers until the client closes, rests too long, or sends what is no query.
-async fn converse(server: &Server, mut stream: TcpStream) -> io::Result<()> {
+async fn converse(server: &Server, mut stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
     // Answers are small and waited for.
     stream.set_nodelay(true)?;
     let mut order = Order::new();
     loop {
         let Some(packet) = timeout(PATIENCE, receive(&mut stream)).await?? else { return Ok(()) };
-        let answer = server.answer(&packet, Over::Tcp, &mut order).await;
+        let answer = server.answer(&packet, Over::Tcp, &mut order, server.stranger(peer)).await;
         let Some(answer) = answer else { return Ok(()) };
         let length = u16::try_from(answer.len()).map_err(io::Error::other)?;
         let framed = [&length.to_be_bytes(), &answer[..]].concat();

@@ -26,7 +26,8 @@ pub(super) async fn serve(server: &Server, socket: UdpSocket) {
                 continue;
             }
         };
-        if let Some(answer) = server.answer(&packet[..length], Over::Udp, &mut order).await
+        let sender = server.stranger(peer);
+        if let Some(answer) = server.answer(&packet[..length], Over::Udp, &mut order, sender).await
             && let Err(error) = socket.send_to(&answer, peer).await
         {
             tracing::debug!(%error, %peer, "DNS: an answer cannot be sent");

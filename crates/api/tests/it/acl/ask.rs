@@ -17,7 +17,9 @@ use crate::server::Server;
 pub(super) const ROOT: &str = "root";
 /// What nobody is told who may not know: in values, tags and metadata of all that is not the narrow token's.
 pub(super) const HUSH: &str = "hush-hush";
-/// So long an answer that does not end is listened to.
+/// How long an answer may take to begin; the machine may be busy with other things.
+const ANSWERED: Duration = Duration::from_secs(20);
+/// So long one that does not end is listened to.
 const PATIENCE: Duration = Duration::from_millis(800);
 
 /// What came back.
@@ -47,6 +49,14 @@ pub(super) async fn ask(server: &Server, line: &str, token: Option<&str>, body: 
     let head = format!("Host: a\r\nConnection: close\r\nContent-Length: {length}\r\n{token}");
     stream.write_all(format!("{line} HTTP/1.1\r\n{head}\r\n{body}").as_bytes()).await.unwrap();
     let mut answer = Vec::new();
+    let head = async {
+        while !answer.windows(4).any(|end| end == b"\r\n\r\n") {
+            if stream.read_buf(&mut answer).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+    };
+    drop(timeout(ANSWERED, head).await);
     drop(timeout(PATIENCE, stream.read_to_end(&mut answer)).await);
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));

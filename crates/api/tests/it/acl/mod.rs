@@ -7,6 +7,7 @@ mod doors;
 mod ends;
 mod every_route;
 mod kept;
+mod floods;
 mod matrix;
 mod requests;
 mod templates;

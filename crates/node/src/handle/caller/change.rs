@@ -3,6 +3,7 @@ use state::auth::{AuthCommand, Permission};
 use types::{Code, Fault};
 
 use super::Known;
+use crate::audit::Refusal;
 
 /// A change of users or rights that is under way. What became of it is written down, also where nobody waits
 /// for that any more: a client that hangs up takes its request along, and the change may be made all the
@@ -42,8 +43,8 @@ impl<'a> Change<'a> {
         if let Some(trace) = &self.known.trace {
             // What was refused was not done. Anything else cannot be brought about again and again.
             let is_refused = done.as_ref().is_err_and(|fault| fault.code == Code::PermissionDenied);
-            let is_bounded = self.is_anybodys && is_refused;
-            trace.rights(&self.known.who, (what, on), &super::trace::outcome(done), is_bounded);
+            let refusal = (self.is_anybodys && is_refused).then_some(Refusal::Management);
+            trace.rights(&self.known.who, (what, on), &super::trace::outcome(done), refusal);
         }
     }
 }
@@ -57,7 +58,7 @@ impl Drop for Change<'_> {
         tracing::info!(by, what, on, ?permission, "users or rights maybe changed: the client went");
         if let Some(trace) = &self.known.trace {
             let outcome = crate::audit::UNKNOWN;
-            trace.rights(&self.known.who, (what, on), outcome, false);
+            trace.rights(&self.known.who, (what, on), outcome, None);
         }
     }
 }

@@ -1,10 +1,10 @@
 use state::auth::Demand;
-use state::auth::acl::{Access, Resource};
-use types::Fault;
+use state::auth::acl::{ANONYMOUS_TOKEN, Access, Resource};
+use types::{Code, Fault};
 
 use super::{Caller, Credentials, Trace, Who};
-use crate::audit::{AuditKind, AuditRecord, OK, Sender};
-use crate::auth::Ended;
+use crate::audit::{AuditKind, AuditRecord, OK, Refusal, Sender};
+use crate::auth::{Ended, hash_of};
 
 impl Who {
     fn sender(&self, origin: &str) -> Sender {
@@ -45,13 +45,33 @@ impl<C: Credentials> Caller<'_, C> {
 }
 
 impl Trace {
-    fn write(&self, is_bounded: bool, record: impl FnOnce() -> AuditRecord) {
-        self.shared.config.audit.record(self.shared.clock.wall_millis(), record, is_bounded);
+    fn write(&self, refusal: Option<Refusal>, record: impl FnOnce() -> AuditRecord) {
+        self.shared.config.audit.record(self.shared.clock.wall_millis(), record, refusal);
+    }
+
+    /// Of what kind it is that somebody was refused.
+    fn refusal(&self, who: &Who, code: Code) -> Refusal {
+        match who {
+            _ if code == Code::InvalidAuthToken => Refusal::Token,
+            Who::User(_) => Refusal::Somebody,
+            Who::Token(token) if !self.is_anybodys(&token.token) => Refusal::Somebody,
+            Who::Nobody | Who::Token(_) => Refusal::Nobody,
+        }
+    }
+
+    /// Whether it is asked in the name of this token for those that bring none.
+    fn is_anybodys(&self, token: &str) -> bool {
+        if token == ANONYMOUS_TOKEN {
+            return true;
+        }
+        let Some(own) = self.shared.default_token.lock().clone() else { return false };
+        let auth = self.shared.auth.auth();
+        auth.acl.token_of(&hash_of(&*own)).is_some_and(|own| **own == *token)
     }
 
     /// Somebody was refused.
     pub(super) fn denied(&self, who: &Who, what: Demand<'_>, fault: &Fault) {
-        self.write(true, || {
+        self.write(Some(self.refusal(who, fault.code)), || {
             let (what, on) = what.describe();
             let (who, outcome) = (who.sender(&self.origin), outcome(&Err(fault.clone())));
             AuditRecord { kind: AuditKind::Denied, who, what, on, outcome }
@@ -64,9 +84,9 @@ impl Trace {
         who: &Who,
         (what, on): (&str, &str),
         outcome: &str,
-        is_bounded: bool,
+        refusal: Option<Refusal>,
     ) {
-        self.write(is_bounded, || AuditRecord {
+        self.write(refusal, || AuditRecord {
             kind: AuditKind::Rights,
             who: who.sender(&self.origin),
             what: what.to_owned(),
