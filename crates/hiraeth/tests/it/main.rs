@@ -19,11 +19,8 @@ mod holding;
 mod hostile;
 mod http;
 mod keys;
-<<<<<<< HEAD
 mod leave;
-=======
 mod line;
->>>>>>> rest
 mod once;
 mod ports;
 mod program;
