@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::run::root;
 
 /// Crates and what they may use of ours; arrows point down only.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("types", &[]),
     ("env", &["types"]),
     ("tls", &[]),
@@ -22,6 +22,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("placement", &["types"]),
     ("proto", &["types"]),
     ("probe", &["proto", "tls"]),
+    ("spans", &["proto", "tls"]),
     (
         "node",
         &[
@@ -36,13 +37,14 @@ const MAY_USE: [(&str, &[&str]); 21] = [
             "placement",
             "proto",
             "probe",
+            "spans",
         ],
     ),
     ("http2", &[]),
-    ("api", &["node", "state", "configuration", "proto", "types", "http2", "tls"]),
+    ("api", &["node", "state", "configuration", "proto", "types", "http2", "tls", "spans"]),
     ("client", &["proto", "types", "tls"]),
     ("gateway", &["proto", "tls"]),
-    ("hiraeth", &["api", "node", "client", "gateway", "proto", "types", "tls"]),
+    ("hiraeth", &["api", "node", "client", "gateway", "proto", "types", "tls", "spans"]),
     ("check", &[]),
     (
         "sim",

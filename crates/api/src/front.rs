@@ -25,7 +25,7 @@ use tonic::codegen::Service;
 use types::limits;
 
 use crate::audit;
-use crate::calls::{self, Call};
+use crate::calls::{self, Call, Traced};
 use crate::configuration::ConfigService;
 use crate::console::Console;
 use crate::consul::{Consul, Home};
@@ -173,15 +173,34 @@ impl Front {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Error> + Send,
     {
-        let call = match calls::start(request.uri().path(), self.guest()) {
+        let mut call = match calls::start(request.uri().path(), self.guest()) {
             Ok(call) => call,
             Err(status) => return std::future::ready(Ok(status.into_http())).boxed(),
         };
-        if call.is_open_ended() {
-            return self.route(call, request);
+        // What the gateway and the console ask for inside is part of what they were asked.
+        if self.handle().tracer().is_on() && self.takes_proof {
+            call.trace(self.traced(&request));
         }
-        let whole = |body| tonic::body::Body::new(Whole::new(body, self.guest.clone()));
-        self.route(call, request.map(whole))
+        let trace = call.traced().cloned();
+        let answer = if call.is_open_ended() {
+            self.route(call, request)
+        } else {
+            let whole = |body| tonic::body::Body::new(Whole::new(body, self.guest.clone()));
+            self.route(call, request.map(whole))
+        };
+        match trace {
+            None => answer,
+            Some(trace) => spans::within(trace, answer).boxed(),
+        }
+    }
+
+    fn traced<B>(&self, request: &Request<B>) -> Option<Traced> {
+        let (tracer, headers) = (self.handle().tracer(), request.headers());
+        let path = request.uri().path();
+        match is_grpc(headers) {
+            true => Traced::grpc(tracer, headers, path),
+            false => Traced::http(tracer, headers, request.method(), path),
+        }
     }
 
     fn route<B>(&self, call: Call, request: Request<B>) -> BoxFuture<'static, Answer>

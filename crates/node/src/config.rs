@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use probe::Networks;
 use region::{ClockRules, HostLimits};
+use spans::Tracer;
 use state::auth::Secret;
 use state::registry::deadlines::Settings;
 use types::{Incarnation, PeerId, RegionId};
@@ -133,6 +134,8 @@ pub struct NodeConfig {
     pub acl: AclSettings,
     /// Where it is written down who changed rights, was refused, and ran the cluster.
     pub audit: Arc<Audit>,
+    /// Which requests are traced.
+    pub tracer: Tracer,
     /// Bounds of the consensus drivers.
     pub host_limits: HostLimits,
     /// Bounds of watches.
@@ -195,6 +198,7 @@ impl Default for NodeConfig {
             auth_token_life: Duration::from_secs(300),
             acl: AclSettings::default(),
             audit: Arc::default(),
+            tracer: Tracer::default(),
             host_limits: HostLimits::default(),
             watch_limits: WatchLimits::default(),
             lease_limits: LeaseLimits::default(),

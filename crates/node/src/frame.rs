@@ -4,6 +4,7 @@
 use bytes::{Buf, BufMut, Bytes};
 use consensus::{Message, MessageKind};
 use region::{RegionMessage, Sleep, SleepKind};
+use spans::Context;
 use types::{Code, Fault, Index, NodeId, PeerId, RegionId, Term};
 
 use crate::liveness::Beat;
@@ -20,6 +21,7 @@ const HEARTBEAT_CURRENT: u8 = 7;
 const COMMAND: u8 = 8;
 const REFUSED: u8 = 9;
 const KNOWN: u8 = 10;
+const TRACE: u8 = 11;
 
 /// What a node asks a region's leader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,6 +77,22 @@ impl Question {
     /// Leases, sessions and instances end when their renewals wait too long; everything else can wait.
     pub(crate) fn lane(self) -> Lane {
         if self.is_renewal() { Lane::Urgent } else { Lane::Bulk }
+    }
+
+    /// As traces call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Propose => "Propose",
+            Self::RenewLease => "RenewLease",
+            Self::LeaseStatus => "LeaseStatus",
+            Self::Read => "Read",
+            Self::VerifyLeader => "VerifyLeader",
+            Self::Registry => "Registry",
+            Self::ProposeFor => "ProposeFor",
+            Self::ReadFor => "ReadFor",
+            Self::Report => "Report",
+            Self::Door => "Door",
+        }
     }
 
     /// Whether something ends if it waits.
@@ -135,6 +153,8 @@ pub(crate) enum Item {
     Reply { id: u64, result: Result<Bytes, Fault> },
     /// A command for a region's leader that nobody waits for by itself; `sequence` is its number.
     Command { region: RegionId, sequence: u64, data: Bytes },
+    /// The trace of the request or the command that follows; `None` if it makes no sense.
+    Trace(Option<Context>),
     /// Such a command of ours was not taken.
     Refused { region: RegionId, sequence: u64, fault: Fault },
 }
@@ -146,7 +166,9 @@ impl Item {
             Self::Sleep(word) => lane_of_sleep(word.kind),
             Self::Raft(item) => lane_of(item.message.message.kind()),
             Self::Request { question, .. } => question.lane(),
-            Self::Reply { .. } | Self::Command { .. } | Self::Refused { .. } => Lane::Bulk,
+            Self::Reply { .. } | Self::Command { .. } | Self::Refused { .. } | Self::Trace(_) => {
+                Lane::Bulk
+            }
         }
     }
 }
@@ -225,13 +247,14 @@ impl Frames {
 
     pub(crate) fn request(
         &mut self,
-        to: NodeId,
-        id: u64,
+        (to, id): (NodeId, u64),
         region: RegionId,
         question: Question,
         body: &[u8],
+        trace: Option<Context>,
     ) {
         let frame = &mut self.open(to, question.lane()).bytes;
+        put_trace(frame, trace);
         frame.put_u8(REQUEST);
         frame.put_u64(id);
         frame.put_u64(region.get());
@@ -240,8 +263,16 @@ impl Frames {
     }
 
     /// A command that is answered only if it is refused.
-    pub(crate) fn command(&mut self, to: NodeId, region: RegionId, sequence: u64, data: &[u8]) {
+    pub(crate) fn command(
+        &mut self,
+        to: NodeId,
+        region: RegionId,
+        sequence: u64,
+        data: &[u8],
+        trace: Option<Context>,
+    ) {
         let frame = &mut self.open(to, Lane::Bulk).bytes;
+        put_trace(frame, trace);
         frame.put_u8(COMMAND);
         varint::put(frame, region.get());
         varint::put(frame, sequence);
@@ -308,6 +339,17 @@ impl Frames {
         let frame = &mut self.open[at].1;
         frame.contents.messages += 1;
         frame
+    }
+}
+
+/// In front of what it is about, in the same frame. Only for who said that it takes it: any other drops the
+/// frame from there on.
+fn put_trace(frame: &mut Vec<u8>, trace: Option<Context>) {
+    if let Some(trace) = trace {
+        let bytes = trace.to_bytes();
+        frame.put_u8(TRACE);
+        frame.put_u8(u8::try_from(bytes.len()).unwrap_or(u8::MAX));
+        frame.put_slice(&bytes);
     }
 }
 
@@ -385,6 +427,13 @@ fn decode_item(frame: &mut Bytes) -> Result<Item, String> {
             let number = frame.try_get_u8().map_err(short)?;
             let fault = fault(number, &get_bytes(frame)?);
             Ok(Item::Refused { region, sequence, fault })
+        }
+        TRACE => {
+            let len = usize::from(frame.try_get_u8().map_err(short)?);
+            if len > frame.len() {
+                return Err(format!("a trace of {len} bytes where {} are left", frame.len()));
+            }
+            Ok(Item::Trace(Context::from_bytes(&frame.split_to(len))))
         }
         tag => Err(format!("an item with unknown tag {tag}")),
     }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use consensus::MessageKind;
 use env::Inbox;
+use spans::{Context, Kind};
 use types::{Code, Fault, NodeId, RegionId};
 
 use crate::flight::Event;
 use crate::frame::{self, Frames, HELD_BYTES, Item, Question, lane_of, lane_of_sleep};
-use crate::poller::{Asked, ToPoller};
+use crate::poller::ToPoller;
+use crate::proposal::{Asked, Proposal, Work};
 use crate::read;
 use crate::shared::Shared;
 use crate::space::needs_room;
@@ -28,13 +30,20 @@ struct Delivery<'a> {
     lane: Option<Lane>,
     replies: Frames,
     orders: Vec<Vec<ToPoller>>,
+    /// What was said of the item that follows.
+    trace: Option<Context>,
 }
 
 impl Delivery<'_> {
     fn take(&mut self, item: Item) {
         let (shared, from) = (self.shared, self.from);
-        self.contents.messages += 1;
         self.lane.get_or_insert(item.lane());
+        if let Item::Trace(trace) = item {
+            self.trace = trace;
+            return;
+        }
+        let trace = self.trace.take();
+        self.contents.messages += 1;
         match item {
             Item::Beat(beat) => {
                 self.contents.beats += 1;
@@ -59,13 +68,13 @@ impl Delivery<'_> {
             }
             Item::Request { id, region, question: Question::Propose, body } => {
                 let asked = Asked::There { node: from, request: id };
-                if let Err(fault) = self.propose(region, body, asked) {
+                if let Err(fault) = self.propose(region, body, asked, trace) {
                     self.replies.reply(from, id, Err(&fault));
                 }
             }
             Item::Command { region, sequence, data } => {
                 let asked = Asked::TheirDesk { node: from, region, sequence };
-                if let Err(fault) = self.propose(region, data, asked) {
+                if let Err(fault) = self.propose(region, data, asked, trace) {
                     self.replies.refused(from, region, sequence, &fault);
                 }
             }
@@ -75,19 +84,31 @@ impl Delivery<'_> {
                 }
             }
             Item::Request { id, region, question, body } => {
-                answer(shared, &mut self.replies, (from, id), region, question, body);
+                answer(shared, &mut self.replies, (from, id), (region, trace), question, body);
             }
+            Item::Trace(_) => {}
             Item::Reply { id, result } => shared.answer(from, id, result),
         }
     }
 
-    fn propose(&mut self, region: RegionId, data: Bytes, asked: Asked) -> Result<(), Fault> {
+    fn propose(
+        &mut self,
+        region: RegionId,
+        data: Bytes,
+        asked: Asked,
+        trace: Option<Context>,
+    ) -> Result<(), Fault> {
         let shared = self.shared;
         if shared.space.is_read_only() && needs_room(&data) {
             return Err(shared.space.refusal());
         }
         shared.admit_bytes(data.len())?;
-        self.order(region, ToPoller::Propose { region, data, asked });
+        let work = trace.and_then(|trace| {
+            let trace = shared.config.tracer.join(trace)?;
+            Some(Work::begin(&trace, Kind::Server, &*shared.shard(region)?))
+        });
+        let proposal = Proposal { asked, work };
+        self.order(region, ToPoller::Propose { region, data, proposal });
         Ok(())
     }
 
@@ -101,9 +122,9 @@ impl Inbox for NodeInbox {
     fn deliver(&self, from: NodeId, frame: Bytes) {
         let shared = &self.0;
         let length = frame.len();
-        let (contents, replies) = Default::default();
+        let (contents, replies, trace) = Default::default();
         let orders = shared.pollers.iter().map(|_| Vec::new()).collect();
-        let mut delivery = Delivery { shared, from, contents, lane: None, replies, orders };
+        let mut delivery = Delivery { shared, from, contents, lane: None, replies, orders, trace };
         let result = frame::decode(frame, |item| delivery.take(item));
         let traffic = &shared.live.traffic;
         let lane = delivery.lane.unwrap_or(Lane::Bulk);
@@ -144,7 +165,7 @@ fn answer(
     shared: &Arc<Shared>,
     replies: &mut Frames,
     (from, id): (NodeId, u64),
-    region: RegionId,
+    (region, trace): (RegionId, Option<Context>),
     question: Question,
     body: Bytes,
 ) {
@@ -165,9 +186,10 @@ fn answer(
     if let Err(code) = admitted {
         return replies.reply_in(lane, from, id, Err(&code.into()));
     }
+    let trace = trace.and_then(|trace| shared.config.tracer.join(trace));
     let shared = Arc::clone(shared);
     let runtime = shared.runtime.clone();
-    runtime.spawn(async move {
+    let work = async move {
         let answer = match question {
             Question::Read => read::answer_read(&shared, &shard, body).await,
             Question::VerifyLeader => read::answer_verify(&shared, &shard).await,
@@ -186,5 +208,16 @@ fn answer(
         let mut replies = Frames::default();
         replies.reply_in(lane, from, id, answer.as_deref());
         shared.send(&mut replies);
+    };
+    let Some(trace) = trace else {
+        runtime.spawn(work);
+        return;
+    };
+    let mut span = trace.begin(question.name(), Kind::Server);
+    span.text("rpc.system", "hiraeth.peer");
+    span.number("hiraeth.region", region.get());
+    runtime.spawn(async move {
+        spans::within(span.trace().clone(), work).await;
+        drop(span);
     });
 }

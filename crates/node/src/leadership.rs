@@ -12,7 +12,8 @@ use types::{ClusterId, Code, LeaseId, NodeId, RegionId, Term};
 use crate::applier::ToApplier;
 use crate::flight::Event;
 use crate::levels;
-use crate::poller::{Asked, ToPoller};
+use crate::poller::ToPoller;
+use crate::proposal::Asked;
 use crate::region_watch;
 use crate::shard::Shard;
 use crate::shared::Shared;
@@ -133,8 +134,8 @@ pub(crate) fn propose_housekeeping(
     let is_used = levels::must_be_used(shared, envelope.command.level());
     match is_used.map_err(|fault| fault.code).and_then(|()| shared.admit_bytes(data.len())) {
         Ok(()) => {
-            let asked = Asked::Here(sender);
-            shared.poller(region).push(ToPoller::Propose { region, data, asked });
+            let proposal = Asked::Here(sender).into();
+            shared.poller(region).push(ToPoller::Propose { region, data, proposal });
         }
         Err(code) => drop(sender.send(code)),
     }

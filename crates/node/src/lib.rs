@@ -54,6 +54,7 @@ mod network;
 mod node;
 mod observe;
 mod poller;
+mod proposal;
 mod rarely;
 mod read;
 mod region_state;

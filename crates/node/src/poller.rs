@@ -13,30 +13,17 @@ use tokio::sync::oneshot;
 use types::{Code, ConfState, Index, NodeId, PeerId, RegionId, Term};
 
 use crate::applier::ToApplier;
-use crate::desk::{News, Way};
+use crate::desk::News;
 use crate::flight::Event;
 use crate::frame::{Frames, HELD_BYTES, RaftItem, lane_of, lane_of_sleep};
 use crate::liveness;
+use crate::proposal::{Asked, Proposal};
 use crate::region_watch::{self, RegionWatch};
 use crate::shared::{NewPeer, Shared};
 use crate::snapshots;
 use crate::traffic::Lane;
 use crate::waiter::ReadReply;
 use crate::writer::ToWriter;
-
-/// Who waits for a proposal.
-#[derive(Debug)]
-pub(crate) enum Asked {
-    /// A request of a client of this node. Success is told by the applier, by the command's tag; this
-    /// tells only that the proposal failed.
-    Here(oneshot::Sender<Code>),
-    /// A request of a client of this node that no task waits for; told as the one above.
-    Desk(Way),
-    /// A request forwarded by another node; it sees success when it applies the command itself.
-    There { node: NodeId, request: u64 },
-    /// The same of one that no task waits for there.
-    TheirDesk { node: NodeId, region: RegionId, sequence: u64 },
-}
 
 /// What a poller is told.
 pub(crate) enum ToPoller {
@@ -47,7 +34,7 @@ pub(crate) enum ToPoller {
     Propose {
         region: RegionId,
         data: Bytes,
-        asked: Asked,
+        proposal: Proposal,
     },
     Read {
         region: RegionId,
@@ -142,7 +129,7 @@ impl ToPoller {
 /// Items that are not urgent and are handled before the poller looks for urgent ones again.
 const SLICE: usize = 1_024;
 
-type NodeHost = Host<Asked, ReadReply>;
+type NodeHost = Host<Proposal, ReadReply>;
 
 /// Runs until told to stop.
 pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
@@ -222,9 +209,12 @@ fn handle(
                 tracing::debug!(%region, %from, %error, "a Raft message was not taken");
             }
         }
-        ToPoller::Propose { region, data, asked } => {
+        ToPoller::Propose { region, data, mut proposal } => {
             shared.admitted_bytes(data.len());
-            host.propose(region, data, asked);
+            if let Some(work) = &mut proposal.work {
+                work.proposed();
+            }
+            host.propose(region, data, proposal);
         }
         ToPoller::Read { region, reply, lease } => {
             shared.admitted(1);
@@ -329,7 +319,7 @@ fn is_current(shared: &Shared, message: &RegionMessage) -> bool {
         })
 }
 
-fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: &mut Frames) {
+fn dispatch(shared: &Arc<Shared>, mut output: Output<Proposal, ReadReply>, frames: &mut Frames) {
     for (region, term, why) in output.forfeited.drain(..) {
         if let Some(shard) = shared.shard(region) {
             shard.lease_forfeited(term, why);
@@ -368,7 +358,14 @@ fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: 
     for install in output.installs.drain(..) {
         shared.writer.push(ToWriter::ThenApply(install.region, ToApplier::Install(install)));
     }
-    for committed in output.committed.drain(..) {
+    for mut committed in output.committed.drain(..) {
+        if shared.config.tracer.is_on() {
+            for (index, proposal) in &mut committed.waiting {
+                if let Some(work) = &mut proposal.work {
+                    work.committed(*index);
+                }
+            }
+        }
         // Never ahead of an install: entries after a snapshot are handed out only once they are
         // durable, and the writer passes the install on before it says so.
         shared.applier(committed.region).push(ToApplier::Committed(committed));
@@ -405,11 +402,14 @@ fn dispatch(shared: &Arc<Shared>, mut output: Output<Asked, ReadReply>, frames: 
 
 fn dispatch_failures(
     shared: &Arc<Shared>,
-    mut output: Output<Asked, ReadReply>,
+    mut output: Output<Proposal, ReadReply>,
     frames: &mut Frames,
 ) {
-    for (asked, code) in output.failed_proposals.drain(..) {
-        match asked {
+    for (mut proposal, code) in output.failed_proposals.drain(..) {
+        if let Some(work) = &mut proposal.work {
+            work.failed(code);
+        }
+        match proposal.asked {
             Asked::Here(reply) => {
                 let _ = reply.send(code);
             }

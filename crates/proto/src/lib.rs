@@ -64,3 +64,11 @@ pub mod hiraeth {
         v1, "hiraeth.v1"
     );
 }
+
+/// What a collector of OpenTelemetry takes.
+pub mod otlp {
+    generated!(
+        /// Traces: what of OTLP 1.x is said here.
+        traces, "opentelemetry.proto.collector.trace.v1"
+    );
+}

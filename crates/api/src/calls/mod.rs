@@ -4,6 +4,8 @@
 mod body;
 mod bytes;
 mod table;
+mod traced;
 
 pub(crate) use bytes::{Counted, RECEIVED, SENT};
 pub(crate) use table::{Call, METHODS, start};
+pub(crate) use traced::Traced;

@@ -2,10 +2,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::{HeaderMap, Response};
+use spans::Trace;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::body::Ending;
+use super::traced::Traced;
 use crate::guests::{Guest, Seat};
 
 /// gRPC's codes are 0 to 16.
@@ -25,6 +27,11 @@ pub(crate) struct Method {
 }
 
 impl Method {
+    /// Where it is called.
+    pub(super) fn path(&self) -> &'static str {
+        self.path
+    }
+
     /// Calls that came.
     pub(crate) fn started(&self) -> u64 {
         self.started.load(Ordering::Relaxed)
@@ -43,6 +50,8 @@ pub(crate) struct Call {
     seat: Option<Seat>,
     /// Whether the request has no end that is to come soon.
     open_ended: bool,
+    /// Its span, if it is traced.
+    traced: Option<Box<Traced>>,
 }
 
 /// The call at `path` begins.
@@ -56,10 +65,11 @@ pub(crate) fn start(path: &str, guest: Option<&Arc<Guest>>) -> Result<Call, Stat
         let open_ended = path.starts_with("/v3/")
             || path.starts_with("/grpc.")
             || path == "/hiraeth.v1.Registry/Open";
-        return Ok(Call { method: None, seat: None, open_ended });
+        return Ok(Call { method: None, seat: None, open_ended, traced: None });
     };
     method.started.fetch_add(1, Ordering::Relaxed);
-    let mut call = Call { method: Some(method), seat: None, open_ended: method.kind == BOTH };
+    let open_ended = method.kind == BOTH;
+    let mut call = Call { method: Some(method), seat: None, open_ended, traced: None };
     if method.kind != UNARY || WAITING.contains(&path) {
         match guest.map(Guest::sit).transpose() {
             Ok(seat) => call.seat = seat,
@@ -78,9 +88,29 @@ impl Call {
         self.open_ended
     }
 
+    /// It is traced, or not.
+    pub(crate) fn trace(&mut self, traced: Option<Traced>) {
+        self.traced = traced.map(Box::new);
+    }
+
+    /// Under which the work for it is told, if it is traced.
+    pub(crate) fn traced(&self) -> Option<&Trace> {
+        self.traced.as_deref().map(Traced::trace)
+    }
+
     /// Counts how the call ended; a stream has not, before its answers have.
-    pub(crate) fn answer(self, response: Response<Body>) -> Response<Body> {
-        let Some(method) = self.method else { return response };
+    pub(crate) fn answer(mut self, response: Response<Body>) -> Response<Body> {
+        let Some(method) = self.method else {
+            match self.traced.take_if(|traced| !traced.is_grpc()) {
+                Some(traced) => traced.answered(response.status()),
+                None if self.traced.is_none() => {}
+                None => match code_of(response.headers()) {
+                    Some(code) => self.ended(code),
+                    None => return response.map(|body| self.end_with(body)),
+                },
+            }
+            return response;
+        };
         if let Some(code) = code_of(response.headers()) {
             self.ended(code);
             return response;
@@ -89,7 +119,11 @@ impl Call {
             self.ended(Code::Ok);
             return response;
         }
-        response.map(|body| Body::new(Ending { body, call: Some(self) }))
+        response.map(|body| self.end_with(body))
+    }
+
+    fn end_with(self, body: Body) -> Body {
+        Body::new(Ending { body, call: Some(self) })
     }
 
     /// It ended so.
@@ -102,6 +136,9 @@ impl Call {
             count.fetch_add(1, Ordering::Relaxed);
         }
         self.seat = None;
+        if let Some(traced) = self.traced.take() {
+            traced.ended(code);
+        }
     }
 }
 

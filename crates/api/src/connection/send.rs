@@ -6,6 +6,7 @@ use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use prost::Message;
 use proto::etcdserverpb as pb;
+use spans::Trace;
 use tonic::{Code, Status};
 
 use super::mail::Letter;
@@ -64,6 +65,11 @@ impl Respond {
     pub(super) fn new(stream: StreamKey, call: Call) -> Self {
         Self { stream, call }
     }
+
+    /// Under which the work for it is told, if it is traced.
+    pub(super) fn traced(&self) -> Option<&Trace> {
+        self.call.traced()
+    }
 }
 
 /// Has a task of its own wait for an answer and send it, unless the client gives it up before.
@@ -74,10 +80,15 @@ pub(super) fn send_later(
 ) {
     let mail = wire.mail.clone();
     let Respond { stream, call } = respond;
-    wire.run(stream, None, async move {
+    let trace = call.traced().cloned();
+    let work = async move {
         let answer = Box::new(answer.await);
         mail.post(stream, Letter::Answer(call, answer));
-    });
+    };
+    match trace {
+        None => wire.run(stream, None, work),
+        Some(trace) => wire.run(stream, None, spans::within(trace, work)),
+    }
 }
 
 /// Sends an answer, or why there is none. A client that is gone is nobody to tell.

@@ -31,5 +31,5 @@ mod status;
 mod txn;
 
 pub(crate) use home::Home;
-pub(crate) use routes::is_management;
+pub(crate) use routes::{is_management, route};
 pub(crate) use serve::{Consul, token_of as token};

@@ -233,6 +233,14 @@ pub(super) fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
     }
 }
 
+/// The route of `path`, which is what follows `/v1/`, and whether something follows it, by their names.
+pub(crate) fn route(method: &str, path: &str) -> Option<(&'static str, bool)> {
+    match find(method, path) {
+        Found::Route(route, _) => Some((route.path, route.path.ends_with('/'))),
+        Found::OtherMethod(_) | Found::Nothing => None,
+    }
+}
+
 /// Whether a request, whose path is whole, is about the cluster and not only read: found as its route is, so
 /// that no other way to write a path is another request.
 pub(crate) fn is_management(method: &str, path: &str) -> bool {

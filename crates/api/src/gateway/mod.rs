@@ -12,5 +12,5 @@ mod routes;
 mod serve;
 
 pub(crate) use answer::error as error_answer;
-pub(crate) use routes::Route;
+pub(crate) use routes::{Route, is_route};
 pub(crate) use serve::{JSON_BYTES, call, call_for_line, metadata, serve};

@@ -36,6 +36,11 @@ pub(super) fn find(path: &str) -> Option<&'static Route> {
     ROUTES.get(path)
 }
 
+/// Whether there is one.
+pub(crate) fn is_route(path: &str) -> bool {
+    find(path).is_some()
+}
+
 /// # Panics
 /// If the descriptors lack a method of the table: then this binary was built wrongly.
 fn routes() -> BTreeMap<&'static str, Route> {

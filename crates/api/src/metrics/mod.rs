@@ -12,6 +12,7 @@ mod registry;
 #[cfg(test)]
 mod tests;
 mod text;
+mod traces;
 
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub(crate) async fn exposition(handle: &Handle) -> String {
     etcd::write(&mut text, handle, default.ok().and_then(Result::ok).as_ref(), &regions);
     grpc::write(&mut text);
     dns::write(&mut text);
+    traces::write(&mut text, handle);
     node::write(&mut text, handle);
     let registered = timeout(PATIENCE, registry::counts(handle)).await.ok().flatten();
     registry::write(&mut text, handle, registered);

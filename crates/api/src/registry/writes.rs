@@ -90,7 +90,7 @@ impl Writes {
             Verdict::NotNow(command) => return Begun::by_itself(command),
         };
         let ticket = self.under_way.reserve();
-        match handle.submit(*keyspace, command, &mut self.orders, ticket) {
+        match handle.submit(*keyspace, command, &mut self.orders, ticket, None) {
             Ok(submission) => {
                 self.under_way.put(ticket, Write { request, submission, looked: false });
                 Begun::Waits

@@ -19,5 +19,6 @@ mod queue;
 mod raw;
 mod registry;
 mod server;
+mod traces;
 mod watch;
 mod web;

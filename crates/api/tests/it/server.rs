@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use node::audit::Audit;
 use node::{AclSettings, EngineKind, Handle, Node, NodeConfig};
+use spans::Tracer;
 use state::command::level;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -22,6 +23,21 @@ async fn free_address() -> String {
         if TcpListener::bind(&address).await.is_ok() {
             return address;
         }
+    }
+}
+
+/// What some tests want otherwise.
+struct More {
+    acl: AclSettings,
+    audit: Arc<Audit>,
+    level: u32,
+    tracer: Tracer,
+}
+
+impl Default for More {
+    fn default() -> Self {
+        let (acl, audit, tracer) = Default::default();
+        Self { acl, audit, level: level::ALL, tracer }
     }
 }
 
@@ -52,7 +68,7 @@ impl Server {
         for number in 1..=nodes {
             members.push((format!("n{number}"), free_address().await));
         }
-        let more = || (AclSettings::default(), Arc::default(), level::ALL);
+        let more = More::default;
         let start = |at| Self::start_member(members.clone(), at, election_ticks, more());
         join_all((0..nodes).map(start)).await
     }
@@ -61,13 +77,13 @@ impl Server {
     pub(crate) async fn start_audited(acl: AclSettings, audit: Arc<Audit>) -> Self {
         let members = vec![("n1".to_owned(), free_address().await)];
         let ticks = NodeConfig::default().election_ticks;
-        Self::start_member(members, 0, ticks, (acl, audit, level::ALL)).await
+        Self::start_member(members, 0, ticks, More { acl, audit, ..More::default() }).await
     }
 
     /// A cluster of one whose build knows what goes through logs up to a level.
     pub(crate) async fn start_old(acl: AclSettings, level: u32) -> Self {
         let members = vec![("n1".to_owned(), free_address().await)];
-        let more = (acl, Arc::default(), level);
+        let more = More { acl, level, ..More::default() };
         Self::start_member(members, 0, NodeConfig::default().election_ticks, more).await
     }
 
@@ -78,8 +94,22 @@ impl Server {
             members.push((format!("n{number}"), free_address().await));
         }
         let ticks = NodeConfig::default().election_ticks;
-        let more = || (acl.clone(), Arc::default(), level::ALL);
+        let more = || More { acl: acl.clone(), ..More::default() };
         let start = |at| Self::start_member(members.clone(), at, ticks, more());
+        join_all((0..nodes).map(start)).await
+    }
+
+    /// A cluster whose nodes trace by what `tracer` makes for each name.
+    pub(crate) async fn start_traced(nodes: usize, tracer: impl Fn(&str) -> Tracer) -> Vec<Self> {
+        let mut members = Vec::new();
+        for number in 1..=nodes {
+            members.push((format!("n{number}"), free_address().await));
+        }
+        let ticks = NodeConfig::default().election_ticks;
+        let start = |at: usize| {
+            let more = More { tracer: tracer(&members[at].0), ..More::default() };
+            Self::start_member(members.clone(), at, ticks, more)
+        };
         join_all((0..nodes).map(start)).await
     }
 
@@ -87,7 +117,7 @@ impl Server {
         members: Vec<(String, String)>,
         at: usize,
         election_ticks: usize,
-        (acl, audit, level): (AclSettings, Arc<Audit>, u32),
+        more: More,
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -101,9 +131,10 @@ impl Server {
             advertise_client: address.clone(),
             initial_cluster: members,
             engine: EngineKind::Memory,
-            acl,
-            audit,
-            level,
+            acl: more.acl,
+            audit: more.audit,
+            level: more.level,
+            tracer: more.tracer,
             tick: Duration::from_millis(10),
             election_ticks,
             log_segment_bytes: 1 << 20,

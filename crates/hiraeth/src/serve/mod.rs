@@ -7,6 +7,7 @@ mod retention;
 mod run;
 mod secure;
 mod settings;
+mod traces;
 
 pub(crate) use run::{Stopped, run};
 pub(crate) use settings::Settings;

@@ -5,7 +5,7 @@ use api::{DnsSockets, Door, serve_clients, serve_dns, serve_http};
 use node::{Failure, Node};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::notify;
 use super::secure::acceptor;
@@ -60,6 +60,13 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
     };
     let handle = node.handle();
     handle.record_panics();
+    let (last_span, all_told) = oneshot::channel::<()>();
+    let exporting = settings.exporter.map(|exporter| {
+        tokio::spawn(exporter.run(async {
+            // Only ever "the sender is gone".
+            drop(all_told.await);
+        }))
+    });
     let (stop, stopping) = watch::channel(false);
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
         drop(stopping.wait_for(|stop| *stop).await);
@@ -104,6 +111,10 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
     }
     node.shutdown().await;
     fresh.abort();
+    drop(last_span);
+    if let Some(exporting) = exporting {
+        drop(exporting.await);
+    }
     match reason {
         None => Ok(()),
         Some(failure) => Err(Stopped(failure).into()),

@@ -9,6 +9,7 @@ use node::audit::{Audit, AuditSettings};
 use node::probe::Networks;
 use node::{EngineKind, NodeConfig};
 use serde::Deserialize;
+use spans::Exporter;
 
 use super::secure::Secure;
 use crate::logging::LogFormat;
@@ -233,6 +234,16 @@ pub(crate) struct Settings {
     /// For a gateway: the authorities that vouch for members [default: the system's].
     #[arg(long, env = "HIRAETH_ENDPOINTS_TRUSTED_CA_FILE", value_name = "FILE")]
     pub(super) endpoints_trusted_ca_file: Option<PathBuf>,
+    /// Where traces go, by OTLP over gRPC: http://host:port or https://host:port [default: what
+    /// OTEL_EXPORTER_OTLP_ENDPOINT says, else nowhere].
+    #[arg(long, env = "HIRAETH_OTLP_ENDPOINT", value_name = "URL")]
+    otlp_endpoint: Option<String>,
+    /// Of the requests whose clients say nothing of traces, so many are traced: 0 to 1 [default: 0].
+    #[arg(long, env = "HIRAETH_TRACE_RATIO", value_name = "RATIO")]
+    trace_ratio: Option<f64>,
+    /// Requests traced in one second at most, whoever wants it [default: 100].
+    #[arg(long, env = "HIRAETH_TRACE_LIMIT", value_name = "N")]
+    trace_limit: Option<u32>,
     /// What is logged: a level, or a filter such as `info,node=debug` [default: info].
     #[arg(long, env = "HIRAETH_LOG", value_name = "FILTER")]
     pub(super) log: Option<String>,
@@ -283,6 +294,8 @@ pub(crate) struct Resolved {
     pub(crate) secure: Secure,
     /// Where DNS is served, and what.
     pub(crate) dns: Option<(String, Zone)>,
+    /// What brings spans away, where there are any.
+    pub(crate) exporter: Option<Exporter>,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
 }
@@ -350,7 +363,16 @@ impl Settings {
         let tick = self.tick_ms.or(file.tick_ms).map(std::time::Duration::from_millis);
         let mode = or(self.auto_compaction_mode, file.auto_compaction_mode, "periodic");
         let kept = or(self.auto_compaction_retention, file.auto_compaction_retention, "0");
+        let (tracer, exporter) = super::traces::resolve(
+            super::traces::Given {
+                endpoint: self.otlp_endpoint.or(file.otlp_endpoint),
+                ratio: self.trace_ratio.or(file.trace_ratio),
+                per_second: self.trace_limit.or(file.trace_limit),
+            },
+            &name,
+        )?;
         let node = NodeConfig {
+            tracer,
             auto_compaction: super::retention::parse(&mode, &kept)?,
             // Messages name it, and are read elsewhere.
             data_dir: std::path::absolute(&data_dir).unwrap_or(data_dir),
@@ -444,6 +466,7 @@ impl Settings {
             listen_http,
             secure,
             dns: listen_dns.map(|address| (address, zone)),
+            exporter,
             log: or(self.log, file.log, "info,lsm_tree=warn"),
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
         })

@@ -16,7 +16,7 @@ use region::{Committed, Install};
 use state::response::Outcome;
 use types::Term;
 
-use crate::poller::Asked;
+use crate::proposal::Proposal;
 
 pub(crate) use queue::{Queues, RegionQueue};
 pub(crate) use round::set_aside;
@@ -32,7 +32,7 @@ pub(crate) struct Applied {
 
 /// What is to be done about a region's state.
 pub(crate) enum ToApplier {
-    Committed(Committed<Asked>),
+    Committed(Committed<Proposal>),
     Install(Install),
     Export,
     Scavenge,

@@ -14,7 +14,7 @@ use types::RegionId;
 
 use super::ToApplier;
 use super::pace::Pace;
-use crate::poller::Asked;
+use crate::proposal::Proposal;
 
 /// Entries after which a turn ends; one batch of commits may go over it.
 const TURN_ENTRIES: usize = 1024;
@@ -26,7 +26,7 @@ const WORKERS: usize = 16;
 /// A region's part of a turn.
 pub(super) struct Part {
     pub(super) region: RegionId,
-    pub(super) commits: VecDeque<Committed<Asked>>,
+    pub(super) commits: VecDeque<Committed<Proposal>>,
     /// Entries applied, and in what time.
     pub(super) applied: (usize, Duration),
 }

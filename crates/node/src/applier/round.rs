@@ -20,7 +20,8 @@ use crate::lifecycle;
 use crate::liveness;
 use crate::machines::panic_text;
 use crate::membership;
-use crate::poller::{Asked, ToPoller};
+use crate::poller::ToPoller;
+use crate::proposal::{Proposal, Work};
 use crate::shard::Shard;
 use crate::sharded::{self, Born};
 use crate::shared::Shared;
@@ -47,6 +48,8 @@ struct Touched {
     peers_changed: bool,
     /// Regions that were split off.
     born: Vec<Born>,
+    /// What is traced, until it is to be seen.
+    works: Vec<Work>,
 }
 
 /// When to stop.
@@ -161,6 +164,7 @@ fn touch(shared: &Shared, region: RegionId) -> Option<Touched> {
         directory_changed: false,
         peers_changed: false,
         born: Vec::new(),
+        works: Vec::new(),
     })
 }
 
@@ -184,6 +188,12 @@ fn apply_commits(
             apply_entry(shared, region, committed, entry, batch)?;
         }
         shared.meters.applied.add(done as u64);
+        if shared.config.tracer.is_on() {
+            let waiting = committed.waiting.iter_mut().take_while(|(at, _)| *at <= region.last);
+            region
+                .works
+                .extend(waiting.filter_map(|(_, proposal)| proposal.work.take().map(|work| *work)));
+        }
         if done < committed.entries.len() {
             committed.entries.drain(..done);
             break;
@@ -196,7 +206,7 @@ fn apply_commits(
 fn apply_entry(
     shared: &Shared,
     region: &mut Touched,
-    committed: &Committed<Asked>,
+    committed: &Committed<Proposal>,
     entry: &types::Entry,
     batch: &mut Batch,
 ) -> Result<(), ReadFailure> {
@@ -296,6 +306,7 @@ fn publish(shared: &Arc<Shared>, mut region: Touched, done: &mut [Vec<(RegionId,
     if let Some(share) = &region.shard.registry {
         share.waits.ring(&region.registry);
     }
+    drop(region.works);
     region.shard.complete(region.outcomes);
     region.shard.guests.tell(region.for_guests);
     // After the outcomes: who hears of the split first would take its command for one that was not carried

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use env::Moment;
+use spans::{Kind, Trace};
 use state::command::{Command, Envelope};
 use state::response::Response;
 use tokio::sync::oneshot;
@@ -12,9 +13,10 @@ use super::{Orders, Unsent};
 use crate::Handle;
 use crate::answer::{Answer, Header};
 use crate::applier::Applied;
-use crate::forward;
+use crate::forward::{self, Away};
 use crate::levels;
-use crate::poller::{Asked, ToPoller};
+use crate::poller::ToPoller;
+use crate::proposal::{Asked, Proposal, Work};
 use crate::shard::{Leadership, Shard, TagGuard};
 use crate::space::needs_room;
 use crate::waiter::Waiter;
@@ -27,6 +29,8 @@ pub struct Submission {
     leader: Leadership,
     /// When it came, if it is one of those that are measured.
     since: Option<Moment>,
+    /// Its way to another node, if it is traced and has one.
+    away: Option<Box<Away>>,
 }
 
 /// A command whose end somebody has to wait for.
@@ -38,7 +42,8 @@ pub struct Pursuit {
 
 impl Handle {
     /// Hands a command over, to be carried out once, wherever the leader is; what becomes of it is
-    /// told to the desk of `orders` under `ticket`. Nothing happens before [`Self::send`].
+    /// told to the desk of `orders` under `ticket`. Nothing happens before [`Self::send`]. What is done
+    /// for it is part of `trace`.
     ///
     /// # Errors
     /// [`Unsent`]: what the state machine refuses before it is asked, a limit; or that there is
@@ -49,6 +54,7 @@ impl Handle {
         command: Command,
         orders: &mut Orders,
         ticket: u64,
+        trace: Option<&Trace>,
     ) -> Result<Submission, Unsent<Command>> {
         state::check(&command)?;
         levels::must_be_used(&self.shared, command.level())?;
@@ -65,19 +71,23 @@ impl Handle {
         if data.len() > types::limits::REQUEST_BYTES + 4096 {
             return Err(Fault::from(Code::RequestTooLarge).into());
         }
-        let region = shard.record.id;
+        let (region, mut away) = (shard.record.id, None);
         if leader.here {
             if shared.space.is_read_only() && needs_room(&data) {
                 return Err(Unsent::NotNow(envelope.command));
             }
             shared.admit_bytes(data.len()).map_err(Fault::from)?;
-            let asked = Asked::Desk(orders.way(ticket));
-            let propose = ToPoller::Propose { region, data: data.clone(), asked };
+            let work = trace.map(|trace| Work::begin(trace, Kind::Internal, &shard));
+            let proposal = Proposal { asked: Asked::Desk(orders.way(ticket)), work };
+            let propose = ToPoller::Propose { region, data: data.clone(), proposal };
             orders.poller(shared, region).push(propose);
         } else {
-            orders.frames.command(node, region, guard.tag.sequence, &data);
+            let begin = |trace| Box::new(Away::begin(shared, trace, "Propose", (node, region)));
+            away = trace.map(begin);
+            let context = away.as_ref().and_then(|away| away.context());
+            orders.frames.command(node, region, guard.tag.sequence, &data, context);
         }
-        Ok(Submission { shard, guard, data, leader, since })
+        Ok(Submission { shard, guard, data, leader, since, away })
     }
 
     /// Lets everything go that was handed over.
@@ -128,7 +138,10 @@ impl Submission {
     /// What is to be done about a command whose answer did not come. `reason` is what its desk was
     /// told of it, if anything.
     #[must_use]
-    pub fn stuck(self, reason: Option<&Fault>) -> Stuck {
+    pub fn stuck(mut self, reason: Option<&Fault>) -> Stuck {
+        if let (Some(away), Some(fault)) = (&mut self.away, reason) {
+            away.failed(fault);
+        }
         if let Some(fault) = reason.filter(|fault| !forward::may_retry(fault.code)) {
             return Stuck::Refused(fault.clone());
         }

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use spans::Kind;
 use state::command::{Command, Envelope, level};
 use state::proposed_again;
 use tokio::sync::oneshot;
-use types::{Code, Epoch, Fault, RegionId};
+use types::{Code, Epoch, Fault};
 
 use super::attempts::{nobody_knows, until_answered};
 use super::question::ask;
+use super::traced::current;
 use crate::applier::Applied;
 use crate::frame::Question;
 use crate::levels;
-use crate::poller::{Asked, ToPoller};
+use crate::poller::ToPoller;
+use crate::proposal::{Asked, Proposal, Work};
 use crate::shard::{Leadership, Shard};
 use crate::shared::Shared;
 use crate::space::needs_room;
@@ -80,27 +83,28 @@ pub(crate) async fn attempts(
     let failed = until_answered(shared, shard, unknown, |leader: Leadership, unknown| {
         let says_so = unknown && levels::is_used(shared, level::PROPOSED_AGAIN);
         let data = if says_so { proposed_again(data) } else { data.clone() };
-        let (shared, region) = (Arc::clone(shared), shard.record.id);
+        let (shared, shard) = (Arc::clone(shared), Arc::clone(shard));
         async move {
             if leader.here {
-                return propose_here(&shared, region, data).await;
+                return propose_here(&shared, &shard, data).await;
             }
             let node = leader.leader.ok_or(Code::NoLeader)?;
-            ask(&shared, region, node, Question::Propose, data).await.map(drop)
+            ask(&shared, shard.record.id, node, Question::Propose, data).await.map(drop)
         }
     });
     failed.await.err().unwrap_or_else(|| Code::Internal.into())
 }
 
 /// Proposes on this node; answers only if that fails.
-async fn propose_here(shared: &Shared, region: RegionId, data: Bytes) -> Result<(), Fault> {
+async fn propose_here(shared: &Shared, shard: &Shard, data: Bytes) -> Result<(), Fault> {
     if shared.space.is_read_only() && needs_room(&data) {
         return Err(shared.space.refusal());
     }
     shared.admit_bytes(data.len())?;
     let (sender, receiver) = oneshot::channel();
-    let asked = Asked::Here(sender);
-    shared.poller(region).push(ToPoller::Propose { region, data, asked });
+    let work = current(shared).map(|trace| Work::begin(&trace, Kind::Internal, shard));
+    let (region, proposal) = (shard.record.id, Proposal { asked: Asked::Here(sender), work });
+    shared.poller(region).push(ToPoller::Propose { region, data, proposal });
     match receiver.await {
         Ok(code) => Err(code.into()),
         // It is in the log and committed; the applier has the word now. Or the node has ended.

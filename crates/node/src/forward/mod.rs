@@ -7,6 +7,7 @@ mod lease;
 mod question;
 #[cfg(test)]
 mod tests;
+mod traced;
 mod wait;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub(crate) use lease::{
     RENEWALS_TOGETHER, answer_lease, leader_round, lease_status, renew_leases, renew_now,
 };
 pub(crate) use question::{ask, ask_node, malformed, of_another_node};
+pub(crate) use traced::Away;
 pub(crate) use wait::{explain, patiently};
 
 /// How long a request may take in all (etcd: 5 s plus two election timeouts).

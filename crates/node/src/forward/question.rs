@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use types::{Code, Fault, NodeId, RegionId};
 
+use super::traced::{Away, current};
 use crate::frame::{Frames, Question};
 use crate::shared::Shared;
 
@@ -33,13 +34,19 @@ pub(crate) async fn ask_node(
     }
     let (id, receiver) = shared.ask(node)?;
     let _forget = Forget(shared, id);
+    let trace = current(shared).filter(|_| !question.is_renewal());
+    let mut away = trace.map(|trace| Away::begin(shared, &trace, question.name(), (node, region)));
     let mut frames = Frames::default();
-    frames.request(node, id, region, question, &body);
-    shared.try_send(&mut frames).map_err(|_| Code::NoLeader)?;
-    match receiver.await {
-        Ok(answer) => answer,
-        Err(_) => Err(Code::LeaderChanged.into()),
+    let context = away.as_ref().and_then(Away::context);
+    frames.request((node, id), region, question, &body, context);
+    let answer = match shared.try_send(&mut frames) {
+        Ok(()) => receiver.await.unwrap_or_else(|_| Err(Code::LeaderChanged.into())),
+        Err(_) => Err(Code::NoLeader.into()),
+    };
+    if let (Some(away), Err(fault)) = (&mut away, &answer) {
+        away.failed(fault);
     }
+    answer
 }
 
 /// What another node's trouble is to this one's clients: somebody else will lead.

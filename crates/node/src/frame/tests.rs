@@ -14,7 +14,7 @@ fn frames_stay_short_and_every_item_arrives_in_order() {
     let body = vec![7; 300_000];
     for id in 0..40 {
         for to in [NodeId(1), NodeId(2)] {
-            frames.request(to, id, RegionId(3), Question::Propose, &body);
+            frames.request((to, id), RegionId(3), Question::Propose, &body, None);
         }
     }
     let mut next = [0, 0];
@@ -35,12 +35,15 @@ fn frames_stay_short_and_every_item_arrives_in_order() {
 fn commands_and_their_refusals_arrive() {
     let mut frames = Frames::default();
     let fault = Fault::new(Code::NoSpace, "full");
-    frames.command(NodeId(1), RegionId(300), 70_000, b"envelope");
+    let header = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let trace = spans::Context::parse(header);
+    frames.command(NodeId(1), RegionId(300), 70_000, b"envelope", trace);
     frames.refused(NodeId(1), RegionId(300), 70_000, &fault);
     let (_, frame) = frames.drain().next().unwrap();
     let mut items = Vec::new();
     decode(frame.bytes.into(), |item| items.push(item)).unwrap();
     let [
+        Item::Trace(told_trace),
         Item::Command { region: RegionId(300), sequence: 70_000, data },
         Item::Refused { region: RegionId(300), sequence: 70_000, fault: told },
     ] = &items[..]
@@ -48,6 +51,7 @@ fn commands_and_their_refusals_arrive() {
         panic!("{items:?}")
     };
     assert_eq!((data.as_ref(), told), (&b"envelope"[..], &fault));
+    assert!(trace.is_some() && *told_trace == trace);
 }
 
 /// A heartbeat as a leader far along sends it.
@@ -86,8 +90,8 @@ fn one_frame_a_peer_carries_the_beat_and_the_heartbeats_in_few_bytes_each() {
 #[test]
 fn urgent_items_go_in_frames_of_their_own_ahead_of_the_others() {
     let mut frames = Frames::default();
-    frames.request(NodeId(2), 1, RegionId(3), Question::Propose, b"command");
-    frames.request(NodeId(2), 2, RegionId(3), Question::RenewLease, b"lease");
+    frames.request((NodeId(2), 1), RegionId(3), Question::Propose, b"command", None);
+    frames.request((NodeId(2), 2), RegionId(3), Question::RenewLease, b"lease", None);
     frames.raft(NodeId(2), &heartbeat(3), true);
     let word = |kind| Sleep {
         region: RegionId(300),
@@ -121,7 +125,7 @@ fn urgent_items_go_in_frames_of_their_own_ahead_of_the_others() {
 proptest! {
     #[test]
     fn garbage_ends_a_frame_and_nothing_else(
-        bytes in prop::collection::vec(prop_oneof![0_u8..11, any::<u8>()], 0..200),
+        bytes in prop::collection::vec(prop_oneof![0_u8..12, any::<u8>()], 0..200),
     ) {
         let total = bytes.len();
         let mut items = 0;

@@ -72,6 +72,12 @@ impl Handle {
         record.map(|record| record.id).ok_or_else(|| Fault::new(Code::KeyspaceNotFound, name))
     }
 
+    /// What begins the traces of requests here.
+    #[must_use]
+    pub fn tracer(&self) -> &spans::Tracer {
+        &self.shared.config.tracer
+    }
+
     /// The header for answers that come from no command, with the replica's newest applied revision.
     #[must_use]
     pub fn header(&self, keyspace: KeyspaceId) -> Header {

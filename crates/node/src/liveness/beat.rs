@@ -20,6 +20,8 @@ pub struct Summary {
     pub read_only: bool,
     /// Whether it is about to stop.
     pub stopping: bool,
+    /// Whether it wants to be told of the traces that it works for.
+    pub traces: bool,
 }
 
 /// The last beat heard from whom a beat goes to.
@@ -48,6 +50,8 @@ const ECHO: u64 = 1;
 const READ_ONLY: u64 = 2;
 const STOPPING: u64 = 4;
 const DISK_SHIFT: u32 = 3;
+/// Of what a node takes that older ones do not know.
+const TRACES: u64 = 1;
 
 impl Beat {
     pub(crate) fn encode_into(&self, out: &mut Vec<u8>) {
@@ -62,7 +66,8 @@ impl Beat {
         }
         let numbers = [flags, self.incarnation, self.sequence];
         let echo = self.echo.map(|echo| [echo.incarnation, echo.sequence, echo.held_micros]);
-        let summary = [summary.regions, summary.led, summary.lag, self.auth];
+        let takes = if summary.traces { TRACES } else { 0 };
+        let summary = [summary.regions, summary.led, summary.lag, self.auth, takes];
         for number in numbers.into_iter().chain(echo.into_iter().flatten()).chain(summary) {
             varint::put(out, number);
         }
@@ -79,6 +84,8 @@ impl Beat {
             Some(Echo { incarnation: next()?, sequence: next()?, held_micros: next()? })
         };
         let (regions, led, lag, auth) = (next()?, next()?, next()?, next()?);
+        // None from an older build.
+        let takes = next().unwrap_or(0);
         if sequence == 0 {
             return None;
         }
@@ -89,6 +96,7 @@ impl Beat {
             disk: DiskState::from_bits(flags >> DISK_SHIFT),
             read_only: flags & READ_ONLY != 0,
             stopping: flags & STOPPING != 0,
+            traces: takes & TRACES != 0,
         };
         Some(Self { incarnation, sequence, echo, summary, auth })
     }
@@ -105,17 +113,19 @@ mod tests {
         let disk = prop_oneof![Just(DiskState::Free), Just(DiskState::Low), Just(DiskState::Full)];
         let numbers = (any::<u64>(), 1..u64::MAX, any::<u64>(), any::<u64>(), any::<u64>());
         let echo = prop::option::of((any::<u64>(), any::<u64>(), any::<u64>()));
-        (numbers, echo, disk, any::<(bool, bool, u64)>()).prop_map(|(numbers, echo, disk, rest)| {
-            let (incarnation, sequence, regions, led, lag) = numbers;
-            let echo = echo.map(|(incarnation, sequence, held_micros)| Echo {
-                incarnation,
-                sequence,
-                held_micros,
-            });
-            let (read_only, stopping, auth) = rest;
-            let summary = Summary { regions, led, lag, disk, read_only, stopping };
-            Beat { incarnation, sequence, echo, summary, auth }
-        })
+        (numbers, echo, disk, any::<(bool, bool, bool, u64)>()).prop_map(
+            |(numbers, echo, disk, rest)| {
+                let (incarnation, sequence, regions, led, lag) = numbers;
+                let echo = echo.map(|(incarnation, sequence, held_micros)| Echo {
+                    incarnation,
+                    sequence,
+                    held_micros,
+                });
+                let (read_only, stopping, traces, auth) = rest;
+                let summary = Summary { regions, led, lag, disk, read_only, stopping, traces };
+                Beat { incarnation, sequence, echo, summary, auth }
+            },
+        )
     }
 
     proptest! {
@@ -124,7 +134,11 @@ mod tests {
             let mut out = Vec::new();
             beat.encode_into(&mut out);
             prop_assert!(out.len() <= 255, "{} bytes", out.len());
-            for end in 0..out.len() {
+            // An older build says nothing of what it takes.
+            let older = Beat { summary: Summary { traces: false, ..beat.summary }, ..beat };
+            let end = out.len() - 1;
+            prop_assert_eq!(Beat::decode(Bytes::copy_from_slice(&out[..end])), Some(older));
+            for end in 0..end {
                 prop_assert_eq!(Beat::decode(Bytes::copy_from_slice(&out[..end])), None);
             }
             out.extend(more);

@@ -139,6 +139,7 @@ fn of_now(shared: &Shared, summary: Summary) -> Summary {
         disk: DiskState::of(room),
         read_only: room.read_only,
         stopping: shared.live.health.is_stopping(),
+        traces: shared.config.tracer.is_on(),
         ..summary
     }
 }

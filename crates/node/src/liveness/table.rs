@@ -294,6 +294,14 @@ impl Liveness {
         heard.is_some_and(|heard| heard.summary.read_only)
     }
 
+    /// Whether a node said with its last beat that it wants to be told of traces; not one whose link has
+    /// broken since, for it may come back as another build.
+    pub(crate) fn takes_traces(&self, node: NodeId) -> bool {
+        let peer = self.peers.get(&node).filter(|peer| !peer.lost);
+        let heard = peer.and_then(|peer| peer.heard.as_ref());
+        heard.is_some_and(|heard| heard.summary.traces)
+    }
+
     /// Whether a node said with its last beat that it stops.
     pub(crate) fn is_stopping(&self, node: NodeId) -> bool {
         let heard = self.peers.get(&node).and_then(|peer| peer.heard.as_ref());

@@ -17,7 +17,7 @@ use self::call::{Admitted, Call, Kind, Method};
 use self::pending::{Pending, Reads};
 use super::send::{Respond, send, send_later};
 use super::wire::Wire;
-use crate::calls;
+use crate::calls::{self, Traced};
 use crate::front::{Front, is_grpc};
 use crate::guests::{Guest, HALF};
 use crate::waiting::{Sweep, Table};
@@ -64,13 +64,17 @@ impl Quick {
         ends: bool,
     ) -> bool {
         let Some(method) = Method::of(head) else { return false };
-        let call = match calls::start(method.path(), self.guest.as_ref()) {
+        let mut call = match calls::start(method.path(), self.guest.as_ref()) {
             Ok(call) => call,
             Err(status) => {
                 wire.status(stream, status);
                 return true;
             }
         };
+        let tracer = self.handle.tracer();
+        if tracer.is_on() {
+            call.trace(Traced::grpc(tracer, &**head, method.path()));
+        }
         if self.arriving.len() <= stream.place() {
             self.arriving.resize_with(stream.place() + 1, || None);
         }
@@ -158,7 +162,9 @@ impl Quick {
         match call {
             Call::Write { kind, keyspace, command } => {
                 let ticket = self.pending.reserve();
-                let submitted = self.handle.submit(keyspace, command, &mut self.orders, ticket);
+                let trace = respond.traced();
+                let submitted =
+                    self.handle.submit(keyspace, command, &mut self.orders, ticket, trace);
                 pending::submitted(
                     wire,
                     &self.handle,

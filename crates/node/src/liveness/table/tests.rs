@@ -163,3 +163,23 @@ fn nobody_is_heard_but_members() {
     assert_eq!(pair.changes, [Change::Joined(NodeId(9)), gone]);
     assert!(pair.nodes[0].view(pair.now).iter().all(|node| node.node == NodeId(9)));
 }
+
+#[test]
+fn traces_are_told_to_who_wants_them_for_as_long_as_the_link_stands() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let beat = |incarnation, sequence, traces| {
+        let summary = Summary { traces, ..Summary::default() };
+        Beat { incarnation, sequence, echo: None, summary, auth: 0 }
+    };
+    let node = &mut pair.nodes[0];
+    assert!(!node.takes_traces(OTHER), "nobody knows its build yet");
+    node.heard(now, OTHER, &beat(22, 100, true), &mut pair.changes);
+    assert!(node.takes_traces(OTHER));
+    node.link_down(now, OTHER, &mut pair.changes);
+    assert!(!node.takes_traces(OTHER), "it may come back as an older build");
+    node.heard(now, OTHER, &beat(23, 1, false), &mut pair.changes);
+    assert!(!node.takes_traces(OTHER));
+    node.heard(now, OTHER, &beat(23, 2, true), &mut pair.changes);
+    assert!(node.takes_traces(OTHER));
+}

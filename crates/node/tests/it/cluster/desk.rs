@@ -25,7 +25,7 @@ struct Connection {
 impl Connection {
     fn submit(&mut self, number: usize) {
         let (handle, command) = (self.handle.clone(), put(&format!("{number}"), "x"));
-        let submitted = handle.submit(DEFAULT, command, &mut self.orders, number as u64);
+        let submitted = handle.submit(DEFAULT, command, &mut self.orders, number as u64, None);
         self.pending.push(None);
         match submitted {
             Ok(submission) => self.pending[number] = Some(submission),
