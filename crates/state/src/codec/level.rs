@@ -48,6 +48,11 @@ impl AclCommand {
         let is_new = match self {
             Self::Bootstrap { kept, .. } | Self::EnsureManagement { kept, .. } => !kept.is_empty(),
             Self::SetToken { token, .. } => token.is_more(),
+            Self::SetMethod { .. }
+            | Self::DeleteMethod { .. }
+            | Self::SetBinding { .. }
+            | Self::DeleteBinding { .. }
+            | Self::LogIn { .. } => true,
             Self::Enable { .. }
             | Self::Disable
             | Self::DeleteToken { .. }
