@@ -18,9 +18,9 @@ pub(crate) async fn probe(http: &Http, networks: &Networks) -> Outcome {
         Err(why) => return Outcome::critical(why),
     };
     let asked = match &http.tls {
-        None => ask(http, stream).await,
+        None => ask(http, stream, OUTPUT_BYTES).await,
         Some(tls) => match tls.connect(host(&http.address), Some(b"http/1.1"), stream).await {
-            Ok(stream) => ask(http, stream).await,
+            Ok(stream) => ask(http, stream, OUTPUT_BYTES).await,
             Err(why) => Err(why.into()),
         },
     };
@@ -39,9 +39,11 @@ pub(crate) async fn probe(http: &Http, networks: &Networks) -> Outcome {
     }
 }
 
-async fn ask(
+/// Sends a request, and reads `most` bytes of what is answered.
+pub(crate) async fn ask(
     http: &Http,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    most: usize,
 ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(16 * 1024)
@@ -63,24 +65,24 @@ async fn ask(
         headers.append(name, value.clone());
     }
     let response = sender.send_request(request).await?;
-    Ok((response.status(), read(response).await))
+    Ok((response.status(), read(response, most).await))
 }
 
 /// The beginning of what is answered; what is longer is not read.
-async fn read<B>(response: Response<B>) -> Bytes
+async fn read<B>(response: Response<B>, most: usize) -> Bytes
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let mut body = Limited::new(response.into_body(), OUTPUT_BYTES * 4);
+    let mut body = Limited::new(response.into_body(), most * 4);
     let mut read = Vec::new();
-    while read.len() < OUTPUT_BYTES
+    while read.len() < most
         && let Some(Ok(frame)) = body.frame().await
     {
         if let Ok(data) = frame.into_data() {
             read.extend_from_slice(&data);
         }
     }
-    read.truncate(OUTPUT_BYTES);
+    read.truncate(most);
     read.into()
 }

@@ -24,8 +24,9 @@ impl<'a> Change<'a> {
             AuthCommand::GrantPermission { permission, .. } => Some(permission.clone()),
             _ => None,
         };
-        let is_bootstrap = |it: &AclCommand| matches!(it, AclCommand::Bootstrap { .. });
-        let is_anybodys = matches!(command, AuthCommand::Acl(command) if is_bootstrap(command));
+        let is_open =
+            |it: &AclCommand| matches!(it, AclCommand::Bootstrap { .. } | AclCommand::LogIn { .. });
+        let is_anybodys = matches!(command, AuthCommand::Acl(command) if is_open(command));
         let on = format!("{user} {role}").trim().to_owned();
         Self { known, what, on, permission, is_anybodys, is_told: false }
     }
