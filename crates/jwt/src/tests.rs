@@ -239,3 +239,34 @@ proptest! {
         prop_assert!(verified(&changed, &[signer.key()], &[]).is_err());
     }
 }
+
+#[test]
+fn what_openssl_signed_is_believed_by_the_key_and_by_no_other() {
+    let file = |name: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name);
+        std::fs::read_to_string(path).unwrap()
+    };
+    let key = |name: &str| key_in_pem(&file(&format!("{name}.pem")));
+    let names = ["rsa", "p256", "p384", "ed"];
+    let keys = names.map(|name| (name, key(name).unwrap()));
+    assert_eq!(key("certificate"), key("p256"));
+    assert!(key("p521").is_err());
+    let mut count = 0;
+    for line in file("tokens.txt").lines().filter(|line| !line.starts_with('#')) {
+        let [algorithm, signed_with, text] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
+        for (name, key) in &keys {
+            let said = verified(text, std::slice::from_ref(key), &[]);
+            assert_eq!(said.is_ok(), *name == signed_with, "{algorithm} with {name}");
+            if let Ok(said) = said {
+                assert_eq!(said.text("sub"), Ok(Some(algorithm.to_owned())));
+            }
+        }
+        let all = || keys.iter().map(|(_, key)| key);
+        let named = Algorithm::named(algorithm).unwrap();
+        assert!(Token::parse(text).unwrap().verify(all(), &[named]).is_ok());
+        count += 1;
+    }
+    assert_eq!(count, 9);
+}
