@@ -6,5 +6,6 @@ mod default_token;
 mod doors;
 mod ends;
 mod every_route;
+mod login;
 mod matrix;
 mod requests;
