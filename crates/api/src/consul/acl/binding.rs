@@ -12,6 +12,9 @@ use crate::consul::filter::Filter;
 use crate::consul::input::Input;
 use crate::consul::problem::Problem;
 
+/// A name, and what stands for it.
+type Variable = (Box<str>, Box<str>);
+
 fn missing() -> Problem {
     Problem::not_found("Requested binding rule does not exist: ACL not found")
 }
@@ -134,7 +137,7 @@ async fn set(
 }
 
 /// In order, as they are kept; what is not said is as good as not there.
-fn variables(input: &Input<'_>) -> Result<Vec<(Box<str>, Box<str>)>, Problem> {
+fn variables(input: &Input<'_>) -> Result<Vec<Variable>, Problem> {
     let pairs = input.pairs(&["bindvars"])?;
     let said = pairs.iter().filter(|(_, value)| !value.is_empty());
     Ok(said.map(|(name, value)| ((&**name).into(), (&**value).into())).collect())
