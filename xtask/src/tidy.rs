@@ -50,7 +50,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
         &["types", "env", "consensus", "state", "storage", "region", "placement", "node", "check"],
     ),
     ("chaos", &["client", "proto", "types", "check"]),
-    ("fuzz", &["api", "jwt", "node", "proto", "types"]),
+    ("fuzz", &["api", "node", "proto", "types"]),
 ];
 
 /// What only tests use, beside that.

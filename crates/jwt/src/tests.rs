@@ -209,11 +209,78 @@ fn keys_are_read_in_each_form() {
     }
 }
 
+/// With the names that tokens and keys have.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        prop_oneof![
+            Just("EdDSA"),
+            Just("RS256"),
+            Just("none"),
+            Just("EC"),
+            Just("RSA"),
+            Just("AQAB"),
+            Just("P-256"),
+            Just("sig"),
+        ]
+        .prop_map(Value::from),
+        ".{0,6}".prop_map(Value::from),
+    ];
+    let name = || {
+        prop_oneof![
+            Just("alg"),
+            Just("kid"),
+            Just("crit"),
+            Just("exp"),
+            Just("nbf"),
+            Just("iat"),
+            Just("aud"),
+            Just("iss"),
+            Just("kty"),
+            Just("crv"),
+            Just("n"),
+            Just("e"),
+            Just("x"),
+            Just("y"),
+            Just("use"),
+        ]
+    };
+    leaf.prop_recursive(3, 24, 6, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::vec((name(), inner), 0..6).prop_map(|pairs| {
+                Value::Object(pairs.into_iter().map(|(name, it)| (name.to_owned(), it)).collect())
+            }),
+        ]
+    })
+}
+
 proptest! {
     #[test]
     fn no_text_makes_it_panic(text in r"([A-Za-z0-9_\-]{0,20}\.?){0,5}", pem in ".{0,40}") {
         drop(Token::parse(&text));
         drop(key_in_pem(&format!("-----BEGIN PUBLIC KEY-----{pem}-----END PUBLIC KEY-----")));
+    }
+
+    /// Whatever stands in it.
+    #[test]
+    fn no_token_and_no_key_set_makes_it_panic(
+        header in any_json(), claims in any_json(), now in any::<i64>(),
+    ) {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let text = format!("{}.{}.AA", part(&header), part(&claims));
+        prop_assert!(verified(&text, &[Key::Ed25519(vec![0; 32])], &[]).is_err());
+        drop(JwkSet::parse(json!({ "keys": [header] }).to_string().as_bytes()));
+        if let Value::Object(claims) = claims {
+            let claims = Claims(claims);
+            drop(Bounds::default().hold(&claims, now));
+            for name in ["exp", "/aud", "/aud/0", "", "/", "/~1/~"] {
+                drop((claims.text(name), claims.texts(name)));
+            }
+        }
     }
 
     #[test]

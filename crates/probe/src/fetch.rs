@@ -31,6 +31,7 @@ impl Fetch {
         }
         let mut headers = Map::new();
         headers.insert("Accept".to_owned(), "application/json".into());
+        headers.insert("User-Agent".to_owned(), "hiraeth".into());
         if !self.bearer.is_empty() {
             headers.insert("Authorization".to_owned(), format!("Bearer {}", self.bearer).into());
         }
@@ -134,6 +135,7 @@ mod tests {
         let asked = serving.await.unwrap();
         assert!(asked[0].starts_with("post /a http/1.1"), "{asked:?}");
         assert!(asked[0].contains("authorization: bearer b"), "{asked:?}");
+        assert!(asked[0].contains("user-agent: hiraeth") && !asked[0].contains("consul"));
         assert!(asked[1].starts_with("get /a http/1.1"), "{asked:?}");
         let nowhere = Networks::parse([]).unwrap();
         let refused = fetch(&ask("", 4), patience, &nowhere).await.unwrap_err();

@@ -58,11 +58,14 @@ pub(crate) async fn ask(
         .body(Full::from(Bytes::from(http.body.clone())))?;
     let headers = request.headers_mut();
     headers.insert(HOST, HeaderValue::from_str(&http.host)?);
-    headers.insert(USER_AGENT, HeaderValue::from_static("Consul Health Check"));
-    headers.insert(ACCEPT, HeaderValue::from_static("text/plain, text/*, */*"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     for (name, value) in &http.headers {
         headers.append(name, value.clone());
+    }
+    // Whoever describes the request may say otherwise.
+    for (name, usual) in [(USER_AGENT, "Consul Health Check"), (ACCEPT, "text/plain, text/*, */*")]
+    {
+        headers.entry(name).or_insert(HeaderValue::from_static(usual));
     }
     let response = sender.send_request(request).await?;
     Ok((response.status(), read(response, most).await))

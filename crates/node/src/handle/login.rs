@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use state::auth::acl::{AclCommand, AclId, AclToken};
-use state::auth::{Auth, AuthCommand};
+use state::auth::{Auth, AuthCommand, Demand};
 use types::{Code, Fault};
 
 use super::acl::Stranger;
@@ -30,14 +30,18 @@ impl<C: Credentials> Caller<'_, C> {
     pub async fn log_in(&self, token: AclToken, made: u64, secret: &str) -> Result<AclId, Fault> {
         let handle = self.handle();
         let auth = self.ways_in().await?;
+        let now_ms = handle.wall_millis();
+        let may = auth.acl.may_log_in(&token.auth_method, made, now_ms);
         let stranger = Stranger(self.credentials().origin());
         let known = handle.caller(self.keyspace(), stranger).identify(auth, Ended::Refuse)?;
         let id: AclId = handle.uuid().into();
         let (secret, kept) = (hash_of(secret), handle.secret_shown_later(secret));
         let token = AclToken { secret, kept, ..token };
-        let now_ms = handle.wall_millis();
         let command = AclCommand::LogIn { id: AclId::clone(&id), token, made, now_ms };
-        self.change_as(&known, AuthCommand::Acl(Box::new(command))).await?;
+        let command = AuthCommand::Acl(Box::new(command));
+        // What cannot be done is not proposed: whoever is let in may ask as often as it likes.
+        known.hold_to(may, Demand::Auth(&command))?;
+        self.change_as(&known, command).await?;
         Ok(id)
     }
 

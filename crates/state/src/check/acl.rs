@@ -1,4 +1,5 @@
-//! Bounds of Consul's tokens, policies, roles and ways to log in; what is wrong otherwise is told when it is applied.
+//! Bounds of Consul's tokens, policies, roles and ways to log in; what is wrong otherwise is told when it is
+//! applied.
 
 use types::{Code, Fault, limits};
 

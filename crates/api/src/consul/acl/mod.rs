@@ -1,6 +1,7 @@
-//! `/v1/acl`: tokens, policies, roles, and how clients log in. What they mean is said in `state::auth::acl`; here are Consul's
-//! words for them. Secrets are told to who makes them and to who brings them, and to nobody else: what is
-//! kept is a hash. A node may be told to keep them themselves; then who may change tokens is shown them.
+//! `/v1/acl`: tokens, policies, roles, and how clients log in. What they mean is said in `state::auth::acl`;
+//! here are Consul's words for them. Secrets are told to who makes them and to who brings them, and to nobody
+//! else: what is kept is a hash. A node may be told to keep them themselves; then who may change tokens is
+//! shown them.
 
 mod ask;
 mod binding;

@@ -42,7 +42,8 @@ impl<'a> Change<'a> {
         }
         if let Some(trace) = &self.known.trace {
             // What was refused was not done. Anything else cannot be brought about again and again.
-            let is_refused = done.as_ref().is_err_and(|fault| fault.code == Code::PermissionDenied);
+            let refuses = [Code::PermissionDenied, Code::InvalidArgument, Code::LimitReached];
+            let is_refused = done.as_ref().is_err_and(|fault| refuses.contains(&fault.code));
             let is_bounded = self.is_anybodys && is_refused;
             trace.rights(&self.known.who, (what, on), &super::trace::outcome(done), is_bounded);
         }

@@ -1,5 +1,5 @@
-//! Changes of tokens, policies, roles and ways to log in, as the log carries them. Ids and times are drawn and told by the
-//! node that proposes; secrets come as hashes.
+//! Changes of tokens, policies, roles and ways to log in, as the log carries them. Ids and times are drawn
+//! and told by the node that proposes; secrets come as hashes.
 
 use super::method::{AclBinding, AclMethod};
 use super::model::{AclId, AclPolicy, AclRole, AclToken};

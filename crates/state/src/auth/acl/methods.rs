@@ -85,8 +85,22 @@ impl Acl {
         Ok(AclChange::binding(id))
     }
 
-    /// `made` is the number of the change that made the method whose word was taken: it must not have gone
-    /// meanwhile, be there another one of its name or not.
+    /// Whether somebody may get a token by the word of a method. `made` is the number of the change that made
+    /// the one that was asked: it must not have gone meanwhile, be there another one of its name or not.
+    ///
+    /// # Errors
+    /// `PermissionDenied` if it has gone, `LimitReached`.
+    pub fn may_log_in(&self, method: &str, made: u64, now_ms: u64) -> Result<(), Fault> {
+        if self.methods.get(method).is_none_or(|it| it.create_index != made) {
+            let detail = format!("auth method {method:?} not found: it was removed");
+            return Err(Fault::new(Code::PermissionDenied, detail));
+        }
+        // Whoever logs in again and again leaves room for tokens that are made.
+        let live = self.tokens.values().filter(|it| it.lives_at(now_ms));
+        let count = live.filter(|it| !it.auth_method.is_empty()).count();
+        bounded(count, limits::ACL_LOGIN_TOKENS, "ACL tokens by login in a cluster")
+    }
+
     pub(super) fn log_in(
         &mut self,
         id: &AclId,
@@ -94,15 +108,7 @@ impl Acl {
         made: u64,
         (index, now_ms): (u64, u64),
     ) -> Changed {
-        let method = &token.auth_method;
-        if self.methods.get(&**method).is_none_or(|it| it.create_index != made) {
-            let detail = format!("auth method {method:?} not found: it was removed");
-            return Err(Fault::new(Code::PermissionDenied, detail));
-        }
-        // Whoever logs in again and again leaves room for tokens that are made.
-        let live = self.tokens.values().filter(|it| it.lives_at(now_ms));
-        let count = live.filter(|it| !it.auth_method.is_empty()).count();
-        bounded(count, limits::ACL_LOGIN_TOKENS, "ACL tokens by login in a cluster")?;
+        self.may_log_in(&token.auth_method, made, now_ms)?;
         self.make_token(id, token.clone(), index, now_ms)
     }
 }

@@ -1,5 +1,5 @@
-//! Consul's ACL: tokens, policies, roles, ways to log in, and rules in Consul's language, beside etcd's users and under the
-//! same guarantees. Pure: secrets come hashed, ids come drawn, times come told.
+//! Consul's ACL: tokens, policies, roles, ways to log in, and rules in Consul's language, beside etcd's users
+//! and under the same guarantees. Pure: secrets come hashed, ids come drawn, times come told.
 
 mod apply;
 mod authorizer;
@@ -12,6 +12,8 @@ mod resource;
 mod rules;
 mod view;
 
+#[cfg(test)]
+mod methods_tests;
 #[cfg(test)]
 mod tests;
 

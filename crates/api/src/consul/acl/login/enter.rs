@@ -1,5 +1,7 @@
 //! `/v1/acl/login` and `/v1/acl/logout`
 
+use std::sync::Arc;
+
 use state::auth::Auth;
 use state::auth::acl::{AclMethod, AclToken};
 use types::limits;
@@ -32,7 +34,7 @@ pub(in crate::consul) async fn login(asked: &Asked) -> Outcome {
     let _permit = asked.home.begin_login().ok_or_else(|| {
         Problem::busy("too many clients are logging in through this server; try again")
     })?;
-    let let_in = let_in(asked, &auth, method, input.text(&["bearertoken"])?).await;
+    let let_in = let_in(asked, auth, method, input.text(&["bearertoken"])?).await;
     let (known, token) = let_in.map_err(|NotLetIn(why)| {
         let named: String = method.chars().take(limits::ACL_NAME_BYTES).collect();
         caller.audit_refused_login(&named, &why);
@@ -52,13 +54,13 @@ pub(in crate::consul) async fn login(asked: &Asked) -> Outcome {
 }
 
 /// The method, and what its rules make of who brings this.
-async fn let_in<'a>(
+async fn let_in(
     asked: &Asked,
-    auth: &'a Auth,
+    auth: Arc<Auth>,
     method: &str,
     bearer: &str,
-) -> Result<(&'a AclMethod, AclToken), NotLetIn> {
-    let known = auth.acl.methods.get(method);
+) -> Result<(Arc<AclMethod>, AclToken), NotLetIn> {
+    let known = auth.acl.methods.get(method).cloned();
     let known = known.ok_or("ACL not found: there is no auth method of this name")?;
     if bearer.is_empty() {
         return Err("the login has no BearerToken".into());
@@ -78,7 +80,11 @@ async fn let_in<'a>(
         now: i64::try_from(asked.handle().wall_millis() / 1_000).unwrap_or(i64::MAX),
     };
     let proof = way.prove(bearer, &look).await?;
-    let token = bound(&auth.acl, method, (&way, &proof), asked.home.datacenter())?;
+    let (method, datacenter) = (method.to_owned(), asked.home.datacenter().to_owned());
+    // Thousands of rules, with patterns, are not for the threads that serve requests.
+    let binding =
+        tokio::task::spawn_blocking(move || bound(&auth.acl, &method, (&way, &proof), &datacenter));
+    let token = binding.await.map_err(|_| "the rules could not be looked at")??;
     Ok((known, token))
 }
 
