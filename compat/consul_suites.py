@@ -98,7 +98,7 @@ def rust_server(name, first_port):
         if name == "rs-consul":
             file = pathlib.Path(folder) / "management"
             file.write_text(MANAGEMENT)
-            arguments = ["--acl", "on", "--acl-default-policy", "allow"]
+            arguments = ["--acl", "on", "--acl-default-policy", "allow", "--acl-keep-secrets"]
             arguments += ["--acl-initial-management-token-file", str(file)]
         with Agent(os.environ["SERVER_BINARY"], first_port, arguments=arguments) as agent:
             yield agent

@@ -21,6 +21,8 @@ PORTS_OF_A_WORKER = 40
 # It has the server check what listens at Consul's port: in Consul's container, that is itself.
 CHECKS_ITSELF = "test_service_multi_check"
 CONSUL_PORT = 8500
+# It asks its server to stop, which one of ours does only if it was told to.
+LEAVES = "test_agent_leave"
 
 
 def skipped():
@@ -55,6 +57,7 @@ MANAGEMENT_TOKEN = "e95b599e-166e-7d80-08ad-aee76e7ddf19"
 
 
 def instance(test, arguments=(), token=None):
+    arguments = [*arguments, *(["--leave-when-asked"] if test == LEAVES else [])]
     agent = Agent(os.environ["SERVER_BINARY"], first_port(), arguments=arguments, token=token)
     if test == CHECKS_ITSELF:
         agent.node.http = f"127.0.0.1:{CONSUL_PORT}"
@@ -72,7 +75,9 @@ def consul_instance(request):
 def acl_consul_instance(request, tmp_path):
     file = tmp_path / "token"
     file.write_text(MANAGEMENT_TOKEN)
-    arguments = ["--acl", "on", "--acl-initial-management-token-file", str(file)]
+    # Consul keeps secrets, and the tests read them.
+    arguments = ["--acl", "on", "--acl-keep-secrets"]
+    arguments += ["--acl-initial-management-token-file", str(file)]
     for server in instance(request.node.name, arguments, MANAGEMENT_TOKEN):
         yield server, MANAGEMENT_TOKEN
 

@@ -143,6 +143,9 @@ pub struct NodeConfig {
     pub zone: String,
     /// The datacenter that Consul's clients are told: all nodes of a cluster are in one.
     pub datacenter: String,
+    /// Whether a client that may write to its agent can have it stopped. Clients of Consul ask that of an
+    /// agent beside them; here it would be a server for many.
+    pub leaves_when_asked: bool,
     /// Where checks that the cluster makes may go.
     pub check_networks: Networks,
     /// Where servers that vouch for who logs in may be: who may change the ACL names them.
@@ -199,6 +202,7 @@ impl Default for NodeConfig {
             lease_limits: LeaseLimits::default(),
             zone: String::new(),
             datacenter: "dc1".to_owned(),
+            leaves_when_asked: false,
             check_networks: Networks::default(),
             login_networks: Networks::wide(),
             registry: Settings::default(),

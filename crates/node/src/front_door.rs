@@ -31,6 +31,7 @@ pub type Answering = Pin<Box<dyn Future<Output = Result<Bytes, Fault>> + Send>>;
 pub(crate) struct FrontDoor {
     answerer: OnceLock<Answerer>,
     closing: watch::Sender<bool>,
+    leaving: watch::Sender<bool>,
 }
 
 impl FrontDoor {
@@ -60,6 +61,26 @@ impl Handle {
         answer.unwrap_or_else(|_| {
             Err(Fault::new(Code::Timeout, format!("node {node} did not answer within 3 s")))
         })
+    }
+
+    /// Has whoever runs this node stop it, as its settings allow; [`Self::asked_to_leave`] hears of it.
+    ///
+    /// # Errors
+    /// `Unsupported` without [`crate::NodeConfig::leaves_when_asked`].
+    pub fn ask_to_leave(&self) -> Result<(), Fault> {
+        if !self.shared.config.leaves_when_asked {
+            return Err(Code::Unsupported.into());
+        }
+        self.shared.door.leaving.send_replace(true);
+        Ok(())
+    }
+
+    /// Waits until a client that may asks this node to stop.
+    pub async fn asked_to_leave(&self) {
+        let mut leaving = self.shared.door.leaving.subscribe();
+        if leaving.wait_for(|leaving| *leaving).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Waits until the node begins to stop, for answers that would go on for as long as it is there.

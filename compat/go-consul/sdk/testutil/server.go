@@ -88,7 +88,8 @@ func aclArguments(acl TestACLs, directory string) ([]string, error) {
 	if !acl.Enabled {
 		return nil, nil
 	}
-	arguments := []string{"--acl", "on"}
+	// Consul keeps secrets, and the tests read them.
+	arguments := []string{"--acl", "on", "--acl-keep-secrets"}
 	if acl.DefaultPolicy != "" {
 		arguments = append(arguments, "--acl-default-policy", acl.DefaultPolicy)
 	}

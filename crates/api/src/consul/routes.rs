@@ -138,6 +138,9 @@ const ROUTES: &[Route] = routes! {
     // By whoever somebody vouches for; and what that came to is given back by its token.
     Nobody Open "POST" "acl/login" acl::login;
     Nobody Open "POST" "acl/logout" acl::logout;
+    User Itself "GET" "acl/templated-policies" acl::templates;
+    User Itself "GET" "acl/templated-policy/name/" acl::template;
+    User Itself "POST" "acl/templated-policy/preview/" acl::preview;
     User Itself "POST" "internal/acl/authorize" acl::authorize;
     // Of Consul's, what is not here: rules of before 1.4, replication.
     User Itself "GET" "acl/" acl::not_here;

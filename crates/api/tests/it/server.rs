@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use node::audit::Audit;
 use node::{AclSettings, EngineKind, Handle, Node, NodeConfig};
+use state::command::level;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -51,8 +52,8 @@ impl Server {
         for number in 1..=nodes {
             members.push((format!("n{number}"), free_address().await));
         }
-        let start =
-            |at| Self::start_member(members.clone(), at, election_ticks, Default::default());
+        let more = || (AclSettings::default(), Arc::default(), level::ALL);
+        let start = |at| Self::start_member(members.clone(), at, election_ticks, more());
         join_all((0..nodes).map(start)).await
     }
 
@@ -60,7 +61,14 @@ impl Server {
     pub(crate) async fn start_audited(acl: AclSettings, audit: Arc<Audit>) -> Self {
         let members = vec![("n1".to_owned(), free_address().await)];
         let ticks = NodeConfig::default().election_ticks;
-        Self::start_member(members, 0, ticks, (acl, audit)).await
+        Self::start_member(members, 0, ticks, (acl, audit, level::ALL)).await
+    }
+
+    /// A cluster of one whose build knows what goes through logs up to a level.
+    pub(crate) async fn start_old(acl: AclSettings, level: u32) -> Self {
+        let members = vec![("n1".to_owned(), free_address().await)];
+        let more = (acl, Arc::default(), level);
+        Self::start_member(members, 0, NodeConfig::default().election_ticks, more).await
     }
 
     /// Whose ACL is as the settings say.
@@ -70,8 +78,8 @@ impl Server {
             members.push((format!("n{number}"), free_address().await));
         }
         let ticks = NodeConfig::default().election_ticks;
-        let start =
-            |at| Self::start_member(members.clone(), at, ticks, (acl.clone(), Arc::default()));
+        let more = || (acl.clone(), Arc::default(), level::ALL);
+        let start = |at| Self::start_member(members.clone(), at, ticks, more());
         join_all((0..nodes).map(start)).await
     }
 
@@ -79,7 +87,7 @@ impl Server {
         members: Vec<(String, String)>,
         at: usize,
         election_ticks: usize,
-        (acl, audit): (AclSettings, Arc<Audit>),
+        (acl, audit, level): (AclSettings, Arc<Audit>, u32),
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -95,6 +103,7 @@ impl Server {
             engine: EngineKind::Memory,
             acl,
             audit,
+            level,
             tick: Duration::from_millis(10),
             election_ticks,
             log_segment_bytes: 1 << 20,

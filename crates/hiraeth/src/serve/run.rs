@@ -87,6 +87,7 @@ async fn serve(settings: Resolved) -> anyhow::Result<()> {
         _ = interrupt.recv() => None,
         _ = terminate.recv() => None,
         reason = handle.failed() => Some(reason),
+        () = handle.asked_to_leave() => None,
         () = announce => None,
     };
     notify::tell(notify::STOPPING);

@@ -62,6 +62,15 @@ pub(crate) struct Settings {
     /// The datacenter that Consul's clients are told [default: dc1].
     #[arg(long, env = "HIRAETH_DATACENTER", value_name = "NAME")]
     datacenter: Option<String>,
+    /// Stop when a client of Consul's API asks for it (`PUT /v1/agent/leave`, agent:write), as Consul does.
+    #[arg(
+        long,
+        env = "HIRAETH_LEAVE_WHEN_ASKED",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    leave_when_asked: Option<bool>,
     /// The networks that checks made by the cluster may go to [default: loopback and private ones].
     #[arg(
         long,
@@ -167,8 +176,14 @@ pub(crate) struct Settings {
     acl_default_token_file: Option<PathBuf>,
     /// Keep the secrets of tokens that are made here, as Consul does: who may change tokens can read them
     /// later, and so can who has the data or a backup. Else hashes are all that is kept.
-    #[arg(long, env = "HIRAETH_ACL_KEEP_SECRETS")]
-    acl_keep_secrets: bool,
+    #[arg(
+        long,
+        env = "HIRAETH_ACL_KEEP_SECRETS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    acl_keep_secrets: Option<bool>,
     /// The networks where servers may be that vouch for who logs in by an auth method [default: all but
     /// where cloud machines are told about themselves].
     #[arg(
@@ -398,7 +413,7 @@ impl Settings {
                     .acl_default_token_file
                     .as_deref()
                     .or(file.acl_default_token_file.as_deref()),
-                keep_secrets: self.acl_keep_secrets || file.acl_keep_secrets,
+                keep_secrets: self.acl_keep_secrets.or(file.acl_keep_secrets).unwrap_or(false),
             })?,
             zone: zone_name(or(self.zone, file.zone, ""))?,
             replace_after: match self.replace_after_s.or(file.replace_after_s) {
@@ -406,6 +421,7 @@ impl Settings {
                 Some(seconds) => std::time::Duration::from_secs(seconds.max(1)),
             },
             datacenter: or(self.datacenter, file.datacenter, &defaults.datacenter),
+            leaves_when_asked: self.leave_when_asked.or(file.leave_when_asked).unwrap_or(false),
             check_networks: match self.check_networks.or(file.check_networks) {
                 None => defaults.check_networks,
                 Some(networks) => Networks::parse(networks.iter().map(String::as_str))

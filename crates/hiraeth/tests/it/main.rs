@@ -20,6 +20,7 @@ mod holding;
 mod hostile;
 mod http;
 mod keys;
+mod leave;
 mod once;
 mod ports;
 mod program;

@@ -3,7 +3,7 @@
 
 use types::{Code, Fault, limits};
 
-use crate::auth::acl::{AclBinding, AclCommand, AclMethod, Identity, Rules};
+use crate::auth::acl::{AclBinding, AclCommand, AclMethod, Identity, Rules, Template};
 
 fn bad(detail: impl Into<String>) -> Fault {
     Fault::new(Code::InvalidArgument, detail)
@@ -110,6 +110,11 @@ fn identities(all: &[Identity]) -> Result<(), Fault> {
         let name = &identity.name;
         // In Consul's rules for names of services and nodes all others are no names in DNS either.
         let is_one = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let is_open = Template::of(identity.kind).is_some_and(|template| !template.takes_name());
+        if is_open && name.is_empty() {
+            datacenters(&identity.datacenters)?;
+            continue;
+        }
         if name.is_empty() || name.len() > limits::ACL_NAME_BYTES || !name.bytes().all(is_one) {
             return Err(bad(format!(
                 "identity {name:?} has an invalid name. Only alphanumeric characters, '-' and '_' are \

@@ -186,11 +186,9 @@ fn put_identities(out: &mut Writer, identities: &[Identity]) {
 }
 
 fn get_identity(from: &mut Cursor) -> Result<Identity, CodecError> {
-    let kind = match from.byte()? {
-        0 => IdentityKind::Service,
-        1 => IdentityKind::Node,
-        _ => return Err(from.error("an unknown kind of identity")),
-    };
+    let number = usize::from(from.byte()?);
+    let kind = IdentityKind::ALL.get(number).copied();
+    let kind = kind.ok_or_else(|| from.error("an unknown kind of identity"))?;
     Ok(Identity { kind, name: get_name(from)?, datacenters: from.list(get_name)? })
 }
 

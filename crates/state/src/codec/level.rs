@@ -1,7 +1,7 @@
 //! Which level each thing that goes through the log came with.
 
 use crate::auth::AuthCommand;
-use crate::auth::acl::{AclCommand, AclToken};
+use crate::auth::acl::{AclCommand, AclToken, Identity};
 use crate::command::{Command, level};
 
 impl Command {
@@ -47,7 +47,8 @@ impl AclCommand {
     fn level(&self) -> u32 {
         let is_new = match self {
             Self::Bootstrap { kept, .. } | Self::EnsureManagement { kept, .. } => !kept.is_empty(),
-            Self::SetToken { token, .. } => token.is_more(),
+            Self::SetToken { token, .. } => token.is_more() || has_template(&token.identities),
+            Self::SetRole { role, .. } => has_template(&role.identities),
             Self::SetMethod { .. }
             | Self::DeleteMethod { .. }
             | Self::SetBinding { .. }
@@ -58,11 +59,14 @@ impl AclCommand {
             | Self::DeleteToken { .. }
             | Self::SetPolicy { .. }
             | Self::DeletePolicy { .. }
-            | Self::SetRole { .. }
             | Self::DeleteRole { .. } => false,
         };
         if is_new { level::ACL_METHODS } else { level::FIRST }
     }
+}
+
+fn has_template(identities: &[Identity]) -> bool {
+    identities.iter().any(|it| it.kind.is_template())
 }
 
 impl AclToken {

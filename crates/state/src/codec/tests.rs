@@ -192,7 +192,7 @@ fn auth() -> impl Strategy<Value = AuthCommand> {
 }
 
 fn identity() -> impl Strategy<Value = Identity> {
-    let kind = prop_oneof![Just(IdentityKind::Service), Just(IdentityKind::Node)];
+    let kind = proptest::sample::select(&IdentityKind::ALL[..]);
     let places = proptest::collection::vec(".{0,4}".prop_map(Into::into), 0..3);
     (kind, ".{0,8}", places).prop_map(|(kind, name, datacenters)| Identity {
         kind,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use state::auth::acl::{
     Access, AclBinding, AclCommand, AclId, AclMethod, AclPolicy, AclRole, AclToken, BindKind,
-    Identity, IdentityKind, Resource,
+    Identity, IdentityKind, Resource, Template,
 };
 use state::auth::{Area, Demand, Principal, Secret};
 use state::directory::Directory;
@@ -13,7 +13,8 @@ fn secret(text: &str) -> Secret {
     Secret(Bytes::copy_from_slice(text.as_bytes()))
 }
 
-/// `policy=ID`, `role=ID`, `service=NAME`, `node=NAME`, `until=MILLIS`, `now=MILLIS`, `local`.
+/// `policy=ID`, `role=ID`, `service=NAME`, `node=NAME`, `template=TEMPLATE[:NAME]`, `until=MILLIS`,
+/// `now=MILLIS`, `local`.
 struct Words {
     token: AclToken,
     now_ms: u64,
@@ -30,6 +31,11 @@ fn words(words: &[&str]) -> Words {
             "role" => token.roles.push(value.into()),
             "service" => token.identities.push(identity(IdentityKind::Service)),
             "node" => token.identities.push(identity(IdentityKind::Node)),
+            "template" => {
+                let (template, name) = value.split_once(':').unwrap_or((value, ""));
+                let kind = Template::named(template).unwrap().kind;
+                token.identities.push(Identity { name: name.into(), ..identity(kind) });
+            }
             "until" => token.expires_ms = value.parse().unwrap(),
             "now" => now_ms = value.parse().unwrap(),
             "local" => token.local = true,

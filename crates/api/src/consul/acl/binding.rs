@@ -2,7 +2,7 @@
 
 use node::Granted;
 use serde_json::{Map, Value, json};
-use state::auth::acl::{AclBinding, AclCommand, AclId, BindKind};
+use state::auth::acl::{AclBinding, AclCommand, AclId, BindKind, Template};
 
 use super::login::{Way, is_bind_name};
 use super::{ask, write};
@@ -117,8 +117,12 @@ async fn set(
     if kind != BindKind::TemplatedPolicy && !variables.is_empty() {
         return Err(bad("BindVars are for BindType \"templated-policy\""));
     }
+    if Template::named(name).is_some_and(Template::takes_name) && variables.is_empty() {
+        return Err(bad(format!("{name} takes BindVars with a Name")));
+    }
+    // What templates are filled with are names, as those of roles.
     for (_, value) in &variables {
-        is_bind_name(BindKind::TemplatedPolicy, value, &way).map_err(invalid)?;
+        is_bind_name(BindKind::Role, value, &way).map_err(invalid)?;
     }
     let binding = AclBinding {
         method,

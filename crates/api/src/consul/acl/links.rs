@@ -1,6 +1,7 @@
 //! What tokens and roles refer to, as clients write it: policies and roles by id or name, identities.
 
-use state::auth::acl::{Acl, AclId, Identity, IdentityKind};
+use serde_json::Value;
+use state::auth::acl::{Acl, AclId, Identity, IdentityKind, Template};
 
 use crate::consul::input::Input;
 use crate::consul::problem::Problem;
@@ -41,13 +42,41 @@ pub(super) fn roles(acl: &Acl, input: &Input<'_>) -> Result<Vec<AclId>, Problem>
     ids(input, "roles", "role", |name| acl.role_named(name))
 }
 
-pub(super) fn identities(input: &Input<'_>) -> Result<Vec<Identity>, Problem> {
-    if !input.list(&["templatedpolicies"])?.is_empty() {
-        return Err(Problem::bad(
-            "there are no templated policies here: link policies or identities",
-        ));
+fn templated(input: &Input<'_>) -> Result<Vec<Identity>, Problem> {
+    let mut all: Vec<Identity> = Vec::new();
+    for value in input.list(&["templatedpolicies"])? {
+        let policy = Input::of(value)?;
+        let template = template(policy.text(&["templatename"])?)?;
+        let none = Input::of(&Value::Null)?;
+        let variables = policy.object(&["templatevariables"])?.unwrap_or(none);
+        all.push(identity(template, &variables, &policy)?);
     }
-    let mut all = Vec::new();
+    Ok(all)
+}
+
+/// The template of a name.
+fn template(name: &str) -> Result<&'static Template, Problem> {
+    Template::named(name)
+        .ok_or_else(|| Problem::bad(format!("no such ACL templated policy with Name {name:?}")))
+}
+
+/// What a template makes of the variables, which are passed over where it takes none.
+pub(super) fn identity(
+    template: &Template,
+    variables: &Input<'_>,
+    policy: &Input<'_>,
+) -> Result<Identity, Problem> {
+    let places = policy.texts(&["datacenters"])?;
+    let name = if template.takes_name() { variables.text(&["name"])? } else { "" };
+    Ok(Identity {
+        kind: template.kind,
+        name: name.into(),
+        datacenters: places.iter().map(|place| (&**place).into()).collect(),
+    })
+}
+
+pub(super) fn identities(input: &Input<'_>) -> Result<Vec<Identity>, Problem> {
+    let mut all = templated(input)?;
     for value in input.list(&["serviceidentities"])? {
         let identity = Input::of(value)?;
         let places = identity.texts(&["datacenters"])?;

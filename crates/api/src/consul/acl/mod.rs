@@ -12,6 +12,7 @@ mod other;
 mod policy;
 mod role;
 mod show;
+mod template;
 mod time;
 mod token;
 mod write;
@@ -24,4 +25,5 @@ pub(super) use policy::{
     create_policy, delete_policy, policies, policy, policy_named, update_policy,
 };
 pub(super) use role::{create_role, delete_role, role, role_named, roles, update_role};
+pub(super) use template::{preview, template, templates};
 pub(super) use token::{create_token, delete_token, token, tokens, update_token};

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use state::auth::acl::{
-    ANONYMOUS_TOKEN, Acl, AclId, AclPolicy, AclRole, AclToken, Identity, IdentityKind,
+    ANONYMOUS_TOKEN, Acl, AclId, AclPolicy, AclRole, AclToken, Identity, IdentityKind, Template,
 };
 
 use crate::calendar;
@@ -58,6 +58,45 @@ fn links(
         json!({ "NodeName": &*it.name, "Datacenter": place })
     });
     list(object, "NodeIdentities", nodes);
+    let templated = identities.iter().filter_map(|it| Some((it, Template::of(it.kind)?)));
+    let templated = templated.map(|(it, template)| {
+        let mut shown = json!({ "TemplateName": template.name });
+        if !it.name.is_empty() {
+            shown["TemplateVariables"] = json!({ "name": &*it.name });
+        }
+        if !it.datacenters.is_empty() {
+            shown["Datacenters"] = it.datacenters.iter().map(|it| &**it).collect::<Vec<_>>().into();
+        }
+        shown
+    });
+    list(object, "TemplatedPolicies", templated);
+}
+
+/// A templated policy.
+pub(super) fn template(template: &Template) -> Value {
+    json!({
+        "TemplateName": template.name,
+        "Schema": template.schema(),
+        "Template": template.text,
+        "Description": template.description,
+    })
+}
+
+/// The policy that a template makes; its id is made of what it says.
+pub(super) fn preview(template: &Template, text: &str, datacenters: &[Box<str>]) -> Value {
+    let digest = Sha256::digest(text);
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &hex[part]);
+    let id = AclId::from(parts.join("-"));
+    let policy = AclPolicy {
+        name: format!("synthetic-policy-{}", &hex[..32]).into(),
+        description: format!("synthetic policy generated from templated policy: {}", template.name)
+            .into(),
+        text: text.into(),
+        datacenters: datacenters.to_vec(),
+        ..AclPolicy::default()
+    };
+    self::policy(&id, &policy, true)
 }
 
 /// A token; with its secret, if that is known here.

@@ -34,11 +34,13 @@ impl<'a> Reader<'a> {
     }
 
     /// The secret that was sent along, if it is this one's; else the one that is kept, for who may make
-    /// tokens.
+    /// tokens. Who sends none along is told none, whatever the token of those may do.
     fn secret_of<'b>(&'b self, id: &AclId, token: &'b AclToken) -> Option<&'b str> {
-        let sent = self.asked.sender.token.as_deref();
-        let sent = sent.filter(|_| self.asked.brings_token && self.own.as_ref() == Some(id));
-        sent.or_else(|| Some(&*token.kept).filter(|kept| self.may_write && !kept.is_empty()))
+        let sent = self.asked.sender.token.as_deref().filter(|_| self.asked.brings_token)?;
+        if self.own.as_ref() == Some(id) {
+            return Some(sent);
+        }
+        Some(&*token.kept).filter(|kept| self.may_write && !kept.is_empty())
     }
 }
 

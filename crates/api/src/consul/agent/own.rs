@@ -183,9 +183,17 @@ pub(in crate::consul) async fn reload(_: &Asked) -> Outcome {
     Ok(Answer::done())
 }
 
-/// `PUT /v1/agent/leave`: a server is not stopped by whoever reaches its port.
-pub(in crate::consul) async fn leave(_: &Asked) -> Outcome {
-    Err(Problem::failed("a server of Hiraeth is stopped where it runs (SIGTERM), not by a request"))
+/// `PUT /v1/agent/leave`: only where the server was told to. It is no agent beside whoever asks, but serves
+/// others too; it stays a member, as one that was stopped otherwise.
+pub(in crate::consul) async fn leave(asked: &Asked) -> Outcome {
+    if asked.handle().ask_to_leave().is_err() {
+        return Err(Problem::failed(
+            "a server of Hiraeth is stopped where it runs (SIGTERM), not by a request; one that was \
+             started with --leave-when-asked is",
+        ));
+    }
+    tracing::warn!(client = asked.sender.origin, "stopping: a client asked this server to leave");
+    Ok(Answer::done())
 }
 
 /// `PUT /v1/agent/force-leave/:node`

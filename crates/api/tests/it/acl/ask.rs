@@ -70,21 +70,32 @@ pub(super) fn settings() -> AclSettings {
     }
 }
 
+/// Until all that this build knows goes into logs.
+pub(super) async fn at_the_newest_level(server: &Server) {
+    for _ in 0..200 {
+        if server.handle().directory().level() == state::command::level::ALL {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the level is not raised");
+}
+
 /// Until the first token is there.
 pub(super) async fn start(nodes: usize) -> Vec<Server> {
     let servers = Server::start_with_acl(nodes, settings()).await;
     for server in &servers {
         ready(server).await;
+        at_the_newest_level(server).await;
     }
     servers
 }
 
-/// Until it takes the first token, and all that its build knows goes into logs.
+/// Until it takes the first token.
 pub(super) async fn ready(server: &Server) {
     for _ in 0..200 {
         let own = ask(server, "GET /v1/acl/token/self", Some(ROOT), "").await;
-        let level = server.handle().directory().level();
-        if own.status == 200 && level == state::command::level::ALL {
+        if own.status == 200 {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -6,6 +6,8 @@ mod default_token;
 mod doors;
 mod ends;
 mod every_route;
+mod kept;
 mod login;
 mod matrix;
 mod requests;
+mod templates;

@@ -64,6 +64,11 @@ pub(super) fn about(
         ("GET", "acl/role/") | ("DELETE", "acl/role/") => line(ids("role")),
         ("PUT", "acl/role/") => with(ids("role"), r#"{"Name":"spare"}"#.into()),
         ("PUT", "acl/role") => with(String::new(), r#"{"Name":"made"}"#.into()),
+        ("GET", "acl/templated-policies") => plain(),
+        ("GET", "acl/templated-policy/name/") => line("builtin/service".into()),
+        ("POST", "acl/templated-policy/preview/") => {
+            with("builtin/service".into(), format!(r#"{{"Name":"{name}"}}"#))
+        }
         ("POST", "internal/acl/authorize") => with(
             String::new(),
             format!(r#"[{{"Resource":"key","Access":"write","Segment":"{name}/key"}}]"#),

@@ -2,7 +2,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::ask::Door;
 use super::show;
@@ -34,13 +34,19 @@ pub(super) fn line_of(path: &Path) -> anyhow::Result<String> {
     Ok(text.trim().to_owned())
 }
 
+/// `NAME=VALUE`, some of them.
+pub(super) fn pairs(option: &str, given: &[String]) -> Result<Map<String, Value>, Usage> {
+    let pair = |text: &String| {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| Usage(format!("{option} {text}: say NAME=VALUE")))?;
+        Ok((name.to_owned(), value.into()))
+    };
+    given.iter().map(pair).collect()
+}
+
 pub(super) async fn login(door: &Door, login: Login, format: Format) -> anyhow::Result<()> {
-    let mut meta = Map::new();
-    for pair in &login.meta {
-        let (name, value) =
-            pair.split_once('=').ok_or_else(|| Usage(format!("--meta {pair}: say NAME=VALUE")))?;
-        meta.insert(name.to_owned(), value.into());
-    }
+    let meta = pairs("--meta", &login.meta)?;
     let bearer = line_of(&login.bearer_token_file)?;
     let body = json!({ "AuthMethod": login.method, "BearerToken": bearer, "Meta": meta });
     let made = door.ask("POST", "login", Some(body)).await?;

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::ask::{Door, escaped};
+use super::login::pairs;
 use super::show;
 use crate::cli::output::Format;
 
@@ -11,12 +12,15 @@ pub(super) enum Command {
         /// The auth method, by its name.
         #[arg(long, value_name = "NAME")]
         method: String,
-        /// What it makes of who logs in: service, node, role or policy.
+        /// What it makes of who logs in: service, node, role, policy or templated-policy.
         #[arg(long, value_name = "TYPE")]
         bind_type: String,
         /// The name of that; ${value.team} and the like stand for what is known of who logs in.
         #[arg(long, value_name = "NAME")]
         bind_name: String,
+        /// What a templated policy is filled with, likewise.
+        #[arg(long = "bind-var", value_name = "NAME=VALUE")]
+        bind_vars: Vec<String>,
         /// Whom it is about, as 'value.team == "web"' [default: everybody].
         #[arg(long, value_name = "EXPRESSION", default_value = "")]
         selector: String,
@@ -39,10 +43,11 @@ pub(super) enum Command {
 
 pub(super) async fn run(door: &Door, command: Command, format: Format) -> anyhow::Result<()> {
     match command {
-        Command::Create { method, bind_type, bind_name, selector, description } => {
+        Command::Create { method, bind_type, bind_name, bind_vars, selector, description } => {
+            let bind_vars = pairs("--bind-var", &bind_vars)?;
             let body = json!({
                 "AuthMethod": method, "BindType": bind_type, "BindName": bind_name,
-                "Selector": selector, "Description": description,
+                "BindVars": bind_vars, "Selector": selector, "Description": description,
             });
             show::rule(&door.ask("PUT", "binding-rule", Some(body)).await?, format)
         }

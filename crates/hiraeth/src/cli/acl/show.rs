@@ -22,9 +22,19 @@ fn linked(value: &Value) -> String {
         prefixed("role:", &names(value, "Roles", "Name")),
         prefixed("service:", &names(value, "ServiceIdentities", "ServiceName")),
         prefixed("node:", &names(value, "NodeIdentities", "NodeName")),
+        templates(value),
     ];
     let parts: Vec<&String> = parts.iter().filter(|part| !part.is_empty()).collect();
     parts.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn templates(value: &Value) -> String {
+    let all = value["TemplatedPolicies"].as_array().into_iter().flatten();
+    let named = all.map(|it| match text(&it["TemplateVariables"], "name") {
+        "" => text(it, "TemplateName").to_owned(),
+        name => format!("{}:{name}", text(it, "TemplateName")),
+    });
+    named.collect::<Vec<_>>().join(",")
 }
 
 fn prefixed(prefix: &str, names: &str) -> String {

@@ -43,6 +43,9 @@ pub(super) struct Links {
     /// It is this node of this datacenter.
     #[arg(long = "node", value_name = "NAME:DATACENTER")]
     nodes: Vec<String>,
+    /// A templated policy, as builtin/service:web or builtin/dns.
+    #[arg(long = "template", value_name = "TEMPLATE[:NAME]")]
+    templates: Vec<String>,
     /// A role, by its name (tokens only).
     #[arg(long = "role", value_name = "NAME")]
     roles: Vec<String>,
@@ -60,6 +63,11 @@ impl Links {
             json!({ "NodeName": name, "Datacenter": place })
         });
         value["NodeIdentities"] = nodes.collect();
+        let templates = self.templates.iter().map(|text| {
+            let (template, name) = text.split_once(':').unwrap_or((text, ""));
+            json!({ "TemplateName": template, "TemplateVariables": { "Name": name } })
+        });
+        value["TemplatedPolicies"] = templates.collect();
     }
 }
 

@@ -97,6 +97,7 @@ impl Authorizer {
                 self.put(Named::Node, false, "", Access::Read);
             }
             IdentityKind::Node => self.put(Named::Node, true, name, Access::Write),
+            _ => return self.add(&identity.rules().unwrap_or_default()),
         }
         self.put(Named::Service, false, "", Access::Read);
     }

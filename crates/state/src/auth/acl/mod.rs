@@ -10,6 +10,7 @@ mod model;
 mod registry;
 mod resource;
 mod rules;
+mod template;
 mod view;
 
 #[cfg(test)]
@@ -28,4 +29,5 @@ pub use model::{
 pub use registry::needs_registry;
 pub use resource::{Access, Resource};
 pub use rules::{Rules, RulesError};
+pub use template::{TEMPLATES, Template};
 pub use view::View;

@@ -54,6 +54,38 @@ pub enum IdentityKind {
     Service = 0,
     /// A node: it registers itself and finds services.
     Node = 1,
+    /// The templated policy `builtin/service`.
+    ServiceTemplate = 2,
+    /// `builtin/node`.
+    NodeTemplate = 3,
+    /// `builtin/dns`.
+    DnsTemplate = 4,
+    /// `builtin/nomad-server`.
+    NomadServerTemplate = 5,
+    /// `builtin/nomad-client`.
+    NomadClientTemplate = 6,
+    /// `builtin/api-gateway`.
+    ApiGatewayTemplate = 7,
+}
+
+impl IdentityKind {
+    /// All, by their numbers in records.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Service,
+        Self::Node,
+        Self::ServiceTemplate,
+        Self::NodeTemplate,
+        Self::DnsTemplate,
+        Self::NomadServerTemplate,
+        Self::NomadClientTemplate,
+        Self::ApiGatewayTemplate,
+    ];
+
+    /// Whether it is a templated policy.
+    #[must_use]
+    pub fn is_template(self) -> bool {
+        !matches!(self, Self::Service | Self::Node)
+    }
 }
 
 /// Rights that go by a name.
@@ -61,7 +93,7 @@ pub enum IdentityKind {
 pub struct Identity {
     /// Of what kind.
     pub kind: IdentityKind,
-    /// The service's, or the node's.
+    /// The service's, or the node's; empty for a template that takes none.
     pub name: Box<str>,
     /// Where it counts; empty for everywhere.
     pub datacenters: Vec<Box<str>>,

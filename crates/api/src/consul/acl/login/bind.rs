@@ -1,10 +1,10 @@
 //! What binding rules make of somebody.
 
-use state::auth::acl::{Acl, AclBinding, AclToken, BindKind, Identity, IdentityKind};
+use state::auth::acl::{Acl, AclBinding, AclToken, BindKind, Identity, IdentityKind, Template};
 use types::limits;
 
+use super::names::filled;
 use super::proof::{NotLetIn, Proof};
-use super::template::filled;
 use super::way::Way;
 use crate::consul::filter::Filter;
 
@@ -55,7 +55,7 @@ fn bind(
         BindKind::Role => add(&mut token.roles, acl.role_named(&name).cloned()),
         BindKind::Policy => add(&mut token.policies, acl.policy_named(&name).cloned()),
         BindKind::Service | BindKind::Node | BindKind::TemplatedPolicy => {
-            add(&mut token.identities, Some(identity(rule, name, datacenter)?));
+            add(&mut token.identities, Some(identity(rule, name, datacenter, look)?));
         }
     }
     Ok(())
@@ -66,21 +66,37 @@ fn add<T: PartialEq>(all: &mut Vec<T>, one: Option<T>) {
     all.extend(one);
 }
 
-/// What somebody is. Templated policies are to be made here of `rule.variables`, filled as names are.
-fn identity(rule: &AclBinding, name: String, datacenter: &str) -> Result<Identity, String> {
-    let name = name.into();
+/// What somebody is. A templated policy's variables are filled as names are.
+fn identity(
+    rule: &AclBinding,
+    name: String,
+    datacenter: &str,
+    look: impl Fn(&str) -> Option<String>,
+) -> Result<Identity, String> {
+    let datacenters = Vec::new();
     match rule.kind {
         BindKind::Service => {
-            Ok(Identity { kind: IdentityKind::Service, name, datacenters: Vec::new() })
+            Ok(Identity { kind: IdentityKind::Service, name: name.into(), datacenters })
         }
         BindKind::Node => {
             let datacenters = vec![datacenter.into()];
-            Ok(Identity { kind: IdentityKind::Node, name, datacenters })
+            Ok(Identity { kind: IdentityKind::Node, name: name.into(), datacenters })
         }
-        BindKind::TemplatedPolicy | BindKind::Role | BindKind::Policy => {
-            let kind = rule.kind.word();
-            Err(format!("nobody is bound to a {kind:?} here"))
+        BindKind::TemplatedPolicy => {
+            let template = Template::named(&name)
+                .ok_or_else(|| format!("no such ACL templated policy with Name {name:?}"))?;
+            let mut own = String::new();
+            if template.takes_name() {
+                let said = rule.variables.iter().find(|(it, _)| it.eq_ignore_ascii_case("name"));
+                let said = said.ok_or_else(|| format!("{name} takes a variable Name"))?;
+                own = filled(&said.1, look)?;
+                if !is_name(BindKind::Role, &own) {
+                    return Err(format!("computed Name of {name} is invalid: {own:?}"));
+                }
+            }
+            Ok(Identity { kind: template.kind, name: own.into(), datacenters })
         }
+        BindKind::Role | BindKind::Policy => Err(format!("a {} is no identity", rule.kind.word())),
     }
 }
 
@@ -112,6 +128,10 @@ pub(in crate::consul::acl) fn is_bind_name(
     way: &Way,
 ) -> Result<(), String> {
     let name = filled(template, |name| way.has_variable(name).then(|| "x".to_owned()))?;
+    let is_template = kind == BindKind::TemplatedPolicy && !template.contains("${");
+    if is_template && Template::named(&name).is_none() {
+        return Err(format!("no such ACL templated policy with Name {name:?}"));
+    }
     if is_name(kind, &name) {
         return Ok(());
     }

@@ -6,9 +6,9 @@ mod enter;
 mod jwt;
 mod key_sets;
 mod kubernetes;
+mod names;
 mod proof;
 mod settings;
-mod template;
 #[cfg(test)]
 mod tests;
 mod way;

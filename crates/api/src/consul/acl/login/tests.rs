@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 use state::auth::acl::BindKind;
 
 use super::bind::is_bind_name;
-use super::template::filled;
+use super::names::filled;
 use super::way::Way;
 
 #[test]

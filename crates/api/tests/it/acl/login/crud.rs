@@ -140,6 +140,11 @@ async fn what_is_wrong_with_them_is_told() {
     }
     let good = json!({ "AuthMethod": "m", "BindType": "service", "BindName": "web" });
     let rule = |field, value| changed(&good, field, value);
+    let template = |name: &str, variables: Value| {
+        let kind = "templated-policy";
+        let all = json!({ "AuthMethod": "m", "BindType": kind, "BindName": name });
+        changed(&all, "BindVars", variables)
+    };
     for (body, why) in [
         (rule("AuthMethod", json!("")), "no AuthMethod is set"),
         (rule("AuthMethod", json!("none")), "cannot find auth method with name \"none\""),
@@ -150,6 +155,10 @@ async fn what_is_wrong_with_them_is_told() {
         (rule("Selector", json!("value.")), "Selector is invalid"),
         (rule("Selector", json!("serviceaccount.name == \"a\"")), "Selector is invalid"),
         (rule("BindVars", json!({ "Name": "x" })), "BindVars are for"),
+        (template("builtin/none", json!({})), "no such ACL templated policy"),
+        (template("builtin/service", json!({})), "takes BindVars with a Name"),
+        (template("builtin/service", json!({ "Name": "${value.x}" })), "unknown variable accessed"),
+        (template("builtin/service", json!({ "Name": "a b" })), "comes to no name"),
         (rule("ID", json!("x")), "Cannot specify the ID"),
     ] {
         let came = ask(&server, "PUT /v1/acl/binding-rule", Some(ROOT), &body).await;

@@ -7,7 +7,7 @@ use node::audit::{Audit, AuditSettings};
 use ring::hmac;
 use serde_json::{Value, json};
 
-use super::super::ask::{do_it, ready, settings};
+use super::super::ask::{at_the_newest_level, do_it, ready, settings};
 use super::sign::{Signer, let_in, login, method, now, part, rule, tokens};
 use crate::server::Server;
 
@@ -19,12 +19,14 @@ async fn nobody_is_let_in_who_is_not_vouched_for_and_each_try_is_written_down() 
     let audit = Arc::new(Audit::start(&log, "n1").unwrap());
     let server = Server::start_audited(settings(), Arc::clone(&audit)).await;
     ready(&server).await;
+    at_the_newest_level(&server).await;
     let (signer, other) = (Signer::new("a"), Signer::new("a"));
     method(&server, "machines", &signer).await;
     rule(&server, "machines", "service", "${value.team}", r#"value.team == "web""#).await;
     rule(&server, "machines", "service", "${value.place}", r#"value.team == "odd""#).await;
     rule(&server, "machines", "role", "not-there", r#"value.team == "role""#).await;
-    rule(&server, "machines", "templated-policy", "builtin/dns", r#"value.team == "dns""#).await;
+    let template = "builtin/${value.team}";
+    rule(&server, "machines", "templated-policy", template, r#"value.team == "tmpl""#).await;
 
     let good = json!({ "team": "web" });
     let with = |more: Value| {
@@ -62,7 +64,10 @@ async fn nobody_is_let_in_who_is_not_vouched_for_and_each_try_is_written_down() 
         ("a".repeat(20_000), "at most 16384 are allowed"),
         (with(json!({ "team": "nobody" })), "no binding rule"),
         (with(json!({ "team": "role" })), "no binding rule"),
-        (with(json!({ "team": "dns" })), "nobody is bound to a \"templated-policy\" here"),
+        (
+            with(json!({ "team": "tmpl" })),
+            "no such ACL templated policy with Name \"builtin/tmpl\"",
+        ),
         (with(json!({ "team": "odd" })), "unknown variable accessed: value.place"),
         (
             with(json!({ "team": "odd", "deep": { "place": "a b" } })),

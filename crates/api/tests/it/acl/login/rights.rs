@@ -20,6 +20,16 @@ async fn rules_say_what_somebody_is_who_logged_in() {
     rule(&server, "machines", "role", "not-there", "").await;
     rule(&server, "machines", "policy", "reads", r#"value.team == "Blue""#).await;
 
+    for (template, variables) in
+        [("builtin/service", json!({ "Name": "${value.team}-api" })), ("builtin/dns", Value::Null)]
+    {
+        let rule = json!({
+            "AuthMethod": "machines", "BindType": "templated-policy", "BindName": template,
+            "BindVars": variables, "Selector": r#"value.team == "Green""#,
+        });
+        do_it(&server, "PUT /v1/acl/binding-rule", rule).await;
+    }
+
     let bearer = signer.token(json!({
         "team": "Red", "deep": { "place": "Berlin" }, "groups": ["dev", "ops"],
     }));
@@ -55,7 +65,19 @@ async fn rules_say_what_somebody_is_who_logged_in() {
     assert_eq!(blue["Policies"][0]["Name"], "reads");
     assert_eq!(blue["ServiceIdentities"], json!([{ "ServiceName": "blue-web" }]));
     assert_eq!((&blue["Roles"], &blue["NodeIdentities"]), (&Value::Null, &Value::Null));
-    assert_eq!(tokens(&server, "machines").await, 2);
+    let green = login(&server, "machines", &signer.token(json!({ "team": "Green" }))).await.json();
+    let templates = green["TemplatedPolicies"].as_array().unwrap();
+    let named = |name: &str| templates.iter().find(|it| it["TemplateName"] == name).unwrap();
+    assert_eq!(named("builtin/service")["TemplateVariables"], json!({ "name": "green-api" }));
+    assert_eq!(
+        (named("builtin/dns")["TemplateName"].as_str(), templates.len()),
+        (Some("builtin/dns"), 2)
+    );
+    let green = green["SecretID"].as_str().unwrap();
+    let register = |name: &str| json!({ "Name": name, "Port": 1 }).to_string();
+    assert_eq!(ask(&server, line, Some(green), &register("green-api")).await.status, 200);
+    assert_eq!(ask(&server, line, Some(green), &register("green-db")).await.status, 403);
+    assert_eq!(tokens(&server, "machines").await, 3);
     assert_eq!(tokens(&server, "other").await, 0);
 
     // Its holder gives it back, and nobody else's; one that would outlive the method is not made of it.
@@ -70,7 +92,7 @@ async fn rules_say_what_somebody_is_who_logged_in() {
     assert_eq!((out.status, &*out.body), (200, "true"), "{out:?}");
     assert_eq!(ask(&server, "GET /v1/acl/token/self", Some(secret), "").await.status, 403);
     assert_eq!(ask(&server, "POST /v1/acl/logout", Some(secret), "").await.status, 403);
-    assert_eq!(tokens(&server, "machines").await, 1);
+    assert_eq!(tokens(&server, "machines").await, 2);
     server.stop().await;
 }
 
