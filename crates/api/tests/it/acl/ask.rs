@@ -70,23 +70,11 @@ pub(super) fn settings() -> AclSettings {
     }
 }
 
-/// Until all that this build knows goes into logs.
-pub(super) async fn at_the_newest_level(server: &Server) {
-    for _ in 0..200 {
-        if server.handle().directory().level() == state::command::level::ALL {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("the level is not raised");
-}
-
 /// Until the first token is there.
 pub(super) async fn start(nodes: usize) -> Vec<Server> {
     let servers = Server::start_with_acl(nodes, settings()).await;
     for server in &servers {
         ready(server).await;
-        at_the_newest_level(server).await;
     }
     servers
 }

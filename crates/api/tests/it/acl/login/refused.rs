@@ -7,7 +7,7 @@ use node::audit::{Audit, AuditSettings};
 use ring::hmac;
 use serde_json::{Value, json};
 
-use super::super::ask::{at_the_newest_level, do_it, ready, settings};
+use super::super::ask::{do_it, ready, settings};
 use super::sign::{Signer, let_in, login, method, now, part, rule, tokens};
 use crate::server::Server;
 
@@ -19,7 +19,6 @@ async fn nobody_is_let_in_who_is_not_vouched_for_and_each_try_is_written_down() 
     let audit = Arc::new(Audit::start(&log, "n1").unwrap());
     let server = Server::start_audited(settings(), Arc::clone(&audit)).await;
     ready(&server).await;
-    at_the_newest_level(&server).await;
     let (signer, other) = (Signer::new("a"), Signer::new("a"));
     method(&server, "machines", &signer).await;
     rule(&server, "machines", "service", "${value.team}", r#"value.team == "web""#).await;
