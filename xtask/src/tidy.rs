@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::run::root;
 
 /// Crates and what they may use of ours; arrows point down only.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
     ("types", &[]),
     ("env", &["types"]),
     ("tls", &[]),
@@ -21,6 +21,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("region", &["types", "consensus", "state"]),
     ("placement", &["types"]),
     ("proto", &["types"]),
+    ("jwt", &["types"]),
     ("probe", &["proto", "tls"]),
     ("spans", &["proto", "tls"]),
     (
@@ -41,7 +42,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
         ],
     ),
     ("http2", &[]),
-    ("api", &["node", "state", "configuration", "proto", "types", "http2", "tls", "spans"]),
+    ("api", &["node", "state", "configuration", "proto", "types", "http2", "jwt", "tls", "spans"]),
     ("client", &["proto", "types", "tls"]),
     ("gateway", &["proto", "tls"]),
     ("hiraeth", &["api", "node", "client", "gateway", "proto", "types", "tls", "spans"]),
@@ -58,8 +59,17 @@ const MAY_USE: [(&str, &[&str]); 22] = [
 const TESTS_MAY_USE: [(&str, &[&str]); 1] = [("gateway", &["api", "client", "node", "types"])];
 
 /// Crates that take time, randomness and I/O from outside.
-const PURE: [&str; 8] =
-    ["types", "consensus", "state", "configuration", "region", "placement", "check", "http2"];
+const PURE: [&str; 9] = [
+    "types",
+    "consensus",
+    "state",
+    "configuration",
+    "region",
+    "placement",
+    "check",
+    "http2",
+    "jwt",
+];
 
 /// What a pure crate does not say outside its tests, and why.
 const IMPURE: [(&str, &str); 8] = [

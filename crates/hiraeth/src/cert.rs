@@ -214,8 +214,8 @@ impl Place {
     }
 }
 
-/// Whole or not at all.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
+/// For its owner alone; whole or not at all.
+pub(crate) fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     drop(std::fs::remove_file(&beside));

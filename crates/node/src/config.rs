@@ -151,6 +151,8 @@ pub struct NodeConfig {
     pub leaves_when_asked: bool,
     /// Where checks that the cluster makes may go.
     pub check_networks: Networks,
+    /// Where servers that vouch for who logs in may be: who may change the ACL names them.
+    pub login_networks: Networks,
     /// How instances, checks and sessions of a registry end.
     pub registry: Settings,
     /// Up to which level this node knows what goes through logs, [`state::command::level::ALL`]: less only
@@ -206,6 +208,7 @@ impl Default for NodeConfig {
             datacenter: "dc1".to_owned(),
             leaves_when_asked: false,
             check_networks: Networks::default(),
+            login_networks: Networks::wide(),
             registry: Settings::default(),
             level: state::command::level::ALL,
             level_after: Duration::from_secs(60),

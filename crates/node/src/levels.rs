@@ -16,6 +16,18 @@ use crate::shared::Shared;
 /// How long to wait before a node tells its level once more.
 const TELL_AGAIN: Duration = Duration::from_millis(500);
 
+/// For how long somebody waits for a level that a cluster which was just formed is about to use.
+const FORMING: Duration = Duration::from_secs(2);
+
+/// Waits a moment for a level, where nobody has raised any yet and this node knows it: clients ask a cluster
+/// that was just formed before its nodes have told each other what they know.
+pub(crate) async fn settle(shared: &Shared, of: u32) {
+    let knows = of <= shared.config.level;
+    let is_settled = |now: &Arc<Directory>| !knows || of <= now.level() || now.raised > 0;
+    let mut directory = shared.watch_directory();
+    drop(timeout(FORMING, directory.wait_for(is_settled)).await);
+}
+
 /// Whether what came with this level may go into a log.
 pub(crate) fn is_used(shared: &Shared, of: u32) -> bool {
     // What all know needs no look.

@@ -18,9 +18,9 @@ pub(crate) async fn probe(http: &Http, networks: &Networks) -> Outcome {
         Err(why) => return Outcome::critical(why),
     };
     let asked = match &http.tls {
-        None => ask(http, stream).await,
+        None => ask(http, stream, OUTPUT_BYTES).await,
         Some(tls) => match tls.connect(host(&http.address), Some(b"http/1.1"), stream).await {
-            Ok(stream) => ask(http, stream).await,
+            Ok(stream) => ask(http, stream, OUTPUT_BYTES).await,
             Err(why) => Err(why.into()),
         },
     };
@@ -39,9 +39,11 @@ pub(crate) async fn probe(http: &Http, networks: &Networks) -> Outcome {
     }
 }
 
-async fn ask(
+/// Sends a request, and reads `most` bytes of what is answered.
+pub(crate) async fn ask(
     http: &Http,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    most: usize,
 ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(16 * 1024)
@@ -56,31 +58,34 @@ async fn ask(
         .body(Full::from(Bytes::from(http.body.clone())))?;
     let headers = request.headers_mut();
     headers.insert(HOST, HeaderValue::from_str(&http.host)?);
-    headers.insert(USER_AGENT, HeaderValue::from_static("Consul Health Check"));
-    headers.insert(ACCEPT, HeaderValue::from_static("text/plain, text/*, */*"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     for (name, value) in &http.headers {
         headers.append(name, value.clone());
     }
+    // Whoever describes the request may say otherwise.
+    for (name, usual) in [(USER_AGENT, "Consul Health Check"), (ACCEPT, "text/plain, text/*, */*")]
+    {
+        headers.entry(name).or_insert(HeaderValue::from_static(usual));
+    }
     let response = sender.send_request(request).await?;
-    Ok((response.status(), read(response).await))
+    Ok((response.status(), read(response, most).await))
 }
 
 /// The beginning of what is answered; what is longer is not read.
-async fn read<B>(response: Response<B>) -> Bytes
+async fn read<B>(response: Response<B>, most: usize) -> Bytes
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let mut body = Limited::new(response.into_body(), OUTPUT_BYTES * 4);
+    let mut body = Limited::new(response.into_body(), most * 4);
     let mut read = Vec::new();
-    while read.len() < OUTPUT_BYTES
+    while read.len() < most
         && let Some(Ok(frame)) = body.frame().await
     {
         if let Ok(data) = frame.into_data() {
             read.extend_from_slice(&data);
         }
     }
-    read.truncate(OUTPUT_BYTES);
+    read.truncate(most);
     read.into()
 }

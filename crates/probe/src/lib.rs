@@ -1,8 +1,10 @@
-//! One look at whether something is well: over HTTP, TCP or gRPC, at an address it may be looked at.
+//! One look at whether something is well: over HTTP, TCP or gRPC, at an address it may be looked at. And a
+//! short text that is fetched from such a one.
 //!
 //! No redirects are followed, no scripts are run, no names of other machines' users are sent; what is read
 //! is bounded, and so is the time.
 
+mod fetch;
 mod grpc;
 mod http;
 mod networks;
@@ -15,10 +17,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+pub use fetch::{Fetch, fetch};
 pub use networks::{Networks, NetworksError};
 pub use outcome::{Outcome, Standing};
 pub use target::{Target, TargetError};
-pub use tls::Tls;
+pub use tls::{Authorities, Tls};
 
 /// Looks once, for at most `patience`.
 pub async fn probe(target: &Target, patience: Duration, networks: &Networks) -> Outcome {

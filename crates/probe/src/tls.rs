@@ -11,12 +11,37 @@ use tokio_rustls::rustls::client::danger::{
 use tokio_rustls::rustls::crypto::{
     CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature,
 };
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
 const NOBODY: &str = "tls: this server knows nobody who could vouch for a certificate";
+
+/// Those whose word for a certificate counts.
+#[derive(Clone, Debug)]
+pub struct Authorities(Arc<RootCertStore>);
+
+impl Authorities {
+    /// The certificates in a text in PEM form.
+    ///
+    /// # Errors
+    /// There is none, or one is damaged.
+    pub fn in_pem(text: &str) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        for found in CertificateDer::pem_slice_iter(text.as_bytes()) {
+            let found = found.map_err(|error| format!("a certificate is damaged: {error}"))?;
+            roots
+                .add(found)
+                .map_err(|error| format!("a certificate is no authority's: {error}"))?;
+        }
+        if roots.is_empty() {
+            return Err("there is no certificate in PEM form".to_owned());
+        }
+        Ok(Self(Arc::new(roots)))
+    }
+}
 
 /// How TLS is spoken.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -41,6 +66,17 @@ impl Tls {
             false => Some(tokio::task::spawn_blocking(roots).await.map_err(|it| it.to_string())??),
         };
         self.connect_by(roots, host, alpn, stream).await
+    }
+
+    /// The same, where the word of these counts and of no others.
+    pub(crate) async fn connect_trusting(
+        &self,
+        authorities: &Authorities,
+        host: &str,
+        alpn: Option<&[u8]>,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, String> {
+        self.connect_by(Some(Arc::clone(&authorities.0)), host, alpn, stream).await
     }
 
     /// The same, with those whose word counts; nobody's has to, where there are none.

@@ -19,6 +19,7 @@ use crate::codec::acl::{
     put_acl_switch, put_acl_token,
 };
 use crate::codec::auth::{get_role, get_switch, get_user, put_role, put_switch, put_user};
+use crate::codec::methods::{get_acl_binding, get_acl_method, put_acl_binding, put_acl_method};
 use crate::codec::primitives::{CodecError, Cursor, Writer};
 use crate::codec::records::{
     get_keyspace, get_node, get_region, put_keyspace, put_node, put_region,
@@ -53,6 +54,8 @@ const ACL_SWITCH: u8 = b'A';
 const ACL_TOKEN: u8 = b'T';
 const ACL_POLICY: u8 = b'P';
 const ACL_ROLE: u8 = b'R';
+const ACL_METHOD: u8 = b'M';
+const ACL_BINDING: u8 = b'B';
 
 /// The directory, with what is needed to change it.
 pub(crate) struct DirectoryMachine {
@@ -141,6 +144,8 @@ impl DirectoryMachine {
             ACL_TOKEN => get_acl_token(&mut from, self.acl())?,
             ACL_POLICY => get_acl_policy(&mut from, self.acl())?,
             ACL_ROLE => get_acl_role(&mut from, self.acl())?,
+            ACL_METHOD => get_acl_method(&mut from, self.acl())?,
+            ACL_BINDING => get_acl_binding(&mut from, self.acl())?,
             _ => return Err(from.error("a directory record of unknown kind")),
         }
         from.end()
@@ -382,6 +387,18 @@ fn put_acl_records(region: RegionId, auth: &Auth, change: &AclChange, batch: &mu
         match acl.roles.get(id) {
             Some(role) => batch.put(named(ACL_ROLE, id), put_acl_role(id, role)),
             None => batch.delete(named(ACL_ROLE, id)),
+        }
+    }
+    for id in &change.methods {
+        match acl.methods.get(id) {
+            Some(method) => batch.put(named(ACL_METHOD, id), put_acl_method(id, method)),
+            None => batch.delete(named(ACL_METHOD, id)),
+        }
+    }
+    for id in &change.bindings {
+        match acl.bindings.get(id) {
+            Some(binding) => batch.put(named(ACL_BINDING, id), put_acl_binding(id, binding)),
+            None => batch.delete(named(ACL_BINDING, id)),
         }
     }
     if change.any {

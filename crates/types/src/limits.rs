@@ -64,6 +64,22 @@ pub const ACL_TEXT_BYTES: usize = 1_024;
 pub const ACL_NAME_BYTES: usize = 256;
 /// Bytes of a token's secret.
 pub const ACL_SECRET_BYTES: usize = 256;
+/// Consul's auth methods in a cluster.
+pub const ACL_AUTH_METHODS: usize = 256;
+/// Bytes of an auth method's configuration.
+pub const ACL_CONFIG_BYTES: usize = 64 << 10;
+/// Bytes of all auth methods together; every node has them in memory.
+pub const ACL_METHODS_BYTES: usize = 4 << 20;
+/// Consul's binding rules in a cluster.
+pub const ACL_BINDING_RULES: usize = 2_048;
+/// Bytes of a binding rule's selector, as of any filter.
+pub const ACL_SELECTOR_BYTES: usize = 8 << 10;
+/// Variables of a binding rule.
+pub const ACL_BIND_VARIABLES: usize = 16;
+/// Tokens of who logged in; fewer than of all, so that there is room for those that are made.
+pub const ACL_LOGIN_TOKENS: usize = 12_288;
+/// Bytes of what a client proves by who it is.
+pub const ACL_BEARER_BYTES: usize = 16 << 10;
 /// Outcomes kept per client session for retries.
 pub const SESSION_OUTCOMES: usize = 4_096;
 /// Client sessions kept per region; the one unused the longest goes first.

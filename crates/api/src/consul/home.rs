@@ -15,6 +15,7 @@ use state::registry::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use types::{Fault, KeyspaceId, Revision};
 
+use super::acl::KeySets;
 use super::problem::Problem;
 
 /// The version of Consul whose behaviour this is; clients look at it for what they may use.
@@ -26,12 +27,18 @@ pub(super) const CONSUL: &str = "consul";
 /// How long to leave it when a server could not be made known.
 const AGAIN: Duration = Duration::from_secs(3);
 
+/// Clients that log in at once.
+const LOGINS: usize = 64;
+
 /// This server, among all.
 pub(crate) struct Home {
     handle: Handle,
     announced: Mutex<Announced>,
     /// One snapshot is restored at a time: its body is large.
     restores: Arc<Semaphore>,
+    /// Who logs in may have others asked, and waits for them.
+    logins: Arc<Semaphore>,
+    key_sets: KeySets,
 }
 
 #[derive(Default)]
@@ -43,7 +50,23 @@ struct Announced {
 
 impl Home {
     pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle, announced: Mutex::default(), restores: Arc::new(Semaphore::new(1)) }
+        Self {
+            handle,
+            announced: Mutex::default(),
+            restores: Arc::new(Semaphore::new(1)),
+            logins: Arc::new(Semaphore::new(LOGINS)),
+            key_sets: KeySets::default(),
+        }
+    }
+
+    /// Lets somebody log in, unless too many do.
+    pub(super) fn begin_login(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.logins).try_acquire_owned().ok()
+    }
+
+    /// The keys that others told by which clients are known.
+    pub(super) fn key_sets(&self) -> &KeySets {
+        &self.key_sets
     }
 
     /// Lets in who wants to restore a snapshot, if nobody else does.

@@ -125,11 +125,24 @@ const ROUTES: &[Route] = routes! {
     User Itself "GET" "acl/role/" acl::role;
     User Itself "PUT" "acl/role/" acl::update_role;
     User Itself "DELETE" "acl/role/" acl::delete_role;
+    User Itself "GET" "acl/auth-methods" acl::methods;
+    User Itself "PUT" "acl/auth-method" acl::create_method;
+    User Itself "GET" "acl/auth-method/" acl::method;
+    User Itself "PUT" "acl/auth-method/" acl::update_method;
+    User Itself "DELETE" "acl/auth-method/" acl::delete_method;
+    User Itself "GET" "acl/binding-rules" acl::bindings;
+    User Itself "PUT" "acl/binding-rule" acl::create_binding;
+    User Itself "GET" "acl/binding-rule/" acl::binding;
+    User Itself "PUT" "acl/binding-rule/" acl::update_binding;
+    User Itself "DELETE" "acl/binding-rule/" acl::delete_binding;
+    // By whoever somebody vouches for; and what that came to is given back by its token.
+    Nobody Open "POST" "acl/login" acl::login;
+    Nobody Open "POST" "acl/logout" acl::logout;
     User Itself "GET" "acl/templated-policies" acl::templates;
     User Itself "GET" "acl/templated-policy/name/" acl::template;
     User Itself "POST" "acl/templated-policy/preview/" acl::preview;
     User Itself "POST" "internal/acl/authorize" acl::authorize;
-    // Of Consul's, what is not here: rules of before 1.4, tokens by other means, replication.
+    // Of Consul's, what is not here: rules of before 1.4, replication.
     User Itself "GET" "acl/" acl::not_here;
     User Itself "PUT" "acl/" acl::not_here;
     User Itself "POST" "acl/" acl::not_here;

@@ -57,7 +57,7 @@ pub(super) struct Remote {
         hide_env_values = true,
         global = true
     )]
-    acl_token: Option<String>,
+    pub(super) acl_token: Option<String>,
     /// The authorities that vouch for the servers' certificates, in PEM form [default: the system's]. With
     /// it, or with a certificate, TLS is spoken with endpoints that do not say http://.
     #[arg(long, env = "HIRAETH_CACERT", value_name = "FILE", global = true)]

@@ -185,6 +185,15 @@ pub(crate) struct Settings {
         default_missing_value = "true"
     )]
     acl_keep_secrets: Option<bool>,
+    /// The networks where servers may be that vouch for who logs in by an auth method [default: all but
+    /// where cloud machines are told about themselves].
+    #[arg(
+        long,
+        env = "HIRAETH_ACL_LOGIN_NETWORKS",
+        value_name = "ADDRESS/BITS,...",
+        value_delimiter = ','
+    )]
+    acl_login_networks: Option<Vec<String>>,
     /// A file in which each line says, in JSON, who changed rights, was refused, or ran the cluster.
     #[arg(long, env = "HIRAETH_AUDIT_LOG", value_name = "FILE")]
     audit_log: Option<PathBuf>,
@@ -439,6 +448,11 @@ impl Settings {
                 None => defaults.check_networks,
                 Some(networks) => Networks::parse(networks.iter().map(String::as_str))
                     .context("--check-networks")?,
+            },
+            login_networks: match self.acl_login_networks.or(file.acl_login_networks) {
+                None => defaults.login_networks,
+                Some(networks) => Networks::parse(networks.iter().map(String::as_str))
+                    .context("--acl-login-networks")?,
             },
             disk_reserve_bytes: self
                 .disk_reserve_mib

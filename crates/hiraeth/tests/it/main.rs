@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod acl;
+mod acl_login;
 mod backup;
 mod bad_input;
 mod bench;

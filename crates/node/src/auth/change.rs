@@ -12,7 +12,7 @@ use types::{Code, Fault, RegionId};
 
 use super::password::fill;
 use crate::shared::Shared;
-use crate::{forward, liveness, read};
+use crate::{forward, levels, liveness, read};
 
 /// Between two looks at what the others have told.
 const LOOK: Duration = Duration::from_millis(2);
@@ -27,6 +27,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub(crate) async fn change(shared: &Arc<Shared>, command: AuthCommand) -> Result<(), Fault> {
     let command = Command::Auth(command);
     state::check(&command)?;
+    levels::settle(shared, command.level()).await;
     let meta = shared.shard(RegionId::META).ok_or(Code::NoLeader)?;
     forward::propose(shared, &meta, command).await?.outcome.result?;
     known_everywhere(shared).await

@@ -97,12 +97,17 @@ impl Handle {
 
     /// Writes down that somebody could not prove to be a user. Bounded as refusals are.
     pub fn audit_wrong_proof(&self, origin: &str, user: &str, code: Code) {
+        self.audit_stranger(origin, ("authenticate", user), &format!("{code:?}"));
+    }
+
+    /// Writes down that somebody whom nobody knows was not let in.
+    pub(super) fn audit_stranger(&self, origin: &str, (what, on): (&str, &str), outcome: &str) {
         let record = || AuditRecord {
             kind: AuditKind::Denied,
             who: Sender { address: origin.to_owned(), ..Sender::default() },
-            what: "authenticate".to_owned(),
-            on: user.to_owned(),
-            outcome: format!("{code:?}"),
+            what: what.to_owned(),
+            on: on.to_owned(),
+            outcome: outcome.to_owned(),
         };
         self.audit_log().record(self.wall_millis(), record, Some(Refusal::Password));
     }
@@ -135,7 +140,7 @@ impl Handle {
 }
 
 /// Somebody from somewhere, who brings nothing.
-struct Stranger<'a>(&'a str);
+pub(super) struct Stranger<'a>(pub(super) &'a str);
 
 impl Credentials for Stranger<'_> {
     fn token(&self) -> Option<&str> {
@@ -164,7 +169,7 @@ impl<C: Credentials> Caller<'_, C> {
     }
 
     /// Whoever asks is told, without being looked at.
-    async fn must_be_on(&self) -> Result<(), Fault> {
+    pub(super) async fn must_be_on(&self) -> Result<(), Fault> {
         if self.handle().auth_now().await?.acl.enabled {
             return Ok(());
         }

@@ -13,6 +13,7 @@ mod frozen;
 mod hot;
 mod lease;
 mod load;
+mod login;
 mod machine;
 mod members;
 mod numbered;

@@ -109,6 +109,12 @@ impl Handle {
         &self.shared.config.check_networks
     }
 
+    /// Where servers that vouch for who logs in may be.
+    #[must_use]
+    pub fn login_networks(&self) -> &probe::Networks {
+        &self.shared.config.login_networks
+    }
+
     /// The node that leads a keyspace, as far as this one knows.
     #[must_use]
     pub fn leader(&self, keyspace: KeyspaceId) -> Option<types::NodeId> {

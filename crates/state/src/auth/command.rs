@@ -96,7 +96,12 @@ impl AuthCommand {
             Self::RevokePermission { role, .. } => ("role revoke permission", "", role),
             Self::Acl(command) => {
                 let (what, id) = command.describe();
-                (what, id, "")
+                // By whose word.
+                let method = match &**command {
+                    AclCommand::LogIn { token, .. } => &*token.auth_method,
+                    _ => "",
+                };
+                (what, id, method)
             }
         }
     }

@@ -1,8 +1,9 @@
-//! Bounds of Consul's tokens, policies and roles; what is wrong otherwise is told when it is applied.
+//! Bounds of Consul's tokens, policies, roles and ways to log in; what is wrong otherwise is told when it is
+//! applied.
 
 use types::{Code, Fault, limits};
 
-use crate::auth::acl::{AclCommand, Identity, Rules, Template};
+use crate::auth::acl::{AclBinding, AclCommand, AclMethod, Identity, Rules, Template};
 
 fn bad(detail: impl Into<String>) -> Fault {
     Fault::new(Code::InvalidArgument, detail)
@@ -12,7 +13,7 @@ pub(super) fn check(command: &AclCommand) -> Result<(), Fault> {
     let (_, id) = command.describe();
     at_most("id", id, limits::ACL_NAME_BYTES)?;
     match command {
-        AclCommand::SetToken { token, .. } => {
+        AclCommand::SetToken { token, .. } | AclCommand::LogIn { token, .. } => {
             at_most("description", &token.description, limits::ACL_TEXT_BYTES)?;
             few(token.policies.len() + token.roles.len() + token.identities.len())?;
             identities(&token.identities)
@@ -34,14 +35,44 @@ pub(super) fn check(command: &AclCommand) -> Result<(), Fault> {
             few(role.policies.len() + role.identities.len())?;
             identities(&role.identities)
         }
+        AclCommand::SetMethod { id, method } => {
+            named("Auth Method", id, 128)?;
+            self::method(method)
+        }
+        AclCommand::SetBinding { binding, .. } => self::binding(binding),
         AclCommand::Enable { .. }
         | AclCommand::Disable
         | AclCommand::Bootstrap { .. }
         | AclCommand::EnsureManagement { .. }
         | AclCommand::DeleteToken { .. }
         | AclCommand::DeletePolicy { .. }
-        | AclCommand::DeleteRole { .. } => Ok(()),
+        | AclCommand::DeleteRole { .. }
+        | AclCommand::DeleteMethod { .. }
+        | AclCommand::DeleteBinding { .. } => Ok(()),
     }
+}
+
+fn method(method: &AclMethod) -> Result<(), Fault> {
+    at_most("type", &method.kind, limits::ACL_NAME_BYTES)?;
+    at_most("display name", &method.display_name, limits::ACL_TEXT_BYTES)?;
+    at_most("description", &method.description, limits::ACL_TEXT_BYTES)?;
+    at_most("token name format", &method.name_format, limits::ACL_TEXT_BYTES)?;
+    at_most("configuration", &method.config, limits::ACL_CONFIG_BYTES)
+}
+
+fn binding(binding: &AclBinding) -> Result<(), Fault> {
+    at_most("name of an auth method", &binding.method, limits::ACL_NAME_BYTES)?;
+    at_most("description", &binding.description, limits::ACL_TEXT_BYTES)?;
+    at_most("selector", &binding.selector, limits::ACL_SELECTOR_BYTES)?;
+    at_most("bind name", &binding.name, limits::ACL_TEXT_BYTES)?;
+    let most = limits::ACL_BIND_VARIABLES;
+    if binding.variables.len() > most {
+        return Err(bad(format!("at most {most} variables of one binding rule")));
+    }
+    binding.variables.iter().try_for_each(|(name, value)| {
+        at_most("name of a variable", name, limits::ACL_NAME_BYTES)?;
+        at_most("variable", value, limits::ACL_TEXT_BYTES)
+    })
 }
 
 fn at_most(what: &str, text: &str, most: usize) -> Result<(), Fault> {

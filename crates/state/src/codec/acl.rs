@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::methods::{get_binding, get_method, put_binding, put_method};
 use super::primitives::{CodecError, Cursor, Writer};
 use crate::auth::Secret;
 use crate::auth::acl::{
@@ -24,6 +25,11 @@ const DELETE_ROLE: u8 = 10;
 const BOOTSTRAP_KEPT: u8 = 11;
 const ENSURE_MANAGEMENT_KEPT: u8 = 12;
 const SET_TOKEN_MORE: u8 = 13;
+const SET_METHOD: u8 = 14;
+const DELETE_METHOD: u8 = 15;
+const SET_BINDING: u8 = 16;
+const DELETE_BINDING: u8 = 17;
+const LOG_IN: u8 = 18;
 
 pub(super) fn put_acl(out: &mut Writer, command: &AclCommand) {
     let of = |out: &mut Writer, tag, id: &AclId| {
@@ -66,6 +72,23 @@ pub(super) fn put_acl(out: &mut Writer, command: &AclCommand) {
             out.flag(*new);
         }
         AclCommand::DeleteRole { id } => of(out, DELETE_ROLE, id),
+        AclCommand::SetMethod { id, method } => {
+            of(out, SET_METHOD, id);
+            put_method(out, method);
+        }
+        AclCommand::DeleteMethod { id } => of(out, DELETE_METHOD, id),
+        AclCommand::SetBinding { id, binding, new } => {
+            of(out, SET_BINDING, id);
+            put_binding(out, binding);
+            out.flag(*new);
+        }
+        AclCommand::DeleteBinding { id } => of(out, DELETE_BINDING, id),
+        AclCommand::LogIn { id, token, made, now_ms } => {
+            of(out, LOG_IN, id);
+            put_token_with(out, token, true);
+            out.number(*made);
+            out.number(*now_ms);
+        }
     }
 }
 
@@ -104,15 +127,29 @@ pub(super) fn get_acl(from: &mut Cursor) -> Result<AclCommand, CodecError> {
             AclCommand::SetRole { id: get_id(from)?, role: get_role(from)?, new: from.flag()? }
         }
         DELETE_ROLE => AclCommand::DeleteRole { id: get_id(from)? },
+        SET_METHOD => AclCommand::SetMethod { id: get_id(from)?, method: get_method(from)? },
+        DELETE_METHOD => AclCommand::DeleteMethod { id: get_id(from)? },
+        SET_BINDING => AclCommand::SetBinding {
+            id: get_id(from)?,
+            binding: get_binding(from)?,
+            new: from.flag()?,
+        },
+        DELETE_BINDING => AclCommand::DeleteBinding { id: get_id(from)? },
+        LOG_IN => AclCommand::LogIn {
+            id: get_id(from)?,
+            token: get_token(from, |_| true)?,
+            made: from.number()?,
+            now_ms: from.number()?,
+        },
         _ => return Err(from.error("an unknown change of the ACL")),
     })
 }
 
-fn get_id(from: &mut Cursor) -> Result<AclId, CodecError> {
+pub(super) fn get_id(from: &mut Cursor) -> Result<AclId, CodecError> {
     Ok(from.text()?.into())
 }
 
-fn get_name(from: &mut Cursor) -> Result<Box<str>, CodecError> {
+pub(super) fn get_name(from: &mut Cursor) -> Result<Box<str>, CodecError> {
     Ok(from.text()?.into())
 }
 
@@ -156,6 +193,11 @@ fn get_identity(from: &mut Cursor) -> Result<Identity, CodecError> {
 }
 
 fn put_token(out: &mut Writer, token: &AclToken) {
+    put_token_with(out, token, token.is_more());
+}
+
+/// `more` says whether the fields follow that tokens had not in the beginning.
+fn put_token_with(out: &mut Writer, token: &AclToken, more: bool) {
     out.bytes(&token.secret.0);
     out.bytes(token.description.as_bytes());
     put_texts(out, &token.policies);
@@ -165,7 +207,7 @@ fn put_token(out: &mut Writer, token: &AclToken) {
     for number in [token.created_ms, token.expires_ms, token.create_index, token.modify_index] {
         out.number(number);
     }
-    if token.is_more() {
+    if more {
         out.bytes(token.kept.as_bytes());
         out.bytes(token.auth_method.as_bytes());
     }
@@ -255,7 +297,7 @@ pub(crate) fn get_acl_switch(from: &mut Cursor, acl: &mut Acl) -> Result<(), Cod
 }
 
 /// A record of something that has an id.
-fn record(id: &AclId, put: impl FnOnce(&mut Writer)) -> Bytes {
+pub(super) fn record(id: &AclId, put: impl FnOnce(&mut Writer)) -> Bytes {
     let mut out = Writer::default();
     out.bytes(id.as_bytes());
     put(&mut out);

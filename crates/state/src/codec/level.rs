@@ -49,6 +49,11 @@ impl AclCommand {
             Self::Bootstrap { kept, .. } | Self::EnsureManagement { kept, .. } => !kept.is_empty(),
             Self::SetToken { token, .. } => token.is_more() || has_template(&token.identities),
             Self::SetRole { role, .. } => has_template(&role.identities),
+            Self::SetMethod { .. }
+            | Self::DeleteMethod { .. }
+            | Self::SetBinding { .. }
+            | Self::DeleteBinding { .. }
+            | Self::LogIn { .. } => true,
             Self::Enable { .. }
             | Self::Disable
             | Self::DeleteToken { .. }

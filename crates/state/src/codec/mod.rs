@@ -5,6 +5,7 @@ pub(crate) mod acl;
 pub(crate) mod auth;
 mod command;
 mod level;
+pub(crate) mod methods;
 pub(crate) mod outcome;
 pub(crate) mod primitives;
 mod query;

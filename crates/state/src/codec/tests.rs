@@ -6,7 +6,10 @@ use types::{
 };
 
 use crate::alarms::{Alarm, AlarmKind};
-use crate::auth::acl::{AclCommand, AclId, AclPolicy, AclRole, AclToken, Identity, IdentityKind};
+use crate::auth::acl::{
+    AclBinding, AclCommand, AclId, AclMethod, AclPolicy, AclRole, AclToken, BindKind, Identity,
+    IdentityKind,
+};
 use crate::auth::{AuthCommand, Permission, PermissionKind, Secret};
 use crate::command::{Command, Envelope, SessionTag};
 use crate::directory::{KeyspaceRecord, NodeRecord, Part, Phase};
@@ -205,23 +208,51 @@ fn acl() -> impl Strategy<Value = AclCommand> {
     let secret = || bytes().prop_map(Secret);
     let more = || prop_oneof![Just(""), Just("more")].prop_map(Box::from);
     let numbers = any::<(bool, u64, u64, u64)>();
-    let token = (secret(), (more(), more()), ids(), ids(), identities(), numbers).prop_map(
-        |(secret, (kept, auth_method), policies, roles, identities, numbers)| {
-            let (local, created_ms, expires_ms, index) = numbers;
-            AclToken {
-                secret,
-                kept,
-                auth_method,
-                description: "d".into(),
-                policies,
-                roles,
-                identities,
-                local,
-                created_ms,
-                expires_ms,
-                create_index: index,
-                modify_index: index / 2,
-            }
+    let token = || {
+        (secret(), (more(), more()), ids(), ids(), identities(), numbers).prop_map(
+            |(secret, (kept, auth_method), policies, roles, identities, numbers)| {
+                let (local, created_ms, expires_ms, index) = numbers;
+                AclToken {
+                    secret,
+                    kept,
+                    auth_method,
+                    description: "d".into(),
+                    policies,
+                    roles,
+                    identities,
+                    local,
+                    created_ms,
+                    expires_ms,
+                    create_index: index,
+                    modify_index: index / 2,
+                }
+            },
+        )
+    };
+    let method = ("[a-z]{0,4}", ".{0,20}", any::<(bool, u64, u64)>()).prop_map(
+        |(kind, text, (local, max_ttl_ms, index))| AclMethod {
+            kind: kind.into(),
+            display_name: "n".into(),
+            description: "d".into(),
+            max_ttl_ms,
+            local,
+            name_format: "f".into(),
+            config: text.into(),
+            create_index: index,
+            modify_index: index / 2,
+        },
+    );
+    let variables = proptest::collection::vec((".{0,4}", ".{0,4}"), 0..3);
+    let binding = (".{0,8}", ".{0,20}", 0_u8..5, variables, any::<u64>()).prop_map(
+        |(name, selector, kind, variables, index)| AclBinding {
+            method: "m".into(),
+            description: "d".into(),
+            selector: selector.into(),
+            kind: BindKind::numbered(kind).unwrap(),
+            name: name.into(),
+            variables: variables.into_iter().map(|(a, b)| (a.into(), b.into())).collect(),
+            create_index: index,
+            modify_index: index / 2,
         },
     );
     let policy = (".{0,8}", ".{0,20}", any::<u64>()).prop_map(|(name, text, index)| AclPolicy {
@@ -248,7 +279,18 @@ fn acl() -> impl Strategy<Value = AclCommand> {
         (id(), secret(), more(), any::<u64>()).prop_map(|(id, secret, kept, now_ms)| {
             AclCommand::EnsureManagement { id, secret, kept, now_ms }
         }),
-        (id(), token, any::<(bool, u64)>()).prop_map(|(id, token, (new, now_ms))| {
+        (id(), method).prop_map(|(id, method)| AclCommand::SetMethod { id, method }),
+        id().prop_map(|id| AclCommand::DeleteMethod { id }),
+        (id(), binding, any::<bool>()).prop_map(|(id, binding, new)| AclCommand::SetBinding {
+            id,
+            binding,
+            new
+        }),
+        id().prop_map(|id| AclCommand::DeleteBinding { id }),
+        (id(), token(), any::<(u64, u64)>()).prop_map(|(id, token, (made, now_ms))| {
+            AclCommand::LogIn { id, token, made, now_ms }
+        }),
+        (id(), token(), any::<(bool, u64)>()).prop_map(|(id, token, (new, now_ms))| {
             AclCommand::SetToken { id, token, new, now_ms }
         }),
         id().prop_map(|id| AclCommand::DeleteToken { id }),

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use state::auth::acl::{
-    Access, AclCommand, AclId, AclPolicy, AclRole, AclToken, Identity, IdentityKind, Resource,
-    Template,
+    Access, AclBinding, AclCommand, AclId, AclMethod, AclPolicy, AclRole, AclToken, BindKind,
+    Identity, IdentityKind, Resource, Template,
 };
 use state::auth::{Area, Demand, Principal, Secret};
 use state::directory::Directory;
@@ -46,7 +46,8 @@ fn words(words: &[&str]) -> Words {
 }
 
 /// `enable deny`, `bootstrap ID SECRET [RESET]`, `token ID SECRET …`, `change ID …`,
-/// `policy ID NAME RULES`.
+/// `policy ID NAME RULES`, `method NAME TYPE CONFIG`, `rule ID METHOD TYPE NAME [SELECTOR]`,
+/// `login ID SECRET METHOD MADE …`.
 pub(crate) fn command(all: &[&str]) -> AclCommand {
     let id = || AclId::from(all[1]);
     match all[0] {
@@ -86,6 +87,29 @@ pub(crate) fn command(all: &[&str]) -> AclCommand {
             AclCommand::SetRole { id: id(), role, new: all[0] == "role" }
         }
         "delete-role" => AclCommand::DeleteRole { id: id() },
+        "method" => {
+            let (kind, config) = (all[2].into(), all[3..].join(" ").into());
+            let method = AclMethod { kind, config, local: true, ..AclMethod::default() };
+            AclCommand::SetMethod { id: id(), method }
+        }
+        "delete-method" => AclCommand::DeleteMethod { id: id() },
+        "rule" | "change-rule" => {
+            let binding = AclBinding {
+                method: all[2].into(),
+                kind: BindKind::named(all[3]).unwrap(),
+                name: all[4].into(),
+                selector: all[5..].join(" ").into(),
+                ..AclBinding::default()
+            };
+            AclCommand::SetBinding { id: id(), binding, new: all[0] == "rule" }
+        }
+        "delete-rule" => AclCommand::DeleteBinding { id: id() },
+        "login" => {
+            let Words { token, now_ms } = words(&all[5..]);
+            let (secret, auth_method) = (secret(all[2]), all[3].into());
+            let token = AclToken { secret, auth_method, ..token };
+            AclCommand::LogIn { id: id(), token, made: all[4].parse().unwrap(), now_ms }
+        }
         other => panic!("acl command {other:?}"),
     }
 }
@@ -105,11 +129,15 @@ pub(crate) fn show(directory: &Directory) -> Vec<String> {
     for (id, it) in &acl.tokens {
         let names = it.identities.iter().map(|it| format!("{:?} {}", it.kind, it.name));
         let names: Vec<String> = names.collect();
+        let by = match &*it.auth_method {
+            "" => String::new(),
+            method => format!(", by {method}"),
+        };
         let AclToken { secret, policies, roles, create_index, modify_index, expires_ms, .. } =
             &**it;
         lines.push(format!(
             "token {id}: {:?}, policies {policies:?}, roles {roles:?}, {names:?}, until {expires_ms}, \
-             {create_index}/{modify_index}",
+             {create_index}/{modify_index}{by}",
             secret.0
         ));
     }
@@ -120,6 +148,18 @@ pub(crate) fn show(directory: &Directory) -> Vec<String> {
         lines.push(format!(
             "role {id} {}: policies {:?}, {:?}",
             it.name, it.policies, it.identities
+        ));
+    }
+    for (id, it) in &acl.methods {
+        let (made, changed) = (it.create_index, it.modify_index);
+        lines.push(format!("method {id}: {} {}, {made}/{changed}", it.kind, it.config));
+    }
+    for (id, it) in &acl.bindings {
+        let (made, changed) = (it.create_index, it.modify_index);
+        let (method, kind, name) = (&it.method, it.kind.word(), &it.name);
+        let selector = &it.selector;
+        lines.push(format!(
+            "rule {id} of {method}: {kind} {name} if {selector:?}, {made}/{changed}"
         ));
     }
     lines

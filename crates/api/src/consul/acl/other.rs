@@ -131,9 +131,6 @@ pub(in crate::consul) async fn not_here(asked: &Asked) -> Outcome {
                 })),
             ))
         }
-        "login" | "logout" => Err(Problem::denied(
-            "Permission denied: there are no auth methods here, and tokens of them neither",
-        )),
         tail => Err(Problem::not_found(format!("there is no /v1/acl/{tail} here"))),
     }
 }

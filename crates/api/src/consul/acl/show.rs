@@ -106,6 +106,9 @@ pub(super) fn token(acl: &Acl, id: &AclId, token: &AclToken, secret: Option<&str
     object.insert("Description".to_owned(), (&*token.description).into());
     links(acl, &mut object, (&token.policies, &token.roles), &token.identities);
     object.insert("Local".to_owned(), token.local.into());
+    if !token.auth_method.is_empty() {
+        object.insert("AuthMethod".to_owned(), (&*token.auth_method).into());
+    }
     object.insert("CreateTime".to_owned(), calendar::wall(token.created_ms).into());
     if token.expires_ms > 0 {
         object.insert("ExpirationTime".to_owned(), calendar::wall(token.expires_ms).into());

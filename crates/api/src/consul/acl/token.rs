@@ -65,7 +65,7 @@ pub(in crate::consul) async fn tokens(asked: &Asked) -> Outcome {
         has(&token.policies, "policy")
             && has(&token.roles, "role")
             && parameter("servicename").is_none_or(is_service)
-            && parameter("authmethod").is_none()
+            && parameter("authmethod").is_none_or(|method| *method == *token.auth_method)
     };
     let now = asked.handle().wall_millis();
     let all = acl.tokens.iter().filter(|(_, it)| it.lives_at(now) && is_meant(it));
@@ -168,6 +168,10 @@ pub(in crate::consul) async fn update_token(asked: &Asked) -> Outcome {
     let known = acl.tokens.get(&id).filter(|it| it.lives_at(asked.handle().wall_millis()));
     let known = known.ok_or_else(missing)?;
     if clones {
+        // It would not end with the method that vouched for the first one.
+        if !known.auth_method.is_empty() {
+            return Err(Problem::bad("Cannot clone a token created from an auth method"));
+        }
         let mut token = AclToken::clone(known);
         match input.text(&["description"])? {
             "" => {}

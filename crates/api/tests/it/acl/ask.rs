@@ -176,6 +176,8 @@ pub(super) async fn dump(server: &Server) -> Vec<String> {
         "acl/tokens",
         "acl/policies",
         "acl/roles",
+        "acl/auth-methods",
+        "acl/binding-rules",
         "operator/autopilot/configuration",
     ] {
         let came = ask(server, &format!("GET /v1/{path}"), Some(ROOT), "").await;

@@ -28,7 +28,7 @@ const LIFE: Duration = Duration::from_secs(3);
 const SOON: Duration = Duration::from_secs(10);
 
 /// The status of an answer that is waited for, and when it was there as a whole.
-async fn waits(server: &Server, line: String, token: String) -> (u16, Instant) {
+pub(super) async fn waits(server: &Server, line: String, token: String) -> (u16, Instant) {
     let mut stream = TcpStream::connect(&server.address).await.unwrap();
     let head = format!("Host: a\r\nConnection: close\r\nX-Consul-Token: {token}\r\n");
     stream.write_all(format!("GET /v1/{line} HTTP/1.1\r\n{head}\r\n").as_bytes()).await.unwrap();
@@ -39,7 +39,7 @@ async fn waits(server: &Server, line: String, token: String) -> (u16, Instant) {
     (status.unwrap_or_else(|| panic!("{line}: {answer}")), Instant::now())
 }
 
-async fn index(server: &Server, path: &str) -> u64 {
+pub(super) async fn index(server: &Server, path: &str) -> u64 {
     let came = super::ask::ask(server, &format!("GET /v1/{path}"), Some("root"), "").await;
     let index = came.head.split("x-consul-index: ").nth(1).unwrap_or_else(|| panic!("{came:?}"));
     index.split("\r\n").next().unwrap().parse().unwrap()

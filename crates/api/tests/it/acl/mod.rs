@@ -8,6 +8,7 @@ mod ends;
 mod every_route;
 mod floods;
 mod kept;
+mod login;
 mod matrix;
 mod requests;
 mod templates;

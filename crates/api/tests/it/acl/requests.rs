@@ -1,5 +1,13 @@
 //! For each of Consul's routes a request about what is called `name`.
 
+const RULE: &str = r#"{"AuthMethod":"spare","BindType":"service","BindName":"web"}"#;
+
+/// One by which nobody can log in.
+pub(super) fn method_named(name: &str) -> String {
+    let url = "http://127.0.0.1:1/hush-hush";
+    format!(r#"{{"Name":"{name}","Type":"jwt","Config":{{"JWKSURL":"{url}"}}}}"#)
+}
+
 /// The line of the request, and its body. `None` for a route that nobody has thought about.
 pub(super) fn about(
     method: &str,
@@ -66,7 +74,17 @@ pub(super) fn about(
             format!(r#"[{{"Resource":"key","Access":"write","Segment":"{name}/key"}}]"#),
         ),
         ("GET", "acl/") => line("replication".into()),
-        ("PUT" | "POST" | "DELETE", "acl/") => line("login".into()),
+        ("PUT" | "POST" | "DELETE", "acl/") => line("legacy".into()),
+        ("PUT", "acl/auth-method") => with(String::new(), method_named("made")),
+        ("PUT", "acl/auth-method/") => with("spare".into(), method_named("spare")),
+        ("GET" | "DELETE", "acl/auth-method/") => line("spare".into()),
+        ("PUT", "acl/binding-rule") => with(String::new(), RULE.into()),
+        ("PUT", "acl/binding-rule/") => with(ids("rule"), RULE.into()),
+        ("GET" | "DELETE", "acl/binding-rule/") => line(ids("rule")),
+        ("POST", "acl/login") => {
+            with(String::new(), r#"{"AuthMethod":"spare","BearerToken":"nobody's"}"#.into())
+        }
+        ("POST", "acl/logout") => plain(),
         (
             "GET",
             "catalog/service/"
@@ -140,6 +158,8 @@ pub(super) fn about(
             | "acl/tokens"
             | "acl/policies"
             | "acl/roles"
+            | "acl/auth-methods"
+            | "acl/binding-rules"
             | "catalog/datacenters"
             | "catalog/nodes"
             | "catalog/services"

@@ -61,6 +61,7 @@ pub(super) fn token(value: &Value, format: Format) -> anyhow::Result<()> {
         ("description", text(value, "Description")),
         ("may", &linked(value)),
         ("made", text(value, "CreateTime")),
+        ("by", text(value, "AuthMethod")),
         ("ends", text(value, "ExpirationTime")),
     ])
 }
@@ -118,6 +119,69 @@ pub(super) fn list(value: &Value, format: Format) -> anyhow::Result<()> {
     for it in value.as_array().into_iter().flatten() {
         let cells = ["ID", "Name", "Description"].map(|field| text(it, field));
         table.row(cells.map(|cell| cell.escape_debug().to_string()));
+    }
+    let mut out = out();
+    table.print(&mut out)?;
+    Ok(out.flush()?)
+}
+
+pub(super) fn method(value: &Value, format: Format) -> anyhow::Result<()> {
+    if format == Format::Json {
+        return line(&mut out(), value);
+    }
+    fields(&[
+        ("name", text(value, "Name")),
+        ("type", text(value, "Type")),
+        ("description", text(value, "Description")),
+        ("tokens end after", text(value, "MaxTokenTTL")),
+    ])?;
+    let mut out = out();
+    writeln!(out, "configuration\n{:#}", value["Config"])?;
+    Ok(out.flush()?)
+}
+
+pub(super) fn methods(value: &Value, format: Format) -> anyhow::Result<()> {
+    rows(value, format, &["NAME", "TYPE", "TOKENS END AFTER", "DESCRIPTION"], |it| {
+        ["Name", "Type", "MaxTokenTTL", "Description"].map(|field| text(it, field))
+    })
+}
+
+pub(super) fn rule(value: &Value, format: Format) -> anyhow::Result<()> {
+    if format == Format::Json {
+        return line(&mut out(), value);
+    }
+    fields(&[
+        ("id", text(value, "ID")),
+        ("method", text(value, "AuthMethod")),
+        ("makes", text(value, "BindType")),
+        ("named", text(value, "BindName")),
+        ("of", text(value, "Selector")),
+        ("description", text(value, "Description")),
+    ])
+}
+
+pub(super) fn rules(value: &Value, format: Format) -> anyhow::Result<()> {
+    rows(value, format, &["ID", "METHOD", "MAKES", "NAMED", "OF"], |it| {
+        ["ID", "AuthMethod", "BindType", "BindName", "Selector"].map(|field| text(it, field))
+    })
+}
+
+/// A list, one thing a line.
+fn rows<const N: usize>(
+    value: &Value,
+    format: Format,
+    heads: &'static [&'static str; N],
+    cells: impl Fn(&Value) -> [&str; N],
+) -> anyhow::Result<()> {
+    if format == Format::Json {
+        return line(&mut out(), value);
+    }
+    let mut table = Table::new(heads);
+    for it in value.as_array().into_iter().flatten() {
+        table.row(cells(it).map(|cell| match cell {
+            "" => "-".to_owned(),
+            cell => cell.escape_debug().to_string(),
+        }));
     }
     let mut out = out();
     table.print(&mut out)?;

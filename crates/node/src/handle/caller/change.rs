@@ -25,8 +25,9 @@ impl<'a> Change<'a> {
             AuthCommand::GrantPermission { permission, .. } => Some(permission.clone()),
             _ => None,
         };
-        let is_bootstrap = |it: &AclCommand| matches!(it, AclCommand::Bootstrap { .. });
-        let is_anybodys = matches!(command, AuthCommand::Acl(command) if is_bootstrap(command));
+        let is_open =
+            |it: &AclCommand| matches!(it, AclCommand::Bootstrap { .. } | AclCommand::LogIn { .. });
+        let is_anybodys = matches!(command, AuthCommand::Acl(command) if is_open(command));
         let on = format!("{user} {role}").trim().to_owned();
         Self { known, what, on, permission, is_anybodys, is_told: false }
     }
@@ -42,7 +43,8 @@ impl<'a> Change<'a> {
         }
         if let Some(trace) = &self.known.trace {
             // What was refused was not done. Anything else cannot be brought about again and again.
-            let is_refused = done.as_ref().is_err_and(|fault| fault.code == Code::PermissionDenied);
+            let refuses = [Code::PermissionDenied, Code::InvalidArgument, Code::LimitReached];
+            let is_refused = done.as_ref().is_err_and(|fault| refuses.contains(&fault.code));
             let refusal = (self.is_anybodys && is_refused).then_some(Refusal::Management);
             trace.rights(&self.known.who, (what, on), &super::trace::outcome(done), refusal);
         }

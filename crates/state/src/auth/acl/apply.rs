@@ -1,4 +1,4 @@
-//! Changing tokens, policies and roles.
+//! Changing tokens, policies and roles; auth methods are beside it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::model::{
 use super::rules::Rules;
 use crate::auth::Secret;
 
-type Changed = Result<AclChange, Fault>;
+pub(super) type Changed = Result<AclChange, Fault>;
 
 /// Which records another command left behind.
 #[derive(PartialEq, Eq, Debug, Default)]
@@ -23,6 +23,8 @@ pub(crate) struct AclChange {
     pub(crate) tokens: BTreeSet<AclId>,
     pub(crate) policies: BTreeSet<AclId>,
     pub(crate) roles: BTreeSet<AclId>,
+    pub(crate) methods: BTreeSet<AclId>,
+    pub(crate) bindings: BTreeSet<AclId>,
 }
 
 impl AclChange {
@@ -37,6 +39,8 @@ impl AclChange {
             tokens: ids(&mut acl.tokens.keys()),
             policies: ids(&mut acl.policies.keys().filter(|id| !Acl::is_builtin(id))),
             roles: ids(&mut acl.roles.keys()),
+            methods: ids(&mut acl.methods.keys()),
+            bindings: ids(&mut acl.bindings.keys()),
         }
     }
 
@@ -55,13 +59,21 @@ impl AclChange {
     fn role(id: &AclId) -> Self {
         Self { roles: BTreeSet::from([AclId::clone(id)]), ..Self::switch() }
     }
+
+    pub(super) fn method(id: &AclId) -> Self {
+        Self { methods: BTreeSet::from([AclId::clone(id)]), ..Self::switch() }
+    }
+
+    pub(super) fn binding(id: &AclId) -> Self {
+        Self { bindings: BTreeSet::from([AclId::clone(id)]), ..Self::switch() }
+    }
 }
 
-fn bad(detail: impl Into<String>) -> Fault {
+pub(super) fn bad(detail: impl Into<String>) -> Fault {
     Fault::new(Code::InvalidArgument, detail)
 }
 
-fn bounded(count: usize, most: usize, what: &str) -> Result<(), Fault> {
+pub(super) fn bounded(count: usize, most: usize, what: &str) -> Result<(), Fault> {
     if count < most {
         return Ok(());
     }
@@ -130,6 +142,15 @@ impl Acl {
                 self.roles.remove(id).ok_or(Code::KeyNotFound)?;
                 Ok(AclChange::role(id))
             }
+            AclCommand::SetMethod { id, method } => self.set_method(id, method, index),
+            AclCommand::DeleteMethod { id } => self.delete_method(id),
+            AclCommand::SetBinding { id, binding, new } => {
+                self.set_binding(id, binding, *new, index)
+            }
+            AclCommand::DeleteBinding { id } => self.delete_binding(id),
+            AclCommand::LogIn { id, token, made, now_ms } => {
+                self.log_in(id, token, *made, (index, *now_ms))
+            }
         }
     }
 
@@ -146,7 +167,13 @@ impl Acl {
         Err(Fault::new(Code::PermissionDenied, detail))
     }
 
-    fn make_token(&mut self, id: &AclId, token: AclToken, index: u64, now_ms: u64) -> Changed {
+    pub(super) fn make_token(
+        &mut self,
+        id: &AclId,
+        token: AclToken,
+        index: u64,
+        now_ms: u64,
+    ) -> Changed {
         if self.tokens.contains_key(id) {
             return Err(bad("Invalid Token: AccessorID is already in use"));
         }

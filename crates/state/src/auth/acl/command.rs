@@ -1,6 +1,7 @@
-//! Changes of tokens, policies and roles, as the log carries them. Ids and times are drawn and told by the
-//! node that proposes; secrets come as hashes.
+//! Changes of tokens, policies, roles and ways to log in, as the log carries them. Ids and times are drawn
+//! and told by the node that proposes; secrets come as hashes.
 
+use super::method::{AclBinding, AclMethod};
 use super::model::{AclId, AclPolicy, AclRole, AclToken};
 use crate::auth::Secret;
 
@@ -82,6 +83,43 @@ pub enum AclCommand {
         /// Its id.
         id: AclId,
     },
+    /// Make an auth method, or change one.
+    SetMethod {
+        /// Its name.
+        id: AclId,
+        /// What it is to be.
+        method: AclMethod,
+    },
+    /// Remove an auth method, with its rules and all tokens that were made by it.
+    DeleteMethod {
+        /// Its name.
+        id: AclId,
+    },
+    /// Make a binding rule, or change one.
+    SetBinding {
+        /// Its id.
+        id: AclId,
+        /// What it is to be.
+        binding: AclBinding,
+        /// Whether it is to be made.
+        new: bool,
+    },
+    /// Remove a binding rule. Who logged in by it stays what it is.
+    DeleteBinding {
+        /// Its id.
+        id: AclId,
+    },
+    /// Make a token for somebody whom a method vouched for.
+    LogIn {
+        /// Its accessor id.
+        id: AclId,
+        /// What it is to be, with the method's name.
+        token: AclToken,
+        /// `create_index` of the method that was asked.
+        made: u64,
+        /// Milliseconds since 1970.
+        now_ms: u64,
+    },
 }
 
 impl AclCommand {
@@ -102,6 +140,12 @@ impl AclCommand {
             Self::SetRole { id, new: true, .. } => ("acl role create", id),
             Self::SetRole { id, .. } => ("acl role update", id),
             Self::DeleteRole { id } => ("acl role delete", id),
+            Self::SetMethod { id, .. } => ("acl auth method set", id),
+            Self::DeleteMethod { id } => ("acl auth method delete", id),
+            Self::SetBinding { id, new: true, .. } => ("acl binding rule create", id),
+            Self::SetBinding { id, .. } => ("acl binding rule update", id),
+            Self::DeleteBinding { id } => ("acl binding rule delete", id),
+            Self::LogIn { id, .. } => ("acl login", id),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::method::{AclBinding, AclMethod};
 use super::rules::Rules;
 use crate::auth::Secret;
 
@@ -188,6 +189,10 @@ pub struct Acl {
     pub policies: BTreeMap<AclId, Arc<AclPolicy>>,
     /// The roles by id.
     pub roles: BTreeMap<AclId, Arc<AclRole>>,
+    /// The auth methods by name.
+    pub methods: BTreeMap<AclId, Arc<AclMethod>>,
+    /// The binding rules by id.
+    pub bindings: BTreeMap<AclId, Arc<AclBinding>>,
     /// Whose a hash of a secret is. Made of the tokens.
     pub(super) secrets: BTreeMap<Secret, AclId>,
 }
@@ -225,6 +230,8 @@ impl Default for Acl {
             tokens: BTreeMap::from([(ANONYMOUS_TOKEN.into(), Arc::new(anonymous))]),
             policies: policies.into(),
             roles: BTreeMap::new(),
+            methods: BTreeMap::new(),
+            bindings: BTreeMap::new(),
             secrets: BTreeMap::new(),
         }
     }

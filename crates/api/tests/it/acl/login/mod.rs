@@ -1,0 +1,10 @@
+//! Logging in by auth methods.
+
+mod crud;
+mod ends;
+mod keys;
+mod kubernetes;
+mod provider;
+mod refused;
+mod rights;
+mod sign;
