@@ -233,7 +233,7 @@ async fn a_backup_that_is_not_whole_is_refused_and_nothing_is_made() {
     let told = seen.iter().all(|it| it.contains("damaged") || it.contains("no backup"));
     assert!(told, "{seen:?}");
     // A part that is there twice: each is whole.
-    let newer = String::from_utf8_lossy(&whole).find("\"version\":1").unwrap();
+    let newer = String::from_utf8_lossy(&whole).find("\"version\":2").unwrap();
     assert!(newer < 200, "the beginning says which version it is");
     std::fs::write(&bad, [&whole[..], &whole[..]].concat()).unwrap();
     assert!(restore(&bad).contains("more behind its end"));
