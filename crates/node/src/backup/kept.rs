@@ -198,7 +198,10 @@ mod tests {
             assert!(block.add(&Bytes::from_static(key)));
         }
         let (key, value) = block.finish();
-        assert_eq!((&key[..], &value[..]), (&b"key/1"[..], &b"\x01\x05\x010\x04\x012\x00\x01l"[..]));
+        assert_eq!(
+            (&key[..], &value[..]),
+            (&b"key/1"[..], &b"\x01\x05\x010\x04\x012\x00\x01l"[..])
+        );
         assert_eq!(&came(b"value")[..], b"\0value");
         assert!(all(&key, &Bytes::from_static(b"\x01\x06\x010")).is_err(), "more than there is");
         assert!(all(&key, &Bytes::from_static(b"\x01\x05\x02x")).is_err(), "cut off");

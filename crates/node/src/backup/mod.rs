@@ -23,7 +23,8 @@ pub use contents::{Contents, KeyspaceFound, ShareFound, Take};
 pub use error::Error;
 pub use gathered::Gathered;
 pub use header::{
-    Begin, DirectorySection, End, KeyspaceSection, KeyspaceSince, Scope, Section, ShareSection, Since,
+    Begin, DirectorySection, End, KeyspaceSection, KeyspaceSince, Scope, Section, ShareSection,
+    Since,
 };
 pub(crate) use listing::{Listing, Stayed};
 pub use reader::{BackupReader, Visit};

@@ -18,7 +18,9 @@ use types::{
 use super::Handle;
 use super::frozen::FROZEN;
 use crate::answer::Consistency;
-use crate::backup::{self, Bases, KeyspaceSection, KeyspaceSince, Listing, Section, ShareSection, Stayed};
+use crate::backup::{
+    self, Bases, KeyspaceSection, KeyspaceSince, Listing, Section, ShareSection, Stayed,
+};
 use crate::shard::Shard;
 use crate::shared::Shared;
 use crate::{forward, read};
@@ -102,7 +104,9 @@ impl Handle {
         };
         let wanted: Vec<_> = wanted.iter().filter(stays).cloned().collect();
         let (shared, reader) = (Arc::clone(&self.shared), Arc::clone(&view));
-        let plan = tokio::task::spawn_blocking(move || plan(&shared, &reader, (&of, since), &wanted)).await;
+        let plan =
+            tokio::task::spawn_blocking(move || plan(&shared, &reader, (&of, since), &wanted))
+                .await;
         let next = plan.map_err(|error| Fault::new(Code::Internal, error.to_string()))??;
         let shared = Arc::clone(&self.shared);
         Ok(Backup { shared, view, open: None, next, _permit: permit })
@@ -114,7 +118,8 @@ impl Handle {
         if own == cluster {
             return Ok(());
         }
-        let detail = format!("the earlier backup is of the cluster {cluster}, and this one is {own}");
+        let detail =
+            format!("the earlier backup is of the cluster {cluster}, and this one is {own}");
         Err(Fault::new(Code::ClusterMismatch, detail))
     }
 

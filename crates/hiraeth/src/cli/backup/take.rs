@@ -110,8 +110,7 @@ async fn first_node(
     (keyspace, base): (&str, Option<&Base>),
     (file, begin): (BufWriter<File>, Begin),
 ) -> anyhow::Result<(Writer, Gathered)> {
-    let mut chunks =
-        client.backup(address, keyspace, Vec::new(), base.map(Base::request)).await?;
+    let mut chunks = client.backup(address, keyspace, Vec::new(), base.map(Base::request)).await?;
     let mut writer = BackupWriter::begin(file, begin)?;
     let mut gathered = Gathered::default();
     copy(&mut chunks, &mut writer, &mut gathered).await?;

@@ -90,7 +90,10 @@ fn differs(then: &KeyspaceFound, now: &KeyspaceFound) -> Option<String> {
         let older = older.find(|older| older.range.contains(&share.range.start));
         let revision = older.map_or(0, |older| older.revision);
         if share.since.is_some_and(|since| since != revision) {
-            return Some(format!("its key {:?} is at revision {revision} there", share.range.start));
+            return Some(format!(
+                "its key {:?} is at revision {revision} there",
+                share.range.start
+            ));
         }
     }
     let since = now.since?.revision;

@@ -86,8 +86,7 @@ impl Chain {
         if let Some(since) = &first.contents.begin.since {
             // Whether the one it needs is another one of these decides what is to be done.
             let name = &first.file.name;
-            let wanted =
-                self.layers.iter().find(|layer| layer.contents.end.hash == since.hash);
+            let wanted = self.layers.iter().find(|layer| layer.contents.end.hash == since.hash);
             return Err(match wanted {
                 Some(wanted) => fit::order(name, &wanted.file.name),
                 None => Error::NotFirst(since.clone()).in_file(name),

@@ -43,9 +43,7 @@ impl<'a> Parts<'a> {
         let name = self.file.name.clone();
         Box::new(self.map(move |part| match part? {
             Part::Came(key, value) => Ok((key, value)),
-            Part::Stayed(key) => {
-                Err(Error::Contents(format!("the record {key:?}")).in_file(&name))
-            }
+            Part::Stayed(key) => Err(Error::Contents(format!("the record {key:?}")).in_file(&name)),
         }))
     }
 
