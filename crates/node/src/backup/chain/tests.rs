@@ -289,10 +289,9 @@ proptest! {
                 Step::Split { key } => wide.split(key),
                 Step::Compact { back, swept } => {
                     ordered.compacted = ordered.compacted.max(ordered.revision - back);
-                    for which in 0..2 {
-                        if swept[which] {
-                            ordered.swept[which] = ordered.compacted;
-                        }
+                    let compacted = ordered.compacted;
+                    for (own, _) in ordered.swept.iter_mut().zip(swept).filter(|(_, it)| *it) {
+                        *own = compacted;
                     }
                 }
                 Step::Lease { id } => {
