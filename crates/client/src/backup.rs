@@ -22,7 +22,8 @@ impl Client {
     /// only what came since.
     ///
     /// # Errors
-    /// No answer in time; no such keyspace; an earlier backup of something else; only root may ask, where the cluster knows users.
+    /// No answer in time; no such keyspace; an earlier backup of something else; only root may ask, where the
+    /// cluster knows users.
     pub async fn backup(
         &self,
         address: &str,

@@ -1,5 +1,5 @@
-//! Backups that hold what came since another: after all was lost, a cluster made of a full one and those behind
-//! it is, record by record, the one that a full backup of the same moment makes.
+//! Backups that hold what came since another: after all was lost, a cluster made of a full one and those
+//! behind it is, record by record, the one that a full backup of the same moment makes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

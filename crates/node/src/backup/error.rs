@@ -38,8 +38,8 @@ pub enum Error {
     Header(String),
     /// Another version.
     #[error(
-        "the backup has version {found}, and this program reads up to {}: use the version of hiraeth that wrote \
-         it",
+        "the backup has version {found}, and this program reads up to {}: use the version of hiraeth that \
+         wrote it",
         super::header::VERSION
     )]
     Version {
@@ -66,15 +66,18 @@ pub enum Error {
     OneKeyspace(String),
     /// It holds what came since another one, and that one is not before it.
     #[error(
-        "it holds only what came since another backup, the one with the checksum {}: give all from the full one \
-         on, each with a --from of its own, in the order they were taken", .0.hash
+        "it holds only what came since another backup, the one with the checksum {}: give all from the full \
+         one on, each with a --from of its own, in the order they were taken", .0.hash
     )]
     NotFirst(super::header::Since),
     /// Backups that do not belong one behind the other.
     #[error("{0}")]
     Unfit(String),
     /// More files than are read as one.
-    #[error("{0} backups are more than the {max} that are read as one: take a full one", max = super::chain::FILES)]
+    #[error(
+        "{0} backups are more than the {max} that are read as one: take a full one",
+        max = super::chain::FILES
+    )]
     TooMany(usize),
     /// One of several files.
     #[error("{name}: {error}")]

@@ -58,8 +58,9 @@ impl Handle {
     /// earlier backup has, only what came since.
     ///
     /// # Errors
-    /// `ClusterMismatch` and `FutureRevision` for an earlier backup of something else; `KeyspaceNotFound`; `TooManyRequests` when too many are made already, or a snapshot is being put in
-    /// place here; what a read that waits for a quorum may answer.
+    /// `ClusterMismatch` and `FutureRevision` for an earlier backup of something else; `KeyspaceNotFound`;
+    /// `TooManyRequests` when too many are made already, or a snapshot is being put in place here; what a
+    /// read that waits for a quorum may answer.
     pub async fn backup(&self, of: BackupOf, since: Option<Bases>) -> Result<Backup, Fault> {
         if let BackupOf::Shares(ranges) = &of
             && ranges.len() > RANGES

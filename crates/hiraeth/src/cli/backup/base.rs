@@ -40,8 +40,8 @@ impl Base {
         }
         if own != cluster {
             return refused(format!(
-                "{name} is of the cluster {own}, and this one is {cluster}: give a backup of this cluster, or \
-                 take a full one, without --since"
+                "{name} is of the cluster {own}, and this one is {cluster}: give a backup of this cluster, \
+                 or take a full one, without --since"
             ));
         }
         let only = contents.keyspaces.first().map(|it| it.name.as_str()).unwrap_or_default();

@@ -31,8 +31,8 @@ use super::remote::Remote;
 /// `hiraeth restore` and `admin restore` take the full one and all behind it, in their order.
 ///
 /// JSON: `{from, made_by, at_ms, since, sections, records, hash, users, roles, auth, keyspaces: [{id, name,
-/// kind, since, revision, compacted, versions, tombstones, leases, records, bytes, stayed, regions}]}`; `since`
-/// is the earlier backup's checksum, and the revision it has the keyspace at.
+/// kind, since, revision, compacted, versions, tombstones, leases, records, bytes, stayed, regions}]}`. The
+/// first `since` is the earlier backup's checksum, the other the revision it has the keyspace at.
 #[derive(clap::Args)]
 #[command(
     subcommand_negates_reqs = true,

@@ -15,8 +15,8 @@ use super::target::Target;
 /// revisions, leases, users and roles. Run it on each node, with the same backup and the same
 /// --initial-cluster; then start them. Nodes of the old cluster are refused by the new one.
 ///
-/// Of backups that hold what came since another, give the full one and all behind it, each with a --from of its
-/// own, in the order they were taken: the cluster begins with what the last one was taken of.
+/// Of backups that hold what came since another, give the full one and all behind it, each with a --from of
+/// its own, in the order they were taken: the cluster begins with what the last one was taken of.
 ///
 /// JSON: `{cluster, node, keyspaces, records}`.
 #[derive(clap::Args)]

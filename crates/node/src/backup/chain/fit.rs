@@ -21,8 +21,8 @@ impl<'a> Named<'a> {
 /// What is told of one that comes before the one it needs.
 pub(super) fn order(name: &str, wanted: &str) -> Error {
     Error::Unfit(format!(
-        "{name} holds what came since {wanted}: give {wanted} right before it. Backups are given in the order \
-         they were taken"
+        "{name} holds what came since {wanted}: give {wanted} right before it. Backups are given in the \
+         order they were taken"
     ))
 }
 
@@ -39,8 +39,8 @@ pub(crate) fn check(
     }
     let Some(since) = &now.contents.begin.since else {
         return unfit(format!(
-            "{name} is a full backup and goes on from no other: give it first, or leave out it or those before \
-             it"
+            "{name} is a full backup and goes on from no other: give it first, or leave out it or those \
+             before it"
         ));
     };
     if now.contents.cluster != before.contents.cluster {
@@ -55,8 +55,8 @@ pub(crate) fn check(
             Some(wanted) => Err(order(name, wanted.name)),
             None => unfit(format!(
                 "{name} does not go on from {older}: it holds what came since the backup with the checksum \
-                 {}, and {older} has the checksum {}. One between them is missing, or {older} is another one; \
-                 `hiraeth admin backup verify` shows checksums",
+                 {}, and {older} has the checksum {}. One between them is missing, or {older} is another \
+                 one; `hiraeth admin backup verify` shows checksums",
                 since.hash, before.contents.end.hash
             )),
         };
@@ -64,8 +64,8 @@ pub(crate) fn check(
     for found in now.contents.keyspaces.iter().filter(|found| found.is_partial()) {
         let Some(then) = before.contents.keyspace_of(found.id) else {
             return unfit(format!(
-                "{name} holds what came to the keyspace {:?}, and {older} does not have that keyspace. Take a \
-                 full backup",
+                "{name} holds what came to the keyspace {:?}, and {older} does not have that keyspace. Take \
+                 a full backup",
                 found.name
             ));
         };
