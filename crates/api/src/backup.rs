@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use futures::stream::BoxStream;
+use node::backup::{Base, Bases};
 use node::{Backup, BackupOf, Handle};
 use proto::hiraeth::v1 as pb;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
-use types::{Fault, KeyRange, KeyspaceId};
+use types::{Fault, KeyRange, KeyspaceId, Revision};
 
 use crate::error;
 
@@ -33,6 +34,17 @@ pub(crate) fn of(handle: &Handle, request: &pb::BackupRequest) -> Result<BackupO
         "" => Ok(BackupOf::Cluster),
         name => handle.keyspace(Some(name)).map(BackupOf::Keyspace),
     }
+}
+
+/// The earlier backup that is named.
+pub(crate) fn since(request: &pb::BackupRequest) -> Result<Option<Bases>, Fault> {
+    let Some(since) = &request.since else { return Ok(None) };
+    let bases = since.bases.iter().map(|it| Base {
+        keyspace: KeyspaceId(it.keyspace),
+        start: it.start.clone(),
+        revision: Revision(it.revision),
+    });
+    Bases::new(since.cluster.clone(), bases.collect()).map(Some)
 }
 
 /// Sends it, from a thread of its own.

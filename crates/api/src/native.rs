@@ -374,7 +374,9 @@ impl Node for NodeService {
         // Before it is told whether there is such a keyspace.
         metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
         let of = backup::of(&self.handle, request.get_ref());
-        let backup = self.handle.backup(of.map_err(|fault| error::status(&fault))?).await;
+        let of = of.map_err(|fault| error::status(&fault))?;
+        let since = backup::since(request.get_ref()).map_err(|fault| error::status(&fault))?;
+        let backup = self.handle.backup(of, since).await;
         let backup = backup.map_err(|fault| error::status(&fault))?;
         Ok(Response::new(backup::stream(backup)))
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use proto::hiraeth::v1::node_client::NodeClient;
-use proto::hiraeth::v1::{BackupRange, BackupRequest, BackupResponse};
+use proto::hiraeth::v1::{BackupRange, BackupRequest, BackupResponse, BackupSince};
 use tokio::time::timeout;
 use tonic::Streaming;
 
@@ -18,20 +18,23 @@ pub struct BackupChunks {
 
 impl Client {
     /// What the server at `address` has of a keyspace (empty for the cluster), or of `ranges` of sharded
-    /// keyspaces, at one moment; all that was acknowledged before is in it.
+    /// keyspaces, at one moment; all that was acknowledged before is in it. Of what an earlier backup has,
+    /// only what came since.
     ///
     /// # Errors
-    /// No answer in time; no such keyspace; only root may ask, where the cluster knows users.
+    /// No answer in time; no such keyspace; an earlier backup of something else; only root may ask, where the
+    /// cluster knows users.
     pub async fn backup(
         &self,
         address: &str,
         keyspace: &str,
         ranges: Vec<BackupRange>,
+        since: Option<BackupSince>,
     ) -> Result<BackupChunks, Error> {
         let patience = self.shared.options.timeout;
         let channel = self.channel_to(address)?;
         let begun = async {
-            let message = BackupRequest { keyspace: keyspace.to_owned(), ranges };
+            let message = BackupRequest { keyspace: keyspace.to_owned(), ranges, since };
             let request = self.named(&channel, message).await?;
             let mut node = NodeClient::new(channel.clone()).max_decoding_message_size(ANSWER_BYTES);
             node.backup(request).await

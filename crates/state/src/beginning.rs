@@ -1,6 +1,8 @@
 //! What a cluster begins with that goes on from records of another one: a backup's, or its own after most
 //! of it was lost.
 
+pub mod changes;
+
 use bytes::Bytes;
 use types::{Batch, ConfState, Epoch, Index, PeerId, Reader, RegionId, Revision, Term};
 

@@ -212,7 +212,8 @@ pub(crate) fn data(keyspace: KeyspaceId, key: &[u8]) -> Bytes {
 }
 
 /// The key of a sharded keyspace that an engine key names.
-pub(crate) fn data_key(key: &Bytes) -> Option<Bytes> {
+#[must_use]
+pub fn data_key(key: &Bytes) -> Option<Bytes> {
     let (front, rest) = key.split_first_chunk::<8>()?;
     let is_one = u64::from_be_bytes(*front) & OF_KEYSPACE != 0 && rest.first() == Some(&DATA);
     is_one.then(|| key.slice(DATA_PREFIX..))

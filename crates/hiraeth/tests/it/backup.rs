@@ -13,19 +13,19 @@ use crate::server::{Server, Single, Three};
 
 const NAMES: [&str; 3] = ["n1", "n2", "n3"];
 
-fn path(path: &Path) -> &str {
+pub(crate) fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// Writes keys in order, and knows how many were acknowledged.
-struct Load {
+pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     acknowledged: Arc<AtomicU64>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Load {
-    fn begin(client: Client) -> Self {
+    pub(crate) fn begin(client: Client) -> Self {
         let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopping, count) = (Arc::clone(&stop), Arc::clone(&acknowledged));
         let task = tokio::spawn(async move {
@@ -41,17 +41,17 @@ impl Load {
         Self { stop, acknowledged, task }
     }
 
-    fn so_far(&self) -> u64 {
+    pub(crate) fn so_far(&self) -> u64 {
         self.acknowledged.load(Ordering::Acquire)
     }
 
-    async fn reaches(&self, number: u64) {
+    pub(crate) async fn reaches(&self, number: u64) {
         while self.so_far() < number {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }
 
-    async fn end(self) -> u64 {
+    pub(crate) async fn end(self) -> u64 {
         self.stop.store(true, Ordering::Release);
         self.task.await.unwrap();
         self.acknowledged.load(Ordering::Acquire)
@@ -68,7 +68,7 @@ async fn all_of(client: &Client) -> BTreeMap<Vec<u8>, (Vec<u8>, i64, i64)> {
 }
 
 /// Runs the tool off the threads that the load needs.
-async fn run(endpoints: String, arguments: Vec<String>) -> crate::program::Ended {
+pub(crate) async fn run(endpoints: String, arguments: Vec<String>) -> crate::program::Ended {
     let run = move || {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         tool(&endpoints, &arguments)
@@ -76,7 +76,7 @@ async fn run(endpoints: String, arguments: Vec<String>) -> crate::program::Ended
     tokio::task::spawn_blocking(run).await.unwrap()
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub(crate) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
@@ -233,7 +233,7 @@ async fn a_backup_that_is_not_whole_is_refused_and_nothing_is_made() {
     let told = seen.iter().all(|it| it.contains("damaged") || it.contains("no backup"));
     assert!(told, "{seen:?}");
     // A part that is there twice: each is whole.
-    let newer = String::from_utf8_lossy(&whole).find("\"version\":1").unwrap();
+    let newer = String::from_utf8_lossy(&whole).find("\"version\":2").unwrap();
     assert!(newer < 200, "the beginning says which version it is");
     std::fs::write(&bad, [&whole[..], &whole[..]].concat()).unwrap();
     assert!(restore(&bad).contains("more behind its end"));

@@ -19,6 +19,7 @@ mod freshness;
 mod holding;
 mod hostile;
 mod http;
+mod incremental;
 mod keys;
 mod leave;
 mod line;

@@ -1,18 +1,16 @@
 //! What is in a backup, and whether that is all that must be.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 
 use bytes::Bytes;
-use state::beginning::{self, Fate, Item, Progression};
+use state::beginning::{self, Item};
 use state::directory::Directory;
-use state::sharded;
-use storage::engine::{Engine, MemoryEngine};
-use types::{Batch, KeyRange, KeyspaceId, RegionId};
+use types::{KeyRange, KeyspaceId, RegionId};
 
+use super::collect::Collector;
 use super::error::Error;
-use super::header::{Begin, End, KeyspaceSection, Scope, Section, ShareSection};
-use super::reader::{BackupReader, Visit};
+use super::header::{Begin, End, KeyspaceSince, Scope, Section};
+use super::reader::BackupReader;
 use super::tiles::uncovered;
 
 /// A backup that is whole.
@@ -28,6 +26,8 @@ pub struct Contents {
     pub directory: Option<Directory>,
     /// The keyspaces, by number.
     pub keyspaces: Vec<KeyspaceFound>,
+    /// Where the directory begins.
+    pub(super) directory_at: u64,
 }
 
 /// What a backup has of a keyspace.
@@ -56,7 +56,26 @@ pub struct KeyspaceFound {
     /// Bytes of them.
     pub bytes: u64,
     /// Which keys were taken as of one moment each, in order; none of an ordered one.
-    pub shares: Vec<KeyRange>,
+    pub shares: Vec<ShareFound>,
+    /// What of an ordered one is in the backup before.
+    pub since: Option<KeyspaceSince>,
+    /// Records that are in the backup before, where they are listed.
+    pub stayed: u64,
+    /// Where an ordered one begins.
+    pub(super) at: u64,
+}
+
+/// Keys of a sharded keyspace as of one moment.
+#[derive(Clone, Debug)]
+pub struct ShareFound {
+    /// Which.
+    pub range: KeyRange,
+    /// The newest revision of the region they are from.
+    pub revision: i64,
+    /// The revision the backup before has the first of them at, if those that stayed are only listed.
+    pub since: Option<i64>,
+    /// Where they begin.
+    pub(super) at: u64,
 }
 
 /// Whoever wants to see the records beside them being looked at.
@@ -69,42 +88,27 @@ impl Contents {
     /// # Errors
     /// What is wrong with it.
     pub fn read(input: impl Read, take: Take<'_>) -> Result<Self, Error> {
-        let mut collector = Collector {
-            take,
-            section: None,
-            meta: MemoryEngine::new(),
-            cluster: None,
-            found: BTreeMap::new(),
-            progress: None,
-            bounds: (Bytes::new(), Bytes::new()),
-        };
+        let mut collector = Collector::new(take);
         let (begin, end) = BackupReader::new(input).read(&mut collector)?;
-        collector.close()?;
-        let directory = match &collector.cluster {
-            Some(_) => Some(beginning::directory(&collector.meta)?),
-            None => None,
-        };
-        let cluster = collector.cluster.unwrap_or_default();
-        let mut keyspaces: Vec<_> = collector.found.into_values().collect();
-        for keyspace in &mut keyspaces {
-            keyspace.shares.sort_by(|a, b| a.start.cmp(&b.start));
-        }
-        let contents = Self { begin, end, cluster, directory, keyspaces };
-        contents.check()?;
-        Ok(contents)
+        collector.contents(begin, end)
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         let wrong = |what: String| Err(Error::Contents(what));
         for keyspace in self.keyspaces.iter().filter(|it| it.region.is_none()) {
             let name = &keyspace.name;
-            let twice = keyspace.shares.windows(2).any(|pair| pair[0].overlaps(&pair[1]));
+            let ranges: Vec<_> = keyspace.shares.iter().map(|share| share.range.clone()).collect();
+            let twice = ranges.windows(2).any(|pair| pair[0].overlaps(&pair[1]));
             if twice {
                 return wrong(format!("keys of the keyspace {name:?} are there twice"));
             }
-            if let Some(gap) = uncovered(&KeyRange::all(), &keyspace.shares).first() {
+            if let Some(gap) = uncovered(&KeyRange::all(), &ranges).first() {
                 return wrong(format!("keys of the keyspace {name:?} from {:?} on", gap.start));
             }
+        }
+        let parts = self.keyspaces.iter().find(|it| it.is_partial());
+        if let (Some(part), None) = (parts, &self.begin.since) {
+            return wrong(format!("all of the keyspace {:?}", part.name));
         }
         match (&self.directory, self.begin.scope) {
             (Some(directory), Scope::Cluster) => self.check_directory(directory),
@@ -138,6 +142,11 @@ impl Contents {
         }
     }
 
+    /// The keyspace with this number.
+    pub(super) fn keyspace_of(&self, id: KeyspaceId) -> Option<&KeyspaceFound> {
+        self.keyspaces.iter().find(|keyspace| keyspace.id == id)
+    }
+
     /// The keyspace called `name`.
     #[must_use]
     pub fn keyspace(&self, name: &str) -> Option<&KeyspaceFound> {
@@ -145,65 +154,8 @@ impl Contents {
     }
 }
 
-struct Collector<'a> {
-    take: Take<'a>,
-    section: Option<Section>,
-    meta: MemoryEngine,
-    cluster: Option<String>,
-    found: BTreeMap<KeyspaceId, KeyspaceFound>,
-    /// What the record of the open region says of how far it is.
-    progress: Option<Progression>,
-    /// Where the records of the open share are.
-    bounds: (Bytes, Bytes),
-}
-
-impl Collector<'_> {
-    /// The stream before is whole.
-    fn close(&mut self) -> Result<(), Error> {
-        let section = self.section.take();
-        let progress = self.progress.take();
-        let Some(Section::Keyspace(section)) = section else { return Ok(()) };
-        let wanted = (section.revision, section.compacted);
-        // One that was just made has no record of it.
-        let progress = progress.map_or((1, 0), |it| (it.revision.get(), it.compacted.get()));
-        if progress != wanted {
-            let name = section.name;
-            return Err(Error::Contents(format!("how far the keyspace {name:?} has come")));
-        }
-        Ok(())
-    }
-
-    fn begin_keyspace(&mut self, section: &KeyspaceSection) -> Result<(), Error> {
-        let (id, region) = (section.keyspace(), section.region());
-        if self.found.contains_key(&id) || region.get() <= RegionId::META.get() {
-            return Err(Error::Contents(format!("the keyspace {:?} once", section.name)));
-        }
-        let mut found = KeyspaceFound::new(id, &section.name, Some(region));
-        (found.revision, found.compacted) = (section.revision, section.compacted);
-        found.machine.clone_from(&section.machine);
-        self.found.insert(id, found);
-        Ok(())
-    }
-
-    fn begin_share(&mut self, section: &ShareSection) -> Result<(), Error> {
-        let (id, range) = (section.keyspace(), section.range()?);
-        let found = self.found.entry(id);
-        let found = found.or_insert_with(|| {
-            let new = KeyspaceFound::new(id, &section.name, None);
-            KeyspaceFound { machine: Some(sharded::MACHINE.to_owned()), ..new }
-        });
-        if found.region.is_some() || found.name != section.name {
-            return Err(Error::Contents(format!("one keyspace {:?}", section.name)));
-        }
-        found.revision = found.revision.max(section.revision);
-        self.bounds = state::keys::data_range(id, &range);
-        found.shares.push(range);
-        Ok(())
-    }
-}
-
 impl KeyspaceFound {
-    fn new(id: KeyspaceId, name: &str, region: Option<RegionId>) -> Self {
+    pub(super) fn new(id: KeyspaceId, name: &str, region: Option<RegionId>) -> Self {
         Self {
             id,
             name: name.to_owned(),
@@ -217,10 +169,19 @@ impl KeyspaceFound {
             records: 0,
             bytes: 0,
             shares: Vec::new(),
+            since: None,
+            stayed: 0,
+            at: 0,
         }
     }
 
-    fn count(&mut self, key: &Bytes, value: &Bytes) -> Result<(), Error> {
+    /// Whether some of it is in the backup before.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.since.is_some() || self.shares.iter().any(|share| share.since.is_some())
+    }
+
+    pub(super) fn count(&mut self, key: &Bytes, value: &Bytes) -> Result<(), Error> {
         self.records += 1;
         self.bytes += (key.len() + value.len()) as u64;
         match beginning::item(key, value)? {
@@ -230,58 +191,5 @@ impl KeyspaceFound {
             Item::Other => {}
         }
         Ok(())
-    }
-}
-
-impl Visit for Collector<'_> {
-    fn section(&mut self, section: &Section) -> Result<(), Error> {
-        self.close()?;
-        match section {
-            Section::Directory(_) if self.cluster.is_some() => {
-                return Err(Error::Contents("one directory".to_owned()));
-            }
-            Section::Directory(directory) => self.cluster = Some(directory.cluster.clone()),
-            Section::Keyspace(keyspace) => self.begin_keyspace(keyspace)?,
-            Section::Share(share) => self.begin_share(share)?,
-            Section::Begin(_) | Section::End(_) => {}
-        }
-        self.section = Some(section.clone());
-        Ok(())
-    }
-
-    fn record(&mut self, key: Bytes, value: Bytes) -> Result<(), Error> {
-        let Some(section) = &self.section else { return Ok(()) };
-        let foreign = || Error::Contents(format!("the record {key:?} where it is"));
-        match section {
-            Section::Directory(_) => {
-                if beginning::fate(RegionId::META, &key).is_none() {
-                    return Err(foreign());
-                }
-                let mut batch = Batch::default();
-                batch.put(key.clone(), value.clone());
-                self.meta.write(batch)?;
-            }
-            Section::Keyspace(section) => {
-                let fate = beginning::fate(section.region(), &key).ok_or_else(foreign)?;
-                if fate == Fate::Applied {
-                    self.progress = Some(Progression::decode(value.clone())?);
-                }
-                if fate != Fate::Left
-                    && let Some(found) = self.found.get_mut(&section.keyspace())
-                {
-                    found.count(&key, &value)?;
-                }
-            }
-            Section::Share(share) => {
-                if key < self.bounds.0 || key >= self.bounds.1 {
-                    return Err(foreign());
-                }
-                if let Some(found) = self.found.get_mut(&share.keyspace()) {
-                    found.count(&key, &value)?;
-                }
-            }
-            Section::Begin(_) | Section::End(_) => return Err(foreign()),
-        }
-        (self.take)(section, &key, &value)
     }
 }

@@ -38,7 +38,8 @@ pub enum Error {
     Header(String),
     /// Another version.
     #[error(
-        "the backup has version {found}, and this program reads {}: use the version of hiraeth that wrote it",
+        "the backup has version {found}, and this program reads up to {}: use the version of hiraeth that \
+         wrote it",
         super::header::VERSION
     )]
     Version {
@@ -63,6 +64,29 @@ pub enum Error {
          --into` puts its keys into a keyspace of a cluster that runs"
     )]
     OneKeyspace(String),
+    /// It holds what came since another one, and that one is not before it.
+    #[error(
+        "it holds only what came since another backup, the one with the checksum {}: give all from the full \
+         one on, each with a --from of its own, in the order they were taken", .0.hash
+    )]
+    NotFirst(super::header::Since),
+    /// Backups that do not belong one behind the other.
+    #[error("{0}")]
+    Unfit(String),
+    /// More files than are read as one.
+    #[error(
+        "{0} backups are more than the {max} that are read as one: take a full one",
+        max = super::chain::FILES
+    )]
+    TooMany(usize),
+    /// One of several files.
+    #[error("{name}: {error}")]
+    InFile {
+        /// Which.
+        name: String,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
     /// There is something already.
     #[error(
         "{} is not empty ({found}): a restore makes a data directory of its own. Give another --data-dir, or \
@@ -89,6 +113,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same, said of a file.
+    pub(super) fn in_file(self, name: &str) -> Self {
+        match self {
+            // It names the files already.
+            named @ (Self::InFile { .. } | Self::Unfit(_)) => named,
+            error => Self::InFile { name: name.to_owned(), error: Box::new(error) },
+        }
+    }
+
     /// What a stream said when `sections` were whole, after `bytes`.
     pub(super) fn of_stream(error: snapshot::Error, sections: u64, bytes: u64) -> Self {
         match error {

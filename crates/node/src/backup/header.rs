@@ -5,8 +5,10 @@ use types::{KeyRange, KeyspaceId, RegionId};
 
 use super::error::Error;
 
-/// The newest format this version reads, and the one it writes.
-pub(super) const VERSION: u64 = 1;
+/// The newest format this version reads, and the one it writes. Version 1 does not say of which cluster one
+/// keyspace is, and knows nothing of backups that hold what came since another.
+pub(super) const VERSION: u64 = 2;
+const OLDEST: u64 = 1;
 
 /// One stream of a backup.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -46,13 +48,30 @@ pub struct Begin {
     pub made_by: String,
     /// When it was begun: milliseconds since 1970.
     pub at_ms: u64,
+    /// The cluster it is from, 32 hexadecimal digits; empty where it is from none of ours, or does not say.
+    #[serde(default)]
+    pub cluster: String,
+    /// Which backup must come before it; missing where it stands alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
+}
+
+/// The backup that one holds what came since.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Since {
+    /// The hash at its end.
+    pub hash: String,
+    /// When it was begun.
+    pub at_ms: u64,
 }
 
 impl Begin {
-    /// The beginning of a backup of this version.
+    /// The beginning of a backup of this version, of nobody's cluster.
     #[must_use]
     pub fn new(scope: Scope, at_ms: u64, made_by: impl Into<String>) -> Self {
-        Self { version: VERSION, scope, made_by: made_by.into(), at_ms }
+        let made_by = made_by.into();
+        Self { version: VERSION, scope, made_by, at_ms, cluster: String::new(), since: None }
     }
 }
 
@@ -80,6 +99,19 @@ pub struct KeyspaceSection {
     pub revision: i64,
     /// The oldest one that can be read; 0 if nothing was compacted.
     pub compacted: i64,
+    /// What must come before it; missing where all of it is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<KeyspaceSince>,
+}
+
+/// What of an ordered keyspace is not here, but in the backup before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyspaceSince {
+    /// The revision the backup before has it at. What is here was written above it.
+    pub revision: i64,
+    /// Which versions of it are still there is listed, since it was compacted above that revision; else all.
+    pub listed: bool,
 }
 
 /// Keys of a sharded keyspace, as of one moment.
@@ -96,6 +128,10 @@ pub struct ShareSection {
     pub end: Option<String>,
     /// The newest revision of the region they are from.
     pub revision: i64,
+    /// The revision the backup before has the first of them at: of those that stayed as they are there, only
+    /// the keys are here. Missing where all of it is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<i64>,
 }
 
 /// How a backup ends: what came before it.
@@ -130,6 +166,7 @@ impl ShareSection {
             start: hex(&range.start),
             end: range.end.as_ref().map(|end| hex(end)),
             revision,
+            since: None,
         }
     }
 
@@ -157,6 +194,15 @@ impl ShareSection {
 }
 
 impl Section {
+    /// Whether its records are marked: those that came, and the keys of those that stayed.
+    pub(super) fn is_marked(&self) -> bool {
+        match self {
+            Self::Keyspace(keyspace) => keyspace.since.is_some_and(|since| since.listed),
+            Self::Share(share) => share.since.is_some(),
+            _ => false,
+        }
+    }
+
     /// The header's bytes.
     ///
     /// # Errors
@@ -171,7 +217,7 @@ impl Section {
         // The version comes first: a newer one may say anything else.
         if value.get("section").is_some_and(|section| section == "begin") {
             let found = value.get("version").and_then(serde_json::Value::as_u64).unwrap_or(0);
-            if found != VERSION {
+            if !(OLDEST..=VERSION).contains(&found) {
                 return Err(Error::Version { found });
             }
         }

@@ -59,7 +59,7 @@ impl Plan {
             self.nodes.iter().map(|node| (node.id, 0)).collect();
         for keyspace in contents.keyspaces.iter().filter(|it| it.region.is_none()) {
             let replicas = old.keyspaces.get(&keyspace.id).map_or(0, |it| it.replicas);
-            for range in &keyspace.shares {
+            for range in keyspace.shares.iter().map(|share| &share.range) {
                 let next = last.checked_add(1);
                 last = next.ok_or_else(|| Error::Contents("regions with numbers".to_owned()))?;
                 let home = home(&mut counts, replicas);

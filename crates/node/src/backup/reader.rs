@@ -12,11 +12,11 @@ use super::writer::Hash;
 
 /// Takes what is in a backup, in its order. Until all of it was read nothing is certain.
 pub trait Visit {
-    /// A stream of records begins.
+    /// A stream of records begins, `at` so many bytes.
     ///
     /// # Errors
     /// What the visitor says ends the reading.
-    fn section(&mut self, section: &Section) -> Result<(), Error>;
+    fn section(&mut self, section: &Section, at: u64) -> Result<(), Error>;
 
     /// A record of it.
     ///
@@ -72,6 +72,7 @@ impl<R: Read> BackupReader<R> {
         let (mut check, mut section) = (StreamCheck::default(), None);
         // The last stream has the hash of those before it.
         let before = self.hash.clone();
+        let at = self.bytes;
         loop {
             let (sections, bytes) = (self.sections, self.bytes);
             let failed = |error| Error::of_stream(error, sections, bytes);
@@ -90,7 +91,7 @@ impl<R: Read> BackupReader<R> {
                 if is_first != matches!(found, Section::Begin(_)) {
                     return Err(if is_first { Error::Foreign } else { twice() });
                 }
-                visitor.section(&found)?;
+                visitor.section(&found, at)?;
                 section = Some(found);
             }
             for (key, value) in records {

@@ -1,7 +1,6 @@
 //! A data directory of a new cluster, made of a backup: as if every region had been born there, on all nodes
 //! of the initial cluster alike, with what the backup has of it.
 
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,11 +15,12 @@ use types::{
     Batch, ClusterId, HardState, Index, KeyspaceId, NodeId, PeerId, RegionId, Revision, Term,
 };
 
+use super::chain::Chain;
 use super::contents::Contents;
 use super::error::Error;
 use super::header::Section;
 use super::plan::Plan;
-use super::reader::{BackupReader, Visit};
+use super::reader::Visit;
 use crate::config::NodeConfig;
 use crate::identity::{DirectoryLock, Identity, InitialCluster};
 use crate::node::{open_engine, open_log};
@@ -55,19 +55,18 @@ pub struct Restored {
     pub contents: Contents,
 }
 
-/// Makes the data directory of a node. `open` opens the backup, which is read twice: nothing is written
-/// before all of it was found to be whole.
+/// Makes the data directory of a node. Nothing is written before all of the backup was found to be whole.
 ///
 /// # Errors
 /// What is wrong with the backup or the directory; then nothing was changed. If the disk fails, what was
 /// made is removed again.
-pub fn restore<R: Read>(
+pub fn restore(
     disk: &Arc<dyn Disk>,
     rng: &dyn Rng,
     target: &Target,
-    mut open: impl FnMut() -> std::io::Result<R>,
+    backup: &Chain,
 ) -> Result<Restored, Error> {
-    let contents = Contents::read(open()?, &mut |_, _, _| Ok(()))?;
+    let contents = backup.contents()?;
     let plan = Plan::of(&contents, &target.initial, &target.token)?;
     let own = target.initial.node(&target.name).ok_or_else(|| {
         let names = target.initial.members().iter().map(|(name, _)| name.clone());
@@ -79,7 +78,7 @@ pub fn restore<R: Read>(
     let _lock = DirectoryLock::acquire(dir)?;
     // Another one may have been as far as this one.
     must_be_free(disk.as_ref(), dir)?;
-    let made = fill(disk, rng, target, (&contents, &plan, own), open()?).and_then(|()| {
+    let made = fill(disk, rng, target, (&contents, &plan, own), backup).and_then(|()| {
         // Last: without it no node starts with the directory.
         Identity::restored(disk.as_ref(), dir, &target.initial, own, plan.cluster, rng)?;
         Ok(())
@@ -105,7 +104,7 @@ fn fill(
     rng: &dyn Rng,
     target: &Target,
     (contents, plan, own): (&Contents, &Plan, NodeId),
-    input: impl Read,
+    backup: &Chain,
 ) -> Result<(), Error> {
     let config = NodeConfig { data_dir: target.data_dir.clone(), ..NodeConfig::default() };
     let engine = open_engine(&config).map_err(of_node)?;
@@ -121,9 +120,9 @@ fn fill(
         regions: vec![RegionId::META],
         meta: storage::engine::MemoryEngine::new(),
     };
-    let (_, end) = BackupReader::new(input).read(&mut install)?;
+    let (_, end) = backup.visit(&mut install)?;
     if end != contents.end {
-        return Err(Error::Contents("the same when it is read a second time".to_owned()));
+        return Err(Error::Contents("the same when it is read again".to_owned()));
     }
     let regions = install.finish()?;
     engine.persist()?;
@@ -254,7 +253,7 @@ impl Install<'_> {
 }
 
 impl Visit for Install<'_> {
-    fn section(&mut self, section: &Section) -> Result<(), Error> {
+    fn section(&mut self, section: &Section, _: u64) -> Result<(), Error> {
         self.close();
         self.open = match section {
             Section::Directory(_) => Open::Directory,

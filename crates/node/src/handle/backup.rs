@@ -5,18 +5,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
-use state::beginning::Progression;
+use state::beginning::{Progression, changes};
 use state::directory::{Directory, KeyspaceRecord};
 use state::{Applied, sharded};
 use storage::engine::Snapshot;
 use storage::snapshot::{self, CHUNK_BYTES, SnapshotChunks};
 use tokio::sync::OwnedSemaphorePermit;
-use types::{Code, Fault, Index, KeyRange, KeyspaceId, NodeId, ReadFailure, Reader, RegionId};
+use types::{
+    Code, Fault, Index, KeyRange, KeyspaceId, NodeId, ReadFailure, Reader, RegionId, Revision,
+};
 
 use super::Handle;
 use super::frozen::FROZEN;
 use crate::answer::Consistency;
-use crate::backup::{KeyspaceSection, Section, ShareSection};
+use crate::backup::{
+    self, Bases, KeyspaceSection, KeyspaceSince, Listing, Section, ShareSection, Stayed,
+};
 use crate::shard::Shard;
 use crate::shared::Shared;
 use crate::{forward, read};
@@ -45,22 +49,27 @@ pub struct Backup {
     shared: Arc<Shared>,
     view: Arc<dyn Snapshot>,
     open: Option<SnapshotChunks>,
-    next: VecDeque<(Section, Vec<(Bytes, Bytes)>)>,
+    next: Streams,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Handle {
-    /// Freezes what this node has of it, as soon as its copy has all that was acknowledged before.
+    /// Freezes what this node has of it, as soon as its copy has all that was acknowledged before. Of what an
+    /// earlier backup has, only what came since.
     ///
     /// # Errors
-    /// `KeyspaceNotFound`; `TooManyRequests` when too many are made already, or a snapshot is being put in
-    /// place here; what a read that waits for a quorum may answer.
-    pub async fn backup(&self, of: BackupOf) -> Result<Backup, Fault> {
+    /// `ClusterMismatch` and `FutureRevision` for an earlier backup of something else; `KeyspaceNotFound`;
+    /// `TooManyRequests` when too many are made already, or a snapshot is being put in place here; what a
+    /// read that waits for a quorum may answer.
+    pub async fn backup(&self, of: BackupOf, since: Option<Bases>) -> Result<Backup, Fault> {
         if let BackupOf::Shares(ranges) = &of
             && ranges.len() > RANGES
         {
             let detail = format!("at most {RANGES} ranges are asked for at once");
             return Err(Fault::new(Code::LimitReached, detail));
+        }
+        if let Some(since) = &since {
+            self.must_be_of(&since.cluster)?;
         }
         let permit = Arc::clone(&self.shared.frozen).acquire_owned();
         let permit = tokio::time::timeout(forward::REQUEST_TIMEOUT, permit).await;
@@ -96,10 +105,23 @@ impl Handle {
         };
         let wanted: Vec<_> = wanted.iter().filter(stays).cloned().collect();
         let (shared, reader) = (Arc::clone(&self.shared), Arc::clone(&view));
-        let plan = tokio::task::spawn_blocking(move || plan(&shared, &reader, &of, &wanted)).await;
+        let plan =
+            tokio::task::spawn_blocking(move || plan(&shared, &reader, (&of, since), &wanted))
+                .await;
         let next = plan.map_err(|error| Fault::new(Code::Internal, error.to_string()))??;
         let shared = Arc::clone(&self.shared);
         Ok(Backup { shared, view, open: None, next, _permit: permit })
+    }
+
+    /// Backups of another cluster say nothing of this one, whatever their revisions are.
+    fn must_be_of(&self, cluster: &str) -> Result<(), Fault> {
+        let own = self.shared.directory().cluster.map(|own| own.to_string()).unwrap_or_default();
+        if own == cluster {
+            return Ok(());
+        }
+        let detail =
+            format!("the earlier backup is of the cluster {cluster}, and this one is {own}");
+        Err(Fault::new(Code::ClusterMismatch, detail))
     }
 
     async fn confirm(&self, shard: &Shard) -> Result<(), Fault> {
@@ -124,15 +146,30 @@ fn wants(of: &BackupOf, shard: &Shard) -> bool {
     }
 }
 
-type Streams = VecDeque<(Section, Vec<(Bytes, Bytes)>)>;
+type Streams = VecDeque<Planned>;
+
+/// A stream that is to be sent.
+struct Planned {
+    section: Section,
+    ranges: Vec<(Bytes, Bytes)>,
+    /// What of it the earlier backup has, if that is to be listed.
+    stayed: Option<Stayed>,
+}
+
+impl Planned {
+    fn all(section: Section, range: (Bytes, Bytes)) -> Self {
+        Self { section, ranges: vec![range], stayed: None }
+    }
+}
 
 /// Which streams there are, by what the view says.
 fn plan(
     shared: &Shared,
     view: &Arc<dyn Snapshot>,
-    of: &BackupOf,
+    (of, since): (&BackupOf, Option<Bases>),
     shards: &[Arc<Shard>],
 ) -> Result<Streams, Fault> {
+    let since = since.unwrap_or_default();
     let failed = |error: state::LoadError| Fault::new(Code::Corrupt, error.to_string());
     let pending = snapshot::pending_installs(view.as_ref());
     let pending = pending.map_err(|error| Fault::new(Code::Corrupt, error.to_string()))?;
@@ -150,7 +187,7 @@ fn plan(
         let cluster = directory.cluster.map(|cluster| cluster.to_string()).unwrap_or_default();
         let section = crate::backup::DirectorySection { cluster };
         let range = state::keys::region_range(RegionId::META);
-        streams.push_back((Section::Directory(section), vec![range]));
+        streams.push_back(Planned::all(Section::Directory(section), range));
     }
     let ordered = directory.keyspaces.values().filter(|keyspace| !keyspace.is_sharded());
     for keyspace in ordered.filter(|keyspace| whole(of, keyspace.id)) {
@@ -168,9 +205,12 @@ fn plan(
             machine: keyspace.machine.clone(),
             revision: progress.revision.get(),
             compacted: progress.compacted.get(),
+            since: None,
         };
-        let range = state::keys::region_range(region);
-        streams.push_back((Section::Keyspace(section), vec![range]));
+        streams.push_back(match since.ordered(keyspace.id) {
+            None => Planned::all(Section::Keyspace(section), state::keys::region_range(region)),
+            Some(then) => came_since(section, then, &progress)?,
+        });
     }
     for shard in shards.iter().filter(|shard| shard.is_sharded) {
         let (region, id) = (shard.record.id, shard.record.keyspace);
@@ -180,12 +220,30 @@ fn plan(
         let Some((_, shape)) = stored else { continue };
         let revision = Progression::stored(region, view.as_ref()).map_err(failed)?.revision;
         for range in asked(of, id, &shape) {
-            let section = ShareSection::new(id, &keyspace.name, &range, revision.get());
-            let range = state::keys::data_range(id, &range);
-            streams.push_back((Section::Share(section), vec![range]));
+            let mut section = ShareSection::new(id, &keyspace.name, &range, revision.get());
+            let (then, stayed) = since.sharded(id, &range.start, revision)?.unzip();
+            section.since = then.map(Revision::get);
+            let ranges = vec![state::keys::data_range(id, &range)];
+            streams.push_back(Planned { section: Section::Share(section), ranges, stayed });
         }
     }
     Ok(streams)
+}
+
+/// What came to an ordered keyspace since. Where a compaction went further, versions that came since may be
+/// gone, tombstones among them, and those before may be, too: then those that are still there are listed.
+fn came_since(
+    mut section: KeyspaceSection,
+    then: Revision,
+    progress: &Progression,
+) -> Result<Planned, Fault> {
+    backup::must_be_behind(then, progress.revision)?;
+    let listed = progress.compacted > then;
+    section.since = Some(KeyspaceSince { revision: then.get(), listed });
+    let from = if listed { Revision(0) } else { then };
+    let ranges = changes::ranges_above(RegionId(section.region), from);
+    let stayed = listed.then(|| backup::versions_up_to(then));
+    Ok(Planned { section: Section::Keyspace(section), ranges, stayed })
 }
 
 /// Whether an ordered keyspace is asked for.
@@ -258,9 +316,15 @@ impl Backup {
                 }
                 self.open = None;
             }
-            let Some((section, ranges)) = self.next.pop_front() else { return Ok(None) };
+            let Some(Planned { section, ranges, stayed }) = self.next.pop_front() else {
+                return Ok(None);
+            };
             let header = section.encode().map_err(|error| failed(&error))?;
-            let view = Box::new(OneView(Arc::clone(&self.view)));
+            let view = Arc::clone(&self.view);
+            let view: Box<dyn Snapshot> = match stayed {
+                Some(stayed) => Box::new(Listing::new(view, stayed)),
+                None => Box::new(OneView(view)),
+            };
             let chunks = snapshot::export_ranges(view, &ranges, header.into(), CHUNK_BYTES);
             self.open = Some(chunks);
         }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use bytes::Bytes;
 use client::{Client, Get, Put};
-use node::backup::{Contents, Error, KeyspaceFound, Section};
+use node::backup::{Chain, Error, KeyspaceFound, Section};
 use node::state::beginning::{self, Item};
 use node::state::response::{KeyValue, Position};
 use serde::Serialize;
@@ -28,9 +28,9 @@ const BYTES: usize = 8 << 20;
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(in super::super) struct Into {
-    /// The backup.
-    #[arg(long, value_name = "FILE")]
-    from: PathBuf,
+    /// The backup; again for each that holds what came since the one before.
+    #[arg(long, value_name = "FILE", required = true)]
+    from: Vec<PathBuf>,
     /// The keyspace the keys are put into; `hiraeth keyspace create` makes one.
     #[arg(long, value_name = "KEYSPACE")]
     into: String,
@@ -52,11 +52,12 @@ struct Json<'a> {
 pub(in super::super) async fn into(arguments: &Into, remote: &Remote) -> anyhow::Result<Done> {
     let Into { from, into, of, overwrite } = arguments;
     let found = look(from, of.as_deref().unwrap_or(into))?;
-    put_into(remote, from, found, into, *overwrite).await
+    put_into(remote, found, into, *overwrite).await
 }
 
 /// What is put where.
 pub(in super::super) struct Found {
+    backup: Chain,
     keyspace: KeyspaceFound,
     /// Positions of versions that others took the place of, in order.
     overtaken: Vec<Position>,
@@ -64,12 +65,11 @@ pub(in super::super) struct Found {
 }
 
 /// Looks through the backup, which is whole if this answers.
-pub(in super::super) fn look(from: &Path, wanted: &str) -> anyhow::Result<Found> {
+pub(in super::super) fn look(from: &[PathBuf], wanted: &str) -> anyhow::Result<Found> {
     let mut overtaken: BTreeMap<u32, Vec<Position>> = BTreeMap::new();
     let mut leases: BTreeMap<u32, BTreeMap<i64, i64>> = BTreeMap::new();
-    let input =
-        super::open(from).with_context(|| format!("{} cannot be opened", from.display()))?;
-    let contents = Contents::read(input, &mut |section, key, value| {
+    let backup = super::chain(from)?;
+    let contents = backup.read(&mut |section, key, value| {
         let Section::Keyspace(section) = section else { return Ok(()) };
         match beginning::item(key, value)? {
             Item::Version(_, Some(before)) => {
@@ -81,8 +81,7 @@ pub(in super::super) fn look(from: &Path, wanted: &str) -> anyhow::Result<Found>
             _ => {}
         }
         Ok(())
-    });
-    let contents = contents.with_context(|| from.display().to_string())?;
+    })?;
     let only = (contents.keyspaces.len() == 1).then(|| contents.keyspaces.first()).flatten();
     let keyspace = contents.keyspace(wanted).or(only).cloned();
     let Some(keyspace) = keyspace else {
@@ -102,12 +101,11 @@ pub(in super::super) fn look(from: &Path, wanted: &str) -> anyhow::Result<Found>
     let mut overtaken = overtaken.remove(&keyspace.id.get()).unwrap_or_default();
     overtaken.sort_unstable();
     let leases = leases.remove(&keyspace.id.get()).unwrap_or_default();
-    Ok(Found { keyspace, overtaken, leases })
+    Ok(Found { backup, keyspace, overtaken, leases })
 }
 
 pub(in super::super) async fn put_into(
     remote: &Remote,
-    from: &Path,
     found: Found,
     into: &str,
     overwrite: bool,
@@ -125,7 +123,7 @@ pub(in super::super) async fn put_into(
         }
     }
     let leases = found.leases.len();
-    let keys = write_all(&client, from, found).await?;
+    let keys = write_all(&client, found).await?;
     let mut out = out();
     match remote.output {
         Format::Json => line(&mut out, &Json { keyspace: into, keys, leases })?,
@@ -167,10 +165,9 @@ async fn check_target(
 }
 
 /// Writes the newest version of each key, those written last at last.
-async fn write_all(client: &Client, from: &Path, found: Found) -> anyhow::Result<u64> {
+async fn write_all(client: &Client, found: Found) -> anyhow::Result<u64> {
     let (sender, mut receiver) = tokio::sync::mpsc::channel::<Vec<client::Write>>(2);
-    let path = from.to_owned();
-    let reading = tokio::task::spawn_blocking(move || read_newest(&path, found, &sender));
+    let reading = tokio::task::spawn_blocking(move || read_newest(found, &sender));
     let mut written = 0_u64;
     while let Some(writes) = receiver.recv().await {
         for part in client.write_batch(writes).await {
@@ -190,7 +187,6 @@ async fn write_all(client: &Client, from: &Path, found: Found) -> anyhow::Result
 }
 
 fn read_newest(
-    path: &Path,
     found: Found,
     sender: &tokio::sync::mpsc::Sender<Vec<client::Write>>,
 ) -> Result<(), Error> {
@@ -207,7 +203,7 @@ fn read_newest(
         sender.blocking_send(std::mem::take(&mut writes)).map_err(|_| gone())
     };
     let id = found.keyspace.id.get();
-    Contents::read(super::open(path)?, &mut |section, key, value| {
+    found.backup.read(&mut |section, key, value| {
         let of = match section {
             Section::Keyspace(section) => section.keyspace,
             Section::Share(section) => section.keyspace,

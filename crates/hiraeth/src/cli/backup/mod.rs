@@ -1,5 +1,6 @@
 //! `hiraeth admin backup`, `admin restore` and `hiraeth restore`: what a cluster has in a file, and back.
 
+mod base;
 mod file;
 mod into;
 mod restore;
@@ -17,7 +18,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use node::backup::{Contents, Restored};
+use node::backup::{Chain, Contents, Open, Restored, Source};
 
 use super::failure::{Done, EXIT_CODES};
 use super::remote::Remote;
@@ -26,8 +27,12 @@ use super::remote::Remote;
 /// was acknowledged before it was begun. Each keyspace is as of one revision, a sharded one as of one moment
 /// in each of its regions; nothing is promised of moments between keyspaces, or between regions.
 ///
-/// JSON: `{from, made_by, at_ms, sections, records, hash, users, roles, auth, keyspaces: [{id, name, kind,
-/// revision, compacted, versions, tombstones, leases, records, bytes, regions}]}`.
+/// With `--since` only what came since an earlier backup of the same is written, full or such a one itself:
+/// `hiraeth restore` and `admin restore` take the full one and all behind it, in their order.
+///
+/// JSON: `{from, made_by, at_ms, since, sections, records, hash, users, roles, auth, keyspaces: [{id, name,
+/// kind, since, revision, compacted, versions, tombstones, leases, records, bytes, stayed, regions}]}`. The
+/// first `since` is the earlier backup's checksum, the other the revision it has the keyspace at.
 #[derive(clap::Args)]
 #[command(
     subcommand_negates_reqs = true,
@@ -38,6 +43,9 @@ pub(super) struct Arguments {
     /// The file to be written. It must not be there; until all of it is durable it has another name.
     #[arg(long, value_name = "FILE", required = true)]
     out: Option<PathBuf>,
+    /// Write only what came since this backup. It is read from end to end.
+    #[arg(long, value_name = "BASE")]
+    since: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -64,7 +72,7 @@ pub(super) async fn run(arguments: Arguments, remote: &Remote) -> anyhow::Result
         return Ok(Done::Well);
     }
     let out = arguments.out.context("say where to write it: --out FILE")?;
-    take::take(remote, &out).await
+    take::take(remote, &out, arguments.since.as_deref()).await
 }
 
 /// Shows what is in a backup.
@@ -78,8 +86,18 @@ pub(super) fn show_made(remote: &Remote, made: &Restored, target: &Target) -> an
 }
 
 /// A backup's file, to be read once.
-pub(super) fn open(path: &Path) -> std::io::Result<BufReader<File>> {
+fn open(path: &Path) -> std::io::Result<BufReader<File>> {
     Ok(BufReader::with_capacity(1 << 20, File::open(path)?))
+}
+
+/// A full backup, and those that go on from there, each of which is whole.
+pub(super) fn chain(paths: &[PathBuf]) -> Result<Chain, node::backup::Error> {
+    let file = |path: &PathBuf| {
+        let (name, path) = (path.display().to_string(), path.clone());
+        let open: Open = Box::new(move || Ok(Box::new(File::open(&path)?) as Box<dyn Source>));
+        node::backup::File { name, open }
+    };
+    Chain::open(paths.iter().map(file).collect())
 }
 
 /// What is in a backup that is whole.

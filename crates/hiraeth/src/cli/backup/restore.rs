@@ -15,13 +15,16 @@ use super::target::Target;
 /// revisions, leases, users and roles. Run it on each node, with the same backup and the same
 /// --initial-cluster; then start them. Nodes of the old cluster are refused by the new one.
 ///
+/// Of backups that hold what came since another, give the full one and all behind it, each with a --from of
+/// its own, in the order they were taken: the cluster begins with what the last one was taken of.
+///
 /// JSON: `{cluster, node, keyspaces, records}`.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
-    /// The backup.
-    #[arg(long, value_name = "FILE")]
-    from: PathBuf,
+    /// The backup; again for each that holds what came since the one before.
+    #[arg(long, value_name = "FILE", required = true)]
+    from: Vec<PathBuf>,
     #[command(flatten)]
     target: Target,
     /// How to show the result.
@@ -39,8 +42,8 @@ struct Json {
 
 pub(in super::super) fn run(arguments: &Arguments) -> anyhow::Result<Done> {
     let Arguments { from, target, output } = arguments;
-    let made = target.make(|| super::open(from));
-    let made = made.with_context(|| format!("{} was not restored", from.display()))?;
+    let made = super::chain(from).map_err(anyhow::Error::from);
+    let made = made.and_then(|backup| target.make(&backup)).context("nothing was restored")?;
     show(*output, &made, target)?;
     Ok(Done::Well)
 }

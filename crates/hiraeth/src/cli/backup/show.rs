@@ -14,6 +14,7 @@ struct JsonContents<'a> {
     from: &'a str,
     made_by: &'a str,
     at_ms: u64,
+    since: Option<&'a str>,
     sections: u64,
     records: u64,
     hash: &'a str,
@@ -28,6 +29,7 @@ struct JsonKeyspace<'a> {
     id: u32,
     name: &'a str,
     kind: &'a str,
+    since: Option<i64>,
     revision: i64,
     compacted: i64,
     versions: u64,
@@ -35,6 +37,7 @@ struct JsonKeyspace<'a> {
     leases: u64,
     records: u64,
     bytes: u64,
+    stayed: u64,
     regions: usize,
 }
 
@@ -42,16 +45,30 @@ fn kind(keyspace: &KeyspaceFound) -> &str {
     keyspace.machine.as_deref().unwrap_or("ordered")
 }
 
+/// The revision the backup before has it at; none where all of it is here.
+fn since(keyspace: &KeyspaceFound) -> Option<i64> {
+    let ordered = keyspace.since.map(|since| since.revision);
+    ordered.or_else(|| keyspace.shares.iter().filter_map(|share| share.since).max())
+}
+
 pub(super) fn contents(format: Format, contents: &Contents) -> anyhow::Result<()> {
     let mut out = out();
     match format {
         Format::Json => line(&mut out, &json(contents))?,
         Format::Table => {
-            let Contents { begin, end, cluster, directory, keyspaces } = contents;
+            let Contents { begin, end, cluster, directory, keyspaces, .. } = contents;
             let from = if cluster.is_empty() { "nobody's cluster" } else { cluster };
-            let of = if directory.is_some() { "all of it" } else { "one keyspace" };
+            let of = match (directory.is_some(), &begin.since) {
+                (true, None) => "all of it",
+                (true, Some(_)) => "what came since",
+                (false, None) => "one keyspace",
+                (false, Some(_)) => "what came since to one keyspace",
+            };
             writeln!(out, "whole: {of}, from {from}, by {}", begin.made_by)?;
             writeln!(out, "checksum {}, {} records", end.hash, end.records)?;
+            if let Some(since) = &begin.since {
+                writeln!(out, "since the one with the checksum {}", since.hash)?;
+            }
             if let Some(directory) = directory {
                 let auth = &directory.auth;
                 let on = if auth.enabled { "on" } else { "off" };
@@ -63,6 +80,7 @@ pub(super) fn contents(format: Format, contents: &Contents) -> anyhow::Result<()
                 "ID",
                 "NAME",
                 "KIND",
+                "SINCE",
                 "REVISION",
                 "COMPACTED",
                 "VERSIONS",
@@ -75,6 +93,7 @@ pub(super) fn contents(format: Format, contents: &Contents) -> anyhow::Result<()
                     it.id.to_string(),
                     it.name.clone(),
                     kind(it).to_owned(),
+                    since(it).map_or_else(|| "-".to_owned(), |since| since.to_string()),
                     it.revision.to_string(),
                     it.compacted.to_string(),
                     it.versions.to_string(),
@@ -96,6 +115,7 @@ fn json(contents: &Contents) -> JsonContents<'_> {
         id: it.id.get(),
         name: &it.name,
         kind: kind(it),
+        since: since(it),
         revision: it.revision,
         compacted: it.compacted,
         versions: it.versions,
@@ -103,12 +123,14 @@ fn json(contents: &Contents) -> JsonContents<'_> {
         leases: it.leases,
         records: it.records,
         bytes: it.bytes,
+        stayed: it.stayed,
         regions: it.shares.len().max(1),
     });
     JsonContents {
         from: &contents.cluster,
         made_by: &contents.begin.made_by,
         at_ms: contents.begin.at_ms,
+        since: contents.begin.since.as_ref().map(|since| since.hash.as_str()),
         sections: contents.end.sections,
         records: contents.end.records,
         hash: &contents.end.hash,

@@ -13,6 +13,7 @@ use node::types::{KeyRange, KeyspaceId};
 
 use super::super::failure::{Done, Usage};
 use super::super::remote::Remote;
+use super::base::Base;
 use super::file::Unfinished;
 use super::{contents, show};
 
@@ -24,8 +25,17 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// Ranges asked for at once.
 const RANGES: usize = 10_000;
 
-pub(super) async fn take(remote: &Remote, path: &Path) -> anyhow::Result<Done> {
+pub(super) async fn take(
+    remote: &Remote,
+    path: &Path,
+    base: Option<&Path>,
+) -> anyhow::Result<Done> {
     let client = remote.client()?;
+    let base = base.map(Base::read).transpose()?;
+    let cluster = client.any_node_status().await?.cluster;
+    if let Some(base) = &base {
+        base.must_be_of(&cluster, remote)?;
+    }
     let keyspace = remote.keyspace().unwrap_or_default();
     let only = match keyspace {
         "" => None,
@@ -37,7 +47,8 @@ pub(super) async fn take(remote: &Remote, path: &Path) -> anyhow::Result<Done> {
     let mut tried = Vec::new();
     for address in &remote.endpoints {
         let Some(file) = out.take() else { break };
-        match first_node(&client, address, keyspace, file).await {
+        let begin = begin(keyspace, &cluster, base.as_ref());
+        match first_node(&client, address, (keyspace, base.as_ref()), (file, begin)).await {
             Ok(done) => {
                 first = Some(done);
                 break;
@@ -59,12 +70,15 @@ pub(super) async fn take(remote: &Remote, path: &Path) -> anyhow::Result<Done> {
     if let Some((id, true)) = only {
         gathered.expect(id);
     }
-    the_rest(&client, remote, &mut writer, &mut gathered).await?;
+    the_rest(&client, remote, base.as_ref(), &mut writer, &mut gathered).await?;
     let (file, _) = writer.end()?;
     let temporary = unfinished.temporary().to_owned();
     // What was written, as a restore will read it.
     file.get_ref().sync_all().with_context(|| format!("{}", temporary.display()))?;
     let found = contents(&temporary)?;
+    if let Some(base) = &base {
+        base.is_behind(&path.display().to_string(), &found)?;
+    }
     unfinished.finish(file)?;
     show::contents(remote.output, &found)?;
     Ok(Done::Well)
@@ -81,18 +95,23 @@ async fn find(client: &Client, name: &str) -> anyhow::Result<(KeyspaceId, bool)>
     })
 }
 
-async fn first_node(
-    client: &Client,
-    address: &str,
-    keyspace: &str,
-    file: BufWriter<File>,
-) -> anyhow::Result<(Writer, Gathered)> {
+fn begin(keyspace: &str, cluster: &str, base: Option<&Base>) -> Begin {
     let scope = if keyspace.is_empty() { Scope::Cluster } else { Scope::Keyspace };
-    let mut chunks = client.backup(address, keyspace, Vec::new()).await?;
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
     let made_by = format!("hiraeth {}", env!("CARGO_PKG_VERSION"));
-    let mut writer = BackupWriter::begin(file, Begin::new(scope, at_ms, made_by))?;
+    let (cluster, since) = (cluster.to_owned(), base.map(Base::since));
+    Begin { cluster, since, ..Begin::new(scope, at_ms, made_by) }
+}
+
+async fn first_node(
+    client: &Client,
+    address: &str,
+    (keyspace, base): (&str, Option<&Base>),
+    (file, begin): (BufWriter<File>, Begin),
+) -> anyhow::Result<(Writer, Gathered)> {
+    let mut chunks = client.backup(address, keyspace, Vec::new(), base.map(Base::request)).await?;
+    let mut writer = BackupWriter::begin(file, begin)?;
     let mut gathered = Gathered::default();
     copy(&mut chunks, &mut writer, &mut gathered).await?;
     Ok((writer, gathered))
@@ -117,6 +136,7 @@ async fn copy(
 async fn the_rest(
     client: &Client,
     remote: &Remote,
+    base: Option<&Base>,
     writer: &mut Writer,
     gathered: &mut Gathered,
 ) -> anyhow::Result<()> {
@@ -140,7 +160,8 @@ async fn the_rest(
                 end: range.end,
             });
             // One that breaks off in a part leaves nothing that could go on.
-            match client.backup(&address, "", ranges.collect()).await {
+            let since = base.map(Base::request);
+            match client.backup(&address, "", ranges.collect(), since).await {
                 Ok(mut chunks) => copy(&mut chunks, writer, gathered).await?,
                 Err(error) => last = Some((address, error)),
             }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use node::backup::{Restored, Target as Made, restore};
+use node::backup::{Chain, Restored, Target as Made, restore};
 use node::env::{Disk, OsRandom};
 use node::identity::InitialCluster;
 
@@ -28,11 +28,8 @@ pub(in super::super) struct Target {
 }
 
 impl Target {
-    /// Makes it of a backup that is opened by `open`.
-    pub(in super::super) fn make<R: std::io::Read>(
-        &self,
-        open: impl FnMut() -> std::io::Result<R>,
-    ) -> anyhow::Result<Restored> {
+    /// Makes it of a backup.
+    pub(in super::super) fn make(&self, backup: &Chain) -> anyhow::Result<Restored> {
         let members = match self.initial_cluster.is_empty() {
             true => vec![(self.name.clone(), "127.0.0.1:2380".to_owned())],
             false => self.initial_cluster.iter().map(|it| member(it)).collect::<Result<_, _>>()?,
@@ -45,7 +42,7 @@ impl Target {
             token: self.token.clone(),
         };
         let disk: Arc<dyn Disk> = Arc::new(node::RealDisk);
-        Ok(restore(&disk, &OsRandom, &made, open)?)
+        Ok(restore(&disk, &OsRandom, &made, backup)?)
     }
 }
 

@@ -137,6 +137,7 @@ fn keys(
         machine: None,
         revision: reach.revision.get(),
         compacted: reach.compacted.get(),
+        since: None,
     };
     let mut versions = Versions::default();
     let mut failed = None;

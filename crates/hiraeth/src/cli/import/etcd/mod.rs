@@ -51,7 +51,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<Done> {
         let way = beside(&target.data_dir);
         let (unfinished, _) = Unfinished::begin(&way)?;
         let done = fill(&snapshot, &unfinished)?;
-        let made = target.make(|| backup::open(unfinished.temporary()))?;
+        let made = target.make(&backup::chain(&[unfinished.temporary().to_owned()])?)?;
         backup::show_made(&remote, &made, &target)?;
         return Ok(done);
     }
@@ -61,8 +61,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<Done> {
     let way = beside(&std::env::temp_dir().join(format!("hiraeth-{}", std::process::id())));
     let (unfinished, _) = Unfinished::begin(&way)?;
     fill(&snapshot, &unfinished)?;
-    let found = backup::look(unfinished.temporary(), convert::KEYSPACE)?;
-    output::block_on(backup::put_into(&remote, unfinished.temporary(), found, &into, overwrite))
+    let found = backup::look(&[unfinished.temporary().to_owned()], convert::KEYSPACE)?;
+    output::block_on(backup::put_into(&remote, found, &into, overwrite))
 }
 
 /// A name for what is needed on the way.
