@@ -1,11 +1,13 @@
-"""A snapshot of the original, taken over: what etcd 3.5.1 had is compared key by key, at old revisions too.
+"""Snapshots of the original, taken over: what etcd 3.5.1 and Debian's etcd had is compared key by key, at
+old revisions too.
 
-imported.py target/debug/hiraeth [--etcd-folder FOLDER]
+imported.py target/debug/hiraeth [--target FOLDER]
 """
 
 import argparse
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +20,7 @@ USERS = {"root": "top secret", "alice": "wonder land"}
 
 
 class Original:
-    """An etcd 3.5.1 of one node."""
+    """An etcd of one node."""
 
     def __init__(self, folder, directory, port):
         urls = [f"http://127.0.0.1:{each}" for each in free_ports(port, 2)]
@@ -160,9 +162,38 @@ def bad_files(binary, snapshot, directory):
     same("what is left of refused files", left, [])
 
 
+def debian_folder(target):
+    """Where Debian's `etcd` and `etcdctl` are, unpacked and not installed."""
+    folder = target / "etcd-debian"
+    programs = folder / "usr" / "bin"
+    if not (programs / "etcdctl").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        command = ["apt-get", "download", "-qq", "etcd-server", "etcd-client"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if done.returncode != 0:
+            # It knows of no packages on a machine that was just made.
+            subprocess.run(["apt-get", "update", "-qq"], capture_output=True)
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Wrong(f"Debian's etcd cannot be had: {done.stderr[-500:]}")
+        for package in sorted(folder.glob("*.deb")):
+            subprocess.run(["dpkg-deb", "--extract", package, folder], check=True)
+    return programs
+
+
+def version(folder):
+    done = subprocess.run([folder / "etcd", "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.split()[2]
+
+
 def run(binary, target, port=24500):
     """(passed, failed)"""
-    folder = etcd_folder(target)
+    done = [run_one(binary, etcd_folder(target), port), run_one(binary, debian_folder(target), port + 20)]
+    return sum(passed for passed, _ in done), sum(failed for _, failed in done)
+
+
+def run_one(binary, folder, port):
     etcd = ours = living = None
     with tempfile.TemporaryDirectory(prefix="imported-") as name:
         directory = pathlib.Path(name)
@@ -198,10 +229,10 @@ def run(binary, target, port=24500):
             same("keys in a living keyspace", *plain)
             side.run("put", "i/after", "1")
             passwords(side)
-            print("ok what etcd 3.5.1 saved was taken over", flush=True)
+            print(f"ok what etcd {version(folder)} saved was taken over", flush=True)
             return 1, 0
         except (Wrong, subprocess.SubprocessError, KeyError, json.JSONDecodeError) as error:
-            print(f"FAILED import of what etcd 3.5.1 saved: {error}", flush=True)
+            print(f"FAILED import of what the etcd in {folder} saved: {error}", flush=True)
             return 0, 1
         finally:
             end(etcd, ours, living)

@@ -56,7 +56,8 @@ const MAY_USE: [(&str, &[&str]); 23] = [
 ];
 
 /// What only tests use, beside that.
-const TESTS_MAY_USE: [(&str, &[&str]); 1] = [("gateway", &["api", "client", "node", "types"])];
+const TESTS_MAY_USE: [(&str, &[&str]); 2] =
+    [("gateway", &["api", "client", "node", "types"]), ("hiraeth", &["check"])];
 
 /// Crates that take time, randomness and I/O from outside.
 const PURE: [&str; 9] = [

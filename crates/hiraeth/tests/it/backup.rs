@@ -81,7 +81,7 @@ pub(crate) fn words(words: &[&str]) -> Vec<String> {
 }
 
 /// Three new servers with data directories made of the backup.
-async fn restored(directory: &Path, backup: &Path) -> Vec<Server> {
+pub(crate) async fn restored(directory: &Path, backup: &Path) -> Vec<Server> {
     let mut servers: Vec<_> = NAMES.iter().map(|name| Server::new(directory, name)).collect();
     let members: Vec<_> =
         servers.iter().map(|server| format!("{}={}", server.name, server.peer)).collect();

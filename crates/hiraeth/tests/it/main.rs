@@ -6,6 +6,7 @@
 mod acl;
 mod acl_login;
 mod backup;
+mod backup_history;
 mod bad_input;
 mod bench;
 mod commands;
