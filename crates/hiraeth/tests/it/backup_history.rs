@@ -1,5 +1,5 @@
-//! A backup while clients read and write, then everything lost: what the restored cluster says fits behind all
-//! that was answered before the backup was begun.
+//! A backup while clients read and write, then everything lost: what the restored cluster says fits behind
+//! all that was answered before the backup was begun.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
