@@ -223,10 +223,16 @@ impl Auth {
                         token.need(named(range), Access::Read).and_then(|()| everything())
                     }
                     Demand::Leases | Demand::Command(Command::LeaseGrant { .. }) => everything(),
-                    _ => Err(format!(
-                        "token with AccessorID '{}' lacks permission 'key:write'",
-                        token.token
-                    )),
+                    _ => {
+                        let reads = match what {
+                            Demand::Query(_) => true,
+                            Demand::Txn(txn) => !txn.has_writes(),
+                            _ => false,
+                        };
+                        let wanted = if reads { "read" } else { "write" };
+                        let id = &token.token;
+                        Err(format!("token with AccessorID '{id}' lacks permission 'key:{wanted}'"))
+                    }
                 }
             }
         }

@@ -2,11 +2,12 @@
 //! simpler way of deciding says.
 
 use proptest::prelude::*;
-use types::KeyRange;
+use types::{KeyRange, KeyspaceId};
 
 use super::rules::{Rule, Rules};
 use super::{Access, Acl, AclCommand, AclPolicy, AclToken, Authorizer, Resource};
-use crate::auth::Secret;
+use crate::auth::{Area, Auth, Demand, Principal, Secret};
+use crate::request::{DeleteRequest, RangeRequest, TxnOp, TxnRequest};
 
 const CONTRARY: &str = r#"
 # HCL, with what Consul's own examples have
@@ -86,6 +87,24 @@ fn acl(policies: &[&str]) -> Authorizer {
     let token = AclToken { secret: Secret("s".into()), policies: ids, ..AclToken::default() };
     acl.apply(&AclCommand::SetToken { id: "t".into(), token, new: true, now_ms: 0 }, 3).unwrap();
     acl.authorizer("t", "dc1", 0).unwrap()
+}
+
+#[test]
+fn who_only_reads_is_told_that_reading_is_what_it_lacks() {
+    let token = acl(&["key \"a\" { policy = \"write\" }"]);
+    let acl = Acl { enabled: true, ..Acl::default() };
+    let auth = Auth { acl, ..Auth::default() };
+    let told = |operation| {
+        let txn = TxnRequest { success: vec![operation], ..TxnRequest::default() };
+        let who = Some(Principal::Token(&token));
+        let refused = auth.authorize(who, (KeyspaceId(9), Area::Registry), Demand::Txn(&txn));
+        refused.unwrap_err().detail
+    };
+    let range = KeyRange::single(&b"b".to_vec().into());
+    let read = TxnOp::Range(RangeRequest { range: range.clone(), ..RangeRequest::default() });
+    assert!(told(read).ends_with("'key:read'"));
+    let delete = TxnOp::Delete(DeleteRequest { range, prev_kv: false });
+    assert!(told(delete).ends_with("'key:write'"));
 }
 
 fn key(byte: u8) -> &'static str {

@@ -86,7 +86,7 @@ async fn nobody_is_let_in_who_is_not_vouched_for_and_each_try_is_written_down() 
     assert_eq!(tokens(&server, "machines").await, 1);
     do_it(&server, "DELETE /v1/acl/auth-method/machines", Value::Null).await;
     for _ in 0..500 {
-        if audit.tally().written >= 24 + 8 {
+        if std::fs::read_to_string(&path).unwrap().contains("acl auth method delete") {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -105,8 +105,13 @@ async fn nobody_is_let_in_who_is_not_vouched_for_and_each_try_is_written_down() 
         };
         lines.iter().filter(is_one).count()
     };
-    assert_eq!(count("denied", "acl login", "machines"), 23, "{text}");
-    assert_eq!(count("denied", "acl login", "other"), 1, "{text}");
+    // So many of a second are written down; those beyond are counted.
+    let suppressed = lines.iter().filter(|line| line["kind"] == "suppressed");
+    let suppressed = suppressed.map(|line| line["outcome"].as_str().unwrap().parse::<usize>());
+    let suppressed: usize = suppressed.map(Result::unwrap).sum();
+    let written = count("denied", "acl login", "machines") + count("denied", "acl login", "other");
+    assert!(written >= 20, "{text}");
+    assert_eq!(written + suppressed, 24, "{text}");
     assert_eq!(count("rights", "acl login", " machines"), 1, "{text}");
     assert_eq!(count("rights", "acl auth method set", "machines"), 1, "{text}");
     assert_eq!(count("rights", "acl auth method delete", "machines"), 1, "{text}");
