@@ -40,7 +40,7 @@ impl Ledger {
             let key = format!("register/{slot}/{generation:04}");
             let start = self.ticket();
             // Every value is a ticket: nobody else writes it.
-            let (action, found) = if asked % 3 == 0 {
+            let (action, found) = if asked.is_multiple_of(3) {
                 (Action::Get, client.get(Get::key(key.clone())).await.unwrap().kvs.first().cloned())
             } else {
                 let put = Put::new(key.clone(), start.to_string()).previous();
