@@ -169,6 +169,22 @@ class Page:
             time.sleep(0.05)
         return value
 
+    def reload(self):
+        """Loads the page again, and waits until it is the new one that is seen."""
+        self.evaluate("window.isOld = true")
+        self.evaluate("void setTimeout(() => location.reload())")
+        deadline = time.monotonic() + SECONDS
+        while True:
+            try:
+                if self.evaluate("!window.isOld && document.readyState === 'complete'"):
+                    return
+            except BrowserError:
+                # Between both pages there is none to ask.
+                pass
+            if time.monotonic() > deadline:
+                raise AssertionError("the page is not loaded again")
+            time.sleep(0.05)
+
     def until_text(self, *words, selector="main"):
         for word in words:
             shown = f"(document.querySelector({json.dumps(selector)})?.innerText ?? '')"

@@ -27,7 +27,7 @@ def everything_is_reached_by_keyboard(world):
     # From the top, the first stop leads to the content; links are followed by Enter.
     page.press("1")
     page.until_text("Regions")
-    page.evaluate("location.reload()")
+    page.reload()
     page.until("document.activeElement === document.body", "no new page")
     page.until_text("Regions")
     page.press("Tab")
@@ -60,7 +60,7 @@ def dark_is_dark_and_can_be_switched(world):
     page.press("t")
     page.until("document.documentElement.dataset.theme === 'light'", "t does not switch")
     assert luminance(page, "html", "backgroundColor") > 200 > 80 > luminance(page, "html", "color")
-    page.evaluate("location.reload()")
+    page.reload()
     page.until_text("Regions")
     equal(page.evaluate("document.documentElement.dataset.theme"), "light", "the choice is kept")
     world.done(page)

@@ -30,7 +30,7 @@ def nobody_is_asked_and_a_user_sees_its_own(world):
     kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
     equal(kept, '[{},{},""]', "what is kept of the token")
     # What a reload forgets.
-    page.evaluate("location.reload()")
+    page.reload()
     page.until_text("Who is asking?", selector=".box")
     world.done(page)
 
