@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::span::Span;
 
 /// Spans that wait to be exported; one more is dropped. Some hundred bytes each.
-const WAITING: usize = 4_096;
+pub(crate) const WAITING: usize = 4_096;
 
 /// What became of spans so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
