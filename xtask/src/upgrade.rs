@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::chaos::built_here;
 use crate::run::{self, cargo, root};
 
-/// The last build of level 2 (ADR 18): with builds from before levels no running cluster can be shared.
+/// The last build of level 2 (ADR 18). With those before 5750192 no running cluster can be shared.
 const OLDEST: &str = "a623ce6";
 
 /// Which build to come from. What follows is told to crate `chaos`.

@@ -311,13 +311,14 @@ fn start_regions(shared: &Arc<Shared>) -> Result<(), Error> {
 }
 
 /// A node that never ran starts the meta region once its peers agreed that it may.
-/// Answers whether it was new: this node knew of no cluster before.
+/// Answers whether the cluster is as new as this run of the node, which forms it with others.
 fn start_meta_if_new(shared: &Arc<Shared>) -> Result<bool, Error> {
     if shared.shard(RegionId::META).is_some() {
         return Ok(false);
     }
     lifecycle::start_region(shared, lifecycle::first_meta_record(shared), None)?;
-    Ok(true)
+    // One that was let in is new, and what it was let into is not.
+    Ok(!shared.identity.has_joined())
 }
 
 async fn connect(shared: Arc<Shared>, network: Arc<dyn Network>) -> Result<(), Error> {

@@ -340,6 +340,12 @@ impl Shard {
         self.leadership.subscribe()
     }
 
+    /// How many wait for news of it.
+    #[cfg(test)]
+    pub(crate) fn leadership_watchers(&self) -> usize {
+        self.leadership.receiver_count()
+    }
+
     pub(crate) fn set_leadership(&self, role: Role, leader: Option<NodeId>, term: Term) {
         let here = role == Role::Leader;
         let before = self.leadership();

@@ -1,7 +1,6 @@
 //! A tracer with a collector, and without one.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use proto::otlp::traces::Span;

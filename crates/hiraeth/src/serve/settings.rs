@@ -481,7 +481,7 @@ impl Settings {
             secure,
             dns: listen_dns.map(|address| (address, zone)),
             exporter,
-            log: or(self.log, file.log, "info,lsm_tree=warn"),
+            log: or(self.log, file.log, crate::logging::SERVER),
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
         })
     }

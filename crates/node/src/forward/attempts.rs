@@ -20,15 +20,17 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 const BACK_OFF: Duration = Duration::from_millis(30);
 
 /// Tries `attempt` with whoever leads until it answers something final, the time is up, or the node
-/// ends. `unknown`, which `attempt` is told too: one that was made before got no answer, and may be
-/// carried out yet. Then no refusal of a later one is the answer: it would say that nothing was done.
+/// ends. `unknown` of a command, which `attempt` is told too: one that was made before got no answer, and
+/// may be carried out yet. Then no refusal of a later one is the answer: it would say that nothing was
+/// done. `None` for a question, which does nothing.
 pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
     shared: &Shared,
     shard: &Arc<Shard>,
-    mut unknown: bool,
+    unknown: Option<bool>,
     mut attempt: impl FnMut(Leadership, bool) -> F,
 ) -> Result<T, Fault> {
     let deadline = Instant::now() + REQUEST_TIMEOUT;
+    let (is_command, mut unknown) = (unknown.is_some(), unknown.unwrap_or(false));
     let mut last = Code::NoLeader;
     loop {
         if let Err(fault) = shard.broken() {
@@ -45,7 +47,8 @@ pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
                 // No answer to who asked, but what to do next: another region may be the right one.
                 Err(fault) if fault.code == Code::EpochMismatch => return Err(fault),
                 Err(fault) => {
-                    unknown |= matches!(fault.code, Code::LeaderChanged | Code::Timeout);
+                    let is_lost = matches!(fault.code, Code::LeaderChanged | Code::Timeout);
+                    unknown |= is_command && is_lost;
                     last = fault.code;
                 }
             }

@@ -80,7 +80,7 @@ pub(crate) async fn attempts(
     data: &Bytes,
     unknown: bool,
 ) -> Fault {
-    let failed = until_answered(shared, shard, unknown, |leader: Leadership, unknown| {
+    let failed = until_answered(shared, shard, Some(unknown), |leader: Leadership, unknown| {
         let says_so = unknown && levels::is_used(shared, level::PROPOSED_AGAIN);
         let data = if says_so { proposed_again(data) } else { data.clone() };
         let (shared, shard) = (Arc::clone(shared), Arc::clone(shard));

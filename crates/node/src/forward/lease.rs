@@ -57,7 +57,7 @@ async fn ask_leader(
     question: Question,
     body: Bytes,
 ) -> Result<Bytes, Fault> {
-    until_answered(shared, shard, false, |leader: Leadership, _| {
+    until_answered(shared, shard, None, |leader: Leadership, _| {
         let (shared, shard, body) = (Arc::clone(shared), Arc::clone(shard), body.clone());
         async move {
             if leader.here {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use types::{Code, KeyspaceId, RegionId};
 
 use super::attempts::attempt_at;
@@ -46,6 +46,11 @@ async fn who_waits_for_a_command_is_told_when_its_region_leaves() {
         }
     });
     begins.await.unwrap();
+    // Until it waits for news of the region, which it does after a moment without an answer.
+    let before = shard.leadership_watchers();
+    while shard.leadership_watchers() <= before {
+        sleep(Duration::from_millis(1)).await;
+    }
     shard.set_gone();
     let told = timeout(PATIENCE, waiting).await.expect("nobody told").unwrap().unwrap_err();
     // Not that there is none to be asked: it may have been carried out.

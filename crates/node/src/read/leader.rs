@@ -28,7 +28,7 @@ pub(super) async fn ask_to_read(
     body.put_u8(u8::from(trust == Trust::Lease));
     body.put_slice(&query.encode());
     let body = body.freeze();
-    until_answered(shared, shard, false, |leader: Leadership, _| {
+    until_answered(shared, shard, None, |leader: Leadership, _| {
         let (shared, shard) = (Arc::clone(shared), Arc::clone(shard));
         let (query, body) = (query.clone(), body.clone());
         async move {
@@ -97,7 +97,7 @@ pub(crate) async fn verify(
     shared: &Arc<Shared>,
     shard: &Arc<Shard>,
 ) -> Result<(NodeId, Term), Fault> {
-    until_answered(shared, shard, false, |leader: Leadership, _| {
+    until_answered(shared, shard, None, |leader: Leadership, _| {
         let (shared, shard) = (Arc::clone(shared), Arc::clone(shard));
         async move {
             let node = leader.leader.ok_or(Code::NoLeader)?;

@@ -133,7 +133,7 @@ pub(crate) async fn tell_leader(
     words: &[Word],
 ) -> Result<Vec<Told>, Fault> {
     let body = encode(words);
-    let answer = until_answered(shared, shard, false, |leader: Leadership, _| {
+    let answer = until_answered(shared, shard, None, |leader: Leadership, _| {
         let (shared, shard, body) = (Arc::clone(shared), Arc::clone(shard), body.clone());
         async move {
             if leader.here {

@@ -48,6 +48,11 @@ impl Endpoint {
             Some("https") => true,
             _ => return Err(wrong()),
         };
+        // It would be in the log, and nobody is sent it.
+        if authority.as_str().contains('@') {
+            let why = "a collector's address with a name or a password in it is not taken";
+            return Err(WrongEndpoint(why.to_owned()));
+        }
         // OTLP's own port, where none is said.
         let authority = match authority.port() {
             Some(_) => authority.as_str().to_owned(),
@@ -102,7 +107,8 @@ mod tests {
         ] {
             assert_eq!(Endpoint::parse(url).unwrap().to_string(), at);
         }
-        for wrong in ["", "ftp://collector", "http://", "http://a b"] {
+        for wrong in ["", "ftp://collector", "http://", "http://a b", "http://me:secret@collector"]
+        {
             assert!(Endpoint::parse(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -71,6 +71,9 @@ impl Trace {
 
     /// Somebody was refused.
     pub(super) fn denied(&self, who: &Who, what: Demand<'_>, fault: &Fault) {
+        if !self.shared.config.audit.is_on() {
+            return;
+        }
         self.write(Some(self.refusal(who, fault.code)), || {
             let (what, on) = what.describe();
             let (who, outcome) = (who.sender(&self.origin), outcome(&Err(fault.clone())));

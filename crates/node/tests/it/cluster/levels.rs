@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use node::{Node, Part};
 use state::command::level;
+use types::RegionId;
 
 use super::world::{Cluster, DEFAULT, put, until, within};
 
@@ -100,5 +101,38 @@ async fn an_old_build_that_was_away_when_the_level_was_raised_is_refused_by_the_
     cluster.configs[2].level = NEW;
     cluster.start_again(2).await;
     is_at(&cluster, 2, NEW).await;
+    cluster.stop_all().await;
+}
+
+/// A node that was let in is new; the cluster is not, and somebody may want to go back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_node_that_comes_to_lead_makes_nobody_hurry() {
+    let mut cluster = Cluster::start(1, |config| {
+        config.level_after = Duration::from_secs(3_600);
+        config.level = OLD;
+    })
+    .await;
+    cluster.stop(0).await;
+    cluster.configs[0].level = NEW;
+    cluster.start_all().await;
+    let second = cluster.newcomer();
+    let url = [format!("http://{}", cluster.configs[second].advertise_peer)];
+    cluster.handle(0).add_member(&url, Part::Voter).await.unwrap();
+    cluster.start_again(second).await;
+    let handle = cluster.handle(second);
+    until("both levels", || async { handle.directory().known_level() == NEW }).await;
+    let own = handle.node();
+    until("it leads", || async {
+        cluster.node(0).hand_over().await;
+        let stats = handle.stats(Some(RegionId::META)).await.unwrap();
+        stats[0].group.as_ref().is_some_and(|group| group.leader_node == Some(own))
+    })
+    .await;
+    // Each is applied behind what its leader has to say.
+    for number in 0..20 {
+        handle.create_keyspace(&format!("k{number}")).await.unwrap();
+    }
+    assert_eq!(handle.directory().level(), OLD);
+    drop(handle);
     cluster.stop_all().await;
 }
