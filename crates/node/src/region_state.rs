@@ -71,7 +71,7 @@ impl Shared {
                 leader().unwrap_or_default()
             ),
             StateKind::Electing => "no leader is known yet".to_owned(),
-            StateKind::NoQuorum => self.no_quorum(&shard).map(|it| it.detail).unwrap_or_default(),
+            StateKind::NoQuorum => self.no_quorum(&shard),
             StateKind::Broken => shard.broken().err().map(|it| it.detail).unwrap_or_default(),
         };
         Some(RegionState { kind, detail })
@@ -106,56 +106,59 @@ impl Shared {
         }
     }
 
-    /// What to tell clients of a region whose quorum has been gone for two election timeouts: what
-    /// they wait for will not happen soon. `None` while there is hope; then it costs little to ask.
+    /// What to tell clients of a region of whose quorum nothing was heard for one and a half election timeouts:
+    /// what they wait for will not happen soon here, and whoever else is heard has another leader by then.
+    /// `None` while there is hope; then it costs little to ask.
     pub(crate) fn quorum_lost(&self, shard: &Shard) -> Option<Fault> {
-        let lost = self.no_quorum(shard)?;
-        let ticks = u32::try_from(self.config.election_ticks * 2).unwrap_or(u32::MAX);
-        let patience = self.config.tick.saturating_mul(ticks);
-        (lost.since >= patience).then(|| Fault::new(Code::NoLeader, lost.detail))
+        let is_lost = self.quorum_lost_in(shard).is_zero();
+        is_lost.then(|| Fault::new(Code::NoLeader, self.no_quorum(shard)))
     }
 
-    fn no_quorum(&self, shard: &Shard) -> Option<NoQuorum> {
+    /// After how long [`Shared::quorum_lost`] will be so if nobody is heard until then.
+    pub(crate) fn quorum_lost_in(&self, shard: &Shard) -> Duration {
+        let patience = self.config.election_timeout() * 3 / 2;
+        let group = shard.group();
+        let now = self.clock.now();
+        let mut silent: Vec<Duration> = {
+            let liveness = self.live.liveness.lock();
+            let others = group.voters.iter().filter(|node| **node != self.node());
+            others.map(|node| liveness.silent_for(now, *node)).collect()
+        };
+        silent.sort_unstable_by(|one, other| other.cmp(one));
+        // So many may be lost without harm; the first that is one too many ends it.
+        let spare = group.voters.len().div_ceil(2).saturating_sub(1);
+        patience.saturating_sub(silent.get(spare).copied().unwrap_or_default())
+    }
+
+    /// Who of a region's nodes is not heard, in words.
+    fn no_quorum(&self, shard: &Shard) -> String {
         let group = shard.group();
         let (voters, own) = (&group.voters, self.node());
-        let mut lost: Vec<(Duration, Duration, NodeId)> = {
+        let mut lost: Vec<(NodeId, Duration)> = {
             let liveness = self.live.liveness.lock();
             let now = self.clock.now();
             let others = voters.iter().copied().filter(|node| *node != own);
-            let lost = others.filter_map(|node| {
-                liveness.lost_for(now, node).map(|(since, silent)| (since, silent, node))
-            });
-            lost.collect()
+            let lost = others.filter(|node| liveness.lost_for(now, *node).is_some());
+            lost.map(|node| (node, liveness.silent_for(now, node))).collect()
         };
-        // So many may be lost without harm; the first that is one too many began it.
-        let spare = voters.len().div_ceil(2) - 1;
-        lost.sort_by_key(|(since, ..)| std::cmp::Reverse(*since));
-        let since = lost.get(spare)?.0;
-        lost.sort_by_key(|(.., node)| *node);
+        lost.sort_by_key(|(node, _)| *node);
         let silent = lost
             .iter()
-            .map(|(_, silent, node)| format!("{} for {}", self.name_of(*node), seconds(*silent)));
+            .map(|(node, silent)| format!("{} for {}", self.name_of(*node), seconds(*silent)));
         let silent: Vec<String> = silent.collect();
         let heard = voters.len() - lost.len();
         let be = if heard == 1 { "is" } else { "are" };
-        let detail = format!(
+        format!(
             "no quorum: {heard} of {} nodes {be} heard (silent: {})",
             voters.len(),
             silent.join(", ")
-        );
-        Some(NoQuorum { since, detail })
+        )
     }
 
     fn name_of(&self, node: NodeId) -> String {
         let name = self.with_directory(|it| it.nodes.get(&node).map(|record| record.name.clone()));
         name.unwrap_or_else(|| format!("node {node}"))
     }
-}
-
-struct NoQuorum {
-    /// For how long.
-    since: Duration,
-    detail: String,
 }
 
 fn seconds(time: Duration) -> String {

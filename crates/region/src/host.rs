@@ -80,6 +80,8 @@ pub struct Host<P, R> {
     orphans: VecDeque<RegionId>,
     /// Nodes that are not there at the moment.
     lost: BTreeSet<NodeId>,
+    /// Those of them that leaders may still count on, and until which tick.
+    missed: BTreeMap<NodeId, u64>,
     /// Replicas that were awake at once when they started, since the last tick.
     started: usize,
     /// The versions of regions that can be split.
@@ -106,6 +108,7 @@ impl<P, R> Host<P, R> {
             wakes: VecDeque::new(),
             orphans: VecDeque::new(),
             lost: BTreeSet::new(),
+            missed: BTreeMap::new(),
             started: 0,
             versions: BTreeMap::new(),
         }
@@ -171,6 +174,7 @@ impl<P, R> Host<P, R> {
     pub fn tick(&mut self) {
         self.ticks += 1;
         self.wake_in_turn();
+        self.forsake();
         for region in self.awake.iter().copied().collect::<Vec<_>>() {
             self.guarded(region, |peer, around, out| {
                 peer.tick(around, out);

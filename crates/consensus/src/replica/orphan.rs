@@ -2,6 +2,8 @@
 //! with it, so this is known long before an election timeout has passed. It is no proof that the leader is
 //! gone, and need not be one: a vote needs a quorum that does not hear the leader either (pre-vote), and none
 //! of those may be bound to it.
+//!
+//! And what a leader does that lost sight of so many that no quorum is left.
 
 use super::Replica;
 
@@ -15,6 +17,18 @@ impl Replica {
         let _ = self.run(|replica| {
             replica.be_orphan();
             replica.hurry();
+            Ok(())
+        });
+    }
+
+    /// Leads no more, as a leader that heard no quorum for an election timeout: for one that knows sooner that
+    /// it has none. Does nothing on others.
+    pub fn resign(&mut self) {
+        let _ = self.run(|replica| {
+            if replica.is_leader() {
+                let term = replica.raw.raft.term;
+                replica.raw.raft.become_follower(term, raft::INVALID_ID);
+            }
             Ok(())
         });
     }

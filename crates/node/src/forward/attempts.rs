@@ -105,12 +105,23 @@ pub(super) async fn attempt_at<T>(
             std::future::pending::<()>().await;
         }
     };
+    // This node is cut off, with the leader or from it: no other one will be seen from here.
+    let alone = async {
+        loop {
+            let left = shared.quorum_lost_in(shard);
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
+        }
+    };
     tokio::select! {
         biased;
         answer = timeout_at(until, attempt) => {
             answer.unwrap_or_else(|_| Err(Code::Timeout.into()))
         }
         () = moved => Err(Code::LeaderChanged.into()),
+        () = alone => Err(Code::Timeout.into()),
         () = shared.ended() => Err(Code::ShuttingDown.into()),
     }
 }

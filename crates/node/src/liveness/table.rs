@@ -308,14 +308,17 @@ impl Liveness {
         heard.is_some_and(|heard| heard.summary.stopping)
     }
 
-    /// How long ago a node was taken for lost, and for how long it has been silent; `None` for one
-    /// that is there. A node nobody told of counts as lost since this one started.
-    pub(crate) fn lost_for(&self, now: Moment, node: NodeId) -> Option<(Duration, Duration)> {
-        let Some(peer) = self.peers.get(&node) else {
-            return Some((self.running_for(now), self.running_for(now)));
-        };
-        let heard = peer.heard.as_ref().map_or(self.started, |heard| heard.at);
-        peer.lost.then(|| (now.since(peer.since), now.since(heard)))
+    /// How long ago a node was taken for lost; `None` for one that is there. A node nobody told of counts as
+    /// lost since this one started.
+    pub(crate) fn lost_for(&self, now: Moment, node: NodeId) -> Option<Duration> {
+        let Some(peer) = self.peers.get(&node) else { return Some(self.running_for(now)) };
+        peer.lost.then(|| now.since(peer.since))
+    }
+
+    /// For how long a node has been silent; one that was never heard, since this one started.
+    pub(crate) fn silent_for(&self, now: Moment, node: NodeId) -> Duration {
+        let heard = self.peers.get(&node).and_then(|peer| peer.heard.as_ref());
+        now.since(heard.map_or(self.started, |heard| heard.at))
     }
 
     /// How long this node runs.

@@ -167,6 +167,7 @@ pub(super) fn lost_for(shared: &Shared, node: NodeId) -> Duration {
     if node == shared.node() {
         return Duration::ZERO;
     }
-    let lost = shared.live.liveness.lock().lost_for(shared.clock.now(), node);
-    lost.map_or(Duration::ZERO, |(_, silent)| silent)
+    let liveness = shared.live.liveness.lock();
+    let now = shared.clock.now();
+    liveness.lost_for(now, node).map_or(Duration::ZERO, |_| liveness.silent_for(now, node))
 }

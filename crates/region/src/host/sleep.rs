@@ -1,9 +1,14 @@
 //! Who of a host's replicas is awake, and in what order the others are woken.
 
+use std::collections::BTreeSet;
+
 use types::{NodeId, RegionId};
 
 use super::Host;
 use crate::Sleep;
+
+/// Ticks for which a leader goes on without its quorum: links break and are there again.
+const PATIENCE: u64 = 3;
 
 impl<P, R> Host<P, R> {
     /// A word about sleep that came from `from`. One that makes no sense here is dropped.
@@ -17,9 +22,12 @@ impl<P, R> Host<P, R> {
     /// The node was not heard of for an election timeout, or its link broke, or it is another
     /// incarnation of itself. Replicas with a leader there look for another one soon; those that sleep
     /// are woken for it, and so are leaders that have no quorum without the node:
-    /// `HostLimits::wakes_per_tick` of them per tick.
+    /// `HostLimits::wakes_per_tick` of them per tick. Leaders that have none three ticks later lead no more,
+    /// so that whoever waits here looks elsewhere when the others have another leader.
     pub fn node_lost(&mut self, node: NodeId) {
-        self.lost.insert(node);
+        if self.lost.insert(node) {
+            self.missed.insert(node, self.ticks + PATIENCE);
+        }
         let awake = self.awake.iter().copied();
         let led_there =
             |region: &RegionId| self.peers.get(region).is_some_and(|peer| peer.is_led_from(node));
@@ -39,6 +47,7 @@ impl<P, R> Host<P, R> {
     /// [`Host::node_lost`], so that it hears of them.
     pub fn node_back(&mut self, node: NodeId) {
         self.lost.remove(&node);
+        self.missed.remove(&node);
         if !self.limits.guards.wake_when_node_back {
             return;
         }
@@ -60,6 +69,24 @@ impl<P, R> Host<P, R> {
         if self.peers.get(&region).is_some_and(|peer| peer.is_asleep()) {
             self.guarded(region, |peer, around, out| {
                 peer.wake(None, around, out);
+                Ok(())
+            });
+        }
+    }
+
+    /// Leaders lead no more whose quorum is lost for good.
+    pub(super) fn forsake(&mut self) {
+        let before = self.missed.len();
+        self.missed.retain(|_, until| *until > self.ticks);
+        if self.missed.len() == before {
+            return;
+        }
+        let missed = |node: &&NodeId| !self.missed.contains_key(node);
+        let gone: BTreeSet<NodeId> = self.lost.iter().filter(missed).copied().collect();
+        let lacks = |region: &&RegionId| self.peers.get(*region).is_some_and(|it| it.lacks(&gone));
+        for region in self.awake.iter().filter(lacks).copied().collect::<Vec<_>>() {
+            self.guarded(region, |peer, _, _| {
+                peer.resign();
                 Ok(())
             });
         }

@@ -221,6 +221,16 @@ impl<P, R> Peer<P, R> {
         leader == Some(node)
     }
 
+    /// Whether it leads, and has no quorum without these nodes.
+    pub(crate) fn lacks(&self, gone: &BTreeSet<NodeId>) -> bool {
+        self.is_leader() && !self.is_quorum(|peer| !gone.contains(&peer.node()))
+    }
+
+    /// Leads no more.
+    pub(crate) fn resign(&mut self) {
+        self.replica.resign();
+    }
+
     /// Whether its leader is on the node.
     pub(crate) fn is_led_from(&self, node: NodeId) -> bool {
         self.replica.leader().is_some_and(|leader| leader.node() == node)
