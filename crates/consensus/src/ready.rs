@@ -79,7 +79,7 @@ pub struct Ready {
     pub snapshot: Option<SnapshotMeta>,
     /// May leave at once.
     pub messages: Vec<Message>,
-    /// May leave once this `Ready` is reported persisted.
+    /// May leave once this `Ready` is reported persisted. No snapshot is among them.
     pub messages_after_persist: Vec<Message>,
     /// To be applied in order. A change of the peers goes to `Replica::apply_conf_change` at its
     /// place among them.

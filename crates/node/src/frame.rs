@@ -397,6 +397,10 @@ fn decode_item(frame: &mut Bytes) -> Result<Item, String> {
             let bytes = get_bytes(frame)?;
             let length = bytes.len() + HELD_BYTES;
             let message = Message::decode_shared(bytes).map_err(|error| error.to_string())?;
+            // Its receiver would throw away a log for it, and find nothing to put in its place.
+            if message.is_snapshot() {
+                return Err("a snapshot is announced without its records".to_owned());
+            }
             let is_current = message.kind() != MessageKind::Heartbeat;
             let message = RegionMessage { region, message };
             Ok(Item::Raft(RaftItem { message, bytes: length, is_current }))

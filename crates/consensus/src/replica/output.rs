@@ -132,6 +132,7 @@ impl Replica {
             let early = core::mem::take(&mut ready.messages);
             ready.messages_after_persist.splice(0..0, early);
         }
+        announce_at_once(ready);
         // With nothing on its way to the disk there is nothing to wait for.
         if let Some(number) = self.writes.complete_empty() {
             self.raw.on_persist_ready(number);
@@ -208,4 +209,14 @@ impl Replica {
             commit: Index(raft.raft_log.committed),
         }
     }
+}
+
+/// A snapshot travels with its records, on a way of its own that drivers know for `messages` only. It may
+/// leave at once whatever became of its sender: it holds nothing but what is committed, and its term is one
+/// that was led. The library has it wait with the rest where the leader steps down in the same moment.
+fn announce_at_once(ready: &mut Ready) {
+    let after = core::mem::take(&mut ready.messages_after_persist);
+    let (snapshots, after): (Vec<_>, Vec<_>) = after.into_iter().partition(Message::is_snapshot);
+    ready.messages.extend(snapshots);
+    ready.messages_after_persist = after;
 }

@@ -2,6 +2,7 @@ use consensus::{Error, Flow, Guards, MessageKind, SnapshotMeta};
 use types::{Index, PeerId, Term};
 
 use crate::cluster::{Cluster, config, voters};
+use crate::craft::Craft;
 
 /// Peer 3 is behind the log of the others.
 fn lagging() -> Cluster {
@@ -61,6 +62,23 @@ fn a_snapshot_is_asked_for_once_and_again_when_nobody_answers() {
     let sent: Vec<_> = ready.messages.iter().filter(|message| message.is_snapshot()).collect();
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].snapshot_meta(), Some(meta(12, 2)));
+}
+
+/// Announced without its records it would have its receiver throw away a log and find nothing instead
+/// (seed 2393 of the simulator's world `placement`).
+#[test]
+fn a_leader_that_steps_down_meanwhile_announces_no_snapshot_among_what_waits_for_its_disk() {
+    let mut cluster = lagging();
+    cluster.auto_snapshot = false;
+    cluster.heal();
+    cluster.ticks(5);
+    cluster.snapshot(1);
+    cluster.replica(1).step(Craft::new(MessageKind::Heartbeat, 2, 1, 9).message()).unwrap();
+    let ready = cluster.replica(1).ready().unwrap();
+    assert_eq!(ready.role_change.map(|(.., term)| term), Some(Term(9)));
+    assert!(ready.messages.iter().any(|message| message.is_snapshot()), "{ready:?}");
+    let after = &ready.messages_after_persist;
+    assert!(!after.is_empty() && !after.iter().any(|it| it.is_snapshot()), "{ready:?}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use consensus::Message;
+use consensus::{Message, MessageKind};
 use proptest::prelude::*;
 use region::{RegionMessage, Sleep, SleepKind};
 use types::{Code, Fault, Index, NodeId, PeerId, RegionId, Term};
@@ -85,6 +85,22 @@ fn one_frame_a_peer_carries_the_beat_and_the_heartbeats_in_few_bytes_each() {
         assert_eq!(item.message.message, heartbeat(region).message);
     }
     assert_eq!(items.len() as u64, 1 + REGIONS);
+}
+
+/// It comes with its records or not at all.
+#[test]
+fn a_snapshot_that_is_announced_in_a_frame_is_refused() {
+    // Version, kind, flags; to, from, term; four that do not matter, and a hint; index 9 of term 2 with one
+    // voter, no other peers, and no data.
+    let bytes: &[u8] =
+        &[1, MessageKind::Snapshot as u8, 0, 2, 1, 3, 0, 0, 0, 0, 0, 9, 2, 0, 1, 1, 0, 0, 0, 0];
+    let message = Message::decode(bytes).unwrap();
+    assert_eq!(message.snapshot_meta().map(|meta| meta.index), Some(Index(9)));
+    let mut frames = Frames::default();
+    frames.raft(NodeId(2), &RegionMessage { region: RegionId(3), message }, false);
+    let (_, frame) = frames.drain().next().unwrap();
+    let told = decode(frame.bytes.into(), |item| panic!("{item:?}")).unwrap_err();
+    assert_eq!(told, "a snapshot is announced without its records");
 }
 
 #[test]

@@ -258,6 +258,9 @@ impl Running {
     pub(crate) fn deliver(&mut self, sky: &mut Sky, from: NodeId, packet: Packet) {
         match packet {
             Packet::Raft { region, bytes } => match Message::decode_shared(bytes) {
+                Ok(message) if message.is_snapshot() => {
+                    sky.fail("wire format", "a snapshot is announced without its records");
+                }
                 Ok(message) => {
                     let message = RegionMessage { region, message };
                     self.tell(sky, ToPoller::Message(from, message));
