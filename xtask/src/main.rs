@@ -2,6 +2,7 @@
 
 mod bench;
 mod chaos;
+mod decoders;
 mod deny;
 mod fuzz;
 mod package;
@@ -44,6 +45,8 @@ enum Task {
     Bench(bench::Options),
     /// Requests no client should send, from seeds.
     Fuzz(fuzz::Options),
+    /// Bytes that nobody wrote, for everything that reads any.
+    Decoders(decoders::Options),
     /// Real clients against real servers.
     Compat(test::CompatOptions),
     /// A Debian package, made with `dpkg-deb` alone.
@@ -63,6 +66,7 @@ fn main() -> anyhow::Result<()> {
         Task::Upgrade(options) => upgrade::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Decoders(options) => decoders::run(&options),
         Task::Compat(options) => test::compat(&options),
         Task::Package(options) => package::run(&options),
     }
