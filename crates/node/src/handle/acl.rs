@@ -97,11 +97,18 @@ impl Handle {
 
     /// Writes down that somebody could not prove to be a user. Bounded as refusals are.
     pub fn audit_wrong_proof(&self, origin: &str, user: &str, code: Code) {
-        self.audit_stranger(origin, ("authenticate", user), &format!("{code:?}"));
+        let outcome = format!("{code:?}");
+        self.audit_stranger(origin, ("authenticate", user), &outcome, Refusal::Password);
     }
 
     /// Writes down that somebody whom nobody knows was not let in.
-    pub(super) fn audit_stranger(&self, origin: &str, (what, on): (&str, &str), outcome: &str) {
+    pub(super) fn audit_stranger(
+        &self,
+        origin: &str,
+        (what, on): (&str, &str),
+        outcome: &str,
+        refusal: Refusal,
+    ) {
         let record = || AuditRecord {
             kind: AuditKind::Denied,
             who: Sender { address: origin.to_owned(), ..Sender::default() },
@@ -109,7 +116,7 @@ impl Handle {
             on: on.to_owned(),
             outcome: outcome.to_owned(),
         };
-        self.audit_log().record(self.wall_millis(), record, Some(Refusal::Password));
+        self.audit_log().record(self.wall_millis(), record, Some(refusal));
     }
 
     /// A random UUID.

@@ -2,6 +2,7 @@
 
 mod crud;
 mod ends;
+mod floods;
 mod keys;
 mod kubernetes;
 mod provider;
