@@ -27,7 +27,7 @@ pub enum Refusal {
     Nobody,
     /// What a user or the holder of a token may not do.
     Somebody,
-    /// What was said of the cluster by those that may not run it.
+    /// What was said of the cluster by those that may not run it, well ended or not.
     Management,
 }
 
@@ -58,6 +58,8 @@ impl Refusal {
     pub(super) const fn lines(self) -> &'static str {
         match self {
             Self::Session => "changes not written down",
+            // Some of it may have been done: compacting is for who may write.
+            Self::Management => "lines not written down",
             _ => "refusals not written down",
         }
     }
