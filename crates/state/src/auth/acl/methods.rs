@@ -95,10 +95,14 @@ impl Acl {
             let detail = format!("auth method {method:?} not found: it was removed");
             return Err(Fault::new(Code::PermissionDenied, detail));
         }
-        // Whoever logs in again and again leaves room for tokens that are made.
-        let live = self.tokens.values().filter(|it| it.lives_at(now_ms));
-        let count = live.filter(|it| !it.auth_method.is_empty()).count();
-        bounded(count, limits::ACL_LOGIN_TOKENS, "ACL tokens by login in a cluster")
+        // Whoever logs in again and again leaves room for tokens that are made, and for other methods.
+        let (mut all, mut own) = (0, 0);
+        for token in self.tokens.values().filter(|it| it.lives_at(now_ms)) {
+            all += usize::from(!token.auth_method.is_empty());
+            own += usize::from(*token.auth_method == *method);
+        }
+        bounded(all, limits::ACL_LOGIN_TOKENS, "ACL tokens by login in a cluster")?;
+        bounded(own, limits::ACL_METHOD_TOKENS, "ACL tokens of one auth method")
     }
 
     pub(super) fn log_in(
