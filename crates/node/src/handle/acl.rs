@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use state::auth::acl::{AclCommand, AclId};
-use state::auth::{Area, Auth, AuthCommand, Demand, Secret};
+use state::auth::{Area, Auth, AuthCommand, Demand, KeptSecret, Secret};
 use state::registry::MACHINE;
 use types::{Code, Fault, KeyspaceId};
 
@@ -133,8 +133,8 @@ impl Handle {
 
     /// The secret itself, as far as this node was told to keep secrets; else empty.
     #[must_use]
-    pub fn secret_shown_later(&self, secret: &str) -> Box<str> {
-        if self.shared.config.acl.keep_secrets { secret.into() } else { Box::default() }
+    pub fn secret_shown_later(&self, secret: &str) -> KeptSecret {
+        if self.shared.config.acl.keep_secrets { secret.into() } else { KeptSecret::default() }
     }
 
     /// The number in the file by which whoever can write into this node's directory may bootstrap the ACL
