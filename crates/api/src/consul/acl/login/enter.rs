@@ -21,6 +21,10 @@ const DESCRIPTION: &str = "token created via login";
 
 /// `POST /v1/acl/login`: a token for who is vouched for. Whatever token it brings is not looked at.
 pub(in crate::consul) async fn login(asked: &Asked) -> Outcome {
+    // Before anything is waited for, so that those who wait are bounded, too.
+    let _permit = asked.home.begin_login().ok_or_else(|| {
+        Problem::busy("too many clients are logging in through this server; try again")
+    })?;
     let stranger = Bearer { token: None, origin: asked.sender.origin.clone() };
     let caller = asked.handle().caller(asked.keyspace, &stranger);
     let auth = caller.ways_in().await?;
@@ -31,9 +35,6 @@ pub(in crate::consul) async fn login(asked: &Asked) -> Outcome {
         return Err(Problem::bad("the login names no AuthMethod"));
     }
     let description = description(&input)?;
-    let _permit = asked.home.begin_login().ok_or_else(|| {
-        Problem::busy("too many clients are logging in through this server; try again")
-    })?;
     let let_in = let_in(asked, auth, method, input.text(&["bearertoken"])?).await;
     let (known, token) = let_in.map_err(|NotLetIn(why)| {
         let named: String = method.chars().take(limits::ACL_NAME_BYTES).collect();

@@ -1,5 +1,6 @@
 //! Logging in by auth methods.
 
+mod crowd;
 mod crud;
 mod ends;
 mod floods;
