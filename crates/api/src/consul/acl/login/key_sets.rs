@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use types::limits;
 
-use super::proof::NotLetIn;
+use super::proof::{NotLetIn, cut};
 use super::way::Look;
 
 /// Bytes of a set of keys, or of what a provider says of itself.
@@ -22,11 +22,14 @@ pub(super) const BYTES: usize = 256 << 10;
 /// How long servers may take that tell keys, all of them together.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Keys are asked for again after this, so that those that were taken back do not count for ever.
-const FRESH: Duration = Duration::from_secs(300);
+pub(super) const FRESH: Duration = Duration::from_secs(300);
 /// So long they do if nobody answers.
-const KEPT: Duration = Duration::from_secs(1_800);
+pub(super) const KEPT: Duration = Duration::from_secs(1_800);
 /// Between two questions, for a key that is not known or after a failure.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// What a client is told without any.
+const NO_KEYS: &str = "the keys could not be fetched";
 
 /// From where keys are told.
 #[derive(Clone)]
@@ -65,7 +68,7 @@ impl Known {
     fn answer(&self, now: Instant) -> Result<Arc<JwkSet>, NotLetIn> {
         match &self.set {
             Some((set, at)) if now.saturating_duration_since(*at) < KEPT => Ok(Arc::clone(set)),
-            _ => Err(NotLetIn(format!("error fetching keys: {}", self.why))),
+            _ => Err(NotLetIn::inside(NO_KEYS, &self.why)),
         }
     }
 }
@@ -148,7 +151,8 @@ fn ask(look: &Look<'_>, origin: &Origin, slot: Arc<Mutex<Known>>) -> watch::Rece
                 known.why.clear();
             }
             Err(why) => {
-                tracing::warn!(method, why, "keys could not be fetched");
+                let why = cut(&why);
+                tracing::warn!(method, why, "{NO_KEYS}");
                 slot.lock().why = why;
             }
         }
@@ -180,12 +184,17 @@ async fn fetched(networks: &Networks, origin: &Origin) -> Result<JwkSet, String>
 }
 
 /// Where a provider's set is, by what it says of itself.
-fn set_of(provider: &Fetch, said: &Value) -> Result<Fetch, String> {
+pub(super) fn set_of(provider: &Fetch, said: &Value) -> Result<Fetch, String> {
     let word = |name: &str| said.get(name).and_then(Value::as_str).unwrap_or_default();
     // Else somebody could speak for another provider.
     if word("issuer") != provider.url {
         let (url, issuer) = (&provider.url, word("issuer"));
         return Err(format!("{url}: it calls itself {issuer:?}"));
     }
-    Ok(Fetch { url: word("jwks_uri").to_owned(), ..provider.clone() })
+    let set = Fetch { url: word("jwks_uri").to_owned(), ..provider.clone() };
+    // Whoever is between here and there could put in keys of its own.
+    if provider.is_over_tls() && !set.is_over_tls() {
+        return Err(format!("{}: its keys are not told over TLS: {:?}", provider.url, set.url));
+    }
+    Ok(set)
 }

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use node::probe::{Fetch, Networks};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::key_sets::{BYTES, KeySets, Origin};
+use super::key_sets::{BYTES, FRESH, KEPT, KeySets, Origin, set_of};
 use super::way::Look;
 
 /// One key, with the id `known`.
@@ -85,4 +86,50 @@ async fn a_key_that_is_known_waits_for_no_strangers() {
     };
     let known = sets.get_at(&look, &origin, "known", later).now_or_never();
     assert!(known.expect("it waits").unwrap().has("known"));
+}
+
+#[tokio::test]
+async fn keys_are_asked_for_again_in_time_and_do_not_count_for_ever() {
+    let (teller, origin) = Teller::start().await;
+    let (sets, networks) = (KeySets::default(), Networks::wide());
+    let look = Look { method: ("m", 1), key_sets: &sets, networks: &networks, now: 0 };
+    // So long the machine may do something else meanwhile.
+    let margin = Duration::from_secs(60);
+    let first = sets.get_at(&look, &origin, "known", Instant::now());
+    let (came, ()) = tokio::join!(first, async { tell(teller.asked().await).await });
+    came.unwrap();
+    let told = Instant::now();
+    let soon = sets.get_at(&look, &origin, "known", told + FRESH - margin).now_or_never();
+    assert!(soon.expect("it asks").unwrap().has("known"));
+    let late = sets.get_at(&look, &origin, "known", told + FRESH);
+    let (came, ()) = tokio::join!(late, async { tell(teller.asked().await).await });
+    came.unwrap();
+    // From here on nobody answers.
+    let told = Instant::now();
+    let silent = |age| {
+        let refused = async { drop(teller.asked().await) };
+        let get = sets.get_at(&look, &origin, "known", told + age);
+        async move { tokio::join!(get, refused).0 }
+    };
+    assert!(silent(KEPT - margin).await.unwrap().has("known"));
+    let over = silent(KEPT).await.unwrap_err();
+    assert_eq!(over.told, "the keys could not be fetched");
+    assert!(over.why.contains("http://127.0.0.1:"), "{over:?}");
+}
+
+#[test]
+fn who_is_asked_over_tls_has_its_keys_told_so() {
+    let set = |provider: &str, uri: &str| {
+        let url = provider.to_owned();
+        let said = json!({ "issuer": provider, "jwks_uri": uri });
+        set_of(&Fetch { url, ..Fetch::default() }, &said).map(|set| set.url)
+    };
+    let (plain, sealed) = ("http://a/keys", "https://b/keys");
+    assert_eq!(set("https://a", sealed).as_deref(), Ok(sealed));
+    assert_eq!(set("http://a", plain).as_deref(), Ok(plain));
+    assert_eq!(set("http://a", sealed).as_deref(), Ok(sealed));
+    for other in [plain, "", "b/keys", "ftp://b/keys"] {
+        let told = set("https://a", other).unwrap_err();
+        assert!(told.contains("not told over TLS"), "{told}");
+    }
 }
