@@ -6,7 +6,8 @@
 /// Refusals of one kind that are written down in a second; the number of the others is.
 const A_SECOND: u64 = 20;
 /// The same of an hour. A refusal's line has some 300 bytes, and 3 KiB at most: of all kinds 9 MiB an hour
-/// of 512, and 12 with the lines that tell how many were left out, where files are as many and as large as they are by default.
+/// of 512, and 12 with the lines that tell how many were left out, where files are as many and as large as
+/// they are by default.
 const AN_HOUR: u64 = 400;
 /// Milliseconds after which it is told again how many were left out, while there are more and more.
 const AGAIN_MS: u64 = 60_000;
