@@ -1,5 +1,7 @@
 //! A short text from a server that somebody named: over HTTP, with or without TLS.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +12,7 @@ use crate::target::{Http, Target, host};
 use crate::{Authorities, Networks, http};
 
 /// What is asked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Fetch {
     /// Where, `http://` or `https://`.
     pub url: String,
@@ -22,6 +24,13 @@ pub struct Fetch {
     pub authorities: Option<Authorities>,
     /// Bytes of the answer, at most.
     pub most: usize,
+}
+
+/// Without what is sent along: there are secrets in it.
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetch").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl Fetch {
@@ -55,6 +64,20 @@ impl Fetch {
     /// It is no URL of HTTP, or what is sent along cannot be sent.
     pub fn check(&self) -> Result<(), String> {
         self.target().map(drop)
+    }
+
+    /// Whether nobody on the way can read what is asked, or answer it.
+    #[must_use]
+    pub fn is_over_tls(&self) -> bool {
+        self.target().is_ok_and(|http| http.tls.is_some())
+    }
+
+    /// Whether it never leaves this machine. A name may stand for anything, `localhost` too.
+    #[must_use]
+    pub fn is_to_loopback(&self) -> bool {
+        let target = self.target();
+        let address = target.ok().and_then(|http| host(&http.address).parse::<IpAddr>().ok());
+        address.is_some_and(|address| address.to_canonical().is_loopback())
     }
 }
 
@@ -96,12 +119,14 @@ pub async fn fetch(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
+    use tls::{Authority, Role, Wanted};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::{Fetch, fetch};
+    use crate::tls::tests::Server;
     use crate::{Authorities, Networks};
 
     #[tokio::test]
@@ -157,7 +182,71 @@ mod tests {
             assert!(ask.check().is_err(), "{url}");
         }
         let (url, bearer) = ("http://a/".to_owned(), "secret\n".to_owned());
-        let told = Fetch { url, bearer, ..Fetch::default() }.check().unwrap_err();
-        assert!(!told.contains("secret"), "{told}");
+        let asked = Fetch { url, bearer, body: "secret".to_owned(), ..Fetch::default() };
+        let told = format!("{} {asked:?}", asked.check().unwrap_err());
+        assert!(told.contains("http://a/") && !told.contains("secret"), "{told}");
+    }
+
+    #[test]
+    fn who_could_listen_is_told_before() {
+        for (url, is_over_tls, is_to_loopback) in [
+            ("https://a/", true, false),
+            ("HTTPS://127.0.0.1/", true, true),
+            ("http://127.0.0.1:1", false, true),
+            ("http://127.1.2.3/a", false, true),
+            ("http://[::1]:80/", false, true),
+            ("http://[::ffff:127.0.0.1]/", false, true),
+            ("http://10.0.0.1/", false, false),
+            ("http://localhost/", false, false),
+            ("http://127.0.0.1@10.0.0.1/", false, false),
+            ("http://127.0.0.1.a.test/", false, false),
+            ("127.0.0.1", false, false),
+        ] {
+            let ask = Fetch { url: url.to_owned(), ..Fetch::default() };
+            let told = (ask.is_over_tls(), ask.is_to_loopback());
+            assert_eq!(told, (is_over_tls, is_to_loopback), "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_answers_is_vouched_for_or_is_sent_nothing() {
+        let (from, life) = (SystemTime::now(), Duration::from_secs(3_600));
+        let (authority, own) = Authority::create("own", from, life).unwrap();
+        let (_, other) = Authority::create("other", from, life).unwrap();
+        let hosts = ["127.0.0.1".to_owned()];
+        let wanted = Wanted { role: Role::Peer, name: "a", hosts: &hosts, from, life };
+        let issued = authority.issue(&wanted).unwrap();
+        let server = Server::start_as((&issued.certificate, &issued.key), b"http/1.1").await;
+        let port = server.address.rsplit_once(':').unwrap().1.to_owned();
+        let mut serving = tokio::spawn(async move {
+            loop {
+                let mut stream = server.accept().await;
+                let mut request = [0; 2_048];
+                let read = stream.read(&mut request).await.unwrap_or(0);
+                if read > 0 {
+                    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+                    drop(stream.write_all(answer.as_bytes()).await);
+                    break String::from_utf8_lossy(&request[..read]).into_owned();
+                }
+            }
+        });
+        let ask = async |host: &str, authorities: Option<&str>| {
+            let authorities = authorities.map(|text| Authorities::in_pem(text).unwrap());
+            let (url, bearer) = (format!("https://{host}:{port}/a"), "b".to_owned());
+            let ask = Fetch { url, bearer, authorities, most: 5, ..Fetch::default() };
+            fetch(&ask, Duration::from_secs(5), &Networks::wide()).await
+        };
+        let words = async |host, authorities| ask(host, authorities).await.unwrap_err();
+        let told = words("127.0.0.1", Some(&*other.certificate)).await;
+        assert!(told.contains("tls: ") && told.contains("UnknownIssuer"), "{told}");
+        let told = words("127.0.0.1", None).await;
+        assert!(told.contains("UnknownIssuer") || told.contains("knows nobody"), "{told}");
+        let told = words("localhost", Some(&*own.certificate)).await;
+        assert!(told.contains("not valid for name"), "{told}");
+        let early = tokio::time::timeout(Duration::from_millis(50), &mut serving).await;
+        assert!(early.is_err(), "it was asked: {early:?}");
+        let (status, body) = ask("127.0.0.1", Some(&own.certificate)).await.unwrap();
+        assert_eq!((status, &*body), (200, &b"hello"[..]));
+        assert!(serving.await.unwrap().contains("authorization: Bearer b"));
     }
 }

@@ -186,7 +186,7 @@ pub(crate) mod tests {
         roots
     }
 
-    /// One whose certificate is for `check.test`, by an authority that no system knows.
+    /// Somebody who speaks TLS.
     pub(crate) struct Server {
         listener: TcpListener,
         acceptor: TlsAcceptor,
@@ -194,14 +194,20 @@ pub(crate) mod tests {
     }
 
     impl Server {
+        /// One whose certificate is for `check.test`, by an authority that no system knows.
         pub(crate) async fn start(alpn: &[u8]) -> Self {
-            let own = file("server.pem");
-            let chain = CertificateDer::pem_file_iter(&own).unwrap();
+            let own = std::fs::read_to_string(file("server.pem")).unwrap();
+            Self::start_as((&own, &own), alpn).await
+        }
+
+        /// One with this certificate and its key.
+        pub(crate) async fn start_as((certificate, key): (&str, &str), alpn: &[u8]) -> Self {
+            let chain = CertificateDer::pem_slice_iter(certificate.as_bytes());
             let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
             let provider = Arc::new(ring::default_provider());
             let config = ServerConfig::builder_with_provider(provider);
             let config = config.with_safe_default_protocol_versions().unwrap();
-            let key = PrivateKeyDer::from_pem_file(&own).unwrap();
+            let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
             let mut config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
             config.alpn_protocols = vec![alpn.to_vec()];
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -78,6 +78,8 @@ pub const ACL_SELECTOR_BYTES: usize = 8 << 10;
 pub const ACL_BIND_VARIABLES: usize = 16;
 /// Tokens of who logged in; fewer than of all, so that there is room for those that are made.
 pub const ACL_LOGIN_TOKENS: usize = 12_288;
+/// The same of one auth method; fewer than of all, so that who is let in by one locks out nobody else.
+pub const ACL_METHOD_TOKENS: usize = 4_096;
 /// Bytes of what a client proves by who it is.
 pub const ACL_BEARER_BYTES: usize = 16 << 10;
 /// Outcomes kept per client session for retries.

@@ -50,7 +50,7 @@ fn audit(text: &mut Text, handle: &Handle) {
         ("hiraeth_audit_lost_total", "Records of the audit log that are lost.", tally.lost),
         (
             "hiraeth_audit_suppressed_total",
-            "Refusals of which only the number is in the audit log.",
+            "Refusals, logins and logouts of which only the number is in the audit log.",
             tally.suppressed,
         ),
     ];

@@ -1,12 +1,13 @@
 //! How many refusals are written down. Anybody can be refused as often as it likes, and the files are
 //! bounded: without a bound here, whoever has no rights at all could push out of them what somebody did who
-//! had. And each kind of them has its own: or who sends wrong tokens without end would hide who tries
-//! passwords.
+//! had. So can who is let in by an auth method, by logging in and out again without end. And each kind of
+//! them has its own bound: or who sends wrong tokens without end would hide who tries passwords.
 
 /// Refusals of one kind that are written down in a second; the number of the others is.
 const A_SECOND: u64 = 20;
-/// The same of an hour. A refusal's line has some 300 bytes, and 3 KiB at most: of all kinds 6 MiB an hour of
-/// 512, where files are as many and as large as they are by default.
+/// The same of an hour. A refusal's line has some 300 bytes, and 3 KiB at most: of all kinds 9 MiB an hour
+/// of 512, and 12 with the lines that tell how many were left out, where files are as many and as large as
+/// they are by default.
 const AN_HOUR: u64 = 400;
 /// Milliseconds after which it is told again how many were left out, while there are more and more.
 const AGAIN_MS: u64 = 60_000;
@@ -18,25 +19,49 @@ pub enum Refusal {
     Token,
     /// A password that is wrong.
     Password,
+    /// Somebody whom no auth method let in.
+    Login,
+    /// Somebody whom one let in, or who gave back what it got by that: the same client can do both again and
+    /// again.
+    Session,
     /// What somebody may not do of whom nothing is known.
     Nobody,
     /// What a user or the holder of a token may not do.
     Somebody,
-    /// What was said of the cluster by those that may not run it.
+    /// What was said of the cluster by those that may not run it, well ended or not.
     Management,
 }
 
 impl Refusal {
-    const ALL: [Self; 5] =
-        [Self::Token, Self::Password, Self::Nobody, Self::Somebody, Self::Management];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Token,
+        Self::Password,
+        Self::Login,
+        Self::Session,
+        Self::Nobody,
+        Self::Somebody,
+        Self::Management,
+    ];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Token => "tokens that nobody has",
             Self::Password => "wrong passwords",
+            Self::Login => "refused logins",
+            Self::Session => "logins and logouts",
             Self::Nobody => "of nobody known",
             Self::Somebody => "of users and tokens",
             Self::Management => "of the cluster's management",
+        }
+    }
+
+    /// What a line says that tells how many there were.
+    pub(super) const fn lines(self) -> &'static str {
+        match self {
+            Self::Session => "changes not written down",
+            // Some of it may have been done: compacting is for who may write.
+            Self::Management => "lines not written down",
+            _ => "refusals not written down",
         }
     }
 }

@@ -43,7 +43,7 @@ pub struct AuditTally {
     pub written: u64,
     /// Lost: there was no room, or they could not be written.
     pub lost: u64,
-    /// Refusals that were only counted.
+    /// Refusals, logins and logouts that were only counted.
     pub suppressed: u64,
 }
 
@@ -168,7 +168,7 @@ fn suppressed(left_out: LeftOut) -> AuditRecord {
     AuditRecord {
         kind: AuditKind::Suppressed,
         who: Sender::default(),
-        what: "refusals not written down".to_owned(),
+        what: left_out.refusal.lines().to_owned(),
         on: left_out.refusal.name().to_owned(),
         outcome: left_out.count.to_string(),
     }

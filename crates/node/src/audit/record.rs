@@ -19,7 +19,8 @@ pub enum AuditKind {
     Denied,
     /// The cluster: members, keyspaces, snapshots, restores, compaction.
     Management,
-    /// So many refusals are not written down, since there were too many in a second or an hour.
+    /// So many of a kind that is bounded are not written down, since there were too many in a second or an
+    /// hour.
     Suppressed,
 }
 

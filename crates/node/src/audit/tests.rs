@@ -114,8 +114,7 @@ fn a_flood_of_one_kind_of_refusals_hides_no_other() {
     let refused = |refusal, on: &str| {
         audit.record(5_000, || record(AuditKind::Denied, on), Some(refusal));
     };
-    let others =
-        [Refusal::Password, Refusal::Nobody, Refusal::Somebody, Refusal::Management].into_iter();
+    let others = Refusal::ALL.into_iter().filter(|other| *other != Refusal::Token);
     for _ in 0..3_000 {
         refused(Refusal::Token, "flood");
     }

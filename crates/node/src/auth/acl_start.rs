@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use env::Rng;
-use state::auth::AuthCommand;
 use state::auth::acl::AclCommand;
+use state::auth::{AuthCommand, KeptSecret};
 use tokio::time::sleep;
 use types::RegionId;
 
@@ -30,7 +30,7 @@ pub(crate) async fn acl_at_start(shared: Arc<Shared>) {
     let first = settings.initial_management.filter(|_| on).map(|secret| {
         let id = uuid(shared.rng.as_ref()).into();
         let text = std::str::from_utf8(&secret.0).unwrap_or_default();
-        let kept = if settings.keep_secrets { text.into() } else { Box::default() };
+        let kept = if settings.keep_secrets { text.into() } else { KeptSecret::default() };
         let (secret, now_ms) = (hash_of(&secret.0), shared.clock.wall_millis());
         AclCommand::EnsureManagement { id, secret, kept, now_ms }
     });

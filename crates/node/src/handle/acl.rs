@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use state::auth::acl::{AclCommand, AclId};
-use state::auth::{Area, Auth, AuthCommand, Demand, Secret};
+use state::auth::{Area, Auth, AuthCommand, Demand, KeptSecret, Secret};
 use state::registry::MACHINE;
 use types::{Code, Fault, KeyspaceId};
 
@@ -97,11 +97,18 @@ impl Handle {
 
     /// Writes down that somebody could not prove to be a user. Bounded as refusals are.
     pub fn audit_wrong_proof(&self, origin: &str, user: &str, code: Code) {
-        self.audit_stranger(origin, ("authenticate", user), &format!("{code:?}"));
+        let outcome = format!("{code:?}");
+        self.audit_stranger(origin, ("authenticate", user), &outcome, Refusal::Password);
     }
 
     /// Writes down that somebody whom nobody knows was not let in.
-    pub(super) fn audit_stranger(&self, origin: &str, (what, on): (&str, &str), outcome: &str) {
+    pub(super) fn audit_stranger(
+        &self,
+        origin: &str,
+        (what, on): (&str, &str),
+        outcome: &str,
+        refusal: Refusal,
+    ) {
         let record = || AuditRecord {
             kind: AuditKind::Denied,
             who: Sender { address: origin.to_owned(), ..Sender::default() },
@@ -109,7 +116,7 @@ impl Handle {
             on: on.to_owned(),
             outcome: outcome.to_owned(),
         };
-        self.audit_log().record(self.wall_millis(), record, Some(Refusal::Password));
+        self.audit_log().record(self.wall_millis(), record, Some(refusal));
     }
 
     /// A random UUID.
@@ -126,8 +133,8 @@ impl Handle {
 
     /// The secret itself, as far as this node was told to keep secrets; else empty.
     #[must_use]
-    pub fn secret_shown_later(&self, secret: &str) -> Box<str> {
-        if self.shared.config.acl.keep_secrets { secret.into() } else { Box::default() }
+    pub fn secret_shown_later(&self, secret: &str) -> KeptSecret {
+        if self.shared.config.acl.keep_secrets { secret.into() } else { KeptSecret::default() }
     }
 
     /// The number in the file by which whoever can write into this node's directory may bootstrap the ACL

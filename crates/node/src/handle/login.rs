@@ -9,6 +9,7 @@ use types::{Code, Fault};
 
 use super::acl::Stranger;
 use super::caller::{Caller, Credentials, Who};
+use crate::audit::Refusal;
 use crate::auth::{Ended, hash_of};
 
 impl<C: Credentials> Caller<'_, C> {
@@ -50,7 +51,8 @@ impl<C: Credentials> Caller<'_, C> {
         if let Some(unsaid) = self.handle().shared.say("login") {
             tracing::warn!(method, why, unsaid, "somebody was not let in by an auth method");
         }
-        self.handle().audit_stranger(self.credentials().origin(), ("acl login", method), why);
+        let origin = self.credentials().origin();
+        self.handle().audit_stranger(origin, ("acl login", method), why, Refusal::Login);
     }
 
     /// Removes the token that is brought, which was made by a login.

@@ -15,4 +15,4 @@ mod tests;
 pub use authorize::{Area, Demand, Principal};
 pub use command::AuthCommand;
 pub(crate) use limited::{leases_of, may_be_limited};
-pub use model::{Auth, Permission, PermissionKind, ROOT, Role, Secret, User};
+pub use model::{Auth, KeptSecret, Permission, PermissionKind, ROOT, Role, Secret, User};

@@ -21,6 +21,30 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A secret itself, where it is to be kept; else empty. No log and no error may show it.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct KeptSecret(Box<str>);
+
+impl fmt::Debug for KeptSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeptSecret")
+    }
+}
+
+impl std::ops::Deref for KeptSecret {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: Into<Box<str>>> From<T> for KeptSecret {
+    fn from(text: T) -> Self {
+        Self(text.into())
+    }
+}
+
 /// A user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct User {

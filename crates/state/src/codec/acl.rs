@@ -100,14 +100,14 @@ pub(super) fn get_acl(from: &mut Cursor) -> Result<AclCommand, CodecError> {
         BOOTSTRAP | BOOTSTRAP_KEPT => AclCommand::Bootstrap {
             id: get_id(from)?,
             secret: get_secret(from)?,
-            kept: get_name_if(from, tag == BOOTSTRAP_KEPT)?,
+            kept: get_name_if(from, tag == BOOTSTRAP_KEPT)?.into(),
             reset: from.number()?,
             now_ms: from.number()?,
         },
         ENSURE_MANAGEMENT | ENSURE_MANAGEMENT_KEPT => AclCommand::EnsureManagement {
             id: get_id(from)?,
             secret: get_secret(from)?,
-            kept: get_name_if(from, tag == ENSURE_MANAGEMENT_KEPT)?,
+            kept: get_name_if(from, tag == ENSURE_MANAGEMENT_KEPT)?.into(),
             now_ms: from.number()?,
         },
         SET_TOKEN | SET_TOKEN_MORE => AclCommand::SetToken {
@@ -232,7 +232,7 @@ fn get_token(
         ..AclToken::default()
     };
     if has_more(from) {
-        token.kept = get_name(from)?;
+        token.kept = get_name(from)?.into();
         token.auth_method = get_name(from)?;
     }
     Ok(token)

@@ -206,7 +206,7 @@ fn acl() -> impl Strategy<Value = AclCommand> {
     let ids = || proptest::collection::vec(".{0,8}".prop_map(AclId::from), 0..3);
     let identities = || proptest::collection::vec(identity(), 0..3);
     let secret = || bytes().prop_map(Secret);
-    let more = || prop_oneof![Just(""), Just("more")].prop_map(Box::from);
+    let more = || prop_oneof![Just(""), Just("more")].prop_map(Box::<str>::from);
     let numbers = any::<(bool, u64, u64, u64)>();
     let token = || {
         (secret(), (more(), more()), ids(), ids(), identities(), numbers).prop_map(
@@ -214,7 +214,7 @@ fn acl() -> impl Strategy<Value = AclCommand> {
                 let (local, created_ms, expires_ms, index) = numbers;
                 AclToken {
                     secret,
-                    kept,
+                    kept: kept.into(),
                     auth_method,
                     description: "d".into(),
                     policies,
@@ -273,11 +273,11 @@ fn acl() -> impl Strategy<Value = AclCommand> {
         Just(AclCommand::Disable),
         (id(), secret(), more(), any::<(u64, u64)>()).prop_map(
             |(id, secret, kept, (reset, now_ms))| {
-                AclCommand::Bootstrap { id, secret, kept, reset, now_ms }
+                AclCommand::Bootstrap { id, secret, kept: kept.into(), reset, now_ms }
             }
         ),
         (id(), secret(), more(), any::<u64>()).prop_map(|(id, secret, kept, now_ms)| {
-            AclCommand::EnsureManagement { id, secret, kept, now_ms }
+            AclCommand::EnsureManagement { id, secret, kept: kept.into(), now_ms }
         }),
         (id(), method).prop_map(|(id, method)| AclCommand::SetMethod { id, method }),
         id().prop_map(|id| AclCommand::DeleteMethod { id }),

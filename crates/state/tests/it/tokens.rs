@@ -5,7 +5,7 @@ use state::auth::acl::{
     Access, AclBinding, AclCommand, AclId, AclMethod, AclPolicy, AclRole, AclToken, BindKind,
     Identity, IdentityKind, Resource, Template,
 };
-use state::auth::{Area, Demand, Principal, Secret};
+use state::auth::{Area, Demand, KeptSecret, Principal, Secret};
 use state::directory::Directory;
 use types::KeyspaceId;
 
@@ -56,12 +56,12 @@ pub(crate) fn command(all: &[&str]) -> AclCommand {
         "bootstrap" => AclCommand::Bootstrap {
             id: id(),
             secret: secret(all[2]),
-            kept: Box::default(),
+            kept: KeptSecret::default(),
             reset: all.get(3).map_or(0, |reset| reset.parse().unwrap()),
             now_ms: 0,
         },
         "ensure" => {
-            let (secret, kept) = (secret(all[2]), Box::default());
+            let (secret, kept) = (secret(all[2]), KeptSecret::default());
             AclCommand::EnsureManagement { id: id(), secret, kept, now_ms: 0 }
         }
         "token" => {

@@ -1,8 +1,8 @@
-use state::auth::acl::AclCommand;
+use state::auth::acl::{AclCommand, AclId};
 use state::auth::{AuthCommand, Permission};
 use types::{Code, Fault};
 
-use super::Known;
+use super::{Known, Who};
 use crate::audit::Refusal;
 
 /// A change of users or rights that is under way. What became of it is written down, also where nobody waits
@@ -13,9 +13,48 @@ pub(super) struct Change<'a> {
     what: &'static str,
     on: String,
     permission: Option<Permission>,
-    /// Whether who may do nothing can try it again and again.
-    is_anybodys: bool,
+    open: Open,
     is_told: bool,
+}
+
+/// Who can bring it about again and again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    /// Nobody: who may do it may also fill the audit log.
+    No,
+    /// Who may do nothing, and is refused then.
+    ToRefused,
+    /// Who is let in by an auth method, whatever comes of it.
+    ToSessions,
+}
+
+impl Open {
+    fn of(known: &Known, command: &AuthCommand) -> Self {
+        let AuthCommand::Acl(command) = command else { return Self::No };
+        match &**command {
+            AclCommand::Bootstrap { .. } => Self::ToRefused,
+            AclCommand::LogIn { .. } => Self::ToSessions,
+            AclCommand::DeleteToken { id } if is_logout(known, id) => Self::ToSessions,
+            _ => Self::No,
+        }
+    }
+
+    /// As what it is bounded, if it is: refused, or done, or maybe done.
+    fn refusal(self, is_refused: bool) -> Option<Refusal> {
+        match self {
+            Self::ToRefused => is_refused.then_some(Refusal::Management),
+            Self::ToSessions if is_refused => Some(Refusal::Login),
+            Self::ToSessions => Some(Refusal::Session),
+            Self::No => None,
+        }
+    }
+}
+
+/// Whether somebody gives back its own token, which it has by a login. One that was made it could not get
+/// again by itself.
+fn is_logout(known: &Known, id: &AclId) -> bool {
+    let is_own = matches!(&known.who, Who::Token(own) if own.token == *id);
+    is_own && known.auth.acl.tokens.get(id).is_some_and(|it| !it.auth_method.is_empty())
 }
 
 impl<'a> Change<'a> {
@@ -25,11 +64,9 @@ impl<'a> Change<'a> {
             AuthCommand::GrantPermission { permission, .. } => Some(permission.clone()),
             _ => None,
         };
-        let is_open =
-            |it: &AclCommand| matches!(it, AclCommand::Bootstrap { .. } | AclCommand::LogIn { .. });
-        let is_anybodys = matches!(command, AuthCommand::Acl(command) if is_open(command));
+        let open = Open::of(known, command);
         let on = format!("{user} {role}").trim().to_owned();
-        Self { known, what, on, permission, is_anybodys, is_told: false }
+        Self { known, what, on, permission, open, is_told: false }
     }
 
     pub(super) fn end(mut self, done: &Result<(), Fault>) {
@@ -42,11 +79,10 @@ impl<'a> Change<'a> {
             }
         }
         if let Some(trace) = &self.known.trace {
-            // What was refused was not done. Anything else cannot be brought about again and again.
             let refuses = [Code::PermissionDenied, Code::InvalidArgument, Code::LimitReached];
             let is_refused = done.as_ref().is_err_and(|fault| refuses.contains(&fault.code));
-            let refusal = (self.is_anybodys && is_refused).then_some(Refusal::Management);
-            trace.rights(&self.known.who, (what, on), &super::trace::outcome(done), refusal);
+            let (outcome, refusal) = (super::trace::outcome(done), self.open.refusal(is_refused));
+            trace.rights(&self.known.who, (what, on), &outcome, refusal);
         }
     }
 }
@@ -60,7 +96,7 @@ impl Drop for Change<'_> {
         tracing::info!(by, what, on, ?permission, "users or rights maybe changed: the client went");
         if let Some(trace) = &self.known.trace {
             let outcome = crate::audit::UNKNOWN;
-            trace.rights(&self.known.who, (what, on), outcome, None);
+            trace.rights(&self.known.who, (what, on), outcome, self.open.refusal(false));
         }
     }
 }

@@ -1,5 +1,5 @@
-use state::auth::Demand;
-use state::auth::acl::{ANONYMOUS_TOKEN, Access, Resource};
+use state::auth::acl::{ANONYMOUS_TOKEN, Access, AclCommand, Resource};
+use state::auth::{AuthCommand, Demand};
 use types::{Code, Fault};
 
 use super::{Caller, Credentials, Trace, Who};
@@ -27,6 +27,12 @@ pub(super) fn outcome(done: &Result<(), Fault>) -> String {
     }
 }
 
+/// Whether somebody whom an auth method vouches for wants to be let in.
+fn is_login(what: Demand<'_>) -> bool {
+    let Demand::Auth(AuthCommand::Acl(command)) = what else { return false };
+    matches!(**command, AclCommand::LogIn { .. })
+}
+
 impl<C: Credentials> Caller<'_, C> {
     /// Who it is, as far as this node knows, for the audit log.
     pub(crate) fn sender(&self) -> Sender {
@@ -50,8 +56,9 @@ impl Trace {
     }
 
     /// Of what kind it is that somebody was refused.
-    fn refusal(&self, who: &Who, code: Code) -> Refusal {
+    fn refusal(&self, who: &Who, what: Demand<'_>, code: Code) -> Refusal {
         match who {
+            _ if is_login(what) => Refusal::Login,
             _ if code == Code::InvalidAuthToken => Refusal::Token,
             Who::User(_) => Refusal::Somebody,
             Who::Token(token) if !self.is_anybodys(&token.token) => Refusal::Somebody,
@@ -74,14 +81,15 @@ impl Trace {
         if !self.shared.config.audit.is_on() {
             return;
         }
-        self.write(Some(self.refusal(who, fault.code)), || {
+        self.write(Some(self.refusal(who, what, fault.code)), || {
             let (what, on) = what.describe();
             let (who, outcome) = (who.sender(&self.origin), outcome(&Err(fault.clone())));
             AuditRecord { kind: AuditKind::Denied, who, what, on, outcome }
         });
     }
 
-    /// Somebody changed users or rights, or could not; bounded as refusals are, if anybody could say so.
+    /// Somebody changed users or rights, or could not; bounded as refusals are, if it could be brought about
+    /// again and again.
     pub(super) fn rights(
         &self,
         who: &Who,

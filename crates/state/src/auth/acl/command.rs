@@ -3,7 +3,7 @@
 
 use super::method::{AclBinding, AclMethod};
 use super::model::{AclId, AclPolicy, AclRole, AclToken};
-use crate::auth::Secret;
+use crate::auth::{KeptSecret, Secret};
 
 /// A change of the ACL. What is refused changes nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,7 +22,7 @@ pub enum AclCommand {
         /// The hash of its secret.
         secret: Secret,
         /// The secret itself, where it is to be kept; else empty.
-        kept: Box<str>,
+        kept: KeptSecret,
         /// The number that who wants to do it again has to know: `Acl::bootstrapped`.
         reset: u64,
         /// Milliseconds since 1970.
@@ -35,7 +35,7 @@ pub enum AclCommand {
         /// The hash of its secret.
         secret: Secret,
         /// The secret itself, where it is to be kept; else empty.
-        kept: Box<str>,
+        kept: KeptSecret,
         /// Milliseconds since 1970.
         now_ms: u64,
     },
@@ -146,6 +146,32 @@ impl AclCommand {
             Self::SetBinding { id, .. } => ("acl binding rule update", id),
             Self::DeleteBinding { id } => ("acl binding rule delete", id),
             Self::LogIn { id, .. } => ("acl login", id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AclCommand, AclId, AclMethod, AclToken};
+    use crate::auth::Secret;
+
+    /// Whoever prints a command, to a log or in an error, tells nobody a secret by that.
+    #[test]
+    fn no_secret_is_printed() {
+        const HUSH: &str = "hush-hush";
+        let (id, secret) = (|| AclId::from("a"), || Secret(HUSH.into()));
+        let token = || AclToken { secret: secret(), kept: HUSH.into(), ..AclToken::default() };
+        let method = AclMethod { config: HUSH.into(), ..AclMethod::default() };
+        let (kept, reset, now_ms, made) = (HUSH.into(), 0, 0, 0);
+        for command in [
+            AclCommand::Bootstrap { id: id(), secret: secret(), kept, reset, now_ms },
+            AclCommand::EnsureManagement { id: id(), secret: secret(), kept: HUSH.into(), now_ms },
+            AclCommand::SetToken { id: id(), token: token(), new: true, now_ms },
+            AclCommand::LogIn { id: id(), token: token(), made, now_ms },
+            AclCommand::SetMethod { id: id(), method },
+        ] {
+            let told = format!("{command:?} {command:#?}");
+            assert!(told.len() > 20 && !told.contains(HUSH), "{told}");
         }
     }
 }

@@ -15,9 +15,14 @@ fn with_a_method() -> Acl {
     acl
 }
 
+/// Of the methods `m`, `m1` and so on, each a third of all there may be.
 fn login(number: usize, expires_ms: u64, now_ms: u64) -> AclCommand {
     let secret = Secret(number.to_string().into());
-    let token = AclToken { secret, auth_method: "m".into(), expires_ms, ..AclToken::default() };
+    let auth_method = match number / limits::ACL_METHOD_TOKENS {
+        0 => "m".into(),
+        other => format!("m{other}").into(),
+    };
+    let token = AclToken { secret, auth_method, expires_ms, ..AclToken::default() };
     AclCommand::LogIn { id: format!("t{number}").into(), token, made: 1, now_ms }
 }
 
@@ -29,16 +34,38 @@ fn who_logs_in_leaves_room_for_tokens_that_are_made() {
         let AclCommand::LogIn { id, token, .. } = login(number, 1_000, 0) else { continue };
         acl.put_token(id, token);
     }
+    let method = AclMethod { kind: "jwt".into(), ..AclMethod::default() };
+    acl.apply(&AclCommand::SetMethod { id: "m3".into(), method }, 1).unwrap();
     let full = acl.apply(&login(most, 0, 999), 2).unwrap_err();
     assert_eq!(full.code, Code::LimitReached);
     assert!(full.detail.contains("12288"), "{full:?}");
-    assert_eq!(acl.may_log_in("m", 1, 999).unwrap_err().code, Code::LimitReached);
+    assert_eq!(acl.may_log_in("m3", 1, 999).unwrap_err().code, Code::LimitReached);
     let token = AclToken { secret: Secret("made".into()), ..AclToken::default() };
     let made = AclCommand::SetToken { id: "made".into(), token, new: true, now_ms: 999 };
     acl.apply(&made, 2).unwrap();
     // Whose time is over counts no more, and goes with the next one.
     acl.apply(&login(most, 0, 1_000), 2).unwrap();
     assert_eq!(acl.tokens.len(), 3);
+}
+
+/// Who is let in by one method leaves room for those of others.
+#[test]
+fn who_logs_in_by_one_method_locks_out_no_other() {
+    let mut acl = with_a_method();
+    let method = AclMethod { kind: "jwt".into(), ..AclMethod::default() };
+    acl.apply(&AclCommand::SetMethod { id: "m1".into(), method }, 1).unwrap();
+    let most = limits::ACL_METHOD_TOKENS;
+    for number in 0..most - 1 {
+        let AclCommand::LogIn { id, token, .. } = login(number, 1_000, 0) else { continue };
+        acl.put_token(id, token);
+    }
+    acl.apply(&login(most - 1, 1_000, 999), 2).unwrap();
+    let full = acl.may_log_in("m", 1, 999).unwrap_err();
+    assert_eq!(full.code, Code::LimitReached);
+    assert!(full.detail.contains("at most 4096 ACL tokens of one auth method"), "{full:?}");
+    acl.apply(&login(most, 0, 999), 2).unwrap();
+    // Whose time is over counts no more.
+    assert_eq!(acl.may_log_in("m", 1, 1_000), Ok(()));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::method::{AclBinding, AclMethod};
 use super::rules::Rules;
-use crate::auth::Secret;
+use crate::auth::{KeptSecret, Secret};
 
 /// The id of a token, a policy or a role: a UUID as text.
 pub type AclId = Arc<str>;
@@ -106,7 +106,7 @@ pub struct AclToken {
     /// those that bring none.
     pub secret: Secret,
     /// The secret itself, if the node that made it was told to keep secrets; else empty.
-    pub kept: Box<str>,
+    pub kept: KeptSecret,
     /// The auth method by which its holder logged in; empty for a token that was made.
     pub auth_method: Box<str>,
     /// For people.

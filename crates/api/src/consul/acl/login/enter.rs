@@ -21,6 +21,10 @@ const DESCRIPTION: &str = "token created via login";
 
 /// `POST /v1/acl/login`: a token for who is vouched for. Whatever token it brings is not looked at.
 pub(in crate::consul) async fn login(asked: &Asked) -> Outcome {
+    // Before anything is waited for, so that those who wait are bounded, too.
+    let _permit = asked.home.begin_login().ok_or_else(|| {
+        Problem::busy("too many clients are logging in through this server; try again")
+    })?;
     let stranger = Bearer { token: None, origin: asked.sender.origin.clone() };
     let caller = asked.handle().caller(asked.keyspace, &stranger);
     let auth = caller.ways_in().await?;
@@ -31,14 +35,11 @@ pub(in crate::consul) async fn login(asked: &Asked) -> Outcome {
         return Err(Problem::bad("the login names no AuthMethod"));
     }
     let description = description(&input)?;
-    let _permit = asked.home.begin_login().ok_or_else(|| {
-        Problem::busy("too many clients are logging in through this server; try again")
-    })?;
     let let_in = let_in(asked, auth, method, input.text(&["bearertoken"])?).await;
-    let (known, token) = let_in.map_err(|NotLetIn(why)| {
+    let (known, token) = let_in.map_err(|NotLetIn { told, why }| {
         let named: String = method.chars().take(limits::ACL_NAME_BYTES).collect();
         caller.audit_refused_login(&named, &why);
-        Problem::denied(format!("Permission denied: {why}"))
+        Problem::denied(format!("Permission denied: {told}"))
     })?;
     let expires_ms = match known.max_ttl_ms {
         0 => 0,
@@ -67,12 +68,12 @@ async fn let_in(
     }
     if bearer.len() > limits::ACL_BEARER_BYTES {
         let (length, most) = (bearer.len(), limits::ACL_BEARER_BYTES);
-        return Err(NotLetIn(format!(
-            "a BearerToken of {length} bytes; at most {most} are allowed"
-        )));
+        return Err(format!("a BearerToken of {length} bytes; at most {most} are allowed").into());
     }
     let config = serde_json::from_str(&known.config).unwrap_or_default();
-    let way = Way::of(&known.kind, &config).map_err(|problem| problem.text)?;
+    // One that was fine when it was made, or made by a build that knows more.
+    let way = Way::of(&known.kind, &config);
+    let way = way.map_err(|it| NotLetIn::inside("the auth method cannot be used", &it.text))?;
     let look = Look {
         method: (method, known.modify_index),
         key_sets: asked.home.key_sets(),

@@ -127,7 +127,7 @@ impl JwtMethod {
     }
 
     pub(super) async fn prove(&self, bearer: &str, look: &Look<'_>) -> Result<Proof, NotLetIn> {
-        let refused = |why: jwt::Refused| NotLetIn(format!("error validating token: {why}"));
+        let refused = |why: jwt::Refused| NotLetIn::from(format!("error validating token: {why}"));
         let token = Token::parse(bearer).map_err(refused)?;
         let claims = match &self.keys {
             Keys::Written(keys) => token.verify(keys, &self.algorithms),

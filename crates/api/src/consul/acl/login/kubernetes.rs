@@ -25,6 +25,8 @@ const FIELDS: &[&str] = &["Host", "CACert", "ServiceAccountJWT"];
 const CALLED: &str = "consul.hashicorp.com/service-name";
 /// Bytes of what Kubernetes answers: a review has the token in it again.
 const BYTES: usize = 256 << 10;
+/// What a client is told if Kubernetes does not say who it is.
+const FAILED: &str = "lookup failed";
 /// How long it may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -52,6 +54,11 @@ impl KubernetesMethod {
         }
         let ask = Fetch { url, bearer, authorities, most: BYTES, body: String::new() };
         ask.check()?;
+        // Tokens are sent there, by which whoever listens could do what their holders may.
+        if !ask.is_over_tls() && !ask.is_to_loopback() {
+            return Err("Config.Host is asked over https:// only, unless it is a loopback address"
+                .to_owned());
+        }
         Ok(Self { ask })
     }
 
@@ -59,12 +66,12 @@ impl KubernetesMethod {
     async fn ask(&self, path: &str, body: String, networks: &Networks) -> Result<Value, NotLetIn> {
         let url = format!("{}{path}", self.ask.url);
         let ask = Fetch { url, body, ..self.ask.clone() };
-        let (status, body) = fetch(&ask, PATIENCE, networks).await?;
+        let failed = |why: String| NotLetIn::inside(FAILED, &why);
+        let (status, body) = fetch(&ask, PATIENCE, networks).await.map_err(failed)?;
         if !(200..300).contains(&status) {
-            return Err(NotLetIn(format!("lookup failed: {}: status {status}", ask.url)));
+            return Err(failed(format!("{}: status {status}", ask.url)));
         }
-        let read = serde_json::from_slice(&body);
-        read.map_err(|_| NotLetIn(format!("lookup failed: {}: no JSON", ask.url)))
+        serde_json::from_slice(&body).map_err(|_| failed(format!("{}: no JSON", ask.url)))
     }
 
     pub(super) async fn prove(&self, bearer: &str, networks: &Networks) -> Result<Proof, NotLetIn> {
@@ -77,8 +84,7 @@ impl KubernetesMethod {
         let review = self.ask(path, review.to_string(), networks).await?;
         let word = |path: &str| review.pointer(path).and_then(Value::as_str).unwrap_or_default();
         if !word("/status/error").is_empty() {
-            let why: String = word("/status/error").chars().take(256).collect();
-            return Err(NotLetIn(format!("lookup failed: {why}")));
+            return Err(NotLetIn::inside(FAILED, word("/status/error")));
         }
         if review.pointer("/status/authenticated") != Some(&Value::Bool(true)) {
             return Err("lookup failed: service account jwt not valid".into());

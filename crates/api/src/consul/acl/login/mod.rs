@@ -5,6 +5,8 @@ mod bind;
 mod enter;
 mod jwt;
 mod key_sets;
+#[cfg(test)]
+mod key_sets_tests;
 mod kubernetes;
 mod names;
 mod proof;

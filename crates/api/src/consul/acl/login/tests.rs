@@ -28,6 +28,11 @@ fn jwt() -> Value {
     })
 }
 
+fn kubernetes(host: &str) -> Value {
+    let certificate = include_str!("../../../../../jwt/testdata/certificate.pem");
+    json!({ "Host": host, "CACert": certificate, "ServiceAccountJWT": "a.b.c" })
+}
+
 fn wrong(kind: &str, change: impl FnOnce(&mut Value)) -> String {
     let mut config = if kind == "jwt" { jwt() } else { json!({}) };
     change(&mut config);
@@ -37,6 +42,9 @@ fn wrong(kind: &str, change: impl FnOnce(&mut Value)) -> String {
 #[test]
 fn configurations_are_read_or_refused_with_a_reason() {
     assert_eq!(wrong("jwt", |_| {}), "");
+    for host in ["10.0.0.1", "https://10.0.0.1", "http://127.0.0.1:8001", "http://[::1]"] {
+        assert_eq!(wrong("kubernetes", |it| *it = kubernetes(host)), "", "{host}");
+    }
     let told = [
         (wrong("jwt", |it| it["JWTValidationPubKeys"] = json!(["x"])), "exactly one of"),
         (wrong("jwt", |it| it["JWKSURL"] = Value::Null), "exactly one of"),
@@ -52,6 +60,8 @@ fn configurations_are_read_or_refused_with_a_reason() {
         (wrong("jwt", |it| *it = json!([])), "no object"),
         (wrong("kubernetes", |_| {}), "Config.Host is required"),
         (wrong("kubernetes", |it| it["Host"] = json!("a")), "Config.CACert is required"),
+        (wrong("kubernetes", |it| *it = kubernetes("http://10.0.0.1")), "over https:// only"),
+        (wrong("kubernetes", |it| *it = kubernetes("http://127.0.0.1@a")), "over https:// only"),
         (wrong("oidc", |_| {}), "not built"),
         (wrong("aws-iam", |_| {}), "[jwt kubernetes]"),
         (wrong("ldap", |_| {}), "[jwt kubernetes]"),

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::super::ask::{do_it, start};
+use super::super::audit::{audited, has, lines};
 use super::provider::Provider;
 use super::sign::{Signer, let_in, login, rule};
 use crate::server::Server;
@@ -63,7 +64,7 @@ async fn keys_are_fetched_once_and_again_when_they_change() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_says_where_its_keys_are_and_speaks_for_itself_only() {
-    let server = start(1).await.remove(0);
+    let (server, _, folder) = audited(1 << 20).await;
     let signer = Signer::new("1");
     let (jwk, own) = (signer.jwk(), Arc::new(Mutex::new(String::new())));
     let url = Arc::clone(&own);
@@ -74,6 +75,9 @@ async fn a_provider_says_where_its_keys_are_and_speaks_for_itself_only() {
             "/.well-known/openid-configuration" | "/liar/.well-known/openid-configuration" => {
                 let said = json!({ "issuer": url, "jwks_uri": format!("{url}/keys") });
                 (200, said.to_string())
+            }
+            "/talker/.well-known/openid-configuration" => {
+                (200, json!({ "issuer": "talk".repeat(1_000) }).to_string())
             }
             "/keys" => (200, json!({ "keys": [jwk] }).to_string()),
             "/large" => (200, "x".repeat(300_000)),
@@ -91,23 +95,34 @@ async fn a_provider_says_where_its_keys_are_and_speaks_for_itself_only() {
     let came = login(&server, "provider", &signer.token(json!({}))).await;
     assert!(came.body.contains("invalid issuer"), "{came:?}");
 
-    let liar = json!({ "OIDCDiscoveryURL": at("/liar"), "BoundAudiences": audience });
-    method(&server, "liar", liar).await;
+    for (name, path) in [("liar", "/liar"), ("talker", "/talker")] {
+        let other = json!({ "OIDCDiscoveryURL": at(path), "BoundAudiences": audience });
+        method(&server, name, other).await;
+    }
     for (name, path) in [("large", "/large"), ("moved", "/moved"), ("gone", "/gone")] {
         method(&server, name, json!({ "JWKSURL": at(path), "BoundAudiences": audience })).await;
     }
     let metadata = json!({ "JWKSURL": "http://169.254.169.254/keys" });
     method(&server, "metadata", metadata).await;
-    for (name, why) in [
+    let whys = [
         ("liar", "it calls itself"),
+        ("talker", "it calls itself \"talktalk"),
         ("large", "more than 262144 bytes"),
         ("moved", "status 302"),
         ("gone", "status 404"),
         ("metadata", "is in no network"),
-    ] {
+    ];
+    for (name, _) in whys {
         let came = login(&server, name, &signer.token(json!({ "iss": provider.url }))).await;
-        assert_eq!(came.status, 403, "{came:?}");
-        assert!(came.body.contains(why), "{came:?}");
+        // Where others are and what they say is not for everybody.
+        let told = "Permission denied: the keys could not be fetched";
+        assert_eq!((came.status, &*came.body), (403, told), "{name}");
     }
-    server.stop().await;
+    let all = lines(server, &folder).await;
+    for (name, why) in whys {
+        let mut told = all.iter().filter(|it| it["on"] == name && it["kind"] == "denied");
+        let line = told.next().unwrap_or_else(|| panic!("{name}: {all:?}"));
+        assert!(has(line, "denied", "acl login", why), "{line}");
+        assert!(line["outcome"].as_str().unwrap().chars().count() <= 256, "{line}");
+    }
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use super::super::ask::{do_it, start};
+use super::super::ask::do_it;
+use super::super::audit::{audited, has, lines};
 use super::provider::{Asked, Provider};
 use super::sign::{let_in, login, rule};
 
@@ -29,7 +30,9 @@ fn answer(asked: &Asked) -> (u16, String) {
                 "gone" => user("system:serviceaccount:shop:gone"),
                 "person" => user("jane"),
                 "odd" => user("system:serviceaccount:../..:web"),
-                "wrong" => review(json!({ "error": "it is not signed" })),
+                "wrong" => {
+                    review(json!({ "error": format!("it is not signed {}", "x".repeat(1_000)) }))
+                }
                 _ => review(json!({ "authenticated": false })),
             }
         }
@@ -49,7 +52,7 @@ fn answer(asked: &Asked) -> (u16, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_says_whose_service_account_somebody_has() {
-    let server = start(1).await.remove(0);
+    let (server, _, folder) = audited(1 << 20).await;
     let provider = Provider::start(answer).await;
     let certificate = include_str!("../../../../../jwt/testdata/certificate.pem");
     let config = json!({
@@ -69,24 +72,32 @@ async fn a_cluster_says_whose_service_account_somebody_has() {
     let called = login(&server, "pods", "called").await.json();
     assert_eq!(called["ServiceIdentities"][0]["ServiceName"], "shop-billing");
     assert_eq!(called["NodeIdentities"], Value::Null);
-    for (bearer, why) in [
-        ("person", "username returned is not a service account"),
-        ("odd", "unexpected username format"),
-        ("wrong", "lookup failed: it is not signed"),
-        ("nobody", "service account jwt not valid"),
-        ("again", "the service account is another one now"),
-        ("gone", "status 404"),
-    ] {
+    let whys = [
+        ("person", ": username returned is not a service account", ""),
+        ("odd", ": unexpected username format", ""),
+        ("wrong", "", ": it is not signed xxx"),
+        ("nobody", ": service account jwt not valid", ""),
+        ("again", ": the service account is another one now", ""),
+        ("gone", "", "status 404"),
+    ];
+    for (bearer, told, _) in whys {
         let came = login(&server, "pods", bearer).await;
-        assert_eq!(came.status, 403, "{came:?}");
-        assert!(came.body.contains(why), "{came:?}");
+        let told = format!("Permission denied: lookup failed{told}");
+        assert_eq!((came.status, came.body), (403, told), "{bearer}");
     }
-    server.stop().await;
+    let all = lines(server, &folder).await;
+    let refused: Vec<&Value> = all.iter().filter(|it| has(it, "denied", "acl login", "")).collect();
+    assert_eq!(refused.len(), whys.len(), "{refused:?}");
+    for (line, (_, told, why)) in refused.into_iter().zip(whys) {
+        assert!(has(line, "denied", "acl login", told), "{told}: {line}");
+        assert!(has(line, "denied", "acl login", why), "{why}: {line}");
+        assert!(line["outcome"].as_str().unwrap().chars().count() <= 256, "{line}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_cluster_does_not_answer_nobody_is_let_in() {
-    let server = start(1).await.remove(0);
+    let (server, _, folder) = audited(1 << 20).await;
     let certificate = include_str!("../../../../../jwt/testdata/certificate.pem");
     let provider = Provider::start(|_| (401, String::new())).await;
     let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -95,20 +106,28 @@ async fn where_the_cluster_does_not_answer_nobody_is_let_in() {
         let (mut stream, _) = plain.accept().await.unwrap();
         drop(stream.write_all(b"HTTP/1.1 400 x\r\n\r\n").await);
     });
-    for (name, host, why) in [
+    let whys = [
         ("refused", &*provider.url, "status 401"),
         ("nobody", "http://127.0.0.1:1", "dial tcp"),
         // It does not speak TLS.
         ("tls", &*tls, "tls: "),
-    ] {
+    ];
+    for (name, host, _) in whys {
         let config =
             json!({ "Host": host, "CACert": certificate, "ServiceAccountJWT": "own.secret.jwt" });
         let method = json!({ "Name": name, "Type": "kubernetes", "Config": config });
         do_it(&server, "PUT /v1/acl/auth-method", method).await;
         rule(&server, name, "service", "web", "").await;
         let came = login(&server, name, "plain").await;
-        assert_eq!(came.status, 403, "{came:?}");
-        assert!(came.body.contains(why) && !came.body.contains("own.secret"), "{came:?}");
+        let told = "Permission denied: lookup failed";
+        assert_eq!((came.status, &*came.body), (403, told), "{name}");
     }
-    server.stop().await;
+    let all = lines(server, &folder).await;
+    for (name, host, why) in whys {
+        let mut told = all.iter().filter(|it| it["on"] == name && it["kind"] == "denied");
+        let line = told.next().unwrap_or_else(|| panic!("{name}: {all:?}"));
+        assert!(has(line, "denied", "acl login", why), "{line}");
+        assert!(has(line, "denied", "acl login", host), "{line}");
+        assert!(!line.to_string().contains("own.secret"), "{line}");
+    }
 }

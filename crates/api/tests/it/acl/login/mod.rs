@@ -1,7 +1,9 @@
 //! Logging in by auth methods.
 
+mod crowd;
 mod crud;
 mod ends;
+mod floods;
 mod keys;
 mod kubernetes;
 mod provider;
