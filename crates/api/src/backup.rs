@@ -44,7 +44,8 @@ pub(crate) fn since(request: &pb::BackupRequest) -> Result<Option<Bases>, Fault>
         start: it.start.clone(),
         revision: Revision(it.revision),
     });
-    Bases::new(since.cluster.clone(), bases.collect()).map(Some)
+    let nodes = since.nodes.iter().cloned().collect();
+    Bases::new(since.cluster.clone(), nodes, bases.collect()).map(Some)
 }
 
 /// Sends it, from a thread of its own.

@@ -10,6 +10,7 @@ mod gathered;
 mod header;
 mod kept;
 mod listing;
+mod marks;
 mod plan;
 mod reader;
 mod restore;
@@ -27,6 +28,8 @@ pub use header::{
     Since,
 };
 pub(crate) use listing::{Listing, Stayed};
+pub(crate) use marks::known;
+pub use marks::{Marks, mark};
 pub use reader::{BackupReader, Visit};
 pub use restore::{Restored, Target, restore};
 pub use tiles::uncovered;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use client::native::{BackupBase, BackupSince};
+use client::native::{BackupBase, BackupSince, NodeStatusResponse};
 use node::backup::{BASES, Contents, KeyspaceFound, Scope, Since, goes_on};
 
 use super::super::failure::Usage;
@@ -30,18 +30,30 @@ impl Base {
     }
 
     /// It is of this cluster, and of what is asked for now.
-    pub(super) fn must_be_of(&self, cluster: &str, remote: &Remote) -> anyhow::Result<()> {
+    pub(super) fn must_be_of(
+        &self,
+        status: &NodeStatusResponse,
+        remote: &Remote,
+    ) -> anyhow::Result<()> {
+        let cluster = &status.cluster;
         let Self { name, contents } = self;
         let own = &contents.cluster;
-        if own.is_empty() {
+        if own.is_empty() || contents.nodes.is_empty() {
             return refused(format!(
-                "{name} does not say of which cluster it is: take a full backup, without --since"
+                "{name} does not say of which cluster and which nodes it is: take a full backup, without \
+                 --since"
             ));
         }
         if own != cluster {
             return refused(format!(
                 "{name} is of the cluster {own}, and this one is {cluster}: give a backup of this cluster, \
                  or take a full one, without --since"
+            ));
+        }
+        if !status.marks.iter().any(|mark| contents.nodes.contains(mark)) {
+            return refused(format!(
+                "this cluster was restored (or all its nodes replaced) since {name} was taken: take a full \
+                 backup, without --since"
             ));
         }
         let only = contents.keyspaces.first().map(|it| it.name.as_str()).unwrap_or_default();
@@ -65,7 +77,8 @@ impl Base {
     /// What a server must know of it.
     pub(super) fn request(&self) -> BackupSince {
         let bases = self.contents.keyspaces.iter().flat_map(bases).collect();
-        BackupSince { cluster: self.contents.cluster.clone(), bases }
+        let nodes = self.contents.nodes.iter().cloned().collect();
+        BackupSince { cluster: self.contents.cluster.clone(), bases, nodes }
     }
 
     /// What was written goes on from it.

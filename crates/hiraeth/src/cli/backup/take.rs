@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
-use client::native::{BackupRange, NodeInfo};
+use client::native::{BackupRange, NodeInfo, NodeStatusResponse};
 use client::{BackupChunks, Client};
 use node::backup::{BackupWriter, Begin, Gathered, Scope};
 use node::types::{KeyRange, KeyspaceId};
@@ -32,9 +32,9 @@ pub(super) async fn take(
 ) -> anyhow::Result<Done> {
     let client = remote.client()?;
     let base = base.map(Base::read).transpose()?;
-    let cluster = client.any_node_status().await?.cluster;
+    let status = client.any_node_status().await?;
     if let Some(base) = &base {
-        base.must_be_of(&cluster, remote)?;
+        base.must_be_of(&status, remote)?;
     }
     let keyspace = remote.keyspace().unwrap_or_default();
     let only = match keyspace {
@@ -47,7 +47,7 @@ pub(super) async fn take(
     let mut tried = Vec::new();
     for address in &remote.endpoints {
         let Some(file) = out.take() else { break };
-        let begin = begin(keyspace, &cluster, base.as_ref());
+        let begin = begin(keyspace, &status, base.as_ref());
         match first_node(&client, address, (keyspace, base.as_ref()), (file, begin)).await {
             Ok(done) => {
                 first = Some(done);
@@ -95,13 +95,14 @@ async fn find(client: &Client, name: &str) -> anyhow::Result<(KeyspaceId, bool)>
     })
 }
 
-fn begin(keyspace: &str, cluster: &str, base: Option<&Base>) -> Begin {
+fn begin(keyspace: &str, status: &NodeStatusResponse, base: Option<&Base>) -> Begin {
     let scope = if keyspace.is_empty() { Scope::Cluster } else { Scope::Keyspace };
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
     let made_by = format!("hiraeth {}", env!("CARGO_PKG_VERSION"));
-    let (cluster, since) = (cluster.to_owned(), base.map(Base::since));
-    Begin { cluster, since, ..Begin::new(scope, at_ms, made_by) }
+    let nodes = status.marks.iter().cloned().collect();
+    let (cluster, since) = (status.cluster.clone(), base.map(Base::since));
+    Begin { cluster, nodes, since, ..Begin::new(scope, at_ms, made_by) }
 }
 
 async fn first_node(

@@ -9,12 +9,12 @@ use state::kept::Version;
 use state::response::{KeyValue, Position};
 use storage::engine::{Engine as _, MemoryEngine, Snapshot};
 use storage::snapshot::{CHUNK_BYTES, export_ranges};
-use types::{Batch, KeyRange, KeyspaceId, LeaseId, RegionId, Revision};
+use types::{Batch, KeyRange, KeyspaceId, LeaseId, NodeId, RegionId, Revision};
 
 use super::super::bases::{Base, Bases, versions_up_to};
 use super::super::header::{KeyspaceSince, Scope, Since};
 use super::super::listing::{Listing, Stayed};
-use super::super::{BackupWriter, Gathered};
+use super::super::{BackupWriter, Gathered, Marks, mark};
 use super::*;
 
 const ORDERED: KeyspaceId = KeyspaceId(3);
@@ -22,6 +22,10 @@ const REGION: RegionId = RegionId(9);
 const WIDE: KeyspaceId = KeyspaceId(4);
 
 type Bytesful = (Bytes, Bytes);
+
+fn nodes() -> Marks {
+    Marks::from([mark(NodeId(1), 7)])
+}
 
 /// A stream as a server sends it.
 struct Sent {
@@ -33,7 +37,7 @@ struct Sent {
 fn written(view: &Arc<dyn Snapshot>, base: Option<&Contents>, sent: Vec<Sent>) -> Vec<u8> {
     let since = base.map(|base| Since { hash: base.end.hash.clone(), at_ms: base.begin.at_ms });
     let begin = Begin::new(Scope::Keyspace, 7, "a test");
-    let begin = Begin { cluster: "c".to_owned(), since, ..begin };
+    let begin = Begin { cluster: "c".to_owned(), nodes: nodes(), since, ..begin };
     let mut writer = BackupWriter::begin(Vec::new(), begin).unwrap();
     for Sent { section, ranges, stayed } in sent {
         let stayed = stayed.unwrap_or_else(|| Box::new(|_, _| Ok(false)));
@@ -234,7 +238,7 @@ impl Wide {
                 start: share.range.start.clone(),
                 revision: Revision(share.revision),
             });
-            Bases::new("c".to_owned(), bases.collect()).unwrap()
+            Bases::new("c".to_owned(), nodes(), bases.collect()).unwrap()
         });
         let ends = self.regions.keys().skip(1).cloned().map(Some).chain([None]);
         let sent = self.regions.iter().zip(ends).map(|((start, revision), end)| {
