@@ -27,7 +27,7 @@ pub use header::{
     Begin, DirectorySection, End, KeyspaceSection, KeyspaceSince, Scope, Section, ShareSection,
     Since,
 };
-pub(crate) use listing::{Listing, Stayed};
+pub(crate) use listing::{Listing, Stayed, unless};
 pub(crate) use marks::known;
 pub use marks::{Marks, mark};
 pub use reader::{BackupReader, Visit};

@@ -327,7 +327,10 @@ impl Backup {
         loop {
             if let Some(open) = &mut self.open {
                 if let Some(chunk) = open.next() {
-                    return chunk.map(Some).map_err(|error| failed(&error));
+                    return chunk.map(Some).map_err(|error| match self.shared.has_ended() {
+                        true => Code::ShuttingDown.into(),
+                        false => failed(&error),
+                    });
                 }
                 self.open = None;
             }
@@ -337,7 +340,11 @@ impl Backup {
             let header = section.encode().map_err(|error| failed(&error))?;
             let view = Arc::clone(&self.view);
             let view: Box<dyn Snapshot> = match stayed {
-                Some(stayed) => Box::new(Listing::new(view, stayed)),
+                Some(stayed) => {
+                    let shared = Arc::clone(&self.shared);
+                    let stayed = backup::unless(move || shared.has_ended(), stayed);
+                    Box::new(Listing::new(view, stayed))
+                }
                 None => Box::new(OneView(view)),
             };
             let chunks = snapshot::export_ranges(view, &ranges, header.into(), CHUNK_BYTES);
