@@ -18,6 +18,9 @@ const WAITING: usize = 4;
 /// For how long a client may take nothing at all: what is frozen for it costs disk.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Bytes of the longest request: keys at which an earlier backup's parts begin, and those of ranges.
+pub(crate) const REQUEST_BYTES: usize = 16 << 20;
+
 /// Chunks of a backup.
 pub(crate) type BackupStream = BoxStream<'static, Result<pb::BackupResponse, Status>>;
 

@@ -9,6 +9,7 @@ mod backup;
 mod backup_history;
 mod bad_input;
 mod bench;
+mod chains;
 mod commands;
 mod configuration;
 mod damage;

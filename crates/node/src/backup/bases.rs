@@ -12,6 +12,8 @@ use super::marks::Marks;
 
 /// Keyspaces, and shares of them, that may be named.
 pub const BASES: usize = 65_536;
+/// Bytes that the keys they begin at may have, all together.
+pub const BASES_BYTES: usize = 8 << 20;
 
 /// Up to where the earlier backup has a keyspace, or a part of it.
 #[derive(Clone, Debug)]

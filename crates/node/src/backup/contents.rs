@@ -145,6 +145,12 @@ impl Contents {
         }
     }
 
+    /// Files that a restore of it reads: it, and those that must come before it.
+    #[must_use]
+    pub fn files(&self) -> u64 {
+        self.begin.since.as_ref().map_or(1, |since| since.files.saturating_add(1))
+    }
+
     /// The keyspace with this number.
     pub(super) fn keyspace_of(&self, id: KeyspaceId) -> Option<&KeyspaceFound> {
         let at = self.keyspaces.binary_search_by_key(&id, |keyspace| keyspace.id).ok()?;

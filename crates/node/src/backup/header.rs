@@ -68,6 +68,9 @@ pub struct Since {
     pub hash: String,
     /// When it was begun.
     pub at_ms: u64,
+    /// Files that are needed before this one: that one, and those it needs itself.
+    #[serde(default)]
+    pub files: u64,
 }
 
 impl Begin {

@@ -17,7 +17,7 @@ mod restore;
 mod tiles;
 mod writer;
 
-pub use bases::{BASES, Base, Bases};
+pub use bases::{BASES, BASES_BYTES, Base, Bases};
 pub(crate) use bases::{must_be_behind, versions_up_to};
 pub use chain::{Chain, FILES, File, Open, Source, goes_on};
 pub use contents::{Contents, KeyspaceFound, ShareFound, Take};

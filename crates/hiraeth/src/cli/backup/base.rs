@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use client::native::{BackupBase, BackupSince, NodeStatusResponse};
-use node::backup::{BASES, Contents, KeyspaceFound, Scope, Since, goes_on};
+use node::backup::{BASES, BASES_BYTES, Contents, FILES, KeyspaceFound, Scope, Since, goes_on};
 
 use super::super::failure::Usage;
 use super::super::remote::Remote;
@@ -19,11 +19,25 @@ impl Base {
     /// Reads it from end to end: what came since one that is damaged is of no use.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
         let base = Self { name: path.display().to_string(), contents: super::contents(path)? };
+        let (name, files) = (&base.name, base.contents.files());
+        if files >= FILES as u64 {
+            anyhow::bail!(
+                "a restore of {name} reads {files} files, and with one more there would be more than the \
+                 {FILES} that are read as one: take a full backup, without --since"
+            );
+        }
         let parts: usize = base.contents.keyspaces.iter().map(|it| it.shares.len().max(1)).sum();
         if parts > BASES {
-            let name = &base.name;
             anyhow::bail!(
                 "{name} has {parts} parts, and what came since is told of at most {BASES}: take a full backup"
+            );
+        }
+        let shares = base.contents.keyspaces.iter().flat_map(|it| &it.shares);
+        let bytes: usize = shares.map(|it| it.range.start.len()).sum();
+        if bytes > BASES_BYTES {
+            anyhow::bail!(
+                "the keys at which the parts of {name} begin have {bytes} bytes, and a server is told of at \
+                 most {BASES_BYTES}: take a full backup, without --since"
             );
         }
         Ok(base)
@@ -71,7 +85,8 @@ impl Base {
 
     /// What says which one it is.
     pub(super) fn since(&self) -> Since {
-        Since { hash: self.contents.end.hash.clone(), at_ms: self.contents.begin.at_ms }
+        let Contents { begin, end, .. } = &self.contents;
+        Since { hash: end.hash.clone(), at_ms: begin.at_ms, files: self.contents.files() }
     }
 
     /// What a server must know of it.

@@ -24,6 +24,8 @@ const ROUNDS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(300);
 /// Ranges asked for at once.
 const RANGES: usize = 10_000;
+/// Bytes of their keys: with what is told of an earlier backup there is less than a server reads.
+const RANGE_BYTES: usize = 4 << 20;
 
 pub(super) async fn take(
     remote: &Remote,
@@ -155,14 +157,10 @@ async fn the_rest(
             if missing.is_empty() {
                 return Ok(());
             }
-            let ranges = missing.into_iter().take(RANGES).map(|(keyspace, range)| BackupRange {
-                keyspace: keyspace.get(),
-                start: range.start,
-                end: range.end,
-            });
+            let ranges = at_once(missing);
             // One that breaks off in a part leaves nothing that could go on.
             let since = base.map(Base::request);
-            match client.backup(&address, "", ranges.collect(), since).await {
+            match client.backup(&address, "", ranges, since).await {
                 Ok(mut chunks) => copy(&mut chunks, writer, gathered).await?,
                 Err(error) => last = Some((address, error)),
             }
@@ -179,6 +177,22 @@ async fn the_rest(
     )
 }
 
+/// As many as one request may have; the others are asked for once these came.
+fn at_once(missing: Vec<(KeyspaceId, KeyRange)>) -> Vec<BackupRange> {
+    let mut bytes = 0;
+    let mut fits = |range: &KeyRange| {
+        bytes += range.start.len() + range.end.as_ref().map_or(0, |end| end.len());
+        bytes <= RANGE_BYTES
+    };
+    let ranges = missing.into_iter().take(RANGES).take_while(|(_, range)| fits(range));
+    let named = ranges.map(|(keyspace, range)| BackupRange {
+        keyspace: keyspace.get(),
+        start: range.start,
+        end: range.end,
+    });
+    named.collect()
+}
+
 fn addresses(remote: &Remote, nodes: &[NodeInfo]) -> Vec<String> {
     let told = nodes.iter().map(|node| &node.client_address).filter(|it| !it.is_empty());
     let mut all: Vec<String> = Vec::new();
@@ -188,4 +202,27 @@ fn addresses(remote: &Remote, nodes: &[NodeInfo]) -> Vec<String> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{KeyRange, KeyspaceId, RANGE_BYTES, RANGES, at_once};
+
+    fn named(count: usize, length: usize) -> (usize, usize) {
+        let key = Bytes::from(vec![b'k'; length]);
+        let range = KeyRange { start: key.clone(), end: Some(key) };
+        let ranges = at_once(vec![(KeyspaceId(7), range); count]);
+        let bytes = ranges.iter().map(|it| it.start.len() + it.end.as_ref().unwrap().len());
+        (ranges.len(), bytes.sum())
+    }
+
+    #[test]
+    fn ranges_that_one_request_cannot_have_are_left_for_the_next() {
+        assert_eq!(named(40, 50_000), (40, 4_000_000));
+        let (count, bytes) = named(400, 65_526);
+        assert!(count > 30 && bytes <= RANGE_BYTES, "{count} of {bytes} bytes");
+        assert_eq!(named(RANGES + 1, 1).0, RANGES);
+    }
 }
