@@ -25,6 +25,7 @@ mod incremental;
 mod keys;
 mod leave;
 mod line;
+mod lives;
 mod once;
 mod ports;
 mod program;
