@@ -18,6 +18,9 @@ const WAITING: usize = 4;
 /// For how long a client may take nothing at all: what is frozen for it costs disk.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Bytes of the longest request: keys at which an earlier backup's parts begin, and those of ranges.
+pub(crate) const REQUEST_BYTES: usize = 16 << 20;
+
 /// Chunks of a backup.
 pub(crate) type BackupStream = BoxStream<'static, Result<pb::BackupResponse, Status>>;
 
@@ -44,7 +47,8 @@ pub(crate) fn since(request: &pb::BackupRequest) -> Result<Option<Bases>, Fault>
         start: it.start.clone(),
         revision: Revision(it.revision),
     });
-    Bases::new(since.cluster.clone(), bases.collect()).map(Some)
+    let nodes = since.nodes.iter().cloned().collect();
+    Bases::new(since.cluster.clone(), nodes, bases.collect()).map(Some)
 }
 
 /// Sends it, from a thread of its own.

@@ -25,6 +25,7 @@ use tonic::codegen::Service;
 use types::limits;
 
 use crate::audit;
+use crate::backup;
 use crate::calls::{self, Call, Traced};
 use crate::configuration::ConfigService;
 use crate::console::Console;
@@ -102,7 +103,8 @@ impl Front {
             lock: LockServer::new(LockService::new(handle())),
             election: ElectionServer::new(ElectionService::new(handle())),
             keyspaces: KeyspacesServer::new(KeyspacesService::new(handle())),
-            node: NodeServer::new(NodeService::new(handle())),
+            node: NodeServer::new(NodeService::new(handle()))
+                .max_decoding_message_size(backup::REQUEST_BYTES),
             health: HealthServer::new(HealthService::new(handle())),
             reflection: Reflection::new(),
             consul: Consul::new(Arc::clone(&home)),

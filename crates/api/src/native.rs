@@ -224,6 +224,7 @@ impl Node for NodeService {
             seen: self.handle.nodes().iter().map(stats::seen).collect(),
             health: Some(stats::health(&self.handle)),
             level: directory.level(),
+            marks: self.handle.marks().into_iter().collect(),
             ..Default::default()
         };
         let replicas =

@@ -11,12 +11,12 @@ use crate::server::Single;
 /// A chunk's front and the checksum behind it, as docs/format.md draws them.
 const FRONT: usize = 16;
 const CHECKSUM: usize = 4;
-const HEADER: u8 = 1;
+pub(crate) const HEADER: u8 = 1;
 const RECORDS: u8 = 2;
 const TRAILER: u8 = 3;
 
 /// Where each chunk begins and ends, and its kind.
-fn chunks(file: &[u8]) -> Vec<(std::ops::Range<usize>, u8)> {
+pub(crate) fn chunks(file: &[u8]) -> Vec<(std::ops::Range<usize>, u8)> {
     let (mut chunks, mut at) = (Vec::new(), 0);
     while at < file.len() {
         assert_eq!(&file[at..at + 4], b"HSNP");
@@ -26,6 +26,11 @@ fn chunks(file: &[u8]) -> Vec<(std::ops::Range<usize>, u8)> {
         at = end;
     }
     chunks
+}
+
+/// What a chunk carries.
+pub(crate) fn payload<'a>(file: &'a [u8], chunk: &std::ops::Range<usize>) -> &'a [u8] {
+    &file[chunk.start + FRONT..chunk.end - CHECKSUM]
 }
 
 fn told(file: &[u8]) -> Result<Contents, String> {

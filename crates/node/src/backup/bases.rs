@@ -1,15 +1,19 @@
 //! What of each keyspace an earlier backup has, so that only what came since is sent.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use state::beginning::changes;
 use types::{Code, Fault, KeyspaceId, ReadFailure, Revision};
 
 use super::listing::Stayed;
+use super::marks::Marks;
 
 /// Keyspaces, and shares of them, that may be named.
 pub const BASES: usize = 65_536;
+/// Bytes that the keys they begin at may have, all together.
+pub const BASES_BYTES: usize = 8 << 20;
 
 /// Up to where the earlier backup has a keyspace, or a part of it.
 #[derive(Clone, Debug)]
@@ -27,7 +31,10 @@ pub struct Base {
 pub struct Bases {
     /// The cluster it is from, 32 hexadecimal digits.
     pub cluster: String,
-    by_keyspace: BTreeMap<KeyspaceId, Starts>,
+    /// Which nodes that had.
+    pub nodes: Marks,
+    /// Each share that is sent looks at those of its keyspace.
+    by_keyspace: BTreeMap<KeyspaceId, Arc<Starts>>,
 }
 
 type Starts = BTreeMap<Bytes, Revision>;
@@ -37,16 +44,17 @@ impl Bases {
     ///
     /// # Errors
     /// `LimitReached` for more than can be named.
-    pub fn new(cluster: String, bases: Vec<Base>) -> Result<Self, Fault> {
+    pub fn new(cluster: String, nodes: Marks, bases: Vec<Base>) -> Result<Self, Fault> {
         if bases.len() > BASES {
             let detail = format!("at most {BASES} parts of an earlier backup are named");
             return Err(Fault::new(Code::LimitReached, detail));
         }
-        let mut all = Self { cluster, by_keyspace: BTreeMap::new() };
+        let mut all: BTreeMap<KeyspaceId, Starts> = BTreeMap::new();
         for Base { keyspace, start, revision } in bases {
-            all.by_keyspace.entry(keyspace).or_default().insert(start, revision);
+            all.entry(keyspace).or_default().insert(start, revision);
         }
-        Ok(all)
+        let by_keyspace = all.into_iter().map(|(id, starts)| (id, Arc::new(starts))).collect();
+        Ok(Self { cluster, nodes, by_keyspace })
     }
 
     /// Where it has the ordered keyspace; `None` if it does not have it, so that all of it came since.
@@ -65,7 +73,7 @@ impl Bases {
         let Some(starts) = self.by_keyspace.get(&keyspace) else { return Ok(None) };
         let Some(then) = at(starts, start) else { return Ok(None) };
         must_be_behind(then, revision)?;
-        let starts = starts.clone();
+        let starts = Arc::clone(starts);
         let stayed: Stayed = Box::new(move |key, value| {
             let written = changes::newest_at(key, value);
             let written = written.map_err(|error| ReadFailure(error.to_string()))?;
@@ -82,7 +90,8 @@ fn at(starts: &Starts, key: &Bytes) -> Option<Revision> {
     starts.range::<Bytes, _>(..=key).next_back().map(|(_, revision)| *revision)
 }
 
-/// A backup of what is still to come is of another cluster, or of one that was restored since.
+/// A backup of what is still to come is not of what is here. That of another life of the cluster is refused
+/// before, by its nodes, wherever its revisions are.
 pub(crate) fn must_be_behind(then: Revision, now: Revision) -> Result<(), Fault> {
     if then <= now {
         return Ok(());

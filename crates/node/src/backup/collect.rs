@@ -12,6 +12,7 @@ use super::contents::{Contents, KeyspaceFound, ShareFound, Take};
 use super::error::Error;
 use super::header::{Begin, End, KeyspaceSection, Section, ShareSection};
 use super::kept::{self, Keys, Marked};
+use super::marks;
 use super::reader::Visit;
 
 /// Follows the reading of a backup, and knows what was in it.
@@ -57,8 +58,11 @@ impl<'a> Collector<'a> {
         for keyspace in &mut keyspaces {
             keyspace.shares.sort_by(|a, b| a.range.start.cmp(&b.range.start));
         }
+        // Where both say it, the node that was asked knew of itself before the directory did.
+        let mut nodes = begin.nodes.clone();
+        nodes.extend(directory.iter().flat_map(marks::known));
         let directory_at = self.directory_at;
-        let contents = Contents { begin, end, cluster, directory, keyspaces, directory_at };
+        let contents = Contents { begin, end, cluster, nodes, directory, keyspaces, directory_at };
         contents.check()?;
         Ok(contents)
     }

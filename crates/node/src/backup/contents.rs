@@ -10,6 +10,7 @@ use types::{KeyRange, KeyspaceId, RegionId};
 use super::collect::Collector;
 use super::error::Error;
 use super::header::{Begin, End, KeyspaceSince, Scope, Section};
+use super::marks::Marks;
 use super::reader::BackupReader;
 use super::tiles::uncovered;
 
@@ -22,6 +23,8 @@ pub struct Contents {
     pub end: End,
     /// The cluster it is from, 32 hexadecimal digits; empty where it is from none of ours.
     pub cluster: String,
+    /// Which nodes that had, each with its data directory.
+    pub nodes: Marks,
     /// Nodes, keyspaces, users and roles, if it is of a cluster.
     pub directory: Option<Directory>,
     /// The keyspaces, by number.
@@ -125,7 +128,7 @@ impl Contents {
             return wrong("the cluster's number".to_owned());
         }
         for record in directory.keyspaces.values() {
-            let Some(found) = self.keyspaces.iter().find(|found| found.id == record.id) else {
+            let Some(found) = self.keyspace_of(record.id) else {
                 return wrong(format!("the keyspace {:?}", record.name));
             };
             let region = (!record.is_sharded()).then_some(record.region);
@@ -142,9 +145,16 @@ impl Contents {
         }
     }
 
+    /// Files that a restore of it reads: it, and those that must come before it.
+    #[must_use]
+    pub fn files(&self) -> u64 {
+        self.begin.since.as_ref().map_or(1, |since| since.files.saturating_add(1))
+    }
+
     /// The keyspace with this number.
     pub(super) fn keyspace_of(&self, id: KeyspaceId) -> Option<&KeyspaceFound> {
-        self.keyspaces.iter().find(|keyspace| keyspace.id == id)
+        let at = self.keyspaces.binary_search_by_key(&id, |keyspace| keyspace.id).ok()?;
+        self.keyspaces.get(at)
     }
 
     /// The keyspace called `name`.

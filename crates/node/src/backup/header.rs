@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use types::{KeyRange, KeyspaceId, RegionId};
 
 use super::error::Error;
+use super::marks::Marks;
 
 /// The newest format this version reads, and the one it writes. Version 1 does not say of which cluster one
 /// keyspace is, and knows nothing of backups that hold what came since another.
@@ -49,8 +50,11 @@ pub struct Begin {
     /// When it was begun: milliseconds since 1970.
     pub at_ms: u64,
     /// The cluster it is from, 32 hexadecimal digits; empty where it is from none of ours, or does not say.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cluster: String,
+    /// Which nodes it had; none where it does not say.
+    #[serde(default, skip_serializing_if = "Marks::is_empty")]
+    pub nodes: Marks,
     /// Which backup must come before it; missing where it stands alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,
@@ -64,6 +68,9 @@ pub struct Since {
     pub hash: String,
     /// When it was begun.
     pub at_ms: u64,
+    /// Files that are needed before this one: that one, and those it needs itself.
+    #[serde(default)]
+    pub files: u64,
 }
 
 impl Begin {
@@ -71,7 +78,8 @@ impl Begin {
     #[must_use]
     pub fn new(scope: Scope, at_ms: u64, made_by: impl Into<String>) -> Self {
         let made_by = made_by.into();
-        Self { version: VERSION, scope, made_by, at_ms, cluster: String::new(), since: None }
+        let (cluster, nodes) = (String::new(), Marks::new());
+        Self { version: VERSION, scope, made_by, at_ms, cluster, nodes, since: None }
     }
 }
 

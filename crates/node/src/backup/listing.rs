@@ -11,6 +11,14 @@ use super::kept::{Block, came};
 /// Says of a record whether the earlier backup has it as it is.
 pub(crate) type Stayed = Box<dyn Fn(&Bytes, &Bytes) -> Result<bool, ReadFailure> + Send + Sync>;
 
+/// The same, until `ended`: a chunk of keys may stand for many GiB that are read for it.
+pub(crate) fn unless(ended: impl Fn() -> bool + Send + Sync + 'static, stayed: Stayed) -> Stayed {
+    Box::new(move |key, value| match ended() {
+        true => Err(ReadFailure("it is no longer wanted".to_owned())),
+        false => stayed(key, value),
+    })
+}
+
 /// The records of a view, marked. A scan that was ended goes on at the key that was refused.
 pub(crate) struct Listing {
     view: Arc<dyn Snapshot>,
@@ -78,12 +86,34 @@ impl Reader for Listing {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use bytes::Bytes;
     use storage::engine::{Engine, MemoryEngine};
     use types::{Batch, Reader as _};
 
     use super::super::kept::{Marked, read};
-    use super::Listing;
+    use super::{Listing, unless};
+
+    #[test]
+    fn a_scan_of_what_stayed_ends_as_soon_as_nobody_wants_it() {
+        let engine = MemoryEngine::new();
+        let mut batch = Batch::default();
+        (0..100_u8).for_each(|key| batch.put(Bytes::from(vec![b'k', key]), Bytes::new()));
+        engine.write(batch).unwrap();
+        let read = Arc::new(AtomicU32::new(0));
+        let (count, ended) = (Arc::clone(&read), Arc::clone(&read));
+        let stayed = move |_: &Bytes, _: &Bytes| {
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok(true)
+        };
+        let stayed = unless(move || ended.load(Ordering::SeqCst) == 7, Box::new(stayed));
+        let listing = Listing::new(engine.snapshot().into(), stayed);
+        let scanned = listing.scan(b"k", b"l", &mut |_, _| true);
+        assert!(scanned.is_err());
+        assert_eq!(read.load(Ordering::SeqCst), 7, "none was looked at after that");
+    }
 
     #[test]
     fn however_often_it_is_broken_off_each_record_is_shown_once() {

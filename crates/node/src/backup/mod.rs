@@ -10,13 +10,14 @@ mod gathered;
 mod header;
 mod kept;
 mod listing;
+mod marks;
 mod plan;
 mod reader;
 mod restore;
 mod tiles;
 mod writer;
 
-pub use bases::{BASES, Base, Bases};
+pub use bases::{BASES, BASES_BYTES, Base, Bases};
 pub(crate) use bases::{must_be_behind, versions_up_to};
 pub use chain::{Chain, FILES, File, Open, Source, goes_on};
 pub use contents::{Contents, KeyspaceFound, ShareFound, Take};
@@ -26,7 +27,9 @@ pub use header::{
     Begin, DirectorySection, End, KeyspaceSection, KeyspaceSince, Scope, Section, ShareSection,
     Since,
 };
-pub(crate) use listing::{Listing, Stayed};
+pub(crate) use listing::{Listing, Stayed, unless};
+pub(crate) use marks::known;
+pub use marks::{Marks, mark};
 pub use reader::{BackupReader, Visit};
 pub use restore::{Restored, Target, restore};
 pub use tiles::uncovered;

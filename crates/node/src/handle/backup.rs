@@ -19,7 +19,7 @@ use super::Handle;
 use super::frozen::FROZEN;
 use crate::answer::Consistency;
 use crate::backup::{
-    self, Bases, KeyspaceSection, KeyspaceSince, Listing, Section, ShareSection, Stayed,
+    self, Bases, KeyspaceSection, KeyspaceSince, Listing, Marks, Section, ShareSection, Stayed,
 };
 use crate::shard::Shard;
 use crate::shared::Shared;
@@ -69,7 +69,7 @@ impl Handle {
             return Err(Fault::new(Code::LimitReached, detail));
         }
         if let Some(since) = &since {
-            self.must_be_of(&since.cluster)?;
+            self.must_be_of(since)?;
         }
         let permit = Arc::clone(&self.shared.frozen).acquire_owned();
         let permit = tokio::time::timeout(forward::REQUEST_TIMEOUT, permit).await;
@@ -114,14 +114,29 @@ impl Handle {
     }
 
     /// Backups of another cluster say nothing of this one, whatever their revisions are.
-    fn must_be_of(&self, cluster: &str) -> Result<(), Fault> {
-        let own = self.shared.directory().cluster.map(|own| own.to_string()).unwrap_or_default();
-        if own == cluster {
-            return Ok(());
+    fn must_be_of(&self, since: &Bases) -> Result<(), Fault> {
+        let (own, cluster) = (self.shared.directory().cluster, &since.cluster);
+        let own = own.map(|own| own.to_string()).unwrap_or_default();
+        if own != *cluster {
+            let detail =
+                format!("the earlier backup is of the cluster {cluster}, and this one is {own}");
+            return Err(Fault::new(Code::ClusterMismatch, detail));
         }
-        let detail =
-            format!("the earlier backup is of the cluster {cluster}, and this one is {own}");
-        Err(Fault::new(Code::ClusterMismatch, detail))
+        if self.marks().is_disjoint(&since.nodes) {
+            let detail = "this cluster was restored (or all its nodes replaced) since the earlier \
+                          backup was taken: take a full one";
+            return Err(Fault::new(Code::ClusterMismatch, detail));
+        }
+        Ok(())
+    }
+
+    /// Which nodes this cluster has, each with its data directory. This one is among them even before the
+    /// directory has met it.
+    #[must_use]
+    pub fn marks(&self) -> Marks {
+        let mut marks = backup::known(&self.shared.directory());
+        marks.insert(backup::mark(self.shared.node(), self.shared.identity.identity()));
+        marks
     }
 
     async fn confirm(&self, shard: &Shard) -> Result<(), Fault> {
@@ -312,7 +327,10 @@ impl Backup {
         loop {
             if let Some(open) = &mut self.open {
                 if let Some(chunk) = open.next() {
-                    return chunk.map(Some).map_err(|error| failed(&error));
+                    return chunk.map(Some).map_err(|error| match self.shared.has_ended() {
+                        true => Code::ShuttingDown.into(),
+                        false => failed(&error),
+                    });
                 }
                 self.open = None;
             }
@@ -322,7 +340,11 @@ impl Backup {
             let header = section.encode().map_err(|error| failed(&error))?;
             let view = Arc::clone(&self.view);
             let view: Box<dyn Snapshot> = match stayed {
-                Some(stayed) => Box::new(Listing::new(view, stayed)),
+                Some(stayed) => {
+                    let shared = Arc::clone(&self.shared);
+                    let stayed = backup::unless(move || shared.has_ended(), stayed);
+                    Box::new(Listing::new(view, stayed))
+                }
                 None => Box::new(OneView(view)),
             };
             let chunks = snapshot::export_ranges(view, &ranges, header.into(), CHUNK_BYTES);

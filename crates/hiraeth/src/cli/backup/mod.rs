@@ -52,23 +52,32 @@ pub(super) struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Read a backup from end to end, and say whether it is whole and what is in it.
+    /// Read a backup from end to end, and say whether it is whole and what is in it. Of several, a full one
+    /// and all behind it in the order they were taken, say whether they fit, and what is in the full backup
+    /// they are read as.
     #[command(visible_alias = "inspect", after_help = VERIFY_EXIT_CODES)]
     Verify {
-        /// The backup.
-        file: PathBuf,
+        /// The backup; again for each that holds what came since the one before.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
     },
 }
 
 const VERIFY_EXIT_CODES: &str = "\
 Exit codes:
-  0  it is whole
-  1  it is damaged, not whole, of another version or no backup, or it cannot be read
+  0  it is whole; of several, they fit
+  1  it is damaged, not whole, of another version or no backup, it cannot be read, or one does not go on
+     from the one before
   2  the command line is wrong";
 
 pub(super) async fn run(arguments: Arguments, remote: &Remote) -> anyhow::Result<Done> {
-    if let Some(Command::Verify { file }) = arguments.command {
-        show::contents(remote.output, &contents(&file)?)?;
+    if let Some(Command::Verify { files }) = arguments.command {
+        let found = match files.as_slice() {
+            // One alone may be any of a chain.
+            [file] => contents(file)?,
+            files => chain(files)?.contents()?,
+        };
+        show::contents(remote.output, &found)?;
         return Ok(Done::Well);
     }
     let out = arguments.out.context("say where to write it: --out FILE")?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
-use client::native::{BackupRange, NodeInfo};
+use client::native::{BackupRange, NodeInfo, NodeStatusResponse};
 use client::{BackupChunks, Client};
 use node::backup::{BackupWriter, Begin, Gathered, Scope};
 use node::types::{KeyRange, KeyspaceId};
@@ -24,6 +24,8 @@ const ROUNDS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(300);
 /// Ranges asked for at once.
 const RANGES: usize = 10_000;
+/// Bytes of their keys: with what is told of an earlier backup there is less than a server reads.
+const RANGE_BYTES: usize = 4 << 20;
 
 pub(super) async fn take(
     remote: &Remote,
@@ -32,9 +34,9 @@ pub(super) async fn take(
 ) -> anyhow::Result<Done> {
     let client = remote.client()?;
     let base = base.map(Base::read).transpose()?;
-    let cluster = client.any_node_status().await?.cluster;
+    let status = client.any_node_status().await?;
     if let Some(base) = &base {
-        base.must_be_of(&cluster, remote)?;
+        base.must_be_of(&status, remote)?;
     }
     let keyspace = remote.keyspace().unwrap_or_default();
     let only = match keyspace {
@@ -47,7 +49,7 @@ pub(super) async fn take(
     let mut tried = Vec::new();
     for address in &remote.endpoints {
         let Some(file) = out.take() else { break };
-        let begin = begin(keyspace, &cluster, base.as_ref());
+        let begin = begin(keyspace, &status, base.as_ref());
         match first_node(&client, address, (keyspace, base.as_ref()), (file, begin)).await {
             Ok(done) => {
                 first = Some(done);
@@ -95,13 +97,14 @@ async fn find(client: &Client, name: &str) -> anyhow::Result<(KeyspaceId, bool)>
     })
 }
 
-fn begin(keyspace: &str, cluster: &str, base: Option<&Base>) -> Begin {
+fn begin(keyspace: &str, status: &NodeStatusResponse, base: Option<&Base>) -> Begin {
     let scope = if keyspace.is_empty() { Scope::Cluster } else { Scope::Keyspace };
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
     let made_by = format!("hiraeth {}", env!("CARGO_PKG_VERSION"));
-    let (cluster, since) = (cluster.to_owned(), base.map(Base::since));
-    Begin { cluster, since, ..Begin::new(scope, at_ms, made_by) }
+    let nodes = status.marks.iter().cloned().collect();
+    let (cluster, since) = (status.cluster.clone(), base.map(Base::since));
+    Begin { cluster, nodes, since, ..Begin::new(scope, at_ms, made_by) }
 }
 
 async fn first_node(
@@ -154,14 +157,10 @@ async fn the_rest(
             if missing.is_empty() {
                 return Ok(());
             }
-            let ranges = missing.into_iter().take(RANGES).map(|(keyspace, range)| BackupRange {
-                keyspace: keyspace.get(),
-                start: range.start,
-                end: range.end,
-            });
+            let ranges = at_once(missing);
             // One that breaks off in a part leaves nothing that could go on.
             let since = base.map(Base::request);
-            match client.backup(&address, "", ranges.collect(), since).await {
+            match client.backup(&address, "", ranges, since).await {
                 Ok(mut chunks) => copy(&mut chunks, writer, gathered).await?,
                 Err(error) => last = Some((address, error)),
             }
@@ -178,6 +177,22 @@ async fn the_rest(
     )
 }
 
+/// As many as one request may have; the others are asked for once these came.
+fn at_once(missing: Vec<(KeyspaceId, KeyRange)>) -> Vec<BackupRange> {
+    let mut bytes = 0;
+    let mut fits = |range: &KeyRange| {
+        bytes += range.start.len() + range.end.as_ref().map_or(0, |end| end.len());
+        bytes <= RANGE_BYTES
+    };
+    let ranges = missing.into_iter().take(RANGES).take_while(|(_, range)| fits(range));
+    let named = ranges.map(|(keyspace, range)| BackupRange {
+        keyspace: keyspace.get(),
+        start: range.start,
+        end: range.end,
+    });
+    named.collect()
+}
+
 fn addresses(remote: &Remote, nodes: &[NodeInfo]) -> Vec<String> {
     let told = nodes.iter().map(|node| &node.client_address).filter(|it| !it.is_empty());
     let mut all: Vec<String> = Vec::new();
@@ -187,4 +202,27 @@ fn addresses(remote: &Remote, nodes: &[NodeInfo]) -> Vec<String> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{KeyRange, KeyspaceId, RANGE_BYTES, RANGES, at_once};
+
+    fn named(count: usize, length: usize) -> (usize, usize) {
+        let key = Bytes::from(vec![b'k'; length]);
+        let range = KeyRange { start: key.clone(), end: Some(key) };
+        let ranges = at_once(vec![(KeyspaceId(7), range); count]);
+        let bytes = ranges.iter().map(|it| it.start.len() + it.end.as_ref().unwrap().len());
+        (ranges.len(), bytes.sum())
+    }
+
+    #[test]
+    fn ranges_that_one_request_cannot_have_are_left_for_the_next() {
+        assert_eq!(named(40, 50_000), (40, 4_000_000));
+        let (count, bytes) = named(400, 65_526);
+        assert!(count > 30 && bytes <= RANGE_BYTES, "{count} of {bytes} bytes");
+        assert_eq!(named(RANGES + 1, 1).0, RANGES);
+    }
 }

@@ -61,6 +61,12 @@ pub(crate) fn check(
             )),
         };
     }
+    if now.contents.nodes.is_disjoint(&before.contents.nodes) {
+        return unfit(format!(
+            "{name} does not go on from {older}: the cluster was restored (or all its nodes replaced) since \
+             {older} was taken. Take a full backup"
+        ));
+    }
     for found in now.contents.keyspaces.iter().filter(|found| found.is_partial()) {
         let Some(then) = before.contents.keyspace_of(found.id) else {
             return unfit(format!(

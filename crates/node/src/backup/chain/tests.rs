@@ -1,3 +1,6 @@
+mod lives;
+mod made;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 use std::sync::Arc;
@@ -9,12 +12,13 @@ use state::kept::Version;
 use state::response::{KeyValue, Position};
 use storage::engine::{Engine as _, MemoryEngine, Snapshot};
 use storage::snapshot::{CHUNK_BYTES, export_ranges};
-use types::{Batch, KeyRange, KeyspaceId, LeaseId, RegionId, Revision};
+use types::{Batch, KeyRange, KeyspaceId, LeaseId, NodeId, RegionId, Revision};
 
+use self::made::{Ordered, Wide};
 use super::super::bases::{Base, Bases, versions_up_to};
 use super::super::header::{KeyspaceSince, Scope, Since};
 use super::super::listing::{Listing, Stayed};
-use super::super::{BackupWriter, Gathered};
+use super::super::{BackupWriter, Gathered, Marks, mark};
 use super::*;
 
 const ORDERED: KeyspaceId = KeyspaceId(3);
@@ -22,6 +26,10 @@ const REGION: RegionId = RegionId(9);
 const WIDE: KeyspaceId = KeyspaceId(4);
 
 type Bytesful = (Bytes, Bytes);
+
+fn nodes() -> Marks {
+    Marks::from([mark(NodeId(1), 7)])
+}
 
 /// A stream as a server sends it.
 struct Sent {
@@ -31,9 +39,23 @@ struct Sent {
 }
 
 fn written(view: &Arc<dyn Snapshot>, base: Option<&Contents>, sent: Vec<Sent>) -> Vec<u8> {
-    let since = base.map(|base| Since { hash: base.end.hash.clone(), at_ms: base.begin.at_ms });
+    written_in(nodes(), view, base, sent)
+}
+
+/// The same, of a cluster of these nodes.
+fn written_in(
+    nodes: Marks,
+    view: &Arc<dyn Snapshot>,
+    base: Option<&Contents>,
+    sent: Vec<Sent>,
+) -> Vec<u8> {
+    let since = base.map(|base| Since {
+        hash: base.end.hash.clone(),
+        at_ms: base.begin.at_ms,
+        files: base.files(),
+    });
     let begin = Begin::new(Scope::Keyspace, 7, "a test");
-    let begin = Begin { cluster: "c".to_owned(), since, ..begin };
+    let begin = Begin { cluster: "c".to_owned(), nodes, since, ..begin };
     let mut writer = BackupWriter::begin(Vec::new(), begin).unwrap();
     for Sent { section, ranges, stayed } in sent {
         let stayed = stayed.unwrap_or_else(|| Box::new(|_, _| Ok(false)));
@@ -86,172 +108,6 @@ fn records(chain: &Chain) -> BTreeMap<Bytes, Bytes> {
 
 fn contents(file: &[u8]) -> Contents {
     Contents::read(file, &mut |_, _, _| Ok(())).unwrap()
-}
-
-/// An ordered keyspace, of which two copies sweep each in its own time.
-struct Ordered {
-    history: BTreeMap<Position, Version>,
-    revision: i64,
-    compacted: i64,
-    swept: [i64; 2],
-    leases: BTreeSet<i64>,
-}
-
-impl Ordered {
-    fn new() -> Self {
-        let (history, leases) = (BTreeMap::new(), BTreeSet::new());
-        Self { history, revision: 1, compacted: 0, swept: [0; 2], leases }
-    }
-
-    fn write(&mut self, key: u8, deleted: bool) {
-        let newest = |own: &Version| *own.key == [key];
-        let lives = self.history.values().rev().find(|own| newest(own));
-        if deleted && lives.is_none_or(|own| own.kv.is_none()) {
-            return;
-        }
-        self.revision += 1;
-        let position = Position { revision: Revision(self.revision), sub: 0 };
-        let key = Bytes::copy_from_slice(&[key]);
-        let kv = (!deleted).then(|| KeyValue {
-            key: key.clone(),
-            value: format!("at {}", self.revision).into(),
-            create_revision: Revision(self.revision),
-            mod_revision: Revision(self.revision),
-            version: 1,
-            ..KeyValue::default()
-        });
-        self.history.insert(position, Version { position, key, kv });
-    }
-
-    /// What no revision from the compacted one on shows, as a sweep up to there removes it.
-    fn out_of_reach(&self, up_to: i64) -> BTreeSet<Position> {
-        let mut newest: BTreeMap<&Bytes, Position> = BTreeMap::new();
-        let mut dead = BTreeSet::new();
-        for (at, version) in self.history.iter().filter(|(at, _)| at.revision.get() <= up_to) {
-            dead.extend(newest.insert(&version.key, *at));
-            if version.kv.is_none() && at.revision.get() < up_to {
-                dead.insert(*at);
-            }
-        }
-        dead
-    }
-
-    fn copy(&self, which: usize) -> Arc<dyn Snapshot> {
-        let (mut batch, dead) = (Batch::default(), self.out_of_reach(self.swept[which]));
-        let mut versions = Versions::default();
-        for (at, version) in &self.history {
-            let (key, value) = versions.record(REGION, version);
-            if !dead.contains(at) {
-                batch.put(key, value);
-            }
-        }
-        for lease in &self.leases {
-            let (key, value) = state::beginning::lease(REGION, LeaseId(*lease), 60);
-            batch.put(key, value);
-        }
-        let progress = Progression::new(Revision(self.revision), Revision(self.compacted));
-        progress.begin(REGION, Vec::new(), None, &mut batch);
-        let engine = MemoryEngine::new();
-        engine.write(batch).unwrap();
-        engine.snapshot().into()
-    }
-
-    fn backup(&self, which: usize, base: Option<&Contents>) -> Vec<u8> {
-        let view = self.copy(which);
-        let mut section = KeyspaceSection {
-            keyspace: ORDERED.get(),
-            name: "ordered".to_owned(),
-            region: REGION.get(),
-            machine: None,
-            revision: self.revision,
-            compacted: self.compacted,
-            since: None,
-        };
-        let (mut ranges, mut stayed) = (vec![state::keys::region_range(REGION)], None);
-        if let Some(base) = base {
-            let revision = base.keyspaces[0].revision;
-            let listed = self.compacted > revision;
-            section.since = Some(KeyspaceSince { revision, listed });
-            ranges = changes::ranges_above(REGION, Revision(if listed { 0 } else { revision }));
-            stayed = listed.then(|| versions_up_to(Revision(revision)));
-        }
-        written(&view, base, vec![Sent { section: Section::Keyspace(section), ranges, stayed }])
-    }
-
-    /// The records, without those that are out of reach.
-    fn readable(&self, records: &BTreeMap<Bytes, Bytes>) -> BTreeMap<Bytes, Bytes> {
-        let dead = self.out_of_reach(self.compacted);
-        let alive = records.iter().filter(|(key, value)| match item(key, value).unwrap() {
-            Item::Version(version, _) => !dead.contains(&version.position),
-            _ => true,
-        });
-        alive.map(|(key, value)| (key.clone(), value.clone())).collect()
-    }
-}
-
-/// A sharded keyspace whose regions split.
-struct Wide {
-    keys: BTreeMap<Bytes, Bytes>,
-    regions: BTreeMap<Bytes, i64>,
-}
-
-impl Wide {
-    fn new() -> Self {
-        Self { keys: BTreeMap::new(), regions: BTreeMap::from([(Bytes::new(), 1)]) }
-    }
-
-    fn write(&mut self, key: u8, deleted: bool) {
-        let key = Bytes::copy_from_slice(&[key]);
-        let (_, revision) = self.regions.range_mut(..=key.clone()).next_back().unwrap();
-        *revision += 1;
-        let revision = u8::try_from(*revision).unwrap();
-        assert!(revision < 0x80, "one byte is enough");
-        // Created, changed, version; then the value with its length.
-        let value = Bytes::copy_from_slice(&[revision, revision, 1, 2, key[0], revision]);
-        let (at, _) = state::keys::data_range(WIDE, &KeyRange { start: key, end: None });
-        match deleted {
-            true => drop(self.keys.remove(&at)),
-            false => drop(self.keys.insert(at, value)),
-        }
-    }
-
-    fn split(&mut self, key: u8) {
-        let key = Bytes::copy_from_slice(&[key]);
-        let (_, revision) = self.regions.range(..=key.clone()).next_back().unwrap();
-        let revision = *revision;
-        self.regions.entry(key).or_insert(revision);
-    }
-
-    fn backup(&self, base: Option<&Contents>) -> Vec<u8> {
-        let engine = MemoryEngine::new();
-        let mut batch = Batch::default();
-        self.keys.iter().for_each(|(key, value)| batch.put(key.clone(), value.clone()));
-        engine.write(batch).unwrap();
-        let view: Arc<dyn Snapshot> = engine.snapshot().into();
-        let bases = base.map(|base| {
-            let bases = base.keyspaces[0].shares.iter().map(|share| Base {
-                keyspace: WIDE,
-                start: share.range.start.clone(),
-                revision: Revision(share.revision),
-            });
-            Bases::new("c".to_owned(), bases.collect()).unwrap()
-        });
-        let ends = self.regions.keys().skip(1).cloned().map(Some).chain([None]);
-        let sent = self.regions.iter().zip(ends).map(|((start, revision), end)| {
-            let range = KeyRange { start: start.clone(), end };
-            let mut section = ShareSection::new(WIDE, "wide", &range, *revision);
-            let stayed =
-                bases.as_ref().map(|it| it.sharded(WIDE, start, Revision(*revision)).unwrap());
-            let (then, stayed) = stayed.flatten().unzip();
-            section.since = then.map(Revision::get);
-            let ranges = vec![state::keys::data_range(WIDE, &range)];
-            Sent { section: Section::Share(section), ranges, stayed }
-        });
-        // They come in whatever order nodes had them in.
-        let mut sent: Vec<_> = sent.collect();
-        sent.reverse();
-        written(&view, base, sent)
-    }
 }
 
 #[derive(Clone, Debug)]
