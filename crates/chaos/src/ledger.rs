@@ -22,12 +22,20 @@ pub(crate) enum Kind {
     LeasePut,
     LeaseRenew,
     LeaseGet,
+    TransferGet,
+    Transfer,
+    Lock,
+    LockedGet,
+    LockedAdd,
+    Unlock,
+    Register,
+    Deregister,
 }
 
 impl Kind {
     fn writes(self) -> bool {
-        use Kind::{CounterAdd, LeasePut, RegisterPut, RegisterSwap, UniquePut};
-        matches!(self, UniquePut | CounterAdd | RegisterPut | RegisterSwap | LeasePut)
+        use Kind::{CounterAdd, LeasePut, RegisterPut, RegisterSwap, Transfer, UniquePut};
+        matches!(self, UniquePut | CounterAdd | RegisterPut | RegisterSwap | LeasePut | Transfer)
     }
 }
 
@@ -84,10 +92,14 @@ pub(crate) struct Ledger {
     pub(crate) errors: Mutex<BTreeMap<String, u64>>,
     /// When writes were acknowledged, since the run began.
     pub(crate) acknowledgements: Mutex<Vec<Duration>>,
-    /// All writes but unanswered ones of counters.
+    /// All writes but those of accounts, and unanswered ones of counters.
     pub(crate) writes: Mutex<Vec<Write>>,
     pub(crate) counters: Mutex<BTreeMap<String, Added>>,
     pub(crate) histories: Mutex<BTreeMap<String, Vec<Operation>>>,
+    /// The highest token of each lock that a holder had.
+    pub(crate) fences: Mutex<BTreeMap<usize, i64>>,
+    /// Instances that came and went.
+    pub(crate) guests: AtomicU64,
     pub(crate) faults: Mutex<Vec<Fault>>,
     /// What was seen to be wrong while the run went on.
     pub(crate) violations: Mutex<Vec<String>>,
@@ -106,6 +118,8 @@ impl Ledger {
             writes: Mutex::default(),
             counters: Mutex::default(),
             histories: Mutex::default(),
+            fences: Mutex::default(),
+            guests: AtomicU64::new(0),
             faults: Mutex::default(),
             violations: Mutex::default(),
         }

@@ -150,6 +150,7 @@ impl fmt::Display for Report {
         writeln!(f, "  watches      {}", plain(&verified.events))?;
         writeln!(f, "  copies       {}", plain(&verified.copies))?;
         writeln!(f, "  leases left to end and gone: {}", verified.leases_left)?;
+        writeln!(f, "  instances that came and went: {}", verified.guests)?;
         const SHOWN: usize = 20;
         for violation in verified.violations.iter().take(SHOWN) {
             writeln!(f, "  VIOLATION {violation}")?;

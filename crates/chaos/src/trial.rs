@@ -43,7 +43,7 @@ impl Trial {
         let mut servers = Servers::start(setting, binary, folder, setup)?;
         servers.await_health().await?;
         let ledger = Arc::new(Ledger::new());
-        let work = Work::begin(&servers, &ledger, load)?;
+        let work = Work::begin(&servers, &ledger, load).await?;
         sleep(QUIET).await;
         Ok(Self { servers, ledger, work })
     }

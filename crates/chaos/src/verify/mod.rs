@@ -17,7 +17,7 @@ pub(crate) use histories::Checked;
 
 use crate::ledger::Ledger;
 use crate::servers::{COUNT, Servers};
-use crate::work::{Done, PREFIX, client_of};
+use crate::work::{ACCOUNTS, Done, PREFIX, client_of, transfers};
 
 /// Keys and what they have.
 pub(crate) type State = BTreeMap<String, KeyValue>;
@@ -31,6 +31,8 @@ pub(crate) struct Verified {
     pub(crate) events: events::Counted,
     pub(crate) copies: copies::Counted,
     pub(crate) leases_left: usize,
+    /// Instances that were registered and taken back.
+    pub(crate) guests: u64,
     /// Each one is a broken promise.
     pub(crate) violations: Vec<String>,
 }
@@ -78,6 +80,11 @@ pub(crate) async fn verify(
     let (revision, state) = read(&client_of(servers, 0)?, false).await?;
     verified.unique = unique::verify(ledger, &state, &mut wrong);
     verified.counters = counters::verify(ledger, &state, &mut wrong);
+    let accounts =
+        state.range(ACCOUNTS.to_owned()..).take_while(|(key, _)| key.starts_with(ACCOUNTS));
+    let accounts = accounts.map(|(_, account)| account);
+    wrong.extend(transfers::judge(accounts).map(|told| format!("in the end there are {told}")));
+    verified.guests = ledger.guests.load(std::sync::atomic::Ordering::SeqCst);
     verified.histories = histories::verify(ledger, &mut wrong);
     verified.copies = copies::verify(servers, revision, &state, &mut wrong).await?;
     let mut replays = Vec::new();

@@ -4,7 +4,7 @@ use client::KeyValue;
 
 use super::{State, counters, events, unique};
 use crate::ledger::{Ledger, Outcome};
-use crate::work::{COUNTERS, Event, UNIQUE, value_of};
+use crate::work::{COUNTERS, Event, UNIQUE, transfers, value_of};
 
 fn key(name: &str) -> String {
     format!("{UNIQUE}{name}")
@@ -100,4 +100,22 @@ fn events_that_are_missing_repeated_out_of_order_or_invented_are_found() {
     // No node tells of a write that was acknowledged; and so its key is there without a history.
     let short = vec![truth[0].clone(), truth[2].clone()];
     assert_eq!(judge(short.clone(), &[short.clone(), short]), ([0; 4], 1, 2));
+}
+
+#[test]
+fn money_that_comes_or_goes_is_found() {
+    let accounts = |balances: &[u64]| -> Vec<KeyValue> {
+        let account =
+            |balance: &u64| KeyValue { value: value_of(*balance).into(), ..KeyValue::default() };
+        balances.iter().map(account).collect()
+    };
+    let mut balances = [1_000; 12];
+    assert_eq!(transfers::judge(&accounts(&balances)), None);
+    assert_eq!(transfers::judge(&[]), None, "nobody opened them yet");
+    (balances[3], balances[7]) = (0, 2_000);
+    assert_eq!(transfers::judge(&accounts(&balances)), None);
+    balances[3] = 1;
+    let told = transfers::judge(&accounts(&balances)).unwrap();
+    assert_eq!(told, "12 accounts with Some(12001) together");
+    assert!(transfers::judge(&accounts(&balances[..11])).is_some(), "one is not there");
 }

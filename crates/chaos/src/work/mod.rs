@@ -1,8 +1,11 @@
 //! What clients do all the while, through all nodes. Every key begins with [`PREFIX`].
 
 pub(crate) mod counters;
+mod instances;
 mod leases;
+mod locks;
 pub(crate) mod registers;
+pub(crate) mod transfers;
 mod unique;
 mod watches;
 
@@ -14,7 +17,9 @@ use client::Client;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use instances::Instances;
 use leases::Leases;
+use locks::Locks;
 pub(crate) use watches::{Event, Watched, replay};
 
 use crate::ledger::Ledger;
@@ -27,6 +32,9 @@ pub(crate) const UNIQUE: &str = "chaos/unique/";
 pub(crate) const COUNTERS: &str = "chaos/counter/";
 pub(crate) const REGISTERS: &str = "chaos/register/";
 pub(crate) const LEASES: &str = "chaos/lease/";
+pub(crate) const ACCOUNTS: &str = "chaos/account/";
+/// Counters that are added to under a lock.
+pub(crate) const LOCKED: &str = "chaos/locked/";
 /// The last write of a run: who has seen it has seen everything.
 pub(crate) const END: &str = "chaos/end";
 
@@ -62,6 +70,8 @@ pub(crate) fn client_of(servers: &Servers, first: usize) -> anyhow::Result<Clien
 pub(crate) struct Work {
     clients: Vec<JoinHandle<()>>,
     leases: Leases,
+    locks: Locks,
+    instances: Instances,
     watches: Vec<Watched>,
 }
 
@@ -74,7 +84,7 @@ pub(crate) struct Done {
 }
 
 impl Work {
-    pub(crate) fn begin(
+    pub(crate) async fn begin(
         servers: &Servers,
         ledger: &Arc<Ledger>,
         (clients, seed): (u64, u64),
@@ -89,9 +99,10 @@ impl Work {
                 let mut unique = unique::Unique::new(number);
                 let mut register = registers::Register::new(number, registers);
                 while !ledger.is_stopped() {
-                    match random.below(10) {
+                    match random.below(11) {
                         0..4 => unique.put(&client, &ledger).await,
                         4..6 => counters::add(&client, &ledger, &mut random).await,
+                        6 => transfers::step(&client, &ledger, &mut random).await,
                         _ => register.step(&client, &ledger, &mut random).await,
                     }
                     sleep(Duration::from_millis(random.below(REST))).await;
@@ -99,8 +110,11 @@ impl Work {
             }));
         }
         let leases = Leases::begin(servers, ledger)?;
+        let locks = Locks::begin(servers, ledger)?;
+        let instances = Instances::begin(servers, ledger).await?;
         let watches = (0..COUNT).map(|first| Watched::begin(servers, first));
-        Ok(Self { clients: all, leases, watches: watches.collect::<anyhow::Result<_>>()? })
+        let watches = watches.collect::<anyhow::Result<_>>()?;
+        Ok(Self { clients: all, leases, locks, instances, watches })
     }
 
     /// Waits for the requests under way after [`Ledger::stop`].
@@ -111,6 +125,8 @@ impl Work {
             }
         }
         let left = self.leases.end(servers, ledger).await?;
+        self.locks.end().await?;
+        self.instances.end(servers, ledger).await?;
         let client = client_of(servers, 0)?;
         let written = timeout(ENDING, async {
             loop {
