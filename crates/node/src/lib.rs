@@ -66,6 +66,7 @@ mod sharded;
 mod shared;
 mod snapshots;
 mod space;
+mod strain;
 mod traffic;
 pub mod transport;
 mod varint;
@@ -89,9 +90,10 @@ pub use handle::{
     Judge, KEPT, LedRegion, NodeView, Number, RegionRoute, RegionStats, ReplicaView, Verdict,
 };
 pub use lease::{LeaseClock, LeaseLimits};
-pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};
+pub use liveness::{DiskState, Link, NodeLiveness, NodeState, Summary};
 pub use meters::{
     Counter, Histogram, Meters, Process, READ_MODES, Tally, file_descriptors, most_file_descriptors,
+    reserved_file_descriptors,
 };
 pub use network::{Connected, Joining, Network};
 pub use node::{Node, NodeBuilder};
@@ -100,6 +102,7 @@ pub use region::{GroupPeer, GroupStats, HotKey};
 pub use region_state::{RegionState, StateKind};
 pub use registry::{Audit, Delta, Push, Reader, RegistryLoad, Seen, Subscriptions, Topic};
 pub use space::{Room, Space};
+pub use strain::{Memory, Recent, Strain};
 pub use state::custom::{StateMachine, Store, View};
 pub use state::directory::{Part, Phase};
 pub use traffic::{Lane, LaneTraffic, PeerTraffic};
