@@ -5,7 +5,6 @@ use std::time::Duration;
 use node::{
     DiskState, Flow, GroupPeer, GroupStats, Handle, HotKey, HotRegion, Memory, NodeLiveness,
     NodeState, RegionStats, Role, file_descriptors, most_file_descriptors,
-    reserved_file_descriptors,
 };
 use proto::hiraeth::v1 as pb;
 use state::directory::Directory;
@@ -44,6 +43,7 @@ pub(crate) fn seen(node: &NodeLiveness) -> pb::NodeSeen {
         slow_disk: summary.strain.slow_disk,
         starved: summary.strain.starved,
         far: summary.strain.far,
+        crowded: summary.strain.crowded,
         slow_link: node.link.is_slow,
         late_ms: millis(node.link.latest),
     }
@@ -53,7 +53,6 @@ pub(crate) fn seen(node: &NodeLiveness) -> pb::NodeSeen {
 pub(crate) fn health(handle: &Handle) -> pb::NodeHealth {
     let (sample, room) = (handle.sample(), handle.room());
     let (syncs, late, memory) = (handle.recent_syncs(), handle.recent_lateness(), Memory::now());
-    let most_files = most_file_descriptors().unwrap_or(0);
     let own = handle.nodes().into_iter().find(|node| node.node == handle.node());
     pb::NodeHealth {
         uptime_ms: own.map_or(0, |own| millis(own.for_time)),
@@ -70,8 +69,7 @@ pub(crate) fn health(handle: &Handle) -> pb::NodeHealth {
         sync_longest_us: micros(syncs.longest),
         tick_late_us: micros(late.longest),
         open_files: file_descriptors(),
-        most_files,
-        reserved_files: reserved_file_descriptors(most_files),
+        most_files: most_file_descriptors().unwrap_or(0),
         memory_used_bytes: memory.used,
         memory_limit_bytes: memory.most,
         memory_limit_by: memory.by.to_owned(),

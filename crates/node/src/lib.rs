@@ -92,8 +92,8 @@ pub use handle::{
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, Link, NodeLiveness, NodeState, Summary};
 pub use meters::{
-    Counter, Histogram, Meters, Process, READ_MODES, Tally, file_descriptors, most_file_descriptors,
-    reserved_file_descriptors,
+    Counter, Histogram, Meters, Process, READ_MODES, Tally, file_descriptors, is_crowded,
+    most_file_descriptors,
 };
 pub use network::{Connected, Joining, Network};
 pub use node::{Node, NodeBuilder};

@@ -110,11 +110,12 @@ fn room(text: &mut Text, handle: &Handle) {
 fn strain(text: &mut Text, handle: &Handle) {
     let strain = handle.strain();
     let name = "hiraeth_strained";
-    text.family(name, Gauge, "Whether this node is strained, and by what; others lead meanwhile.");
+    text.family(name, Gauge, "Whether this node is strained, and by what.");
     for (by, is) in [
         ("slow-disk", strain.slow_disk),
         ("processor", strain.starved),
         ("slow-links", strain.far),
+        ("file-descriptors", strain.crowded),
     ] {
         text.value(name, &[("by", by)], u8::from(is));
     }

@@ -63,8 +63,7 @@ pub fn file_descriptors() -> u64 {
 
 /// File descriptors that are kept for links to other nodes, for the log and for the engine, of so many that
 /// there may be: clients get none of them.
-#[must_use]
-pub fn reserved_file_descriptors(most: u64) -> u64 {
+fn reserved_file_descriptors(most: u64) -> u64 {
     const LEAST: u64 = 48;
     const MOST: u64 = 1_024;
     (most / 5).clamp(LEAST, MOST)
@@ -76,9 +75,21 @@ pub fn most_file_descriptors() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
+/// Whether all file descriptors are open that clients may have.
+#[must_use]
+pub fn is_crowded() -> bool {
+    most_file_descriptors().is_some_and(|most| is_full(file_descriptors(), most))
+}
+
+fn is_full(open: u64, most: u64) -> bool {
+    open.saturating_add(reserved_file_descriptors(most)) >= most
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Process, file_descriptors, most_file_descriptors, reserved_file_descriptors};
+    use super::{
+        Process, file_descriptors, is_full, most_file_descriptors, reserved_file_descriptors,
+    };
 
     #[test]
     fn a_process_knows_itself() {
@@ -90,6 +101,7 @@ mod tests {
         let many: Vec<_> = (0..50).map(|_| std::fs::File::open("/proc/self/status").unwrap()).collect();
         // Other tests of this process open some, too, and close them.
         assert!(file_descriptors() > before + 25, "{before} and {} more", many.len());
+        assert!(!is_full(204, 256) && is_full(205, 256) && is_full(u64::MAX, 256));
         assert_eq!([256, 1_024, 1 << 20].map(reserved_file_descriptors), [51, 204, 1_024]);
     }
 }

@@ -158,11 +158,11 @@ pub(super) fn is_well(shared: &Shared, node: NodeId) -> bool {
     if node == shared.node() {
         return !shared.space.is_read_only()
             && !shared.live.health.is_stopping()
-            && !shared.gauge.strain().is_any();
+            && !shared.gauge.strain().hinders();
     }
     let liveness = shared.live.liveness.lock();
     let is_there = liveness.is_alive(node) && !liveness.is_stopping(node);
-    is_there && !liveness.is_read_only(node) && !liveness.strain(node).is_any()
+    is_there && !liveness.is_read_only(node) && !liveness.strain(node).hinders()
 }
 
 /// For how long nothing was heard of a node.

@@ -21,21 +21,29 @@ pub struct Strain {
     pub starved: bool,
     /// Its links to so many of the others are slow that it is no majority with the rest.
     pub far: bool,
+    /// It has no file descriptors left for clients, and refuses them. It can lead all the same.
+    pub crowded: bool,
 }
 
 const SLOW_DISK: u64 = 1;
 const STARVED: u64 = 2;
 const FAR: u64 = 4;
+const CROWDED: u64 = 8;
 
 impl Strain {
     /// Whether others had better lead.
     #[must_use]
-    pub fn is_any(self) -> bool {
-        self != Self::default()
+    pub const fn hinders(self) -> bool {
+        self.slow_disk || self.starved || self.far
     }
 
     pub(crate) fn bits(self) -> u64 {
-        let flags = [(self.slow_disk, SLOW_DISK), (self.starved, STARVED), (self.far, FAR)];
+        let flags = [
+            (self.slow_disk, SLOW_DISK),
+            (self.starved, STARVED),
+            (self.far, FAR),
+            (self.crowded, CROWDED),
+        ];
         flags.into_iter().filter(|(is, _)| *is).map(|(_, flag)| flag).sum()
     }
 
@@ -45,6 +53,7 @@ impl Strain {
             slow_disk: bits & SLOW_DISK != 0,
             starved: bits & STARVED != 0,
             far: bits & FAR != 0,
+            crowded: bits & CROWDED != 0,
         }
     }
 }
@@ -110,9 +119,9 @@ impl Gauge {
         Strain::from_bits(self.strain.load(Ordering::Relaxed))
     }
 
-    /// What is so now; `far` is known elsewhere. What was so stays until it is less than half as bad, so
+    /// What is so now; `far` and `crowded` are known elsewhere. What was so stays until it is less than half as bad, so
     /// that it does not come and go.
-    pub(crate) fn look(&self, now: Moment, far: bool) -> Strain {
+    pub(crate) fn look(&self, now: Moment, far: bool, crowded: bool) -> Strain {
         let was = self.strain();
         let least = |bound: Duration, was: bool| if was { bound / 2 } else { bound };
         let slow_disk = {
@@ -123,7 +132,7 @@ impl Gauge {
             stuck || (is_slow && recent.sum >= least(MUCH, was.slow_disk))
         };
         let starved = self.lateness(now).sum >= least(LATE, was.starved);
-        let strain = Strain { slow_disk, starved, far };
+        let strain = Strain { slow_disk, starved, far, crowded };
         self.strain.store(strain.bits(), Ordering::Relaxed);
         strain
     }
@@ -158,52 +167,52 @@ mod tests {
     fn a_disk_is_slow_when_its_syncs_are_and_well_again_when_they_are_half_as_long() {
         let gauge = gauge();
         let end = syncs(&gauge, 0, 5, 1_000);
-        assert!(!gauge.look(at(end), false).slow_disk, "a thousand short ones");
+        assert!(!gauge.look(at(end), false, false).slow_disk, "a thousand short ones");
         let end = syncs(&gauge, 20_000, 300, 3);
-        assert!(!gauge.look(at(end), false).slow_disk, "three are not much");
+        assert!(!gauge.look(at(end), false, false).slow_disk, "three are not much");
         let end = syncs(&gauge, end, 300, 1);
-        assert!(gauge.look(at(end), false).slow_disk);
+        assert!(gauge.look(at(end), false, false).slow_disk);
         let end = syncs(&gauge, 40_000, 60, 120);
-        assert!(gauge.look(at(end), false).slow_disk, "it was, and is still more than half as slow");
+        assert!(gauge.look(at(end), false, false).slow_disk, "it was, and is still more than half as slow");
         let end = syncs(&gauge, 60_000, 60, 120);
-        gauge.look(at(end + 20_000), false);
+        gauge.look(at(end + 20_000), false, false);
         let end = syncs(&gauge, 100_000, 60, 120);
-        assert!(!gauge.look(at(end), false).slow_disk, "it was not, and this is not enough");
+        assert!(!gauge.look(at(end), false, false).slow_disk, "it was not, and this is not enough");
     }
 
     #[test]
     fn one_long_sync_is_an_accident_and_one_that_does_not_end_is_none() {
         let gauge = gauge();
         gauge.sync_began(at(0));
-        assert!(!gauge.look(at(999), false).slow_disk);
-        assert!(gauge.look(at(1_000), false).slow_disk);
+        assert!(!gauge.look(at(999), false, false).slow_disk);
+        assert!(gauge.look(at(1_000), false, false).slow_disk);
         assert_eq!(gauge.syncs(at(1_500)).longest, Duration::from_millis(1_500));
         assert_eq!(gauge.sync_ended(at(1_600)), Duration::from_millis(1_600));
-        gauge.look(at(12_000), false);
-        assert!(!gauge.look(at(12_000), false).slow_disk, "it is over and forgotten");
+        gauge.look(at(12_000), false, false);
+        assert!(!gauge.look(at(12_000), false, false).slow_disk, "it is over and forgotten");
         gauge.sync_began(at(13_000));
         gauge.sync_ended(at(13_990));
-        assert!(!gauge.look(at(14_000), false).slow_disk, "one alone");
+        assert!(!gauge.look(at(14_000), false, false).slow_disk, "one alone");
     }
 
     #[test]
     fn who_ticks_late_again_and_again_is_starved_and_who_slept_once_is_not() {
         let gauge = gauge();
         gauge.ticked(at(0), Duration::from_secs(30));
-        assert!(!gauge.look(at(0), false).starved, "it stood still once");
+        assert!(!gauge.look(at(0), false, false).starved, "it stood still once");
         for number in 1..=20 {
             gauge.ticked(at(number * 200), Duration::from_millis(80));
         }
-        assert!(gauge.look(at(4_000), false).starved);
-        assert!(!gauge.look(at(20_000), false).starved);
+        assert!(gauge.look(at(4_000), false, false).starved);
+        assert!(!gauge.look(at(20_000), false, false).starved);
     }
 
     #[test]
     fn flags_come_back_and_later_ones_are_left_out() {
-        for bits in 0..8 {
+        for bits in 0..16 {
             assert_eq!(Strain::from_bits(bits).bits(), bits);
-            assert_eq!(Strain::from_bits(bits).is_any(), bits > 0);
+            assert_eq!(Strain::from_bits(bits).hinders(), bits & 7 > 0);
         }
-        assert_eq!(Strain::from_bits(0xf8), Strain::default());
+        assert_eq!(Strain::from_bits(0xf0), Strain::default());
     }
 }

@@ -11,6 +11,7 @@ use types::NodeId;
 use super::Strain;
 use crate::flight::Event;
 use crate::liveness::Liveness;
+use crate::meters::is_crowded;
 use crate::shared::Shared;
 
 /// Between two looks.
@@ -31,7 +32,7 @@ struct Patience {
 impl Patience {
     /// Whether what this node leads is to be handed over now.
     fn is_due(&mut self, now: Moment, strain: Strain) -> bool {
-        if !strain.is_any() {
+        if !strain.hinders() {
             self.strained_since = None;
             return false;
         }
@@ -66,7 +67,7 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
         }
         let now = shared.clock.now();
         let far = shared.live.liveness.lock().is_far();
-        let strain = shared.gauge.look(now, far);
+        let strain = shared.gauge.look(now, far, is_crowded());
         if strain != before {
             tell(&shared, now, before, strain);
             before = strain;
@@ -92,7 +93,7 @@ fn leads(shared: &Shared) -> bool {
 /// Whether another node can take over from one that is strained.
 pub(crate) fn is_well(liveness: &Liveness, node: NodeId) -> bool {
     liveness.is_heard(node)
-        && !liveness.strain(node).is_any()
+        && !liveness.strain(node).hinders()
         && !liveness.is_read_only(node)
         && !liveness.is_stopping(node)
 }
@@ -117,6 +118,14 @@ fn tell(shared: &Shared, now: Moment, before: Strain, strain: Strain) {
             ),
         ),
         ("far", before.far, strain.far, "its links to the other nodes are slow".to_owned()),
+        (
+            "crowded",
+            before.crowded,
+            strain.crowded,
+            "no file descriptors are left for clients, and those that come are refused; the rest is for the \
+             other nodes and the disk; raise the limit, or see who connects so often"
+                .to_owned(),
+        ),
     ];
     for (kind, was, is, words) in kinds {
         if was == is {

@@ -35,8 +35,8 @@ pub(super) fn node(node: &Node, views: &Views, troubles: &mut Vec<String>) {
             late.unwrap_or_default()
         ));
     }
+    files(&whose, node, health, troubles);
     if let Some(health) = health {
-        files(&whose, health, troubles);
         memory(&whose, health, troubles);
     }
 }
@@ -58,18 +58,21 @@ fn syncs(health: &NodeHealth) -> String {
     }
 }
 
-fn files(whose: &str, health: &NodeHealth, troubles: &mut Vec<String>) {
-    let NodeHealth { open_files: open, most_files: most, reserved_files: reserved, .. } = *health;
-    let few = if most > 0 && open + reserved >= most {
-        format!("the last {reserved} are kept for the other nodes and the disk, so clients are refused")
-    } else if most > 0 && open * 100 >= most * FILES {
-        "each connection takes one".to_owned()
-    } else {
-        return;
+/// A node without any left cannot be asked how many those are: the others say it.
+fn files(whose: &str, node: &Node, health: Option<&NodeHealth>, troubles: &mut Vec<String>) {
+    let (open, most) = health.map_or((0, 0), |health| (health.open_files, health.most_files));
+    let refuses = "the last are kept for the other nodes and the disk, so clients are refused";
+    let few = match (node.flags.contains(&"crowded"), most) {
+        (true, 0) => format!("has its file descriptors open but for a few: {refuses}"),
+        (true, _) => format!("has {open} of {most} file descriptors open: {refuses}"),
+        (false, 1..) if open * 100 >= most * FILES => {
+            format!("has {open} of {most} file descriptors open: each connection takes one")
+        }
+        _ => return,
     };
     troubles.push(format!(
-        "{whose} has {open} of {most} file descriptors open: {few}; raise the limit (`LimitNOFILE=` of \
-         its unit, or `ulimit -n`), or see which clients connect so often"
+        "{whose} {few}; raise the limit (`LimitNOFILE=` of its unit, or `ulimit -n`), or see which \
+         clients connect so often"
     ));
 }
 

@@ -225,15 +225,24 @@ fn slow_links_of_one_node_are_one_sentence() {
 #[test]
 fn descriptors_and_memory_are_told_when_little_is_left() {
     let files = |open| {
-        with_second(move |health, _| {
-            (health.open_files, health.most_files, health.reserved_files) = (open, 1_000, 100);
+        with_second(move |health, seen| {
+            (health.open_files, health.most_files, seen.crowded) = (open, 1_000, open >= 900);
         })
     };
     assert!(files(799).warnings.is_empty());
     assert!(files(800).warnings[0].contains("has 800 of 1000 file descriptors open: each"));
     let told = &files(900).warnings[0];
     assert!(told.contains("so clients are refused; raise the limit (`LimitNOFILE="), "{told}");
-    let memory = |used, by: &'static str| {
+    // Who refuses clients refuses whoever asks it, too.
+    let both = || vec![region(1, 1, "active"), region(2, 1, "active")];
+    let told = |id| {
+        let mut answer = answer(id, [0; 3], both());
+        answer.seen[1].crowded = true;
+        answer
+    };
+    let told = Report::new(&views([1, 3].map(told).to_vec())).warnings;
+    assert!(told[1].starts_with("node 2 (n2) has its file descriptors open but for a few"), "{told:?}");
+    let memory = |used: u64, by: &'static str| {
         with_second(move |health, _| {
             (health.memory_used_bytes, health.memory_limit_bytes) = (used << 20, 1_000 << 20);
             health.memory_limit_by = by.to_owned();
