@@ -44,7 +44,8 @@ pub(super) async fn descriptors(case: &mut Case, part: Part) -> anyhow::Result<(
     let (address, from) = (server.addresses.client.clone(), server.log_bytes());
     let open = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();
     let limit = open + FEW;
-    limit_files(pid, limit)?;
+    let before = files_of(pid)?;
+    limit_files(pid, &limit.to_string())?;
     let mut crowd = Vec::new();
     for _ in 0..CROWD {
         crowd.push(TcpStream::connect(&address).await?);
@@ -64,12 +65,17 @@ pub(super) async fn descriptors(case: &mut Case, part: Part) -> anyhow::Result<(
     }
     drop(crowd);
     watched.end(case, during, &words).await?;
-    limit_files(pid, 65_536)
+    limit_files(pid, &before)
 }
 
-fn limit_files(pid: u32, most: usize) -> anyhow::Result<()> {
-    tool("prlimit", &["--pid", &pid.to_string(), &format!("--nofile={most}:{}", most.max(65_536))])
-        .map(drop)
+/// Its limit as it is; the hard one stays.
+fn files_of(pid: u32) -> anyhow::Result<String> {
+    let words = ["--pid", &pid.to_string(), "--nofile", "--output=SOFT", "--noheadings"];
+    Ok(tool("prlimit", &words)?.trim().to_owned())
+}
+
+fn limit_files(pid: u32, most: &str) -> anyhow::Result<()> {
+    tool("prlimit", &["--pid", &pid.to_string(), &format!("--nofile={most}:")]).map(drop)
 }
 
 /// A server has little more memory than it uses, then grows, and its kernel ends it.

@@ -65,15 +65,20 @@ impl Watched {
     /// Counts writes once the cluster has settled; then another server leads, if this one should not.
     pub(super) async fn during(&self, case: &mut Case, moves: bool) -> (f64, Option<u128>) {
         let mut moved = None;
+        let mut seen = Vec::new();
         let began = Instant::now();
         while began.elapsed() < SETTLES && moved.is_none() && moves && self.part == Part::Leader {
-            if case.trial.servers.leader().await.is_some_and(|now| now.at != self.at) {
+            let now = case.trial.servers.leader().await;
+            if seen.last() != Some(&now) {
+                seen.push(now);
+            }
+            if now.is_some_and(|now| now.at != self.at) {
                 moved = Some((case.trial.ledger.now() - self.from).as_millis());
             }
             sleep(Duration::from_millis(50)).await;
         }
         if moves && self.part == Part::Leader && moved.is_none() {
-            case.wrong(format!("{}: it still leads after {SETTLES:?}", self.what));
+            case.wrong(format!("{}: it still leads after {SETTLES:?}: {seen:?}", self.what));
         }
         (rate(case, COUNTED).await, moved)
     }

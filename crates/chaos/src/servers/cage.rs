@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
@@ -8,28 +9,49 @@ use super::setup::tool;
 const PERIOD: u64 = 100_000;
 const KINDS: [&str; 2] = ["cpu", "memory"];
 
+/// File systems of control groups, mounted for this process and its servers alone.
+pub(super) struct Mounts([PathBuf; 2]);
+
+impl Mounts {
+    /// Below `folder`.
+    pub(super) fn make(folder: &Path) -> anyhow::Result<Arc<Self>> {
+        let mounts = Arc::new(Self(KINDS.map(|kind| folder.join(kind))));
+        for (kind, root) in KINDS.iter().zip(&mounts.0) {
+            std::fs::create_dir_all(root)?;
+            tool("mount", &["-t", "cgroup", "-o", kind, "none", &root.display().to_string()])?;
+        }
+        Ok(mounts)
+    }
+}
+
+impl Drop for Mounts {
+    fn drop(&mut self) {
+        for root in &self.0 {
+            if let Err(error) = tool("umount", &["--lazy", &root.display().to_string()]) {
+                eprintln!("chaos: {error:#}");
+            }
+        }
+    }
+}
+
 /// A control group (version 1) of one server. The server moves into it before it becomes itself, so all of
 /// its memory counts there.
 pub(crate) struct Cage {
     /// Of each of [`KINDS`].
     groups: [PathBuf; 2],
+    /// Until the groups are gone.
+    _mounts: Arc<Mounts>,
 }
 
 impl Cage {
-    /// Makes the groups of a server below `folder`, where their file systems are mounted for this process
-    /// and the servers alone.
-    pub(super) fn make(folder: &Path, name: &str) -> anyhow::Result<Self> {
-        let group = |kind: &str| -> anyhow::Result<PathBuf> {
-            let root = folder.join(kind);
-            if !root.exists() {
-                std::fs::create_dir_all(&root)?;
-                tool("mount", &["-t", "cgroup", "-o", kind, "none", &root.display().to_string()])?;
-            }
-            let group = root.join(format!("hiraeth-chaos-{}-{name}", std::process::id()));
-            std::fs::create_dir(&group).with_context(|| group.display().to_string())?;
-            Ok(group)
-        };
-        Ok(Self { groups: [group(KINDS[0])?, group(KINDS[1])?] })
+    /// Makes the groups of a server.
+    pub(super) fn make(mounts: &Arc<Mounts>, name: &str) -> anyhow::Result<Self> {
+        let name = format!("hiraeth-chaos-{}-{name}", std::process::id());
+        let groups = mounts.0.each_ref().map(|root| root.join(&name));
+        for group in &groups {
+            std::fs::create_dir(group).with_context(|| group.display().to_string())?;
+        }
+        Ok(Self { groups, _mounts: Arc::clone(mounts) })
     }
 
     /// Words before a command by which it runs in the cage.

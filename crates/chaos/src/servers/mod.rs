@@ -48,10 +48,12 @@ impl Servers {
         let members: Vec<String> =
             (0..COUNT).map(|at| format!("{}={}", name(at), found(at))).collect();
         let members = members.join(",");
+        let cages = setup.cages.then(|| folder.join("cages"));
+        let mounts = cages.map(|cages| cage::Mounts::make(&cages)).transpose()?;
         let mut all = Vec::new();
         for (at, addresses) in addresses.into_iter().enumerate() {
             let mut server = Server::new(at, addresses, binary, folder, members.clone())?;
-            server.prepare(folder, setup)?;
+            server.prepare(folder, setup, mounts.as_ref())?;
             if relays.is_some() {
                 server.arguments.extend(["--advertise-peer".to_owned(), found(at).to_owned()]);
             }

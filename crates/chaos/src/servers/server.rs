@@ -1,13 +1,14 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
-use super::cage::Cage;
+use super::cage::{Cage, Mounts};
 use super::setup::{OwnDisk, Setup, build_shim};
 use crate::place::{Addresses, Setting};
 
@@ -68,14 +69,17 @@ impl Server {
     }
 
     /// Gives it what is asked for before its first start.
-    pub(super) fn prepare(&mut self, folder: &Path, setup: Setup) -> anyhow::Result<()> {
+    pub(super) fn prepare(
+        &mut self,
+        folder: &Path,
+        setup: Setup,
+        mounts: Option<&Arc<Mounts>>,
+    ) -> anyhow::Result<()> {
         if setup.disks {
             let image = folder.join(format!("{}.ext4", self.name));
             self.disk = Some(OwnDisk::make(&image, &self.data)?);
         }
-        if setup.cages {
-            self.cage = Some(Cage::make(&folder.join("cages"), &self.name)?);
-        }
+        self.cage = mounts.map(|mounts| Cage::make(mounts, &self.name)).transpose()?;
         if setup.shim {
             let orders = folder.join(format!("{}.shim", self.name));
             std::fs::create_dir_all(&orders)?;

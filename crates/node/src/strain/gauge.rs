@@ -6,9 +6,10 @@ use parking_lot::Mutex;
 
 use super::window::{Recent, Window};
 
-/// A disk on which syncs take so long is slow, if they add up to [`MUCH`], too.
+/// A sync that takes so long is slow, and a disk is on which these add up to [`MUCH`], however many quick ones are
+/// between them.
 const SYNC: Duration = Duration::from_millis(100);
-const MUCH: Duration = Duration::from_secs(1);
+const MUCH: Duration = Duration::from_millis(1_500);
 /// Ticks that come late for so much of ten seconds are those of a node that lacks processor time.
 const LATE: Duration = Duration::from_secs(2);
 
@@ -70,6 +71,8 @@ pub(crate) struct Gauge {
 #[derive(Default)]
 struct Disk {
     window: Window,
+    /// Those that were slow.
+    slow: Window,
     /// When the sync that is under way began.
     since: Option<Moment>,
 }
@@ -93,6 +96,9 @@ impl Gauge {
         let mut disk = self.disk.lock();
         let took = disk.since.take().map_or(Duration::ZERO, |since| now.since(since));
         disk.window.add(now, took);
+        if took >= SYNC {
+            disk.slow.add(now, took);
+        }
         took
     }
 
@@ -126,10 +132,8 @@ impl Gauge {
         let least = |bound: Duration, was: bool| if was { bound / 2 } else { bound };
         let slow_disk = {
             let disk = self.disk.lock();
-            let recent = disk.window.recent(now);
             let stuck = disk.since.is_some_and(|since| now.since(since) >= self.patience);
-            let is_slow = recent.mean() >= least(SYNC, was.slow_disk);
-            stuck || (is_slow && recent.sum >= least(MUCH, was.slow_disk))
+            stuck || disk.slow.recent(now).sum >= least(MUCH, was.slow_disk)
         };
         let starved = self.lateness(now).sum >= least(LATE, was.starved);
         let strain = Strain { slow_disk, starved, far, crowded };
@@ -168,15 +172,15 @@ mod tests {
         let gauge = gauge();
         let end = syncs(&gauge, 0, 5, 1_000);
         assert!(!gauge.look(at(end), false, false).slow_disk, "a thousand short ones");
-        let end = syncs(&gauge, 20_000, 300, 3);
-        assert!(!gauge.look(at(end), false, false).slow_disk, "three are not much");
+        let end = syncs(&gauge, end, 300, 4);
+        assert!(!gauge.look(at(end), false, false).slow_disk, "four are not much");
         let end = syncs(&gauge, end, 300, 1);
-        assert!(gauge.look(at(end), false, false).slow_disk);
-        let end = syncs(&gauge, 40_000, 60, 120);
+        assert!(gauge.look(at(end), false, false).slow_disk, "five are, with all the short ones");
+        let end = syncs(&gauge, 40_000, 110, 8);
         assert!(gauge.look(at(end), false, false).slow_disk, "it was, and is still more than half as slow");
-        let end = syncs(&gauge, 60_000, 60, 120);
-        gauge.look(at(end + 20_000), false, false);
-        let end = syncs(&gauge, 100_000, 60, 120);
+        let end = syncs(&gauge, 60_000, 90, 100);
+        assert!(!gauge.look(at(end), false, false).slow_disk, "none of them was slow");
+        let end = syncs(&gauge, 80_000, 110, 8);
         assert!(!gauge.look(at(end), false, false).slow_disk, "it was not, and this is not enough");
     }
 
@@ -188,8 +192,7 @@ mod tests {
         assert!(gauge.look(at(1_000), false, false).slow_disk);
         assert_eq!(gauge.syncs(at(1_500)).longest, Duration::from_millis(1_500));
         assert_eq!(gauge.sync_ended(at(1_600)), Duration::from_millis(1_600));
-        gauge.look(at(12_000), false, false);
-        assert!(!gauge.look(at(12_000), false, false).slow_disk, "it is over and forgotten");
+        assert!(!gauge.look(at(1_600), false, false).slow_disk, "it is over");
         gauge.sync_began(at(13_000));
         gauge.sync_ended(at(13_990));
         assert!(!gauge.look(at(14_000), false, false).slow_disk, "one alone");

@@ -17,7 +17,7 @@ use crate::shared::Shared;
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(250);
 /// How long a strain must last before it costs a change of leaders.
-const LASTS: Duration = Duration::from_secs(1);
+const LASTS: Duration = Duration::from_millis(500);
 /// Between two times that a node gives away what it leads. What it is given in between it keeps, so that two
 /// nodes that are strained by turns do not pass it to and fro.
 const AGAIN: Duration = Duration::from_secs(15);
@@ -152,9 +152,9 @@ mod tests {
         let at = |ms| Moment(Duration::from_millis(ms));
         let (bad, well) = (Strain { slow_disk: true, ..Strain::default() }, Strain::default());
         let mut patience = Patience::default();
-        assert!(!patience.is_due(at(0), bad));
+        assert!(!patience.is_due(at(500), bad));
         assert!(!patience.is_due(at(900), well), "it passed");
-        assert!(!patience.is_due(at(1_000), bad) && !patience.is_due(at(1_999), bad));
+        assert!(!patience.is_due(at(1_500), bad) && !patience.is_due(at(1_999), bad));
         assert!(patience.is_due(at(2_000), bad));
         assert!(patience.is_due(at(2_250), bad), "nothing was handed over");
         patience.handed_over(at(2_300));
