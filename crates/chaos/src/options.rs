@@ -116,7 +116,10 @@ impl Options {
     pub(crate) fn scenarios(&self) -> Vec<Scenario> {
         if self.scenario.is_empty() {
             let all = Scenario::value_variants().iter().copied();
-            all.filter(|it| !matches!(it, Scenario::Life | Scenario::Rolling | Scenario::Neighbours)).collect()
+            all.filter(|it| {
+                !matches!(it, Scenario::Life | Scenario::Rolling | Scenario::Neighbours)
+            })
+            .collect()
         } else {
             self.scenario.clone()
         }

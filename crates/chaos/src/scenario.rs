@@ -65,11 +65,7 @@ async fn every(options: &Options, setting: &Setting) -> anyhow::Result<ExitCode>
 }
 
 /// Whether all cases went well.
-async fn cases(
-    options: &Options,
-    setting: &Setting,
-    scenario: Scenario,
-) -> anyhow::Result<bool> {
+async fn cases(options: &Options, setting: &Setting, scenario: Scenario) -> anyhow::Result<bool> {
     let folder = folder(options, scenario);
     let reports = match scenario {
         Scenario::Neighbours => crate::neighbours::run(options, setting, &folder).await?,

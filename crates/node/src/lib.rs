@@ -92,8 +92,8 @@ pub use handle::{
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, Link, NodeLiveness, NodeState, Summary};
 pub use meters::{
-    Counter, Histogram, Meters, Process, READ_MODES, Tally, file_descriptors, is_crowded,
-    most_file_descriptors,
+    Counter, Histogram, Meters, Process, READ_MODES, Tally, client_descriptors_left,
+    file_descriptors, most_file_descriptors,
 };
 pub use network::{Connected, Joining, Network};
 pub use node::{Node, NodeBuilder};
@@ -102,9 +102,9 @@ pub use region::{GroupPeer, GroupStats, HotKey};
 pub use region_state::{RegionState, StateKind};
 pub use registry::{Audit, Delta, Push, Reader, RegistryLoad, Seen, Subscriptions, Topic};
 pub use space::{Room, Space};
-pub use strain::{Memory, Recent, Strain};
 pub use state::custom::{StateMachine, Store, View};
 pub use state::directory::{Part, Phase};
+pub use strain::{Memory, Recent, Strain};
 pub use traffic::{Lane, LaneTraffic, PeerTraffic};
 pub use transport::memory::MemoryNet;
 pub use watch::{

@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use ::node::{
-    Handle, Lane, LaneTraffic, Memory, NodeState, Part, PeerTraffic, Process, READ_MODES, file_descriptors,
-    most_file_descriptors,
+    Handle, Lane, LaneTraffic, Memory, NodeState, Part, PeerTraffic, Process, READ_MODES,
+    file_descriptors, most_file_descriptors,
 };
 use types::{Code, NodeId};
 
@@ -119,7 +119,8 @@ fn strain(text: &mut Text, handle: &Handle) {
     ] {
         text.value(name, &[("by", by)], u8::from(is));
     }
-    let help = "The longest sync of the log of the last ten seconds, the one included that is under way.";
+    let help =
+        "The longest sync of the log of the last ten seconds, the one included that is under way.";
     let longest = handle.recent_syncs().longest.as_secs_f64();
     text.one("hiraeth_log_sync_longest_seconds", Gauge, help, longest);
     let help = "How late the node's ticks came: it lacks processor time, or has too much to do.";
@@ -239,7 +240,11 @@ fn peers(text: &mut Text, handle: &Handle) {
         }
     }
     let slow = "hiraeth_peer_slow";
-    text.family(slow, Gauge, "Whether the link to another node is slow, or stalls again and again.");
+    text.family(
+        slow,
+        Gauge,
+        "Whether the link to another node is slow, or stalls again and again.",
+    );
     for node in &nodes {
         text.value(slow, &[("peer", &node.node.to_string())], u8::from(node.link.is_slow));
     }

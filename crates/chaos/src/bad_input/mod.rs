@@ -25,7 +25,6 @@ use crate::trial::Trial;
 /// Clients that work all the while.
 const CLIENTS: u64 = 8;
 
-
 /// Names of cases, and what their servers need.
 const CASES: [(&str, Setup); 8] = [
     ("strangers", Setup::PLAIN),

@@ -21,7 +21,10 @@ pub(crate) struct Measured {
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, before, during, after, gap_ms, moved_ms } = self;
-        write!(f, "{what}: {before:.0} writes/s before, {during:.0} meanwhile, {after:.0} after; ")?;
+        write!(
+            f,
+            "{what}: {before:.0} writes/s before, {during:.0} meanwhile, {after:.0} after; "
+        )?;
         write!(f, "without a write {gap_ms} ms at most")?;
         moved_ms.map_or(Ok(()), |ms| write!(f, "; another leader after {ms} ms"))
     }

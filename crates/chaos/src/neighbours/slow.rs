@@ -20,7 +20,7 @@ const WEATHER: Weather = Weather {
 };
 
 /// Percent of one processor.
-const SHARE: u64 = 4;
+const SHARE: u64 = 2;
 
 /// Each sync of the log takes long.
 pub(super) async fn disk(case: &mut Case, part: Part) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use crate::bad_input::{Case, Measured};
 /// How long writes are counted before a fault, while it lasts, and after it.
 const COUNTED: Duration = Duration::from_secs(5);
 /// How long the cluster may take to settle with a fault: to notice it, and to find another leader.
-const SETTLES: Duration = Duration::from_secs(10);
+const SETTLES: Duration = Duration::from_secs(15);
 /// How long status may take to name what is wrong, and to leave it out again: it speaks of ten seconds.
 const NOTICE: Duration = Duration::from_secs(25);
 /// The longest time without a write, whatever happens to one of three servers.
@@ -48,14 +48,18 @@ impl Watched {
         let began = Instant::now();
         loop {
             let warnings = case.trial.servers.warnings().await?;
-            let fits = |it: &&String| it.contains(&name) && words.iter().all(|word| it.contains(word));
+            let fits =
+                |it: &&String| it.contains(&name) && words.iter().all(|word| it.contains(word));
             if let Some(warning) = warnings.iter().find(fits) {
                 let after = began.elapsed().as_secs_f64();
                 case.said(format!("status after {after:.1} s, {}: {warning}", self.what));
                 return Ok(());
             }
             if began.elapsed() > NOTICE {
-                case.wrong(format!("{}: status does not say {words:?}, but {warnings:#?}", self.what));
+                case.wrong(format!(
+                    "{}: status does not say {words:?}, but {warnings:#?}",
+                    self.what
+                ));
                 return Ok(());
             }
             sleep(Duration::from_millis(200)).await;

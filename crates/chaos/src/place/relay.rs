@@ -145,7 +145,8 @@ async fn pump(
             sleep_until(due).await;
             let weather = ends.weather();
             if weather.rate > 0 {
-                sleep(Duration::from_secs(1).mul_f64(piece.len() as f64 / weather.rate as f64)).await;
+                sleep(Duration::from_secs(1).mul_f64(piece.len() as f64 / weather.rate as f64))
+                    .await;
             }
             while ends.weather().is_held(began) {
                 sleep(Duration::from_millis(10)).await;
@@ -170,7 +171,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_sent_arrives_whole_and_late() {
         let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let relays = Relays::begin("127.0.0.1", &[target.local_addr().unwrap().to_string()]).unwrap();
+        let relays =
+            Relays::begin("127.0.0.1", &[target.local_addr().unwrap().to_string()]).unwrap();
         let mut near = TcpStream::connect(relays.address(0)).await.unwrap();
         let (mut far, _) = target.accept().await.unwrap();
         let mut round = async |bytes: Vec<u8>| {
@@ -186,7 +188,9 @@ mod tests {
         relays.set(0, Weather { delay, ..Weather::default() });
         assert!(round(vec![2; 10]).await >= delay);
         relays.set(0, Weather { rate: 100_000, ..Weather::default() });
-        assert!(round((0..40_000_u32).map(|it| it as u8).collect()).await > Duration::from_millis(300));
+        assert!(
+            round((0..40_000_u32).map(|it| it as u8).collect()).await > Duration::from_millis(300)
+        );
         relays.calm();
         assert!(round(vec![3; 100_000]).await < Duration::from_millis(100));
         drop(near);

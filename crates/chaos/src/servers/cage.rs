@@ -56,7 +56,8 @@ impl Cage {
 
     /// Words before a command by which it runs in the cage.
     pub(super) fn words(&self) -> Vec<String> {
-        let enter = r#"echo $$ >"$0/cgroup.procs" && echo $$ >"$1/cgroup.procs" && shift && exec "$@""#;
+        let enter =
+            r#"echo $$ >"$0/cgroup.procs" && echo $$ >"$1/cgroup.procs" && shift && exec "$@""#;
         let groups = self.groups.iter().map(|group| group.display().to_string());
         ["sh", "-c", enter].map(str::to_owned).into_iter().chain(groups).collect()
     }

@@ -123,9 +123,10 @@ impl Servers {
         let mut command = tokio::process::Command::new(&self.all[0].binary);
         command.args(["status", "--output", "json", "--endpoints", &self.endpoints(0).join(",")]);
         let output = command.kill_on_drop(true).output().await?;
-        let told: serde_json::Value = serde_json::from_slice(&output.stdout).with_context(|| {
-            format!("hiraeth status: {}", String::from_utf8_lossy(&output.stderr))
-        })?;
+        let told: serde_json::Value =
+            serde_json::from_slice(&output.stdout).with_context(|| {
+                format!("hiraeth status: {}", String::from_utf8_lossy(&output.stderr))
+            })?;
         let warnings = told["warnings"].as_array().cloned().unwrap_or_default();
         Ok(warnings.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect())
     }

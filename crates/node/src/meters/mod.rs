@@ -15,9 +15,7 @@ use crate::answer::Consistency;
 
 pub use histogram::{Histogram, Tally};
 pub(crate) use process::status_bytes;
-pub use process::{
-    Process, file_descriptors, is_crowded, most_file_descriptors,
-};
+pub use process::{Process, client_descriptors_left, file_descriptors, most_file_descriptors};
 
 /// Bounds of sync times, in microseconds: from a disk with a battery to one that hangs.
 const SYNC_MICROS: &[u64] = &[

@@ -75,20 +75,21 @@ pub fn most_file_descriptors() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// Whether all file descriptors are open that clients may have.
+/// File descriptors that clients may open yet, if of those that are open so many are not counted.
 #[must_use]
-pub fn is_crowded() -> bool {
-    most_file_descriptors().is_some_and(|most| is_full(file_descriptors(), most))
+pub fn client_descriptors_left(uncounted: u64) -> u64 {
+    let open = || file_descriptors().saturating_sub(uncounted);
+    most_file_descriptors().map_or(u64::MAX, |most| left(open(), most))
 }
 
-fn is_full(open: u64, most: u64) -> bool {
-    open.saturating_add(reserved_file_descriptors(most)) >= most
+fn left(open: u64, most: u64) -> u64 {
+    most.saturating_sub(reserved_file_descriptors(most)).saturating_sub(open)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        Process, file_descriptors, is_full, most_file_descriptors, reserved_file_descriptors,
+        Process, file_descriptors, left, most_file_descriptors, reserved_file_descriptors,
     };
 
     #[test]
@@ -98,10 +99,14 @@ mod tests {
         let before = file_descriptors();
         let _file = std::fs::File::open("/proc/self/status").unwrap();
         assert!(before > 0 && most_file_descriptors().is_none_or(|most| most > before));
-        let many: Vec<_> = (0..50).map(|_| std::fs::File::open("/proc/self/status").unwrap()).collect();
+        let many: Vec<_> =
+            (0..50).map(|_| std::fs::File::open("/proc/self/status").unwrap()).collect();
         // Other tests of this process open some, too, and close them.
         assert!(file_descriptors() > before + 25, "{before} and {} more", many.len());
-        assert!(!is_full(204, 256) && is_full(205, 256) && is_full(u64::MAX, 256));
+        assert_eq!(
+            [(204, 256), (205, 256), (9, 20)].map(|(open, most)| left(open, most)),
+            [1, 0, 0]
+        );
         assert_eq!([256, 1_024, 1 << 20].map(reserved_file_descriptors), [51, 204, 1_024]);
     }
 }

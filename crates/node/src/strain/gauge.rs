@@ -177,7 +177,10 @@ mod tests {
         let end = syncs(&gauge, end, 300, 1);
         assert!(gauge.look(at(end), false, false).slow_disk, "five are, with all the short ones");
         let end = syncs(&gauge, 40_000, 110, 8);
-        assert!(gauge.look(at(end), false, false).slow_disk, "it was, and is still more than half as slow");
+        assert!(
+            gauge.look(at(end), false, false).slow_disk,
+            "it was, and is still more than half as slow"
+        );
         let end = syncs(&gauge, 60_000, 90, 100);
         assert!(!gauge.look(at(end), false, false).slow_disk, "none of them was slow");
         let end = syncs(&gauge, 80_000, 110, 8);

@@ -57,7 +57,8 @@ fn cgroup_limit() -> Option<u64> {
     let (directory, top, file) = place(&groups, &mounts)?;
     let around = directory.ancestors().take_while(|at| at.starts_with(&top));
     // A number without bound is said with a word, or with one that no machine has.
-    let limits = around.filter_map(|at| std::fs::read_to_string(at.join(file)).ok()?.trim().parse().ok());
+    let limits =
+        around.filter_map(|at| std::fs::read_to_string(at.join(file)).ok()?.trim().parse().ok());
     limits.min()
 }
 
@@ -125,7 +126,10 @@ mod tests {
         let groups = "8:pids:/\n4:memory:/box/one\n1:cpu,cpuacct:/\n0::/\n";
         let (directory, top, file) = place(groups, mounts).unwrap();
         assert_eq!(directory, Path::new("/sys/fs/cgroup/memory/one"));
-        assert_eq!((top.as_path(), file), (Path::new("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"));
+        assert_eq!(
+            (top.as_path(), file),
+            (Path::new("/sys/fs/cgroup/memory"), "memory.limit_in_bytes")
+        );
         let mounts = "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n";
         let (directory, _, file) = place("0::/system.slice/hiraeth.service\n", mounts).unwrap();
         assert_eq!(directory, Path::new("/sys/fs/cgroup/system.slice/hiraeth.service"));

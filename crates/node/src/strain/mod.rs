@@ -7,8 +7,8 @@ mod memory;
 mod relieve;
 mod window;
 
-pub use gauge::Strain;
 pub(crate) use gauge::Gauge;
+pub use gauge::Strain;
 pub use memory::Memory;
 pub(crate) use relieve::{is_well, watch};
 pub use window::Recent;

@@ -11,7 +11,7 @@ use types::NodeId;
 use super::Strain;
 use crate::flight::Event;
 use crate::liveness::Liveness;
-use crate::meters::is_crowded;
+use crate::meters::client_descriptors_left;
 use crate::shared::Shared;
 
 /// Between two looks.
@@ -21,6 +21,9 @@ const LASTS: Duration = Duration::from_millis(500);
 /// Between two times that a node gives away what it leads. What it is given in between it keeps, so that two
 /// nodes that are strained by turns do not pass it to and fro.
 const AGAIN: Duration = Duration::from_secs(15);
+
+/// File descriptors that must be free for clients again before a node is not crowded any more.
+const FEW: u64 = 8;
 
 /// When to hand over. Pure.
 #[derive(Default, Debug)]
@@ -67,7 +70,10 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
         }
         let now = shared.clock.now();
         let far = shared.live.liveness.lock().is_far();
-        let strain = shared.gauge.look(now, far, is_crowded());
+        // So that it does not come and go with every client that does.
+        let few = if before.crowded { FEW } else { 0 };
+        let crowded = client_descriptors_left(0) <= few;
+        let strain = shared.gauge.look(now, far, crowded);
         if strain != before {
             tell(&shared, now, before, strain);
             before = strain;

@@ -19,7 +19,8 @@ pub(super) fn node(node: &Node, views: &Views, troubles: &mut Vec<String>) {
     let whose = format!("node {} ({})", node.id, node.name);
     let others_lead = "others lead meanwhile, where they are better off";
     if node.flags.contains(&"slow-disk") {
-        let took = health.filter(|health| health.sync_longest_us > 0).map(syncs).unwrap_or_default();
+        let took =
+            health.filter(|health| health.sync_longest_us > 0).map(syncs).unwrap_or_default();
         troubles.push(format!(
             "{whose} has a slow disk{took}; see who else uses that disk (`iotop`), or give the data \
              directory one of its own; {others_lead}"
@@ -82,9 +83,10 @@ fn memory(whose: &str, health: &NodeHealth, troubles: &mut Vec<String>) {
         return;
     }
     let (of, next) = match health.memory_limit_by.as_str() {
-        "cgroup" => {
-            ("that its cgroup allows", "give it more (`MemoryMax=` of its unit, the container's limit)")
-        }
+        "cgroup" => (
+            "that its cgroup allows",
+            "give it more (`MemoryMax=` of its unit, the container's limit)",
+        ),
         "machine" => ("that its machine has", "see what else needs it there"),
         _ => ("that a limit of its process allows", "raise it (`ulimit -a` before its start)"),
     };
@@ -105,9 +107,11 @@ pub(super) fn links(report: &Report, views: &Views, troubles: &mut Vec<String>) 
     };
     let mut slow: BTreeMap<(u64, u64), &NodeSeen> = BTreeMap::new();
     for (node, answer) in &views.answers {
-        for seen in answer.seen.iter().filter(|it| it.node != *node && it.slow_link && is_alive(it)) {
+        for seen in answer.seen.iter().filter(|it| it.node != *node && it.slow_link && is_alive(it))
+        {
             if !starved(*node) && !starved(seen.node) {
-                let known = slow.entry((*node.min(&seen.node), *node.max(&seen.node))).or_insert(seen);
+                let known =
+                    slow.entry((*node.min(&seen.node), *node.max(&seen.node))).or_insert(seen);
                 if (seen.round_trip_us, seen.late_ms) > (known.round_trip_us, known.late_ms) {
                     *known = seen;
                 }
@@ -116,7 +120,8 @@ pub(super) fn links(report: &Report, views: &Views, troubles: &mut Vec<String>) 
     }
     let mut told = BTreeSet::new();
     while let Some((node, pairs)) = busiest(&slow, &told) {
-        let each = pairs.iter().map(|(other, seen)| format!("{} {}", report.name(*other), figures(seen)));
+        let each =
+            pairs.iter().map(|(other, seen)| format!("{} {}", report.name(*other), figures(seen)));
         let each: Vec<String> = each.collect();
         told.extend(pairs.iter().map(|(other, _)| (node.min(*other), node.max(*other))));
         let links = if pairs.len() == 1 { "link is" } else { "links are" };

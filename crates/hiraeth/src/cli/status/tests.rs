@@ -241,7 +241,10 @@ fn descriptors_and_memory_are_told_when_little_is_left() {
         answer
     };
     let told = Report::new(&views([1, 3].map(told).to_vec())).warnings;
-    assert!(told[1].starts_with("node 2 (n2) has its file descriptors open but for a few"), "{told:?}");
+    assert!(
+        told[1].starts_with("node 2 (n2) has its file descriptors open but for a few"),
+        "{told:?}"
+    );
     let memory = |used: u64, by: &'static str| {
         with_second(move |health, _| {
             (health.memory_used_bytes, health.memory_limit_bytes) = (used << 20, 1_000 << 20);

@@ -83,7 +83,8 @@ async fn a_leader_with_a_slow_disk_hands_over_to_who_has_none_and_keeps_what_nob
             let done = Arc::clone(&done);
             tokio::spawn(async move {
                 while !done.load(Ordering::Relaxed) {
-                    let put = PutRequest { key: "k".into(), value: "v".into(), ..Default::default() };
+                    let put =
+                        PutRequest { key: "k".into(), value: "v".into(), ..Default::default() };
                     drop(handle.propose(KeyspaceId::DEFAULT, Command::Put(put)).await);
                     sleep(Duration::from_millis(5)).await;
                 }
