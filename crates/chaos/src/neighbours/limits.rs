@@ -24,9 +24,11 @@ const ASKS: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(1);
 const TRIES: usize = 5;
 /// Bytes of values that make a server grow.
-const LARGE: usize = 1 << 20;
+const LARGE: usize = 256 << 10;
+/// Bytes it may grow by beside a tenth of what it has.
+const SPARE: u64 = 4 << 20;
 /// How long it may take to outgrow its memory.
-const GROWS: Duration = Duration::from_secs(60);
+const GROWS: Duration = Duration::from_secs(25);
 
 /// Little room is left on the disk.
 pub(super) async fn disk(case: &mut Case, part: Part) -> anyhow::Result<()> {
@@ -112,23 +114,25 @@ pub(super) async fn memory(case: &mut Case, part: Part) -> anyhow::Result<()> {
     server.may_end();
     let pid = server.pid().context("the server does not run")?;
     let cage = server.cage.as_ref().context("there is no cage")?;
-    let limit = cage.memory(Some(resident(pid)? * 106 / 100))?;
+    // What is mapped from files the kernel takes back; what is left is not much.
+    let limit = cage.memory(Some(own_memory(pid)? * 110 / 100 + SPARE))?;
     let words = ["is short of memory", "that its cgroup allows"];
     watched.named(case, &words).await?;
     let ended = outgrow(case, at).await?;
-    case.said(format!("with {} MiB: {}", limit >> 20, ended.unwrap_or("it goes on".to_owned())));
-    let during = watched.during(case, true).await;
+    let how = ended.unwrap_or("it goes on, and is ended".to_owned());
+    case.said(format!("with {} MiB: {how}", limit >> 20));
     case.trial.servers.kill(at)?;
+    let during = watched.during(case, true).await;
     case.trial.servers.one(at).cage.as_ref().context("there is no cage")?.memory(None)?;
     case.trial.servers.start_one(at)?;
     case.trial.servers.await_health().await?;
     watched.end(case, during, &words).await
 }
 
-fn resident(pid: u32) -> anyhow::Result<u64> {
+fn own_memory(pid: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let word = line.and_then(|line| line.split_whitespace().next()).context("no VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let word = line.and_then(|line| line.split_whitespace().next()).context("no RssAnon")?;
     Ok(word.parse::<u64>()? << 10)
 }
 

@@ -53,7 +53,7 @@ fn syncs(health: &NodeHealth) -> String {
     match syncs {
         0 => format!(": a sync of its log takes {longest} by now"),
         _ => format!(
-            ": {syncs} syncs of its log in ten seconds took {} each, up to {longest}",
+            ": of {syncs} syncs of its log in ten seconds the longest took {longest}, all of them {} on average",
             short(sync_mean_us / 1_000)
         ),
     }

@@ -189,8 +189,8 @@ fn a_slow_disk_is_told_with_how_slow_it_is() {
     });
     assert_eq!((report.state, report.warnings.len()), (Condition::Degraded, 1));
     let told = &report.warnings[0];
-    assert!(told.starts_with("node 2 (n2) has a slow disk: 31 syncs"), "{told}");
-    assert!(told.contains("312 ms each, up to 1.4 s; see who else uses that disk"), "{told}");
+    assert!(told.starts_with("node 2 (n2) has a slow disk: of 31 syncs"), "{told}");
+    assert!(told.contains("took 1.4 s, all of them 312 ms on average; see who else"), "{told}");
     assert!(screen(&report).contains("up, slow-disk"));
     let stuck = with_second(|health, seen| {
         seen.slow_disk = true;
