@@ -25,8 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const TRIES: usize = 5;
 /// Bytes of values that make a server grow.
 const LARGE: usize = 256 << 10;
-/// Bytes it may grow by beside a tenth of what it has.
-const SPARE: u64 = 4 << 20;
+/// Bytes it may grow by beside a twenty-fifth of what it has.
+const SPARE: u64 = 1 << 20;
 /// How long it may take to outgrow its memory.
 const GROWS: Duration = Duration::from_secs(25);
 
@@ -115,7 +115,7 @@ pub(super) async fn memory(case: &mut Case, part: Part) -> anyhow::Result<()> {
     let pid = server.pid().context("the server does not run")?;
     let cage = server.cage.as_ref().context("there is no cage")?;
     // What is mapped from files the kernel takes back; what is left is not much.
-    let limit = cage.memory(Some(own_memory(pid)? * 110 / 100 + SPARE))?;
+    let limit = cage.memory(Some(own_memory(pid)? * 104 / 100 + SPARE))?;
     let words = ["is short of memory", "that its cgroup allows"];
     watched.named(case, &words).await?;
     let ended = outgrow(case, at).await?;

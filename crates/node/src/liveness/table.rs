@@ -326,7 +326,7 @@ impl Liveness {
 
     /// Whether slow links keep this node from a majority that the rest of the links would not.
     pub(crate) fn is_far(&self) -> bool {
-        let needed = (self.peers.len() + 1) / 2;
+        let needed = self.peers.len().div_ceil(2);
         let there = self.peers.values().filter(|peer| !peer.lost && peer.heard.is_some());
         let (slow, fast): (Vec<_>, Vec<_>) = there.partition(|peer| peer.listening.is_slow());
         fast.len() < needed && fast.len() + slow.len() >= needed

@@ -23,14 +23,15 @@ impl Memory {
     pub fn now() -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let own = |name: &str| status_bytes(&status, name);
-        let (resident, space, data) = (own("VmRSS:"), own("VmSize:"), own("VmData:"));
+        // What is mapped from files the kernel takes back, and some of it counts in other groups.
+        let (anonymous, space, data) = (own("RssAnon:"), own("VmSize:"), own("VmData:"));
         let machine = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let total = status_bytes(&machine, "MemTotal:");
         let available = status_bytes(&machine, "MemAvailable:");
         let cgroup = cgroup_limit().unwrap_or(0);
         let limit = |of| getrlimit(of).current.unwrap_or(0);
         let bounds = [
-            Self { used: resident, most: cgroup, by: "cgroup" },
+            Self { used: anonymous, most: cgroup, by: "cgroup" },
             Self { used: space, most: limit(Resource::As), by: "address space" },
             Self { used: data, most: limit(Resource::Data), by: "data" },
             Self { used: total.saturating_sub(available), most: total, by: "machine" },
