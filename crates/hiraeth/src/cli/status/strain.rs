@@ -11,7 +11,8 @@ use crate::cli::size::{bytes, since};
 
 /// Percent of what there may be, from which on little is left.
 const FILES: u64 = 80;
-const MEMORY: u64 = 90;
+/// The kernel's own of a process counts in a cgroup, too, and is not told.
+const MEMORY: u64 = 85;
 
 /// What is said of `node` by its own health.
 pub(super) fn node(node: &Node, views: &Views, troubles: &mut Vec<String>) {

@@ -251,10 +251,10 @@ fn descriptors_and_memory_are_told_when_little_is_left() {
             health.memory_limit_by = by.to_owned();
         })
     };
-    assert!(memory(899, "cgroup").warnings.is_empty());
-    let told = &memory(900, "cgroup").warnings[0];
-    assert!(told.starts_with("node 2 (n2) is short of memory: 900.0 MiB of the"), "{told}");
+    assert!(memory(849, "cgroup").warnings.is_empty());
+    let told = &memory(850, "cgroup").warnings[0];
+    assert!(told.starts_with("node 2 (n2) is short of memory: 850.0 MiB of the"), "{told}");
     assert!(told.contains("that its cgroup allows") && told.contains("MemoryMax="), "{told}");
-    assert!(memory(900, "machine").warnings[0].contains("its machine has"));
-    assert!(memory(900, "data").warnings[0].contains("ulimit"));
+    assert!(memory(850, "machine").warnings[0].contains("its machine has"));
+    assert!(memory(850, "data").warnings[0].contains("ulimit"));
 }
