@@ -21,7 +21,7 @@ const CONNECTIONS: usize = 16_384;
 const GRACE: Duration = Duration::from_secs(5);
 /// How long the same complaint stays unsaid.
 const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
-/// Pause after an error of accept, which is mostly a lack of file descriptors.
+/// Pause after an error of accept: what it lacks others must let go first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves the client port until `shutdown` ends: then nothing new is accepted, and what is under way
@@ -50,7 +50,8 @@ pub async fn serve_clients(
             accepted = accept(&listener, &permits) => accepted,
         };
         match accepted {
-            Ok((stream, permit)) => {
+            Ok(None) => {}
+            Ok(Some((stream, permit))) => {
                 let (front, mut stopping) = (front.clone(), stopping.clone());
                 let entrance = entrance.clone();
                 connections.spawn(async move {
@@ -84,15 +85,18 @@ pub async fn serve_clients(
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)>> {
     let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
+    if guests::turned_away(&peer.to_string()) {
+        return Ok(None);
+    }
     if permits.available_permits() == 0 {
         guests::CONNECTIONS.about(&peer.to_string(), CONNECTIONS);
     }
     // Answers are small and waited for.
     stream.set_nodelay(true)?;
-    Ok((stream, permit))
+    Ok(Some((stream, permit)))
 }
 
 /// Serves the HTTP port until `shutdown` ends.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use node::{
-    DiskState, Flow, GroupPeer, GroupStats, Handle, HotKey, HotRegion, NodeLiveness, NodeState,
-    RegionStats, Role,
+    DiskState, Flow, GroupPeer, GroupStats, Handle, HotKey, HotRegion, Memory, NodeLiveness,
+    NodeState, RegionStats, Role, file_descriptors, most_file_descriptors,
 };
 use proto::hiraeth::v1 as pb;
 use state::directory::Directory;
@@ -12,6 +12,10 @@ use types::{NodeId, PeerId};
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A node as another one hears it.
@@ -36,12 +40,19 @@ pub(crate) fn seen(node: &NodeLiveness) -> pb::NodeSeen {
         disk_low: summary.disk != DiskState::Free,
         read_only: summary.read_only,
         stopping: summary.stopping,
+        slow_disk: summary.strain.slow_disk,
+        starved: summary.strain.starved,
+        far: summary.strain.far,
+        crowded: summary.strain.crowded,
+        slow_link: node.link.is_slow,
+        late_ms: millis(node.link.latest),
     }
 }
 
 /// What a node knows of itself.
 pub(crate) fn health(handle: &Handle) -> pb::NodeHealth {
     let (sample, room) = (handle.sample(), handle.room());
+    let (syncs, late, memory) = (handle.recent_syncs(), handle.recent_lateness(), Memory::now());
     let own = handle.nodes().into_iter().find(|node| node.node == handle.node());
     pb::NodeHealth {
         uptime_ms: own.map_or(0, |own| millis(own.for_time)),
@@ -53,6 +64,15 @@ pub(crate) fn health(handle: &Handle) -> pb::NodeHealth {
         read_only: room.read_only,
         data_dir: handle.data_dir().display().to_string(),
         hibernating: sample.hibernating,
+        syncs: syncs.count,
+        sync_mean_us: micros(syncs.mean()),
+        sync_longest_us: micros(syncs.longest),
+        tick_late_us: micros(late.longest),
+        open_files: file_descriptors(),
+        most_files: most_file_descriptors().unwrap_or(0),
+        memory_used_bytes: memory.used,
+        memory_limit_bytes: memory.most,
+        memory_limit_by: memory.by.to_owned(),
     }
 }
 

@@ -24,7 +24,7 @@ const HEAD: Duration = Duration::from_secs(30);
 const HEAD_BYTES: usize = 64 * 1024;
 /// How long requests under way may take to end once the server stops.
 const GRACE: Duration = Duration::from_secs(5);
-/// Pause after an error of accept, which is mostly a lack of file descriptors.
+/// Pause after an error of accept: what it lacks others must let go first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `shutdown` ends: then nothing new is accepted, and what is under way has five seconds.
@@ -38,10 +38,13 @@ pub(crate) async fn serve(front: Front, door: Door, shutdown: impl Future<Output
         let accepted = async {
             let permit = Arc::clone(&permits).acquire_owned().await.map_err(io::Error::other)?;
             let (stream, peer) = listener.accept().await?;
+            if guests::turned_away(&peer.to_string()) {
+                return Ok(None);
+            }
             if permits.available_permits() == 0 {
                 guests::CONNECTIONS.about(&peer.to_string(), CONNECTIONS);
             }
-            Ok::<_, io::Error>((stream, permit))
+            Ok::<_, io::Error>(Some((stream, permit)))
         };
         let accepted = tokio::select! {
             biased;
@@ -51,7 +54,8 @@ pub(crate) async fn serve(front: Front, door: Door, shutdown: impl Future<Output
             accepted = accepted => accepted,
         };
         match accepted {
-            Ok((stream, permit)) => {
+            Ok(None) => {}
+            Ok(Some((stream, permit))) => {
                 let (front, mut stopping) = (front.clone(), stopping.clone());
                 let entrance = entrance.clone();
                 connections.spawn(async move {

@@ -1,5 +1,6 @@
-/* Preloaded into one server: a sync that fails once, a wall clock that jumps. The files "fsync" and
- * "clock" in the folder CHAOS_SHIM say when; "clock" holds the seconds to add. */
+/* Preloaded into one server: a sync that fails once, syncs that take long, a wall clock that jumps. The
+ * files "fsync", "slow" and "clock" in the folder CHAOS_SHIM say when; "slow" holds the milliseconds that
+ * each sync takes longer, "clock" the seconds to add. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -21,6 +22,27 @@ static int fails(void) {
     return named("fsync", path, sizeof path) && unlink(path) == 0;
 }
 
+static long number_in(const char *name) {
+    char path[4096], text[32];
+    int kept = errno;
+    long number = 0;
+    int file = named(name, path, sizeof path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (file >= 0) {
+        ssize_t length = read(file, text, sizeof text - 1);
+        text[length > 0 ? length : 0] = 0;
+        number = atol(text);
+        close(file);
+    }
+    errno = kept;
+    return number;
+}
+
+/* As a disk that is busy: whoever waits waits, and nobody else does. */
+static void lag(void) {
+    long ms = number_in("slow");
+    if (ms > 0) usleep((useconds_t)ms * 1000);
+}
+
 #define SYNC(name)                                                      \
     int name(int file) {                                                \
         static int (*real)(int);                                        \
@@ -29,6 +51,7 @@ static int fails(void) {
             errno = EIO;                                                \
             return -1;                                                  \
         }                                                               \
+        lag();                                                          \
         return real(file);                                              \
     }
 
@@ -44,17 +67,8 @@ static long jump(void) {
     real_clock(CLOCK_MONOTONIC_COARSE, &now);
     long tick = now.tv_sec * 20 + now.tv_nsec / 50000000;
     if (tick != looked) {
-        char path[4096], text[32];
         looked = tick;
-        int kept = errno;
-        int file = named("clock", path, sizeof path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-        if (file >= 0) {
-            ssize_t length = read(file, text, sizeof text - 1);
-            text[length > 0 ? length : 0] = 0;
-            seconds = atol(text);
-            close(file);
-        }
-        errno = kept;
+        seconds = number_in("clock");
     }
     return seconds;
 }

@@ -4,6 +4,7 @@
 mod bad_input;
 mod ledger;
 mod life;
+mod neighbours;
 mod nemesis;
 mod options;
 mod place;

@@ -25,6 +25,9 @@ pub(crate) enum Scenario {
     Rolling,
     /// Peers that send garbage or belong elsewhere, failing disks, a clock that jumps.
     BadInput,
+    /// A server with a slow disk, slow links, little processor time, a full disk, few file descriptors or little
+    /// memory, as leader and as follower. Not one of all.
+    Neighbours,
 }
 
 impl Scenario {
@@ -38,6 +41,7 @@ impl Scenario {
             Self::Life => "life",
             Self::Rolling => "rolling",
             Self::BadInput => "bad-input",
+            Self::Neighbours => "neighbours",
         }
     }
 }
@@ -66,7 +70,7 @@ pub(crate) struct Options {
     /// Only this one; may be given more than once. All of them if not given.
     #[arg(long)]
     pub(crate) scenario: Vec<Scenario>,
-    /// Of bad-input only this case; may be given more than once.
+    /// Of bad-input or neighbours only this case; may be given more than once.
     #[arg(long)]
     pub(crate) case: Vec<String>,
     /// How long faults happen in each scenario; else 120 for kill-leader and 60 for the others.
@@ -112,7 +116,10 @@ impl Options {
     pub(crate) fn scenarios(&self) -> Vec<Scenario> {
         if self.scenario.is_empty() {
             let all = Scenario::value_variants().iter().copied();
-            all.filter(|it| !matches!(it, Scenario::Life | Scenario::Rolling)).collect()
+            all.filter(|it| {
+                !matches!(it, Scenario::Life | Scenario::Rolling | Scenario::Neighbours)
+            })
+            .collect()
         } else {
             self.scenario.clone()
         }

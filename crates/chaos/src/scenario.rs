@@ -39,8 +39,8 @@ async fn every(options: &Options, setting: &Setting) -> anyhow::Result<ExitCode>
             eprintln!("chaos: {} left out: it needs network namespaces", scenario.name());
             continue;
         }
-        if scenario == Scenario::BadInput {
-            all_good &= bad_input(options, setting).await?;
+        if matches!(scenario, Scenario::BadInput | Scenario::Neighbours) {
+            all_good &= cases(options, setting, scenario).await?;
             continue;
         }
         if scenario == Scenario::Life {
@@ -65,9 +65,12 @@ async fn every(options: &Options, setting: &Setting) -> anyhow::Result<ExitCode>
 }
 
 /// Whether all cases went well.
-async fn bad_input(options: &Options, setting: &Setting) -> anyhow::Result<bool> {
-    let folder = folder(options, Scenario::BadInput);
-    let reports = crate::bad_input::run(options, setting, &folder).await?;
+async fn cases(options: &Options, setting: &Setting, scenario: Scenario) -> anyhow::Result<bool> {
+    let folder = folder(options, scenario);
+    let reports = match scenario {
+        Scenario::Neighbours => crate::neighbours::run(options, setting, &folder).await?,
+        _ => crate::bad_input::run(options, setting, &folder).await?,
+    };
     for report in &reports {
         match options.output {
             Output::Text => println!("{report}"),

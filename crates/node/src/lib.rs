@@ -66,6 +66,7 @@ mod sharded;
 mod shared;
 mod snapshots;
 mod space;
+mod strain;
 mod traffic;
 pub mod transport;
 mod varint;
@@ -89,9 +90,10 @@ pub use handle::{
     Judge, KEPT, LedRegion, NodeView, Number, RegionRoute, RegionStats, ReplicaView, Verdict,
 };
 pub use lease::{LeaseClock, LeaseLimits};
-pub use liveness::{DiskState, NodeLiveness, NodeState, Summary};
+pub use liveness::{DiskState, Link, NodeLiveness, NodeState, Summary};
 pub use meters::{
-    Counter, Histogram, Meters, Process, READ_MODES, Tally, file_descriptors, most_file_descriptors,
+    Counter, Histogram, Meters, Process, READ_MODES, Tally, client_descriptors_left,
+    file_descriptors, most_file_descriptors,
 };
 pub use network::{Connected, Joining, Network};
 pub use node::{Node, NodeBuilder};
@@ -102,6 +104,7 @@ pub use registry::{Audit, Delta, Push, Reader, RegistryLoad, Seen, Subscriptions
 pub use space::{Room, Space};
 pub use state::custom::{StateMachine, Store, View};
 pub use state::directory::{Part, Phase};
+pub use strain::{Memory, Recent, Strain};
 pub use traffic::{Lane, LaneTraffic, PeerTraffic};
 pub use transport::memory::MemoryNet;
 pub use watch::{

@@ -33,9 +33,12 @@ pub(crate) struct Live {
 impl Live {
     pub(crate) fn new(config: &NodeConfig, incarnation: Incarnation, now: Moment) -> Self {
         let (beat, lost) = (config.heartbeat_ticks, config.election_ticks);
+        let every = config.tick.saturating_mul(u32::try_from(beat).unwrap_or(u32::MAX));
         let ticks = u32::try_from(config.election_ticks).unwrap_or(u32::MAX);
         Self {
-            liveness: Mutex::new(Liveness::new(incarnation.get(), beat, lost, now)),
+            liveness: Mutex::new(
+                Liveness::new(incarnation.get(), beat, lost, now).with_interval(every),
+            ),
             summary: Mutex::default(),
             health: Health::default(),
             traffic: Traffic::default(),

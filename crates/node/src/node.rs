@@ -6,6 +6,7 @@ mod joining;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use env::{Joined, Spawn, ThreadSpawn};
@@ -38,7 +39,7 @@ use crate::snapshots::Receiver;
 use crate::transport::{Admission, Applicant, PeerHello, Welcome};
 use crate::{
     Error, applier, auth, canary, compaction, forward, hot, janitor, levels, lifecycle, membership,
-    poller, sharded, snapshots, space, writer,
+    poller, sharded, snapshots, space, strain, writer,
 };
 
 /// How long an orderly stop waits for another node to take over what this one leads.
@@ -118,6 +119,7 @@ impl Node {
         let is_new = start_meta_if_new(shared)?;
         self.tasks = vec![
             tokio::spawn(space::watch(Arc::clone(shared))),
+            tokio::spawn(strain::watch(Arc::clone(shared))),
             tokio::spawn(janitor::expire_leases(Arc::clone(shared))),
             tokio::spawn(janitor::cut_logs(Arc::clone(shared))),
             tokio::spawn(compaction::keep(Arc::clone(shared))),
@@ -149,7 +151,13 @@ impl Node {
         self.shared.live.health.set_stopping();
         let shards = self.shared.shards();
         let leading = shards.values().filter(|shard| shard.leadership().here);
-        let all = join_all(leading.map(|shard| hand_over(&self.shared, shard, |_| true)));
+        // Better to one that is strained than to nobody.
+        let all = join_all(leading.map(|shard| async {
+            let is_well = |node| strain::is_well(&self.shared.live.liveness.lock(), node);
+            if !hand_over(&self.shared, shard, is_well).await {
+                hand_over(&self.shared, shard, |_| true).await;
+            }
+        }));
         drop(tokio::time::timeout(HAND_OVER, all).await);
     }
 
@@ -417,17 +425,41 @@ pub(crate) async fn hand_over_to_room(shared: &Arc<Shared>) {
     let shards = shared.shards();
     let leading = shards.values().filter(|shard| shard.leadership().here);
     let has_room = |node| !shared.live.liveness.lock().is_read_only(node);
-    let all = stream::iter(leading)
-        .for_each_concurrent(HAND_OVERS_AT_ONCE, |shard| hand_over(shared, shard, has_room));
+    let all = stream::iter(leading).for_each_concurrent(HAND_OVERS_AT_ONCE, |shard| async move {
+        hand_over(shared, shard, has_room).await;
+    });
     drop(tokio::time::timeout(HAND_OVER, all).await);
 }
 
-/// Gives a region this node leads to another replica that is up to date, on a node that will do.
-async fn hand_over(shared: &Arc<Shared>, shard: &Arc<Shard>, will_do: impl Fn(NodeId) -> bool) {
+/// Gives the regions this node leads to nodes that nothing strains, where there are such; answers how many.
+pub(crate) async fn hand_over_to_well(shared: &Arc<Shared>) -> usize {
+    let shards = shared.shards();
+    let leading = shards.values().filter(|shard| shard.leadership().here);
+    let given = AtomicUsize::new(0);
+    let all = stream::iter(leading).for_each_concurrent(HAND_OVERS_AT_ONCE, |shard| {
+        let given = &given;
+        async move {
+            let is_well = |node| strain::is_well(&shared.live.liveness.lock(), node);
+            if hand_over(shared, shard, is_well).await {
+                given.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    drop(tokio::time::timeout(HAND_OVER, all).await);
+    given.into_inner()
+}
+
+/// Gives a region this node leads to another replica that is up to date, on a node that will do. Answers
+/// whether it is led elsewhere now.
+async fn hand_over(
+    shared: &Arc<Shared>,
+    shard: &Arc<Shard>,
+    will_do: impl Fn(NodeId) -> bool,
+) -> bool {
     let region = shard.record.id;
     let (reply, status) = oneshot::channel();
     shared.poller(region).push(ToPoller::Status { region, reply });
-    let Ok(Some(status)) = status.await else { return };
+    let Ok(Some(status)) = status.await else { return false };
     let candidates = status.peers.iter().filter_map(|peer| {
         let is_candidate = peer.peer != status.peer && !peer.learner;
         let node = peer.peer.node();
@@ -437,10 +469,11 @@ async fn hand_over(shared: &Arc<Shared>, shard: &Arc<Shard>, will_do: impl Fn(No
         (is_candidate && is_there && will_do(node)).then_some((peer.matched, node))
     });
     let node = candidates.max_by_key(|(matched, _)| *matched).map(|(_, node)| node);
-    let Some(to) = node else { return };
+    let Some(to) = node else { return false };
     let (reply, transferred) = oneshot::channel();
     shared.poller(region).push(ToPoller::Transfer { region, to, reply });
     if let Ok(Ok(())) = transferred.await {
         drop(shard.watch_leadership().wait_for(|now| !now.here).await);
     }
+    !shard.leadership().here
 }

@@ -160,7 +160,11 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
             mailbox.abandon();
             return;
         }
-        if shared.clock.now() >= next_tick {
+        let now = shared.clock.now();
+        if now >= next_tick {
+            let late = now.since(next_tick);
+            shared.gauge.ticked(now, late);
+            shared.meters.lateness.add(u64::try_from(late.as_micros()).unwrap_or(u64::MAX));
             next_tick = next_after(shared, next_tick, tick);
             host.tick();
             shared.meters.awake(slot, host.awake());

@@ -34,6 +34,7 @@ use crate::rarely::Rarely;
 use crate::shard::Shard;
 use crate::sharded::Sharding;
 use crate::space::Space;
+use crate::strain::Gauge;
 use crate::traffic::Lane;
 use crate::transport::Carrier;
 use crate::watch::Hub;
@@ -73,6 +74,8 @@ pub(crate) struct Shared {
     pub(crate) flight: Flight,
     pub(crate) door: FrontDoor,
     pub(crate) meters: Meters,
+    /// What strains this node.
+    pub(crate) gauge: Gauge,
     rarely: Rarely,
     pub(crate) pollers: Vec<Mailbox<ToPoller>>,
     pub(crate) apply: Queues,
@@ -147,6 +150,7 @@ impl Shared {
         );
         let incarnation = Incarnation(parts.rng.next_u64());
         let flight = Flight::new(Arc::clone(&parts.clock));
+        let gauge = Gauge::new(parts.config.election_timeout());
         Self {
             live: Live::new(&parts.config, incarnation, parts.clock.now()),
             auth: Gate::new(parts.config.election_timeout(), parts.config.acl.enable == Some(true)),
@@ -171,6 +175,7 @@ impl Shared {
             flight,
             door: FrontDoor::default(),
             meters: Meters::default(),
+            gauge,
             deadlines: Deadlines::default(),
             rarely: Rarely::default(),
             pollers,

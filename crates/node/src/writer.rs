@@ -127,9 +127,9 @@ impl Writer<'_> {
             self.refused.remove(region);
         }
         if batch.must_sync {
-            let began = shared.clock.now();
+            shared.gauge.sync_began(shared.clock.now());
             self.wal.sync()?;
-            self.synced(shared.clock.now().since(began));
+            self.synced(shared.gauge.sync_ended(shared.clock.now()));
         }
         let mut frames = Frames::default();
         for (_, messages) in &batch.messages {

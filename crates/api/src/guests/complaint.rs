@@ -4,6 +4,11 @@ use tls::Seldom;
 pub(crate) static CONNECTIONS: Complaint = Complaint::new(
     "all connections that are served at once are taken; clients wait to be accepted",
 );
+/// Connections take all file descriptors that they may.
+pub(super) static CROWDED: Complaint = Complaint::new(
+    "no file descriptors are left for clients: they are refused; raise the limit (`LimitNOFILE=`), or see who \
+     connects so often",
+);
 /// One connection has too many streams.
 pub(super) static STREAMS: Complaint = Complaint::new(
     "a client wants more streams and waiting calls on one connection than it may have",

@@ -5,11 +5,13 @@
 //! once in ten seconds, however many there are.
 
 mod complaint;
+mod files;
 mod guest;
 mod half;
 mod stalled;
 
 pub(crate) use complaint::{BROKEN, CONNECTIONS, HALF, TLS_HERE, UNREAD};
+pub(crate) use files::turned_away;
 pub(crate) use guest::{Guest, Seat};
 pub(crate) use half::Whole;
 pub(crate) use stalled::Watched;

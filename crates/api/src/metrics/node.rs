@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use ::node::{
-    Handle, Lane, LaneTraffic, NodeState, Part, PeerTraffic, Process, READ_MODES, file_descriptors,
-    most_file_descriptors,
+    Handle, Lane, LaneTraffic, Memory, NodeState, Part, PeerTraffic, Process, READ_MODES,
+    file_descriptors, most_file_descriptors,
 };
 use types::{Code, NodeId};
 
@@ -24,6 +24,7 @@ pub(super) fn write(text: &mut Text, handle: &Handle) {
     clock(text, handle);
     members(text, handle);
     room(text, handle);
+    strain(text, handle);
     counts(text, handle);
     waiting(text, handle);
     requests(text, handle);
@@ -105,6 +106,31 @@ fn room(text: &mut Text, handle: &Handle) {
     text.one("hiraeth_read_only", Gauge, help, u8::from(room.read_only));
 }
 
+/// What makes this node a bad neighbour.
+fn strain(text: &mut Text, handle: &Handle) {
+    let strain = handle.strain();
+    let name = "hiraeth_strained";
+    text.family(name, Gauge, "Whether this node is strained, and by what.");
+    for (by, is) in [
+        ("slow-disk", strain.slow_disk),
+        ("processor", strain.starved),
+        ("slow-links", strain.far),
+        ("file-descriptors", strain.crowded),
+    ] {
+        text.value(name, &[("by", by)], u8::from(is));
+    }
+    let help =
+        "The longest sync of the log of the last ten seconds, the one included that is under way.";
+    let longest = handle.recent_syncs().longest.as_secs_f64();
+    text.one("hiraeth_log_sync_longest_seconds", Gauge, help, longest);
+    let help = "How late the node's ticks came: it lacks processor time, or has too much to do.";
+    text.histogram("hiraeth_tick_late_seconds", help, &handle.meters().lateness.tally(), 1e6);
+    let memory = Memory::now();
+    let help = "Memory that counts against the bound that is nearest: of a cgroup, a process, the machine.";
+    text.one("hiraeth_memory_used_bytes", Gauge, help, memory.used);
+    text.one("hiraeth_memory_limit_bytes", Gauge, "That bound.", memory.most);
+}
+
 fn counts(text: &mut Text, handle: &Handle) {
     let meters = handle.meters();
     let counters = [
@@ -139,6 +165,11 @@ fn counts(text: &mut Text, handle: &Handle) {
             meters.moves.get(),
         ),
         ("hiraeth_regions_quarantined_total", "Regions set aside.", meters.quarantined.get()),
+        (
+            "hiraeth_strain_handovers_total",
+            "Regions given to others to lead while this node was strained.",
+            meters.handovers.get(),
+        ),
         (
             "hiraeth_flight_dropped_total",
             "Records the flight recorder lost.",
@@ -207,6 +238,20 @@ fn peers(text: &mut Text, handle: &Handle) {
         if let Some(time) = node.round_trip {
             text.value(trip, &[("peer", &node.node.to_string())], time.as_secs_f64());
         }
+    }
+    let slow = "hiraeth_peer_slow";
+    text.family(
+        slow,
+        Gauge,
+        "Whether the link to another node is slow, or stalls again and again.",
+    );
+    for node in &nodes {
+        text.value(slow, &[("peer", &node.node.to_string())], u8::from(node.link.is_slow));
+    }
+    let late = "hiraeth_peer_late_seconds";
+    text.family(late, Gauge, "By how much the latest beat of the last ten seconds was late.");
+    for node in &nodes {
+        text.value(late, &[("peer", &node.node.to_string())], node.link.latest.as_secs_f64());
     }
     traffic(text, &handle.traffic());
 }

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::CaseReport;
+use super::{CaseReport, Measured};
 use crate::report::Report;
 use crate::trial::Trial;
 
@@ -20,23 +20,24 @@ pub(crate) struct Case {
     /// What servers said of it.
     said: Vec<String>,
     wrong: Vec<String>,
+    pub(crate) measured: Vec<Measured>,
 }
 
 impl Case {
-    pub(super) fn new(trial: Trial) -> Self {
-        Self { trial, said: Vec::new(), wrong: Vec::new() }
+    pub(crate) fn new(trial: Trial) -> Self {
+        Self { trial, said: Vec::new(), wrong: Vec::new(), measured: Vec::new() }
     }
 
-    pub(super) fn wrong(&mut self, what: String) {
+    pub(crate) fn wrong(&mut self, what: String) {
         self.wrong.push(what);
     }
 
-    pub(super) fn said(&mut self, what: String) {
+    pub(crate) fn said(&mut self, what: String) {
         self.said.push(what);
     }
 
     /// A fault begins; where the log of `at` ends before it.
-    pub(super) fn fault(&mut self, kind: &str, at: usize) -> u64 {
+    pub(crate) fn fault(&mut self, kind: &str, at: usize) -> u64 {
         let server = self.trial.servers.one(at);
         let (name, from) = (server.name.clone(), server.log_bytes());
         self.trial.ledger.fault(kind, &name);
@@ -44,7 +45,7 @@ impl Case {
     }
 
     /// A line of the log of `at`, from byte `from` on, has all of these words.
-    pub(super) async fn says(&mut self, at: usize, from: u64, words: &[&str]) {
+    pub(crate) async fn says(&mut self, at: usize, from: u64, words: &[&str]) {
         let began = Instant::now();
         loop {
             let server = self.trial.servers.one(at);
@@ -64,7 +65,7 @@ impl Case {
     }
 
     /// The server `at` stops by itself.
-    pub(super) async fn ends(&mut self, at: usize) {
+    pub(crate) async fn ends(&mut self, at: usize) {
         let began = Instant::now();
         loop {
             let server = self.trial.servers.one(at);
@@ -80,12 +81,12 @@ impl Case {
         }
     }
 
-    fn acknowledged(&self) -> usize {
+    pub(crate) fn acknowledged(&self) -> usize {
         self.trial.ledger.acknowledgements.lock().len()
     }
 
     /// The cluster acknowledges writes.
-    pub(super) async fn goes_on(&mut self, what: &str) {
+    pub(crate) async fn goes_on(&mut self, what: &str) {
         let (began, before) = (Instant::now(), self.acknowledged());
         while self.acknowledged() < before + WRITES {
             if began.elapsed() > GO_ON {
@@ -97,19 +98,20 @@ impl Case {
     }
 
     /// The leader's place.
-    pub(super) async fn leader(&self) -> anyhow::Result<usize> {
+    pub(crate) async fn leader(&self) -> anyhow::Result<usize> {
         let found = self.trial.servers.await_leader(NOTICE).await;
         let leader = found.ok_or_else(|| anyhow::anyhow!("there is no leader for {NOTICE:?}"))?;
         Ok(leader.at)
     }
 
     /// A server that does not lead.
-    pub(super) async fn follower(&self) -> anyhow::Result<usize> {
+    pub(crate) async fn follower(&self) -> anyhow::Result<usize> {
         Ok((self.leader().await? + 1) % crate::servers::COUNT)
     }
 
-    pub(super) async fn end(
+    pub(crate) async fn end(
         mut self,
+        scenario: &'static str,
         name: &'static str,
         folder: &Path,
         began: Instant,
@@ -123,9 +125,11 @@ impl Case {
             std::fs::write(folder.join("violations.txt"), violations.join("\n"))?;
         }
         Ok(CaseReport {
+            scenario,
             name,
             seconds: began.elapsed().as_secs_f64(),
             said: self.said,
+            measured: self.measured,
             faults: Report::faults(&ledger).0,
             acknowledged: judged.verified.unique.acknowledged,
             missing: judged.verified.unique.missing,

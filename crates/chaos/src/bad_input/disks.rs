@@ -10,7 +10,7 @@ use super::Case;
 const NEARLY_FULL: u64 = 48 << 20;
 
 impl Case {
-    fn disk(&mut self, at: usize) -> anyhow::Result<&crate::servers::OwnDisk> {
+    pub(crate) fn disk(&mut self, at: usize) -> anyhow::Result<&crate::servers::OwnDisk> {
         self.trial.servers.one(at).disk.as_ref().context("the server has no disk of its own")
     }
 }

@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::Context;
 
 pub(crate) use case::Case;
-pub(crate) use report::CaseReport;
+pub(crate) use report::{CaseReport, Measured};
 
 use crate::options::Options;
 use crate::place::Setting;
@@ -25,20 +25,16 @@ use crate::trial::Trial;
 /// Clients that work all the while.
 const CLIENTS: u64 = 8;
 
-const DISKS: Setup = Setup { disks: true, shim: false };
-const SHIM: Setup = Setup { disks: false, shim: true };
-const PLAIN: Setup = Setup { disks: false, shim: false };
-
 /// Names of cases, and what their servers need.
 const CASES: [(&str, Setup); 8] = [
-    ("strangers", PLAIN),
-    ("foreign-directory", PLAIN),
-    ("nearly-full-disk", DISKS),
-    ("full-disk", DISKS),
-    ("read-only-disk", DISKS),
-    ("failed-sync", SHIM),
-    ("damaged-log", PLAIN),
-    ("clock-jump", SHIM),
+    ("strangers", Setup::PLAIN),
+    ("foreign-directory", Setup::PLAIN),
+    ("nearly-full-disk", Setup::DISKS),
+    ("full-disk", Setup::DISKS),
+    ("read-only-disk", Setup::DISKS),
+    ("failed-sync", Setup::SHIM),
+    ("damaged-log", Setup::PLAIN),
+    ("clock-jump", Setup::SHIM),
 ];
 
 /// Runs all cases, or those whose names begin with `--case`.
@@ -94,5 +90,5 @@ async fn one(
         "damaged-log" => disks::damaged_log(&mut case).await?,
         _ => clock::jump(&mut case).await?,
     }
-    case.end(name, folder, began).await
+    case.end("bad-input", name, folder, began).await
 }

@@ -49,7 +49,7 @@ impl Nemesis<'_> {
                 Scenario::Pause => self.pause().await?,
                 Scenario::Partition => self.partition().await?,
                 Scenario::Rolling => self.restart_each().await?,
-                Scenario::BadInput | Scenario::Life => return Ok(()),
+                Scenario::BadInput | Scenario::Neighbours | Scenario::Life => return Ok(()),
                 Scenario::Mix => match self.random.below(4) {
                     0 => self.kill_leader().await?,
                     1 => self.kill_all().await?,

@@ -1,6 +1,7 @@
 //! Where the servers run: in network namespaces of their own, or all on loopback.
 
 mod namespaces;
+mod relay;
 mod supervise;
 
 use std::net::TcpListener;
@@ -8,6 +9,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
+pub(crate) use relay::{Relays, Weather};
 pub(crate) use supervise::supervise;
 
 use crate::options::{Options, Where};
@@ -85,6 +87,14 @@ impl Setting {
                 command
             }
             Self::Loopback => Command::new(program),
+        }
+    }
+
+    /// This process' address on the links between servers.
+    pub(crate) fn own_peer_host(&self) -> String {
+        match self {
+            Self::Namespaces(_) => namespaces::hub_peer_host(),
+            Self::Loopback => "127.0.0.1".to_owned(),
         }
     }
 

@@ -33,6 +33,11 @@ pub(super) fn addresses(at: usize) -> Addresses {
     }
 }
 
+/// The hub's address on the bridge of the peers' links.
+pub(super) fn hub_peer_host() -> String {
+    format!("{PEERS}.254")
+}
+
 /// `ip` with these words, parted by spaces.
 fn ip(words: &str) -> anyhow::Result<String> {
     let output = Command::new("ip").args(words.split_whitespace()).output();

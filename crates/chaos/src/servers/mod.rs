@@ -1,5 +1,6 @@
 //! The servers: three processes of the binary, each with a directory that lasts.
 
+mod cage;
 mod leader;
 mod server;
 mod setup;
@@ -7,14 +8,14 @@ mod setup;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use tokio::time::{Instant, sleep};
 
 pub(crate) use leader::Leadership;
 pub(crate) use server::{Server, name};
-pub(crate) use setup::{OwnDisk, Setup};
+pub(crate) use setup::{OwnDisk, Setup, tool};
 
-use crate::place::Setting;
+use crate::place::{Relays, Setting};
 
 /// How many servers there are.
 pub(crate) const COUNT: usize = 3;
@@ -25,6 +26,8 @@ pub(crate) struct Servers {
     pub(crate) setting: Setting,
     all: Vec<Server>,
     asker: client::Client,
+    /// Between the servers, if they were asked for.
+    pub(crate) relays: Option<Relays>,
 }
 
 impl Servers {
@@ -36,16 +39,24 @@ impl Servers {
         setup: Setup,
     ) -> anyhow::Result<Self> {
         let addresses = setting.addresses(COUNT)?;
-        let members: Vec<String> = addresses
-            .iter()
-            .enumerate()
-            .map(|(at, addresses)| format!("{}={}", name(at), addresses.peer))
-            .collect();
+        let peers: Vec<String> = addresses.iter().map(|addresses| addresses.peer.clone()).collect();
+        let relays = match setup.relays {
+            true => Some(Relays::begin(&setting.own_peer_host(), &peers)?),
+            false => None,
+        };
+        let found = |at: usize| relays.as_ref().map_or(peers[at].as_str(), |it| it.address(at));
+        let members: Vec<String> =
+            (0..COUNT).map(|at| format!("{}={}", name(at), found(at))).collect();
         let members = members.join(",");
+        let cages = setup.cages.then(|| folder.join("cages"));
+        let mounts = cages.map(|cages| cage::Mounts::make(&cages)).transpose()?;
         let mut all = Vec::new();
         for (at, addresses) in addresses.into_iter().enumerate() {
             let mut server = Server::new(at, addresses, binary, folder, members.clone())?;
-            server.prepare(folder, setup)?;
+            server.prepare(folder, setup, mounts.as_ref())?;
+            if relays.is_some() {
+                server.arguments.extend(["--advertise-peer".to_owned(), found(at).to_owned()]);
+            }
             server.start(setting)?;
             all.push(server);
         }
@@ -56,7 +67,7 @@ impl Servers {
             ..client::Options::default()
         };
         let asker = client::Client::lazy(endpoints, options)?;
-        Ok(Self { setting: setting.clone(), all, asker })
+        Ok(Self { setting: setting.clone(), all, asker, relays })
     }
 
     /// Where clients connect, beginning with server `first`.
@@ -99,11 +110,25 @@ impl Servers {
     /// Ends all faults: links up, nobody paused, everybody running.
     pub(crate) fn repair(&mut self) -> anyhow::Result<()> {
         self.setting.heal(COUNT)?;
+        self.relays.iter().for_each(Relays::calm);
         for at in 0..COUNT {
             self.resume(at);
             self.start_one(at)?;
         }
         Ok(())
+    }
+
+    /// What `hiraeth status` warns of, asked for as operators do.
+    pub(crate) async fn warnings(&self) -> anyhow::Result<Vec<String>> {
+        let mut command = tokio::process::Command::new(&self.all[0].binary);
+        command.args(["status", "--output", "json", "--endpoints", &self.endpoints(0).join(",")]);
+        let output = command.kill_on_drop(true).output().await?;
+        let told: serde_json::Value =
+            serde_json::from_slice(&output.stdout).with_context(|| {
+                format!("hiraeth status: {}", String::from_utf8_lossy(&output.stderr))
+            })?;
+        let warnings = told["warnings"].as_array().cloned().unwrap_or_default();
+        Ok(warnings.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect())
     }
 
     /// Who leads keyspace `default` by the newest term anybody tells of.

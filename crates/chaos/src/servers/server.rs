@@ -1,12 +1,14 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
+use super::cage::{Cage, Mounts};
 use super::setup::{OwnDisk, Setup, build_shim};
 use crate::place::{Addresses, Setting};
 
@@ -25,6 +27,7 @@ pub(crate) struct Server {
     /// What else it is started with.
     pub(crate) arguments: Vec<String>,
     pub(crate) disk: Option<OwnDisk>,
+    pub(crate) cage: Option<Cage>,
     /// Where the preloaded library looks for what to do, and the library.
     shim: Option<(PathBuf, PathBuf)>,
     /// Whether it may stop by itself.
@@ -57,6 +60,7 @@ impl Server {
             members,
             arguments: Vec::new(),
             disk: None,
+            cage: None,
             shim: None,
             may_end: false,
             process: None,
@@ -65,11 +69,17 @@ impl Server {
     }
 
     /// Gives it what is asked for before its first start.
-    pub(super) fn prepare(&mut self, folder: &Path, setup: Setup) -> anyhow::Result<()> {
+    pub(super) fn prepare(
+        &mut self,
+        folder: &Path,
+        setup: Setup,
+        mounts: Option<&Arc<Mounts>>,
+    ) -> anyhow::Result<()> {
         if setup.disks {
             let image = folder.join(format!("{}.ext4", self.name));
             self.disk = Some(OwnDisk::make(&image, &self.data)?);
         }
+        self.cage = mounts.map(|mounts| Cage::make(mounts, &self.name)).transpose()?;
         if setup.shim {
             let orders = folder.join(format!("{}.shim", self.name));
             std::fs::create_dir_all(&orders)?;
@@ -118,7 +128,10 @@ impl Server {
         }
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.with_context(|| format!("{} cannot be written", self.log.display()))?;
-        let mut command = setting.command(self.at, &self.binary.display().to_string());
+        let words = self.cage.as_ref().map(Cage::words).unwrap_or_default();
+        let mut words = words.into_iter().chain([self.binary.display().to_string()]);
+        let mut command = setting.command(self.at, &words.next().unwrap_or_default());
+        command.args(words);
         if let Some((orders, library)) = &self.shim {
             command.env("CHAOS_SHIM", orders).env("LD_PRELOAD", library);
         }
@@ -139,6 +152,11 @@ impl Server {
             .with_context(|| format!("{} cannot be started", self.name))?;
         self.process = Some(child);
         Ok(())
+    }
+
+    /// Its process id, while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
     }
 
     pub(super) fn is_running(&self) -> bool {

@@ -14,8 +14,20 @@ const DISK_BYTES: u64 = 1 << 30;
 pub(crate) struct Setup {
     /// Each data directory on an ext4 of its own, which can be filled and made read-only.
     pub(crate) disks: bool,
-    /// The library by which syncs fail and the wall clock jumps.
+    /// The library by which syncs fail or take long, and the wall clock jumps.
     pub(crate) shim: bool,
+    /// A relay in front of each peer port.
+    pub(crate) relays: bool,
+    /// Each in a control group of its own, by which its processor time and its memory are bounded.
+    pub(crate) cages: bool,
+}
+
+impl Setup {
+    pub(crate) const PLAIN: Self = Self { disks: false, shim: false, relays: false, cages: false };
+    pub(crate) const DISKS: Self = Self { disks: true, ..Self::PLAIN };
+    pub(crate) const SHIM: Self = Self { shim: true, ..Self::PLAIN };
+    pub(crate) const RELAYS: Self = Self { relays: true, ..Self::PLAIN };
+    pub(crate) const CAGES: Self = Self { cages: true, ..Self::PLAIN };
 }
 
 /// Runs a tool; its failure is an error with its words.

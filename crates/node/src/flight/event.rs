@@ -75,6 +75,11 @@ pub enum Event {
     SlowSync {
         ms: u64,
     },
+    /// This node is strained, or not any more: a slow disk, too little processor time, slow links.
+    Strain {
+        what: String,
+        begins: bool,
+    },
     /// The link to a node came or went.
     Link {
         node: u64,

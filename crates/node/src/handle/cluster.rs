@@ -8,7 +8,7 @@ use state::directory::NodeRecord;
 use types::{Fault, Index, NodeId, RegionId, Term};
 
 use super::Handle;
-use crate::liveness::{self, NodeLiveness, NodeState};
+use crate::liveness::{self, Link, NodeLiveness, NodeState};
 use crate::observe::Observer;
 use crate::region_state::RegionState;
 use crate::traffic::PeerTraffic;
@@ -88,6 +88,7 @@ impl Handle {
             for_time: own,
             last_heard: Some(Duration::ZERO),
             round_trip: None,
+            link: Link::default(),
             hears_us: true,
             summary: liveness::summary(shared),
         });

@@ -1,6 +1,7 @@
 //! What a node has to do, for those who look now and then.
 
 use super::Handle;
+use crate::strain::{Recent, Strain};
 use crate::watch::HubLoad;
 
 impl Handle {
@@ -15,6 +16,24 @@ impl Handle {
     #[must_use]
     pub fn say(&self, subject: &'static str) -> Option<u64> {
         self.shared.say(subject)
+    }
+
+    /// What makes this node a bad neighbour now.
+    #[must_use]
+    pub fn strain(&self) -> Strain {
+        self.shared.gauge.strain()
+    }
+
+    /// How long syncs of the log took in the last ten seconds, the one included that is under way.
+    #[must_use]
+    pub fn recent_syncs(&self) -> Recent {
+        self.shared.gauge.syncs(self.shared.clock.now())
+    }
+
+    /// How late the ticks of the last ten seconds came: this node's processor, or too much to do.
+    #[must_use]
+    pub fn recent_lateness(&self) -> Recent {
+        self.shared.gauge.lateness(self.shared.clock.now())
     }
 
     /// Streams and watches that are open on this node. Costs a look at each stream.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::health::DiskState;
+use crate::strain::Strain;
 use crate::varint;
 
 /// A node in a few words, as it was at its last beat.
@@ -22,6 +23,8 @@ pub struct Summary {
     pub stopping: bool,
     /// Whether it wants to be told of the traces that it works for.
     pub traces: bool,
+    /// What makes it a bad neighbour.
+    pub strain: Strain,
 }
 
 /// The last beat heard from whom a beat goes to.
@@ -67,7 +70,8 @@ impl Beat {
         let numbers = [flags, self.incarnation, self.sequence];
         let echo = self.echo.map(|echo| [echo.incarnation, echo.sequence, echo.held_micros]);
         let takes = if summary.traces { TRACES } else { 0 };
-        let summary = [summary.regions, summary.led, summary.lag, self.auth, takes];
+        let strain = summary.strain.bits();
+        let summary = [summary.regions, summary.led, summary.lag, self.auth, takes, strain];
         for number in numbers.into_iter().chain(echo.into_iter().flatten()).chain(summary) {
             varint::put(out, number);
         }
@@ -84,8 +88,9 @@ impl Beat {
             Some(Echo { incarnation: next()?, sequence: next()?, held_micros: next()? })
         };
         let (regions, led, lag, auth) = (next()?, next()?, next()?, next()?);
-        // None from an older build.
+        // Neither from older builds.
         let takes = next().unwrap_or(0);
+        let strain = Strain::from_bits(next().unwrap_or(0));
         if sequence == 0 {
             return None;
         }
@@ -97,6 +102,7 @@ impl Beat {
             read_only: flags & READ_ONLY != 0,
             stopping: flags & STOPPING != 0,
             traces: takes & TRACES != 0,
+            strain,
         };
         Some(Self { incarnation, sequence, echo, summary, auth })
     }
@@ -107,13 +113,13 @@ mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
 
-    use super::{Beat, DiskState, Echo, Summary};
+    use super::{Beat, DiskState, Echo, Strain, Summary};
 
     fn beat() -> impl Strategy<Value = Beat> {
         let disk = prop_oneof![Just(DiskState::Free), Just(DiskState::Low), Just(DiskState::Full)];
         let numbers = (any::<u64>(), 1..u64::MAX, any::<u64>(), any::<u64>(), any::<u64>());
         let echo = prop::option::of((any::<u64>(), any::<u64>(), any::<u64>()));
-        (numbers, echo, disk, any::<(bool, bool, bool, u64)>()).prop_map(
+        (numbers, echo, disk, any::<(bool, bool, bool, u64, u8)>()).prop_map(
             |(numbers, echo, disk, rest)| {
                 let (incarnation, sequence, regions, led, lag) = numbers;
                 let echo = echo.map(|(incarnation, sequence, held_micros)| Echo {
@@ -121,8 +127,10 @@ mod tests {
                     sequence,
                     held_micros,
                 });
-                let (read_only, stopping, traces, auth) = rest;
-                let summary = Summary { regions, led, lag, disk, read_only, stopping, traces };
+                let (read_only, stopping, traces, auth, strain) = rest;
+                let strain = Strain::from_bits(u64::from(strain));
+                let summary =
+                    Summary { regions, led, lag, disk, read_only, stopping, traces, strain };
                 Beat { incarnation, sequence, echo, summary, auth }
             },
         )
@@ -134,10 +142,14 @@ mod tests {
             let mut out = Vec::new();
             beat.encode_into(&mut out);
             prop_assert!(out.len() <= 255, "{} bytes", out.len());
-            // An older build says nothing of what it takes.
-            let older = Beat { summary: Summary { traces: false, ..beat.summary }, ..beat };
-            let end = out.len() - 1;
-            prop_assert_eq!(Beat::decode(Bytes::copy_from_slice(&out[..end])), Some(older));
+            // Older builds say nothing of what strains them, still older ones nothing of what they take.
+            let older = Summary { strain: Strain::default(), ..beat.summary };
+            let oldest = Summary { traces: false, ..older };
+            let end = out.len() - 2;
+            for (end, summary) in [(end + 1, older), (end, oldest)] {
+                let beat = Some(Beat { summary, ..beat });
+                prop_assert_eq!(Beat::decode(Bytes::copy_from_slice(&out[..end])), beat);
+            }
             for end in 0..end {
                 prop_assert_eq!(Beat::decode(Bytes::copy_from_slice(&out[..end])), None);
             }

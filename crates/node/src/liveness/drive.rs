@@ -140,6 +140,7 @@ fn of_now(shared: &Shared, summary: Summary) -> Summary {
         read_only: room.read_only,
         stopping: shared.live.health.is_stopping(),
         traces: shared.config.tracer.is_on(),
+        strain: shared.gauge.strain(),
         ..summary
     }
 }

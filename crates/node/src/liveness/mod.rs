@@ -4,6 +4,7 @@
 mod beat;
 mod drive;
 mod health;
+mod link;
 mod table;
 
 pub(crate) use beat::Beat;
@@ -13,5 +14,6 @@ pub(crate) use drive::{
 };
 pub use health::DiskState;
 pub(crate) use health::Health;
+pub use link::Link;
 pub(crate) use table::Liveness;
 pub use table::{NodeLiveness, NodeState};

@@ -8,8 +8,12 @@ use env::Moment;
 use types::NodeId;
 
 use super::beat::{Beat, Echo, Summary};
+use super::link::{Link, Listening};
 use crate::auth::Told;
+use crate::strain::Strain;
 
+/// Between two beats, where nobody says otherwise.
+const EVERY: Duration = Duration::from_millis(200);
 /// Beats whose time of leaving is remembered, for the round trip.
 const REMEMBERED: usize = 64;
 
@@ -39,6 +43,8 @@ pub struct NodeLiveness {
     pub last_heard: Option<Duration>,
     /// A frame's way there and back, smoothed; `None` until it was measured, and for the node itself.
     pub round_trip: Option<Duration>,
+    /// How well it is heard.
+    pub link: Link,
     /// Whether its last beat says that it hears this node.
     pub hears_us: bool,
     /// What it said of itself.
@@ -63,6 +69,7 @@ struct Peer {
     since: Moment,
     heard: Option<Heard>,
     round_trip: Option<Duration>,
+    listening: Listening,
     hears_us: bool,
     /// The newest change of users and rights it ever said to know.
     auth: u64,
@@ -85,6 +92,8 @@ pub(crate) struct Liveness {
     suspect_ticks: u64,
     lost_ticks: u64,
     beat_ticks: u64,
+    /// Time between two beats.
+    every: Duration,
     ticks: u64,
     sequence: u64,
     sent: VecDeque<(u64, Moment)>,
@@ -107,6 +116,7 @@ impl Liveness {
             suspect_ticks: (2 * beat_ticks + 1).min(lost_ticks - 1),
             lost_ticks,
             beat_ticks,
+            every: EVERY,
             ticks: 0,
             sequence: 0,
             sent: VecDeque::new(),
@@ -114,6 +124,11 @@ impl Liveness {
             strangers_auth: 0,
             started: now,
         }
+    }
+
+    /// With so much time between two beats; a fifth of a second if it is not said.
+    pub(crate) fn with_interval(self, every: Duration) -> Self {
+        Self { every, ..self }
     }
 
     /// Which other nodes there are.
@@ -147,6 +162,7 @@ impl Liveness {
                 peer.lose(now);
                 changes.push(Change::Lost(*node, "it is silent"));
             }
+            peer.listening.look(now, !peer.lost, peer.round_trip);
         }
         self.ticks.is_multiple_of(self.beat_ticks)
     }
@@ -191,7 +207,9 @@ impl Liveness {
             if before.incarnation == beat.incarnation && before.sequence >= beat.sequence {
                 return;
             }
-            if before.incarnation != beat.incarnation && !peer.lost {
+            if before.incarnation == beat.incarnation {
+                peer.listening.heard(now, now.since(before.at), self.every);
+            } else if !peer.lost {
                 peer.lose(now);
                 changes.push(Change::Lost(from, "it was started anew"));
             }
@@ -294,6 +312,26 @@ impl Liveness {
         heard.is_some_and(|heard| heard.summary.read_only)
     }
 
+    /// What a node said with its last beat that strains it.
+    pub(crate) fn strain(&self, node: NodeId) -> Strain {
+        let heard = self.peers.get(&node).and_then(|peer| peer.heard.as_ref());
+        heard.map(|heard| heard.summary.strain).unwrap_or_default()
+    }
+
+    /// Whether a node was heard since this one started, and is not lost.
+    pub(crate) fn is_heard(&self, node: NodeId) -> bool {
+        let peer = self.peers.get(&node).filter(|peer| peer.heard.is_some());
+        peer.is_some_and(|peer| !peer.lost)
+    }
+
+    /// Whether slow links keep this node from a majority that the rest of the links would not.
+    pub(crate) fn is_far(&self) -> bool {
+        let needed = self.peers.len().div_ceil(2);
+        let there = self.peers.values().filter(|peer| !peer.lost && peer.heard.is_some());
+        let (slow, fast): (Vec<_>, Vec<_>) = there.partition(|peer| peer.listening.is_slow());
+        fast.len() < needed && fast.len() + slow.len() >= needed
+    }
+
     /// Whether a node said with its last beat that it wants to be told of traces; not one whose link has
     /// broken since, for it may come back as another build.
     pub(crate) fn takes_traces(&self, node: NodeId) -> bool {
@@ -336,6 +374,7 @@ impl Liveness {
                 for_time: now.since(peer.since),
                 last_heard: heard.map(|heard| now.since(heard.at)),
                 round_trip: peer.round_trip,
+                link: peer.listening.link(now),
                 hears_us: peer.hears_us && !peer.lost,
                 summary: heard.map(|heard| heard.summary).unwrap_or_default(),
             }
@@ -363,6 +402,7 @@ impl Peer {
             since: now,
             heard: None,
             round_trip: None,
+            listening: Listening::default(),
             hears_us: false,
             auth: 0,
             answered: None,

@@ -14,7 +14,8 @@ use types::Code;
 use crate::answer::Consistency;
 
 pub use histogram::{Histogram, Tally};
-pub use process::{Process, file_descriptors, most_file_descriptors};
+pub(crate) use process::status_bytes;
+pub use process::{Process, client_descriptors_left, file_descriptors, most_file_descriptors};
 
 /// Bounds of sync times, in microseconds: from a disk with a battery to one that hangs.
 const SYNC_MICROS: &[u64] = &[
@@ -102,6 +103,10 @@ pub struct Meters {
     pub moves: Counter,
     /// Regions set aside.
     pub quarantined: Counter,
+    /// How late ticks were, in microseconds.
+    pub lateness: Histogram,
+    /// Regions that this node gave to others to lead, because it was strained.
+    pub handovers: Counter,
     /// Regions that are awake, by poller.
     awake: Mutex<BTreeMap<usize, usize>>,
     /// Flight records that were lost: the recorder or its disk was behind.
@@ -132,6 +137,8 @@ impl Default for Meters {
             splits: Counter::default(),
             moves: Counter::default(),
             quarantined: Counter::default(),
+            lateness: Histogram::new(SYNC_MICROS),
+            handovers: Counter::default(),
             awake: Mutex::default(),
             flight_dropped: Counter::default(),
         }

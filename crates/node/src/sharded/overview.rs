@@ -156,10 +156,13 @@ pub(super) fn is_voter(node: &NodeRecord) -> bool {
 /// Whether a node can take something on.
 pub(super) fn is_well(shared: &Shared, node: NodeId) -> bool {
     if node == shared.node() {
-        return !shared.space.is_read_only() && !shared.live.health.is_stopping();
+        return !shared.space.is_read_only()
+            && !shared.live.health.is_stopping()
+            && !shared.gauge.strain().hinders();
     }
     let liveness = shared.live.liveness.lock();
-    liveness.is_alive(node) && !liveness.is_read_only(node) && !liveness.is_stopping(node)
+    let is_there = liveness.is_alive(node) && !liveness.is_stopping(node);
+    is_there && !liveness.is_read_only(node) && !liveness.strain(node).hinders()
 }
 
 /// For how long nothing was heard of a node.

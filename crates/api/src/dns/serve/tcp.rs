@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::super::order::Order;
 use super::super::respond::Over;
 use super::Server;
+use crate::guests;
 
 /// Connections at once; more wait to be accepted.
 const CONNECTIONS: usize = 512;
@@ -24,7 +25,7 @@ const PER_ADDRESS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of a query; who sends more is cut off.
 const QUERY_BYTES: usize = 4_096;
-/// Pause after an error of accept, which is mostly a lack of file descriptors.
+/// Pause after an error of accept: what it lacks others must let go first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) async fn serve(
@@ -44,6 +45,9 @@ pub(super) async fn serve(
                 continue;
             }
         };
+        if guests::turned_away(&peer.to_string()) {
+            continue;
+        }
         let Some(seat) = Peers::sit(&peers, peer.ip()) else { continue };
         let (server, mut stopping) = (Arc::clone(server), stopping.clone());
         tokio::spawn(async move {

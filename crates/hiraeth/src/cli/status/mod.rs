@@ -3,6 +3,7 @@
 pub(super) mod collect;
 pub(super) mod report;
 mod show;
+mod strain;
 #[cfg(test)]
 mod tests;
 mod worry;

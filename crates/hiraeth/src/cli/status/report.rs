@@ -60,7 +60,7 @@ pub(in crate::cli) struct Node {
     /// Whether any other node takes it for alive.
     #[serde(skip)]
     pub(in crate::cli) is_heard: bool,
-    /// `read-only`, `disk-low`, `stopping`.
+    /// `read-only`, `disk-low`, `stopping`, `slow-disk`, `starved`, `far`, `crowded`.
     pub(in crate::cli) flags: Vec<&'static str>,
     /// Regions it leads.
     pub(in crate::cli) leads: u64,
@@ -158,6 +158,10 @@ fn node(views: &Views, leads: u64, info: &NodeInfo) -> Node {
         (summary.is_some_and(|it| it.read_only), "read-only"),
         (summary.is_some_and(|it| it.disk_low && !it.read_only), "disk-low"),
         (summary.is_some_and(|it| it.stopping), "stopping"),
+        (summary.is_some_and(|it| it.slow_disk), "slow-disk"),
+        (summary.is_some_and(|it| it.starved), "starved"),
+        (summary.is_some_and(|it| it.far), "far"),
+        (summary.is_some_and(|it| it.crowded), "crowded"),
     ];
     Node {
         id: info.id,

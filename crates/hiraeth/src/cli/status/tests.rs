@@ -167,3 +167,94 @@ fn of_many_regions_the_worst_are_shown() {
     let row = |id: u64| screen.lines().position(|line| line.starts_with(&format!("{id}  ")));
     assert!(row(322) < row(78) && row(322).is_some() && screen.lines().count() < 25, "{screen}");
 }
+
+/// Three nodes of which the second is as `change` says, in what it tells and in what the others see of it.
+fn with_second(change: impl Fn(&mut NodeHealth, &mut NodeSeen)) -> Report {
+    let both = || vec![region(1, 1, "active"), region(2, 1, "active")];
+    let told = |id| {
+        let mut answer = answer(id, [0; 3], both());
+        let mut others = NodeHealth::default();
+        let health = if id == 2 { answer.health.as_mut() } else { None };
+        change(health.unwrap_or(&mut others), &mut answer.seen[1]);
+        answer
+    };
+    Report::new(&views((1..=3).map(told).collect()))
+}
+
+#[test]
+fn a_slow_disk_is_told_with_how_slow_it_is() {
+    let report = with_second(|health, seen| {
+        seen.slow_disk = true;
+        (health.syncs, health.sync_mean_us, health.sync_longest_us) = (31, 312_000, 1_402_000);
+    });
+    assert_eq!((report.state, report.warnings.len()), (Condition::Degraded, 1));
+    let told = &report.warnings[0];
+    assert!(told.starts_with("node 2 (n2) has a slow disk: of 31 syncs"), "{told}");
+    assert!(told.contains("took 1.4 s, all of them 312 ms on average; see who else"), "{told}");
+    assert!(screen(&report).contains("up, slow-disk"));
+    let stuck = with_second(|health, seen| {
+        seen.slow_disk = true;
+        health.sync_longest_us = 7_000_000;
+    });
+    assert!(stuck.warnings[0].contains("takes 7.0 s by now"), "{}", stuck.warnings[0]);
+}
+
+#[test]
+fn who_lacks_processor_time_is_told_and_not_the_links_to_it() {
+    let report = with_second(|health, seen| {
+        (seen.starved, seen.slow_link, seen.late_ms) = (true, true, 900);
+        health.tick_late_us = 450_000;
+    });
+    let told = &report.warnings[..];
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("node 2 (n2) lacks processor time: its threads"), "{}", told[0]);
+    assert!(told[0].contains("450 ms late") && told[0].contains("CPUQuota"), "{}", told[0]);
+}
+
+#[test]
+fn slow_links_of_one_node_are_one_sentence() {
+    let report = with_second(|_, seen| {
+        (seen.slow_link, seen.round_trip_us, seen.late_ms) = (true, 612_000, 80);
+    });
+    let told = &report.warnings[..];
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("node 2 (n2)'s links are slow: n1 (612 ms there"), "{}", told[0]);
+    assert!(told[0].contains("n3 (612 ms there and back, beats up to 80 ms late)"), "{}", told[0]);
+}
+
+#[test]
+fn descriptors_and_memory_are_told_when_little_is_left() {
+    let files = |open| {
+        with_second(move |health, seen| {
+            (health.open_files, health.most_files, seen.crowded) = (open, 1_000, open >= 900);
+        })
+    };
+    assert!(files(799).warnings.is_empty());
+    assert!(files(800).warnings[0].contains("has 800 of 1000 file descriptors open: each"));
+    let told = &files(900).warnings[0];
+    assert!(told.contains("so clients are refused; raise the limit (`LimitNOFILE="), "{told}");
+    // Who refuses clients refuses whoever asks it, too.
+    let both = || vec![region(1, 1, "active"), region(2, 1, "active")];
+    let told = |id| {
+        let mut answer = answer(id, [0; 3], both());
+        answer.seen[1].crowded = true;
+        answer
+    };
+    let told = Report::new(&views([1, 3].map(told).to_vec())).warnings;
+    assert!(
+        told[1].starts_with("node 2 (n2) has its file descriptors open but for a few"),
+        "{told:?}"
+    );
+    let memory = |used: u64, by: &'static str| {
+        with_second(move |health, _| {
+            (health.memory_used_bytes, health.memory_limit_bytes) = (used << 20, 1_000 << 20);
+            health.memory_limit_by = by.to_owned();
+        })
+    };
+    assert!(memory(849, "cgroup").warnings.is_empty());
+    let told = &memory(850, "cgroup").warnings[0];
+    assert!(told.starts_with("node 2 (n2) is short of memory: 850.0 MiB of the"), "{told}");
+    assert!(told.contains("that its cgroup allows") && told.contains("MemoryMax="), "{told}");
+    assert!(memory(850, "machine").warnings[0].contains("its machine has"));
+    assert!(memory(850, "data").warnings[0].contains("ulimit"));
+}

@@ -6,6 +6,7 @@ use client::native::{Liveness, NodeSeen};
 
 use super::collect::Views;
 use super::report::{Condition, Node, Region, Report};
+use super::strain;
 use crate::cli::size::{bytes, since};
 
 /// Entries a replica may be behind before it is worth a warning: some are always on their way.
@@ -33,6 +34,7 @@ pub(super) fn about(report: &Report, views: &Views) -> (Condition, Vec<String>) 
     quorum(report, lost, &mut troubles);
     report.nodes.iter().for_each(|it| node(it, views, &mut troubles));
     one_way(report, views, &mut troubles);
+    strain::links(report, views, &mut troubles);
     troubles.extend(views.strangers.iter().map(|stranger| {
         format!("{stranger}; it is not shown. Correct --endpoints, or start what should be there")
     }));
@@ -120,6 +122,7 @@ fn node(node: &Node, views: &Views, troubles: &mut Vec<String>) {
     if node.flags.contains(&"stopping") {
         troubles.push(format!("node {id} ({name}) is stopping"));
     }
+    strain::node(node, views, troubles);
 }
 
 /// Whether another node has not heard this one for so long that a start does not explain it.

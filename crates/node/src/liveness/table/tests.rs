@@ -183,3 +183,37 @@ fn traces_are_told_to_who_wants_them_for_as_long_as_the_link_stands() {
     node.heard(now, OTHER, &beat(23, 2, true), &mut pair.changes);
     assert!(node.takes_traces(OTHER));
 }
+
+#[test]
+fn a_node_is_far_when_slow_links_are_what_keeps_it_from_a_majority() {
+    let mut now = Moment(Duration::from_secs(50));
+    let mut node = Liveness::new(11, 2, 10, now);
+    node.set_peers(now, [OTHER, NodeId(3)], &mut Vec::new());
+    assert!(!node.is_far(), "nobody was heard yet");
+    // Beats of one come every 0.9 s, the other's in time.
+    let mut sequence = 0;
+    let mut listen = |node: &mut Liveness, slow: &[NodeId]| {
+        for tick in 1..=54_u64 {
+            now = now.after(TICK);
+            for peer in [OTHER, NodeId(3)] {
+                if tick.is_multiple_of(if slow.contains(&peer) { 9 } else { 2 }) {
+                    sequence += 1;
+                    let summary = Summary::default();
+                    let beat = Beat { incarnation: 22, sequence, echo: None, summary, auth: 0 };
+                    node.heard(now, peer, &beat, &mut Vec::new());
+                }
+            }
+            node.tick(now, &mut Vec::new());
+        }
+        now
+    };
+    listen(&mut node, &[OTHER]);
+    assert!(!node.is_far(), "with the other it is a majority");
+    let now = listen(&mut node, &[OTHER, NodeId(3)]);
+    assert!(node.is_far());
+    assert!(node.view(now).iter().all(|it| it.link.is_slow));
+    node.link_down(now, OTHER, &mut Vec::new());
+    assert!(node.is_far(), "the one that is left is slow");
+    node.link_down(now, NodeId(3), &mut Vec::new());
+    assert!(!node.is_far(), "that is a loss of the majority, and told as one");
+}

@@ -4,4 +4,5 @@ mod laggard;
 mod own;
 mod parts;
 mod slow;
+mod strained;
 mod world;

@@ -94,7 +94,12 @@ pub(super) fn file_descriptors(evidence: &Evidence, findings: &mut Vec<Finding>)
         };
         let next =
             "raise it: `LimitNOFILE=65536` in the unit, or `ulimit -n 65536` before the start";
-        if open > most * 0.8 {
+        // Newer servers say so themselves, and `status` tells it.
+        let is_told = evidence.views.answers.values().any(|answer| {
+            evidence.report.name(answer.node) == name
+                && answer.health.as_ref().is_some_and(|health| health.most_files > 0)
+        });
+        if open > most * 0.8 && !is_told {
             findings.push(Finding::new(
                 Severity::Problem,
                 "file-descriptors",
@@ -102,7 +107,7 @@ pub(super) fn file_descriptors(evidence: &Evidence, findings: &mut Vec<Finding>)
                 "each connection takes one; without any left clients are not accepted",
                 next,
             ));
-        } else if most < FILES {
+        } else if open <= most * 0.8 && most < FILES {
             findings.push(Finding::new(
                 Severity::Note,
                 "file-descriptor-limit",
