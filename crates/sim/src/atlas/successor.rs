@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use types::{NodeId, RegionId};
+use state::Applied;
+use storage::engine::Engine;
+use types::RegionId;
 
 use crate::event::Event;
-use crate::node::{Node, Running};
+use crate::node::Node;
 use crate::sky::Sky;
 
 /// A new node sits down where the lost one sat. That it is to have replicas, and the lost one none, is
@@ -27,38 +29,30 @@ pub(crate) fn replace(sky: &mut Sky, node: &mut Node, life: u64) {
     sky.after(delay, Event::Restart { node: node.at(), life: node.life });
 }
 
-/// Whether another disk may lie: who came votes wherever who was lost did, and that one does nowhere.
+/// Whether another disk may lie: who came votes wherever who was lost did, and that one does nowhere, as
+/// every node knows for good. Before that, who is left may still need a vote of the one that is lost.
 pub(crate) fn look_whether_whole(sky: &mut Sky, nodes: &[Node]) {
     let Some(lying) = sky.atlas.lying else { return };
     let Some(new) = lying.successor else { return };
     let running = || nodes.iter().filter_map(|node| node.running.as_ref());
-    let regions: BTreeSet<RegionId> = running().flat_map(|it| it.shards.keys().copied()).collect();
-    let is_done = |region: &RegionId| {
-        let leader =
-            running().find(|it| it.shards.get(region).is_some_and(|shard| shard.leadership.here));
-        leader.is_some_and(|leader| has_followed(sky, leader, *region, (lying.node, new)))
+    let mut regions: BTreeSet<RegionId> =
+        running().flat_map(|it| it.shards.keys().copied()).collect();
+    regions.extend(sky.settings.regions.iter().copied());
+    let is_known = !sky.settings.with_meta
+        || running().any(|it| it.directory.removed.contains(&lying.node));
+    let has_followed = |node: &Node, region: &RegionId| {
+        // An engine writes its tables in its own time; this one does now.
+        node.engine.flush_soon();
+        let applied = Applied::stored(*region, &*node.engine.durable());
+        let Ok(Applied { conf_state: conf, .. }) = applied else { return false };
+        let mut all = conf.voters.iter().chain(&conf.learners).chain(&conf.voters_outgoing);
+        let is_everywhere = sky.settings.replicas == 0 || *region == RegionId::META;
+        all.all(|peer| peer.node() != lying.node)
+            && (!is_everywhere || conf.voters.iter().any(|peer| peer.node() == new))
     };
-    if regions.iter().all(is_done) {
+    if is_known && regions.iter().all(|it| nodes.iter().all(|node| has_followed(node, it))) {
         sky.counts.whole_again += 1;
         sky.note(new, "is in its place", [lying.node.get(), 0, 0, 0]);
         sky.atlas.lying = None;
     }
-}
-
-fn has_followed(
-    sky: &Sky,
-    leader: &Running,
-    region: RegionId,
-    (lost, new): (NodeId, NodeId),
-) -> bool {
-    let Some(shard) = leader.shards.get(&region) else { return false };
-    let conf = &shard.machine.applied().conf_state;
-    let all = conf.voters.iter().chain(&conf.learners).chain(&conf.voters_outgoing);
-    let is_rid = all.into_iter().all(|peer| peer.node() != lost);
-    let is_here = conf.voters.iter().any(|peer| peer.node() == new);
-    // Where regions are on some nodes only, others may have taken the place.
-    let directory = &leader.directory;
-    let is_placed = directory.regions.get(&region).is_some_and(|it| it.placed().is_some());
-    let is_known = !sky.settings.with_meta || directory.removed.contains(&lost);
-    is_rid && is_known && (is_here || is_placed)
 }

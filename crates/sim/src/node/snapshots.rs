@@ -228,7 +228,7 @@ impl Running {
             Some((_, shape)) => Some(shape),
             None => {
                 let file = SnapshotFile::open(Arc::clone(&self.disk), path);
-                let file = file.map_err(|error| error.to_string())?;
+                let file = file.map_err(|error| format!("opening {}: {error}", path.display()))?;
                 parse_header(file.header())?.1.snapshot_meta().as_ref().and_then(shape_of)
             }
         };
