@@ -59,6 +59,11 @@ impl Atlas {
         let lies = random.chance(65);
         Self { random, lies, lying: None, waits_for_snapshot: false }
     }
+
+    /// Whether any node may be lost for good in this world.
+    pub(crate) fn disks_lie(&self) -> bool {
+        self.lies
+    }
 }
 
 /// The first fault of a disk is set.

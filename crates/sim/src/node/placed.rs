@@ -88,8 +88,10 @@ impl Running {
         let goes = sky.random.below(to.len() as u64);
         let goes = to.iter().nth(usize::try_from(goes).unwrap_or(0)).copied();
         let comes = !to.contains(&node) && sky.random.chance(80);
+        // Of two replicas none may be lost for good.
+        let least = if sky.atlas.disks_lie() { 3 } else { 2 };
         if let Some(goes) = goes
-            && (comes && sky.random.chance(70) || to.len() > 2)
+            && (comes && sky.random.chance(70) || to.len() > least)
         {
             to.remove(&goes);
         }
