@@ -33,12 +33,22 @@ pub(super) fn note(segment: &Segment) -> Result<(), Error> {
     segment.file.sync_data().map_err(Error::io("sync", &segment.path))
 }
 
+/// Writes it down for a segment that another one follows, if it is not there: a crash came between, or an
+/// older program.
+pub(super) fn make_up(segment: &Segment) -> Result<(), Error> {
+    if is_noted(segment)? { Ok(()) } else { note(segment) }
+}
+
+fn is_noted(segment: &Segment) -> Result<bool, Error> {
+    let mut bytes = [0; LEN];
+    let read = segment.file.read_at(AT, &mut bytes);
+    read.map_err(Error::io("read", &segment.path))?;
+    Ok(bytes == *word(segment.number, segment.seed))
+}
+
 /// Refuses a log that ends with a segment that another one followed.
 pub(super) fn must_be_last(dir: &Path, segment: &Segment) -> Result<(), Error> {
-    let mut bytes = [0; LEN];
-    let count = segment.file.read_at(AT, &mut bytes);
-    count.map_err(Error::io("read", &segment.path))?;
-    match bytes == *word(segment.number, segment.seed) {
+    match is_noted(segment)? {
         true => {
             let missing = segment.number.saturating_add(1);
             Err(Error::corrupt(dir, 0, format!("segment {missing} is missing, the last one")))

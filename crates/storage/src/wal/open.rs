@@ -60,6 +60,9 @@ impl Wal {
             end.seal(last, config.guards)?;
             // The name may be younger than the last crash of the process, and not durable yet.
             disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+            if let [.., before, _] = &segments[..] {
+                followed::make_up(before)?;
+            }
             Arc::clone(last)
         } else {
             let len = config.segment_len();
