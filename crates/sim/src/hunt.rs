@@ -75,7 +75,8 @@ struct Tally {
 
 pub(crate) fn hunt(options: &Options) -> anyhow::Result<()> {
     let now = Instant::now();
-    let mut tally = Tally { began: now, told: now, runs: 0, repeated: 0, micros: 0, counts: Counts::default() };
+    let mut tally =
+        Tally { began: now, told: now, runs: 0, repeated: 0, micros: 0, counts: Counts::default() };
     let last = options.first_seed.saturating_add(options.seeds);
     let mut plans = Vec::new();
     if options.seeds > 1 && options.mutant.is_none() {

@@ -38,8 +38,8 @@ pub(crate) fn look_whether_whole(sky: &mut Sky, nodes: &[Node]) {
     let mut regions: BTreeSet<RegionId> =
         running().flat_map(|it| it.shards.keys().copied()).collect();
     regions.extend(sky.settings.regions.iter().copied());
-    let is_known = !sky.settings.with_meta
-        || running().any(|it| it.directory.removed.contains(&lying.node));
+    let is_known =
+        !sky.settings.with_meta || running().any(|it| it.directory.removed.contains(&lying.node));
     let has_followed = |node: &Node, region: &RegionId| {
         // An engine writes its tables in its own time; this one does now.
         node.engine.flush_soon();
