@@ -1,6 +1,6 @@
-//! What `node::membership` does, and whoever runs the cluster: nodes are removed and added in the directory,
-//! and whoever leads a region brings it there, one safe step after the other. Where no meta region tells, what
-//! is wanted is a replica on each node there is.
+//! What `node::membership` does, and whoever runs the cluster: nodes are removed and added in the
+//! directory, and whoever leads a region brings it there, one safe step after the other. Where no meta
+//! region tells, what is wanted is a replica on each node there is.
 
 use std::collections::BTreeMap;
 
