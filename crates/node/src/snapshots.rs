@@ -275,13 +275,23 @@ fn install_file(
 ) -> Result<(), Error> {
     let broken = |reason: String| Error::Load { region, reason };
     let file = SnapshotFile::open(Arc::clone(&shared.disk), path)
-        .map_err(|error| broken(error.to_string()))?;
+        .map_err(|error| broken(unusable(path, &error)))?;
     file.install_ranges(shared.engine.as_ref(), ranges, Batch::default())
-        .map_err(|error| broken(error.to_string()))?;
+        .map_err(|error| broken(unusable(path, &error)))?;
     if !shared.replays {
         file.remove().map_err(|error| broken(error.to_string()))?;
     }
     Ok(())
+}
+
+/// What is wrong with a snapshot that was received whole, and what to do.
+fn unusable(path: &Path, error: &snapshot::Error) -> String {
+    format!(
+        "the snapshot file {} cannot be used: {error}. Do not delete it: the log begins after it. Start the \
+         node again; if it stays, check the disk, remove the member, and add it again with an empty \
+         directory",
+        path.display()
+    )
 }
 
 /// Removes a region's received snapshots up to `index`: the state is beyond them. What cannot be
@@ -355,7 +365,7 @@ fn unfinished(
         Some((_, shape)) => Some(shape),
         None => {
             let file = SnapshotFile::open(Arc::clone(&shared.disk), path);
-            let file = file.map_err(|error| broken(error.to_string()))?;
+            let file = file.map_err(|error| broken(unusable(path, &error)))?;
             let (_, message) = parse_header(file.header()).map_err(broken)?;
             let meta = message.snapshot_meta();
             let meta = meta.ok_or_else(|| broken("no snapshot message".to_owned()))?;

@@ -13,8 +13,12 @@ use crate::view::{NodeState, Why};
 pub(crate) fn redirect(board: &mut Board<'_>) {
     let view = board.view;
     for (id, region) in view.regions.iter().filter(|(_, region)| region.wanted != region.current) {
-        let mut added = region.wanted.difference(&region.current);
-        let Some(lost) = added.find(|node| board.is_dead_end(**node)).copied() else { continue };
+        // Where replicas only go, too: one that is lost is no part of the majority that is to stay.
+        let only_goes = region.wanted.is_subset(&region.current);
+        let mut dead_ends = region.wanted.iter().filter(|node| {
+            (only_goes || !region.current.contains(node)) && board.is_dead_end(**node)
+        });
+        let Some(lost) = dead_ends.next().copied() else { continue };
         let keep = without(&region.wanted, lost);
         // Back to where it came from, if that still stands: nothing needs to be copied.
         let mut left = region.current.difference(&region.wanted).copied();

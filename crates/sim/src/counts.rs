@@ -50,12 +50,25 @@ counts! {
         slow_appliers: "slow appliers",
         pauses: "pauses",
         clock_jumps: "jumps of the wall clock",
+        stalls: "disks that stalled",
         transfers: "transfers asked",
         conf_changes: "changes of peers proposed",
         regions_left: "regions gone from a node",
         farewells_again: "of these at a start",
         strangers: "regions split off where their parent was to go",
         logs_forgotten: "logs of replicas gone while the node was down",
+    }
+    "disks that lied" {
+        flips: "bits flipped",
+        misdirected: "writes misdirected",
+        stale_reads: "stale reads",
+        lost_names: "names lost",
+        lost_disks: "disks lost whole",
+        harmless_lies: "lies that hit nothing that counts",
+        refused_starts: "starts refused for damage",
+        damaged_reads: "damage read by a process that ran",
+        replaced: "nodes replaced by new ones",
+        whole_again: "clusters whole again",
     }
     "consensus" {
         events: "events",

@@ -6,6 +6,7 @@ use state::registry::query::NamedCheck;
 use state::registry::{DEFAULT_NAMESPACE, Registry, Status};
 use types::{LeaseId, RegionId};
 
+use crate::atlas;
 use crate::client::{Ask, Client, Job};
 use crate::event::Event;
 use crate::oracle::{Action, compare_nodes};
@@ -22,8 +23,13 @@ const LOOK_AGAIN: u64 = 250_000;
 /// Microseconds from the end of all faults until clients are stopped and a node ends, where one does.
 pub(crate) const KILL_AFTER: u64 = 1_600_000;
 
-/// Clients stop, groups fall asleep, and then the node that leads most of them ends.
+/// Clients stop, groups fall asleep, and then the node that leads most of them ends. Not while the place
+/// of one that was lost is empty.
 pub(crate) fn last_kill(sky: &mut Sky, world: &mut World) {
+    atlas::look_whether_whole(sky, &world.nodes);
+    if sky.atlas.lying.is_some() {
+        return;
+    }
     let was_quiet = world.clients.iter().all(|client| client.stopped);
     for client in &mut world.clients {
         client.stopped = true;
@@ -211,8 +217,9 @@ fn unrest(sky: &Sky, world: &World) -> Option<String> {
                 }
             };
             let conf = &shard.machine.applied().conf_state;
-            if placed.is_some() && !region::is_settled(conf, &running.directory.wanted(region)) {
-                return Some(format!("region {region} is to be on {placed:?}: {conf:?}"));
+            let wanted = running.wanted(sky, region).unwrap_or_default();
+            if !region::is_settled(conf, &wanted) {
+                return Some(format!("region {region} is to be on {wanted:?}: {conf:?}"));
             }
             leaders += usize::from(shard.leadership.here);
             let leases: Vec<LeaseId> = shard.machine.leases().map(|(id, _)| id).collect();

@@ -7,6 +7,7 @@ use types::{Code, LeaseId, NodeId, RegionId, Revision};
 
 use crate::nemesis::Fault;
 use crate::registry::{Said, Told, Word};
+use crate::roster::Roster;
 
 /// Something due. `life` is the run of a node's process that it belongs to; it is dropped when that
 /// run is over.
@@ -64,6 +65,18 @@ pub(crate) enum Event {
     Nemesis,
     /// A fault ends.
     Heal(Fault),
+    /// The next fault of a disk is drawn.
+    Atlas,
+    /// A disk that was chosen lies from here on.
+    Lie {
+        node: usize,
+        life: u64,
+    },
+    /// Whoever runs the cluster gives up a node, and puts a new one in its place.
+    Replace {
+        node: usize,
+        life: u64,
+    },
     /// A process dies, and again some more times.
     Bounce {
         node: usize,
@@ -98,7 +111,7 @@ pub(crate) enum Event {
 
 impl Event {
     /// The node whose process must run for this to happen.
-    pub(crate) fn node(&self) -> Option<usize> {
+    pub(crate) fn node(&self, roster: &Roster) -> Option<usize> {
         match self {
             Self::Tick { node, .. }
             | Self::Poll { node, .. }
@@ -108,7 +121,7 @@ impl Event {
             | Self::ExpireLeases { node, .. }
             | Self::Broken { node, .. }
             | Self::Request { node, .. } => Some(*node),
-            Self::Deliver { to, .. } => usize::try_from(to.get()).ok().map(|to| to - 1),
+            Self::Deliver { to, .. } => Some(roster.seat(*to)),
             _ => None,
         }
     }

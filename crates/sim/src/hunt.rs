@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// Text, or one JSON object per seed and one for all of them at the end.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
+    /// Run each seed so many times, and fail if one of its traces is another one than the first.
+    #[arg(long, default_value_t = 1)]
+    repeat: u32,
     /// Break this on purpose.
     #[arg(long, value_parser = mutant)]
     mutant: Option<sim::Mutant>,
@@ -64,13 +67,16 @@ struct Tally {
     began: Instant,
     told: Instant,
     runs: u64,
+    /// Runs that were made once more, with an equal trace.
+    repeated: u64,
     micros: u64,
     counts: Counts,
 }
 
 pub(crate) fn hunt(options: &Options) -> anyhow::Result<()> {
     let now = Instant::now();
-    let mut tally = Tally { began: now, told: now, runs: 0, micros: 0, counts: Counts::default() };
+    let mut tally =
+        Tally { began: now, told: now, runs: 0, repeated: 0, micros: 0, counts: Counts::default() };
     let last = options.first_seed.saturating_add(options.seeds);
     let mut plans = Vec::new();
     if options.seeds > 1 && options.mutant.is_none() {
@@ -84,6 +90,15 @@ pub(crate) fn hunt(options: &Options) -> anyhow::Result<()> {
             Plan { mutant: options.mutant, trace: options.trace, ..Plan::of(seed, scenario) };
         let report = run(plan);
         tally.take(&report);
+        for _ in 1..options.repeat {
+            let again = run(plan);
+            tally.take(&again);
+            if (again.trace_hash, again.trace_lines) != (report.trace_hash, report.trace_lines) {
+                let (one, other) = (report.trace_hash, again.trace_hash);
+                bail!("seed {seed} of {}: traces {one:016x} and {other:016x}", scenario.name());
+            }
+            tally.repeated += 1;
+        }
         show(options, plan, &report);
         if report.failure.is_some() {
             tell_failure(plan, &report);
@@ -115,6 +130,11 @@ fn show(options: &Options, plan: Plan, report: &Report) {
             figures(&report.counts)
         );
     }
+}
+
+/// Groups of counts that say how often something went wrong.
+fn is_of_faults(group: &str) -> bool {
+    matches!(group, "network faults" | "faults of nodes" | "disks that lied")
 }
 
 /// The counts as members of a JSON object.
@@ -164,6 +184,21 @@ impl Tally {
         self.micros as f64 / 1e6 / self.cpu().max(1e-3)
     }
 
+    /// How often something happened in an hour of simulated time.
+    #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
+    fn rate(&self, count: u64) -> f64 {
+        count as f64 * 3.6e9 / (self.micros as f64).max(1.0)
+    }
+
+    /// The same of each kind of fault, as members of a JSON object.
+    fn rates(&self) -> String {
+        let groups = self.counts.groups().into_iter().filter(|(group, _)| is_of_faults(group));
+        let words = groups.flat_map(|(_, figures)| figures).map(|(name, value)| {
+            format!("\"{}\":{:.1}", name.replace([' ', '-'], "_"), self.rate(value))
+        });
+        words.collect::<Vec<_>>().join(",")
+    }
+
     fn cpu(&self) -> f64 {
         cpu_seconds().unwrap_or_else(|| self.began.elapsed().as_secs_f64())
     }
@@ -173,18 +208,27 @@ impl Tally {
         let (runs, simulated, speed) = (self.runs, self.micros / 1_000_000, self.speed());
         if output == Output::Json {
             println!(
-                "{{\"runs\":{runs},\"seconds\":{seconds:.1},\"cpu_seconds\":{cpu:.1},\
-                 \"simulated_seconds\":{simulated},\"simulated_per_cpu_second\":{speed:.0},{}}}",
+                "{{\"runs\":{runs},\"repeated\":{},\"seconds\":{seconds:.1},\"cpu_seconds\":{cpu:.1},\
+                 \"simulated_seconds\":{simulated},\"simulated_per_cpu_second\":{speed:.0},\
+                 \"faults_per_simulated_hour\":{{{}}},{}}}",
+                self.repeated,
+                self.rates(),
                 figures(&self.counts)
             );
             return;
         }
         println!("{runs} runs in {seconds:.1} s, {cpu:.1} s of CPU");
         println!("{simulated} simulated s, {speed:.0} per s of CPU");
+        if self.repeated > 0 {
+            println!("{} runs repeated, all with equal traces", self.repeated);
+        }
         for (group, figures) in self.counts.groups() {
             println!("{group}");
             for (name, value) in figures {
-                println!("  {name:<34} {value:>12}");
+                match is_of_faults(group) {
+                    true => println!("  {name:<46} {value:>12} {:>10.0} an hour", self.rate(value)),
+                    false => println!("  {name:<46} {value:>12}"),
+                }
             }
         }
     }

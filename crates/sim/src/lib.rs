@@ -2,6 +2,7 @@
 //! snapshots on a clock, a disk and a network that one seed decides. The chapter is
 //! `docs/architecture/simulation.md`.
 
+mod atlas;
 mod client;
 mod counts;
 mod cut;
@@ -39,6 +40,7 @@ mod queue;
     reason = "the node's own clock and waits of a registry are simulated, not imitated"
 )]
 mod registry;
+mod roster;
 mod scenario;
 mod shrink;
 mod sky;

@@ -54,6 +54,14 @@ pub enum Mutant {
     ForgetJump,
     /// A sync that failed is tried again, and believed.
     RetrySync,
+    /// What a log holds is read as it is, whatever its checksums say.
+    IgnoreChecksums,
+    /// A log is cut at damage though a later batch says that it was durable.
+    CutAtDamage,
+    /// A log ends with a segment though that says that another one followed it.
+    ForgetFollowers,
+    /// A member that lost its data starts as if it were new.
+    StartWithoutData,
     /// Leases end by the wall clock.
     WallClock,
     /// A lease goes on though leadership was handed over.
@@ -89,7 +97,7 @@ pub enum Mutant {
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 37] = [
+const OWN: [(&str, Mutant); 41] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
@@ -111,6 +119,10 @@ const OWN: [(&str, Mutant); 37] = [
     ("birth_before_durable", Mutant::BirthBeforeDurable),
     ("forget_jump", Mutant::ForgetJump),
     ("retry_sync", Mutant::RetrySync),
+    ("ignore_checksums", Mutant::IgnoreChecksums),
+    ("cut_at_damage", Mutant::CutAtDamage),
+    ("forget_followers", Mutant::ForgetFollowers),
+    ("start_without_data", Mutant::StartWithoutData),
     ("wall_clock", Mutant::WallClock),
     ("lease_over_transfer", Mutant::LeaseOverTransfer),
     ("lease_from_answer", Mutant::LeaseFromAnswer),

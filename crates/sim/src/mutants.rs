@@ -19,7 +19,7 @@ pub(crate) struct Options {
 }
 
 /// What `--smoke` shows: each is found in seconds.
-const SMOKE: [&str; 16] = [
+const SMOKE: [&str; 18] = [
     "ack_before_sync",
     "forget_votes",
     "read_without_index",
@@ -31,6 +31,8 @@ const SMOKE: [&str; 16] = [
     "routes_unchecked",
     "forget_jump",
     "retry_sync",
+    "cut_at_damage",
+    "start_without_data",
     "forget_beats",
     "grant_anyway",
     "hold_for_ever",

@@ -1,5 +1,5 @@
 //! What goes wrong, drawn from the seed. Only what a cluster of three has to survive: everything may
-//! crash, at once too, but no disk forgets what it synced.
+//! crash, at once too. Disks that lie are another story (`atlas`).
 
 use types::NodeId;
 
@@ -19,8 +19,10 @@ pub(crate) enum Fault {
     Noise,
 }
 
-/// Kinds of faults there are.
-pub(crate) const KINDS: u32 = 16;
+/// Kinds of faults there are, those of disks that lie or stall among them.
+pub(crate) const KINDS: u32 = 22;
+/// What an operator does is in every world, and none of them.
+const HANDOVER: u32 = u32::MAX;
 
 /// Which kind a draw of a hundred is, and its name.
 fn kind(drawn: u64) -> (u32, &'static str) {
@@ -41,7 +43,7 @@ fn kind(drawn: u64) -> (u32, &'static str) {
         93 => (13, "nap"),
         94 => (14, "deaf follower"),
         95..97 => (15, "kill again and again"),
-        _ => (KINDS, "handover"),
+        _ => (HANDOVER, "handover"),
     }
 }
 
@@ -55,13 +57,10 @@ pub(crate) fn strike(sky: &mut Sky, nodes: &mut [Node]) {
     sky.after(next, Event::Nemesis);
     let at = usize::try_from(sky.random.below(sky.settings.nodes)).unwrap_or(0);
     let (kind, name) = kind(sky.random.below(100));
-    let number = sky.faults;
-    sky.faults += 1;
-    // Handovers are what an operator does, and are in every world.
-    if sky.cut.leaves_out(number) || kind < KINDS && sky.swarm & 1 << kind == 0 {
+    if !comes(sky, kind) {
         return;
     }
-    sky.note(NodeId(0), name, [u64::from(number), 0, 0, 0]);
+    sky.note(NodeId(0), name, [u64::from(sky.faults - 1), 0, 0, 0]);
     match kind {
         0 => part(sky),
         1 => jump_clock(sky, &mut nodes[at]),
@@ -83,6 +82,13 @@ pub(crate) fn strike(sky: &mut Sky, nodes: &mut [Node]) {
     }
 }
 
+/// Gives a fault its number; answers whether it is one of this world's and was not left out.
+pub(crate) fn comes(sky: &mut Sky, kind: u32) -> bool {
+    let number = sky.faults;
+    sky.faults += 1;
+    !sky.cut.leaves_out(number) && (kind == HANDOVER || sky.swarm & 1 << kind != 0)
+}
+
 /// A lasting fault is over.
 pub(crate) fn heal(sky: &mut Sky, nodes: &mut [Node], fault: Fault) {
     if sky.calm {
@@ -102,12 +108,17 @@ pub(crate) fn calm(sky: &mut Sky, nodes: &mut [Node]) {
     sky.network.mend_all();
     for node in nodes {
         node.slow_disk_until = 0;
+        node.stalled_until = 0;
         node.slow_applier_until = 0;
         node.paused_until = 0;
         node.short_until = 0;
         node.disk.disarm();
         node.disk.give_space();
         node.engine.disarm();
+        if node.running.is_some() && node.disk.lies() {
+            // What nobody looked at is found at a start.
+            node.crash(sky, Crash::Kill);
+        }
         if node.running.is_none() {
             sky.after(1_000, Event::Restart { node: node.at(), life: node.life });
         }
@@ -125,6 +136,8 @@ fn duration(sky: &mut Sky) -> u64 {
 
 fn part(sky: &mut Sky) {
     let cuts = partition::draw(&mut sky.random, sky.settings.nodes, &mut sky.counts);
+    let at = |seat: NodeId| sky.roster.at(usize::try_from(seat.get()).unwrap_or(1) - 1);
+    let cuts: partition::Cuts = cuts.into_iter().map(|(from, to)| (at(from), at(to))).collect();
     let lasts = duration(sky);
     if sky.random.chance(40) {
         cuts.iter().for_each(|(from, to)| sky.break_link(*from, *to));
@@ -252,7 +265,7 @@ fn sever(sky: &mut Sky, nodes: &[Node]) {
     let Some(leader) = nodes.iter().find(leads).map(|node| node.id) else { return };
     sky.counts.partitions += 1;
     sky.break_links(leader);
-    let others = (1..=sky.settings.nodes).map(NodeId).filter(|other| *other != leader);
+    let others = sky.roster.others(leader).into_iter();
     let cuts = others.flat_map(|other| [(leader, other), (other, leader)]).collect();
     let lasts = sky.between(200_000, 900_000);
     cut(sky, cuts, lasts);
@@ -266,7 +279,7 @@ fn deafen(sky: &mut Sky, nodes: &[Node]) {
         shards.is_some_and(|mut shards| shards.any(|shard| shard.leadership.here))
     };
     let Some(leader) = nodes.iter().find(leads).map(|node| node.id) else { return };
-    let deaf = NodeId(1 + leader.get() % sky.settings.nodes);
+    let deaf = sky.roster.next_to(leader);
     sky.counts.one_way_partitions += 1;
     let lasts = sky.between(800_000, 3_000_000);
     sky.quiet_until = sky.now + lasts;
@@ -309,7 +322,8 @@ fn fail_sync(sky: &mut Sky, node: &mut Node) {
 
 /// Leadership is handed over, of a region that is led here to a node that is drawn.
 fn transfer(sky: &mut Sky, nodes: &mut [Node]) {
-    let to = NodeId(1 + sky.random.below(sky.settings.nodes));
+    let to = sky.random.below(sky.settings.nodes);
+    let to = sky.roster.at(usize::try_from(to).unwrap_or(0));
     let mut leaders = Vec::new();
     for node in nodes {
         let life = node.life;

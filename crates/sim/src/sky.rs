@@ -2,6 +2,7 @@
 
 use types::{NodeId, RegionId, Term};
 
+use crate::atlas::Atlas;
 use crate::counts::Counts;
 use crate::cut::Cut;
 use crate::disk::Random;
@@ -10,6 +11,7 @@ use crate::mutant::Mutant;
 use crate::network::Network;
 use crate::oracle::Oracles;
 use crate::queue::Queue;
+use crate::roster::Roster;
 use crate::scenario::Settings;
 use crate::trace::{Line, Trace};
 use crate::transfer::Transfers;
@@ -51,10 +53,14 @@ pub(crate) struct Sky {
     pub(crate) led_since: u64,
     /// Who leads, since this was last looked at.
     pub(crate) elected: Vec<(RegionId, Term)>,
+    pub(crate) roster: Roster,
+    pub(crate) atlas: Atlas,
 }
 
 impl Sky {
     pub(crate) fn new(random: Random, settings: Settings, plan: &Plan, trace: Trace) -> Self {
+        let roster = Roster::new(settings.nodes);
+        let atlas = Atlas::of_seed(plan.seed);
         Self {
             now: 0,
             queue: Queue::default(),
@@ -75,6 +81,8 @@ impl Sky {
             quiet_until: 0,
             led_since: 0,
             elected: Vec::new(),
+            roster,
+            atlas,
         }
     }
 
@@ -124,7 +132,7 @@ impl Sky {
     /// The connections of a node whose process ended break, and the others learn of it soon, as far as
     /// anything gets there.
     pub(crate) fn break_links(&mut self, from: NodeId) {
-        for to in (1..=self.settings.nodes).map(NodeId).filter(|to| *to != from) {
+        for to in self.roster.others(from) {
             if !self.network.is_cut(from, to) && self.random.chance(85) {
                 self.break_link(from, to);
             }
@@ -135,7 +143,7 @@ impl Sky {
     pub(crate) fn break_link(&mut self, from: NodeId, to: NodeId) {
         self.counts.links_broken += 1;
         let delay = self.between(50, 5_000);
-        let node = usize::try_from(to.get()).unwrap_or(1) - 1;
+        let node = self.roster.seat(to);
         self.after(delay, Event::Broken { node, from });
     }
 

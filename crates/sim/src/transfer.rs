@@ -78,6 +78,11 @@ pub(crate) fn chunk(sky: &mut Sky, nodes: &mut [Node], id: u64) {
     }
     let from = transfer.from.0;
     let Some(node) = nodes.iter_mut().find(|node| node.id == transfer.to) else { return };
+    if node.stalled_until > sky.now {
+        let delay = node.stalled_until - sky.now;
+        sky.transfers.open.insert(id, transfer);
+        return sky.after(delay, Event::Chunk { transfer: id });
+    }
     let life = node.life;
     let mut verdict = None;
     node.step(sky, life, |running, sky| {

@@ -14,7 +14,7 @@ use crate::sky::{Failure, Sky};
 use crate::trace::{Trace, mix};
 use crate::waiter::Waiter;
 use crate::watcher::Watcher;
-use crate::{ending, membership, nemesis, stand, transfer};
+use crate::{atlas, ending, membership, nemesis, stand, transfer};
 
 /// What to run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,7 +128,7 @@ impl World {
         let mut nodes = Vec::new();
         for id in 1..=sky.settings.nodes {
             let rate = sky.between(RATE_MIN, RATE_MAX);
-            nodes.push(Node::new(NodeId(id), rate));
+            nodes.push(Node::new(NodeId(id), nodes.len(), rate));
         }
         let mut world =
             Self { nodes, clients: Vec::new(), watchers: Vec::new(), waiters: Vec::new() };
@@ -149,6 +149,7 @@ impl World {
             }
         }
         sky.after(600_000, Event::Nemesis);
+        atlas::begin(sky);
         let storm = sky.cut.storm(sky.settings.storm_micros);
         sky.after(storm, Event::Calm);
         world
@@ -228,10 +229,10 @@ impl World {
     /// Lets one event happen; answers whether it was the last.
     fn happen(&mut self, sky: &mut Sky, event: Event) -> bool {
         let nodes = &mut self.nodes;
-        if let Some(node) = event.node().map(|at| &nodes[at])
-            && node.paused_until > sky.now
+        if let Some(node) = event.node(&sky.roster).map(|at| &nodes[at])
+            && node.stands_still_until(&event) > sky.now
         {
-            sky.after(node.paused_until - sky.now, event);
+            sky.after(node.stands_still_until(&event) - sky.now, event);
             return false;
         }
         match event {
@@ -248,9 +249,10 @@ impl World {
                 nodes[node].step(sky, life, |it, sky| it.expire_leases(sky));
             }
             Event::Deliver { from, to, packet } => {
-                let at = usize::try_from(to.get()).unwrap_or(1) - 1;
-                // What is on its way when a link breaks is lost with it.
-                if !sky.network.is_cut(from, to) {
+                let at = sky.roster.seat(to);
+                // What is on its way when a link breaks is lost with it; so is what is for a node that
+                // another one took the place of.
+                if !sky.network.is_cut(from, to) && nodes[at].id == to {
                     let life = nodes[at].life;
                     nodes[at].step(sky, life, |it, sky| it.deliver(sky, from, packet));
                 }
@@ -266,6 +268,9 @@ impl World {
                     self.add_clients(sky, region);
                 }
             }
+            Event::Atlas => atlas::strike(sky, nodes),
+            Event::Lie { node, life } => atlas::lie(sky, &mut nodes[node], life),
+            Event::Replace { node, life } => atlas::replace(sky, &mut nodes[node], life),
             Event::Bounce { node, left } => nemesis::bounce(sky, &mut nodes[node], left),
             Event::Watch { watcher } => self.watchers[watcher].look(sky, nodes, watcher),
             Event::Wait { waiter } => self.waiters[waiter].look(sky, nodes, waiter),
@@ -273,7 +278,10 @@ impl World {
             Event::Nemesis => nemesis::strike(sky, nodes),
             Event::Heal(fault) => nemesis::heal(sky, nodes, fault),
             Event::Restart { node, life } => {
-                if nodes[node].life == life && nodes[node].running.is_none() {
+                let it = &nodes[node];
+                if it.life == life && it.stalled_until > sky.now {
+                    sky.after(it.stalled_until - sky.now, Event::Restart { node, life });
+                } else if it.life == life && it.running.is_none() && !it.is_given_up {
                     nodes[node].start(sky);
                 }
             }

@@ -91,6 +91,20 @@ fn a_move_whose_target_is_lost_goes_back_or_elsewhere() {
     assert_eq!(only(&paper.view), (vec![1, 2, 5], Why::Drain));
 }
 
+/// The leader may not remove the one that is to go: the two that stay would be one.
+#[test]
+fn who_was_to_go_stays_where_one_that_was_to_stay_is_lost() {
+    let mut paper = cluster(4, &[2, 4]);
+    let region = paper.view.regions.get_mut(&RegionId(1)).unwrap();
+    (region.current, region.replicas) = (set(&[2, 3, 4]), 2);
+    assert!(nothing(&paper.view), "it is under way");
+    paper.node(4).state = NodeState::Draining;
+    assert_eq!(only(&paper.view), (vec![2, 3], Why::Drain));
+    paper.node(4).state = NodeState::Serving;
+    paper.view.nodes.remove(&NodeId(4));
+    assert_eq!(only(&paper.view), (vec![2, 3], Why::Repair));
+}
+
 #[test]
 fn replicas_leave_a_zone_that_has_two_and_go_to_one_that_has_none() {
     let mut paper = cluster(4, &[1, 2, 3]);

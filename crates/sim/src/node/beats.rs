@@ -33,7 +33,7 @@ impl Running {
     pub(super) fn beat(&mut self, sky: &mut Sky) {
         self.beats.ticks += 1;
         let is_due = self.beats.ticks.is_multiple_of(BEAT_TICKS);
-        for to in (1..=sky.settings.nodes).map(NodeId).filter(|id| *id != self.node) {
+        for to in sky.roster.others(self.node) {
             let other = self.beats.others.entry(to).or_default();
             other.silent += 1;
             if !other.lost && other.silent >= LOST_TICKS {

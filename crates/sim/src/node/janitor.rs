@@ -68,6 +68,12 @@ impl Running {
     pub(crate) fn expire_leases(&mut self, sky: &mut Sky) {
         let again = self.real(100_000);
         sky.after(again, Event::ExpireLeases { node: self.at, life: self.life });
+        if sky.atlas.lying.is_some_and(|it| it.successor.is_some()) {
+            // While nodes come and go, `node::membership` looks more often than logs are cut, and more often
+            // than a group that was kept awake for it falls asleep.
+            self.drive_members(sky);
+            self.reconcile_led(sky);
+        }
         let now = self.clock(sky);
         let leading: Vec<RegionId> = self
             .shards

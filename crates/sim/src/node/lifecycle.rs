@@ -11,7 +11,7 @@ use state::command::{Command, Envelope};
 use state::directory::{Directory, NodeRecord, Part, Phase, RegionRecord};
 use state::sharded::Shape;
 use storage::engine::Engine;
-use storage::wal::{RegionLog, Wal, WalConfig, WalReader};
+use storage::wal::{RegionLog, Wal, WalConfig, WalGuards, WalReader};
 use types::{
     Batch, ClusterId, ConfState, Entry, Epoch, Incarnation, Index, KeyspaceId, NodeId, PeerId,
     RegionId,
@@ -21,6 +21,7 @@ use super::applier::ToApplier;
 use super::poller::ToPoller;
 use super::writer::ToWriter;
 use super::{Leadership, Node, Running, Shard, WAL, registry};
+use crate::atlas::{self, Truth};
 use crate::event::{Asked, Event};
 use crate::lease::{LeaseClock, LeaseLimits};
 use crate::mutant::Mutant;
@@ -71,7 +72,15 @@ impl Node {
             reclaim_step_bytes: 16 << 10,
             recycled_segments: 2,
             salt: self.id.get(),
+            guards: wal_guards(sky),
         };
+        match Truth::of(self, &wal_config) {
+            Ok(truth) => self.expects = truth.or(self.expects.take()),
+            Err(reason) => return sky.fail("recovery", reason),
+        }
+        if let Err(reason) = self.look_who_it_is(sky) {
+            return self.start_failed(sky, &reason);
+        }
         let (wal, logs) = match Wal::open(Arc::clone(&disk), Path::new(WAL), wal_config) {
             Ok(opened) => opened,
             Err(error) => {
@@ -80,6 +89,12 @@ impl Node {
             }
         };
         let log = wal.reader();
+        if let Some(verdict) = self.expects.as_ref().map(|truth| truth.compare(&log)) {
+            sky.judge("recovery", verdict.map_err(|what| format!("node {}: {what}", self.id)));
+        }
+        if let Err(error) = self.come() {
+            return self.start_failed(sky, &error.to_string());
+        }
         let (node, at, life) = (self.id, self.at(), self.life);
         let history = Arc::new(super::history::SimHistory::new(Arc::clone(&self.engine)));
         let mut running = Running {
@@ -146,6 +161,7 @@ impl Node {
             self.start_failed(sky, &reason);
             return;
         }
+        atlas::started(sky, self);
         running.start_writing(sky);
         let tick = sky.settings.tick_micros;
         let first = sky.between(0, tick);
@@ -165,6 +181,9 @@ impl Node {
             return;
         }
         if !self.disk.power_is_off() && !self.engine.power_is_off() {
+            if self.disk.lies() || self.lost_disk.is_some() {
+                return atlas::refused(sky, self, reason);
+            }
             sky.fail("restart", format!("node {} does not start: {reason}", self.id));
             return;
         }
@@ -176,6 +195,16 @@ impl Node {
 type Logs = std::collections::BTreeMap<RegionId, RegionLog>;
 
 impl Running {
+    /// A region as this node knows it that knows nothing yet: whoever came later has a place in it.
+    fn first_record(&self, sky: &Sky, region: RegionId) -> RegionRecord {
+        let first = record(region, sky.settings.nodes);
+        if sky.roster.is_founder(self.node) {
+            return first;
+        }
+        let own = RegionRecord::born(region, first.keyspace, [self.node]);
+        RegionRecord { first: Vec::new(), ..own }
+    }
+
     fn start_regions(&mut self, sky: &mut Sky, logs: &Logs) -> Result<(), String> {
         self.finish_installs(sky)?;
         if sky.settings.with_meta {
@@ -192,18 +221,18 @@ impl Running {
                 let stored = directory.regions.get(&meta).cloned();
                 self.start_region(
                     sky,
-                    stored.unwrap_or_else(|| record(meta, sky.settings.nodes)),
+                    stored.unwrap_or_else(|| self.first_record(sky, meta)),
                     Some(log),
                 )?;
             }
         } else {
             for region in sky.settings.regions.clone() {
-                self.start_region(sky, record(region, sky.settings.nodes), logs.get(&region))?;
+                self.start_region(sky, self.first_record(sky, region), logs.get(&region))?;
             }
         }
         self.clean_snapshots().map_err(|error| error.to_string())?;
         if sky.settings.with_meta && !self.shards.contains_key(&RegionId::META) {
-            self.start_region(sky, record(RegionId::META, sky.settings.nodes), None)?;
+            self.start_region(sky, self.first_record(sky, RegionId::META), None)?;
         }
         Ok(())
     }
@@ -301,6 +330,8 @@ impl Running {
         if let Some(log) = log {
             let verdict = sky.oracles.votes.restarted(peer, region, log.hard_state);
             sky.judge("durable promise", verdict);
+            let verdict = sky.oracles.recovery.restarted(peer, region, log);
+            sky.judge("recovery", verdict);
         }
         if log.is_none() {
             self.to_write.push_back(ToWriter::Write(store_bootstrap(region, &start)));
@@ -357,7 +388,7 @@ pub(super) fn initialize(running: &mut Running, sky: &mut Sky) {
     let nodes = (1..=sky.settings.nodes)
         .map(|id| NodeRecord {
             id: NodeId(id),
-            identity: 0,
+            identity: u128::from(id),
             name: format!("n{id}"),
             peer_address: format!("127.0.0.1:{id}"),
             client_address: String::new(),
@@ -373,6 +404,14 @@ pub(super) fn initialize(running: &mut Running, sky: &mut Sky) {
     let envelope = Envelope { epoch: shard.record.epoch, session: None, command };
     let (region, data) = (RegionId::META, envelope.encode());
     running.tell(sky, ToPoller::Propose { region, data, asked: Asked::Nobody });
+}
+
+fn wal_guards(sky: &Sky) -> WalGuards {
+    WalGuards {
+        checksums: sky.mutant != Some(Mutant::IgnoreChecksums),
+        marks: sky.mutant != Some(Mutant::CutAtDamage),
+        followers: sky.mutant != Some(Mutant::ForgetFollowers),
+    }
 }
 
 fn store_bootstrap(region: RegionId, start: &consensus::Start) -> LogWrite {

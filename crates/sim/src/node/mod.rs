@@ -5,8 +5,10 @@ mod applier;
 mod beats;
 mod gateway;
 mod history;
+mod identity;
 mod janitor;
 mod lifecycle;
+mod members;
 mod placed;
 mod poller;
 mod registry;
@@ -29,6 +31,7 @@ use storage::engine::Snapshot;
 use storage::wal::{Wal, WalReader};
 use types::{Index, LeaseId, NodeId, PeerId, RegionId, Term};
 
+use crate::atlas::Truth;
 use crate::disk::FaultDisk;
 use crate::engine::SimEngine;
 use crate::event::{Asked, Event, Reading};
@@ -64,8 +67,20 @@ pub(crate) struct Node {
     /// Counts the runs of the process.
     pub(crate) life: u64,
     pub(crate) running: Option<Running>,
+    /// Which of the world's nodes it is; one that took its place is the same.
+    seat: usize,
     /// Until when each sync takes long.
     pub(crate) slow_disk_until: u64,
+    /// Until when the disk does nothing at all.
+    pub(crate) stalled_until: u64,
+    /// What it had before its disk was lost.
+    pub(crate) lost_disk: Option<FaultDisk>,
+    /// What its log must hold when it starts, where its disk lied.
+    pub(crate) expects: Option<Truth>,
+    /// It will not start any more: another one is to take its place.
+    pub(crate) is_given_up: bool,
+    /// It was in the cluster, which is written on its disk.
+    has_come: bool,
     pub(crate) slow_applier_until: u64,
     /// Until when the disk is full, or read-only.
     pub(crate) short_until: u64,
@@ -158,9 +173,15 @@ pub(crate) struct Running {
 }
 
 impl Node {
-    pub(crate) fn new(id: NodeId, rate: u64) -> Self {
+    pub(crate) fn new(id: NodeId, seat: usize, rate: u64) -> Self {
         Self {
             id,
+            seat,
+            stalled_until: 0,
+            lost_disk: None,
+            expects: None,
+            is_given_up: false,
+            has_come: false,
             disk: FaultDisk::new(512),
             engine: Arc::default(),
             rate,
@@ -176,7 +197,7 @@ impl Node {
     }
 
     pub(crate) fn at(&self) -> usize {
-        usize::try_from(self.id.get()).unwrap_or(1) - 1
+        self.seat
     }
 
     /// Ends the process.
@@ -269,7 +290,10 @@ impl Running {
             || self.engine.power_is_off()
             || self.fault_disk.is_short();
         sky.counts.stops_for_disk += u64::from(self.fault_disk.is_short());
-        if !is_excused {
+        // Whoever runs the cluster starts it again, and is told at the start.
+        let is_damaged = self.fault_disk.lies() && reason.contains(SNAPSHOTS);
+        sky.counts.damaged_reads += u64::from(is_damaged);
+        if !is_excused && !is_damaged {
             sky.fail(oracle, format!("node {}: {reason}", self.node));
         }
         self.fail(reason);

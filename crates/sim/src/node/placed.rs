@@ -7,7 +7,7 @@ use placement::{Limits, Move, NodeState, NodeView, RegionView, View};
 use region::Plot;
 use state::Applied;
 use state::command::Command;
-use state::directory::{Directory, RegionRecord};
+use state::directory::{Directory, Phase, RegionRecord};
 use state::sharded::{Shape, farewell};
 use storage::engine::Engine;
 use types::{Batch, Code, ConfState, Index, KeyRange, NodeId, PeerId, Reader, RegionId};
@@ -36,11 +36,14 @@ fn has_left(shard: &Shard, record: &RegionRecord) -> bool {
 impl Running {
     /// What a node does about places from time to time.
     pub(super) fn drive_places(&mut self, sky: &mut Sky) {
+        self.drive_members(sky);
+        if sky.settings.replicas > 0 {
+            self.drive_out(sky);
+        }
+        self.reconcile_led(sky);
         if sky.settings.replicas == 0 {
             return;
         }
-        self.drive_out(sky);
-        self.reconcile_led(sky);
         let leads = self.shards.get(&RegionId::META).is_some_and(|meta| meta.leadership.here);
         if leads {
             if !sky.calm && sky.random.chance(12) {
@@ -62,10 +65,14 @@ impl Running {
     /// Somebody has a node drained, or filled again, or one region moved for no reason.
     fn operate(&mut self, sky: &mut Sky) {
         let nodes = sky.settings.nodes;
-        let node = NodeId(1 + sky.random.below(nodes));
-        let Some(known) = self.directory.nodes.get(&node) else { return };
+        let node = sky.random.below(nodes);
+        let node = sky.roster.at(usize::try_from(node).unwrap_or(0));
+        let known = self.directory.nodes.get(&node).filter(|it| it.phase == Phase::Member);
+        let Some(known) = known else { return };
         if sky.random.chance(40) {
-            let drained = self.directory.nodes.values().filter(|it| it.is_draining).count() as u64;
+            let all = self.directory.nodes.values();
+            let serving = all.filter(|it| !it.is_draining && it.phase == Phase::Member).count();
+            let drained = nodes.saturating_sub(serving as u64);
             let drain = !known.is_draining;
             if !drain || nodes - drained > u64::from(sky.settings.replicas) {
                 let command = Command::DrainNode { node, drain };
@@ -81,8 +88,10 @@ impl Running {
         let goes = sky.random.below(to.len() as u64);
         let goes = to.iter().nth(usize::try_from(goes).unwrap_or(0)).copied();
         let comes = !to.contains(&node) && sky.random.chance(80);
+        // Of two replicas none may be lost for good.
+        let least = if sky.atlas.disks_lie() { 3 } else { 2 };
         if let Some(goes) = goes
-            && (comes && sky.random.chance(70) || to.len() > 2)
+            && (comes && sky.random.chance(70) || to.len() > least)
         {
             to.remove(&goes);
         }
@@ -96,7 +105,11 @@ impl Running {
     pub(crate) fn moves_planned(&self) -> Vec<Move> {
         let directory = &self.directory;
         let nodes = directory.nodes.values().map(|node| {
-            let state = if node.is_draining { NodeState::Draining } else { NodeState::Serving };
+            let state = match node.phase {
+                Phase::Joining => NodeState::Joining,
+                Phase::Member if !node.is_draining => NodeState::Serving,
+                Phase::Leaving | Phase::Member => NodeState::Draining,
+            };
             let (zone, down_seconds, accepts) = (String::new(), 0, true);
             (node.id, NodeView { state, zone, down_seconds, accepts })
         });
@@ -114,35 +127,6 @@ impl Running {
         });
         let view = View { nodes: nodes.collect(), regions: regions.collect() };
         placement::plan(&view, &Limits::default())
-    }
-
-    /// A step in each region led here whose replicas are not where they are to be.
-    fn reconcile_led(&mut self, sky: &mut Sky) {
-        let mut steps = Vec::new();
-        for (region, shard) in &self.shards {
-            let Some(record) = self.directory.regions.get(region) else { continue };
-            let Some(sharding) = &record.sharding else { continue };
-            let applied = shard.machine.applied();
-            let (epoch, conf) = (applied.epoch, &applied.conf_state);
-            let wanted = self.directory.wanted(*region);
-            let is_free = sharding.plan.is_none() || sky.mutant == Some(Mutant::MoveWhilePlanned);
-            if !shard.leadership.here
-                || record.epoch != epoch
-                || !is_free
-                || region::is_settled(conf, &wanted)
-            {
-                continue;
-            }
-            let generation = match sky.mutant {
-                Some(Mutant::ReuseReplicas) => 0,
-                _ => u32::try_from(epoch.conf_ver).unwrap_or(u32::MAX),
-            };
-            let (region, from) = (*region, conf.clone());
-            steps.push(ToPoller::Reconcile { region, from, wanted, generation });
-        }
-        for step in steps {
-            self.tell(sky, step);
-        }
     }
 
     fn drive_out(&mut self, sky: &mut Sky) {

@@ -202,6 +202,12 @@ impl Running {
             self.when_applied(sky, region, index, reading);
         }
         for (region, reason) in &output.quarantined {
+            if self.fault_disk.lies() {
+                // It does not serve the region; whoever runs the cluster starts it again and looks.
+                sky.counts.damaged_reads += 1;
+                self.fail(format!("region {region}: {reason}"));
+                continue;
+            }
             let what = format!("node {} region {region}: {reason}", self.node);
             sky.fail("no replica breaks", what);
         }
@@ -228,6 +234,7 @@ impl Running {
     pub(super) fn send(&mut self, sky: &mut Sky, to: NodeId, message: &RegionMessage) {
         let verdict = sky.oracles.votes.message(message);
         sky.judge("one vote per term", verdict);
+        sky.oracles.recovery.message(message);
         let bytes: bytes::Bytes = message.message.encode().into();
         let region = message.region;
         let numbers = [

@@ -114,6 +114,7 @@ impl Running {
         self.disk.sync_dir(snapshot_directory()).map_err(|error| error.to_string())?;
         sky.note(self.node, "received snapshot", [from.get(), region.get(), meta.index.get(), 0]);
         self.tell(sky, ToPoller::Message(from, RegionMessage { region, message }));
+        crate::atlas::received_snapshot(sky, self.at, self.life);
         Ok(())
     }
 
@@ -227,7 +228,7 @@ impl Running {
             Some((_, shape)) => Some(shape),
             None => {
                 let file = SnapshotFile::open(Arc::clone(&self.disk), path);
-                let file = file.map_err(|error| error.to_string())?;
+                let file = file.map_err(|error| format!("opening {}: {error}", path.display()))?;
                 parse_header(file.header())?.1.snapshot_meta().as_ref().and_then(shape_of)
             }
         };
@@ -265,10 +266,10 @@ fn install_file(
     (engine, region, ranges): (&dyn Engine, RegionId, &[(Bytes, Bytes)]),
     path: &Path,
 ) -> Result<Machine, String> {
-    let file =
-        SnapshotFile::open(Arc::clone(disk), path).map_err(|error| format!("opening: {error}"))?;
+    let file = SnapshotFile::open(Arc::clone(disk), path)
+        .map_err(|error| format!("opening {}: {error}", path.display()))?;
     file.install_ranges(engine, ranges, Batch::default())
-        .map_err(|error| format!("installing: {error}"))?;
+        .map_err(|error| format!("installing {}: {error}", path.display()))?;
     file.remove().map_err(|error| format!("removing: {error}"))?;
     registry::load(sky, region, engine).map_err(|error| format!("loading: {error}"))
 }

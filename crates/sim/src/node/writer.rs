@@ -158,7 +158,9 @@ impl Running {
     fn log_failed(&mut self, sky: &mut Sky, error: &storage::wal::Error) {
         let by_disk =
             matches!(error, storage::wal::Error::Io { .. } | storage::wal::Error::Reserve { .. });
-        if !by_disk {
+        if matches!(error, storage::wal::Error::Corrupt { .. }) && self.fault_disk.lies() {
+            sky.counts.damaged_reads += 1;
+        } else if !by_disk {
             sky.fail("log accepts", format!("node {}: {error}", self.node));
         }
         sky.counts.stops_for_disk += u64::from(self.fault_disk.is_short());

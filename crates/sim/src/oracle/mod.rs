@@ -9,6 +9,7 @@ mod log;
 mod machines;
 mod once;
 mod quiet;
+mod recovery;
 mod registry;
 mod revisions;
 mod votes;
@@ -22,6 +23,7 @@ pub(crate) use registry::Fresh;
 #[derive(Default)]
 pub(crate) struct Oracles {
     pub(crate) votes: votes::Votes,
+    pub(crate) recovery: recovery::Recovery,
     pub(crate) elections: elections::Elections,
     pub(crate) events: events::Events,
     pub(crate) log: log::CommittedLog,

@@ -15,6 +15,8 @@ fn what_is_broken_on_purpose_is_found_by_the_oracle_that_is_there_for_it() {
     let _quiet = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     assert_eq!(found("forget_votes", Scenario::SingleGroup), "durable promise");
+    assert_eq!(found("cut_at_damage", Scenario::SingleGroup), "recovery");
+    assert_eq!(found("start_without_data", Scenario::SingleGroup), "recovery");
     assert_eq!(found("read_without_index", Scenario::SingleGroup), "real time");
     assert_eq!(found("forget_sessions", Scenario::SingleGroup), "exactly once");
     assert_eq!(found("cut_before_persist", Scenario::SingleGroup), "restart");

@@ -12,6 +12,7 @@ use super::config::{WalConfig, Write};
 use super::decode::{Found, FoundEntries};
 use super::encode::{self, Item, Place};
 use super::error::Error;
+use super::followed;
 use super::index::{Index, Origin};
 use super::layout::{BATCH_LIMIT, BLOCK, ROW, SegmentHeader};
 use super::plan::{Standing, plan};
@@ -211,6 +212,7 @@ impl Wal {
         let header = SegmentHeader { number, first_batch: self.next_batch, len: file_len, salt };
         let used_before = spare.is_some();
         let next = Arc::new(segment::create(&*self.disk, &self.dir, header, spare)?);
+        followed::note(&self.active)?;
         let mut index = self.shared.write();
         index.add_segment(Arc::clone(&next));
         index.spares = self.spares.len();

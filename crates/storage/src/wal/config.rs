@@ -18,6 +18,25 @@ pub struct WalConfig {
     /// Mixed into every checksum. A number that clients cannot guess keeps them from storing bytes
     /// that look like part of a log; it need not stay the same from one start to the next.
     pub salt: u64,
+    /// What makes it safe to read back; all of it, but for tests of tests.
+    pub guards: WalGuards,
+}
+
+/// Rules of reading back, each with a switch, so that a simulation without it shows what it is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WalGuards {
+    /// Items and entries are held against their checksums.
+    pub checksums: bool,
+    /// What a later batch says was durable is never cut.
+    pub marks: bool,
+    /// A segment that another one followed is not the last.
+    pub followers: bool,
+}
+
+impl Default for WalGuards {
+    fn default() -> Self {
+        Self { checksums: true, marks: true, followers: true }
+    }
 }
 
 impl Default for WalConfig {
@@ -28,6 +47,7 @@ impl Default for WalConfig {
             reclaim_step_bytes: 4 << 20,
             recycled_segments: 4,
             salt: 0,
+            guards: WalGuards::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod decode;
 mod encode;
 mod error;
 mod extent;
+mod followed;
 mod index;
 mod layout;
 mod open;
@@ -25,7 +26,7 @@ mod tests;
 mod window;
 
 pub use append::Wal;
-pub use config::{RegionLog, WalConfig, Write};
+pub use config::{RegionLog, WalConfig, WalGuards, Write};
 pub(crate) use encode::{Item, State};
 pub use error::Error;
 pub use reader::{RegionStatus, Stats, WalReader};

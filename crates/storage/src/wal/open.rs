@@ -9,9 +9,10 @@ use parking_lot::RwLock;
 use types::RegionId;
 
 use super::append::Wal;
-use super::config::{RegionLog, WalConfig};
+use super::config::{RegionLog, WalConfig, WalGuards};
 use super::decode::{self, Flaw, Found};
 use super::error::Error;
+use super::followed;
 use super::index::{Index, Origin};
 use super::layout::{BATCH_HEADER, BLOCK, BatchHeader, SegmentHeader};
 use super::segment::{self, Segment};
@@ -33,7 +34,13 @@ impl Wal {
     ) -> Result<(Self, BTreeMap<RegionId, RegionLog>), Error> {
         make_dir(&*disk, dir)?;
         let listing = segment::list(&*disk, dir)?;
-        let segments = open_segments(&*disk, dir, &listing.segments)?;
+        let segments = open_segments(&*disk, dir, &listing.segments, config.guards)?;
+        if config.guards.followers {
+            match segments.last() {
+                Some(last) => followed::must_be_last(dir, last)?,
+                None => followed::must_be_new(&*disk, dir, &listing)?,
+            }
+        }
         let oldest = listing.segments.first().copied();
         let spares = keep_spares(&*disk, listing.spares, oldest, &config)?;
         let mut index = Index::default();
@@ -50,9 +57,12 @@ impl Wal {
             }
         }
         let active = if let Some(last) = segments.last() {
-            end.seal(last)?;
+            end.seal(last, config.guards)?;
             // The name may be younger than the last crash of the process, and not durable yet.
             disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+            if let [.., before, _] = &segments[..] {
+                followed::make_up(before)?;
+            }
             Arc::clone(last)
         } else {
             let len = config.segment_len();
@@ -97,7 +107,12 @@ fn make_dir(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn open_segments(disk: &dyn Disk, dir: &Path, numbers: &[u32]) -> Result<Vec<Arc<Segment>>, Error> {
+fn open_segments(
+    disk: &dyn Disk,
+    dir: &Path,
+    numbers: &[u32],
+    guards: WalGuards,
+) -> Result<Vec<Arc<Segment>>, Error> {
     let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(numbers.len());
     for number in numbers {
         let before = segments.last();
@@ -105,7 +120,8 @@ fn open_segments(disk: &dyn Disk, dir: &Path, numbers: &[u32]) -> Result<Vec<Arc
         {
             return Err(Error::corrupt(dir, 0, format!("segment {missing} is missing")));
         }
-        let segment = segment::open(disk, dir, *number)?;
+        let mut segment = segment::open(disk, dir, *number)?;
+        segment.is_checked = guards.checksums;
         if before.is_some_and(|before| before.first_batch > segment.first_batch) {
             let found = "it begins before the segment before it";
             return Err(Error::corrupt(&segment.path, 0, found));
@@ -162,7 +178,7 @@ fn next_batch(
     let Some(body) = window.get(end.offset + head_len, body_len)? else {
         return nonsense("a batch is longer than its segment");
     };
-    match decode::body(&header, body, segment.seed) {
+    match decode::body(&header, body, segment.seed, segment.is_checked) {
         Ok(found) => Ok(Some((header, found))),
         Err(Flaw::Checksum) => Ok(None),
         Err(Flaw::Nonsense(what)) => nonsense(what),

@@ -15,6 +15,8 @@ pub(super) struct Segment {
     pub(super) seed: u32,
     pub(super) path: PathBuf,
     pub(super) file: Box<dyn DiskFile>,
+    /// Whether what is read is held against its checksums.
+    pub(super) is_checked: bool,
 }
 
 impl core::fmt::Debug for Segment {
@@ -129,5 +131,5 @@ pub(super) fn retire(
 
 fn opened(header: SegmentHeader, path: PathBuf, file: Box<dyn DiskFile>) -> Segment {
     let SegmentHeader { number, first_batch, len, .. } = header;
-    Segment { number, first_batch, len, seed: header.seed(), path, file }
+    Segment { number, first_batch, len, seed: header.seed(), path, file, is_checked: true }
 }

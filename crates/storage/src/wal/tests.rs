@@ -80,7 +80,7 @@ fn decoded(bytes: &[u8]) -> Option<Result<Vec<Found>, Flaw>> {
     let header = BatchHeader::decode(bytes, PLACE.segment, PLACE.seed)?;
     let body_len = header.items_len as usize + header.data_len as usize;
     let body = bytes.get(BATCH_HEADER..)?.get(..body_len)?;
-    Some(decode::body(&header, body, PLACE.seed))
+    Some(decode::body(&header, body, PLACE.seed, true))
 }
 
 proptest! {
@@ -150,7 +150,7 @@ proptest! {
             items: count,
         };
         let body: Vec<u8> = items.iter().chain(&data).copied().collect();
-        if let Ok(found) = decode::body(&header, &body, PLACE.seed) {
+        if let Ok(found) = decode::body(&header, &body, PLACE.seed, true) {
             prop_assert_eq!(found.len(), count as usize);
         }
     }
@@ -178,7 +178,8 @@ fn an_item_that_lies_about_its_lengths_is_nonsense() {
             bad[at] = value;
             let (items, _) = bad.split_at(header.items_len as usize);
             let items_checksum = crc32c::crc32c_append(PLACE.seed, items);
-            let read = decode::body(&BatchHeader { items_checksum, ..header }, &bad, PLACE.seed);
+            let read =
+                decode::body(&BatchHeader { items_checksum, ..header }, &bad, PLACE.seed, true);
             assert!(read.is_err(), "byte {at} = {value}: {read:?}");
         }
     }

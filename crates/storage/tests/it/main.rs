@@ -4,7 +4,7 @@
 mod engine;
 // The simulator's disk: one model of what a disk may do, not two.
 #[allow(dead_code, reason = "each of the two uses what it needs")]
-#[path = "../../../sim/src/disk.rs"]
+#[path = "../../../sim/src/disk/mod.rs"]
 mod fault_disk;
 mod log;
 mod snapshot;

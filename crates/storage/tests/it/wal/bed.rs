@@ -20,6 +20,7 @@ pub(crate) fn small() -> WalConfig {
         reclaim_step_bytes: 8 << 10,
         recycled_segments: 2,
         salt: 7,
+        ..WalConfig::default()
     }
 }
 

@@ -5,5 +5,6 @@ mod crash;
 mod damage;
 mod format;
 pub(crate) mod model;
+mod names;
 mod reclaim;
 mod semantics;
