@@ -25,8 +25,8 @@ pub(crate) enum Scenario {
     Rolling,
     /// Peers that send garbage or belong elsewhere, failing disks, a clock that jumps.
     BadInput,
-    /// A server with a slow disk, slow links, little processor time, a full disk, few file descriptors or little
-    /// memory, as leader and as follower. Not one of all.
+    /// A server with a slow disk, slow links, little processor time, a full disk, few file descriptors or
+    /// little memory, as leader and as follower. Not one of all.
     Neighbours,
 }
 

@@ -6,8 +6,8 @@ pub(crate) static CONNECTIONS: Complaint = Complaint::new(
 );
 /// Connections take all file descriptors that they may.
 pub(super) static CROWDED: Complaint = Complaint::new(
-    "no file descriptors are left for clients: they are refused; raise the limit (`LimitNOFILE=`), or see who \
-     connects so often",
+    "no file descriptors are left for clients: they are refused; raise the limit (`LimitNOFILE=`), or see \
+     who connects so often",
 );
 /// One connection has too many streams.
 pub(super) static STREAMS: Complaint = Complaint::new(

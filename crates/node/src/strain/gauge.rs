@@ -6,8 +6,8 @@ use parking_lot::Mutex;
 
 use super::window::{Recent, Window};
 
-/// A sync that takes so long is slow, and a disk is on which these add up to [`MUCH`], however many quick ones are
-/// between them.
+/// A sync that takes so long is slow, and a disk is on which these add up to [`MUCH`], however many quick
+/// ones are between them.
 const SYNC: Duration = Duration::from_millis(100);
 const MUCH: Duration = Duration::from_millis(1_500);
 /// Ticks that come late for so much of ten seconds are those of a node that lacks processor time.
@@ -125,8 +125,8 @@ impl Gauge {
         Strain::from_bits(self.strain.load(Ordering::Relaxed))
     }
 
-    /// What is so now; `far` and `crowded` are known elsewhere. What was so stays until it is less than half as bad, so
-    /// that it does not come and go.
+    /// What is so now; `far` and `crowded` are known elsewhere. What was so stays until it is less than half
+    /// as bad, so that it does not come and go.
     pub(crate) fn look(&self, now: Moment, far: bool, crowded: bool) -> Strain {
         let was = self.strain();
         let least = |bound: Duration, was: bool| if was { bound / 2 } else { bound };

@@ -54,7 +54,8 @@ fn syncs(health: &NodeHealth) -> String {
     match syncs {
         0 => format!(": a sync of its log takes {longest} by now"),
         _ => format!(
-            ": of {syncs} syncs of its log in ten seconds the longest took {longest}, all of them {} on average",
+            ": of {syncs} syncs of its log in ten seconds the longest took {longest}, all of them {} on \
+             average",
             short(sync_mean_us / 1_000)
         ),
     }
