@@ -89,9 +89,7 @@ impl Node {
             }
         };
         let log = wal.reader();
-        if let Some(verdict) = self.expects.as_ref().map(|truth| truth.compare(&log)) {
-            sky.judge("recovery", verdict.map_err(|what| format!("node {}: {what}", self.id)));
-        }
+        let verdict = self.expects.as_ref().map(|truth| truth.compare(&log));
         if let Err(error) = self.come() {
             return self.start_failed(sky, &error.to_string());
         }
@@ -160,6 +158,10 @@ impl Node {
         if let Err(reason) = started {
             self.start_failed(sky, &reason);
             return;
+        }
+        // What the log does not miss the state may: only who starts has forgotten without a word.
+        if let Some(verdict) = verdict {
+            sky.judge("recovery", verdict.map_err(|what| format!("node {}: {what}", self.id)));
         }
         atlas::started(sky, self);
         running.start_writing(sky);
