@@ -156,6 +156,10 @@ impl Node {
         sky.note(node, "starts", [life, logs.len() as u64, 0, 0]);
         let started = running.start_regions(sky, &logs);
         if let Err(reason) = started {
+            // Who has cut away what was damaged says something else than what is damaged.
+            if let Some(Err(what)) = verdict.filter(|_| !self.disk.lies()) {
+                sky.fail("recovery", format!("node {}: {what}", self.id));
+            }
             self.start_failed(sky, &reason);
             return;
         }
