@@ -93,8 +93,12 @@ pub(crate) fn refused(sky: &mut Sky, node: &mut Node, reason: &str) {
     let names_it = match lie {
         None => false,
         Some(Lie::LostDisk) => reason.contains("its data is gone"),
-        // The log was reset to a snapshot that is not there: the region is named.
-        Some(Lie::LostName) if reason.contains("but the log holds") => true,
+        // A snapshot that the log was reset to, or all of a region's log: the region is named.
+        Some(Lie::LostName)
+            if reason.contains("but the log holds") || reason.contains("the log is gone") =>
+        {
+            true
+        }
         Some(_) => reason.contains(WAL) || reason.contains(SNAPSHOTS),
     };
     if !names_it {

@@ -89,9 +89,7 @@ impl Node {
             }
         };
         let log = wal.reader();
-        if let Some(verdict) = self.expects.as_ref().map(|truth| truth.compare(&log)) {
-            sky.judge("recovery", verdict.map_err(|what| format!("node {}: {what}", self.id)));
-        }
+        let verdict = self.expects.as_ref().map(|truth| truth.compare(&log));
         if let Err(error) = self.come() {
             return self.start_failed(sky, &error.to_string());
         }
@@ -158,8 +156,16 @@ impl Node {
         sky.note(node, "starts", [life, logs.len() as u64, 0, 0]);
         let started = running.start_regions(sky, &logs);
         if let Err(reason) = started {
+            // Who has cut away what was damaged says something else than what is damaged.
+            if let Some(Err(what)) = verdict.filter(|_| !self.disk.lies()) {
+                sky.fail("recovery", format!("node {}: {what}", self.id));
+            }
             self.start_failed(sky, &reason);
             return;
+        }
+        // What the log does not miss the state may: only who starts has forgotten without a word.
+        if let Some(verdict) = verdict {
+            sky.judge("recovery", verdict.map_err(|what| format!("node {}: {what}", self.id)));
         }
         atlas::started(sky, self);
         running.start_writing(sky);
