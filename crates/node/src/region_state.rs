@@ -106,9 +106,9 @@ impl Shared {
         }
     }
 
-    /// What to tell clients of a region of whose quorum nothing was heard for one and a half election timeouts:
-    /// what they wait for will not happen soon here, and whoever else is heard has another leader by then.
-    /// `None` while there is hope; then it costs little to ask.
+    /// What to tell clients of a region of whose quorum nothing was heard for one and a half election
+    /// timeouts: what they wait for will not happen soon here, and whoever else is heard has another leader
+    /// by then. `None` while there is hope; then it costs little to ask.
     pub(crate) fn quorum_lost(&self, shard: &Shard) -> Option<Fault> {
         let is_lost = self.quorum_lost_in(shard).is_zero();
         is_lost.then(|| Fault::new(Code::NoLeader, self.no_quorum(shard)))

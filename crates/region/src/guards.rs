@@ -20,6 +20,8 @@ pub struct HostGuards {
     pub wake_when_leader_lost: bool,
     /// A sleeping leader is woken when a node with a replica comes back.
     pub wake_when_node_back: bool,
+    /// No entry is written without the newest commit index that is known.
+    pub commit_with_entries: bool,
 }
 
 impl Default for HostGuards {
@@ -32,13 +34,14 @@ impl Default for HostGuards {
             woken_keeps_promise: true,
             wake_when_leader_lost: true,
             wake_when_node_back: true,
+            commit_with_entries: true,
         }
     }
 }
 
 impl HostGuards {
     /// The name of every switch.
-    pub const NAMES: [&str; 7] = [
+    pub const NAMES: [&str; 8] = [
         "forfeit_at_transfer",
         "lease_from_question",
         "lease_from_bound",
@@ -46,6 +49,7 @@ impl HostGuards {
         "woken_keeps_promise",
         "wake_when_leader_lost",
         "wake_when_node_back",
+        "commit_with_entries",
     ];
 
     /// All rules but the named one; `None` for an unknown name.
@@ -60,6 +64,7 @@ impl HostGuards {
             "woken_keeps_promise" => &mut guards.woken_keeps_promise,
             "wake_when_leader_lost" => &mut guards.wake_when_leader_lost,
             "wake_when_node_back" => &mut guards.wake_when_node_back,
+            "commit_with_entries" => &mut guards.commit_with_entries,
             _ => return None,
         };
         *switch = false;

@@ -67,7 +67,10 @@ pub struct Peer<P, R> {
     leader: Option<PeerId>,
     term: Term,
     ticks_without_leader: u64,
+    /// As it was written last.
     kept: HardState,
+    /// As it is; more may be committed than was written.
+    newest: HardState,
     last_write: u64,
     last_durable: u64,
     rest: Rest,
@@ -100,6 +103,7 @@ impl<P, R> Peer<P, R> {
             term,
             ticks_without_leader: 0,
             kept,
+            newest: kept,
             last_write: 0,
             last_durable: 0,
             rest,

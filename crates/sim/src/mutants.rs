@@ -41,11 +41,16 @@ const SMOKE: [&str; 18] = [
 ];
 
 /// What no world shows, and why. The crates whose rules these are have a test for each.
-const EXCUSED: [(&str, &str); 2] = [
+const EXCUSED: [(&str, &str); 3] = [
     (
         "ordered_persists",
         "no honest leader brings back a tail that another overwrote before it hears of that, and the \
          answer that would tell it waits for the same disk",
+    ),
+    (
+        "commit_with_entries",
+        "two changes of the peers, a crash of one who knows of both and not that the first is committed, and \
+         a partition along that line: one seed of about four thousand of `placement` (3916 before the mend)",
     ),
     (
         "wake_when_node_back",

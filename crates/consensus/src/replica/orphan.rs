@@ -21,8 +21,8 @@ impl Replica {
         });
     }
 
-    /// Leads no more, as a leader that heard no quorum for an election timeout: for one that knows sooner that
-    /// it has none. Does nothing on others.
+    /// Leads no more, as a leader that heard no quorum for an election timeout: for one that knows sooner
+    /// that it has none. Does nothing on others.
     pub fn resign(&mut self) {
         let _ = self.run(|replica| {
             if replica.is_leader() {

@@ -90,13 +90,18 @@ impl<P, R> Peer<P, R> {
         let mut after = Vec::new();
         self.route(ready.messages_after_persist, &mut after);
         let reset_to = ready.snapshot.as_ref().map(|meta| (meta.index, meta.term));
-        let hard_state = ready.hard_state.filter(|new| {
-            // The commit index is a hint that a restart makes good by what was applied: alone it is
-            // not worth a write.
-            ready.must_sync
-                || (new.term, new.vote) != (self.kept.term, self.kept.vote)
-                || !ready.entries.is_empty()
-        });
+        let new = ready.hard_state.unwrap_or(self.newest);
+        self.newest = new;
+        // The commit index alone is not worth a write: a restart makes it good by what was applied. But no
+        // entry may be written without the newest one. It says which changes of the peers are committed, and
+        // a change that follows one is in a log only if that one is known to be: who restarts must not stand
+        // by the peers of two changes ago.
+        let is_due = ready.must_sync
+            || !ready.entries.is_empty()
+            || reset_to.is_some()
+            || (new.term, new.vote) != (self.kept.term, self.kept.vote);
+        let told = ready.hard_state.is_some() || around.limits.guards.commit_with_entries;
+        let hard_state = (is_due && told && new != self.kept).then_some(new);
         self.kept = hard_state.unwrap_or(self.kept);
         let nothing = hard_state.is_none() && ready.entries.is_empty() && reset_to.is_none();
         if nothing && self.last_write == self.last_durable {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must fail")]
 
 mod bed;
+mod commits;
 mod forsaken;
 mod lease;
 mod membership;

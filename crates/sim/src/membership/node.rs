@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use consensus::{ConfChange, Config, Error, Guards, Message, ReadContext, Ready, Replica, Role};
-use types::{ConfState, Entry, EntryKind, Incarnation, Index, PeerId, RegionId, Term};
+use types::{
+    ConfState, Entry, EntryKind, HardState, Incarnation, Index, PeerId, RegionId, Term,
+};
 
 use super::Event;
 use super::disk::{Disk, Engine, Write};
@@ -49,6 +51,9 @@ pub(super) struct Node {
     rate: u64,
     pub(super) life: u64,
     pub(super) replica: Option<Replica>,
+    /// Its hard state as it was given to the disk last, and as it is.
+    kept: HardState,
+    newest: HardState,
     pub(super) slow_until: u64,
     /// From when to when no sync ends.
     pub(super) hangs: (u64, u64),
@@ -69,6 +74,8 @@ impl Node {
             rate,
             life: 0,
             replica: None,
+            kept: HardState::default(),
+            newest: HardState::default(),
             slow_until: 0,
             hangs: (0, 0),
             paused_until: 0,
@@ -115,6 +122,7 @@ impl Node {
             ..Config::new(RegionId(1), self.peer, incarnation.get(), incarnation)
         };
         let start = self.disk.start();
+        (self.kept, self.newest) = (start.hard_state, start.hard_state);
         stage.note(self.peer, "starts", [start.last.get(), start.hard_state.term.get()]);
         match Replica::new(config, start, Box::new(self.disk.reader())) {
             Ok(replica) => self.replica = Some(replica),
@@ -197,6 +205,21 @@ impl Node {
         self.start_writing(stage);
     }
 
+    /// What `region` writes of the hard state: the commit index not alone, and the newest with every entry.
+    fn due(&mut self, stage: &Stage, ready: &Ready) -> Option<HardState> {
+        let new = ready.hard_state.unwrap_or(self.newest);
+        self.newest = new;
+        let is_due = ready.must_sync
+            || !ready.entries.is_empty()
+            || ready.snapshot.is_some()
+            || (new.term, new.vote) != (self.kept.term, self.kept.vote);
+        let is_left = stage.mutant == Some(Mutant::Host("commit_with_entries"));
+        let told = ready.hard_state.is_some() || !is_left;
+        let due = (is_due && told && new != self.kept).then_some(new);
+        self.kept = due.unwrap_or(self.kept);
+        due
+    }
+
     fn carry_out(&mut self, stage: &mut Stage, mut ready: Ready) {
         for message in std::mem::take(&mut ready.messages) {
             self.send(stage, &message);
@@ -215,9 +238,10 @@ impl Node {
             let snapshot = ready.snapshot.clone();
             let covered = snapshot.as_ref().map_or(Index(0), |meta| meta.index);
             self.to_apply.retain(|(entry, _)| entry.index > covered);
+            let hard = self.due(stage, &ready);
             let write = Write {
                 number: ready.number,
-                hard: ready.hard_state,
+                hard,
                 entries: std::mem::take(&mut ready.entries),
                 snapshot,
                 sync: ready.must_sync,
