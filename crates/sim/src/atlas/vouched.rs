@@ -65,38 +65,3 @@ fn batches(segment: &[u8]) -> (usize, usize) {
     let vouched = ends.iter().rev().find(|(sequence, _)| *sequence <= mark);
     (at.min(segment.len()), vouched.map_or(FIRST_BATCH, |(_, end)| (*end).min(segment.len())))
 }
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use storage::wal::{Wal, WalConfig, Write};
-    use types::{HardState, Index, PeerId, RegionId, Term};
-
-    use super::segments;
-    use crate::disk::FaultDisk;
-    use crate::node::WAL;
-
-    fn write(term: u64) -> Write {
-        let state = HardState { term: Term(term), vote: Some(PeerId(1)), commit: Index(0) };
-        Write { region: RegionId(2), hard_state: Some(state), ..Write::default() }
-    }
-
-    #[test]
-    fn what_the_last_sync_wrote_is_not_vouched_for() {
-        let disk = FaultDisk::new(512);
-        let shared: Arc<dyn env::Disk> = Arc::new(disk.clone());
-        let (mut wal, _) = Wal::open(shared, Path::new(WAL), WalConfig::default()).unwrap();
-        let vouched = || segments(&disk).pop().unwrap().bytes;
-        assert_eq!(vouched(), 4096);
-        wal.append(&[write(1)]).unwrap();
-        wal.sync().unwrap();
-        assert_eq!(vouched(), 4096, "nobody says yet that it was synced");
-        wal.append(&[write(2)]).unwrap();
-        let first = 4096 + 48 + 56;
-        assert_eq!(vouched(), first);
-        wal.settle().unwrap();
-        assert_eq!(vouched(), first + 48 + 56);
-    }
-}

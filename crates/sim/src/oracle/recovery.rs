@@ -43,25 +43,3 @@ impl Recovery {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use types::HardState;
-
-    use super::*;
-
-    #[test]
-    fn what_was_acknowledged_is_missed_in_its_own_term_only() {
-        let mut oracle = Recovery::default();
-        let of = (RegionId(2), PeerId(1));
-        oracle.acknowledged.insert(of, (Term(4), Index(9)));
-        let back = |term, last| {
-            let hard_state = Some(HardState { term: Term(term), ..HardState::default() });
-            let log = RegionLog { hard_state, last: Index(last), ..RegionLog::default() };
-            oracle.restarted(of.1, of.0, &log)
-        };
-        assert_eq!(back(4, 9), Ok(()));
-        assert_eq!(back(5, 7), Ok(()), "another leader took it back");
-        assert!(back(4, 8).unwrap_err().contains("acknowledged 9 in 4, and is back with 8"));
-    }
-}
