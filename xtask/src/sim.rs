@@ -50,7 +50,11 @@ pub(crate) struct MutantOptions {
 /// Rules that no seed of the simulator was seen to need, each with the test that is played with the rule
 /// and without it, and must fail without.
 const TOLD_STEP_BY_STEP: [(&str, &str, &str); 4] = [
-    ("commit_with_entries", "region", "commits::no_entry_is_written_without_the_newest_commit_index"),
+    (
+        "commit_with_entries",
+        "region",
+        "commits::no_entry_is_written_without_the_newest_commit_index",
+    ),
     (
         "ordered_persists",
         "consensus",

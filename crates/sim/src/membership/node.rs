@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use consensus::{ConfChange, Config, Error, Guards, Message, ReadContext, Ready, Replica, Role};
-use types::{
-    ConfState, Entry, EntryKind, HardState, Incarnation, Index, PeerId, RegionId, Term,
-};
+use types::{ConfState, Entry, EntryKind, HardState, Incarnation, Index, PeerId, RegionId, Term};
 
 use super::Event;
 use super::disk::{Disk, Engine, Write};
