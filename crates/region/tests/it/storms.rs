@@ -179,8 +179,8 @@ fn leases_hold_nothing_is_lost_and_nobody_is_stuck() {
 fn every_rule_is_needed() {
     let mut missed = Vec::new();
     // That a leader goes to see whoever comes back saves time only; that a lease counts from the question
-    // matters seldom. Both have their tests in `sleep.rs`, and the rules of one voter in `consensus`. No peers
-    // come and go here: what is written of the commit index has its test in `commits.rs`.
+    // matters seldom. Both have their tests in `sleep.rs`, and the rules of one voter in `consensus`. No
+    // peers come and go here: what is written of the commit index has its test in `commits.rs`.
     let elsewhere = ["wake_when_node_back", "lease_from_question", "commit_with_entries"];
     for name in HostGuards::NAMES.into_iter().filter(|name| !elsewhere.contains(name)) {
         let guards = HostGuards::without(name).unwrap();
