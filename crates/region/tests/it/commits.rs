@@ -21,9 +21,9 @@ fn written_with_the_next_entry(guards: HostGuards) -> (Index, Option<Index>) {
     (known, write.unwrap().hard_state.map(|state| state.commit))
 }
 
-/// A change of the peers is in a log only once the one before it is committed. Whoever has both, and restarts,
-/// must know that: else it stands for election by the peers of two changes ago, among whom a majority may be
-/// that has none of the majority of now (seed 3916 of the simulator's world `placement`).
+/// A change of the peers is in a log only once the one before it is committed. Whoever has both, and
+/// restarts, must know that: else it stands for election by the peers of two changes ago, among whom a
+/// majority may be that has none of the majority of now (seed 3916 of the simulator's world `placement`).
 #[test]
 fn no_entry_is_written_without_the_newest_commit_index() {
     let (known, written) = written_with_the_next_entry(HostGuards::default());
