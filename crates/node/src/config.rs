@@ -87,6 +87,8 @@ pub struct NodeConfig {
     pub election_ticks: usize,
     /// Ticks between heartbeats.
     pub heartbeat_ticks: usize,
+    /// Whether it goes on leading while its disk, its processors or its links are slow and others are well.
+    pub leads_strained: bool,
     /// Poller threads.
     pub pollers: usize,
     /// Apply threads. More than one, so that a slow keyspace does not keep the others waiting; a few
@@ -181,6 +183,7 @@ impl Default for NodeConfig {
             tick: Duration::from_millis(100),
             election_ticks: 10,
             heartbeat_ticks: 2,
+            leads_strained: false,
             pollers: 1,
             appliers: 2,
             log_segment_bytes: 64 << 20,

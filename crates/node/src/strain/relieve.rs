@@ -78,7 +78,8 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
             tell(&shared, now, before, strain);
             before = strain;
         }
-        if handing_over.is_none() && patience.is_due(now, strain) && leads(&shared) {
+        let may = !shared.config.leads_strained && handing_over.is_none();
+        if may && patience.is_due(now, strain) && leads(&shared) {
             let giving = Arc::clone(&shared);
             let give = async move { crate::node::hand_over_to_well(&giving).await };
             handing_over = Some(give.boxed());
