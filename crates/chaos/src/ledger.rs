@@ -98,6 +98,8 @@ pub(crate) struct Ledger {
     pub(crate) histories: Mutex<BTreeMap<String, Vec<Operation>>>,
     /// The highest token of each lock that a holder had.
     pub(crate) fences: Mutex<BTreeMap<usize, i64>>,
+    /// Whether somebody saw the accounts of transfers open.
+    pub(crate) accounts_open: AtomicBool,
     /// Instances that came and went.
     pub(crate) guests: AtomicU64,
     pub(crate) faults: Mutex<Vec<Fault>>,
@@ -119,6 +121,7 @@ impl Ledger {
             counters: Mutex::default(),
             histories: Mutex::default(),
             fences: Mutex::default(),
+            accounts_open: AtomicBool::new(false),
             guests: AtomicU64::new(0),
             faults: Mutex::default(),
             violations: Mutex::default(),

@@ -5,6 +5,7 @@
 mod case;
 mod clock;
 mod disks;
+mod each;
 mod peers;
 mod report;
 mod wire;
@@ -12,9 +13,8 @@ mod wire;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context;
-
 pub(crate) use case::Case;
+pub(crate) use each::each;
 pub(crate) use report::{CaseReport, Measured};
 
 use crate::options::Options;
@@ -37,32 +37,14 @@ const CASES: [(&str, Setup); 8] = [
     ("clock-jump", Setup::SHIM),
 ];
 
-/// Runs all cases, or those whose names begin with `--case`.
+/// Runs all cases, or those named by `--case`.
 pub(crate) async fn run(
     options: &Options,
     setting: &Setting,
     folder: &Path,
 ) -> anyhow::Result<Vec<CaseReport>> {
-    let wanted = |name: &str| options.case.is_empty() || options.case.iter().any(|it| it == name);
-    let mut reports = Vec::new();
-    for (name, setup) in CASES.into_iter().filter(|(name, _)| wanted(name)) {
-        if !setting.has_partitions() && (setup.disks || name == "strangers") {
-            eprintln!("chaos: {name} left out: it needs namespaces");
-            continue;
-        }
-        let folder = folder.join(name);
-        std::fs::create_dir_all(&folder)?;
-        let report = one(name, setup, options, setting, &folder).await;
-        let shown = folder.display().to_string();
-        let mut report = report.with_context(|| format!("{name}; all is in {shown}"))?;
-        if report.violations.is_empty() && !options.keep {
-            std::fs::remove_dir_all(&folder)?;
-        } else {
-            report.kept = Some(shown);
-        }
-        reports.push(report);
-    }
-    Ok(reports)
+    let needs_namespaces = |name: &str, setup: Setup| setup.disks || name == "strangers";
+    each(&CASES, needs_namespaces, (options, setting, folder), one).await
 }
 
 async fn one(

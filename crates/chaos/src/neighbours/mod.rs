@@ -9,9 +9,7 @@ mod watched;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context;
-
-use crate::bad_input::{Case, CaseReport};
+use crate::bad_input::{Case, CaseReport, each};
 use crate::options::Options;
 use crate::place::Setting;
 use crate::servers::Setup;
@@ -61,26 +59,8 @@ pub(crate) async fn run(
     setting: &Setting,
     folder: &Path,
 ) -> anyhow::Result<Vec<CaseReport>> {
-    let wanted = |name: &str| options.case.is_empty() || options.case.iter().any(|it| it == name);
-    let mut reports = Vec::new();
-    for (name, setup) in CASES.into_iter().filter(|(name, _)| wanted(name)) {
-        if !setting.has_partitions() && (setup.disks || setup.relays || setup.cages) {
-            eprintln!("chaos: {name} left out: it needs namespaces");
-            continue;
-        }
-        let folder = folder.join(name);
-        std::fs::create_dir_all(&folder)?;
-        let report = one(name, setup, options, setting, &folder).await;
-        let shown = folder.display().to_string();
-        let mut report = report.with_context(|| format!("{name}; all is in {shown}"))?;
-        if report.violations.is_empty() && !options.keep {
-            std::fs::remove_dir_all(&folder)?;
-        } else {
-            report.kept = Some(shown);
-        }
-        reports.push(report);
-    }
-    Ok(reports)
+    let needs_namespaces = |_: &str, setup: Setup| setup.disks || setup.relays || setup.cages;
+    each(&CASES, needs_namespaces, (options, setting, folder), one).await
 }
 
 async fn one(

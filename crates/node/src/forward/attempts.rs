@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use types::{Code, Fault};
 
-use super::wait::{SOON, explain};
+use super::wait::{SOON, explain, until_none_is_left};
 use super::{LOOK_AGAIN, REQUEST_TIMEOUT};
 use crate::poller::ToPoller;
 use crate::shard::{Leadership, Shard};
@@ -106,15 +106,7 @@ pub(super) async fn attempt_at<T>(
         }
     };
     // This node is cut off, with the leader or from it: no other one will be seen from here.
-    let alone = async {
-        loop {
-            let left = shared.quorum_lost_in(shard);
-            if left.is_zero() {
-                return;
-            }
-            tokio::time::sleep(left).await;
-        }
-    };
+    let alone = until_none_is_left(|| shared.quorum_lost_in(shard));
     tokio::select! {
         biased;
         answer = timeout_at(until, attempt) => {

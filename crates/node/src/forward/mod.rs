@@ -19,7 +19,7 @@ pub(crate) use lease::{
 };
 pub(crate) use question::{ask, ask_node, malformed, of_another_node};
 pub(crate) use traced::Away;
-pub(crate) use wait::{explain, patiently};
+pub(crate) use wait::{explain, patiently, until_none_is_left};
 
 /// How long a request may take in all (etcd: 5 s plus two election timeouts).
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);

@@ -36,6 +36,18 @@ pub(crate) async fn patiently<T>(
     }
 }
 
+/// Answers when no time is left: `left` says how much would be, if nothing happened until then, and is asked
+/// again when it is over.
+pub(crate) async fn until_none_is_left(left: impl Fn() -> Duration) {
+    loop {
+        let left = left();
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left).await;
+    }
+}
+
 /// `code` with what is known of the region where that may be the reason.
 pub(crate) fn explain(shared: &Shared, shard: &Shard, code: Code) -> Fault {
     if !matches!(code, Code::NoLeader | Code::Timeout) {

@@ -109,9 +109,22 @@ impl Far {
         body: Bytes,
     ) -> Result<Bytes, Fault> {
         let asked = forward::ask_node(shared, self.region, node, question, body);
+        let was_there = shared.live.liveness.lock().is_heard(node);
+        // It is lost meanwhile: the others will lead what it led long before this attempt is over.
+        let goes = async {
+            if !was_there {
+                std::future::pending::<()>().await;
+            }
+            forward::until_none_is_left(|| {
+                let silent = shared.live.liveness.lock().silent_for(shared.clock.now(), node);
+                shared.config.election_timeout().saturating_sub(silent)
+            })
+            .await;
+        };
         tokio::select! {
             biased;
             answer = timeout(ATTEMPT, asked) => answer.unwrap_or_else(|_| Err(Code::Timeout.into())),
+            () = goes => Err(Code::Timeout.into()),
             () = shared.ended() => Err(Code::ShuttingDown.into()),
         }
     }

@@ -21,6 +21,10 @@ const LASTS: Duration = Duration::from_millis(500);
 /// Between two times that a node gives away what it leads. What it is given in between it keeps, so that two
 /// nodes that are strained by turns do not pass it to and fro.
 const AGAIN: Duration = Duration::from_secs(15);
+/// The same after nobody could take any of it: a look at all its regions is work, too.
+const IN_VAIN: Duration = Duration::from_secs(2);
+/// Looks from one count of file descriptors to the next: before Linux 6.2 it walks over all of them.
+const FILES_EVERY: u32 = 4;
 
 /// File descriptors that must be free for clients again before a node is not crowded any more.
 const FEW: u64 = 8;
@@ -43,8 +47,9 @@ impl Patience {
         now.since(since) >= LASTS && self.not_before.is_none_or(|at| now >= at)
     }
 
-    fn handed_over(&mut self, now: Moment) {
-        self.not_before = Some(now.after(AGAIN));
+    /// So many regions were handed over.
+    fn handed_over(&mut self, now: Moment, given: usize) {
+        self.not_before = Some(now.after(if given > 0 { AGAIN } else { IN_VAIN }));
     }
 }
 
@@ -54,14 +59,15 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let (mut before, mut patience) = (Strain::default(), Patience::default());
     let mut handing_over = None;
+    let mut looks = 0_u32;
     loop {
         tokio::select! {
             _ = interval.tick() => {}
             given = OptionFuture::from(handing_over.as_mut()), if handing_over.is_some() => {
                 handing_over = None;
                 let given: usize = given.unwrap_or(0);
+                patience.handed_over(shared.clock.now(), given);
                 if given > 0 {
-                    patience.handed_over(shared.clock.now());
                     shared.meters.handovers.add(given as u64);
                     tracing::warn!(regions = given, "leadership was given to nodes that are well");
                 }
@@ -72,7 +78,9 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
         let far = shared.live.liveness.lock().is_far();
         // So that it does not come and go with every client that does.
         let few = if before.crowded { FEW } else { 0 };
-        let crowded = client_descriptors_left(0) <= few;
+        let counts = looks.is_multiple_of(FILES_EVERY);
+        looks = looks.wrapping_add(1);
+        let crowded = if counts { client_descriptors_left(0) <= few } else { before.crowded };
         let strain = shared.gauge.look(now, far, crowded);
         if strain != before {
             tell(&shared, now, before, strain);
@@ -163,9 +171,12 @@ mod tests {
         assert!(!patience.is_due(at(900), well), "it passed");
         assert!(!patience.is_due(at(1_500), bad) && !patience.is_due(at(1_999), bad));
         assert!(patience.is_due(at(2_000), bad));
-        assert!(patience.is_due(at(2_250), bad), "nothing was handed over");
-        patience.handed_over(at(2_300));
-        assert!(!patience.is_due(at(17_299), bad), "not again so soon");
-        assert!(patience.is_due(at(17_300), bad));
+        assert!(patience.is_due(at(2_250), bad), "nothing was tried");
+        patience.handed_over(at(2_300), 0);
+        assert!(!patience.is_due(at(4_299), bad), "nobody could take any");
+        assert!(patience.is_due(at(4_300), bad));
+        patience.handed_over(at(4_300), 3);
+        assert!(!patience.is_due(at(19_299), bad), "not again so soon");
+        assert!(patience.is_due(at(19_300), bad));
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use state::command::Command;
 use state::directory::{Part, Phase, RegionRecord};
-use types::{NodeId, RegionId};
+use types::{ConfState, Epoch, NodeId, RegionId};
 
 use super::Running;
 use super::poller::ToPoller;
@@ -64,13 +64,24 @@ impl Running {
             is_news.then(|| (*region, applied.epoch, applied.conf_state.clone()))
         });
         for (region, epoch, conf) in untold.collect::<Vec<_>>() {
-            let mut peers = conf.voters.clone();
-            peers.extend(&conf.learners);
-            peers.extend(conf.voters_outgoing.iter().filter(|it| !conf.voters.contains(it)));
-            let learners = conf.learners;
-            let command = Command::RecordPeers { region, epoch, peers, learners };
-            self.propose_by_itself(sky, RegionId::META, 1, command);
+            self.record_peers(sky, region, epoch, conf);
         }
+    }
+
+    /// Tells the directory which replicas a region has.
+    pub(super) fn record_peers(
+        &mut self,
+        sky: &mut Sky,
+        region: RegionId,
+        epoch: Epoch,
+        conf: ConfState,
+    ) {
+        let mut peers = conf.voters.clone();
+        peers.extend(&conf.learners);
+        peers.extend(conf.voters_outgoing.iter().filter(|it| !conf.voters.contains(it)));
+        let learners = conf.learners;
+        let command = Command::RecordPeers { region, epoch, peers, learners };
+        self.propose_by_itself(sky, RegionId::META, 1, command);
     }
 
     /// On which nodes a region is to have replicas; `None` if that is not known here.

@@ -261,12 +261,7 @@ impl Running {
             let Some(record) = self.directory.regions.get(&region) else { continue };
             let plan = record.sharding.as_ref().and_then(|sharding| sharding.plan.clone());
             if record.epoch < epoch {
-                let mut peers = conf.voters.clone();
-                peers.extend(&conf.learners);
-                peers.extend(conf.voters_outgoing.iter().filter(|it| !conf.voters.contains(it)));
-                let learners = conf.learners;
-                let command = Command::RecordPeers { region, epoch, peers, learners };
-                self.propose_by_itself(sky, RegionId::META, 1, command);
+                self.record_peers(sky, region, epoch, conf);
             } else if let Some(plan) = plan {
                 let range = KeyRange { start: plan.at.clone(), end: shape.range.end };
                 let behind = measure(self.engine.as_ref(), shape.keyspace, &range, None);

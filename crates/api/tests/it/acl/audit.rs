@@ -129,12 +129,21 @@ async fn who_did_what_is_written_down_and_no_secret_is() {
 
 /// A server with an audit log of so many bytes in each of two files.
 pub(super) async fn audited(file_bytes: u64) -> (Server, Arc<Audit>, tempfile::TempDir) {
+    let (server, audit, folder) = audited_with(settings(), file_bytes).await;
+    ready(&server).await;
+    (server, audit, folder)
+}
+
+/// The same, with an ACL as it is told.
+pub(super) async fn audited_with(
+    acl: AclSettings,
+    file_bytes: u64,
+) -> (Server, Arc<Audit>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.log");
     let audit =
         Arc::new(Audit::start(&AuditSettings { path, file_bytes, files: 2 }, "n1").unwrap());
-    let server = Server::start_audited(settings(), Arc::clone(&audit)).await;
-    ready(&server).await;
+    let server = Server::start_audited(acl, Arc::clone(&audit)).await;
     (server, audit, folder)
 }
 
@@ -238,11 +247,7 @@ async fn every_refusal_says_from_where_it_was_asked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_tries_passwords_is_written_down() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("audit.log");
-    let log = AuditSettings { path, file_bytes: 1 << 20, files: 2 };
-    let audit = Arc::new(Audit::start(&log, "n1").unwrap());
-    let server = Server::start_audited(AclSettings::default(), audit).await;
+    let (server, _, folder) = audited_with(AclSettings::default(), 1 << 20).await;
     let mut auth = users(&server.channel).await;
     for (name, password) in [("bob", "wrong-word"), ("nobody", "wrong-word"), ("bob", "bob")] {
         let (name, password) = (name.to_owned(), password.to_owned());

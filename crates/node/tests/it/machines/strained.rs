@@ -16,10 +16,16 @@ use types::{KeyspaceId, NodeId};
 use super::world::Nodes;
 use crate::cluster::world::within;
 
-/// A log whose syncs take so many milliseconds longer.
+/// A log whose syncs take so many milliseconds longer, and are counted.
 struct SlowLog {
     log: MemoryLog,
-    millis: Arc<AtomicU64>,
+    disk: Arc<SlowDisk>,
+}
+
+#[derive(Default)]
+struct SlowDisk {
+    millis: AtomicU64,
+    syncs: AtomicU64,
 }
 
 impl Log for SlowLog {
@@ -28,7 +34,8 @@ impl Log for SlowLog {
     }
 
     fn sync(&mut self) -> Result<(), Error> {
-        std::thread::sleep(Duration::from_millis(self.millis.load(Ordering::Relaxed)));
+        std::thread::sleep(Duration::from_millis(self.disk.millis.load(Ordering::Relaxed)));
+        self.disk.syncs.fetch_add(1, Ordering::Relaxed);
         self.log.sync()
     }
 
@@ -66,12 +73,24 @@ async fn leader_but(handle: &Handle, not: Option<NodeId>) -> usize {
     usize::try_from(within("another leader", found).await.get() - 1).unwrap()
 }
 
+/// Each of the disks has synced so many times more.
+async fn sync(disks: &[Arc<SlowDisk>], count: u64) {
+    let now = |disk: &Arc<SlowDisk>| disk.syncs.load(Ordering::Relaxed);
+    let until: Vec<u64> = disks.iter().map(|disk| now(disk) + count).collect();
+    within("syncs", async {
+        while disks.iter().zip(&until).any(|(disk, until)| now(disk) < *until) {
+            sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_with_a_slow_disk_hands_over_to_who_has_none_and_keeps_what_nobody_does_better() {
-    let millis: Vec<Arc<AtomicU64>> = (0..3).map(|_| Arc::default()).collect();
-    let slow = millis.clone();
+    let disks: Vec<Arc<SlowDisk>> = (0..3).map(|_| Arc::default()).collect();
+    let slow = disks.clone();
     let mut nodes = Nodes::start(3, move |at, builder| {
-        let log = SlowLog { log: MemoryLog::new(), millis: Arc::clone(&slow[at]) };
+        let log = SlowLog { log: MemoryLog::new(), disk: Arc::clone(&slow[at]) };
         builder.engine(Arc::new(MemoryEngine::new())).log(log)
     })
     .await;
@@ -94,7 +113,7 @@ async fn a_leader_with_a_slow_disk_hands_over_to_who_has_none_and_keeps_what_nob
 
     let first = leader_but(&nodes.handle(0), None).await;
     let number = |at: usize| Some(NodeId(at as u64 + 1));
-    millis[first].store(250, Ordering::Relaxed);
+    disks[first].millis.store(250, Ordering::Relaxed);
     // Seen from another one: the slow one learns late.
     let witness = nodes.handle((first + 1) % 3);
     leader_but(&witness, number(first)).await;
@@ -102,7 +121,7 @@ async fn a_leader_with_a_slow_disk_hands_over_to_who_has_none_and_keeps_what_nob
     assert!(nodes.handle(first).meters().handovers.get() > 0);
 
     // Now all are slow.
-    millis.iter().for_each(|millis| millis.store(250, Ordering::Relaxed));
+    disks.iter().for_each(|disk| disk.millis.store(250, Ordering::Relaxed));
     let all = nodes.handles();
     let known = |handle: &Handle, of: &Handle| {
         let nodes = handle.nodes();
@@ -115,15 +134,16 @@ async fn a_leader_with_a_slow_disk_hands_over_to_who_has_none_and_keeps_what_nob
     })
     .await;
     let handovers = || all.iter().map(|handle| handle.meters().handovers.get()).sum::<u64>();
-    // One that was under way when the last became slow.
-    sleep(Duration::from_secs(3)).await;
+    // One that was under way when the last became slow. A dozen syncs are three seconds, six times as long
+    // as a strain must last.
+    sync(&disks, 12).await;
     let before = handovers();
-    sleep(Duration::from_secs(3)).await;
+    sync(&disks, 12).await;
     assert_eq!(before, handovers(), "the leader is no worse than the others");
     done.store(true, Ordering::Relaxed);
     for writer in writers {
         writer.await.unwrap();
     }
-    millis.iter().for_each(|millis| millis.store(0, Ordering::Relaxed));
+    disks.iter().for_each(|disk| disk.millis.store(0, Ordering::Relaxed));
     nodes.stop_all().await;
 }

@@ -1,10 +1,7 @@
 //! Logging in again and again, let in or not: it fills no audit log, and hides nothing else.
 
-use std::sync::Arc;
-
 use futures::future::join_all;
 use node::AclSettings;
-use node::audit::{Audit, AuditSettings};
 use proto::etcdserverpb as pb;
 use serde_json::{Value, json};
 use state::auth::AuthCommand;
@@ -12,10 +9,9 @@ use state::auth::acl::AclCommand;
 use types::KeyspaceId;
 
 use super::super::ask::{ask, do_it, token};
-use super::super::audit::{audited, has, lines};
+use super::super::audit::{audited, audited_with, has, lines};
 use super::sign::{Signer, let_in, login, method, rule};
 use crate::auth::users;
-use crate::server::Server;
 
 /// More than are written down of one kind, also where an hour turns meanwhile.
 const MANY: usize = 820;
@@ -58,11 +54,7 @@ async fn who_logs_in_and_out_without_end_does_not_fill_the_audit_log() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_not_let_in_again_and_again_hides_no_wrong_password() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("audit.log");
-    let log = AuditSettings { path, file_bytes: 1 << 20, files: 2 };
-    let audit = Arc::new(Audit::start(&log, "n1").unwrap());
-    let server = Server::start_audited(AclSettings::default(), audit).await;
+    let (server, _, folder) = audited_with(AclSettings::default(), 1 << 20).await;
     let mut auth = users(&server.channel).await;
     let own = |name: &str| pb::AuthenticateRequest { name: name.into(), password: name.into() };
     let root = auth.authenticate(own("root")).await.unwrap().into_inner().token;
