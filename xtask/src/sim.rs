@@ -11,6 +11,9 @@ pub(crate) struct Options {
     /// The first of them.
     #[arg(long, default_value_t = 1)]
     first_seed: u64,
+    /// Simulated seconds that faults go on in each run.
+    #[arg(long)]
+    faults_s: Option<u64>,
     /// Only this seed, with `--trace` event by event.
     #[arg(long)]
     seed: Option<u64>,
@@ -86,6 +89,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             arguments.extend(["--first-seed".into(), options.first_seed.to_string()]);
             arguments.extend(["--seeds".into(), options.seeds.to_string()]);
         }
+    }
+    if let Some(seconds) = options.faults_s {
+        arguments.extend(["--faults-s".into(), seconds.to_string()]);
     }
     if options.trace {
         arguments.push("--trace".into());

@@ -130,6 +130,14 @@ counts! {
         waits_woken: "waiters woken",
         waits_answered: "waiters answered",
     }
+    "regions that serve after the last fault" {
+        served_in_1: "within an election timeout",
+        served_in_2: "within 2",
+        served_in_3: "within 3",
+        served_in_5: "within 5",
+        served_in_10: "within 10",
+        served_later: "later",
+    }
     "histories" {
         histories: "histories checked",
         history_ops: "operations in them",

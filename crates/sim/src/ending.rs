@@ -133,7 +133,7 @@ fn regions(world: &World) -> Vec<RegionId> {
 }
 
 /// These, and those that were split off.
-fn all_regions(world: &World) -> Vec<RegionId> {
+pub(crate) fn all_regions(world: &World) -> Vec<RegionId> {
     let mut all = regions(world);
     let running = world.nodes.iter().filter_map(|node| node.running.as_ref());
     let shards = running.flat_map(|running| running.shards.iter());

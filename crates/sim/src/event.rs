@@ -103,6 +103,8 @@ pub(crate) enum Event {
     },
     /// Faults stop.
     Calm,
+    /// Looks which regions serve again.
+    Serving,
     /// Clients stop asking and the last questions are put.
     Probe,
     /// Looks whether all is quiet.

@@ -17,6 +17,15 @@ pub(crate) struct Options {
     /// The scenario; without it the seeds take turns among all of them.
     #[arg(long, value_parser = scenario)]
     scenario: Option<Scenario>,
+    /// Simulated seconds that faults go on in each run, if not 18 (16 of `membership`); up to 12 of calm follow.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    faults_s: Option<u64>,
+    /// Without the seeds that failed once, which run first otherwise.
+    #[arg(long)]
+    fresh: bool,
+    /// Go on after a seed that fails; all of them are named at the end.
+    #[arg(long)]
+    keep_going: bool,
     /// Print every line of every trace.
     #[arg(long)]
     trace: bool,
@@ -78,32 +87,38 @@ pub(crate) fn hunt(options: &Options) -> anyhow::Result<()> {
     let mut tally =
         Tally { began: now, told: now, runs: 0, repeated: 0, micros: 0, counts: Counts::default() };
     let last = options.first_seed.saturating_add(options.seeds);
+    let chosen = |seed| options.scenario.unwrap_or_else(|| Scenario::of_seed(seed));
+    let usual =
+        Plan { mutant: options.mutant, trace: options.trace, ..Plan::of(0, Scenario::Split) };
+    let storm_micros = options.faults_s.map(|seconds| seconds * 1_000_000);
+    let fresh = (options.first_seed..last).map(|seed| {
+        let scenario = chosen(seed);
+        Plan { seed, scenario, storm_micros, ..usual }
+    });
+    // Those of before are stories as long as they were.
     let mut plans = Vec::new();
-    if options.seeds > 1 && options.mutant.is_none() {
+    if options.seeds > 1 && options.mutant.is_none() && !options.fresh {
         plans.extend(remembered()?);
         plans.retain(|(_, scenario)| options.scenario.is_none_or(|wanted| wanted == *scenario));
     }
-    let chosen = |seed| options.scenario.unwrap_or_else(|| Scenario::of_seed(seed));
-    let fresh = (options.first_seed..last).map(|seed| (seed, chosen(seed)));
-    for (seed, scenario) in plans.into_iter().chain(fresh) {
-        let plan =
-            Plan { mutant: options.mutant, trace: options.trace, ..Plan::of(seed, scenario) };
+    let remembered = plans.into_iter().map(|(seed, scenario)| Plan { seed, scenario, ..usual });
+    let mut failed = Vec::new();
+    for plan in remembered.chain(fresh) {
         let report = run(plan);
         tally.take(&report);
         for _ in 1..options.repeat {
             let again = run(plan);
             tally.take(&again);
-            if (again.trace_hash, again.trace_lines) != (report.trace_hash, report.trace_lines) {
-                let (one, other) = (report.trace_hash, again.trace_hash);
-                bail!("seed {seed} of {}: traces {one:016x} and {other:016x}", scenario.name());
-            }
+            same_trace(plan, &report, &again)?;
             tally.repeated += 1;
         }
         show(options, plan, &report);
         if report.failure.is_some() {
             tell_failure(plan, &report);
-            tally.print(options.output);
-            bail!("seed {seed} of {} failed", scenario.name());
+            failed.push(format!("seed {} of {}", plan.seed, plan.scenario.name()));
+            if !options.keep_going {
+                break;
+            }
         }
         if tally.told.elapsed() > Duration::from_secs(10) {
             tally.told = Instant::now();
@@ -111,6 +126,17 @@ pub(crate) fn hunt(options: &Options) -> anyhow::Result<()> {
         }
     }
     tally.print(options.output);
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn same_trace(plan: Plan, one: &Report, other: &Report) -> anyhow::Result<()> {
+    if (one.trace_hash, one.trace_lines) != (other.trace_hash, other.trace_lines) {
+        let (name, one, other) = (plan.scenario.name(), one.trace_hash, other.trace_hash);
+        bail!("seed {} of {name}: traces {one:016x} and {other:016x}", plan.seed);
+    }
     Ok(())
 }
 
@@ -164,11 +190,10 @@ fn tell_failure(plan: Plan, report: &Report) {
             println!("  {line}");
         }
     }
-    println!(
-        "again: cargo xtask sim --seed {} --scenario {} --trace",
-        plan.seed,
-        plan.scenario.name()
-    );
+    let (seed, scenario) = (plan.seed, plan.scenario.name());
+    let long = plan.storm_micros.map(|micros| format!(" --faults-s {}", micros / 1_000_000));
+    let long = long.unwrap_or_default();
+    println!("again: cargo xtask sim --seed {seed} --scenario {scenario}{long} --trace");
 }
 
 impl Tally {

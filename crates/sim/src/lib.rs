@@ -42,6 +42,7 @@ mod queue;
 mod registry;
 mod roster;
 mod scenario;
+mod serving;
 mod shrink;
 mod sky;
 mod stand;

@@ -16,6 +16,9 @@ pub(crate) struct OneRun {
     /// What is broken on purpose.
     #[arg(long)]
     mutant: Option<String>,
+    /// Simulated seconds that faults go on, as the hunt was told.
+    #[arg(long)]
+    faults_s: Option<u64>,
     /// Faults to leave out, by number.
     #[arg(long, value_delimiter = ',')]
     without: Vec<u32>,
@@ -50,7 +53,8 @@ impl OneRun {
         let cut = Cut { faults, storm_micros: self.storm, stop_micros: None };
         let scenario = self.scenario.unwrap_or_else(|| sim::Scenario::of_seed(self.seed));
         let mutant = self.mutant.as_deref().map(mutant).transpose().map_err(anyhow::Error::msg)?;
-        Ok(Plan { mutant, cut, ..Plan::of(self.seed, scenario) })
+        let storm_micros = self.faults_s.map(|seconds| seconds.saturating_mul(1_000_000));
+        Ok(Plan { mutant, cut, storm_micros, ..Plan::of(self.seed, scenario) })
     }
 }
 

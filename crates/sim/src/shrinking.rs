@@ -67,6 +67,9 @@ fn command(small: &Small, mutant: Option<&str>) -> String {
     if let Some(mutant) = mutant {
         words.push_str(&format!(" --mutant {mutant}"));
     }
+    if let Some(micros) = plan.storm_micros {
+        words.push_str(&format!(" --faults-s {}", micros / 1_000_000));
+    }
     let without = (0..128).filter(|number| plan.cut.leaves_out(*number));
     let without: Vec<_> = without.map(|number: u32| number.to_string()).collect();
     if !without.is_empty() {

@@ -47,6 +47,10 @@ pub(crate) struct Sky {
     pub(crate) faults: u32,
     /// Faults have stopped.
     pub(crate) calm: bool,
+    /// When that was.
+    pub(crate) calm_since: u64,
+    /// Regions that do not serve again since then.
+    pub(crate) not_serving: Vec<RegionId>,
     /// Until when clients only read.
     pub(crate) quiet_until: u64,
     /// When leadership last began anywhere.
@@ -78,6 +82,8 @@ impl Sky {
             swarm: crate::cut::swarm(plan.seed, crate::nemesis::KINDS),
             faults: 0,
             calm: false,
+            calm_since: 0,
+            not_serving: Vec::new(),
             quiet_until: 0,
             led_since: 0,
             elected: Vec::new(),

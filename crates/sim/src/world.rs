@@ -14,7 +14,7 @@ use crate::sky::{Failure, Sky};
 use crate::trace::{Trace, mix};
 use crate::waiter::Waiter;
 use crate::watcher::Watcher;
-use crate::{atlas, ending, membership, nemesis, stand, transfer};
+use crate::{atlas, ending, membership, nemesis, serving, stand, transfer};
 
 /// What to run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,13 +29,15 @@ pub struct Plan {
     pub trace: bool,
     /// What is left out of it.
     pub cut: Cut,
+    /// How long faults go on, in microseconds; as long as the world's usual storm if it is not said.
+    pub storm_micros: Option<u64>,
 }
 
 impl Plan {
     /// A seed with all it has.
     #[must_use]
     pub fn of(seed: u64, scenario: Scenario) -> Self {
-        Self { seed, scenario, mutant: None, trace: false, cut: Cut::default() }
+        Self { seed, scenario, mutant: None, trace: false, cut: Cut::default(), storm_micros: None }
     }
 }
 
@@ -80,7 +82,8 @@ pub fn run(plan: Plan) -> Report {
     let name = plan.scenario.name().bytes().fold(0, |sum, byte| mix(sum, u64::from(byte)));
     let trace = Trace::new(plan.trace);
     let mut random = Random::new(mix(plan.seed, name));
-    let settings = plan.scenario.settings(&mut random);
+    let mut settings = plan.scenario.settings(&mut random);
+    settings.storm_micros = plan.storm_micros.unwrap_or(settings.storm_micros);
     let mut sky = Sky::new(random, settings, &plan, trace);
     let mut world = World::new(&mut sky);
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -291,11 +294,13 @@ impl World {
             }
             Event::Calm => {
                 nemesis::calm(sky, nodes);
+                serving::begin(sky, self);
                 sky.after(ending::PROBE_AFTER, Event::Probe);
                 if sky.settings.last_kill {
                     sky.after(ending::KILL_AFTER, Event::LastKill);
                 }
             }
+            Event::Serving => serving::look(sky, self),
             Event::LastKill => ending::last_kill(sky, self),
             Event::Probe => ending::probe(sky, self),
             Event::Settled => return ending::settled(sky, self),

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use consensus::Replica;
 
+use super::Event;
 use super::node::{ELECTION_TICKS, Node, TICK};
 use super::stage::Stage;
-use super::{Event, STORM};
 
 /// Microseconds after the last fault.
 pub(super) const FIRST_LOOK: u64 = 400_000;
@@ -19,7 +19,7 @@ pub(super) fn look(stage: &mut Stage, nodes: &mut [Node]) -> bool {
     if missing.is_none() {
         return true;
     }
-    let limit = STORM + TIMEOUTS * ELECTION_TICKS as u64 * TICK;
+    let limit = stage.storm + TIMEOUTS * ELECTION_TICKS as u64 * TICK;
     if stage.now >= limit {
         stage.fail("liveness", missing.unwrap_or_default());
         return true;

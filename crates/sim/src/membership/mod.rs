@@ -135,7 +135,7 @@ fn begin(stage: &mut Stage) -> Vec<Node> {
     stage.after(100_000, Event::Client);
     stage.after(400_000, Event::Order);
     stage.after(500_000, Event::Nemesis);
-    stage.after(stage.cut.storm(STORM), Event::Calm);
+    stage.after(stage.cut.storm(stage.storm), Event::Calm);
     nodes
 }
 

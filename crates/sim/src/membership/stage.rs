@@ -27,6 +27,8 @@ pub(super) struct Stage {
     pub(super) random: Random,
     pub(super) mutant: Option<Mutant>,
     pub(super) cut: Cut,
+    /// How long faults go on, in microseconds.
+    pub(super) storm: u64,
     /// Faults drawn so far.
     pub(super) faults: u32,
     pub(super) network: Network,
@@ -64,6 +66,7 @@ impl Stage {
             random,
             mutant: plan.mutant,
             cut: plan.cut,
+            storm: plan.storm_micros.unwrap_or(super::STORM),
             faults: 0,
             network: Network::default(),
             oracles: Oracles::default(),

@@ -28,7 +28,7 @@ use crate::mutant::Mutant;
 use crate::scenario::Settings;
 use crate::sky::Sky;
 
-const ELECTION_TICKS: usize = 10;
+pub(crate) const ELECTION_TICKS: usize = 10;
 const PROMISE_TICKS: usize = 5;
 
 /// A region with a replica on every node, peer id = node id.

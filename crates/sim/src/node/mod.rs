@@ -42,6 +42,7 @@ use crate::sky::Sky;
 use crate::watch::Hub;
 
 pub(crate) use applier::ToApplier;
+pub(crate) use lifecycle::ELECTION_TICKS;
 pub(crate) use poller::ToPoller;
 use writer::{ToWriter, Writing};
 

@@ -1,0 +1,53 @@
+//! How long after the last fault each region serves again, counted in election timeouts.
+
+use types::RegionId;
+
+use crate::counts::Counts;
+use crate::ending::all_regions;
+use crate::event::Event;
+use crate::node::ELECTION_TICKS;
+use crate::sky::Sky;
+use crate::world::World;
+
+/// Microseconds between two looks.
+const LOOK: u64 = 5_000;
+
+/// Faults are over: from here on it is counted.
+pub(crate) fn begin(sky: &mut Sky, world: &World) {
+    sky.not_serving = all_regions(world);
+    sky.calm_since = sky.now;
+    sky.after(LOOK, Event::Serving);
+}
+
+pub(crate) fn look(sky: &mut Sky, world: &World) {
+    let waited = sky.now - sky.calm_since;
+    let timeout = sky.settings.tick_micros * ELECTION_TICKS as u64;
+    let before = sky.not_serving.len();
+    sky.not_serving.retain(|region| !serves(world, *region));
+    let now = before - sky.not_serving.len();
+    count(&mut sky.counts, waited.div_ceil(timeout), now as u64);
+    // What does not serve by the last questions is told by them.
+    if !sky.not_serving.is_empty() && waited < crate::ending::PROBE_AFTER {
+        sky.after(LOOK, Event::Serving);
+    }
+}
+
+/// Adds `regions` that serve within so many election timeouts.
+pub(crate) fn count(counts: &mut Counts, timeouts: u64, regions: u64) {
+    *match timeouts {
+        0..=1 => &mut counts.served_in_1,
+        2 => &mut counts.served_in_2,
+        3 => &mut counts.served_in_3,
+        4..=5 => &mut counts.served_in_5,
+        6..=10 => &mut counts.served_in_10,
+        _ => &mut counts.served_later,
+    } += regions;
+}
+
+/// Somebody leads it, and has applied an entry of that term: reads and writes are answered.
+fn serves(world: &World, region: RegionId) -> bool {
+    let running = world.nodes.iter().filter_map(|node| node.running.as_ref());
+    running
+        .filter_map(|it| it.shards.get(&region))
+        .any(|shard| shard.leadership.here && shard.machine.applied().term == shard.leadership.term)
+}
