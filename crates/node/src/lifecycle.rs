@@ -273,7 +273,7 @@ fn run(
     let (leases, settings) = (LeaseClock::new(shared.config.lease_limits), shared.config.registry);
     if shared.wal.region(region).is_none() {
         let at = (start.last, start.last_term);
-        shared.writer.push(writer::beginning(region, start.hard_state, at));
+        shared.writer.push(writer::beginning((region, peer), start.hard_state, at));
     }
     if region == RegionId::META
         && let Some(directory) = machine.directory()

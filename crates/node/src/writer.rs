@@ -8,7 +8,7 @@ use region::LogWrite;
 use storage::log::Log;
 use storage::wal::{Error, Write};
 use tokio::sync::oneshot;
-use types::{Index, RegionId, Term};
+use types::{Index, PeerId, RegionId, Term};
 
 use crate::applier::ToApplier;
 use crate::flight::Event;
@@ -215,6 +215,7 @@ impl Batch {
                 compact_to: write.compact_to,
                 reset_to: write.reset_to,
                 remove: false,
+                generation: Some(write.peer.generation()),
             });
         }
     }
@@ -230,12 +231,13 @@ impl Batch {
 /// The first entry of a region that never wrote one: what it begins with, durable ahead of whatever
 /// its replica will write.
 pub(crate) fn beginning(
-    region: RegionId,
+    (region, peer): (RegionId, PeerId),
     hard_state: types::HardState,
     at: (Index, Term),
 ) -> ToWriter {
     ToWriter::Write(LogWrite {
         region,
+        peer,
         number: None,
         hard_state: Some(hard_state),
         entries: Vec::new(),

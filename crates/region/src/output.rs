@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use consensus::{Role, SnapshotMeta};
-use types::{Code, Entry, HardState, Index, NodeId, RegionId, Term};
+use types::{Code, Entry, HardState, Index, NodeId, PeerId, RegionId, Term};
 
 use crate::{Forfeit, RegionMessage, Sleep};
 
@@ -12,6 +12,8 @@ use crate::{Forfeit, RegionMessage, Sleep};
 pub struct LogWrite {
     /// The region.
     pub region: RegionId,
+    /// Whose log it is.
+    pub peer: PeerId,
     /// To be handed back with `persisted` once this is durable; `None` asks for no answer.
     pub number: Option<u64>,
     /// Term, vote and commit to keep.

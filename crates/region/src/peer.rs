@@ -422,6 +422,7 @@ impl<P, R> Peer<P, R> {
         self.replica.compact(to);
         out.writes.push(LogWrite {
             region: self.region,
+            peer: self.replica.peer(),
             number: None,
             hard_state: None,
             entries: Vec::new(),

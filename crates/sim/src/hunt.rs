@@ -17,7 +17,7 @@ pub(crate) struct Options {
     /// The scenario; without it the seeds take turns among all of them.
     #[arg(long, value_parser = scenario)]
     scenario: Option<Scenario>,
-    /// Simulated seconds that faults go on in each run, if not 18 (16 of `membership`); up to 12 of calm follow.
+    /// Simulated seconds that faults go on in each run, if not 18 (16 of `membership`); calm follows.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     faults_s: Option<u64>,
     /// Without the seeds that failed once, which run first otherwise.

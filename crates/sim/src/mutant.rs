@@ -40,6 +40,8 @@ pub enum Mutant {
     LeaveUnnoted,
     /// That a region is gone from a node is not durable when it comes back.
     FarewellLasts,
+    /// Of which replica a log is does not count.
+    ForgetGenerations,
     /// A region that is split off where its parent's replica is to go leaves what it would have.
     KeepStrangers,
     /// The keys of a region that leaves a node are free before they are gone.
@@ -97,7 +99,7 @@ pub enum Mutant {
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 41] = [
+const OWN: [(&str, Mutant); 42] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
@@ -112,6 +114,7 @@ const OWN: [(&str, Mutant); 41] = [
     ("ground_unchecked", Mutant::GroundUnchecked),
     ("leave_unnoted", Mutant::LeaveUnnoted),
     ("farewell_lasts", Mutant::FarewellLasts),
+    ("forget_generations", Mutant::ForgetGenerations),
     ("keep_strangers", Mutant::KeepStrangers),
     ("free_before_gone", Mutant::FreeBeforeGone),
     ("reuse_replicas", Mutant::ReuseReplicas),
@@ -161,6 +164,7 @@ impl Mutant {
             self,
             Self::LeaveUnnoted
                 | Self::FarewellLasts
+                | Self::ForgetGenerations
                 | Self::KeepStrangers
                 | Self::FreeBeforeGone
                 | Self::ReuseReplicas

@@ -172,10 +172,19 @@ impl RegionRecord {
     /// Whether a log on `node` that begins at `first`, for which there is no state, is that of another
     /// replica than the one this knows there. A replica without a state is one of the first, whose state
     /// is made again; or it came later and waits for a snapshot, and then its log is at its beginning.
-    /// Such a one is never taken for another: this directory may be from before it came.
+    /// Such a one is never taken for another: this directory may be from before it came. Where the log says
+    /// of which `generation` it is, that counts: one that this knows, or that came after what this knows,
+    /// has lost its state and did not leave.
     #[must_use]
-    pub fn is_other_than(&self, node: NodeId, first: Index) -> bool {
-        first > Index(1) && self.peer_on(node).is_none_or(|peer| !self.first.contains(&peer))
+    pub fn is_other_than(&self, node: NodeId, first: Index, generation: Option<u32>) -> bool {
+        let own = self.peer_on(node);
+        let is_possible = first > Index(1) && own.is_none_or(|peer| !self.first.contains(&peer));
+        is_possible
+            && generation.is_none_or(|generation| {
+                // A replica is added in a change that moves the version from its generation on.
+                let is_known = u64::from(generation) < self.epoch.conf_ver;
+                is_known && own.map(PeerId::generation) != Some(generation)
+            })
     }
 
     /// Whether the replica votes.
@@ -324,5 +333,43 @@ impl Directory {
     pub(crate) fn is_home(&self, node: NodeId, counts: impl Fn(RegionId) -> bool) -> bool {
         let mut regions = self.regions.values().filter(|region| counts(region.id));
         regions.any(|region| region.peer_on(node).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::{Epoch, Index, KeyspaceId, NodeId, PeerId, RegionId};
+
+    use super::RegionRecord;
+
+    /// On node 2 there are the replicas of generations 0, 4 and 7 one after the other.
+    #[test]
+    fn a_log_without_a_state_is_known_by_its_generation() {
+        let node = NodeId(2);
+        let born = RegionRecord::born(RegionId(9), KeyspaceId(3), [NodeId(1), node]);
+        let at = |conf_ver, own: Option<u32>| RegionRecord {
+            epoch: Epoch { version: 1, conf_ver },
+            peers: own.map(|generation| (PeerId::on(node, generation), node)).into_iter().collect(),
+            ..born.clone()
+        };
+        let cases = [
+            // Directory, generation of the log: whether it is another one's.
+            (at(8, Some(7)), Some(7), false),
+            (at(8, Some(7)), Some(4), true),
+            (at(8, Some(7)), Some(0), true),
+            (at(6, None), Some(4), true),
+            // The directory is from before that replica came.
+            (at(6, None), Some(7), false),
+            (at(5, Some(4)), Some(7), false),
+            // What older builds wrote.
+            (at(8, Some(7)), None, true),
+            (at(6, None), None, true),
+            (at(1, Some(0)), None, false),
+        ];
+        for (record, generation, expected) in cases {
+            let is_other = record.is_other_than(node, Index(40), generation);
+            assert_eq!(is_other, expected, "{record:?}, {generation:?}");
+            assert!(!record.is_other_than(node, Index(1), generation), "at its beginning");
+        }
     }
 }

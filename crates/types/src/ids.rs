@@ -92,6 +92,13 @@ impl PeerId {
         Self(((earlier as u64) << NODE_BITS) | node.0)
     }
 
+    /// Which of the region's replicas on its node it is: ascending, the first ones are 0.
+    #[must_use]
+    pub const fn generation(self) -> u32 {
+        // What is left fits.
+        (self.0 >> NODE_BITS) as u32
+    }
+
     /// Where the replica lives: it is part of its number, so that everybody who meets it knows.
     #[must_use]
     pub const fn node(self) -> NodeId {

@@ -9,7 +9,7 @@ use state::command::Command;
 use state::request::PutRequest;
 use tempfile::TempDir;
 use tokio::time::timeout;
-use types::{Code, Entry, Index, KeyspaceId, RegionId, Term};
+use types::{Code, Entry, Index, KeyspaceId, PeerId, RegionId, Term};
 
 use super::Node;
 use crate::NodeConfig;
@@ -51,6 +51,7 @@ async fn a_region_that_writes_nonsense_is_set_aside_and_the_others_go_on() {
     let gap = Entry { term: Term(2), index: Index(9_999), ..Entry::default() };
     node.shared.writer.push(ToWriter::Write(LogWrite {
         region: RegionId(2),
+        peer: PeerId(1),
         number: None,
         hard_state: None,
         entries: vec![gap],

@@ -188,7 +188,8 @@ pub(crate) fn leave_forgotten(
         }
         // What it has may have come after the list was made.
         let log = shared.wal.region(region);
-        let is_other = log.is_some_and(|log| record.is_other_than(shared.node(), log.first));
+        let is_other =
+            log.is_some_and(|log| record.is_other_than(shared.node(), log.first, log.generation));
         let is_forgotten = match is_other && shared.shard(region).is_none() {
             true => Applied::sharded(region, shared.engine.as_ref()).map(|state| state.is_none()),
             false => Ok(false),

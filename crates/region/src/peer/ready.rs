@@ -111,6 +111,7 @@ impl<P, R> Peer<P, R> {
             self.last_write = ready.number;
             out.writes.push(LogWrite {
                 region: self.region,
+                peer: self.replica.peer(),
                 number: Some(ready.number),
                 hard_state,
                 entries: ready.entries,

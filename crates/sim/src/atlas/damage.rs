@@ -74,10 +74,8 @@ pub(super) fn misdirect(random: &mut Random, disk: &FaultDisk) -> bool {
     is_other
 }
 
-/// Where regions come and go, the name of a snapshot is not lost: a log that was reset to it is taken for
-/// that of a replica that left (`docs/architecture/simulation.md`, "What disks that lie brought").
-pub(super) fn lose_name(random: &mut Random, disk: &FaultDisk, regions_move: bool) -> bool {
-    let mut targets = if regions_move { segments(disk) } else { targets(random, disk) };
+pub(super) fn lose_name(random: &mut Random, disk: &FaultDisk) -> bool {
+    let mut targets = targets(random, disk);
     // That of the last one is the one that nothing behind it misses.
     if random.chance(50) {
         targets = targets.split_off(targets.len().saturating_sub(1));

@@ -145,7 +145,7 @@ fn begin_to_lie(sky: &mut Sky, node: &mut Node, lie: Lie) {
         Lie::Flip => damage::flip(random, &node.disk),
         Lie::Misdirected => damage::misdirect(random, &node.disk),
         Lie::Stale => damage::show_past(random, &node.disk),
-        Lie::LostName => damage::lose_name(random, &node.disk, sky.settings.replicas > 0),
+        Lie::LostName => damage::lose_name(random, &node.disk),
         Lie::LostDisk => {
             node.lose_disk();
             true

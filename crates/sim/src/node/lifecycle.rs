@@ -340,7 +340,7 @@ impl Running {
             sky.judge("recovery", verdict);
         }
         if log.is_none() {
-            self.to_write.push_back(ToWriter::Write(store_bootstrap(region, &start)));
+            self.to_write.push_back(ToWriter::Write(store_bootstrap((region, peer), &start)));
         }
         if region == RegionId::META
             && let Some(directory) = machine.directory()
@@ -420,9 +420,10 @@ fn wal_guards(sky: &Sky) -> WalGuards {
     }
 }
 
-fn store_bootstrap(region: RegionId, start: &consensus::Start) -> LogWrite {
+fn store_bootstrap((region, peer): (RegionId, PeerId), start: &consensus::Start) -> LogWrite {
     LogWrite {
         region,
+        peer,
         number: None,
         hard_state: Some(start.hard_state),
         entries: Vec::new(),

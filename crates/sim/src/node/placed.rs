@@ -245,7 +245,9 @@ impl Running {
             }
             let state = Applied::sharded(region, self.engine.as_ref());
             let has_state = state.map_err(|error| error.to_string())?.is_some();
-            if !has_state && record.is_other_than(self.node, status.log.first) {
+            let told = sky.mutant != Some(Mutant::ForgetGenerations);
+            let generation = status.log.generation.filter(|_| told);
+            if !has_state && record.is_other_than(self.node, status.log.first, generation) {
                 sky.counts.logs_forgotten += 1;
                 self.leave_unstarted(sky, region, None);
             }

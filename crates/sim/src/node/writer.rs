@@ -58,6 +58,7 @@ impl Running {
                         compact_to: write.compact_to,
                         reset_to: write.reset_to,
                         remove: false,
+                        generation: Some(write.peer.generation()),
                     };
                     if sky.mutant == Some(Mutant::ForgetVotes) {
                         write.hard_state = write.hard_state.map(|mut state| {

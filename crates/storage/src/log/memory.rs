@@ -25,6 +25,7 @@ struct Held {
     /// The position right before the first entry.
     base: Index,
     base_term: Term,
+    generation: Option<u32>,
     entries: VecDeque<Entry>,
     bytes: u64,
 }
@@ -80,7 +81,14 @@ impl Log for MemoryLog {
 impl Held {
     fn standing(&self) -> Standing {
         let (base, base_term) = (self.base, self.base_term);
-        Standing { known: true, hard_state: self.hard_state, base, base_term, last: self.last() }
+        Standing {
+            known: true,
+            hard_state: self.hard_state,
+            base,
+            base_term,
+            last: self.last(),
+            generation: self.generation,
+        }
     }
 
     fn last(&self) -> Index {
@@ -94,6 +102,7 @@ impl Held {
             prev_term: self.base_term,
             last: self.last(),
             last_term: self.entries.back().map_or(self.base_term, |last| last.term),
+            generation: self.generation,
         }
     }
 
@@ -111,6 +120,7 @@ impl Held {
         }
         (self.base, self.base_term) = (state.base, state.base_term);
         self.hard_state = state.hard_state;
+        self.generation = state.generation;
     }
 
     fn put(&mut self, entries: &[Entry]) {

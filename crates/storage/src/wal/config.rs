@@ -77,6 +77,8 @@ pub struct Write {
     pub reset_to: Option<(Index, Term)>,
     /// The region was destroyed: everything of it goes.
     pub remove: bool,
+    /// Whose log it is, as [`RegionLog::generation`]; `None` keeps what is known.
+    pub generation: Option<u32>,
 }
 
 /// What the log holds of one region.
@@ -92,4 +94,7 @@ pub struct RegionLog {
     pub last: Index,
     /// The term at `last`.
     pub last_term: Term,
+    /// Which of the region's replicas on this node it is of ([`types::PeerId::generation`]); `None` if
+    /// whoever wrote it did not say, as builds up to 0.1 did not.
+    pub generation: Option<u32>,
 }

@@ -204,7 +204,8 @@ fn state(bytes: &[u8]) -> Result<Found, Flaw> {
     if flags & !(flag::HARD_STATE | flag::VOTE | flag::RESET) != 0 {
         return Err(Flaw::Nonsense("a state with unknown flags"));
     }
-    fields.advance(6);
+    fields.advance(2);
+    let generation = fields.get_u32_le().checked_sub(1);
     let region = RegionId(fields.get_u64_le());
     let term = Term(fields.get_u64_le());
     let vote = PeerId(fields.get_u64_le());
@@ -217,7 +218,7 @@ fn state(bytes: &[u8]) -> Result<Found, Flaw> {
         return Err(Flaw::Nonsense("a state with a base beyond all indexes"));
     }
     let reset = flags & flag::RESET != 0;
-    Ok(Found::State(State { region, hard_state, base, base_term, reset }))
+    Ok(Found::State(State { region, hard_state, base, base_term, reset, generation }))
 }
 
 fn remove(bytes: &[u8]) -> Result<Found, Flaw> {

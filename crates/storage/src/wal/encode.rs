@@ -25,6 +25,7 @@ pub(crate) struct State {
     pub(crate) base: Index,
     pub(crate) base_term: Term,
     pub(crate) reset: bool,
+    pub(crate) generation: Option<u32>,
 }
 
 /// Where and in which segment a batch is about to be written.
@@ -119,7 +120,9 @@ fn put_state(buffer: &mut Vec<u8>, state: &State) {
     }
     buffer.put_u8(kind::STATE);
     buffer.put_u8(flags);
-    buffer.put_bytes(0, 6);
+    buffer.put_bytes(0, 2);
+    // One more, as 0 says that nothing is said; the last of all is left unsaid.
+    buffer.put_u32_le(state.generation.map_or(0, |generation| generation.wrapping_add(1)));
     buffer.put_u64_le(state.region.get());
     buffer.put_u64_le(hard.term.get());
     buffer.put_u64_le(hard.vote.map_or(0, types::PeerId::get));

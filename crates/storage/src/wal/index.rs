@@ -21,6 +21,7 @@ pub(super) struct Region {
     pub(super) base_term: Term,
     pub(super) last: Position,
     pub(super) last_term: Term,
+    pub(super) generation: Option<u32>,
     pub(super) extents: Extents,
     /// Where its last state item is; `None` only while an old log is read back.
     pub(super) state_in: Option<u32>,
@@ -108,13 +109,14 @@ impl Region {
             prev_term: self.base_term,
             last: self.last,
             last_term: self.last_term,
+            generation: self.generation,
         }
     }
 
     /// Its state as an item says it.
     pub(super) fn state(&self, region: RegionId) -> State {
         let (hard_state, base, base_term) = (self.hard_state, self.base, self.base_term);
-        State { region, hard_state, base, base_term, reset: false }
+        State { region, hard_state, base, base_term, reset: false, generation: self.generation }
     }
 
     /// What keeps this from being a whole log, after all of it was read.
@@ -138,6 +140,7 @@ impl Region {
         charge(segments, origin.segment, STATE_ITEM as u64);
         self.state_in = Some(origin.segment);
         self.hard_state = state.hard_state;
+        self.generation = state.generation;
         self.base = state.base;
         self.base_term = state.base_term;
         if state.reset {

@@ -19,6 +19,7 @@ pub(crate) struct Standing {
     pub(crate) base: Position,
     pub(crate) base_term: Term,
     pub(crate) last: Position,
+    pub(crate) generation: Option<u32>,
 }
 
 /// The items that `writes` come to, in a log whose regions are as `standing` says.
@@ -47,6 +48,7 @@ impl Standing {
             base: region.base,
             base_term: region.base_term,
             last: region.last,
+            generation: region.generation,
         })
     }
 
@@ -55,6 +57,10 @@ impl Standing {
             return self.remove(write, items);
         }
         let mut state_due = write.hard_state.is_some();
+        if write.generation.is_some() && write.generation != self.generation {
+            self.generation = write.generation;
+            state_due = true;
+        }
         if write.hard_state.is_some() {
             self.hard_state = write.hard_state;
         }
@@ -133,6 +139,7 @@ impl Standing {
             base: self.base,
             base_term: self.base_term,
             reset,
+            generation: self.generation,
         }
     }
 }

@@ -21,8 +21,11 @@ fn any_entry() -> impl Strategy<Value = Entry> {
 
 fn any_state() -> impl Strategy<Value = State> {
     let hard = (any::<u64>(), any::<Option<u64>>(), any::<u64>());
-    (any::<u64>(), proptest::option::of(hard), 0..u64::MAX, any::<u64>(), any::<bool>()).prop_map(
-        |(region, hard, base, base_term, reset)| State {
+    let position = (0..u64::MAX, any::<u64>());
+    let generation = proptest::option::of(0..u32::MAX);
+    (any::<u64>(), proptest::option::of(hard), position, any::<bool>(), generation).prop_map(
+        |(region, hard, (base, base_term), reset, generation)| State {
+            generation,
             region: RegionId(region),
             hard_state: hard.map(|(term, vote, commit)| HardState {
                 term: Term(term),

@@ -69,6 +69,7 @@ fn a_write_that_does_not_fit_is_refused_whole_and_the_log_goes_on() {
             prev_term: Term(1),
             last: Index(8),
             last_term: Term(1),
+            generation: None,
         };
         assert_eq!(log.reader().region(REGION), Some(expected), "{kind}");
     }

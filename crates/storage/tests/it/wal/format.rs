@@ -49,6 +49,8 @@ fn the_bytes_on_disk_are_those_of_the_document() {
     wal.append(&[first, reset(0x12, 0x31, 0x32)]).unwrap();
     wal.sync().unwrap();
     wal.append(&[compact(0x11, 1, 0x21), remove(0x12)]).unwrap();
+    let third = Write { generation: Some(0x41), ..reset(0x13, 0x51, 0x52) };
+    wal.append(&[third]).unwrap();
     wal.settle().unwrap();
     compare("wal_format.txt", &hex(&disk.contents(&segment(1))));
 }
@@ -67,7 +69,9 @@ fn the_golden_file_is_read() {
     let disk = FaultDisk::new(512);
     disk.overwrite(&segment(1), &bytes);
     let (wal, held) = open(&disk, small()).unwrap();
-    assert_eq!(held.keys().collect::<Vec<_>>(), [&RegionId(0x11)]);
+    assert_eq!(held.keys().collect::<Vec<_>>(), [&RegionId(0x11), &RegionId(0x13)]);
+    let said: Vec<_> = held.values().map(|log| log.generation).collect();
+    assert_eq!(said, [None, Some(0x41)]);
     let read = wal.reader().entries(RegionId(0x11), Index(2), Index(3), 100).unwrap();
     assert_eq!(read, [entry(2, 0x21, b"second")]);
     // The same, made by a later version.

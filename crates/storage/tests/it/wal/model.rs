@@ -15,6 +15,7 @@ pub(crate) struct ModelLog {
     hard_state: Option<HardState>,
     base: u64,
     base_term: u64,
+    generation: Option<u32>,
     entries: Vec<Entry>,
 }
 
@@ -41,6 +42,7 @@ impl ModelLog {
             prev_term: Term(self.base_term),
             last: Index(self.last()),
             last_term: Term(self.term_at(self.last())),
+            generation: self.generation,
         }
     }
 }
@@ -56,6 +58,7 @@ impl Model {
         if write.hard_state.is_some() {
             log.hard_state = write.hard_state;
         }
+        log.generation = write.generation.or(log.generation);
         if let Some((base, term)) = write.reset_to {
             (log.base, log.base_term) = (base.get(), term.get());
             log.entries.clear();
@@ -98,7 +101,10 @@ impl Model {
         let mut writes = Vec::new();
         for _ in 0..=random.below(4) {
             let region = 1 + random.below(6);
-            let write = self.draw_one(region, random);
+            let mut write = self.draw_one(region, random);
+            if !write.remove && random.chance(20) {
+                write.generation = Some(u32::try_from(random.below(3)).unwrap());
+            }
             self.apply(&write);
             writes.push(write);
         }

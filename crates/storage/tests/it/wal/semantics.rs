@@ -73,6 +73,7 @@ fn log(hard_state: Option<(u64, u64, u64)>, first: (u64, u64), last: (u64, u64))
         prev_term: Term(first.1),
         last: Index(last.0),
         last_term: Term(last.1),
+        generation: None,
     }
 }
 
