@@ -1,7 +1,7 @@
 //! Running other programs.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -23,6 +23,29 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
         .with_context(|| format!("{program} cannot be started"))?;
     if !status.success() {
         bail!("`{line}` failed: {status}");
+    }
+    Ok(())
+}
+
+/// Runs a program several times at once, each time with other arguments, and shows what each printed. The
+/// failure of any is an error.
+pub(crate) fn together(program: &str, all: &[Vec<&str>]) -> anyhow::Result<()> {
+    let start = |arguments: &Vec<&str>| {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(root()).stdout(Stdio::piped());
+        command.spawn().with_context(|| format!("{program} cannot be started"))
+    };
+    let running = all.iter().map(start).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut failed = Vec::new();
+    for (child, arguments) in running.into_iter().zip(all) {
+        let output = child.wait_with_output()?;
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+        if !output.status.success() {
+            failed.push(format!("`{program} {}`: {}", arguments.join(" "), output.status));
+        }
+    }
+    if !failed.is_empty() {
+        bail!("{}", failed.join("; "));
     }
     Ok(())
 }

@@ -75,7 +75,7 @@ const TOLD_STEP_BY_STEP: [(&str, &str, &str); 4] = [
     ),
 ];
 
-const SIM: [&str; 6] = ["run", "--quiet", "--release", "--package", "sim", "--"];
+const SIM: [&str; 7] = ["run", "--quiet", "--profile", "hunt", "--package", "sim", "--"];
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut arguments: Vec<String> = SIM.map(String::from).into();

@@ -15,7 +15,7 @@ pub(crate) struct Options {
     /// Leave out what needs other languages' tools: the suites of foreign clients.
     #[arg(long)]
     no_compat: bool,
-    /// Seeds to simulate.
+    /// Seeds to simulate, of a minute each: so many with all kinds of faults, and as many swarms.
     #[arg(long, default_value_t = 500)]
     seeds: u64,
 }
@@ -44,8 +44,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     step("requests no client should send", || run::run(&fuzz, &["--seconds", "20"]))?;
     let (sim, seeds) = (run::built(PROFILE, "sim"), options.seeds.to_string());
     step("simulation", || {
-        run::run(&sim, &["run", "--seeds", &seeds])?;
-        run::run(&sim, &["run", "--first-seed", SWARMS_FROM, "--seeds", "150"])?;
+        let minute = ["run", "--faults-s", "54", "--seeds", &seeds];
+        let swarms = ["--fresh", "--first-seed", SWARMS_FROM];
+        run::together(&sim, &[minute.to_vec(), [&minute[..], &swarms].concat()])?;
+        run::run(&sim, &["run", "--fresh", "--seeds", "20", "--repeat", "2"])?;
         run::run(&sim, &["mutants", "--smoke"])
     })?;
     step("real processes under faults", || {

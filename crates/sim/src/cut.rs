@@ -36,8 +36,9 @@ impl Cut {
     }
 }
 
-/// The kinds of faults that a seed's world has, of `kinds`: all of them, or those of its swarm.
-pub(crate) fn swarm(seed: u64, kinds: u32) -> u64 {
+/// The kinds of faults that a seed's world has, of `kinds`, a bit for each: all of them, or those of its swarm.
+#[must_use]
+pub fn swarm(seed: u64, kinds: u32) -> u64 {
     if seed < SWARMS_FROM {
         return u64::MAX;
     }
@@ -45,28 +46,4 @@ pub(crate) fn swarm(seed: u64, kinds: u32) -> u64 {
     // Some have few, some have many.
     let percent = 15 + random.below(80);
     (0..kinds).filter(|_| random.chance(percent)).fold(0, |all, kind| all | 1 << kind)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Cut, SWARMS_FROM, swarm};
-
-    #[test]
-    fn seeds_of_before_have_every_fault_and_swarms_differ() {
-        assert!((1..50).all(|seed| swarm(seed, 16) == u64::MAX));
-        let swarms: Vec<u64> = (0..200).map(|seed| swarm(SWARMS_FROM + seed, 16)).collect();
-        for kind in 0..16 {
-            let with = swarms.iter().filter(|swarm| *swarm & 1 << kind != 0).count();
-            assert!((60..150).contains(&with), "kind {kind} in {with} of 200");
-        }
-        assert!(swarms.iter().any(|swarm| swarm.count_ones() < 5));
-        assert!(swarms.iter().any(|swarm| swarm.count_ones() > 12));
-    }
-
-    #[test]
-    fn faults_are_left_out_by_number() {
-        let cut = Cut { faults: 1 << 3 | 1 << 127, ..Cut::default() };
-        let left_out: Vec<u32> = (0..200).filter(|number| cut.leaves_out(*number)).collect();
-        assert_eq!(left_out, [3, 127]);
-    }
 }

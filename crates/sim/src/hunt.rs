@@ -235,8 +235,9 @@ impl Tally {
             println!(
                 "{{\"runs\":{runs},\"repeated\":{},\"seconds\":{seconds:.1},\"cpu_seconds\":{cpu:.1},\
                  \"simulated_seconds\":{simulated},\"simulated_per_cpu_second\":{speed:.0},\
-                 \"faults_per_simulated_hour\":{{{}}},{}}}",
+                 \"serve_within_timeouts_p99\":{},\"faults_per_simulated_hour\":{{{}}},{}}}",
                 self.repeated,
+                sim::served_at_p99(&self.counts).map_or("null".to_owned(), |it| it.to_string()),
                 self.rates(),
                 figures(&self.counts)
             );
@@ -246,6 +247,11 @@ impl Tally {
         println!("{simulated} simulated s, {speed:.0} per s of CPU");
         if self.repeated > 0 {
             println!("{} runs repeated, all with equal traces", self.repeated);
+        }
+        if let Some(timeouts) = sim::served_at_p99(&self.counts) {
+            println!(
+                "regions serve within {timeouts} election timeouts after the last fault at p99"
+            );
         }
         for (group, figures) in self.counts.groups() {
             println!("{group}");

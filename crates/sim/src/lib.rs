@@ -62,9 +62,10 @@ mod watcher;
 mod world;
 
 pub use counts::Counts;
-pub use cut::{Cut, SWARMS_FROM};
+pub use cut::{Cut, SWARMS_FROM, swarm};
 pub use mutant::Mutant;
 pub use scenario::Scenario;
+pub use serving::p99 as served_at_p99;
 pub use shrink::{Small, shrink};
 pub use sky::Failure;
 pub use world::{Plan, Report, run};

@@ -32,8 +32,27 @@ pub(crate) fn look(sky: &mut Sky, world: &World) {
     }
 }
 
+/// Election timeouts within which 99 of 100 regions served; `None` if it were more than 10, or none is counted.
+#[must_use]
+pub fn p99(counts: &Counts) -> Option<u64> {
+    let within = [
+        (1, counts.served_in_1),
+        (2, counts.served_in_2),
+        (3, counts.served_in_3),
+        (5, counts.served_in_5),
+        (10, counts.served_in_10),
+    ];
+    let all = within.iter().map(|(_, regions)| regions).sum::<u64>() + counts.served_later;
+    let mut so_far = 0;
+    let reached = within.into_iter().find(|(_, regions)| {
+        so_far += regions;
+        all > 0 && so_far * 100 >= all * 99
+    });
+    reached.map(|(timeouts, _)| timeouts)
+}
+
 /// Adds `regions` that serve within so many election timeouts.
-pub(crate) fn count(counts: &mut Counts, timeouts: u64, regions: u64) {
+fn count(counts: &mut Counts, timeouts: u64, regions: u64) {
     *match timeouts {
         0..=1 => &mut counts.served_in_1,
         2 => &mut counts.served_in_2,

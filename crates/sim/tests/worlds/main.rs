@@ -2,6 +2,7 @@
 //! what is broken on purpose is found.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must fail")]
 
+mod cut;
 mod lies;
 mod mutants;
 mod scenarios;
