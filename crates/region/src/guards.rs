@@ -22,6 +22,8 @@ pub struct HostGuards {
     pub wake_when_node_back: bool,
     /// No entry is written without the newest commit index that is known.
     pub commit_with_entries: bool,
+    /// A voter goes only while a majority of those that stay is there and has about everything.
+    pub bear_losses: bool,
 }
 
 impl Default for HostGuards {
@@ -35,13 +37,14 @@ impl Default for HostGuards {
             wake_when_leader_lost: true,
             wake_when_node_back: true,
             commit_with_entries: true,
+            bear_losses: true,
         }
     }
 }
 
 impl HostGuards {
     /// The name of every switch.
-    pub const NAMES: [&str; 8] = [
+    pub const NAMES: [&str; 9] = [
         "forfeit_at_transfer",
         "lease_from_question",
         "lease_from_bound",
@@ -50,6 +53,7 @@ impl HostGuards {
         "wake_when_leader_lost",
         "wake_when_node_back",
         "commit_with_entries",
+        "bear_losses",
     ];
 
     /// All rules but the named one; `None` for an unknown name.
@@ -65,6 +69,7 @@ impl HostGuards {
             "wake_when_leader_lost" => &mut guards.wake_when_leader_lost,
             "wake_when_node_back" => &mut guards.wake_when_node_back,
             "commit_with_entries" => &mut guards.commit_with_entries,
+            "bear_losses" => &mut guards.bear_losses,
             _ => return None,
         };
         *switch = false;

@@ -50,6 +50,16 @@ pub fn next_step(
     wanted: &BTreeMap<NodeId, Part>,
     generation: u32,
 ) -> Option<Step> {
+    guarded_step(status, wanted, generation, true)
+}
+
+/// The same, also where it bears no loss if that is not asked for (a switch for tests).
+pub(crate) fn guarded_step(
+    status: &Status,
+    wanted: &BTreeMap<NodeId, Part>,
+    generation: u32,
+    bears_losses: bool,
+) -> Option<Step> {
     let conf = &status.conf_state;
     let is_busy = status.pending_conf
         || status.transferee.is_some()
@@ -59,7 +69,7 @@ pub fn next_step(
     if status.role != Role::Leader || is_busy || !wanted.values().any(|part| *part == Part::Voter) {
         return None;
     }
-    let group = Group { status, wanted };
+    let group = Group { status, wanted, bears_losses };
     group
         .add(generation)
         .or_else(|| group.promote())
@@ -75,7 +85,7 @@ pub(crate) fn heir_on(status: &Status, node: NodeId) -> Option<PeerId> {
         || status.transferee.is_some()
         || !conf.voters_outgoing.is_empty()
         || !conf.learners_next.is_empty();
-    let group = Group { status, wanted: &BTreeMap::new() };
+    let group = Group { status, wanted: &BTreeMap::new(), bears_losses: true };
     let mut heirs = conf.voters.iter().copied().filter(|peer| peer.node() == node);
     let heir = heirs.find(|peer| *peer != status.peer && group.is_current(*peer))?;
     (status.role == Role::Leader && !is_busy).then_some(heir)
@@ -84,6 +94,7 @@ pub(crate) fn heir_on(status: &Status, node: NodeId) -> Option<PeerId> {
 struct Group<'a> {
     status: &'a Status,
     wanted: &'a BTreeMap<NodeId, Part>,
+    bears_losses: bool,
 }
 
 impl Group<'_> {
@@ -149,7 +160,7 @@ impl Group<'_> {
         let (all, current) = stay.fold((0, 0), |(all, current), other| {
             (all + 1, current + usize::from(self.is_current(*other)))
         });
-        current * 2 > all
+        current * 2 > all || !self.bears_losses
     }
 
     fn progress(&self, peer: PeerId) -> Option<&PeerStatus> {

@@ -13,7 +13,7 @@ use types::{Code, ConfState, HardState, Index, NodeId, PeerId, RegionId, Term};
 
 pub(crate) use self::sleep::Around;
 use self::sleep::Rest;
-use crate::membership::{Step, heir_on, is_same, is_settled, next_step};
+use crate::membership::{Step, guarded_step, heir_on, is_same, is_settled};
 use crate::reads::ReadQueue;
 use crate::{Forfeit, HostLimits, LogWrite, Output};
 
@@ -381,7 +381,8 @@ impl<P, R> Peer<P, R> {
         // Asleep it hears nobody, and could not tell who is there.
         self.wake(None, around, out);
         self.rest.stay_awake(around.ticks);
-        let step = next_step(&self.replica.status(), wanted, generation)?;
+        let bears_losses = around.limits.guards.bear_losses;
+        let step = guarded_step(&self.replica.status(), wanted, generation, bears_losses)?;
         let done = match &step {
             Step::Change(change) => {
                 self.replica.propose_conf_change(change.clone(), Bytes::new()).is_ok()

@@ -36,7 +36,7 @@ impl Cut {
     }
 }
 
-/// The kinds of faults that a seed's world has, of `kinds`, a bit for each: all of them, or those of its swarm.
+/// The kinds of faults that a seed's world has, of `kinds`, a bit for each: all, or those of its swarm.
 #[must_use]
 pub fn swarm(seed: u64, kinds: u32) -> u64 {
     if seed < SWARMS_FROM {

@@ -162,7 +162,8 @@ impl Mutant {
         }
         let of_places = matches!(
             self,
-            Self::LeaveUnnoted
+            Self::Host("bear_losses")
+                | Self::LeaveUnnoted
                 | Self::FarewellLasts
                 | Self::ForgetGenerations
                 | Self::KeepStrangers

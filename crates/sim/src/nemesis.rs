@@ -240,6 +240,7 @@ fn pause(sky: &mut Sky, node: &mut Node) {
     let duration = duration(sky);
     sky.note(node.id, "pauses", [duration, 0, 0, 0]);
     node.paused_until = sky.now + duration;
+    sky.oracles.moves.stands_still(node.id, node.paused_until);
 }
 
 /// A node that leads does not get to run for about as long as the others are patient: it finds
@@ -254,6 +255,7 @@ fn nap(sky: &mut Sky, nodes: &mut [Node]) {
     let lasts = sky.between(200_000, 500_000);
     sky.note(node.id, "naps", [lasts, 0, 0, 0]);
     node.paused_until = node.paused_until.max(sky.now + lasts);
+    sky.oracles.moves.stands_still(node.id, node.paused_until);
 }
 
 /// A node that leads goes on, and all its connections end: the others look for another leader at once.

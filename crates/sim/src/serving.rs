@@ -32,7 +32,8 @@ pub(crate) fn look(sky: &mut Sky, world: &World) {
     }
 }
 
-/// Election timeouts within which 99 of 100 regions served; `None` if it were more than 10, or none is counted.
+/// Election timeouts within which 99 of 100 regions served; `None` if it took more than 10, or none is
+/// counted.
 #[must_use]
 pub fn p99(counts: &Counts) -> Option<u64> {
     let within = [

@@ -75,8 +75,9 @@ fn held(log: &WalReader) -> Result<Held, String> {
 }
 
 /// The node started all the same: what is wrong with its disk hit nothing that counts, or is right again.
-pub(crate) fn started(sky: &mut Sky, node: &mut Node) {
-    if node.expects.take().is_none() {
+/// Where a state is missing, that shows only once the directory says whose it is: nothing is said until then.
+pub(crate) fn started(sky: &mut Sky, node: &mut Node, misses_a_state: bool) {
+    if node.expects.take().is_none() || misses_a_state && node.disk.lies() {
         return;
     }
     let is_hurt = node.disk.lies();

@@ -167,7 +167,8 @@ impl Node {
         if let Some(verdict) = verdict {
             sky.judge("recovery", verdict.map_err(|what| format!("node {}: {what}", self.id)));
         }
-        atlas::started(sky, self);
+        let misses_a_state = running.misses_a_state();
+        atlas::started(sky, self, misses_a_state);
         running.start_writing(sky);
         let tick = sky.settings.tick_micros;
         let first = sky.between(0, tick);
@@ -175,6 +176,7 @@ impl Node {
         sky.after(50_000, Event::CutLogs { node: at, life });
         sky.after(70_000, Event::ExpireLeases { node: at, life });
         self.running = Some(running);
+        sky.oracles.moves.up(node);
     }
 
     /// A crash in the middle of a start is one more crash; anything else is a loss.

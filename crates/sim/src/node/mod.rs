@@ -206,6 +206,7 @@ impl Node {
         if let Some(running) = self.running.take() {
             running.forget_everything(sky);
         }
+        sky.oracles.moves.down(sky.now, self.id);
         self.life += 1;
         self.paused_until = 0;
         match how {
@@ -292,7 +293,8 @@ impl Running {
             || self.fault_disk.is_short();
         sky.counts.stops_for_disk += u64::from(self.fault_disk.is_short());
         // Whoever runs the cluster starts it again, and is told at the start.
-        let is_damaged = self.fault_disk.lies() && reason.contains(SNAPSHOTS);
+        let names_it = reason.contains(SNAPSHOTS) || reason.contains("but the log holds");
+        let is_damaged = self.fault_disk.lies() && names_it;
         sky.counts.damaged_reads += u64::from(is_damaged);
         if !is_excused && !is_damaged {
             sky.fail(oracle, format!("node {}: {reason}", self.node));

@@ -255,6 +255,16 @@ impl Running {
         Ok(())
     }
 
+    /// Whether there is a log that begins after something, and nothing it could go on from.
+    pub(super) fn misses_a_state(&self) -> bool {
+        self.log.regions().iter().any(|status| {
+            let region = status.region;
+            let is_idle = !self.shards.contains_key(&region) && !self.leaving.contains_key(&region);
+            let state = || Applied::sharded(region, self.engine.as_ref());
+            is_idle && status.log.first > types::Index(1) && matches!(state(), Ok(None))
+        })
+    }
+
     /// It is begun by nobody, and its keys are nobody's, until it has ended.
     pub(super) fn keep_free(&mut self, region: RegionId, shape: Option<&Shape>) {
         let _ = self.ground.begin(region);

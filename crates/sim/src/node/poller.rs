@@ -136,7 +136,14 @@ impl Running {
             ToPoller::Reconcile { region, from, wanted, generation } => {
                 match host.reconcile(region, &from, &wanted, generation) {
                     None => {}
-                    Some(Step::Change(_)) => sky.counts.conf_changes += 1,
+                    Some(Step::Change(change)) => {
+                        sky.counts.conf_changes += 1;
+                        let verdict = sky.oracles.moves.step(sky.now, self.node, &from, &change);
+                        sky.judge(
+                            "placement",
+                            verdict.map_err(|what| format!("region {region}: {what}")),
+                        );
+                    }
                     Some(Step::Transfer(_)) => sky.counts.transfers += 1,
                 }
             }

@@ -7,6 +7,7 @@ mod histories;
 mod leases;
 mod log;
 mod machines;
+mod moves;
 mod once;
 mod quiet;
 mod recovery;
@@ -30,6 +31,7 @@ pub(crate) struct Oracles {
     pub(crate) machines: machines::Machines,
     pub(crate) revisions: revisions::Revisions,
     pub(crate) once: once::Once,
+    pub(crate) moves: moves::Moves,
     pub(crate) leases: leases::Leases,
     pub(crate) counters: counters::Counters,
     pub(crate) histories: Histories,
