@@ -2,7 +2,7 @@
  * "power": "SEED WRITES": after so many more writes, or 2 s, what was not synced is lost as the seed says, and
  *   the process ends as by kill -9. The file "lost" tells how many sectors were not safe, how many of them went
  *   back, how many of those that files grew by went, and how many files that were.
- * "lies": as long as it is there, syncs answer well and make nothing safe.
+ * "lies": as long as it is there, syncs answer well and make nothing safe, and all of that goes with the power.
  * "flip": one bit of the next batch of 256 bytes or more of a log goes wrong; "flipped" tells of which file, where.
  * "nospace": the next one is written half, and what follows there is told that there is no space; "short". */
 #define _GNU_SOURCE
@@ -214,7 +214,6 @@ int ftruncate64(int descriptor, off_t length) {
 int ftruncate(int descriptor, off_t length) { return ftruncate64(descriptor, length); }
 
 int power_sync(int descriptor, int (*real)(int)) {
-    char path[4096];
     pthread_mutex_lock(&lock);
     int file = undo_file(descriptor);
     struct sync sync = {0};
@@ -222,7 +221,7 @@ int power_sync(int descriptor, int (*real)(int)) {
     pthread_mutex_unlock(&lock);
     int done = real(descriptor);
     int failed = errno;
-    int is_lie = named("lies", path, sizeof path) && access(path, F_OK) == 0;
+    int is_lie = undo_lies();
     pthread_mutex_lock(&lock);
     if (file >= 0) undo_sync_ends(file, sync, done == 0 && !is_lie);
     pthread_mutex_unlock(&lock);

@@ -29,6 +29,8 @@ void undo_shortened(int file, off_t length);
 /* A sync begins, and ends well; what was written before its beginning is safe then. */
 struct sync undo_sync_begins(int file);
 void undo_sync_ends(int file, struct sync sync, int is_safe);
+/* Whether syncs answer well and make nothing safe. */
+int undo_lies(void);
 /* Takes back what a seed says of everything that is not safe, and tells of it in the file "lost". */
 void undo_lose(unsigned long seed);
 

@@ -209,6 +209,11 @@ void undo_sync_ends(int file, struct sync sync, int is_safe) {
     let_go(file, sync.layer, INT64_MAX);
 }
 
+int undo_lies(void) {
+    char path[4096];
+    return named("lies", path, sizeof path) && access(path, F_OK) == 0;
+}
+
 static uint64_t drawn;
 
 static uint64_t draw(uint64_t bound) {
@@ -224,6 +229,8 @@ enum { ALL, LATE, CHANCE };
 void undo_lose(unsigned long seed) {
     drawn = seed;
     int how = (int)draw(3), percent = (int[]){10, 50, 90}[draw(3)];
+    /* A disk that lies loses all that it kept. */
+    if (undo_lies()) how = ALL;
     unsigned long least = order;
     unsigned long kept = 0, lost = 0, grown = 0, touched = 0;
     for (int at = 0; at < known; at++)

@@ -39,9 +39,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     fn writes(self) -> bool {
-        use Kind::{
-            Append, CounterAdd, LeasePut, RegisterPut, RegisterSwap, Transfer, UniquePut,
-        };
+        use Kind::{Append, CounterAdd, LeasePut, RegisterPut, RegisterSwap, Transfer, UniquePut};
         let adds = matches!(self, CounterAdd | Append | Transfer);
         adds || matches!(self, UniquePut | RegisterPut | RegisterSwap | LeasePut)
     }

@@ -166,7 +166,8 @@ impl Options {
     /// How many rounds a scenario has, and how long each is.
     pub(crate) fn rounds(&self, scenario: Scenario) -> (u32, Duration) {
         let all = self.duration(scenario);
-        let count = if self.minutes.is_some() { all.as_secs().div_ceil(self.round_s).max(1) } else { 1 };
+        let count =
+            if self.minutes.is_some() { all.as_secs().div_ceil(self.round_s).max(1) } else { 1 };
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         (count, all / count)
     }

@@ -79,7 +79,8 @@ impl Progress {
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (minutes, faults) = (self.began.elapsed().as_secs() / 60, self.faults.values().sum::<usize>());
+        let (minutes, faults) =
+            (self.began.elapsed().as_secs() / 60, self.faults.values().sum::<usize>());
         write!(
             f,
             "{}, {minutes} min, round {} of {}: {faults} faults",

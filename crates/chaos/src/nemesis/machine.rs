@@ -23,6 +23,10 @@ impl Nemesis<'_> {
             self.servers.one(*at).cut_power(seed, writes)?;
         }
         for at in all {
+            // One that has ended by itself is told of in the end.
+            if self.servers.one(*at).pid().is_none() {
+                continue;
+            }
             let lost = self.servers.one(*at).without_power().await?;
             self.ledger.lost.lock().add(lost);
         }

@@ -57,7 +57,8 @@ impl Nemesis<'_> {
     /// Brings the scenario's faults; all are over when this ends.
     pub(crate) async fn run(&mut self, scenario: Scenario) -> anyhow::Result<()> {
         let mut next = Instant::now();
-        while Instant::now() < self.until {
+        // What is found already is not made worse.
+        while Instant::now() < self.until && self.servers.findings().is_empty() {
             match scenario {
                 Scenario::KillLeader => {
                     next += KILL_EVERY;
@@ -89,7 +90,8 @@ impl Nemesis<'_> {
 
     /// A node, but not `at`.
     fn any_but(&mut self, at: usize) -> usize {
-        let others: Vec<usize> = self.servers.here().iter().copied().filter(|other| *other != at).collect();
+        let others: Vec<usize> =
+            self.servers.here().iter().copied().filter(|other| *other != at).collect();
         self.random.pick(&others).unwrap_or(0)
     }
 

@@ -258,6 +258,7 @@ impl Server {
         self.process = None;
         if status.signal() != Some(Signal::KILL.as_raw()) {
             self.ended.push(format!("{} ended by itself: {status}", self.name));
+            return Ok(Lost::default());
         }
         self.shim()?.lost()
     }

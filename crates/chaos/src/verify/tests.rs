@@ -126,11 +126,8 @@ fn money_that_comes_or_goes_is_found() {
 #[test]
 fn elements_of_lists_that_go_come_twice_or_back_in_time_are_found() {
     let list = format!("{LISTS}0/00000");
-    let append = |start, end, element, outcome| Step {
-        start,
-        end,
-        did: Did::Append { element, outcome },
-    };
+    let append =
+        |start, end, element, outcome| Step { start, end, did: Did::Append { element, outcome } };
     let read = |start, end, seen: &[u64]| Step {
         start,
         end,
@@ -154,8 +151,7 @@ fn elements_of_lists_that_go_come_twice_or_back_in_time_are_found() {
         let state = State::from([(list.clone(), KeyValue { value, ..KeyValue::default() })]);
         let mut wrong = Vec::new();
         let found = lists::verify(&ledger, &state, &mut wrong);
-        let figures =
-            [found.missing, found.twice, found.invented, found.other, found.out_of_time];
+        let figures = [found.missing, found.twice, found.invented, found.other, found.out_of_time];
         assert_eq!(figures.iter().sum::<u64>(), wrong.len() as u64, "{wrong:?}");
         figures
     };
@@ -171,5 +167,9 @@ fn elements_of_lists_that_go_come_twice_or_back_in_time_are_found() {
     assert_eq!(judge(&[read(10, 11, &[7, 8])], &[7, 5]), [0, 0, 0, 1, 0], "seen and gone");
     assert_eq!(judge(&[read(10, 11, &[])], &[7, 8, 5]), [0, 0, 0, 0, 1], "back in time");
     assert_eq!(judge(&[read(10, 11, &[7, 8, 5])], &[7, 8, 5]), [0, 0, 0, 0, 1], "ahead of time");
-    assert_eq!(judge(&[], &[5, 7]), [0, 0, 0, 0, 1], "one after the other, and the other way round");
+    assert_eq!(
+        judge(&[], &[5, 7]),
+        [0, 0, 0, 0, 1],
+        "one after the other, and the other way round"
+    );
 }

@@ -92,8 +92,7 @@ pub(crate) async fn step(client: &Client, ledger: &Ledger, lists: &Lists, random
     let start = ledger.ticket();
     let outcome = match client.txn(txn).await {
         Ok(done) => {
-            let outcome =
-                if done.succeeded { Outcome::Acknowledged } else { Outcome::Conflict };
+            let outcome = if done.succeeded { Outcome::Acknowledged } else { Outcome::Conflict };
             ledger.count(Kind::Append, outcome);
             if done.succeeded {
                 ledger.write(&key, element, outcome, done.revision);
