@@ -1,7 +1,7 @@
 /* Writes and syncs of files below CHAOS_DATA, and the orders to lose or spoil some. In the folder CHAOS_SHIM:
  * "power": "SEED WRITES": after so many more writes, or 2 s, what was not synced is lost as the seed says, and
  *   the process ends as by kill -9. The file "lost" tells how many sectors were not safe, how many of them went
- *   back, how many of those that files grew by went, and how many files that were.
+ *   back, how many of those that files grew by went, how many files that were, and how many names went.
  * "lies": as long as it is there, syncs answer well and make nothing safe, and all of that goes with the power.
  * "flip": one bit of the next batch of 256 bytes or more of a log goes wrong; "flipped" tells of which file, where.
  * "nospace": the next one is written half, and what follows there is told that there is no space; "short". */
@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,10 +214,62 @@ int ftruncate64(int descriptor, off_t length) {
 
 int ftruncate(int descriptor, off_t length) { return ftruncate64(descriptor, length); }
 
+static int opened(const char *path, int flags, mode_t mode) {
+    int is_made = flags & O_CREAT && names_are_ours(path);
+    if (!is_made) return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+    pthread_mutex_lock(&lock);
+    is_made = access(path, F_OK) != 0;
+    int file = (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+    if (file >= 0 && is_made) names_changed(0, path, 0);
+    pthread_mutex_unlock(&lock);
+    return file;
+}
+
+static mode_t mode_of(int flags, va_list more) {
+    return flags & (O_CREAT | __O_TMPFILE) ? va_arg(more, mode_t) : 0;
+}
+
+#define OPEN(name)                                          \
+    int name(const char *path, int flags, ...) {            \
+        va_list more;                                       \
+        va_start(more, flags);                              \
+        mode_t mode = mode_of(flags, more);                 \
+        va_end(more);                                       \
+        return opened(path, flags, mode);                   \
+    }
+
+OPEN(open)
+OPEN(open64)
+
+int rename(const char *from, const char *to) {
+    if (!names_are_ours(from) || !names_are_ours(to)) return (int)RAW_RENAME(from, to);
+    pthread_mutex_lock(&lock);
+    unsigned long kept = names_keep(to);
+    int done = (int)RAW_RENAME(from, to);
+    int failed = errno;
+    if (done == 0) names_changed(from, to, kept);
+    pthread_mutex_unlock(&lock);
+    errno = failed;
+    return done;
+}
+
+int unlink(const char *path) {
+    if (!names_are_ours(path)) return (int)syscall(SYS_unlink, path);
+    pthread_mutex_lock(&lock);
+    unsigned long kept = names_keep(path);
+    int done = (int)syscall(SYS_unlink, path);
+    int failed = errno;
+    if (done == 0) names_changed(path, 0, kept);
+    pthread_mutex_unlock(&lock);
+    errno = failed;
+    return done;
+}
+
 int power_sync(int descriptor, int (*real)(int)) {
     pthread_mutex_lock(&lock);
     int file = undo_file(descriptor);
     struct sync sync = {0};
+    unsigned long names = names_newest();
     if (file >= 0) sync = undo_sync_begins(file);
     pthread_mutex_unlock(&lock);
     int done = real(descriptor);
@@ -224,6 +277,7 @@ int power_sync(int descriptor, int (*real)(int)) {
     int is_lie = undo_lies();
     pthread_mutex_lock(&lock);
     if (file >= 0) undo_sync_ends(file, sync, done == 0 && !is_lie);
+    else if (done == 0 && !is_lie) names_synced(descriptor, names);
     pthread_mutex_unlock(&lock);
     errno = failed;
     return done;

@@ -12,6 +12,8 @@
 #define RAW_PWRITE(file, data, size, at) syscall(SYS_pwrite64, file, data, (size_t)(size), (off_t)(at))
 #define RAW_TRUNCATE(file, length) syscall(SYS_ftruncate, file, (off_t)(length))
 
+#define RAW_RENAME(from, to) syscall(SYS_rename, from, to)
+
 /* faults.c: the path of an order; whether there is room for it. */
 int named(const char *name, char *path, size_t size);
 
@@ -33,6 +35,20 @@ void undo_sync_ends(int file, struct sync sync, int is_safe);
 int undo_lies(void);
 /* Takes back what a seed says of everything that is not safe, and tells of it in the file "lost". */
 void undo_lose(unsigned long seed);
+
+/* names.c: names that may not be safe. All under the lock of power.c. */
+int names_are_ours(const char *path);
+/* Keeps what is under a name that is about to go; 0 if nothing is. What cannot be kept is not taken back. */
+#define NAMES_LOST (~0ul)
+unsigned long names_keep(const char *path);
+/* One was moved; or made, from nothing; or removed, to nothing. */
+void names_changed(const char *from, const char *to, unsigned long kept);
+unsigned long names_newest(void);
+/* Those in a directory that were there before its sync are safe. */
+void names_synced(int descriptor, unsigned long order);
+int names_unsafe(void);
+/* Takes back so many of the newest. */
+void names_lose(int many);
 
 /* power.c */
 int power_sync(int descriptor, int (*real)(int));

@@ -1,7 +1,7 @@
 /* What files below CHAOS_DATA were at their last sync, by sectors of 512 bytes. A sector that is written
  * again keeps what it was first. A sync begins a layer: what is written while it goes on is not covered by
  * it. The memory is bounded: what does not fit counts as written to the disk already, as a disk may at any
- * time. Names are not taken back: files that were made, renamed or removed stay so. */
+ * time. A file that was cut stays so. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -100,12 +100,11 @@ static int place(void) {
 }
 
 static int is_below(int descriptor) {
-    const char *folder = getenv("CHAOS_DATA");
     char link[64], path[4096];
-    size_t length = folder ? strlen(folder) : 0;
     snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
-    ssize_t found = length ? readlink(link, path, sizeof path - 1) : -1;
-    return found > (ssize_t)length && memcmp(path, folder, length) == 0 && path[length] == '/';
+    ssize_t found = readlink(link, path, sizeof path - 1);
+    path[found > 0 ? found : 0] = 0;
+    return names_are_ours(path);
 }
 
 int undo_file(int descriptor) {
@@ -263,9 +262,11 @@ void undo_lose(unsigned long seed) {
             if ((int)draw(100) < percent && RAW_PWRITE(file->descriptor, zeros, SECTOR, sector) > 0) grown++;
         touched += lost + grown > before;
     }
+    int many = how == ALL ? names_unsafe() : (int)draw((uint64_t)names_unsafe() + 1);
+    names_lose(many);
     char path[4096], text[128];
     int told = named("lost", path, sizeof path) ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644) : -1;
-    int size = snprintf(text, sizeof text, "%lu %lu %lu %lu\n", kept, lost, grown, touched);
+    int size = snprintf(text, sizeof text, "%lu %lu %lu %lu %d\n", kept, lost, grown, touched, many);
     if (told < 0 || RAW_WRITE(told, text, size) != size) _exit(97);
     close(told);
 }

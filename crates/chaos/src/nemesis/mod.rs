@@ -57,8 +57,7 @@ impl Nemesis<'_> {
     /// Brings the scenario's faults; all are over when this ends.
     pub(crate) async fn run(&mut self, scenario: Scenario) -> anyhow::Result<()> {
         let mut next = Instant::now();
-        // What is found already is not made worse.
-        while Instant::now() < self.until && self.servers.findings().is_empty() {
+        while Instant::now() < self.until && !self.is_found() {
             match scenario {
                 Scenario::KillLeader => {
                     next += KILL_EVERY;
@@ -75,6 +74,11 @@ impl Nemesis<'_> {
             }
         }
         self.servers.repair()
+    }
+
+    /// Whether something is wrong already: it is not made worse.
+    fn is_found(&mut self) -> bool {
+        !self.servers.findings().is_empty() || !self.ledger.violations.lock().is_empty()
     }
 
     /// A time without faults, in milliseconds.

@@ -85,7 +85,9 @@ impl Server {
         }
         self.cage = mounts.map(|mounts| Cage::make(mounts, &self.name)).transpose()?;
         if setup.shim {
-            self.shim = Some(Shim::make(folder, &self.name, &self.data)?);
+            let shim = Shim::make(folder, &self.name, &self.data)?;
+            shim.data().clone_into(&mut self.data);
+            self.shim = Some(shim);
         }
         Ok(())
     }

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::setup::tool;
 
-const SOURCES: [(&str, &str); 3] = [
+const SOURCES: [(&str, &str); 4] = [
     ("faults.c", include_str!("../../shim/faults.c")),
+    ("names.c", include_str!("../../shim/names.c")),
     ("power.c", include_str!("../../shim/power.c")),
     ("undo.c", include_str!("../../shim/undo.c")),
 ];
@@ -36,6 +37,8 @@ pub(crate) struct Lost {
     pub(crate) growth_gone: u64,
     /// In how many files, those of each cut.
     pub(crate) files: u64,
+    /// Names that were made, moved or removed, and were not.
+    pub(crate) names_gone: u64,
 }
 
 impl Lost {
@@ -50,6 +53,7 @@ impl Lost {
         self.went_back += other.went_back;
         self.growth_gone += other.growth_gone;
         self.files += other.files;
+        self.names_gone += other.names_gone;
     }
 }
 
@@ -62,6 +66,11 @@ impl Shim {
         std::fs::create_dir_all(&orders)?;
         let data = folder.join(data.file_name().unwrap_or_default());
         Ok(Self { library: build(&folder)?, orders, data })
+    }
+
+    /// The directory it looks after, by the name that it has without links.
+    pub(super) fn data(&self) -> &Path {
+        &self.data
     }
 
     pub(super) fn preload(&self, command: &mut Command) {
@@ -87,10 +96,10 @@ impl Shim {
         let told = self.told("lost").context("nothing was told of what was lost")?;
         std::fs::remove_file(self.orders.join("lost"))?;
         let numbers: Vec<u64> = told.split_whitespace().filter_map(|it| it.parse().ok()).collect();
-        let [not_synced, went_back, growth_gone, files] = numbers[..] else {
+        let [not_synced, went_back, growth_gone, files, names_gone] = numbers[..] else {
             anyhow::bail!("what was lost is told as {told:?}");
         };
-        Ok(Lost { power_cuts: 1, not_synced, went_back, growth_gone, files })
+        Ok(Lost { power_cuts: 1, not_synced, went_back, growth_gone, files, names_gone })
     }
 }
 
@@ -116,22 +125,30 @@ fn build(folder: &Path) -> anyhow::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::io::Read;
     use std::os::unix::process::ExitStatusExt;
+    use std::path::Path;
     use std::process::{Command, Stdio};
 
     use super::{Lost, Shim, tool};
 
     const SECTOR: usize = 512;
     const SECTORS: usize = 128;
-    /// A program that writes all sectors twice, syncs what it wrote the first time, and adds some.
+    /// A program that removes a file and syncs that; makes, moves and removes one; writes all sectors twice, syncs
+    /// what it wrote the first time, and adds some.
     const WRITER: &str = r#"
         #include <fcntl.h>
+        #include <stdio.h>
         #include <string.h>
         #include <unistd.h>
         int main(int count, char **words) {
             char sector[512], more[512 * 16];
-            int file = open(words[count - 1], O_RDWR);
+            const char **name = (const char **)words + 1;
+            int file = open(name[0], O_RDWR), folder = open(name[1], O_RDONLY);
+            if (unlink(name[2]) != 0 || fsync(folder) != 0) return 5;
+            if (open(name[3], O_RDWR | O_CREAT, 0600) < 0) return 6;
+            if (rename(name[4], name[5]) != 0 || unlink(name[6]) != 0) return 7;
             memset(more, 'd', sizeof more);
             for (int turn = 0; turn < 2; turn++) {
                 memset(sector, 'b' + turn, sizeof sector);
@@ -146,35 +163,63 @@ mod tests {
         }
     "#;
 
-    /// What is in the file after a power cut, and what was told.
-    fn cut(seed: u64, lies: bool) -> (Vec<u8>, Lost) {
-        let folder = tempfile::tempdir().unwrap();
-        let (source, program) = (folder.path().join("writer.c"), folder.path().join("writer"));
-        std::fs::write(&source, WRITER).unwrap();
-        let (from, to) = (source.display().to_string(), program.display().to_string());
-        tool("cc", &["-o", &to, &from]).unwrap();
-        let data = folder.path().join("data");
-        std::fs::create_dir(&data).unwrap();
-        let file = data.join("file");
-        std::fs::write(&file, vec![b'a'; SECTOR * SECTORS]).unwrap();
-        let shim = Shim::make(folder.path(), "n1", &data).unwrap();
-        if lies {
-            shim.order("lies", "").unwrap();
+    /// The library and the program, built once.
+    struct Bench {
+        folder: tempfile::TempDir,
+        shim: Shim,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let source = folder.path().join("writer.c");
+            std::fs::write(&source, WRITER).unwrap();
+            let program = folder.path().join("writer").display().to_string();
+            tool("cc", &["-o", &program, &source.display().to_string()]).unwrap();
+            let shim = Shim::make(folder.path(), "n1", Path::new("data")).unwrap();
+            Self { folder, shim }
         }
-        let mut command = Command::new(program);
-        shim.preload(&mut command);
-        let mut child = command.arg(&file).stdout(Stdio::piped()).spawn().unwrap();
-        child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
-        shim.order("power", &format!("{seed} 0")).unwrap();
-        assert_eq!(child.wait().unwrap().signal(), Some(9));
-        (std::fs::read(&file).unwrap(), shim.lost().unwrap())
+
+        /// What is in the file after a power cut, which others are there, and what was told.
+        fn cut(&self, seed: u64) -> (Vec<u8>, Vec<String>, Lost) {
+            let data = self.shim.data();
+            drop(std::fs::remove_dir_all(data));
+            std::fs::create_dir(data).unwrap();
+            std::fs::write(data.join("file"), vec![b'a'; SECTOR * SECTORS]).unwrap();
+            for name in ["safe", "before", "removed"] {
+                std::fs::write(data.join(name), name).unwrap();
+            }
+            let mut command = Command::new(self.folder.path().join("writer"));
+            self.shim.preload(&mut command);
+            let names = ["safe", "made", "before", "moved", "removed"].map(|name| data.join(name));
+            command.arg(data.join("file")).arg(data).args(names);
+            let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+            child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+            self.shim.order("power", &format!("{seed} 0")).unwrap();
+            assert_eq!(child.wait().unwrap().signal(), Some(9));
+            let names = std::fs::read_dir(data).unwrap();
+            let name = |it: std::io::Result<std::fs::DirEntry>| it.unwrap().file_name();
+            let names = names.map(|it| name(it).into_string().unwrap());
+            let mut names: Vec<String> = names.filter(|it| it != "file").collect();
+            names.sort();
+            (std::fs::read(data.join("file")).unwrap(), names, self.shim.lost().unwrap())
+        }
     }
 
     #[test]
     fn what_was_not_synced_goes_by_sectors_and_what_was_stays() {
-        let mut went_back = Vec::new();
-        for seed in 0..12 {
-            let (found, lost) = cut(seed, false);
+        let bench = Bench::new();
+        let (mut went_back, mut names_gone) = (Vec::new(), BTreeSet::new());
+        for seed in 0..20 {
+            let (found, names, lost) = bench.cut(seed);
+            let expected: &[&str] = match lost.names_gone {
+                0 => &["made", "moved"],
+                1 => &["made", "moved", "removed"],
+                2 => &["before", "made", "removed"],
+                _ => &["before", "removed"],
+            };
+            assert_eq!(names, expected, "seed {seed}");
+            names_gone.insert(lost.names_gone);
             let (old, grown) = found.split_at(SECTOR * SECTORS);
             let is_whole = |sector: &[u8], letters: &[u8]| {
                 letters.iter().any(|letter| sector.iter().all(|byte| byte == letter))
@@ -185,14 +230,13 @@ mod tests {
             assert_eq!((lost.not_synced, lost.went_back), (SECTORS as u64, back), "seed {seed}");
             went_back.push(back);
         }
+        assert_eq!(names_gone, BTreeSet::from([0, 1, 2, 3]));
         assert!(went_back.contains(&(SECTORS as u64)), "all of it goes: {went_back:?}");
         let some = went_back.iter().filter(|back| (1..SECTORS as u64).contains(*back)).count();
         assert!(some >= 3, "a part of it goes: {went_back:?}");
-    }
-
-    #[test]
-    fn what_a_sync_that_lies_covered_goes_too() {
-        let is_gone = |seed| cut(seed, true).0.contains(&b'a');
-        assert!((0..4).any(is_gone));
+        bench.shim.order("lies", "").unwrap();
+        let (found, names, _) = bench.cut(0);
+        assert!(found.iter().all(|byte| *byte == b'a'), "what a sync that lies covered goes, too");
+        assert_eq!(names, ["before", "removed", "safe"]);
     }
 }
