@@ -1,5 +1,5 @@
-//! Writes that go wrong below a server that runs: a bit flips on its way to the disk, a disk that has no space in
-//! the middle of a batch.
+//! Writes that go wrong below a server that runs: a bit flips on its way to the disk, a disk has no space
+//! in the middle of a batch.
 
 use std::time::{Duration, Instant};
 
@@ -28,8 +28,9 @@ impl Case {
     }
 }
 
-/// A bit of a follower's log flips on its way to the disk, and more is written behind it. Started again the server
-/// must refuse its log. Then as operators have it: it is removed, and another one takes its place.
+/// A bit of a follower's log flips on its way to the disk, and more is written behind it. Started again
+/// the server must refuse its log. Then as operators have it: it is removed, and another one takes its
+/// place.
 pub(super) async fn flipped_bit(case: &mut Case) -> anyhow::Result<()> {
     let at = case.follower().await?;
     case.trial.servers.one(at).may_end();
@@ -53,8 +54,8 @@ pub(super) async fn flipped_bit(case: &mut Case) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// There is no space any more in the middle of a batch, first on the leader, then on a follower: a part of it is
-/// on the disk. The server stops, and comes back without that part.
+/// There is no space any more in the middle of a batch, first on the leader, then on a follower: a part of
+/// it is on the disk. The server stops, and comes back without that part.
 pub(super) async fn no_space(case: &mut Case) -> anyhow::Result<()> {
     for what in ["no space in the middle of a leader's batch", "of a follower's batch"] {
         let is_leader = what.contains("leader");

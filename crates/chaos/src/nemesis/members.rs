@@ -1,4 +1,5 @@
-//! Members that come and go, and leaders that hand over. One fault at a time, so those that stay are a majority.
+//! Members that come and go, and leaders that hand over. One fault at a time, so those that stay are a
+//! majority.
 
 use std::time::Duration;
 

@@ -27,8 +27,8 @@ impl Servers {
         (0..self.places()).find(|at| !self.here.contains(at))
     }
 
-    /// Adds a new member at a place where there is none: with nothing in its directory, and another number than
-    /// whoever was there before. It serves and votes when this ends.
+    /// Adds a new member at a place where there is none: with nothing in its directory, and another number
+    /// than whoever was there before. It serves and votes when this ends.
     pub(crate) async fn add(&mut self, at: usize) -> anyhow::Result<()> {
         let peer = self.all[at].addresses.peer.clone();
         let others: Vec<&str> =

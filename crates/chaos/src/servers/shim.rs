@@ -135,8 +135,8 @@ mod tests {
 
     const SECTOR: usize = 512;
     const SECTORS: usize = 128;
-    /// A program that removes a file and syncs that; makes, moves and removes one; writes all sectors twice, syncs
-    /// what it wrote the first time, and adds some.
+    /// A program that removes a file and syncs that; makes, moves and removes one; writes all sectors
+    /// twice, syncs what it wrote the first time, and adds some.
     const WRITER: &str = r#"
         #include <fcntl.h>
         #include <stdio.h>

@@ -1,5 +1,5 @@
-//! Lists that were appended to: what is there in the end holds every acknowledged element once, every read was a
-//! beginning of it, and nobody saw less than what was there before he asked.
+//! Lists that were appended to: what is there in the end holds every acknowledged element once, every read
+//! was a beginning of it, and nobody saw less than what was there before he asked.
 
 use std::collections::BTreeMap;
 

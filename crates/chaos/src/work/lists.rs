@@ -1,5 +1,5 @@
-//! Lists that all clients append to: each reads one, and writes it back with an element more if it is still as
-//! it was read.
+//! Lists that all clients append to: each reads one, and writes it back with an element more if it is still
+//! as it was read.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

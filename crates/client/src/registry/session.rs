@@ -174,8 +174,8 @@ impl Wishes {
         }
     }
 
-    /// A deregistration was answered. What to ask once more if that may go well; it is wanted until it does, also
-    /// when the stream breaks before it is asked.
+    /// A deregistration was answered. What to ask once more if that may go well; it is wanted until it
+    /// does, also when the stream breaks before it is asked.
     fn left(&mut self, request: u64, failed: Option<Error>) -> Option<pb::Deregister> {
         if failed.as_ref().is_some_and(passes) {
             return self.leaving.get(&request).map(|leaving| leaving.ask.clone());
