@@ -1,6 +1,6 @@
 /* Writes and syncs of files below CHAOS_DATA, and the orders to lose or spoil some. In the folder CHAOS_SHIM:
- * "power": "SEED WRITES": after so many more writes, or 2 s, what was not synced is lost as the seed says, and
- *   the process ends as by kill -9. The file "lost" tells how many sectors were not safe, how many of them went
+ * "power": "SEED WRITES BESIDE": after so many more writes, or 2 s, what was not synced is lost as the seed says,
+ *   and the process ends as by kill -9. If BESIDE is 1, writes of logs do not count, but names that change do. The file "lost" tells how many sectors were not safe, how many of them went
  *   back, how many of those that files grew by went, how many files that were, and how many names went.
  * "lies": as long as it is there, syncs answer well and make nothing safe, and all of that goes with the power.
  * "flip": one bit of the next batch of 256 bytes or more of a log goes wrong; "flipped" tells of which file, where.
@@ -28,7 +28,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 /* Writes until the power goes; 0 for never. */
-static long writes_left;
+static long writes_left, is_beside;
 static unsigned long seed;
 static atomic_int flips, is_short;
 /* Where there is no space any more. */
@@ -71,7 +71,8 @@ static void obey(void) {
     char *end;
     pthread_mutex_lock(&lock);
     seed = strtoul(text, &end, 10);
-    writes_left = strtol(end, 0, 10);
+    writes_left = strtol(end, &end, 10);
+    is_beside = strtol(end, 0, 10);
     if (writes_left <= 0) cut();
     pthread_mutex_unlock(&lock);
     /* Whoever has nothing to write is cut off all the same. */
@@ -118,8 +119,15 @@ static int is_log(int descriptor) {
 }
 
 /* After a write, under the lock. */
-static void count(void) {
-    if (writes_left > 0 && --writes_left == 0) cut();
+static void count(int descriptor) {
+    if (writes_left == 0 || (is_beside && is_log(descriptor))) return;
+    if (--writes_left == 0) cut();
+}
+
+/* After a name changed, under the lock. */
+static void renamed(const char *from, const char *to, unsigned long kept) {
+    names_changed(from, to, kept);
+    if (is_beside && writes_left > 0 && --writes_left == 0) cut();
 }
 
 static off_t position(int descriptor) {
@@ -136,7 +144,7 @@ ssize_t write(int descriptor, const void *data, size_t length) {
     if (file >= 0) undo_before(file, position(descriptor), data, length);
     ssize_t done = RAW_WRITE(descriptor, data, length);
     int failed = errno;
-    if (file >= 0) count();
+    if (file >= 0) count(descriptor);
     pthread_mutex_unlock(&lock);
     if (file >= 0) pthread_once(&once, begin);
     errno = failed;
@@ -190,7 +198,7 @@ ssize_t pwrite64(int descriptor, const void *data, size_t length, off_t offset) 
                                       : RAW_PWRITE(descriptor, data, length, offset);
     int failed = errno;
     if (is_spoilt) flips = 0;
-    if (file >= 0) count();
+    if (file >= 0) count(descriptor);
     pthread_mutex_unlock(&lock);
     if (file >= 0) pthread_once(&once, begin);
     errno = failed;
@@ -220,7 +228,7 @@ static int opened(const char *path, int flags, mode_t mode) {
     pthread_mutex_lock(&lock);
     is_made = access(path, F_OK) != 0;
     int file = (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
-    if (file >= 0 && is_made) names_changed(0, path, 0);
+    if (file >= 0 && is_made) renamed(0, path, 0);
     pthread_mutex_unlock(&lock);
     return file;
 }
@@ -247,7 +255,7 @@ int rename(const char *from, const char *to) {
     unsigned long kept = names_keep(to);
     int done = (int)RAW_RENAME(from, to);
     int failed = errno;
-    if (done == 0) names_changed(from, to, kept);
+    if (done == 0) renamed(from, to, kept);
     pthread_mutex_unlock(&lock);
     errno = failed;
     return done;
@@ -259,7 +267,7 @@ int unlink(const char *path) {
     unsigned long kept = names_keep(path);
     int done = (int)syscall(SYS_unlink, path);
     int failed = errno;
-    if (done == 0) names_changed(path, 0, kept);
+    if (done == 0) renamed(path, 0, kept);
     pthread_mutex_unlock(&lock);
     errno = failed;
     return done;

@@ -5,6 +5,9 @@ use clap::ValueEnum;
 
 use crate::servers::{COUNT, Setup};
 
+/// The least memory that an engine takes, in MiB.
+const ENGINE_MIB: u64 = 8;
+
 /// What happens to the servers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum)]
 pub(crate) enum Scenario {
@@ -142,11 +145,10 @@ impl Options {
 
     /// Servers of the largest cluster.
     pub(crate) fn most_servers(&self) -> usize {
-        match self.scenario.contains(&Scenario::Life) {
-            true => crate::life::ALL,
-            // One more for a server that does not belong to them, or not yet.
-            false => self.servers + 1,
-        }
+        let lives = self.scenario.contains(&Scenario::Life);
+        // One more for a server that does not belong to them, or not yet.
+        let others = self.servers + 1;
+        if lives { others.max(crate::life::ALL) } else { others }
     }
 
     pub(crate) fn duration(&self, scenario: Scenario) -> Duration {
@@ -160,7 +162,9 @@ impl Options {
     pub(crate) fn setup(&self, scenario: Scenario) -> Setup {
         let fails = matches!(scenario, Scenario::Power | Scenario::Mix);
         let spare = scenario == Scenario::Mix;
-        Setup { servers: self.servers, spare, shim: fails, ..Setup::PLAIN }
+        // With little memory it flushes and merges all the while, and so the power goes meanwhile, too.
+        let engine_mib = fails.then_some(ENGINE_MIB);
+        Setup { servers: self.servers, spare, shim: fails, engine_mib, ..Setup::PLAIN }
     }
 
     /// How many rounds a scenario has, and how long each is.

@@ -10,6 +10,8 @@ use super::{DOWN, Nemesis};
 const STOPS: Duration = Duration::from_secs(30);
 /// The most writes that a server makes yet before its power goes: so it goes in the middle of one, too.
 const WRITES: u64 = 40;
+/// As many as that of those beside its log, which are rarer: while the engine flushes or merges.
+const BESIDE: u64 = 12;
 
 impl Nemesis<'_> {
     /// These lose at once what they did not sync, and are started again.
@@ -17,10 +19,11 @@ impl Nemesis<'_> {
         let name = if let [at] = all { self.servers.name(*at) } else { "all" };
         self.ledger.fault(kind, name);
         for at in all {
-            let (seed, writes) = (self.random.next(), self.random.below(WRITES));
+            let (seed, beside) = (self.random.next(), self.random.below(2) == 0);
+            let writes = self.random.below(if beside { BESIDE } else { WRITES });
             // Of several at a time each goes at once, or others would go on without it.
             let writes = if all.len() == 1 { writes } else { 0 };
-            self.servers.one(*at).cut_power(seed, writes)?;
+            self.servers.one(*at).cut_power(seed, writes, beside)?;
         }
         for at in all {
             // One that has ended by itself is told of in the end.

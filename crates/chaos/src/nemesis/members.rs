@@ -11,26 +11,23 @@ const STOPS: Duration = Duration::from_secs(30);
 impl Nemesis<'_> {
     /// One more is added if there is room for it; else one of them goes, and may come back as a new one.
     pub(super) async fn members(&mut self) -> anyhow::Result<()> {
-        self.servers.await_health().await?;
-        let changed = match self.servers.vacant() {
-            Some(at) => {
-                self.ledger.fault("a server added", self.servers.name(at));
-                self.servers.add(at).await
-            }
-            None => {
-                let at = self.any_but(usize::MAX);
-                let drain = self.random.below(2) == 0;
-                self.ledger.fault("a server removed", self.servers.name(at));
-                match self.servers.remove(at, drain).await {
-                    Ok(()) => self.servers.one(at).stops(STOPS).await,
-                    error => error,
-                }
-            }
-        };
-        if let Err(error) = changed {
+        if let Err(error) = self.change().await {
             self.ledger.violation(format!("a change of members: {error:#}"));
         }
         Ok(())
+    }
+
+    async fn change(&mut self) -> anyhow::Result<()> {
+        self.servers.await_health().await?;
+        if let Some(at) = self.servers.vacant() {
+            self.ledger.fault("a server added", self.servers.name(at));
+            return self.servers.add(at).await;
+        }
+        let at = self.any_but(usize::MAX);
+        let drain = self.random.below(2) == 0;
+        self.ledger.fault("a server removed", self.servers.name(at));
+        self.servers.remove(at, drain).await?;
+        self.servers.one(at).stops(STOPS).await
     }
 
     /// The leader is told to hand over to another one.

@@ -18,6 +18,8 @@ const CHANGE: Duration = Duration::from_secs(60);
 const REQUEST: Duration = Duration::from_secs(3);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(100);
+/// The last of a server's arguments is whom it joins.
+const JOIN: &str = "--join";
 /// What a node is that votes.
 const MEMBER: &str = "member";
 
@@ -33,7 +35,7 @@ impl Servers {
         let peer = self.all[at].addresses.peer.clone();
         let others: Vec<&str> =
             self.here.iter().map(|at| self.all[*at].addresses.peer.as_str()).collect();
-        let join = ["--join".to_owned(), others.join(",")];
+        let join = [JOIN.to_owned(), others.join(",")];
         let client = self.client_of_members()?;
         let deadline = Instant::now() + CHANGE;
         // Refused for as long as somebody else is on the way; perhaps carried out though no answer came.
@@ -51,7 +53,9 @@ impl Servers {
             _ => {}
         }
         server.members = format!("{}={peer}", server.name);
-        server.arguments = join.to_vec();
+        let joined = server.arguments.iter().position(|word| word == JOIN);
+        server.arguments.truncate(joined.unwrap_or(server.arguments.len()));
+        server.arguments.extend(join);
         self.start_one(at)?;
         self.here.push(at);
         self.here.sort_unstable();

@@ -61,6 +61,9 @@ impl Servers {
         for (at, addresses) in addresses.into_iter().enumerate() {
             let mut server = Server::new(at, addresses, binary, folder, members.clone())?;
             server.prepare(folder, setup, mounts.as_ref())?;
+            if let Some(mib) = setup.engine_mib {
+                server.arguments.extend(["--engine-memory-mib".to_owned(), mib.to_string()]);
+            }
             if relays.is_some() {
                 server.arguments.extend(["--advertise-peer".to_owned(), found(at).to_owned()]);
             }

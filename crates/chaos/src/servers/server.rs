@@ -238,9 +238,10 @@ impl Server {
         Ok(())
     }
 
-    /// Its power goes: after so many more writes it loses, as a seed says, what it did not sync, and ends.
-    pub(crate) fn cut_power(&self, seed: u64, writes: u64) -> anyhow::Result<()> {
-        self.order("power", &format!("{seed} {writes}"))
+    /// Its power goes: after so many more writes, or only of those beside its log, it loses, as a seed says,
+    /// what it did not sync, and ends.
+    pub(crate) fn cut_power(&self, seed: u64, writes: u64, beside: bool) -> anyhow::Result<()> {
+        self.order("power", &format!("{seed} {writes} {}", u8::from(beside)))
     }
 
     /// Waits for the end of a server whose power goes; what it lost.

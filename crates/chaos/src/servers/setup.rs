@@ -17,6 +17,8 @@ pub(crate) struct Setup {
     pub(crate) servers: usize,
     /// One more that may be added.
     pub(crate) spare: bool,
+    /// MiB of memory of the engine, where it is not to be as much as usual.
+    pub(crate) engine_mib: Option<u64>,
     /// Each data directory on an ext4 of its own, which can be filled and made read-only.
     pub(crate) disks: bool,
     /// The library by which syncs fail or take long, what was not synced is lost, and the wall clock jumps.
@@ -31,6 +33,7 @@ impl Setup {
     pub(crate) const PLAIN: Self = Self {
         servers: COUNT,
         spare: false,
+        engine_mib: None,
         disks: false,
         shim: false,
         relays: false,
