@@ -44,7 +44,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
     ("http2", &[]),
     ("api", &["node", "state", "configuration", "proto", "types", "http2", "jwt", "tls", "spans"]),
     ("client", &["proto", "types", "tls"]),
-    ("gateway", &["proto", "tls"]),
+    ("gateway", &["proto", "tls", "types"]),
     ("hiraeth", &["api", "node", "client", "gateway", "proto", "types", "tls", "spans"]),
     ("check", &[]),
     (
@@ -57,7 +57,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
 
 /// What only tests use, beside that.
 const TESTS_MAY_USE: [(&str, &[&str]); 2] =
-    [("gateway", &["api", "client", "node", "types"]), ("hiraeth", &["check"])];
+    [("gateway", &["api", "client", "node"]), ("hiraeth", &["check"])];
 
 /// Crates that take time, randomness and I/O from outside.
 const PURE: [&str; 9] = [

@@ -1,6 +1,6 @@
 /* Preloaded into one server: a sync that fails once, syncs that take long, a wall clock that jumps. The
  * files "fsync", "slow" and "clock" in the folder CHAOS_SHIM say when; "slow" holds the milliseconds that
- * each sync takes longer, "clock" the seconds to add. */
+ * each sync takes longer, "clock" the seconds to add. What is lost when the power goes is in power.c. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -11,7 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-static int named(const char *name, char *path, size_t size) {
+#include "shim.h"
+
+int named(const char *name, char *path, size_t size) {
     const char *folder = getenv("CHAOS_SHIM");
     return folder && snprintf(path, size, "%s/%s", folder, name) < (int)size;
 }
@@ -22,6 +24,7 @@ static int fails(void) {
     return named("fsync", path, sizeof path) && unlink(path) == 0;
 }
 
+/* 0 if it is not there. */
 static long number_in(const char *name) {
     char path[4096], text[32];
     int kept = errno;
@@ -52,7 +55,7 @@ static void lag(void) {
             return -1;                                                  \
         }                                                               \
         lag();                                                          \
-        return real(file);                                              \
+        return power_sync(file, real);                                  \
     }
 
 SYNC(fsync)

@@ -8,6 +8,9 @@ use check::Operation;
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use crate::servers::Lost;
+use crate::work::lists::Step;
+
 /// What a client asked for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -30,12 +33,15 @@ pub(crate) enum Kind {
     Unlock,
     Register,
     Deregister,
+    ListGet,
+    Append,
 }
 
 impl Kind {
     fn writes(self) -> bool {
-        use Kind::{CounterAdd, LeasePut, RegisterPut, RegisterSwap, Transfer, UniquePut};
-        matches!(self, UniquePut | CounterAdd | RegisterPut | RegisterSwap | LeasePut | Transfer)
+        use Kind::{Append, CounterAdd, LeasePut, RegisterPut, RegisterSwap, Transfer, UniquePut};
+        let adds = matches!(self, CounterAdd | Append | Transfer);
+        adds || matches!(self, UniquePut | RegisterPut | RegisterSwap | LeasePut)
     }
 }
 
@@ -96,6 +102,8 @@ pub(crate) struct Ledger {
     pub(crate) writes: Mutex<Vec<Write>>,
     pub(crate) counters: Mutex<BTreeMap<String, Added>>,
     pub(crate) histories: Mutex<BTreeMap<String, Vec<Operation>>>,
+    /// What was appended to each list, and read of it.
+    pub(crate) lists: Mutex<BTreeMap<String, Vec<Step>>>,
     /// The highest token of each lock that a holder had.
     pub(crate) fences: Mutex<BTreeMap<usize, i64>>,
     /// Whether somebody saw the accounts of transfers open.
@@ -103,6 +111,8 @@ pub(crate) struct Ledger {
     /// Instances that came and went.
     pub(crate) guests: AtomicU64,
     pub(crate) faults: Mutex<Vec<Fault>>,
+    /// What went with the power.
+    pub(crate) lost: Mutex<Lost>,
     /// What was seen to be wrong while the run went on.
     pub(crate) violations: Mutex<Vec<String>>,
 }
@@ -120,10 +130,12 @@ impl Ledger {
             writes: Mutex::default(),
             counters: Mutex::default(),
             histories: Mutex::default(),
+            lists: Mutex::default(),
             fences: Mutex::default(),
             accounts_open: AtomicBool::new(false),
             guests: AtomicU64::new(0),
             faults: Mutex::default(),
+            lost: Mutex::default(),
             violations: Mutex::default(),
         }
     }

@@ -8,6 +8,7 @@ mod neighbours;
 mod nemesis;
 mod options;
 mod place;
+mod progress;
 mod random;
 mod report;
 mod scenario;
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
     let options = options::Options::parse();
     let ran = place::Setting::choose(&options).and_then(|choice| match choice {
         place::Choice::Here(setting) => scenario::run_all(&options, &setting),
-        place::Choice::Supervise => place::supervise(options.servers()),
+        place::Choice::Supervise => place::supervise(options.most_servers()),
     });
     ran.unwrap_or_else(|error| {
         eprintln!("chaos: {error:#}");

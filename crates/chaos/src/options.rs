@@ -3,6 +3,11 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::servers::{COUNT, Setup};
+
+/// The least memory that an engine takes, in MiB.
+const ENGINE_MIB: u64 = 8;
+
 /// What happens to the servers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum)]
 pub(crate) enum Scenario {
@@ -14,7 +19,10 @@ pub(crate) enum Scenario {
     Pause,
     /// Links between servers are cut: leader or follower off, one way or both, or a bridge left.
     Partition,
-    /// All of it by turns, from the seed.
+    /// The power of one server, of the leader or of all goes, and with it what was not synced.
+    Power,
+    /// All of it by turns, from the seed; also clocks that jump, disks that are slow, a sync that fails,
+    /// servers that are added and removed, leaders that hand over.
     Mix,
     /// Five servers with a sharded keyspace that grows; servers are added, drained, lost for good, come
     /// back, are restarted and cut off, while everything is read and written. Not one of all; it takes
@@ -37,6 +45,7 @@ impl Scenario {
             Self::KillAll => "kill-all",
             Self::Pause => "pause",
             Self::Partition => "partition",
+            Self::Power => "power",
             Self::Mix => "mix",
             Self::Life => "life",
             Self::Rolling => "rolling",
@@ -82,6 +91,15 @@ pub(crate) struct Options {
     /// What the plan of faults and requests is drawn from.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Servers at first, where they are killed, paused, parted or lose power.
+    #[arg(long, default_value_t = COUNT, value_parser = servers)]
+    pub(crate) servers: usize,
+    /// Syncs answer well and make nothing safe: power cuts must then be told as losses.
+    #[arg(long)]
+    pub(crate) lying_syncs: bool,
+    /// With --minutes: so many seconds of faults are one round, with servers and judgement of its own.
+    #[arg(long, default_value_t = 240, value_parser = clap::value_parser!(u64).range(10..=600))]
+    pub(crate) round_s: u64,
     /// How many clients write.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=256))]
     pub(crate) clients: u64,
@@ -126,12 +144,11 @@ impl Options {
     }
 
     /// Servers of the largest cluster.
-    pub(crate) fn servers(&self) -> usize {
-        match self.scenario.contains(&Scenario::Life) {
-            true => crate::life::ALL,
-            // One more for a server that does not belong to them.
-            false => crate::servers::COUNT + 1,
-        }
+    pub(crate) fn most_servers(&self) -> usize {
+        let lives = self.scenario.contains(&Scenario::Life);
+        // One more for a server that does not belong to them, or not yet.
+        let others = self.servers + 1;
+        if lives { others.max(crate::life::ALL) } else { others }
     }
 
     pub(crate) fn duration(&self, scenario: Scenario) -> Duration {
@@ -139,5 +156,31 @@ impl Options {
         let standard = if scenario == Scenario::KillLeader { 120 } else { 60 };
         let of_all = self.minutes.map(|minutes| minutes * 60 / count);
         Duration::from_secs(self.seconds.or(of_all).unwrap_or(standard))
+    }
+
+    /// What servers of a scenario get.
+    pub(crate) fn setup(&self, scenario: Scenario) -> Setup {
+        let fails = matches!(scenario, Scenario::Power | Scenario::Mix);
+        let spare = scenario == Scenario::Mix;
+        // With little memory it flushes and merges all the while, and so the power goes meanwhile, too.
+        let engine_mib = fails.then_some(ENGINE_MIB);
+        Setup { servers: self.servers, spare, shim: fails, engine_mib, ..Setup::PLAIN }
+    }
+
+    /// How many rounds a scenario has, and how long each is.
+    pub(crate) fn rounds(&self, scenario: Scenario) -> (u32, Duration) {
+        let all = self.duration(scenario);
+        let count =
+            if self.minutes.is_some() { all.as_secs().div_ceil(self.round_s).max(1) } else { 1 };
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        (count, all / count)
+    }
+}
+
+/// An odd number of servers, as a majority of them is what counts.
+fn servers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ (3 | 5 | 7)) => Ok(count),
+        _ => Err("3, 5 or 7".to_owned()),
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::ledger::{Fault, Kind, Ledger, Outcome};
+use crate::servers::Lost;
 use crate::verify::Verified;
 
 /// Requests of one kind with one outcome.
@@ -39,6 +40,8 @@ pub(crate) struct Report {
     pub(crate) errors: BTreeMap<String, u64>,
     pub(crate) faults: Vec<Faults>,
     pub(crate) all_faults: Faults,
+    /// What went with the power.
+    pub(crate) lost: Lost,
     /// From the end of the last fault until every node serves.
     pub(crate) healthy_after_ms: u128,
     pub(crate) verified: Verified,
@@ -142,11 +145,16 @@ impl fmt::Display for Report {
         for faults in self.faults.iter().chain([&self.all_faults]) {
             writeln!(f, "  {faults}")?;
         }
+        if self.lost.power_cuts > 0 {
+            let nothing = if self.lost.is_nothing() { ": NOTHING was ever lost" } else { "" };
+            writeln!(f, "  in sectors   {}{nothing}", plain(&self.lost))?;
+        }
         writeln!(f, "  every node served {} ms after the last fault", self.healthy_after_ms)?;
         let verified = &self.verified;
         writeln!(f, "  unique keys  {}", plain(&verified.unique))?;
         writeln!(f, "  counters     {}", plain(&verified.counters))?;
         writeln!(f, "  histories    {}", plain(&verified.histories))?;
+        writeln!(f, "  lists        {}", plain(&verified.lists))?;
         writeln!(f, "  watches      {}", plain(&verified.events))?;
         writeln!(f, "  copies       {}", plain(&verified.copies))?;
         writeln!(f, "  leases left to end and gone: {}", verified.leases_left)?;

@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use crate::nemesis::{self, Deck, Nemesis};
+use crate::nemesis::{self, Nemesis};
 use crate::options::{Options, Output, Scenario};
 use crate::place::Setting;
+use crate::progress::Progress;
 use crate::random::Random;
 use crate::report::Report;
-use crate::servers::Setup;
 use crate::trial::Trial;
 
 /// Runs what the options ask for.
@@ -54,12 +55,7 @@ async fn every(options: &Options, setting: &Setting) -> anyhow::Result<ExitCode>
             }
             continue;
         }
-        let report = one(options, setting, scenario).await?;
-        all_good &= report.is_good();
-        match options.output {
-            Output::Text => println!("{report}\n"),
-            Output::Json => println!("{}", serde_json::to_string(&report)?),
-        }
+        all_good &= rounds(options, setting, scenario).await?;
     }
     Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -96,11 +92,39 @@ fn folder(options: &Options, scenario: Scenario) -> PathBuf {
     base.unwrap_or_else(|| std::env::temp_dir().join("hiraeth-chaos")).join(name)
 }
 
-async fn one(options: &Options, setting: &Setting, scenario: Scenario) -> anyhow::Result<Report> {
+/// Plays a scenario's rounds until one breaks a promise; whether none did. What is remembered of a round goes
+/// with its report, so a run may take as long as it likes.
+async fn rounds(options: &Options, setting: &Setting, scenario: Scenario) -> anyhow::Result<bool> {
+    let (count, long) = options.rounds(scenario);
+    let mut progress = Progress::of(scenario.name(), count);
+    for round in 0..count {
+        let seed = options.seed.wrapping_add(u64::from(round));
+        let options = Options { seed, ..options.clone() };
+        let report = one(&options, setting, (scenario, long), &mut progress).await?;
+        match options.output {
+            Output::Text => println!("{report}\n"),
+            Output::Json => println!("{}", serde_json::to_string(&report)?),
+        }
+        if !report.is_good() {
+            return Ok(false);
+        }
+    }
+    if count > 1 {
+        eprintln!("chaos: {progress}");
+    }
+    Ok(true)
+}
+
+async fn one(
+    options: &Options,
+    setting: &Setting,
+    (scenario, long): (Scenario, Duration),
+    progress: &mut Progress,
+) -> anyhow::Result<Report> {
     let folder = folder(options, scenario);
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let shown = folder.display().to_string();
-    let ran = run(options, setting, scenario, &folder).await;
+    let ran = run(options, setting, (scenario, long), (&folder, progress)).await;
     let mut report = ran.with_context(|| format!("{}; all is in {shown}", scenario.name()))?;
     if report.is_good() && !options.keep {
         std::fs::remove_dir_all(&folder).with_context(|| shown)?;
@@ -113,18 +137,21 @@ async fn one(options: &Options, setting: &Setting, scenario: Scenario) -> anyhow
 async fn run(
     options: &Options,
     setting: &Setting,
-    scenario: Scenario,
-    folder: &Path,
+    (scenario, long): (Scenario, Duration),
+    (folder, progress): (&Path, &mut Progress),
 ) -> anyhow::Result<Report> {
     let load_of = (options.clients, options.seed);
-    let setup = Setup::default();
+    let setup = options.setup(scenario);
     let mut trial = Trial::begin(setting, &options.binary, folder, setup, load_of).await?;
-    let until = Instant::now() + options.duration(scenario);
+    if options.lying_syncs && setup.shim {
+        (0..trial.servers.places()).try_for_each(|at| trial.servers.one(at).order("lies", ""))?;
+    }
+    let told = progress.begin(&trial.ledger);
+    let until = Instant::now() + long;
     let random = Random::new(options.seed ^ scenario as u64);
     let (servers, ledger) = (&mut trial.servers, &*trial.ledger);
-    let deck = Deck::default();
     let upgrade_to = options.upgrade_to.as_ref().map(std::path::absolute).transpose()?;
-    Nemesis { servers, ledger, random, until, deck, upgrade_to }.run(scenario).await?;
+    Nemesis::new(servers, ledger, random, until, upgrade_to).run(scenario).await?;
     let load = load();
     let ledger = Arc::clone(&trial.ledger);
     if scenario == Scenario::Rolling
@@ -133,6 +160,7 @@ async fn run(
         ledger.violation(failed);
     }
     let judged = trial.judge(folder).await?;
+    progress.end(told, &ledger, judged.verified.violations.len());
     let (faults, all_faults) = Report::faults(&ledger);
     let seconds = judged.seconds;
     let written = ledger.acknowledgements.lock().len();
@@ -147,6 +175,7 @@ async fn run(
         errors: ledger.errors.lock().clone(),
         faults,
         all_faults,
+        lost: *ledger.lost.lock(),
         healthy_after_ms: judged.healthy_after.as_millis(),
         verified: judged.verified,
         kept: None,

@@ -85,6 +85,11 @@ fn keep_history(ledger: &Ledger, folder: &Path) -> anyhow::Result<()> {
     for write in ledger.writes.lock().iter() {
         writeln!(file, "{write:?}")?;
     }
+    for (key, steps) in ledger.lists.lock().iter() {
+        for step in steps {
+            writeln!(file, "{key} {step:?}")?;
+        }
+    }
     for (key, history) in ledger.histories.lock().iter() {
         for operation in history {
             writeln!(file, "{key} {operation:?}")?;

@@ -9,6 +9,7 @@ mod ids;
 pub mod limits;
 mod log;
 mod range;
+mod sightings;
 
 pub use code::{Code, Fault};
 pub use engine::{Batch, Garbage, Op, ReadFailure, Reader};
@@ -18,3 +19,4 @@ pub use ids::{
 };
 pub use log::{ConfState, Entry, EntryKind, HardState};
 pub use range::KeyRange;
+pub use sightings::Sightings;

@@ -106,7 +106,10 @@ impl Case {
 
     /// A server that does not lead.
     pub(crate) async fn follower(&self) -> anyhow::Result<usize> {
-        Ok((self.leader().await? + 1) % crate::servers::COUNT)
+        let leader = self.leader().await?;
+        let mut others = self.trial.servers.here().iter().copied().cycle();
+        others.by_ref().find(|at| *at == leader);
+        Ok(others.next().unwrap_or(leader))
     }
 
     pub(crate) async fn end(

@@ -8,6 +8,7 @@ mod disks;
 mod each;
 mod peers;
 mod report;
+mod spoilt;
 mod wire;
 
 use std::path::Path;
@@ -26,14 +27,16 @@ use crate::trial::Trial;
 const CLIENTS: u64 = 8;
 
 /// Names of cases, and what their servers need.
-const CASES: [(&str, Setup); 8] = [
+const CASES: [(&str, Setup); 10] = [
     ("strangers", Setup::PLAIN),
     ("foreign-directory", Setup::PLAIN),
     ("nearly-full-disk", Setup::DISKS),
     ("full-disk", Setup::DISKS),
     ("read-only-disk", Setup::DISKS),
     ("failed-sync", Setup::SHIM),
+    ("no-space-in-a-batch", Setup::SHIM),
     ("damaged-log", Setup::PLAIN),
+    ("flipped-bit", Setup::SHIM),
     ("clock-jump", Setup::SHIM),
 ];
 
@@ -69,6 +72,8 @@ async fn one(
         "full-disk" => disks::full(&mut case).await?,
         "read-only-disk" => disks::read_only(&mut case).await?,
         "failed-sync" => disks::failed_sync(&mut case).await?,
+        "no-space-in-a-batch" => spoilt::no_space(&mut case).await?,
+        "flipped-bit" => spoilt::flipped_bit(&mut case).await?,
         "damaged-log" => disks::damaged_log(&mut case).await?,
         _ => clock::jump(&mut case).await?,
     }

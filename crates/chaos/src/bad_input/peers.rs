@@ -96,7 +96,7 @@ pub(super) async fn make_foreign(
     folder: &Path,
 ) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let mut servers = Servers::start(setting, binary, folder, Setup::default())?;
+    let mut servers = Servers::start(setting, binary, folder, Setup::PLAIN)?;
     servers.await_health().await?;
     Ok(())
 }

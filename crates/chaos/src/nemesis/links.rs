@@ -1,7 +1,8 @@
 //! Partitions. Clients reach every node all the while.
 
 use super::Nemesis;
-use crate::servers::COUNT;
+/// Of fewer, whoever does not reach one reaches no majority, or all.
+const RING: usize = 5;
 
 #[derive(Clone, Copy, Debug)]
 enum Cut {
@@ -15,14 +16,16 @@ enum Cut {
     FollowerOff,
     /// What a follower sends does not arrive.
     FollowerMute,
-    /// The leader and one follower do not reach each other; both reach the third node.
+    /// The leader and one follower do not reach each other; both reach the others.
     Bridge,
     /// No node reaches another.
     Apart,
+    /// Each reaches a majority, and none the same one: only its neighbours in a ring. For five and more.
+    MajorityRing,
 }
 
 impl Cut {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::LeaderOff,
         Self::LeaderMute,
         Self::LeaderDeaf,
@@ -30,6 +33,7 @@ impl Cut {
         Self::FollowerMute,
         Self::Bridge,
         Self::Apart,
+        Self::MajorityRing,
     ];
 
     fn name(self) -> &'static str {
@@ -41,6 +45,7 @@ impl Cut {
             Self::FollowerMute => "follower not heard",
             Self::Bridge => "bridge",
             Self::Apart => "all apart",
+            Self::MajorityRing => "majority ring",
         }
     }
 }
@@ -52,7 +57,9 @@ pub(crate) struct Deck(Vec<Cut>);
 impl Nemesis<'_> {
     fn next_cut(&mut self) -> Cut {
         if self.deck.0.is_empty() {
-            self.deck.0.extend(Cut::ALL);
+            let is_ring = self.servers.here().len() >= RING;
+            let fits = |cut: &Cut| is_ring || !matches!(cut, Cut::MajorityRing);
+            self.deck.0.extend(Cut::ALL.into_iter().filter(fits));
         }
         let at = usize::try_from(self.random.below(self.deck.0.len() as u64)).unwrap_or(0);
         self.deck.0.swap_remove(at)
@@ -70,7 +77,8 @@ impl Nemesis<'_> {
         };
         self.ledger.fault(cut.name(), self.servers.name(at));
         let setting = &self.servers.setting;
-        let others = (0..COUNT).filter(|other| *other != at);
+        let here = self.servers.here();
+        let others = here.iter().copied().filter(|other| *other != at);
         match cut {
             Cut::LeaderOff | Cut::FollowerOff => setting.link(at, false)?,
             Cut::LeaderMute | Cut::FollowerMute => {
@@ -81,9 +89,19 @@ impl Nemesis<'_> {
                 setting.cut(leader, follower)?;
                 setting.cut(follower, leader)?;
             }
-            Cut::Apart => (0..COUNT).try_for_each(|each| setting.link(each, false))?,
+            Cut::Apart => here.iter().try_for_each(|each| setting.link(*each, false))?,
+            Cut::MajorityRing => {
+                let count = here.len();
+                for (one, two) in (0..count).flat_map(|one| (0..count).map(move |two| (one, two))) {
+                    let apart = one.abs_diff(two).min(count - one.abs_diff(two));
+                    // So many to each side that each reaches a majority with itself.
+                    if apart > (count / 2).div_ceil(2) {
+                        setting.cut(here[one], here[two])?;
+                    }
+                }
+            }
         }
         self.rest(1_000, 7_000).await;
-        self.servers.setting.heal(COUNT)
+        self.servers.setting.heal(self.servers.places())
     }
 }

@@ -1,9 +1,12 @@
 //! Who brings the faults, one at a time.
 
 mod links;
+mod machine;
+mod members;
 mod rolling;
+mod turns;
 
-pub(crate) use links::Deck;
+use links::Deck;
 pub(crate) use rolling::failed;
 
 use std::path::PathBuf;
@@ -14,7 +17,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::ledger::Ledger;
 use crate::options::Scenario;
 use crate::random::Random;
-use crate::servers::{COUNT, Servers};
+use crate::servers::Servers;
+use turns::Turn;
 
 /// How often the leader is killed.
 const KILL_EVERY: Duration = Duration::from_secs(2);
@@ -24,21 +28,36 @@ const DOWN: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Nemesis<'a> {
-    pub(crate) servers: &'a mut Servers,
-    pub(crate) ledger: &'a Ledger,
-    pub(crate) random: Random,
+    servers: &'a mut Servers,
+    ledger: &'a Ledger,
+    random: Random,
     /// No fault begins after it.
-    pub(crate) until: Instant,
-    pub(crate) deck: Deck,
+    until: Instant,
+    deck: Deck,
+    turns: Vec<Turn>,
     /// What servers are started with once they were stopped.
-    pub(crate) upgrade_to: Option<PathBuf>,
+    upgrade_to: Option<PathBuf>,
+}
+
+impl<'a> Nemesis<'a> {
+    /// With faults drawn from `random`, until `until`.
+    pub(crate) fn new(
+        servers: &'a mut Servers,
+        ledger: &'a Ledger,
+        random: Random,
+        until: Instant,
+        upgrade_to: Option<PathBuf>,
+    ) -> Self {
+        let (deck, turns) = (Deck::default(), Vec::new());
+        Self { servers, ledger, random, until, deck, turns, upgrade_to }
+    }
 }
 
 impl Nemesis<'_> {
     /// Brings the scenario's faults; all are over when this ends.
     pub(crate) async fn run(&mut self, scenario: Scenario) -> anyhow::Result<()> {
         let mut next = Instant::now();
-        while Instant::now() < self.until {
+        while Instant::now() < self.until && !self.is_found() {
             match scenario {
                 Scenario::KillLeader => {
                     next += KILL_EVERY;
@@ -50,19 +69,16 @@ impl Nemesis<'_> {
                 Scenario::Partition => self.partition().await?,
                 Scenario::Rolling => self.restart_each().await?,
                 Scenario::BadInput | Scenario::Neighbours | Scenario::Life => return Ok(()),
-                Scenario::Mix => match self.random.below(4) {
-                    0 => self.kill_leader().await?,
-                    1 => self.kill_all().await?,
-                    2 => self.pause().await?,
-                    _ if self.servers.setting.has_partitions() => self.partition().await?,
-                    _ => {}
-                },
-            }
-            if scenario == Scenario::Mix {
-                self.rest(500, 4_000).await;
+                Scenario::Power => self.power().await?,
+                Scenario::Mix => self.mixed().await?,
             }
         }
         self.servers.repair()
+    }
+
+    /// Whether something is wrong already: it is not made worse.
+    fn is_found(&mut self) -> bool {
+        !self.servers.findings().is_empty() || !self.ledger.violations.lock().is_empty()
     }
 
     /// A time without faults, in milliseconds.
@@ -73,12 +89,13 @@ impl Nemesis<'_> {
     /// The leader, or any node if there is none for long.
     async fn leader(&mut self) -> usize {
         let found = self.servers.await_leader(PATIENCE).await;
-        found.map_or_else(|| self.any_but(COUNT), |leadership| leadership.at)
+        found.map_or_else(|| self.any_but(usize::MAX), |leadership| leadership.at)
     }
 
     /// A node, but not `at`.
     fn any_but(&mut self, at: usize) -> usize {
-        let others: Vec<usize> = (0..COUNT).filter(|other| *other != at).collect();
+        let others: Vec<usize> =
+            self.servers.here().iter().copied().filter(|other| *other != at).collect();
         self.random.pick(&others).unwrap_or(0)
     }
 
@@ -94,7 +111,7 @@ impl Nemesis<'_> {
         self.rest(4_000, 8_000).await;
         self.ledger.fault("kill -9 of all", "all");
         self.servers.kill_all()?;
-        for at in 0..COUNT {
+        for at in self.servers.here().to_vec() {
             self.rest(0, 500).await;
             self.servers.start_one(at)?;
         }

@@ -7,7 +7,6 @@ use tokio::time::sleep;
 
 use super::Nemesis;
 use crate::ledger::{Ledger, Outcome};
-use crate::servers::COUNT;
 
 /// Between two servers.
 const REST: Duration = Duration::from_secs(1);
@@ -16,8 +15,9 @@ impl Nemesis<'_> {
     /// Restarts all servers, the leader of `default` last, with another binary if there is one.
     pub(super) async fn restart_each(&mut self) -> anyhow::Result<()> {
         let leader = self.leader().await;
-        let others = (0..COUNT).filter(|at| *at != leader);
-        for at in others.chain([leader]) {
+        let mut all = self.servers.here().to_vec();
+        all.sort_unstable_by_key(|at| *at == leader);
+        for at in all {
             let who = if at == leader { "restart of the leader" } else { "restart of a follower" };
             self.ledger.fault(who, self.servers.name(at));
             self.servers.one(at).stop().await?;

@@ -1,9 +1,11 @@
-//! The servers: three processes of the binary, each with a directory that lasts.
+//! The servers: processes of the binary, three if nothing else is said, each with a directory that lasts.
 
 mod cage;
 mod leader;
+mod members;
 mod server;
 mod setup;
+mod shim;
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,17 +16,21 @@ use tokio::time::{Instant, sleep};
 pub(crate) use leader::Leadership;
 pub(crate) use server::{Server, name};
 pub(crate) use setup::{OwnDisk, Setup, tool};
+pub(crate) use shim::Lost;
 
 use crate::place::{Relays, Setting};
 
-/// How many servers there are.
+/// How many servers there are if nothing else is said.
 pub(crate) const COUNT: usize = 3;
 /// A cluster without faults serves through every node within this.
 const HEALTHY: Duration = Duration::from_secs(60);
 
 pub(crate) struct Servers {
     pub(crate) setting: Setting,
+    /// Each at its place: members, and perhaps one that may become a member.
     all: Vec<Server>,
+    /// Places of the members, rising.
+    here: Vec<usize>,
     asker: client::Client,
     /// Between the servers, if they were asked for.
     pub(crate) relays: Option<Relays>,
@@ -38,7 +44,8 @@ impl Servers {
         folder: &Path,
         setup: Setup,
     ) -> anyhow::Result<Self> {
-        let addresses = setting.addresses(COUNT)?;
+        let first = setup.servers;
+        let addresses = setting.addresses(first + usize::from(setup.spare))?;
         let peers: Vec<String> = addresses.iter().map(|addresses| addresses.peer.clone()).collect();
         let relays = match setup.relays {
             true => Some(Relays::begin(&setting.own_peer_host(), &peers)?),
@@ -46,7 +53,7 @@ impl Servers {
         };
         let found = |at: usize| relays.as_ref().map_or(peers[at].as_str(), |it| it.address(at));
         let members: Vec<String> =
-            (0..COUNT).map(|at| format!("{}={}", name(at), found(at))).collect();
+            (0..first).map(|at| format!("{}={}", name(at), found(at))).collect();
         let members = members.join(",");
         let cages = setup.cages.then(|| folder.join("cages"));
         let mounts = cages.map(|cages| cage::Mounts::make(&cages)).transpose()?;
@@ -54,10 +61,15 @@ impl Servers {
         for (at, addresses) in addresses.into_iter().enumerate() {
             let mut server = Server::new(at, addresses, binary, folder, members.clone())?;
             server.prepare(folder, setup, mounts.as_ref())?;
+            if let Some(mib) = setup.engine_mib {
+                server.arguments.extend(["--engine-memory-mib".to_owned(), mib.to_string()]);
+            }
             if relays.is_some() {
                 server.arguments.extend(["--advertise-peer".to_owned(), found(at).to_owned()]);
             }
-            server.start(setting)?;
+            if at < first {
+                server.start(setting)?;
+            }
             all.push(server);
         }
         let endpoints = all.iter().map(|server| server.addresses.client.clone());
@@ -67,13 +79,24 @@ impl Servers {
             ..client::Options::default()
         };
         let asker = client::Client::lazy(endpoints, options)?;
-        Ok(Self { setting: setting.clone(), all, asker, relays })
+        Ok(Self { setting: setting.clone(), all, here: (0..first).collect(), asker, relays })
     }
 
     /// Where clients connect, beginning with server `first`.
     pub(crate) fn endpoints(&self, first: usize) -> Vec<String> {
         let all = self.all.iter().map(|server| server.addresses.client.clone());
-        all.cycle().skip(first % COUNT).take(COUNT).collect()
+        let count = self.all.len();
+        all.cycle().skip(first % count).take(count).collect()
+    }
+
+    /// How many places there are, those included where no member is now.
+    pub(crate) fn places(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Places of the members.
+    pub(crate) fn here(&self) -> &[usize] {
+        &self.here
     }
 
     pub(crate) fn one(&mut self, at: usize) -> &mut Server {
@@ -109,9 +132,9 @@ impl Servers {
 
     /// Ends all faults: links up, nobody paused, everybody running.
     pub(crate) fn repair(&mut self) -> anyhow::Result<()> {
-        self.setting.heal(COUNT)?;
+        self.setting.heal(self.all.len())?;
         self.relays.iter().for_each(Relays::calm);
-        for at in 0..COUNT {
+        for at in self.here.clone() {
             self.resume(at);
             self.start_one(at)?;
         }
@@ -150,7 +173,7 @@ impl Servers {
     /// Waits until every server answers a linearizable read; how long it took.
     pub(crate) async fn await_health(&mut self) -> anyhow::Result<Duration> {
         let began = Instant::now();
-        for at in 0..COUNT {
+        for at in self.here.clone() {
             let address = self.all[at].addresses.client.clone();
             let timeout = Duration::from_secs(2);
             let options = client::Options { timeout, rounds: 1, ..client::Options::default() };

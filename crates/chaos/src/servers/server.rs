@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
 use super::cage::{Cage, Mounts};
-use super::setup::{OwnDisk, Setup, build_shim};
+use super::setup::{OwnDisk, Setup};
+use super::shim::{Lost, Shim};
 use crate::place::{Addresses, Setting};
 
 /// Words in a log that tell of a bug of the server.
@@ -28,13 +30,14 @@ pub(crate) struct Server {
     pub(crate) arguments: Vec<String>,
     pub(crate) disk: Option<OwnDisk>,
     pub(crate) cage: Option<Cage>,
-    /// Where the preloaded library looks for what to do, and the library.
-    shim: Option<(PathBuf, PathBuf)>,
+    shim: Option<Shim>,
     /// Whether it may stop by itself.
     may_end: bool,
     process: Option<Child>,
     /// Ended by itself.
     ended: Vec<String>,
+    /// What its log says before this byte was looked at.
+    judged_to: u64,
 }
 
 pub(crate) fn name(at: usize) -> String {
@@ -65,6 +68,7 @@ impl Server {
             may_end: false,
             process: None,
             ended: Vec::new(),
+            judged_to: 0,
         })
     }
 
@@ -81,20 +85,21 @@ impl Server {
         }
         self.cage = mounts.map(|mounts| Cage::make(mounts, &self.name)).transpose()?;
         if setup.shim {
-            let orders = folder.join(format!("{}.shim", self.name));
-            std::fs::create_dir_all(&orders)?;
-            self.shim = Some((orders, build_shim(folder)?));
+            let shim = Shim::make(folder, &self.name, &self.data)?;
+            shim.data().clone_into(&mut self.data);
+            self.shim = Some(shim);
         }
         Ok(())
     }
 
     /// Tells the preloaded library to do something.
     pub(crate) fn order(&self, name: &str, text: &str) -> anyhow::Result<()> {
-        let (orders, _) = self.shim.as_ref().context("no library was preloaded")?;
-        // Made elsewhere and moved: it is read at any moment.
-        let made = orders.with_extension("new");
-        std::fs::write(&made, text)?;
-        Ok(std::fs::rename(made, orders.join(name))?)
+        self.shim()?.order(name, text)
+    }
+
+    /// The library preloaded into it.
+    pub(crate) fn shim(&self) -> anyhow::Result<&Shim> {
+        self.shim.as_ref().context("no library was preloaded")
     }
 
     /// From now on it may stop by itself.
@@ -132,8 +137,8 @@ impl Server {
         let mut words = words.into_iter().chain([self.binary.display().to_string()]);
         let mut command = setting.command(self.at, &words.next().unwrap_or_default());
         command.args(words);
-        if let Some((orders, library)) = &self.shim {
-            command.env("CHAOS_SHIM", orders).env("LD_PRELOAD", library);
+        if let Some(shim) = &self.shim {
+            shim.preload(&mut command);
         }
         let child = command
             .arg("serve")
@@ -214,15 +219,65 @@ impl Server {
         Ok(())
     }
 
+    /// It is about to stop by itself for a reason that somebody gave it. Waits until it has, and does not
+    /// hold against it that it says so.
+    pub(crate) async fn stops(&mut self, patience: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + patience;
+        while self.ended().is_none() {
+            if self.process.is_none() {
+                break;
+            }
+            if Instant::now() > deadline {
+                bail!("{} runs on for {patience:?}", self.name);
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        let worse = self.alarms(&ALARMS[1..]);
+        self.ended.extend(worse);
+        self.judged_to = self.log_bytes();
+        Ok(())
+    }
+
+    /// Its power goes: after so many more writes, or only of those beside its log, it loses, as a seed says,
+    /// what it did not sync, and ends.
+    pub(crate) fn cut_power(&self, seed: u64, writes: u64, beside: bool) -> anyhow::Result<()> {
+        self.order("power", &format!("{seed} {writes} {}", u8::from(beside)))
+    }
+
+    /// Waits for the end of a server whose power goes; what it lost.
+    pub(crate) async fn without_power(&mut self) -> anyhow::Result<Lost> {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        let deadline = Instant::now() + PATIENCE;
+        let Some(child) = &mut self.process else { bail!("{} does not run", self.name) };
+        let status = loop {
+            match child.try_wait()? {
+                Some(status) => break status,
+                None if Instant::now() > deadline => {
+                    bail!("{} runs on for {PATIENCE:?} without power", self.name);
+                }
+                None => sleep(Duration::from_millis(5)).await,
+            }
+        };
+        self.process = None;
+        if status.signal() != Some(Signal::KILL.as_raw()) {
+            self.ended.push(format!("{} ended by itself: {status}", self.name));
+            return Ok(Lost::default());
+        }
+        self.shim()?.lost()
+    }
+
     pub(crate) fn findings(&mut self) -> Vec<String> {
         self.look();
-        let log = std::fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let alarms = if self.may_end { &ALARMS[1..] } else { &ALARMS[..] };
-        let is_alarm = |line: &&str| alarms.iter().any(|alarm| line.contains(alarm));
-        let alarms = log.lines().filter(is_alarm).map(|line| format!("{}: {line}", self.name));
+        let alarms = self.alarms(if self.may_end { &ALARMS[1..] } else { &ALARMS[..] });
         let ended = self.ended.iter().filter(|_| !self.may_end).cloned();
         ended.chain(alarms).collect()
+    }
+
+    /// Lines of its log with any of these words.
+    fn alarms(&self, words: &[&str]) -> Vec<String> {
+        let log = self.log_since(self.judged_to);
+        let is_alarm = |line: &&str| words.iter().any(|word| line.contains(word));
+        log.lines().filter(is_alarm).map(|line| format!("{}: {line}", self.name)).collect()
     }
 }
 

@@ -1,20 +1,27 @@
-//! What surrounds a server: a disk of its own, a library preloaded into it.
+//! What surrounds a server: a disk of its own among others.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, bail};
 
-const SHIM: &str = include_str!("../../shim/faults.c");
+use super::COUNT;
+
 /// Bytes of a disk of its own: two log segments, the reserve that the server keeps, and room.
 const DISK_BYTES: u64 = 1 << 30;
 
 /// What servers get beside their binary.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Setup {
+    /// How many there are at first.
+    pub(crate) servers: usize,
+    /// One more that may be added.
+    pub(crate) spare: bool,
+    /// MiB of memory of the engine, where it is not to be as much as usual.
+    pub(crate) engine_mib: Option<u64>,
     /// Each data directory on an ext4 of its own, which can be filled and made read-only.
     pub(crate) disks: bool,
-    /// The library by which syncs fail or take long, and the wall clock jumps.
+    /// The library by which syncs fail or take long, what was not synced is lost, and the wall clock jumps.
     pub(crate) shim: bool,
     /// A relay in front of each peer port.
     pub(crate) relays: bool,
@@ -23,7 +30,15 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    pub(crate) const PLAIN: Self = Self { disks: false, shim: false, relays: false, cages: false };
+    pub(crate) const PLAIN: Self = Self {
+        servers: COUNT,
+        spare: false,
+        engine_mib: None,
+        disks: false,
+        shim: false,
+        relays: false,
+        cages: false,
+    };
     pub(crate) const DISKS: Self = Self { disks: true, ..Self::PLAIN };
     pub(crate) const SHIM: Self = Self { shim: true, ..Self::PLAIN };
     pub(crate) const RELAYS: Self = Self { relays: true, ..Self::PLAIN };
@@ -39,15 +54,6 @@ pub(crate) fn tool(program: &str, words: &[&str]) -> anyhow::Result<String> {
         bail!("{program} {}: {text}", words.join(" "));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// Builds the library in `folder`.
-pub(super) fn build_shim(folder: &Path) -> anyhow::Result<PathBuf> {
-    let (source, library) = (folder.join("faults.c"), folder.join("faults.so"));
-    std::fs::write(&source, SHIM)?;
-    let (from, to) = (source.display().to_string(), library.display().to_string());
-    tool("cc", &["-shared", "-fPIC", "-O1", "-o", &to, &from, "-ldl"])?;
-    Ok(library)
 }
 
 /// A file system in a file, mounted at a data directory. It is mounted in the mount namespace that

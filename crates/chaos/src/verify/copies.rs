@@ -4,7 +4,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::{State, read};
-use crate::servers::{COUNT, Servers};
+use crate::servers::Servers;
 
 /// A node that was away has caught up within this.
 const CAUGHT_UP: Duration = Duration::from_secs(60);
@@ -26,7 +26,7 @@ pub(super) async fn verify(
     wrong: &mut Vec<String>,
 ) -> anyhow::Result<Counted> {
     let mut counted = Counted { keys: state.len() as u64, ..Counted::default() };
-    for at in 0..COUNT {
+    for at in servers.here().iter().copied() {
         let address = servers.endpoints(at).swap_remove(0);
         let client = client::Client::lazy([address], client::Options::default())?;
         let deadline = Instant::now() + CAUGHT_UP;

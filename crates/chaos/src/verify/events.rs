@@ -36,7 +36,7 @@ pub(super) fn verify(
         if other != history {
             let first = other.iter().zip(history).find(|(one, two)| one != two);
             wrong.push(format!(
-                "n{} tells {} events of history, n1 {}; first difference {first:?}",
+                "server {} of those asked tells {} events, the first {}; first difference {first:?}",
                 at + 2,
                 other.len(),
                 history.len()

@@ -4,6 +4,7 @@ mod copies;
 pub(crate) mod counters;
 mod events;
 pub(crate) mod histories;
+pub(crate) mod lists;
 #[cfg(test)]
 mod tests;
 mod unique;
@@ -16,7 +17,7 @@ use serde::Serialize;
 pub(crate) use histories::Checked;
 
 use crate::ledger::Ledger;
-use crate::servers::{COUNT, Servers};
+use crate::servers::Servers;
 use crate::work::{ACCOUNTS, Done, PREFIX, client_of, transfers};
 
 /// Keys and what they have.
@@ -28,6 +29,7 @@ pub(crate) struct Verified {
     pub(crate) unique: unique::Counted,
     pub(crate) counters: counters::Counted,
     pub(crate) histories: Checked,
+    pub(crate) lists: lists::Counted,
     pub(crate) events: events::Counted,
     pub(crate) copies: copies::Counted,
     pub(crate) leases_left: usize,
@@ -88,9 +90,10 @@ pub(crate) async fn verify(
     wrong.extend(told.map(|told| format!("in the end there are {told}")));
     verified.guests = ledger.guests.load(std::sync::atomic::Ordering::SeqCst);
     verified.histories = histories::verify(ledger, &mut wrong);
+    verified.lists = lists::verify(ledger, &state, &mut wrong);
     verified.copies = copies::verify(servers, revision, &state, &mut wrong).await?;
     let mut replays = Vec::new();
-    for at in 0..COUNT {
+    for at in servers.here().iter().copied() {
         let address = servers.endpoints(at).swap_remove(0);
         replays.push(crate::work::replay(&address, revision).await.unwrap_or_else(
             |(events, why)| {

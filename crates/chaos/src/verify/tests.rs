@@ -2,9 +2,10 @@
 
 use client::KeyValue;
 
-use super::{State, counters, events, unique};
+use super::{State, counters, events, lists, unique};
 use crate::ledger::{Ledger, Outcome};
-use crate::work::{COUNTERS, Event, UNIQUE, transfers, value_of};
+use crate::work::lists::{Did, Step, list_of, mark_of};
+use crate::work::{COUNTERS, Event, LISTS, UNIQUE, transfers, value_of};
 
 fn key(name: &str) -> String {
     format!("{UNIQUE}{name}")
@@ -120,4 +121,55 @@ fn money_that_comes_or_goes_is_found() {
     let told = judge(&balances).unwrap();
     assert_eq!(told, "12 accounts with Some(12001) together");
     assert!(judge(&balances[..11]).is_some(), "one is not there");
+}
+
+#[test]
+fn elements_of_lists_that_go_come_twice_or_back_in_time_are_found() {
+    let list = format!("{LISTS}0/00000");
+    let append =
+        |start, end, element, outcome| Step { start, end, did: Did::Append { element, outcome } };
+    let read = |start, end, seen: &[u64]| Step {
+        start,
+        end,
+        did: Did::Read {
+            count: seen.len(),
+            mark: seen.iter().fold(0, |mark, element| mark_of(mark, *element)),
+        },
+    };
+    let judge = |more: &[Step], there: &[u64]| {
+        let ledger = Ledger::new();
+        let mut steps = vec![
+            read(1, 2, &[]),
+            append(3, 6, 7, Outcome::Acknowledged),
+            append(4, 9, 8, Outcome::Unknown),
+            append(5, 8, 9, Outcome::Conflict),
+            append(12, 14, 5, Outcome::Acknowledged),
+        ];
+        steps.extend(more);
+        ledger.lists.lock().insert(list.clone(), steps);
+        let value = list_of(there).into();
+        let state = State::from([(list.clone(), KeyValue { value, ..KeyValue::default() })]);
+        let mut wrong = Vec::new();
+        let found = lists::verify(&ledger, &state, &mut wrong);
+        let figures = [found.missing, found.twice, found.invented, found.other, found.out_of_time];
+        assert_eq!(figures.iter().sum::<u64>(), wrong.len() as u64, "{wrong:?}");
+        figures
+    };
+    assert_eq!(judge(&[], &[7, 8, 5]), [0; 5]);
+    assert_eq!(judge(&[], &[7, 5]), [0; 5], "what is not known may not be there");
+    assert_eq!(judge(&[read(10, 11, &[7, 8])], &[7, 8, 5]), [0; 5]);
+    assert_eq!(judge(&[read(10, 13, &[7, 8, 5])], &[7, 8, 5]), [0; 5]);
+    assert_eq!(judge(&[], &[7, 8]), [1, 0, 0, 0, 0], "acknowledged and gone");
+    assert_eq!(judge(&[], &[7, 8, 5, 5]), [0, 1, 0, 0, 0]);
+    assert_eq!(judge(&[], &[7, 9, 5]), [0, 0, 1, 0, 0], "a conflict, and carried out");
+    assert_eq!(judge(&[], &[7, 4, 5]), [0, 0, 1, 0, 0], "nobody appended it");
+    assert_eq!(judge(&[read(10, 11, &[8])], &[7, 8, 5]), [0, 0, 0, 1, 0]);
+    assert_eq!(judge(&[read(10, 11, &[7, 8])], &[7, 5]), [0, 0, 0, 1, 0], "seen and gone");
+    assert_eq!(judge(&[read(10, 11, &[])], &[7, 8, 5]), [0, 0, 0, 0, 1], "back in time");
+    assert_eq!(judge(&[read(10, 11, &[7, 8, 5])], &[7, 8, 5]), [0, 0, 0, 0, 1], "ahead of time");
+    assert_eq!(
+        judge(&[], &[5, 7]),
+        [0, 0, 0, 0, 1],
+        "one after the other, and the other way round"
+    );
 }

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::client_of;
 use crate::ledger::{Kind, Ledger, Outcome};
-use crate::servers::{COUNT, Servers};
+use crate::servers::Servers;
 
 const SERVICE: &str = "chaos";
 /// Those that stay.
@@ -45,12 +45,12 @@ impl Instances {
     pub(super) async fn begin(servers: &Servers, ledger: &Arc<Ledger>) -> anyhow::Result<Self> {
         let mut kept = Vec::new();
         for port in 1..=STAY {
-            let registry = client_of(servers, usize::from(port) % COUNT)?.registry(None);
+            let registry = client_of(servers, usize::from(port))?.registry(None);
             kept.push(registry.register(instance(port)).await?);
             ledger.count(Kind::Register, Outcome::Acknowledged);
         }
         let mut followers = Vec::new();
-        for first in 0..COUNT {
+        for first in servers.here().iter().copied() {
             let registry = client_of(servers, first)?.registry(Some("chaos"));
             let mut service = registry.follow("", SERVICE).await?;
             let ledger = Arc::clone(ledger);

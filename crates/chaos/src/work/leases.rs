@@ -11,7 +11,7 @@ use types::Code;
 
 use super::{LEASES, client_of, value_of};
 use crate::ledger::{Kind, Ledger, Outcome};
-use crate::servers::{COUNT, Servers};
+use crate::servers::Servers;
 
 /// Leases that are kept, by one client each.
 const KEPT: usize = 4;
@@ -34,7 +34,7 @@ impl Leases {
     pub(super) fn begin(servers: &Servers, ledger: &Arc<Ledger>) -> anyhow::Result<Self> {
         let mut keepers = Vec::new();
         for number in 0..KEPT {
-            let client = client_of(servers, number % COUNT)?;
+            let client = client_of(servers, number)?;
             let key = format!("{LEASES}kept/{number}");
             let ledger = Arc::clone(ledger);
             keepers.push(tokio::spawn(async move {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::{LOCKED, client_of, number_of, value_of};
 use crate::ledger::{Kind, Ledger, Outcome};
-use crate::servers::{COUNT, Servers};
+use crate::servers::Servers;
 
 /// Locks, and clients for each.
 const LOCKS: usize = 2;
@@ -28,7 +28,7 @@ impl Locks {
     pub(super) fn begin(servers: &Servers, ledger: &Arc<Ledger>) -> anyhow::Result<Self> {
         let mut all = Vec::new();
         for number in 0..LOCKS * CLIENTS {
-            let client = client_of(servers, number % COUNT)?;
+            let client = client_of(servers, number)?;
             let (lock, ledger) = (number % LOCKS, Arc::clone(ledger));
             all.push(tokio::spawn(async move {
                 while !ledger.is_stopped() {

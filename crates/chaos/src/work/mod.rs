@@ -3,6 +3,7 @@
 pub(crate) mod counters;
 mod instances;
 mod leases;
+pub(crate) mod lists;
 mod locks;
 pub(crate) mod registers;
 pub(crate) mod transfers;
@@ -24,13 +25,14 @@ pub(crate) use watches::{Event, Watched, replay};
 
 use crate::ledger::Ledger;
 use crate::random::Random;
-use crate::servers::{COUNT, Servers};
+use crate::servers::Servers;
 
 /// What all keys begin with.
 pub(crate) const PREFIX: &str = "chaos/";
 pub(crate) const UNIQUE: &str = "chaos/unique/";
 pub(crate) const COUNTERS: &str = "chaos/counter/";
 pub(crate) const REGISTERS: &str = "chaos/register/";
+pub(crate) const LISTS: &str = "chaos/list/";
 pub(crate) const LEASES: &str = "chaos/lease/";
 pub(crate) const ACCOUNTS: &str = "chaos/account/";
 /// Counters that are added to under a lock.
@@ -90,19 +92,22 @@ impl Work {
         (clients, seed): (u64, u64),
     ) -> anyhow::Result<Self> {
         let registers = Arc::new(registers::Registers::new(clients));
+        let lists = Arc::new(lists::Lists::default());
         let mut all = Vec::new();
         for number in 0..clients {
             let mut random = Random::new(seed ^ (number + 1).wrapping_mul(0x00C0_FFEE));
-            let client = client_of(servers, usize::try_from(number)? % COUNT)?;
+            let client = client_of(servers, usize::try_from(number)?)?;
             let (ledger, registers) = (Arc::clone(ledger), Arc::clone(&registers));
+            let lists = Arc::clone(&lists);
             all.push(tokio::spawn(async move {
                 let mut unique = unique::Unique::new(number);
                 let mut register = registers::Register::new(number, registers);
                 while !ledger.is_stopped() {
-                    match random.below(11) {
+                    match random.below(12) {
                         0..4 => unique.put(&client, &ledger).await,
                         4..6 => counters::add(&client, &ledger, &mut random).await,
                         6 => transfers::step(&client, &ledger, &mut random).await,
+                        7 => lists::step(&client, &ledger, &lists, &mut random).await,
                         _ => register.step(&client, &ledger, &mut random).await,
                     }
                     sleep(Duration::from_millis(random.below(REST))).await;
@@ -112,7 +117,7 @@ impl Work {
         let leases = Leases::begin(servers, ledger)?;
         let locks = Locks::begin(servers, ledger)?;
         let instances = Instances::begin(servers, ledger).await?;
-        let watches = (0..COUNT).map(|first| Watched::begin(servers, first));
+        let watches = servers.here().iter().map(|first| Watched::begin(servers, *first));
         let watches = watches.collect::<anyhow::Result<_>>()?;
         Ok(Self { clients: all, leases, locks, instances, watches })
     }

@@ -1,4 +1,4 @@
-//! Watchers of everything, one per node.
+//! Watchers of everything, one per node that there is at first.
 
 use std::time::Duration;
 

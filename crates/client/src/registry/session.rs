@@ -174,6 +174,18 @@ impl Wishes {
         }
     }
 
+    /// A deregistration was answered. What to ask once more if that may go well; it is wanted until it
+    /// does, also when the stream breaks before it is asked.
+    fn left(&mut self, request: u64, failed: Option<Error>) -> Option<pb::Deregister> {
+        if failed.as_ref().is_some_and(passes) {
+            return self.leaving.get(&request).map(|leaving| leaving.ask.clone());
+        }
+        if let Some(reply) = self.leaving.remove(&request)?.reply {
+            drop(reply.send(failed.map_or(Ok(()), Err)));
+        }
+        None
+    }
+
     /// An instance that was registered before is refused now: it is tried again after a while.
     fn set_aside(&mut self, number: u64) {
         self.set_handle(number, 0);
@@ -425,16 +437,10 @@ impl Session {
 
     async fn answered(&mut self, link: &Link, answer: pb::Answer) -> Result<(), Error> {
         let failed = (answer.code != 0).then(|| Error::of_answer(answer.code, &answer.message));
-        if let Some(leaving) = self.wishes.leaving.remove(&answer.request) {
-            match (failed, leaving.reply) {
-                (Some(error), reply) if passes(&error) => {
-                    sleep(back_off(0)).await;
-                    let again = Leaving { reply, ..leaving };
-                    link.say(Ask::Deregister(again.ask.clone()))?;
-                    self.wishes.leaving.insert(answer.request, again);
-                }
-                (failed, Some(reply)) => drop(reply.send(failed.map_or(Ok(()), Err))),
-                (_, None) => {}
+        if self.wishes.leaving.contains_key(&answer.request) {
+            if let Some(again) = self.wishes.left(answer.request, failed) {
+                sleep(back_off(0)).await;
+                link.say(Ask::Deregister(again))?;
             }
             return Ok(());
         }
@@ -529,5 +535,33 @@ fn passes(error: &Error) -> bool {
         ),
         Error::Status { grpc, .. } => *grpc == tonic::Code::Unavailable,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proto::hiraeth::v1 as pb;
+    use tokio::sync::oneshot;
+
+    use super::{Leaving, Wishes};
+    use crate::Error;
+
+    /// A server without a leader refuses; before it is asked again the stream may break.
+    #[test]
+    fn what_is_to_leave_is_wanted_until_it_has_left() {
+        let mut wishes = Wishes::default();
+        let (reply, mut told) = oneshot::channel();
+        let ask = pb::Deregister { request: 7, ..pb::Deregister::default() };
+        wishes.leaving.insert(7, Leaving { ask: ask.clone(), reply: Some(reply), after: None });
+        let after = Duration::from_secs(1);
+        let refused = Error::TimedOut { after, outcome_unknown: false, last: None };
+        assert_eq!(wishes.left(7, Some(refused)), Some(ask));
+        wishes.disconnect();
+        assert!(wishes.leaving.contains_key(&7));
+        assert!(matches!(told.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
+        assert_eq!(wishes.left(7, None), None);
+        assert!(matches!(told.try_recv(), Ok(Ok(()))));
     }
 }

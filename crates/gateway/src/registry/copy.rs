@@ -4,6 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message;
 use proto::hiraeth::v1 as pb;
+use types::Sightings;
 
 /// Versions that somebody who is behind can be brought on from, one after the other.
 const RECENT: usize = 64;
@@ -13,17 +14,16 @@ const RECENT: usize = 64;
 pub(super) struct Copy {
     /// 0 until something was told.
     version: i64,
-    /// The version since which subscribers were to see the same.
-    steady: i64,
+    /// The versions at which subscribers were seen to see what they see now.
+    same: Option<Sightings>,
     instances: BTreeMap<(String, String), pb::Instance>,
     recent: VecDeque<Step>,
     full: Option<Arc<Delta>>,
 }
 
-/// From one version to the next, with the oldest it can be taken from.
+/// From one version to the next, with those it can be taken from.
 struct Step {
-    reaches: i64,
-    from: i64,
+    reaches: Sightings,
     /// How many instances it tells of.
     size: usize,
     delta: Arc<Delta>,
@@ -66,16 +66,19 @@ impl Copy {
         }
         if !is_first && step.changed.is_empty() && step.gone.is_empty() {
             // Nothing is seen of it; but who has this version from elsewhere waits for it.
+            if from < self.version {
+                self.same.as_mut().into_iter().for_each(|same| same.add(self.version));
+            }
             return from < self.version;
         }
-        let reaches = std::mem::replace(&mut self.steady, self.version);
+        let reaches = self.same.replace(Sightings::from(self.version));
         self.full = None;
-        if !is_first {
+        if let Some(reaches) = reaches {
             let (size, delta) = (step.changed.len() + step.gone.len(), Delta::new(&step));
             if self.recent.len() == RECENT {
                 self.recent.pop_front();
             }
-            self.recent.push_back(Step { reaches, from, size, delta });
+            self.recent.push_back(Step { reaches, size, delta });
         }
         true
     }
@@ -105,14 +108,14 @@ impl Copy {
         if self.version == 0 || have > self.version {
             return Vec::new();
         }
-        if have >= self.steady {
+        if self.same.as_ref().is_some_and(|same| same.have(have)) {
             let same = || {
                 let version = self.version;
                 Delta::new(&pb::Change { version, ..pb::Change::default() })
             };
             return if confirm { vec![same()] } else { Vec::new() };
         }
-        let leads_on = |step: &Step| step.reaches <= have && have <= step.from;
+        let leads_on = |step: &Step| step.reaches.have(have);
         if let Some(at) = self.recent.iter().position(leads_on) {
             let steps = || self.recent.iter().skip(at);
             let told: usize = steps().map(|step| step.size).sum();
@@ -227,7 +230,9 @@ mod tests {
         assert!(copy.since(9, true).is_empty());
         assert!(copy.take(pb::Change { version: 9, ..pb::Change::default() }));
         assert_eq!(copy.since(9, true)[0].to, 9);
-        // Between the two nothing was to be seen.
+        // At both the same was seen, and in between something may have come and gone.
         assert!(copy.since(7, false).is_empty());
+        let told = pb::Change::decode(copy.since(8, true)[0].encoded.clone()).unwrap();
+        assert!(told.everything && told.changed.len() == 1);
     }
 }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use state::registry::ServiceName;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use types::{Code, Fault, Revision};
+use types::{Code, Fault, Revision, Sightings};
 
 use super::audit::{Audit, Push, Reader};
 use super::delta::{Delta, Members};
@@ -41,11 +41,11 @@ pub(super) struct Feed {
 
 struct State {
     version: Revision,
-    /// The version since which subscribers were to see the same.
-    steady: Revision,
+    /// The versions at which subscribers were seen to see what they see now.
+    same: Sightings,
     members: Arc<Members>,
-    /// Steps from one version to the next, each with the oldest it can be taken from.
-    recent: VecDeque<(Revision, Arc<Delta>)>,
+    /// Steps from one version to the next, each with those it can be taken from.
+    recent: VecDeque<(Sightings, Arc<Delta>)>,
     full: Option<Arc<Delta>>,
     pushes: VecDeque<Record>,
     /// Why there is nothing more.
@@ -160,7 +160,7 @@ impl Feed {
     pub(super) fn new(service: ServiceName, first: Arc<Subscription>) -> Self {
         let state = State {
             version: Revision(0),
-            steady: Revision(0),
+            same: Sightings::from(0),
             members: Arc::default(),
             recent: VecDeque::new(),
             full: None,
@@ -188,10 +188,12 @@ impl Feed {
             let delta = Delta::between(&self.service, before, (version, &members), since);
             state.version = version;
             if !first && delta.len() == 0 {
-                // Nothing is seen of the change.
+                // Nothing is seen of the change. Who has a version in between may have seen one and not the
+                // other of what came and went.
+                state.same.add(version.get());
                 return false;
             }
-            let reaches = std::mem::replace(&mut state.steady, version);
+            let reaches = std::mem::replace(&mut state.same, Sightings::from(version.get()));
             state.members = Arc::new(members);
             state.full = None;
             if !first {
@@ -232,15 +234,14 @@ impl Feed {
         if state.version == Revision(0) || have > state.version {
             return Ok(Vec::new());
         }
-        if have >= state.steady {
+        if state.same.have(have.get()) {
             let same = || {
                 let at = (state.version, &*state.members);
                 Arc::new(Delta::between(&self.service, at, at, Instant::now()))
             };
             return Ok(if confirm { vec![same()] } else { Vec::new() });
         }
-        let leads_on =
-            |(reaches, step): &(Revision, Arc<Delta>)| *reaches <= have && have <= step.from;
+        let leads_on = |(reaches, _): &(Sightings, Arc<Delta>)| reaches.have(have.get());
         let steps: Vec<Arc<Delta>> = match state.recent.iter().position(leads_on) {
             Some(at) => state.recent.iter().skip(at).map(|(_, step)| Arc::clone(step)).collect(),
             None => Vec::new(),

@@ -58,6 +58,8 @@ struct Client {
     have: Revision,
     confirmed: bool,
     knows: Looks,
+    /// Which copy it follows.
+    follows: usize,
 }
 
 impl Client {
@@ -90,11 +92,12 @@ enum Step {
     Nothing,
     /// A client looks.
     Look(usize),
-    /// A client loses the connection, and subscribes anew with what it has.
+    /// A client loses the connection, and subscribes anew with what it has, at the other copy.
     Again(usize),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+/// With whether the second copy looks, too: else it sees later what came together.
+fn steps() -> impl Strategy<Value = Vec<(Step, bool)>> {
     let step = prop_oneof![
         4 => (0_u8..6, any::<bool>()).prop_map(|(id, passes)| Step::Change(id, passes)),
         2 => (0_u8..6).prop_map(Step::Remove),
@@ -102,21 +105,26 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0_usize..3).prop_map(Step::Look),
         1 => (0_usize..3).prop_map(Step::Again),
     ];
-    prop::collection::vec(step, 1..200)
+    prop::collection::vec((step, any::<bool>()), 1..200)
 }
 
 proptest! {
     #[test]
     fn who_looks_knows_what_is_there(steps in steps()) {
         let service = ServiceName::new("default", "web");
-        let first = Subscription::new(1, "test".into(), Arc::new(Mailbox::default()));
-        let feed = Feed::new(service, Arc::new(first));
-        let client = || Client { have: Revision(0), confirmed: false, knows: Looks::new() };
+        let feeds = [(); 2].map(|()| {
+            let first = Subscription::new(1, "test".into(), Arc::new(Mailbox::default()));
+            Feed::new(service.clone(), Arc::new(first))
+        });
+        let client =
+            || Client { have: Revision(0), confirmed: false, knows: Looks::new(), follows: 0 };
         let mut clients = [client(), client(), client()];
         let mut now = Looks::new();
         let mut version = 1;
-        feed.push(Revision(version), Members::new(), Instant::now());
-        for step in steps {
+        for feed in &feeds {
+            feed.push(Revision(version), Members::new(), Instant::now());
+        }
+        for (step, both) in steps {
             version += 1;
             match step {
                 Step::Change(id, passes) => {
@@ -128,6 +136,8 @@ proptest! {
                 Step::Nothing => {}
                 Step::Look(at) => {
                     let client = &mut clients[at];
+                    let feed = &feeds[client.follows];
+                    feed.push(Revision(version - 1), members(&now), Instant::now());
                     client.take(feed.since(client.have, !client.confirmed).unwrap());
                     prop_assert!(client.confirmed);
                     prop_assert_eq!(&client.knows, &now);
@@ -135,12 +145,33 @@ proptest! {
                 }
                 Step::Again(at) => {
                     clients[at].confirmed = false;
+                    clients[at].follows = 1 - clients[at].follows;
                     continue;
                 }
             }
-            feed.push(Revision(version), members(&now), Instant::now());
+            for feed in &feeds[..1 + usize::from(both)] {
+                feed.push(Revision(version), members(&now), Instant::now());
+            }
         }
     }
+}
+
+#[test]
+fn who_saw_what_came_and_went_unseen_here_is_told_that_it_is_gone() {
+    let service = ServiceName::new("default", "web");
+    let first = Subscription::new(1, "test".into(), Arc::new(Mailbox::default()));
+    let feed = Feed::new(service, Arc::new(first));
+    let looks = Looks::from([(1, (5, true))]);
+    feed.push(Revision(5), members(&looks), Instant::now());
+    // At 6 another one came, and at 7 it went; of both nothing is seen here.
+    feed.push(Revision(7), members(&looks), Instant::now());
+    for have in [5, 7] {
+        let told = feed.since(Revision(have), true).unwrap();
+        assert_eq!((told.len(), told[0].len(), told[0].to), (1, 0, Revision(7)), "{have}");
+        assert!(feed.since(Revision(have), false).unwrap().is_empty());
+    }
+    let told = feed.since(Revision(6), true).unwrap();
+    assert_eq!((told.len(), told[0].from, told[0].to), (1, Revision(0), Revision(7)));
 }
 
 #[test]
