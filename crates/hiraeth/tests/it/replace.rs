@@ -132,7 +132,8 @@ async fn a_dead_server_is_replaced_and_no_other_while_it_is_dead() {
     let ended = replace(&stays, &[&name, "--with", &new.peer]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let order = ["adding a server", &format!("removing {name}"), "will vote then"];
-    let at = order.map(|words| ended.stderr.find(words).unwrap_or_else(|| panic!("{}", ended.stderr)));
+    let at =
+        order.map(|words| ended.stderr.find(words).unwrap_or_else(|| panic!("{}", ended.stderr)));
     assert!(at.is_sorted(), "{}", ended.stderr);
     let listed = nodes(&stays);
     assert!(listed.iter().all(|node| node["name"] != name.as_str()), "{listed:?}");

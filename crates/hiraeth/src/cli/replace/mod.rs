@@ -40,7 +40,10 @@ pub(super) struct Arguments {
 }
 
 /// Answers the new server, once it has the place; `None` where that takes longer than it may.
-pub(super) async fn run(arguments: &Arguments, remote: &Remote) -> anyhow::Result<Option<NodeInfo>> {
+pub(super) async fn run(
+    arguments: &Arguments,
+    remote: &Remote,
+) -> anyhow::Result<Option<NodeInfo>> {
     let (client, began) = (remote.client()?, Instant::now());
     one_cluster(&client).await?;
     let mut told = String::new();
@@ -135,10 +138,9 @@ async fn take(
         Step::Promote { new } => client.promote_node(new).await,
         Step::Drain { old } => client.drain_node(old, true).await.map(drop),
         Step::Remove { old } => client.remove_node(old).await.map(drop),
-        Step::AwaitJoin { .. }
-        | Step::AwaitEmpty { .. }
-        | Step::AwaitGone { .. }
-        | Step::Done => Ok(()),
+        Step::AwaitJoin { .. } | Step::AwaitEmpty { .. } | Step::AwaitGone { .. } | Step::Done => {
+            Ok(())
+        }
     }
 }
 
@@ -175,7 +177,11 @@ async fn one_cluster(client: &Client) -> anyhow::Result<()> {
         }
     }
     if clusters.len() > 1 {
-        return Err(Usage(format!("the servers given are of several clusters: {}", told.join(", "))).into());
+        return Err(Usage(format!(
+            "the servers given are of several clusters: {}",
+            told.join(", ")
+        ))
+        .into());
     }
     Ok(())
 }
@@ -216,13 +222,17 @@ fn words(step: &Step, status: &NodeStatusResponse, arguments: &Arguments) -> Str
                 peers.join(",")
             )
         }
-        Step::Promote { new } => format!("server {new} at {address} catches up, and will vote then"),
+        Step::Promote { new } => {
+            format!("server {new} at {address} catches up, and will vote then")
+        }
         Step::Drain { .. } => format!("{old} gives its replicas away"),
         Step::AwaitEmpty { left, .. } => {
             format!("{old} gives its replicas of sharded keyspaces away: {left} are left")
         }
         Step::Remove { .. } => format!("removing {old}"),
         Step::AwaitGone { .. } => format!("{old} is on its way out: its replicas still go"),
-        Step::Done => format!("there is no server {old} any more; the one at {address} is a member"),
+        Step::Done => {
+            format!("there is no server {old} any more; the one at {address} is a member")
+        }
     }
 }

@@ -18,18 +18,34 @@ pub(super) struct Sight<'a> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     /// Mark the old one as going, and add the new one.
-    Add { old: u64, is_marked: bool },
+    Add {
+        old: u64,
+        is_marked: bool,
+    },
     /// Somebody is to start the new one.
-    AwaitJoin { new: u64 },
+    AwaitJoin {
+        new: u64,
+    },
     /// Have the new one vote, which only receives so far.
-    Promote { new: u64 },
+    Promote {
+        new: u64,
+    },
     /// Have the old one give away the replicas of sharded keyspaces.
-    Drain { old: u64 },
+    Drain {
+        old: u64,
+    },
     /// So many of them are left.
-    AwaitEmpty { old: u64, left: u64 },
-    Remove { old: u64 },
+    AwaitEmpty {
+        old: u64,
+        left: u64,
+    },
+    Remove {
+        old: u64,
+    },
     /// It was removed; replicas still go.
-    AwaitGone { old: u64 },
+    AwaitGone {
+        old: u64,
+    },
     Done,
 }
 

@@ -1,8 +1,9 @@
 //! Keys that everybody asks for: found, bounded, and given a region of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use node::{Consistency, Handle, HotRegion};
@@ -183,7 +184,7 @@ async fn two_hot_regions_led_by_one_node_part_and_stay_apart() {
             let mut last = 0_usize;
             while !stop.load(Ordering::Relaxed) {
                 let own = format!("{key}-{client}");
-                handle.propose(keyspace, put(&own, &last.to_string())).await.unwrap();
+                handle.propose(keyspace, put(&own, last.to_string())).await.unwrap();
                 handle.range(keyspace, one(&own), Consistency::Linearizable).await.unwrap();
                 last += 1;
             }
@@ -191,20 +192,23 @@ async fn two_hot_regions_led_by_one_node_part_and_stay_apart() {
         });
     }
     let leaders = |led: &BTreeMap<RegionId, usize>| [led[&hot[0].0], led[&hot[1].0]];
-    until("other nodes lead them", || async {
-        let led = led(&handles, keyspace).await;
-        led.is_some_and(|led| leaders(&led)[0] != leaders(&led)[1] && is_fair(counts(&led)))
+    // Apart for two more reports of every node: nothing is better anywhere else. A machine that is busy with other
+    // things may make a node hand over for other reasons, so they may take several runs at it.
+    let rest: Mutex<Option<([usize; 2], Instant)>> = Mutex::default();
+    until("two nodes that lead them, for good", || async {
+        let now = led(&handles, keyspace).await.filter(|led| is_fair(counts(led)));
+        let now = now.map(|led| leaders(&led)).filter(|[one, other]| one != other);
+        let mut rest = rest.lock().unwrap();
+        let Some(now) = now else {
+            *rest = None;
+            return false;
+        };
+        if rest.is_none_or(|(before, _)| before != now) {
+            *rest = Some((now, Instant::now()));
+        }
+        rest.is_some_and(|(_, since)| since.elapsed() > Duration::from_secs(5))
     })
     .await;
-    let apart = led(&handles, keyspace).await.unwrap();
-    // Two more reports of every node: nothing is better anywhere else.
-    for _ in 0..50 {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        if let Some(now) = led(&handles, keyspace).await {
-            assert_eq!(leaders(&now), leaders(&apart));
-            assert!(is_fair(counts(&now)), "{now:?}");
-        }
-    }
     stop.store(true, Ordering::Relaxed);
     for (key, written) in clients.join_all().await {
         let last = handles[0].range(keyspace, one(&key), Consistency::Linearizable).await.unwrap();
