@@ -244,7 +244,10 @@ impl Handle {
         if !seen.is_some_and(|seen| self.is_heard(node) && seen.summary.lag <= IN_SYNC) {
             return not_ready("it is not heard, or has much to apply".to_owned());
         }
-        for led in self.cluster_view().await?.leads {
+        let is_everywhere =
+            |region| directory.regions.get(&region).is_none_or(|region| region.placed().is_none());
+        let leads = self.cluster_view().await?.leads;
+        for led in leads.into_iter().filter(|led| is_everywhere(led.region)) {
             let replica = led.replicas.iter().find(|replica| replica.node == node);
             if replica.is_none_or(|replica| replica.lag > IN_SYNC) {
                 return not_ready(format!("it lacks much of region {}", led.region));

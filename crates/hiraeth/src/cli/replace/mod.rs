@@ -135,7 +135,11 @@ async fn take(
                 }
             }
         }
-        Step::Promote { new } => client.promote_node(new).await,
+        Step::Promote { new } => match client.promote_node(new).await {
+            // That it catches up was told.
+            Err(error) if error.code() == Some(Code::LearnerNotReady) => Ok(()),
+            done => done,
+        },
         Step::Drain { old } => client.drain_node(old, true).await.map(drop),
         Step::Remove { old } => client.remove_node(old).await.map(drop),
         Step::AwaitJoin { .. } | Step::AwaitEmpty { .. } | Step::AwaitGone { .. } | Step::Done => {
@@ -157,7 +161,6 @@ fn may_pass(error: &Error) -> bool {
                     | Code::LeaderChanged
                     | Code::Timeout
                     | Code::ShuttingDown
-                    | Code::LearnerNotReady
                     // It went meanwhile, which the next look shows.
                     | Code::MemberNotFound
                     | Code::MemberNotLearner
