@@ -75,13 +75,13 @@ impl Client {
         member.map(|it| it.id).ok_or(Error::Malformed("a server was added, but which is missing"))
     }
 
-    /// Adds the server that is to take the place of another, or answers it if it was added already; then it is to be
-    /// started so that it joins. It is a learner where not every server that votes is heard, until it is
-    /// promoted. With `force` also while others than `node` are not heard.
+    /// Adds the server that is to take the place of another, or answers it if it was added already; then it
+    /// is to be started so that it joins. It is a learner where not every server that votes is heard, until
+    /// it is promoted. With `force` also while others than `node` are not heard.
     ///
     /// # Errors
-    /// No such server; the address is that of `node`; another server is not heard; no answer, and then perhaps
-    /// [`Error::outcome_unknown`].
+    /// No such server; the address is that of `node`; another server is not heard; no answer, and then
+    /// perhaps [`Error::outcome_unknown`].
     pub async fn replace_node(
         &self,
         node: u64,

@@ -82,8 +82,8 @@ impl Scale {
         is_within(|of| of.bytes) && is_within(|of| of.count)
     }
 
-    /// Whether a replica may go from one to the other for something else than balance, which then does not call
-    /// for it back: both stay within the tolerance, or come nearer to each other in both ways.
+    /// Whether a replica may go from one to the other for something else than balance, which then does not
+    /// call for it back: both stay within the tolerance, or come nearer to each other in both ways.
     pub(crate) fn bears(&self, weight: Weight, from: Weight, to: Weight) -> bool {
         let (less, more) = (from.minus(weight), to.plus(weight));
         let comes_nearer = |of: fn(Weight) -> i128| of(from) - of(to) >= of(weight);

@@ -1,9 +1,9 @@
-//! What a node is asked for too much, another one gets to lead; where none of those that have a replica can take
-//! it, a replica goes first to one that can. The leader follows as for any load (`leaders`).
+//! What a node is asked for too much, another one gets to lead; where none of those that have a replica can
+//! take it, a replica goes first to one that can. The leader follows as for any load (`leaders`).
 //!
-//! It is the last thing that is moved for: a follower of a hot region goes from one node to another, one at a time
-//! for each node that is asked for too much, and a replica that nobody asks for comes back for it where balance would
-//! not bear it otherwise.
+//! It is the last thing that is moved for: a follower of a hot region goes from one node to another, one at
+//! a time for each node that is asked for too much, and a replica that nobody asks for comes back for it
+//! where balance would not bear it otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,8 +15,8 @@ use crate::heal::{with, without};
 use crate::leaders::{Field, Leaders, LedView};
 use crate::view::Why;
 
-/// Regions that a plan may look at for each node, those that are asked for most, and nodes that could take one,
-/// those that are asked for least.
+/// Regions that a plan may look at for each node, those that are asked for most, and nodes that could take
+/// one, those that are asked for least.
 const CANDIDATES: usize = 16;
 /// Nodes that are helped at once.
 const SOURCES: usize = 8;
@@ -142,8 +142,8 @@ impl<'r> Search<'_, 'r> {
         best
     }
 
-    /// What could go the other way, so that balance bears both: about as many bytes, and rather what is not led
-    /// there.
+    /// What could go the other way, so that balance bears both: about as many bytes, and rather what is not
+    /// led there.
     fn back(&self, row: &Row<'_>, from: usize, to: usize) -> Option<&'r Row<'r>> {
         let (source, target) = (self.board.nodes[from].fill, self.board.nodes[to].fill);
         if !self.board.has_room_for(2) {

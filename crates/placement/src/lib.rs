@@ -1,6 +1,6 @@
-//! Where the replicas of regions should be, and who should lead them. Pure: a view of the cluster goes in, the next small moves come
-//! out; the same view gives the same plan. Nothing is remembered between two plans, so a new leader of
-//! the meta region goes on where the last one ended.
+//! Where the replicas of regions should be, and who should lead them. Pure: a view of the cluster goes in,
+//! the next small moves come out; the same view gives the same plan. Nothing is remembered between two
+//! plans, so a new leader of the meta region goes on where the last one ended.
 
 mod board;
 mod even;

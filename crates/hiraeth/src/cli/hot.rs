@@ -26,9 +26,9 @@ use super::text;
 /// Who leads a region has the work with it, wherever it is asked for: the second table shows what part of all
 /// each server leads. Leaders of sharded keyspaces are moved by that.
 ///
-/// JSON: one object per region, the hottest first: `{region, keyspace, keyspace_name, leader, rate, keys: [{key,
-/// key_text, rate, share, bounded}]}`. Rates are requests per second, `share` is of the region's, `leader` the
-/// server's number, or null.
+/// JSON: one object per region, the hottest first: `{region, keyspace, keyspace_name, leader, rate, keys:
+/// [{key, key_text, rate, share, bounded}]}`. Rates are requests per second, `share` is of the region's,
+/// `leader` the server's number, or null.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -115,7 +115,8 @@ async fn everybody(client: &Client) -> anyhow::Result<BTreeSet<String>> {
     Ok(known)
 }
 
-/// The names of the servers, and to each region its leader, as it says itself; who does not answer is not among them.
+/// The names of the servers, and to each region its leader, as it says itself; who does not answer is not
+/// among them.
 async fn servers(
     client: &Client,
     addresses: &BTreeSet<String>,

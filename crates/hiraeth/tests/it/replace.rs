@@ -1,5 +1,5 @@
-//! One server takes the place of another, that is there or dead, while clients write: the command can be broken off
-//! and begun again.
+//! One server takes the place of another, that is there or dead, while clients write: the command can be
+//! broken off and begun again.
 
 use std::process::Stdio;
 

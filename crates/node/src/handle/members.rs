@@ -62,9 +62,10 @@ impl Handle {
         }
     }
 
-    /// Adds the member that is to take the place of another, or answers it if it was added already. Where every voter
-    /// is heard it will vote as soon as it caught up. Where `old` is not, or others with `force`, it is a learner
-    /// first: one more that votes while one is lost would only be one more that can be lost.
+    /// Adds the member that is to take the place of another, or answers it if it was added already. Where
+    /// every voter is heard it will vote as soon as it caught up. Where `old` is not, or others with
+    /// `force`, it is a learner first: one more that votes while one is lost would only be one more that
+    /// can be lost.
     ///
     /// # Errors
     /// `MemberNotFound`; `PeerUrlExists` where the address is that of `old`; as [`Self::add_member`].

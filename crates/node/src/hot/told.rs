@@ -1,5 +1,5 @@
-//! What the leader of the meta region is told that a region is asked for: all requests, not a sample, smoothed so
-//! that a burst does not move leaders, and told anew only when it is clearly another rate.
+//! What the leader of the meta region is told that a region is asked for: all requests, not a sample,
+//! smoothed so that a burst does not move leaders, and told anew only when it is clearly another rate.
 
 use env::Moment;
 

@@ -1,5 +1,5 @@
-//! What clients ask of regions: each node tells the leader of the meta region what it is asked itself, wherever
-//! the region is led, and that one adds it up. So a region is asked for the same whoever leads it.
+//! What clients ask of regions: each node tells the leader of the meta region what it is asked itself,
+//! wherever the region is led, and that one adds it up. So a region is asked for the same whoever leads it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

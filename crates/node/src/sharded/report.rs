@@ -1,5 +1,6 @@
-//! What a node tells the leader of the meta region of the regions it leads and of what it is asked for, and what it is
-//! told to do: to hand some of them over. Nothing of it is kept: a new leader of the meta region hears it all again.
+//! What a node tells the leader of the meta region of the regions it leads and of what it is asked for, and
+//! what it is told to do: to hand some of them over. Nothing of it is kept: a new leader of the meta region
+//! hears it all again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +29,8 @@ const ALL: u8 = 1;
 /// One that says the same as the last one did.
 const SAME: u8 = 2;
 
-/// What the node is asked for; behind it regions and requests per second. An older build refuses it, and goes by
-/// numbers alone.
+/// What the node is asked for; behind it regions and requests per second. An older build refuses it, and
+/// goes by numbers alone.
 const LOADS: u8 = 3;
 
 /// Runs as long as the node.

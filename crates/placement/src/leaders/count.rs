@@ -6,8 +6,8 @@ use types::{NodeId, RegionId};
 
 use super::Handover;
 
-/// Between how many regions a node may lead so that nothing is handed over for their number. Without one, none
-/// may lead two more than another.
+/// Between how many regions a node may lead so that nothing is handed over for their number. Without one,
+/// none may lead two more than another.
 pub(super) type Band = Option<(usize, usize)>;
 
 /// Which regions should be led by another node, so that none of `nodes` leads two more than another, as far

@@ -1,8 +1,9 @@
-//! Every node is asked for about as much as any other: regions that are asked for much go from nodes above the
-//! average to such below, where numbers would leave their band for a region that is asked for less.
+//! Every node is asked for about as much as any other: regions that are asked for much go from nodes above
+//! the average to such below, where numbers would leave their band for a region that is asked for less.
 //!
-//! A region cannot be divided, so it goes only where it makes a clear difference: by what changes hands, the two
-//! nodes must come nearer by a quarter of that at least. Each step makes the sum of the squares of loads smaller.
+//! A region cannot be divided, so it goes only where it makes a clear difference: by what changes hands,
+//! the two nodes must come nearer by a quarter of that at least. Each step makes the sum of the squares of
+//! loads smaller.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -213,8 +214,8 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The step from a node that makes the largest difference; of such, the one with fewer handovers. What takes numbers
-    /// out of their band only from a node that has too much, and nothing else to give.
+    /// The step from a node that makes the largest difference; of such, the one with fewer handovers. What
+    /// takes numbers out of their band only from a node that has too much, and nothing else to give.
     fn best(&mut self, from: NodeId) -> Option<Step> {
         let node = self.nodes.get(&from)?;
         let least = self.nodes.values().map(|node| node.load).min().unwrap_or(0);
@@ -296,8 +297,8 @@ impl<'a> Field<'a> {
         is_much && u128::from(load) * 100 < self.average * (100 - tolerance)
     }
 
-    /// How much more one is asked for than the other, where something should go: they are on different sides of
-    /// the average, and one of them is too far from it.
+    /// How much more one is asked for than the other, where something should go: they are on different
+    /// sides of the average, and one of them is too far from it.
     fn gap(&self, from: NodeId, to: NodeId) -> Option<u64> {
         let (from, to) = (self.nodes.get(&from)?.load, self.nodes.get(&to)?.load);
         let are_apart = u128::from(from) > self.average && u128::from(to) < self.average;

@@ -1,9 +1,10 @@
 //! Who should lead which region. Pure, and without memory, as a plan of moves is.
 //!
-//! What clients ask for goes before numbers: first regions change hands so that no node is asked for much more
-//! than another, then others so that every node leads about as many. The two cannot work against each
-//! other: a handover for load makes the sum of the squares of the nodes' loads smaller, and one for numbers never
-//! makes it larger, but brings nodes nearer to the band their numbers are to be in. What only goes down comes to an end.
+//! What clients ask for goes before numbers: first regions change hands so that no node is asked for much
+//! more than another, then others so that every node leads about as many. The two cannot work against each
+//! other: a handover for load makes the sum of the squares of the nodes' loads smaller, and one for numbers
+//! never makes it larger, but brings nodes nearer to the band their numbers are to be in. What only goes
+//! down comes to an end.
 
 mod count;
 mod load;
@@ -20,7 +21,8 @@ const MOST_LOAD: u64 = 1 << 40;
 /// Who leads what, and what is asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Leaders {
-    /// The nodes that may lead, each with what it is asked for beside the regions here, in requests per second.
+    /// The nodes that may lead, each with what it is asked for beside the regions here, in requests per
+    /// second.
     pub nodes: BTreeMap<NodeId, u64>,
     /// The regions whose leaders may change.
     pub regions: BTreeMap<RegionId, LedView>,
@@ -58,7 +60,8 @@ pub struct LoadLimits {
     pub tolerance: u64,
     /// Requests per second below which a node is never asked for too much.
     pub least: u64,
-    /// Requests per second that are worth a handover. A region that is asked for less counts as asked for nothing.
+    /// Requests per second that are worth a handover. A region that is asked for less counts as asked for
+    /// nothing.
     pub least_step: u64,
 }
 
@@ -70,10 +73,11 @@ impl Default for LoadLimits {
 
 /// Which regions should be led by another node, about `most`, and no region twice.
 ///
-/// Without load none of the nodes leads two more than another afterwards, as far as that can be. With load, who is
-/// asked for more than the tolerance above the average leads nothing that a node below it could lead, unless that
-/// is more than four fifths of the difference between the two; and each leads within a tenth of the average, or
-/// one more or less, as far as that takes nothing which would make loads less even.
+/// Without load none of the nodes leads two more than another afterwards, as far as that can be. With load,
+/// who is asked for more than the tolerance above the average leads nothing that a node below it could
+/// lead, unless that is more than four fifths of the difference between the two; and each leads within a
+/// tenth of the average, or one more or less, as far as that takes nothing which would make loads less
+/// even.
 #[must_use]
 pub fn handovers(view: &Leaders, limits: &LoadLimits, most: usize) -> Vec<Handover> {
     let mut led: BTreeMap<_, _> =

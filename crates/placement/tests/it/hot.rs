@@ -76,8 +76,8 @@ fn regions_that_three_nodes_are_asked_for_spread_over_all() {
         let loads = loads(&paper);
         let (least, most) = (loads.values().min().unwrap(), *loads.values().max().unwrap());
         println!(
-            "{nodes} nodes, {} hot regions on three of them: {least} to {most}, {average} on average; {handed} \
-             handovers, {} replicas moved, {} s",
+            "{nodes} nodes, {} hot regions on three of them: {least} to {most}, {average} on average; \
+             {handed} handovers, {} replicas moved, {} s",
             hot.len(),
             paper.moved_replicas,
             paper.rounds

@@ -1,5 +1,5 @@
-//! Leaders of regions that are asked for much, on paper clusters: each round is a report of every node, and the
-//! handovers that follow from it.
+//! Leaders of regions that are asked for much, on paper clusters: each round is a report of every node, and
+//! the handovers that follow from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -145,8 +145,8 @@ fn skewed(top: u64) -> impl Fn(u64) -> u64 {
 #[test]
 fn loads_end_even_with_little_more_movement_than_must_be_and_nothing_goes_back() {
     println!(
-        "heaped nodes regions | largest region, worst node before, after: % of the average | load moved / least | \
-         handovers, of which again | rounds | numbers off by"
+        "heaped nodes regions | largest region, worst node before, after: % of the average | load moved / \
+         least | handovers, of which again | rounds | numbers off by"
     );
     for heaped in [false, true] {
         for (nodes, regions) in [(3, 60), (10, 600), (100, 3_000), (1_000, 10_000)] {
@@ -165,8 +165,8 @@ fn loads_end_even_with_little_more_movement_than_must_be_and_nothing_goes_back()
             let handovers: u64 = office.moves.values().sum();
             let again = office.moves.values().filter(|times| **times > 1).count();
             println!(
-                "{heaped} {nodes:5} {regions:6} | {largest:4} {before:5} {after:4} | {times:.2} | {handovers:5} \
-                 {again:3} | {} | {off:.1}",
+                "{heaped} {nodes:5} {regions:6} | {largest:4} {before:5} {after:4} | {times:.2} | \
+                 {handovers:5} {again:3} | {} | {off:.1}",
                 office.rounds
             );
             assert!(

@@ -19,9 +19,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 /// Have another server take the place of one, that is there or dead.
 ///
-/// The new one is added, somebody starts it with `hiraeth serve --join`, it gets all there is; the old one gives its
-/// replicas away and is removed. A dead one is removed before the new one votes. Interrupted at any moment, the same
-/// command goes on where it was. What it waits for is told on standard error.
+/// The new one is added, somebody starts it with `hiraeth serve --join`, it gets all there is; the old one
+/// gives its replicas away and is removed. A dead one is removed before the new one votes. Interrupted at
+/// any moment, the same command goes on where it was. What it waits for is told on standard error.
 ///
 /// JSON: as for `list`, the new server alone.
 #[derive(clap::Args)]
@@ -148,8 +148,8 @@ async fn take(
     }
 }
 
-/// Whether the same may go well in a moment. What a server refuses for the sake of the majority is for people to
-/// decide.
+/// Whether the same may go well in a moment. What a server refuses for the sake of the majority is for
+/// people to decide.
 fn may_pass(error: &Error) -> bool {
     match error {
         Error::Unreachable { .. } | Error::TimedOut { .. } | Error::Interrupted { .. } => true,
@@ -220,8 +220,8 @@ fn words(step: &Step, status: &NodeStatusResponse, arguments: &Arguments) -> Str
             let stay = status.nodes.iter().filter(|node| node.id != *new && node.phase == "member");
             let peers: Vec<_> = stay.map(|node| node.peer_address.as_str()).collect();
             format!(
-                "server {new} at {address} is awaited; start it with an empty directory: hiraeth serve --name NAME \
-                 --data-dir DIR --listen-peer {address} --join {}",
+                "server {new} at {address} is awaited; start it with an empty directory: hiraeth serve \
+                 --name NAME --data-dir DIR --listen-peer {address} --join {}",
                 peers.join(",")
             )
         }

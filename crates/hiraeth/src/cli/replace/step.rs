@@ -1,5 +1,5 @@
-//! What is to be done next to have one server take the place of another: it follows from what the cluster says there
-//! is and from nothing that a run before has kept, so whoever begins again goes on.
+//! What is to be done next to have one server take the place of another: it follows from what the cluster
+//! says there is and from nothing that a run before has kept, so whoever begins again goes on.
 
 use client::native::NodeInfo;
 

@@ -192,8 +192,8 @@ async fn two_hot_regions_led_by_one_node_part_and_stay_apart() {
         });
     }
     let leaders = |led: &BTreeMap<RegionId, usize>| [led[&hot[0].0], led[&hot[1].0]];
-    // Apart for two more reports of every node: nothing is better anywhere else. A machine that is busy with other
-    // things may make a node hand over for other reasons, so they may take several runs at it.
+    // Apart for two more reports of every node: nothing is better anywhere else. A machine that is busy
+    // with other things may make a node hand over for other reasons, so they may take several runs at it.
     let rest: Mutex<Option<([usize; 2], Instant)>> = Mutex::default();
     until("two nodes that lead them, for good", || async {
         let now = led(&handles, keyspace).await.filter(|led| is_fair(counts(led)));
