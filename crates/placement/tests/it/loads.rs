@@ -42,8 +42,8 @@ impl Office {
         for at in (1..regions).rev() {
             ranks.swap(usize::try_from(at).unwrap(), usize::try_from(dice.below(at + 1)).unwrap());
         }
-        let mut view = Leaders::default();
-        view.nodes = (1..=count).map(|node| (NodeId(node), 0)).collect();
+        let nodes = (1..=count).map(|node| (NodeId(node), 0)).collect();
+        let mut view = Leaders { nodes, ..Leaders::default() };
         for region in 1..=regions {
             let rank = ranks[usize::try_from(region).unwrap() - 1];
             let leader = NodeId(leader(region, rank));
