@@ -28,6 +28,7 @@ const MANAGEMENT: &[&str] = &[
     "/hiraeth.v1.Node/Backup",
     "/hiraeth.v1.Node/Drain",
     "/hiraeth.v1.Node/Remove",
+    "/hiraeth.v1.Node/Replace",
 ];
 
 /// Who sent a request, and from where.

@@ -355,6 +355,17 @@ impl Node for NodeService {
         Ok(Response::new(pb::DrainNodeResponse { node }))
     }
 
+    async fn replace(
+        &self,
+        request: Request<pb::ReplaceNodeRequest>,
+    ) -> Result<Response<pb::ReplaceNodeResponse>, Status> {
+        metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
+        let pb::ReplaceNodeRequest { node: old, peer_address, force } = request.get_ref();
+        let new = self.handle.replace_member(NodeId(*old), peer_address, *force).await;
+        let node = Some(node(&new.map_err(|fault| error::status(&fault))?));
+        Ok(Response::new(pb::ReplaceNodeResponse { node }))
+    }
+
     async fn remove(
         &self,
         request: Request<pb::RemoveNodeRequest>,

@@ -5,7 +5,7 @@ use proto::etcdserverpb::cluster_client::ClusterClient;
 use proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use proto::hiraeth::v1::node_client::NodeClient;
 use proto::hiraeth::v1::{BarrierRequest, BarrierResponse, NodeStatusRequest, NodeStatusResponse};
-use proto::hiraeth::v1::{DrainNodeRequest, NodeInfo, RemoveNodeRequest};
+use proto::hiraeth::v1::{DrainNodeRequest, NodeInfo, RemoveNodeRequest, ReplaceNodeRequest};
 use proto::hiraeth::v1::{HotRequest, HotResponse};
 use proto::hiraeth::v1::{StatsRequest, StatsResponse};
 use proto::hiraeth::v1::{VerifyLeaderRequest, VerifyLeaderResponse};
@@ -73,6 +73,39 @@ impl Client {
         });
         let member = answer.await?.member;
         member.map(|it| it.id).ok_or(Error::Malformed("a server was added, but which is missing"))
+    }
+
+    /// Adds the server that is to take the place of another, or answers it if it was added already; then it
+    /// is to be started so that it joins. It is a learner where not every server that votes is heard, until
+    /// it is promoted. With `force` also while others than `node` are not heard.
+    ///
+    /// # Errors
+    /// No such server; the address is that of `node`; another server is not heard; no answer, and then
+    /// perhaps [`Error::outcome_unknown`].
+    pub async fn replace_node(
+        &self,
+        node: u64,
+        address: &str,
+        force: bool,
+    ) -> Result<NodeInfo, Error> {
+        let message = ReplaceNodeRequest { node, peer_address: address.to_owned(), force };
+        // Asked again it answers the one that was added.
+        let answer = self.call(Repeat::Always, message, |channel, request| async move {
+            service(channel).replace(request).await
+        });
+        answer.await?.node.ok_or(Error::Malformed("a server was added, but which is missing"))
+    }
+
+    /// Has a server vote that only received so far.
+    ///
+    /// # Errors
+    /// It lacks much yet; no such server; no answer, and then perhaps [`Error::outcome_unknown`].
+    pub async fn promote_node(&self, node: u64) -> Result<(), Error> {
+        let message = pb::MemberPromoteRequest { id: node };
+        let answer = self.call(Repeat::IfNotDone, message, |channel, request| async move {
+            ClusterClient::new(channel).member_promote(request).await
+        });
+        answer.await.map(drop)
     }
 
     /// Removes a server for good; answers whether it has gone already. If not, its replicas still go one

@@ -28,6 +28,14 @@ impl Weight {
     pub(crate) fn sum(self) -> i128 {
         self.bytes + self.count
     }
+
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self { bytes: self.bytes + other.bytes, count: self.count + other.count }
+    }
+
+    pub(crate) fn minus(self, other: Self) -> Self {
+        Self { bytes: self.bytes - other.bytes, count: self.count - other.count }
+    }
 }
 
 pub(crate) struct Node {
@@ -175,6 +183,16 @@ impl<'a> Board<'a> {
         node.is_target && node.receives < self.limits.receives
     }
 
+    /// Whether nothing is on its way to the node.
+    pub(crate) fn is_quiet(&self, at: usize) -> bool {
+        self.nodes[at].receives == 0
+    }
+
+    /// Whether the node may lead.
+    pub(crate) fn may_lead(&self, at: usize) -> bool {
+        self.nodes[at].is_target
+    }
+
     /// Whether nothing that copies data can be begun any more.
     pub(crate) fn is_full(&self) -> bool {
         self.room == 0 || self.takers.iter().all(|takers| *takers == 0)
@@ -183,6 +201,11 @@ impl<'a> Board<'a> {
     /// Whether no move at all can be begun any more.
     pub(crate) fn is_over(&self) -> bool {
         self.room == 0
+    }
+
+    /// Whether so many moves can yet be begun.
+    pub(crate) fn has_room_for(&self, moves: usize) -> bool {
+        self.room >= moves
     }
 
     /// Says that something more urgent than balance is due, and that there is no room for it now.

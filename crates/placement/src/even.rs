@@ -48,7 +48,7 @@ pub(crate) fn balance(board: &mut Board<'_>, idle: &[Row<'_>]) {
 }
 
 /// What is even.
-struct Scale {
+pub(crate) struct Scale {
     /// The nodes that are compared.
     nodes: Vec<usize>,
     average: Weight,
@@ -57,7 +57,7 @@ struct Scale {
 }
 
 impl Scale {
-    fn new(board: &Board<'_>) -> Option<Self> {
+    pub(crate) fn new(board: &Board<'_>) -> Option<Self> {
         let compares = |at: &usize| {
             let id = board.nodes[*at].id;
             board.state(id) == NodeState::Serving && !board.is_lost(id)
@@ -80,6 +80,15 @@ impl Scale {
         let is_within =
             |of: fn(Weight) -> i128| (of(self.under)..=of(self.over)).contains(&of(fill));
         is_within(|of| of.bytes) && is_within(|of| of.count)
+    }
+
+    /// Whether a replica may go from one to the other for something else than balance, which then does not
+    /// call for it back: both stay within the tolerance, or come nearer to each other in both ways.
+    pub(crate) fn bears(&self, weight: Weight, from: Weight, to: Weight) -> bool {
+        let (less, more) = (from.minus(weight), to.plus(weight));
+        let comes_nearer = |of: fn(Weight) -> i128| of(from) - of(to) >= of(weight);
+        (self.is_even(less) && self.is_even(more))
+            || (comes_nearer(|of| of.bytes) && comes_nearer(|of| of.count))
     }
 
     /// Whether something should go from one to the other: in bytes or in replicas, they are on different

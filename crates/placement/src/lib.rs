@@ -1,10 +1,12 @@
-//! Where the replicas of regions should be. Pure: a view of the cluster goes in, the next small moves come
-//! out; the same view gives the same plan. Nothing is remembered between two plans, so a new leader of
-//! the meta region goes on where the last one ended.
+//! Where the replicas of regions should be, and who should lead them. Pure: a view of the cluster goes in,
+//! the next small moves come out; the same view gives the same plan. Nothing is remembered between two
+//! plans, so a new leader of the meta region goes on where the last one ended.
 
 mod board;
 mod even;
 mod heal;
+mod hot;
+mod leaders;
 mod view;
 mod zones;
 
@@ -13,6 +15,7 @@ use std::collections::BTreeSet;
 use types::NodeId;
 
 use board::Board;
+pub use leaders::{Handover, Leaders, LedView, LoadLimits, handovers};
 pub use view::{Limits, Move, NodeState, NodeView, RegionView, View, Why};
 
 /// The moves that should begin now, the most urgent first, within `limits` and beside those that are under
@@ -31,6 +34,9 @@ pub fn plan(view: &View, limits: &Limits) -> Vec<Move> {
     // balance beside it might have to be moved twice.
     if board.is_calm() {
         even::balance(&mut board, &idle);
+    }
+    if board.is_calm() {
+        hot::spread(&mut board, &idle);
     }
     board.into_moves()
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use types::{NodeId, RegionId};
 
+use crate::leaders::LoadLimits;
+
 /// The cluster as the meta region's leader sees it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct View {
@@ -36,6 +38,8 @@ pub struct NodeView {
     pub down_seconds: u64,
     /// Whether more may be put on it: its disk has space, and it is not about to stop.
     pub accepts: bool,
+    /// What it is asked for beside the regions that are placed, in requests per second.
+    pub load: u64,
 }
 
 /// A region.
@@ -51,6 +55,8 @@ pub struct RegionView {
     pub bytes: u64,
     /// Who leads it.
     pub leader: Option<NodeId>,
+    /// What clients ask for, of all nodes together, in requests per second.
+    pub load: u64,
 }
 
 /// How much may go on at once, and when it begins.
@@ -70,6 +76,8 @@ pub struct Limits {
     pub stalled_after: u64,
     /// Percent of the average a node may have more or less of before anything is moved for balance.
     pub tolerance: u64,
+    /// When a replica is moved because its region is asked for much.
+    pub load: LoadLimits,
 }
 
 impl Default for Limits {
@@ -81,6 +89,7 @@ impl Default for Limits {
             lost_after: 30 * 60,
             stalled_after: 60,
             tolerance: 5,
+            load: LoadLimits::default(),
         }
     }
 }
@@ -111,6 +120,8 @@ pub enum Why {
     Zones,
     /// A node has more than another.
     Balance,
+    /// A node is asked for more than another, and nobody that has a replica can lead instead.
+    Load,
 }
 
 impl RegionView {

@@ -2,7 +2,6 @@
 //! completions, and says what to send, what to make durable, what to apply and which reads may be
 //! served. The node drives it with threads, the simulator with a seed; both run this very code.
 
-mod balance;
 mod ground;
 mod guards;
 mod host;
@@ -16,7 +15,6 @@ mod reads;
 mod sleep;
 mod stats;
 
-pub use balance::{Handover, handovers};
 pub use ground::{Ground, Plot};
 pub use guards::HostGuards;
 pub use host::{Host, HostLimits};

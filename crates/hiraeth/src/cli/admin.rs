@@ -11,7 +11,7 @@ use super::failure::{Done, EXIT_CODES, Usage};
 use super::output::{Format, line, out};
 use super::remote::Remote;
 use super::table::Table;
-use super::{backup, reset};
+use super::{backup, replace, reset};
 
 /// Look after a cluster.
 #[derive(clap::Args)]
@@ -72,6 +72,7 @@ enum NodeCommand {
         /// Which server.
         node: String,
     },
+    Replace(replace::Arguments),
     /// Remove a server for good: its replicas go to others, and then it is no member any more and stops.
     /// Exit code 5 if that takes longer than some seconds; it goes on then.
     Remove {
@@ -106,6 +107,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
 
 async fn node(remote: &Remote, command: NodeCommand) -> anyhow::Result<Done> {
     let client = remote.client()?;
+    let mut done = Done::Well;
     let nodes = match command {
         NodeCommand::List => client.any_node_status().await?.nodes,
         NodeCommand::Add { address } => {
@@ -114,6 +116,11 @@ async fn node(remote: &Remote, command: NodeCommand) -> anyhow::Result<Done> {
         }
         NodeCommand::Drain { node } => vec![drain(&client, &node, true).await?],
         NodeCommand::Fill { node } => vec![drain(&client, &node, false).await?],
+        NodeCommand::Replace(arguments) => {
+            let new = replace::run(&arguments, remote).await?;
+            done = replace::ended(new.as_ref());
+            new.into_iter().collect()
+        }
         NodeCommand::Remove { node } => {
             let node = find(&client, &node).await?;
             if client.remove_node(node.id).await? {
@@ -129,7 +136,7 @@ async fn node(remote: &Remote, command: NodeCommand) -> anyhow::Result<Done> {
         Format::Json => line(&mut out, &nodes.iter().map(json).collect::<Vec<_>>())?,
     }
     out.flush()?;
-    Ok(Done::Well)
+    Ok(done)
 }
 
 /// A server that was just added: whoever is asked may not have heard of it yet.
@@ -169,7 +176,7 @@ async fn find(client: &Client, name: &str) -> anyhow::Result<NodeInfo> {
     })
 }
 
-fn label(node: &NodeInfo) -> String {
+pub(super) fn label(node: &NodeInfo) -> String {
     if node.name.is_empty() { node.id.to_string() } else { node.name.clone() }
 }
 

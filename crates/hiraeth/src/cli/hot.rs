@@ -7,7 +7,7 @@ use std::io::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use client::Client;
-use client::native::HotResponse;
+use client::native::{HotResponse, Role};
 use futures::future::join_all;
 use serde::Serialize;
 
@@ -23,8 +23,12 @@ use super::text;
 /// what its own clients asked, from a sample of the last seconds: a region's rate is an estimate, a key's
 /// says what it has at least. Keys below a hundred or so requests per second may be missing.
 ///
-/// JSON: one object per region, the hottest first: `{region, keyspace, keyspace_name, rate, keys: [{key,
-/// key_text, rate, share, bounded}]}`. Rates are requests per second, `share` is of the region's.
+/// Who leads a region has the work with it, wherever it is asked for: the second table shows what part of all
+/// each server leads. Leaders of sharded keyspaces are moved by that.
+///
+/// JSON: one object per region, the hottest first: `{region, keyspace, keyspace_name, leader, rate, keys:
+/// [{key, key_text, rate, share, bounded}]}`. Rates are requests per second, `share` is of the region's,
+/// `leader` the server's number, or null.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -40,6 +44,7 @@ pub(crate) struct Arguments {
 struct Region {
     keyspace: u32,
     name: String,
+    leader: Option<u64>,
     rate: u64,
     /// Requests per second, and whether some server bounds them.
     keys: BTreeMap<Vec<u8>, (u64, bool)>,
@@ -50,6 +55,7 @@ struct JsonRegion<'a> {
     region: u64,
     keyspace: u32,
     keyspace_name: &'a str,
+    leader: Option<u64>,
     rate: u64,
     keys: Vec<JsonKey<'a>>,
 }
@@ -81,7 +87,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
     if let Some(error) = failed.filter(|_| told.is_empty()) {
         return Err(error.into());
     }
-    let mut regions: Vec<(u64, Region)> = added_up(told).into_iter().collect();
+    let mut regions = added_up(told);
+    let servers = servers(&client, &addresses, &mut regions).await;
+    let mut regions: Vec<(u64, Region)> = regions.into_iter().collect();
     regions.sort_by_key(|(id, region)| (Reverse(region.rate), *id));
     let mut out = out();
     match remote.output {
@@ -90,7 +98,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
                 line(&mut out, &json(*id, region, arguments.keys))?;
             }
         }
-        Format::Table => show(&mut out, &regions, arguments.keys)?,
+        Format::Table => show(&mut out, &regions, arguments.keys, &servers)?,
     }
     out.flush()?;
     Ok(Done::Well)
@@ -105,6 +113,34 @@ async fn everybody(client: &Client) -> anyhow::Result<BTreeSet<String>> {
         return Ok(client.endpoints().map(str::to_owned).collect());
     }
     Ok(known)
+}
+
+/// The names of the servers, and to each region its leader, as it says itself; who does not answer is not
+/// among them.
+async fn servers(
+    client: &Client,
+    addresses: &BTreeSet<String>,
+    regions: &mut BTreeMap<u64, Region>,
+) -> BTreeMap<u64, String> {
+    let mut servers = BTreeMap::new();
+    let asked = join_all(addresses.iter().map(|it| client.node_status(it))).await;
+    for status in asked.into_iter().flatten() {
+        for led in status.regions.iter().filter(|region| region.role() == Role::Leader) {
+            if let Some(region) = regions.get_mut(&led.id) {
+                region.leader = Some(status.node);
+            }
+        }
+        let own = status.nodes.iter().find(|node| node.id == status.node);
+        let name = own.map(|node| node.name.clone()).filter(|name| !name.is_empty());
+        servers.insert(status.node, name.unwrap_or_else(|| status.node.to_string()));
+    }
+    servers
+}
+
+/// What each server leads, in requests per second.
+fn led(regions: &[(u64, Region)], server: u64) -> u64 {
+    let led = regions.iter().filter(|(_, region)| region.leader == Some(server));
+    led.map(|(_, region)| region.rate).sum()
 }
 
 fn added_up(told: Vec<HotResponse>) -> BTreeMap<u64, Region> {
@@ -148,23 +184,32 @@ fn json(id: u64, region: &Region, most: usize) -> JsonRegion<'_> {
         region: id,
         keyspace: region.keyspace,
         keyspace_name: &region.name,
+        leader: region.leader,
         rate: region.rate,
         keys: region.hottest(most).into_iter().map(key).collect(),
     }
 }
 
-fn show(out: &mut Out, regions: &[(u64, Region)], most: usize) -> std::io::Result<()> {
-    let mut table = Table::new(&["REGION", "KEYSPACE", "REQUESTS/S", "SHARE", "KEY"]);
+fn show(
+    out: &mut Out,
+    regions: &[(u64, Region)],
+    most: usize,
+    servers: &BTreeMap<u64, String>,
+) -> std::io::Result<()> {
+    let mut table = Table::new(&["REGION", "KEYSPACE", "LEADER", "REQUESTS/S", "SHARE", "KEY"]);
     for (id, region) in regions {
         let name = match region.name.as_str() {
             "" => "(meta)".to_owned(),
             name => text::shown(name.as_bytes()),
         };
-        let own = [id.to_string(), name, region.rate.to_string(), "100 %".to_owned()];
+        let leader = region.leader.and_then(|leader| servers.get(&leader));
+        let leader = leader.map_or_else(|| "-".to_owned(), |name| text::shown(name.as_bytes()));
+        let own = [id.to_string(), name, leader, region.rate.to_string(), "100 %".to_owned()];
         table.row(own.into_iter().chain([String::new()]));
         for (key, rate, bounded) in region.hottest(most) {
             let bounded = if bounded { " (bounded)" } else { "" };
             table.row([
+                String::new(),
                 String::new(),
                 String::new(),
                 rate.to_string(),
@@ -173,6 +218,15 @@ fn show(out: &mut Out, regions: &[(u64, Region)], most: usize) -> std::io::Resul
             ]);
         }
     }
+    table.print(out)?;
+    let all: u64 = regions.iter().map(|(_, region)| region.rate).sum();
+    let mut table = Table::new(&["SERVER", "LEADS REQUESTS/S", "SHARE"]);
+    for (server, name) in servers {
+        let rate = led(regions, *server);
+        let share = format!("{:.0} %", rate as f64 * 100.0 / all.max(1) as f64);
+        table.row([text::shown(name.as_bytes()), rate.to_string(), share]);
+    }
+    writeln!(out)?;
     table.print(out)
 }
 

@@ -21,6 +21,7 @@ mod lease;
 mod output;
 mod raft;
 mod remote;
+mod replace;
 mod reset;
 mod sequence;
 mod series;

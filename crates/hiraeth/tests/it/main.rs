@@ -30,6 +30,7 @@ mod once;
 mod ports;
 mod program;
 mod refused;
+mod replace;
 mod reset;
 mod restored;
 mod sdk;

@@ -62,6 +62,47 @@ impl Handle {
         }
     }
 
+    /// Adds the member that is to take the place of another, or answers it if it was added already. Where
+    /// every voter is heard it will vote as soon as it caught up. Where `old` is not, or others with
+    /// `force`, it is a learner first: one more that votes while one is lost would only be one more that
+    /// can be lost.
+    ///
+    /// # Errors
+    /// `MemberNotFound`; `PeerUrlExists` where the address is that of `old`; as [`Self::add_member`].
+    pub async fn replace_member(
+        &self,
+        old: NodeId,
+        peer_address: &str,
+        force: bool,
+    ) -> Result<NodeRecord, Fault> {
+        let directory = self.shared.directory();
+        if !directory.nodes.contains_key(&old) {
+            return Err(Code::MemberNotFound.into());
+        }
+        let mut nodes = directory.nodes.values();
+        if let Some(known) = nodes.find(|node| node.peer_address == peer_address) {
+            return match known.id == old {
+                true => Err(Code::PeerUrlExists.into()),
+                false => Ok(known.clone()),
+            };
+        }
+        let silent: Vec<NodeId> = voters(&directory).filter(|node| !self.is_heard(*node)).collect();
+        let others: Vec<NodeId> = silent.iter().copied().filter(|node| *node != old).collect();
+        if !others.is_empty() && !force {
+            let text = format!("not every other voting member is heard: {others:?}");
+            return Err(Fault::new(Code::Unhealthy, text));
+        }
+        let part = if silent.is_empty() { Part::Voter } else { Part::Learner };
+        if part == Part::Voter && !directory.bears_another_voter() {
+            return Err(Code::NotEnoughStarted.into());
+        }
+        let peer_address = peer_address.to_owned();
+        match self.change_members(Command::AddNode { peer_address, part }).await? {
+            Response::Node(node) => Ok(node),
+            _ => Err(Fault::new(Code::Internal, "a node was asked for")),
+        }
+    }
+
     /// Has a learner vote. It is one that lacks little; where it still lacks something its replicas
     /// catch up before they vote.
     ///
@@ -194,7 +235,9 @@ impl Handle {
     /// its own node and the leaders here can tell.
     async fn must_be_in_sync(&self, directory: &Directory, node: NodeId) -> Result<(), Fault> {
         let not_ready = |why: String| Err(Fault::new(Code::LearnerNotReady, why));
-        let missing = directory.regions.values().find(|region| region.peer_on(node).is_none());
+        // Those of sharded keyspaces go to nodes that vote.
+        let mut everywhere = directory.regions.values().filter(|region| region.placed().is_none());
+        let missing = everywhere.find(|region| region.peer_on(node).is_none());
         if let Some(region) = missing {
             return not_ready(format!("region {} has no replica there yet", region.id));
         }
@@ -202,7 +245,10 @@ impl Handle {
         if !seen.is_some_and(|seen| self.is_heard(node) && seen.summary.lag <= IN_SYNC) {
             return not_ready("it is not heard, or has much to apply".to_owned());
         }
-        for led in self.cluster_view().await?.leads {
+        let is_everywhere =
+            |region| directory.regions.get(&region).is_none_or(|region| region.placed().is_none());
+        let leads = self.cluster_view().await?.leads;
+        for led in leads.into_iter().filter(|led| is_everywhere(led.region)) {
             let replica = led.replicas.iter().find(|replica| replica.node == node);
             if replica.is_none_or(|replica| replica.lag > IN_SYNC) {
                 return not_ready(format!("it lacks much of region {}", led.region));

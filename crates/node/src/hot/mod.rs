@@ -2,11 +2,13 @@
 //! A request costs one addition; only where a key of its region is bounded it costs a look at the list.
 
 mod bounds;
+mod told;
 mod watch;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use bytes::Bytes;
+use env::Moment;
 use parking_lot::{Mutex, RwLock};
 use region::{HotKey, HotKeys};
 use state::command::Command;
@@ -15,6 +17,7 @@ use types::{Fault, KeyRange};
 
 use crate::shared::Shared;
 use bounds::Bounds;
+use told::Told;
 pub(crate) use watch::watch;
 
 /// A power of two: one of so many requests is looked at.
@@ -32,6 +35,7 @@ pub(crate) struct Heat {
     bounds: RwLock<Bounds>,
     /// Seconds it has been asked for too much.
     busy: AtomicU32,
+    told: Mutex<Told>,
     /// The version of the region's shape that it was last fitted to.
     version: AtomicU64,
 }
@@ -75,6 +79,11 @@ impl Heat {
         let (all, keys) = self.keys.lock().as_mut()?.rates(second);
         let bounds = self.bounds.read();
         Some((all, keys.into_iter().map(|hot| (hot.clone(), bounds.holds(&hot.key))).collect()))
+    }
+
+    /// Requests per second, as the leader of the meta region is told; asked for with every report.
+    pub(crate) fn load(&self, now: Moment) -> u64 {
+        self.told.lock().look(self.asked.load(Ordering::Relaxed), now)
     }
 
     /// Once a second: what follows from what was asked. `most` is what the region may be asked for until

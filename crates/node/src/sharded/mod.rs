@@ -6,6 +6,7 @@ mod drive;
 mod far;
 mod farewell;
 mod guests;
+mod loads;
 mod measure;
 mod numbered;
 mod overview;

@@ -1,15 +1,16 @@
 //! What the leader of the meta region knows of all regions of sharded keyspaces, from the reports of those
-//! that lead them.
+//! that lead them, and of what clients ask for, from everybody's; and who is to lead what.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use env::Moment;
-use region::Handover;
-use state::directory::{Directory, NodeRecord, Part, Phase};
+use placement::{Handover, Leaders, LedView, LoadLimits};
+use state::directory::{Directory, NodeRecord, Part, Phase, RegionRecord};
 use types::{NodeId, RegionId};
 
+use super::loads::{Loads, Word};
 use super::report::REPORT;
 use super::route::Sharding;
 use crate::shared::Shared;
@@ -24,6 +25,8 @@ pub(crate) struct Led {
     pub(crate) bytes: u64,
 }
 
+/// How long the leader of the meta region listens before it plans: two reports of each node.
+pub(super) const LISTEN: Duration = Duration::from_secs(REPORT.as_secs() * 2 + 1);
 /// After how many reports that did not come a node's last one counts no longer.
 const MISSED: u32 = 4;
 /// Regions one node is told to hand over at once, at least: each takes no writes for a moment.
@@ -34,6 +37,9 @@ const SHARE_AT_ONCE: usize = 64;
 #[derive(Default)]
 pub(crate) struct Overview {
     reports: BTreeMap<NodeId, (Moment, Vec<Led>)>,
+    loads: Loads,
+    /// When this node began to listen, in its term of office.
+    since: Option<Moment>,
     /// Goes up with every change of what is told.
     version: u64,
     /// Who is to lead what, and by what that was planned: with 10,000 regions it is dear, and mostly the
@@ -45,10 +51,22 @@ pub(crate) struct Overview {
 struct By {
     version: u64,
     directory: Arc<Directory>,
-    nodes: BTreeSet<NodeId>,
+    /// Those that may lead, and what they are asked for in regions whose leaders nobody evens out.
+    nodes: BTreeMap<NodeId, u64>,
 }
 
 impl Overview {
+    /// A node told what it is asked for.
+    pub(super) fn hear_loads(&mut self, from: NodeId, now: Moment, word: Word) {
+        self.version += u64::from(self.loads.hear(from, now, word));
+    }
+
+    /// What clients ask of each region, of all nodes together, in requests per second.
+    pub(super) fn loads(&mut self, now: Moment) -> BTreeMap<RegionId, u64> {
+        self.version(now);
+        self.loads.sums()
+    }
+
     /// A node told what it leads, or that this is as before; answers whether that is known.
     pub(super) fn hear(&mut self, from: NodeId, now: Moment, regions: Option<Vec<Led>>) -> bool {
         match regions {
@@ -82,12 +100,20 @@ impl Overview {
         let (known, patience) = (self.reports.len(), REPORT * MISSED);
         self.reports.retain(|_, (at, _)| now.since(*at) < patience);
         self.version += u64::from(self.reports.len() != known);
+        self.version += u64::from(self.loads.forget_older(now, patience));
         self.version
     }
 
+    /// Whether every node had the time to tell what it leads and is asked for.
+    fn has_listened(&self, now: Moment) -> bool {
+        self.since.is_some_and(|since| now.since(since) >= LISTEN)
+    }
+
     /// Nothing that was heard in an earlier term of office counts.
-    pub(super) fn forget(&mut self) {
+    pub(super) fn forget(&mut self, now: Moment) {
+        self.since = Some(now);
         self.reports.clear();
+        self.loads.clear();
         self.version += 1;
     }
 }
@@ -96,11 +122,17 @@ impl Sharding {
     /// What a node is to hand over, that reports to the leader of the meta region, which this node is.
     pub(super) fn handovers(&self, shared: &Shared, from: NodeId) -> Vec<(RegionId, NodeId)> {
         let (directory, now) = (shared.directory(), shared.clock.now());
-        let nodes = may_lead(shared, &directory);
+        let may_lead = may_lead(shared, &directory);
         let overview = &mut *self.overview.lock();
-        let by = By { version: overview.version(now), directory, nodes };
+        if !overview.has_listened(now) {
+            return Vec::new();
+        }
+        let loads = overview.loads(now);
+        let fixed = fixed(shared, &directory, &loads);
+        let nodes = may_lead.into_iter().map(|node| (node, fixed.get(&node).copied().unwrap_or(0)));
+        let by = By { version: overview.version(now), directory, nodes: nodes.collect() };
         if overview.planned.as_ref().is_none_or(|(known, _)| !known.is_as(&by)) {
-            let plan = plan(&overview.led(now), &by);
+            let plan = plan(&overview.led(now), &loads, &by);
             overview.planned = Some((by, plan));
         }
         let plan = overview.planned.as_ref().map_or(&[][..], |(_, plan)| plan);
@@ -117,14 +149,52 @@ impl By {
     }
 }
 
+/// What each node is asked for in ordered keyspaces and the meta region: those it leads, as this node knows.
+pub(super) fn fixed(
+    shared: &Shared,
+    directory: &Directory,
+    loads: &BTreeMap<RegionId, u64>,
+) -> BTreeMap<NodeId, u64> {
+    let mut fixed: BTreeMap<NodeId, u64> = BTreeMap::new();
+    for (region, load) in loads {
+        let is_spread = |record: &RegionRecord| record.sharding.is_some();
+        if directory.regions.get(region).is_some_and(is_spread) {
+            continue;
+        }
+        let leader = shared.shard(*region).and_then(|shard| shard.leadership().leader);
+        if let Some(leader) = leader {
+            let sum = fixed.entry(leader).or_default();
+            *sum = sum.saturating_add(*load);
+        }
+    }
+    fixed
+}
+
 /// As many for each node as may be at once.
-fn plan(led: &BTreeMap<RegionId, (NodeId, Led)>, by: &By) -> Vec<Handover> {
-    let led: BTreeMap<_, _> = led.iter().map(|(region, (node, _))| (*region, *node)).collect();
-    let homes = led.keys().filter_map(|region| Some((*region, homes(&by.directory, *region)?)));
+fn plan(
+    led: &BTreeMap<RegionId, (NodeId, Led)>,
+    loads: &BTreeMap<RegionId, u64>,
+    by: &By,
+) -> Vec<Handover> {
+    let load = |region: &RegionId| loads.get(region).copied().unwrap_or(0);
+    let is_led = |region: &RegionId| led.contains_key(region);
+    let is_spread = |region: &RegionId| {
+        by.directory.regions.get(region).is_some_and(|record| record.sharding.is_some())
+    };
+    let regions = led.iter().map(|(region, (leader, _))| {
+        let homes = homes(&by.directory, *region).unwrap_or_default();
+        (*region, LedView { leader: *leader, homes, load: load(region) })
+    });
+    let unled = loads.keys().filter(|region| is_spread(region) && !is_led(region)).map(load);
+    let view = Leaders {
+        nodes: by.nodes.clone(),
+        regions: regions.collect(),
+        unled: unled.fold(0, u64::saturating_add),
+    };
     let at_once = AT_ONCE.max(led.len() / SHARE_AT_ONCE);
     let most = at_once * by.nodes.len().max(1);
     let mut counts: BTreeMap<NodeId, usize> = BTreeMap::new();
-    let mut plan = region::handovers(&led, &homes.collect(), &by.nodes, most);
+    let mut plan = placement::handovers(&view, &LoadLimits::default(), most);
     plan.retain(|handover| {
         let count = counts.entry(handover.from).or_default();
         *count += 1;

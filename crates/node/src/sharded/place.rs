@@ -11,15 +11,12 @@ use state::directory::{Directory, NodeRecord, Part, Phase, RegionRecord};
 use tokio::time::{sleep, timeout};
 use types::{Code, NodeId, RegionId, Term};
 
-use super::overview::{Led, is_well, lost_for};
-use super::report::REPORT;
+use super::overview::{LISTEN, Led, fixed, is_well, lost_for};
 use crate::forward;
 use crate::shared::Shared;
 
 /// Between two plans.
 const PLAN: Duration = Duration::from_secs(1);
-/// How long the leader of the meta region listens before it plans: two reports of each node.
-const LISTEN: Duration = Duration::from_secs(REPORT.as_secs() * 2 + 1);
 /// How long a wish may take to be heard; it is planned again otherwise.
 const STEP: Duration = Duration::from_secs(5);
 
@@ -38,7 +35,7 @@ pub(crate) async fn place(shared: Arc<Shared>) {
         }
         if office != Some(leadership.term) {
             office = Some(leadership.term);
-            shared.sharding.overview.lock().forget();
+            shared.sharding.overview.lock().forget(shared.clock.now());
             sleep(LISTEN).await;
             continue;
         }
@@ -50,7 +47,12 @@ pub(crate) async fn place(shared: Arc<Shared>) {
             lost_after: shared.config.replace_after.as_secs().max(1),
             ..Limits::default()
         };
-        let nodes = directory.nodes.values().map(|node| (node.id, node_view(&shared, node)));
+        let loads = shared.sharding.overview.lock().loads(shared.clock.now());
+        let fixed = unplaced(&shared, &directory, &loads);
+        let nodes = directory.nodes.values().map(|node| {
+            let load = fixed.get(&node.id).copied().unwrap_or(0);
+            (node.id, NodeView { load, ..node_view(&shared, node) })
+        });
         let nodes: BTreeMap<_, _> = nodes.collect();
         let version = shared.sharding.overview.lock().version(shared.clock.now());
         // The same view gives the same plan.
@@ -60,7 +62,7 @@ pub(crate) async fn place(shared: Arc<Shared>) {
         if is_idle {
             continue;
         }
-        let view = view(&shared, &directory, nodes);
+        let view = view(&shared, &directory, nodes, &loads);
         let plan = placement::plan(&view, &limits);
         idle = plan.is_empty().then_some((version, directory.clone(), view.nodes));
         for step in plan {
@@ -104,15 +106,49 @@ fn listed(nodes: &BTreeSet<NodeId>) -> String {
 }
 
 /// What there is to plan with.
-fn view(shared: &Shared, directory: &Directory, nodes: BTreeMap<NodeId, NodeView>) -> View {
+fn view(
+    shared: &Shared,
+    directory: &Directory,
+    nodes: BTreeMap<NodeId, NodeView>,
+    loads: &BTreeMap<RegionId, u64>,
+) -> View {
     let led = shared.sharding.overview.lock().led(shared.clock.now());
     let regions = directory.regions.values();
     View {
         nodes,
         regions: regions
-            .filter_map(|record| Some((record.id, region_view(directory, record, &led)?)))
+            .filter_map(|record| {
+                let load = loads.get(&record.id).copied().unwrap_or(0);
+                let view = region_view(directory, record, &led)?;
+                Some((record.id, RegionView { load, ..view }))
+            })
             .collect(),
     }
+}
+
+/// What each node is asked for in regions that are not placed.
+fn unplaced(
+    shared: &Shared,
+    directory: &Directory,
+    loads: &BTreeMap<RegionId, u64>,
+) -> BTreeMap<NodeId, u64> {
+    let mut sums = fixed(shared, directory, loads);
+    let is_everywhere = |region: &RegionId| {
+        let record = directory.regions.get(region);
+        record.is_some_and(|record| record.sharding.is_some() && record.placed().is_none())
+    };
+    let everywhere: Vec<_> = loads.iter().filter(|(region, _)| is_everywhere(region)).collect();
+    if everywhere.is_empty() {
+        return sums;
+    }
+    let led = shared.sharding.overview.lock().led(shared.clock.now());
+    for (region, load) in everywhere {
+        if let Some((leader, _)) = led.get(region) {
+            let sum = sums.entry(*leader).or_default();
+            *sum = sum.saturating_add(*load);
+        }
+    }
+    sums
 }
 
 fn node_view(shared: &Shared, node: &NodeRecord) -> NodeView {
@@ -127,6 +163,7 @@ fn node_view(shared: &Shared, node: &NodeRecord) -> NodeView {
         zone: node.zone.clone(),
         down_seconds: lost_for(shared, node.id).as_secs(),
         accepts: is_well(shared, node.id),
+        load: 0,
     }
 }
 
@@ -148,5 +185,6 @@ fn region_view(
         replicas: usize::try_from(keyspace.replicas).unwrap_or(usize::MAX),
         bytes: known.map_or(0, |(_, led)| led.bytes),
         leader: known.map(|(node, _)| *node),
+        load: 0,
     })
 }

@@ -1,5 +1,6 @@
-//! What a node tells the leader of the meta region of the regions it leads, and what it is told to do: to
-//! hand some of them over. Nothing of it is kept: a new leader of the meta region hears it all again.
+//! What a node tells the leader of the meta region of the regions it leads and of what it is asked for, and
+//! what it is told to do: to hand some of them over. Nothing of it is kept: a new leader of the meta region
+//! hears it all again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use tokio::time::{sleep, timeout};
 use types::{Code, Fault, NodeId, RegionId, limits};
 
+use super::loads;
 use super::overview::Led;
 use crate::forward::{ask_node, malformed};
 use crate::frame::Question;
@@ -27,21 +29,38 @@ const ALL: u8 = 1;
 /// One that says the same as the last one did.
 const SAME: u8 = 2;
 
+/// What the node is asked for; behind it regions and requests per second. An older build refuses it, and
+/// goes by numbers alone.
+const LOADS: u8 = 3;
+
 /// Runs as long as the node.
 pub(crate) async fn report(shared: Arc<Shared>) {
     // What was told last, and to whom.
     let mut told: Option<(NodeId, Bytes)> = None;
+    // Whether something was told to be asked for.
+    let mut was_busy = false;
     loop {
         sleep(REPORT).await;
         let Some(meta) = shared.shard(RegionId::META) else { continue };
         let Some(leader) = meta.leadership().leader else { continue };
-        let regions = led(&shared);
+        let (regions, word) = (led(&shared), loads::own(&shared));
         if leader == shared.node() {
             told = None;
             let now = shared.clock.now();
-            shared.sharding.overview.lock().hear(leader, now, Some(regions));
+            {
+                let mut overview = shared.sharding.overview.lock();
+                overview.hear_loads(leader, now, word);
+                overview.hear(leader, now, Some(regions));
+            }
             carry_out(&shared, shared.sharding.handovers(&shared, leader));
             continue;
+        }
+        // First: who is to hand what over follows from it.
+        if was_busy || !word.is_empty() {
+            was_busy = !word.is_empty();
+            if let Err(fault) = tell(&shared, leader, loads::encode(LOADS, &word)).await {
+                tracing::debug!(%leader, %fault, "what is asked for was not heard");
+            }
         }
         let all = encode(&regions);
         let nothing = regions.is_empty() && told.is_none();
@@ -50,8 +69,7 @@ pub(crate) async fn report(shared: Arc<Shared>) {
         }
         let is_same = told.as_ref().is_some_and(|(to, last)| *to == leader && *last == all);
         let body = if is_same { Bytes::from_static(&[SAME]) } else { all.clone() };
-        let asked = ask_node(&shared, RegionId::META, leader, Question::Report, body);
-        match timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(Code::Timeout.into())) {
+        match tell(&shared, leader, body).await {
             Ok(answer) => {
                 // One that leads nothing has said so, and is silent from here on.
                 told = (!regions.is_empty()).then_some((leader, all));
@@ -68,6 +86,11 @@ pub(crate) async fn report(shared: Arc<Shared>) {
     }
 }
 
+async fn tell(shared: &Shared, leader: NodeId, body: Bytes) -> Result<Bytes, Fault> {
+    let asked = ask_node(shared, RegionId::META, leader, Question::Report, body);
+    timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(Code::Timeout.into()))
+}
+
 /// The leader of the meta region hears of another node's regions.
 pub(crate) fn answer_report(
     shared: &Shared,
@@ -81,12 +104,17 @@ pub(crate) fn answer_report(
     if body.is_empty() {
         return Err(malformed());
     }
+    let now = shared.clock.now();
     let regions = match body.split_to(1)[0] {
+        LOADS => {
+            let word = loads::decode(body).ok_or_else(malformed)?;
+            shared.sharding.overview.lock().hear_loads(from, now, word);
+            return Ok(Bytes::new());
+        }
         ALL => Some(decode(body).ok_or_else(malformed)?),
         SAME => None,
         _ => return Err(malformed()),
     };
-    let now = shared.clock.now();
     if !shared.sharding.overview.lock().hear(from, now, regions) {
         return Err(Fault::new(Code::EpochMismatch, "nothing was told before"));
     }

@@ -4,5 +4,7 @@
 
 mod cases;
 mod clusters;
+mod hot;
+mod loads;
 mod paper;
 mod storms;

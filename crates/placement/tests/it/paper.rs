@@ -68,7 +68,7 @@ impl Paper {
     pub(crate) fn add_region(&mut self, id: u64, wanted: BTreeSet<NodeId>, bytes: u64) {
         let leader = wanted.iter().nth(usize::try_from(id).unwrap() % wanted.len().max(1)).copied();
         let current = wanted.clone();
-        let region = RegionView { wanted, current, replicas: 3, bytes, leader };
+        let region = RegionView { wanted, current, replicas: 3, bytes, leader, load: 0 };
         self.view.regions.insert(RegionId(id), region);
     }
 
@@ -203,7 +203,7 @@ pub(crate) fn check(view: &View, limits: &Limits, moves: &[Move]) {
         let company = [&region.wanted, &step.nodes].map(|nodes| pairs(view, nodes));
         match step.why {
             Why::Zones => assert!(company[1] < company[0], "{told}"),
-            Why::Balance => assert!(company[1] <= company[0], "{told}"),
+            Why::Balance | Why::Load => assert!(company[1] <= company[0], "{told}"),
             Why::Surplus => assert!(added.is_empty() && step.nodes.len() >= region.replicas.max(1)),
             Why::MakeUp => assert!(gone.is_empty() && step.nodes.len() <= region.replicas.max(1)),
             Why::Repair | Why::Drain => assert_eq!(added.len(), 1, "{told}"),

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use placement::{Limits, NodeState, NodeView, RegionView, View, plan};
+use placement::{
+    Handover, Leaders, LedView, Limits, LoadLimits, NodeState, NodeView, RegionView, View,
+    handovers, plan,
+};
 use proptest::prelude::*;
 use types::{NodeId, RegionId};
 
@@ -17,9 +20,19 @@ fn node() -> impl Strategy<Value = NodeView> {
     let down = prop_oneof![8 => Just(0_u64), 1 => Just(30), 1 => Just(100), 1 => Just(5_000)];
     let zone =
         (0..4_u8).prop_map(|zone| if zone == 0 { String::new() } else { format!("z{zone}") });
-    (state, zone, down, prop::bool::weighted(0.9)).prop_map(
-        |(state, zone, down_seconds, accepts)| NodeView { state, zone, down_seconds, accepts },
+    (state, zone, down, prop::bool::weighted(0.9), load()).prop_map(
+        |(state, zone, down_seconds, accepts, load)| NodeView {
+            state,
+            zone,
+            down_seconds,
+            accepts,
+            load,
+        },
     )
+}
+
+fn load() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => Just(0), 4 => 0..2_000_u64, 1 => any::<u64>()]
 }
 
 fn nodes() -> impl Strategy<Value = BTreeSet<NodeId>> {
@@ -29,10 +42,10 @@ fn nodes() -> impl Strategy<Value = BTreeSet<NodeId>> {
 fn region() -> impl Strategy<Value = RegionView> {
     let current = prop_oneof![1 => nodes().prop_map(Some), 4 => Just(None)];
     let leader = prop::option::of((1..10_u64).prop_map(NodeId));
-    (nodes(), current, 0..6_usize, 0..100 * MIB, leader).prop_map(
-        |(wanted, current, replicas, bytes, leader)| {
+    (nodes(), current, 0..6_usize, 0..100 * MIB, leader, load()).prop_map(
+        |(wanted, current, replicas, bytes, leader, load)| {
             let current = current.unwrap_or_else(|| wanted.clone());
-            RegionView { wanted, current, replicas, bytes, leader }
+            RegionView { wanted, current, replicas, bytes, leader, load }
         },
     )
 }
@@ -42,6 +55,18 @@ fn view() -> impl Strategy<Value = View> {
         |(nodes, regions)| View {
             nodes: (1..).map(NodeId).zip(nodes).collect(),
             regions: (1..).map(RegionId).zip(regions).collect(),
+        },
+    )
+}
+
+fn leaders() -> impl Strategy<Value = Leaders> {
+    let led = ((1..9_u64).prop_map(NodeId), nodes(), load())
+        .prop_map(|(leader, homes, load)| LedView { leader, homes, load });
+    (prop::collection::vec(load(), 0..9), prop::collection::vec(led, 0..60)).prop_map(
+        |(nodes, regions)| Leaders {
+            nodes: (1..).map(NodeId).zip(nodes).collect(),
+            regions: (1..).map(RegionId).zip(regions).collect(),
+            unled: 0,
         },
     )
 }
@@ -63,6 +88,24 @@ proptest! {
         let moves = plan(&view, &limits);
         prop_assert_eq!(&moves, &plan(&view, &limits));
         check(&view, &limits, &moves);
+    }
+
+    /// Whoever leads what, and however much is carried out of each plan, it comes to an end.
+    #[test]
+    fn handovers_end_wherever_they_begin(mut view in leaders(), most in 1..20_usize) {
+        for _ in 0..400 {
+            let plan = handovers(&view, &LoadLimits::default(), most);
+            if plan.is_empty() {
+                return Ok(());
+            }
+            for Handover { region, from, to } in plan {
+                let led = view.regions.get_mut(&region).unwrap();
+                prop_assert!(led.leader == from && led.homes.contains(&to));
+                prop_assert!(view.nodes.contains_key(&to));
+                led.leader = to;
+            }
+        }
+        prop_assert!(false, "it never ends: {view:?}");
     }
 
     /// Whatever the beginning, the moves come to an end, and then nothing is left that could be mended.

@@ -110,8 +110,7 @@ impl Running {
                 Phase::Member if !node.is_draining => NodeState::Serving,
                 Phase::Leaving | Phase::Member => NodeState::Draining,
             };
-            let (zone, down_seconds, accepts) = (String::new(), 0, true);
-            (node.id, NodeView { state, zone, down_seconds, accepts })
+            (node.id, NodeView { state, accepts: true, ..NodeView::default() })
         });
         let regions = directory.regions.values().filter_map(|record| {
             let keyspace = directory.keyspaces.get(&record.keyspace)?;
@@ -122,6 +121,7 @@ impl Running {
                 replicas: usize::try_from(keyspace.replicas).unwrap_or(usize::MAX),
                 bytes: 0,
                 leader: None,
+                load: 0,
             };
             Some((record.id, view))
         });

@@ -143,6 +143,7 @@ pub(crate) fn table() -> BTreeMap<&'static str, Needs> {
         ("hiraeth.v1.Node/Watches", Root),
         ("hiraeth.v1.Node/Drain", Root),
         ("hiraeth.v1.Node/Remove", Root),
+        ("hiraeth.v1.Node/Replace", Root),
         ("hiraeth.v1.Node/Backup", Root),
         ("hiraeth.v1.Node/Barrier", User),
         ("hiraeth.v1.Node/VerifyLeader", User),

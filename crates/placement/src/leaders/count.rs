@@ -1,32 +1,30 @@
-//! Who should lead how many regions. Pure: the same view gives the same plan.
+//! Every node leads about as many regions as any other.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use types::{NodeId, RegionId};
 
-/// A region that another node is to lead.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Handover {
-    /// Which.
-    pub region: RegionId,
-    /// Who leads it.
-    pub from: NodeId,
-    /// Who is to.
-    pub to: NodeId,
-}
+use super::Handover;
+
+/// Between how many regions a node may lead so that nothing is handed over for their number. Without one,
+/// none may lead two more than another.
+pub(super) type Band = Option<(usize, usize)>;
 
 /// Which regions should be led by another node, so that none of `nodes` leads two more than another, as far
 /// as that can be: by as few handovers as can be, about `most`. `led` has the leader of each region; those
 /// led from elsewhere than `nodes` count for nobody. `homes` has the nodes each can be led from.
-#[must_use]
-pub fn handovers(
+///
+/// With a band, only one that leads more than that gives, or one that leads less takes: each chain brings the
+/// nodes nearer to the band, taken by the squares of how far they are from it.
+pub(super) fn handovers(
     led: &BTreeMap<RegionId, NodeId>,
-    homes: &BTreeMap<RegionId, BTreeSet<NodeId>>,
+    homes: &BTreeMap<RegionId, &BTreeSet<NodeId>>,
     nodes: &BTreeSet<NodeId>,
+    band: Band,
     most: usize,
 ) -> Vec<Handover> {
-    let mut board =
-        Board { homes, leads: nodes.iter().map(|node| (*node, BTreeSet::new())).collect() };
+    let leads = nodes.iter().map(|node| (*node, BTreeSet::new())).collect();
+    let mut board = Board { homes, band, leads };
     for (region, leader) in led {
         if let Some(leads) = board.leads.get_mut(leader) {
             leads.insert(*region);
@@ -48,7 +46,8 @@ pub fn handovers(
 
 /// Who leads what, while it is planned.
 struct Board<'a> {
-    homes: &'a BTreeMap<RegionId, BTreeSet<NodeId>>,
+    homes: &'a BTreeMap<RegionId, &'a BTreeSet<NodeId>>,
+    band: Band,
     leads: BTreeMap<NodeId, BTreeSet<RegionId>>,
 }
 
@@ -68,7 +67,12 @@ impl Board<'_> {
     }
 
     fn chain(&self, giver: NodeId, moved: &BTreeSet<RegionId>) -> Option<Vec<Handover>> {
-        let bound = self.count(giver).checked_sub(2)?;
+        let own = self.count(giver);
+        let bound = own.checked_sub(2)?;
+        let calls = |taker: usize| match self.band {
+            None => true,
+            Some((least, most)) => own > most || taker < least,
+        };
         let mut came: BTreeMap<NodeId, Handover> = BTreeMap::new();
         let mut ring = VecDeque::from([giver]);
         while !ring.is_empty() {
@@ -79,7 +83,7 @@ impl Board<'_> {
                     if came.len() + 1 >= self.leads.len() {
                         break;
                     }
-                    for to in self.homes.get(region).into_iter().flatten() {
+                    for to in self.homes.get(region).into_iter().copied().flatten() {
                         if *to == giver || came.contains_key(to) || !self.leads.contains_key(to) {
                             continue;
                         }
@@ -89,7 +93,7 @@ impl Board<'_> {
                     }
                 }
             }
-            takers.retain(|taker| self.count(*taker) <= bound);
+            takers.retain(|taker| self.count(*taker) <= bound && calls(self.count(*taker)));
             if let Some(taker) = takers.into_iter().min_by_key(|node| (self.count(*node), *node)) {
                 return Some(unwind(taker, giver, &came));
             }
@@ -122,8 +126,17 @@ fn unwind(taker: NodeId, giver: NodeId, came: &BTreeMap<NodeId, Handover>) -> Ve
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use super::handovers;
     use types::{NodeId, RegionId};
+
+    fn handovers(
+        led: &Led,
+        homes: &Homes,
+        nodes: &BTreeSet<NodeId>,
+        most: usize,
+    ) -> Vec<super::Handover> {
+        let homes = homes.iter().map(|(region, homes)| (*region, homes)).collect();
+        super::handovers(led, &homes, nodes, None, most)
+    }
 
     type Led = BTreeMap<RegionId, NodeId>;
     type Homes = BTreeMap<RegionId, BTreeSet<NodeId>>;
