@@ -90,7 +90,7 @@ impl Beats {
             queue: places.iter().map(coming).collect(),
             guests: [of(Plan::is_guest, true), of(Plan::is_guest, false)],
             mortals: [of(Plan::is_mortal, true), of(Plan::is_mortal, false)],
-            turns: 0,
+            turns: at,
             common: Arc::clone(&common),
             at,
             places,
@@ -99,8 +99,9 @@ impl Beats {
             batches: BTreeMap::new(),
             again: Vec::new(),
             writes: BTreeMap::new(),
-            next_guest: now,
-            next_death: now,
+            // Not all at once.
+            next_guest: now + plan.guest_every.mul_f64(at as f64 / plan.streams as f64),
+            next_death: now + plan.death_every.mul_f64(at as f64 / plan.streams as f64),
         }
     }
 
@@ -307,7 +308,7 @@ impl Beats {
                 common.truth.with(place, |known| known.part = Part::Gone { at });
             }
         }
-        if is_first {
+        if is_first && common.is_lively() {
             common.journal.changed(place.service, answer.revision);
         }
     }

@@ -8,14 +8,13 @@ use parking_lot::Mutex;
 use tokio::time::sleep;
 
 use super::fleet::Common;
+use crate::life::lead::registry;
 
 /// What a leader that begins gives on top of the full time.
 pub(super) const GRACE: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(500);
 /// A leader may have begun so long before it was seen; and what is due is proposed, carried out and told.
 pub(super) const SLACK: Duration = Duration::from_secs(8);
-/// Region of keyspace `default`.
-const DEFAULT: u64 = types::RegionId::DEFAULT.get();
 
 #[derive(Default)]
 pub(super) struct Resets(Mutex<Vec<Instant>>);
@@ -48,8 +47,8 @@ pub(super) async fn follow(common: Arc<Common>) {
     while !common.is_stopped() {
         for at in (0..common.clients.len()).filter(|at| common.near(*at) == *at) {
             let Ok(status) = client.node_status(&common.clients[at]).await else { continue };
-            let region = status.regions.iter().find(|region| region.id == DEFAULT);
-            let Some(region) = region.filter(|region| region.leader != 0) else { continue };
+            let region = registry(&status).filter(|region| region.leader != 0);
+            let Some(region) = region else { continue };
             let seen = (region.term, region.leader);
             if seen > newest {
                 newest = seen;
