@@ -15,9 +15,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::transport::Endpoint;
 
-use super::fleet::{Common, Plan};
+use super::fleet::Common;
 use super::journal::Counts;
-use super::truth::{BEAT_EVERY, FORGOTTEN_AFTER, Part, Place, TTL};
+use super::truth::{BEAT_EVERY, Part, Place};
+use super::turns::Turns;
+use super::write::Write;
 use crate::ledger::{Kind, Outcome};
 
 /// Beats of all instances are spread over so many moments.
@@ -48,21 +50,7 @@ pub(super) struct Beats {
     writes: BTreeMap<u64, Write>,
     /// To be asked for, from a moment on.
     queue: VecDeque<(Write, Instant)>,
-    /// Those whom somebody watches, and all others, by turns.
-    guests: [VecDeque<Place>; 2],
-    mortals: [VecDeque<Place>; 2],
-    turns: usize,
-    next_guest: Instant,
-    next_death: Instant,
-}
-
-#[derive(Clone, Copy)]
-struct Write {
-    place: Place,
-    registers: bool,
-    /// Asked for once: its revision is that of the change.
-    is_first: bool,
-    sent: Instant,
+    turns: Turns,
 }
 
 type Out = mpsc::UnboundedSender<pb::OpenRequest>;
@@ -78,19 +66,13 @@ impl Beats {
                 }
             }
         }
-        let of = |is: fn(&Plan, Place) -> bool, watched: bool| -> VecDeque<Place> {
-            let own = places.iter().copied().filter(|it| is(plan, *it));
-            own.filter(|it| (it.service < plan.watched) == watched).collect()
-        };
         let now = Instant::now();
         let coming = |place: &Place| {
             (Write { place: *place, registers: true, is_first: true, sent: now }, now)
         };
         Self {
             queue: places.iter().map(coming).collect(),
-            guests: [of(Plan::is_guest, true), of(Plan::is_guest, false)],
-            mortals: [of(Plan::is_mortal, true), of(Plan::is_mortal, false)],
-            turns: at,
+            turns: Turns::new(plan, &places, at),
             common: Arc::clone(&common),
             at,
             places,
@@ -99,9 +81,6 @@ impl Beats {
             batches: BTreeMap::new(),
             again: Vec::new(),
             writes: BTreeMap::new(),
-            // Not all at once.
-            next_guest: now + plan.guest_every.mul_f64(at as f64 / plan.streams as f64),
-            next_death: now + plan.death_every.mul_f64(at as f64 / plan.streams as f64),
         }
     }
 
@@ -179,43 +158,12 @@ impl Beats {
             self.batches.insert(request, (places, now));
             say(out, Ask::Beats(pb::Beats { instances, request }))?;
         }
-        if self.common.is_lively() {
-            self.come_and_go(now);
-        }
-        self.write(out, now)
-    }
-
-    fn come_and_go(&mut self, now: Instant) {
-        let plan = &self.common.plan;
-        let turn = self.turns % 2;
-        if now >= self.next_guest {
-            self.next_guest = now + plan.guest_every;
-            self.turns += 1;
-            let guests = &mut self.guests[turn];
-            let Some(place) = guests.pop_front() else { return };
-            guests.push_back(place);
-            let registers = match self.common.truth.with(place, |known| known.part) {
-                Part::Here { .. } => false,
-                Part::Gone { .. } => true,
-                _ => return,
-            };
+        if self.common.is_lively()
+            && let Some((place, registers)) = self.turns.next(&self.common, now)
+        {
             self.queue.push_back((Write { place, registers, is_first: true, sent: now }, now));
         }
-        if now >= self.next_death {
-            self.next_death = now + plan.death_every;
-            let Some(place) = self.mortals[turn].front().copied() else { return };
-            let died = self.common.truth.with(place, |known| match known.part {
-                Part::Here { since } => {
-                    known.part = Part::Silent { since };
-                    true
-                }
-                _ => false,
-            });
-            if died {
-                self.mortals[turn].pop_front();
-                Counts::add(&self.common.journal.counts.silent, 1);
-            }
-        }
+        self.write(out, now)
     }
 
     fn write(&mut self, out: &Out, now: Instant) -> anyhow::Result<()> {
@@ -226,40 +174,14 @@ impl Beats {
             self.queue.pop_front();
             write.sent = now;
             let request = self.number();
-            let Place { service, .. } = write.place;
-            let address = write.place.address(self.common.plan.services);
-            let id = write.place.id();
-            let ask = match write.registers {
-                true => {
-                    self.common.truth.coming(write.place);
-                    let millis = |time: Duration| u64::try_from(time.as_millis());
-                    Ask::Register(pb::Register {
-                        request,
-                        instance: Some(pb::Instance {
-                            service: Place::service_name(service),
-                            id,
-                            address,
-                            port: 1_024 + u32::try_from(write.place.number % 60_000)?,
-                            tags: vec!["v1".to_owned(), "primary".to_owned()],
-                            meta: [("version".to_owned(), "1.2.3".to_owned())].into(),
-                            ttl_ms: millis(TTL)?,
-                            deregister_after_ms: millis(FORGOTTEN_AFTER)?,
-                            ..pb::Instance::default()
-                        }),
-                    })
-                }
+            match write.registers {
+                true => self.common.truth.coming(write.place),
                 false => {
                     self.common.truth.with(write.place, |known| known.part = Part::Leaving);
-                    Ask::Deregister(pb::Deregister {
-                        request,
-                        namespace: String::new(),
-                        node: address,
-                        id,
-                    })
                 }
-            };
+            }
             self.writes.insert(request, write);
-            say(out, ask)?;
+            say(out, write.ask(request, self.common.plan.services))?;
         }
         Ok(())
     }
@@ -326,8 +248,11 @@ impl Beats {
             let Some(place) = known.get(handle).copied() else { continue };
             let lost = self.common.truth.with(place, |known| {
                 known.look(now);
-                let is_here = matches!(known.part, Part::Here { .. }) && known.handle == *handle;
-                is_here.then_some(known.late)
+                if !matches!(known.part, Part::Here { .. }) || known.handle != *handle {
+                    return None;
+                }
+                known.part = Part::Coming;
+                Some(known.late)
             });
             let Some(late) = lost else { continue };
             if late.is_none() {

@@ -15,5 +15,7 @@ mod resets;
 #[cfg(test)]
 mod tests;
 mod truth;
+mod turns;
+mod write;
 
 pub(super) use fleet::Fleet;
