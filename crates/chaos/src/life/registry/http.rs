@@ -1,4 +1,5 @@
-//! One connection to Consul's API, as a program in any language has it: HTTP/1.1, one request after the other.
+//! One connection to Consul's API, as a program in any language has it: HTTP/1.1, one request after the
+//! other.
 
 use std::time::Duration;
 
