@@ -207,8 +207,8 @@ impl Fleet {
         let before = std::mem::replace(&mut self.before, now);
         let seconds = now.0.duration_since(before.0).as_secs_f64().max(0.001);
         format!(
-            "registry: {:.0} beats/s, {} answers to watchers; {:.1} CPU s of servers ({:.2} processors); MiB of \
-            each {memory:?}; wrong so far {}, changes of leader {}",
+            "registry: {:.0} beats/s, {} answers to watchers; {:.1} CPU s of servers ({:.2} processors); \
+            MiB of each {memory:?}; wrong so far {}, changes of leader {}",
             (now.2 - before.2) as f64 / seconds,
             now.3 - before.3,
             now.1 - before.1,
@@ -238,11 +238,12 @@ impl Fleet {
         let of = Counts::get;
         let (memory, server) = self.costs.most_memory;
         format!(
-            "registry: {} beats heard, {} refused and sent again; {} registrations, {} taken back, {} fell \
-            silent; watchers: {} answers of blocking queries ({} without a leader), {} pushes, {} refusals; {} \
-            wrong; lists that had to do with late beats {}, instances whose beats this program sent late {}, \
-            answered late {}; {} changes of leader, {stood_still} times a server stood still; most memory {memory} \
-            MiB (n{server})\n{silences}  from a change to those who watch:\n{}",
+            "registry: {} beats heard, {} refused and sent again; {} registrations, {} taken back, \
+            {} fell silent; watchers: {} answers of blocking queries ({} without a leader), {} pushes, \
+            {} refusals; {} wrong; not heard for a time to live, as beats left this program late, {} \
+            instances, and for other reasons {}, lists that told of these {}; {} changes of leader, \
+            {stood_still} times a server stood still; most memory {memory} MiB (n{server})\n\
+            {silences}  from a change to those who watch:\n{}",
             of(&counts.beats),
             of(&counts.refused_beats),
             of(&counts.came),
@@ -253,9 +254,9 @@ impl Fleet {
             of(&counts.pushes),
             of(&counts.refused),
             of(&counts.wrong),
-            of(&counts.late),
             late(Late::Sent),
             late(Late::Answered),
+            of(&counts.late),
             common.resets.count(),
             common.journal.lags(),
         )

@@ -79,6 +79,15 @@ fn a_beat_that_was_sent_late_is_this_programs_doing() {
     let now = Instant::now();
     let (handles, places) = truth.beaten(&[HERE, GONE, SILENT], now + Duration::from_secs(5));
     assert_eq!((handles, places), (vec![1], vec![HERE]));
-    truth.beaten(&[HERE], now + Duration::from_secs(50));
+    let sent = now + Duration::from_secs(50);
+    truth.beaten(&[HERE], sent);
+    let critical = [(HERE, true), (SILENT, false)];
+    assert_eq!(
+        wrong(&truth, &told(20, TTL - Duration::from_secs(5), &critical)),
+        1,
+        "heard in time"
+    );
+    truth.heard(&[HERE], sent, now + TTL + Duration::from_secs(1));
     assert_eq!(truth.with(HERE, |known| known.late), Some(Late::Sent));
+    assert_eq!(wrong(&truth, &told(20, TTL, &critical)), 0);
 }

@@ -9,7 +9,8 @@ pub(super) const TTL: Duration = Duration::from_secs(60);
 pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
 /// Between two beats of one instance.
 pub(super) const BEAT_EVERY: Duration = Duration::from_secs(15);
-/// Who sends a beat so much after the one before got too little of the machine: the instance is not judged.
+/// Who sends a beat so much after the one before got too little of the machine, or found no server to send it
+/// to.
 const OWN_LATENESS: Duration = Duration::from_secs(30);
 /// Instances on one node.
 const ON_A_NODE: usize = 50;
@@ -52,7 +53,9 @@ pub(super) struct Known {
     pub(super) sent: Instant,
     /// When a beat was last sent, answered or not: by a time to live from here it is lost.
     pub(super) tried: Instant,
-    /// A beat was late, and by whose doing: whatever is told of the instance is right.
+    /// Beats left this program late.
+    pub(super) sent_late: bool,
+    /// No beat was heard for a time to live, and by whose doing: whatever is told of the instance is right.
     pub(super) late: Option<Late>,
     /// Since it fell silent: when a watcher was first told that it is critical, and that it is gone.
     pub(super) critical_told: Option<Instant>,
@@ -80,6 +83,7 @@ impl Truth {
             handle: 0,
             sent: now,
             tried: now,
+            sent_late: false,
             late: None,
             critical_told: None,
             gone_told: None,
@@ -121,7 +125,7 @@ impl Truth {
         self.with(place, |known| {
             known.part = Part::Here { since: revision };
             (known.handle, known.sent, known.tried) = (handle, sent, Instant::now());
-            known.late = None;
+            (known.late, known.sent_late) = (None, false);
         });
     }
 
@@ -133,9 +137,7 @@ impl Truth {
                 if !matches!(known.part, Part::Here { .. }) {
                     return;
                 }
-                if now.duration_since(known.tried) > OWN_LATENESS {
-                    known.late.get_or_insert(Late::Sent);
-                }
+                known.sent_late |= now.duration_since(known.tried) > OWN_LATENESS;
                 known.tried = now;
                 sent.0.push(known.handle);
                 sent.1.push(*place);
@@ -161,7 +163,8 @@ impl Known {
     /// Notes whether the beat that was due by now came too late.
     pub(super) fn look(&mut self, now: Instant) {
         if now.saturating_duration_since(self.sent) > TTL {
-            self.late.get_or_insert(Late::Answered);
+            let late = if self.sent_late { Late::Sent } else { Late::Answered };
+            self.late.get_or_insert(late);
         }
     }
 }
