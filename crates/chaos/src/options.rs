@@ -122,6 +122,10 @@ pub(crate) struct Options {
     /// Of life: seconds that a server is away which comes back with its data.
     #[arg(long, default_value_t = 5)]
     pub(crate) away_s: u64,
+    /// Of life: instances that beat in the registry all the while, are watched, come, go and fall silent;
+    /// 0 for none.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1_000_000))]
+    pub(crate) instances: u64,
     /// Of rolling: the binary that servers are started with again; else the same.
     #[arg(long, value_name = "BINARY")]
     pub(crate) upgrade_to: Option<PathBuf>,

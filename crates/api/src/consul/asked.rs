@@ -103,7 +103,14 @@ impl Asked {
         };
         let freshness = self.parameters.freshness()?;
         let (index, wait) = (self.parameters.index()?, self.parameters.wait()?);
-        let (first, known_leader) = self.ask_first(freshness, index, &ask).await?;
+        let (mut first, mut known_leader) = self.ask_first(freshness, index, &ask).await?;
+        if freshness != Freshness::Stale && first.body.index.get().unsigned_abs() < index {
+            // Another server, whose copy is newer, told the client that index. Nothing older serves it
+            // better than an error: it has the newer answer, and asks elsewhere. What a quorum knows nothing
+            // of, either, is from another life of the cluster.
+            first = self.caller().registry(Consistency::Linearizable, &ask).await?;
+            known_leader = true;
+        }
         let (value, filtered) = first.body.value;
         let mut meta = Meta {
             index: first.body.index,

@@ -101,10 +101,19 @@ async fn without_a_quorum_the_registry_is_answered_and_says_so() {
     let known = get(&servers[2], "/v1/health/service/web").await;
     assert_eq!(header(&known, "x-consul-knownleader"), Some("true"));
     assert_eq!(header(&known, "x-consul-lastcontact"), Some("0"));
+    let newer = format!("/v1/health/service/web?index={}&wait=1s", index(&known) + 1);
+    let unknown = get(&servers[2], &newer).await;
+    assert_eq!((unknown.status, index(&unknown)), (200, index(&known)), "of another life");
     let left = servers.pop().unwrap();
     for server in servers {
         server.stop().await;
     }
+    // Whoever was told of something newer is not told of something older.
+    let older = get(&left, &newer).await;
+    assert_eq!((older.status, index(&older)), (500, 0), "{}", older.head);
+    let same = get(&left, &format!("/v1/health/service/web?index={}&wait=1s", index(&known))).await;
+    assert_eq!((same.status, index(&same)), (200, index(&known)));
+    assert_eq!(header(&same, "x-consul-knownleader"), Some("false"), "{}", same.head);
     let stale = get(&left, "/v1/health/service/web").await;
     assert_eq!(stale.status, 200);
     assert_eq!(header(&stale, "x-consul-knownleader"), Some("false"), "{}", stale.head);

@@ -3,7 +3,9 @@
 //! is shown: nothing acknowledged is lost, histories of keys are linearizable, no key's writes pause for
 //! long, and replicas and leaders end even.
 
+mod lead;
 mod load;
+mod registry;
 mod shape;
 
 use std::path::Path;
@@ -21,6 +23,7 @@ use crate::servers::{Server, name};
 use crate::verify::{self, State};
 use crate::work::COUNTERS;
 use load::Load;
+use registry::Fleet;
 use shape::Shape;
 
 const KEYSPACE: &str = "wide";
@@ -42,6 +45,8 @@ struct Cluster {
     client: Client,
     ledger: Arc<Ledger>,
     load: Load,
+    /// Instances and who watches them, where these are asked for.
+    registry: Option<Fleet>,
 }
 
 /// Lives through it and tells; answers whether all was well.
@@ -53,6 +58,7 @@ pub(crate) async fn run(
     let mut cluster = Cluster::start(options, setting, folder).await?;
     let before = cluster.shape().await?;
     cluster.told("begun", &before, &before);
+    cluster.register(options.instances).await?;
     let written = cluster.load.fill(options.mib << 20).await?;
     let mut shape = cluster.even("filled", &before, |_| true).await?;
 
@@ -61,11 +67,13 @@ pub(crate) async fn run(
     }
     shape = cluster.even("two servers added", &shape, |shape| shape.nodes.len() == ALL).await?;
 
+    cluster.lead(1).await?;
     cluster.client.drain_node(2, true).await?;
     shape = cluster.even("n2 drained", &shape, |shape| shape.replicas(2) == 0).await?;
     cluster.client.drain_node(2, false).await?;
     shape = cluster.even("n2 filled again", &shape, |shape| shape.replicas(2) > 0).await?;
 
+    cluster.lead(3).await?;
     cluster.lose(3)?;
     let healed = |shape: &Shape| shape.replicas(4) == 0 && shape.is_whole();
     shape = cluster.even("n4 lost for good", &shape, healed).await?;
@@ -77,11 +85,13 @@ pub(crate) async fn run(
     let is_back = |shape: &Shape| shape.is_whole() && shape.replicas(5) > 0;
     shape = cluster.even(&back, &shape, is_back).await?;
 
+    cluster.lead(0).await?;
     cluster.servers[0].stop().await?;
     cluster.start_one(0)?;
     shape = cluster.even("n1 handed over and started again", &shape, Shape::is_whole).await?;
 
     if setting.has_partitions() {
+        cluster.lead(5).await?;
         setting.link(5, false)?;
         sleep(CUT).await;
         setting.heal(ALL)?;
@@ -127,7 +137,8 @@ impl Cluster {
         }
         let load = Load::begin(&endpoints, &ledger, (options.clients, options.seed))?;
         let here = (0..ALL).map(|at| at < FIRST).collect();
-        Ok(Self { setting: setting.clone(), servers, here, client, ledger, load })
+        let setting = setting.clone();
+        Ok(Self { setting, servers, here, client, ledger, load, registry: None })
     }
 
     /// Adds a server and starts it.
@@ -149,13 +160,41 @@ impl Cluster {
     }
 
     fn start_one(&mut self, at: usize) -> anyhow::Result<()> {
-        self.here[at] = true;
+        self.is_here(at, true);
         self.servers[at].start(&self.setting)
     }
 
     fn lose(&mut self, at: usize) -> anyhow::Result<()> {
-        self.here[at] = false;
-        self.servers[at].kill()
+        // Clients notice it by themselves, and only then.
+        let killed = self.servers[at].kill();
+        self.is_here(at, false);
+        killed
+    }
+
+    fn is_here(&mut self, at: usize, here: bool) {
+        self.here[at] = here;
+        if let Some(registry) = &self.registry {
+            registry.is_here(at, here);
+        }
+    }
+
+    /// Has so many instances registered, and watched.
+    async fn register(&mut self, instances: u64) -> anyhow::Result<()> {
+        if instances > 0 {
+            let clients = self.servers.iter().map(|it| it.addresses.client.clone()).collect();
+            let fleet = Fleet::begin(instances, clients, FIRST, &self.ledger).await?;
+            self.registry = Some(fleet);
+        }
+        Ok(())
+    }
+
+    /// Has a server lead the registry's region, where there is a registry: what happens to it next then
+    /// happens to the registry's leader.
+    async fn lead(&self, at: usize) -> anyhow::Result<()> {
+        match &self.registry {
+            Some(_) => lead::lead(&self.client, &self.servers, &self.here, at).await,
+            None => Ok(()),
+        }
     }
 
     async fn shape(&self) -> anyhow::Result<Shape> {
@@ -195,7 +234,7 @@ impl Cluster {
         }
     }
 
-    fn told(&self, what: &str, before: &Shape, now: &Shape) {
+    fn told(&mut self, what: &str, before: &Shape, now: &Shape) {
         let (gap, key) = self.load.longest_gap();
         let moved = now.moved_since(before);
         println!("{what}");
@@ -205,12 +244,24 @@ impl Cluster {
             {} writes of the watch so far",
             self.load.written()
         );
+        let processes: Vec<Option<u32>> = self.servers.iter().map(Server::pid).collect();
+        if let Some(registry) = &mut self.registry {
+            println!("  {}", registry.phase(what, &processes));
+        }
     }
 
     /// Ends the clients and looks whether all is there.
     async fn judge(mut self, shape: &Shape, written: u64) -> anyhow::Result<bool> {
         self.ledger.stop();
         let mut wrong = self.load.end().await?;
+        if let Some(registry) = self.registry.take() {
+            let here: Vec<usize> = (0..ALL).filter(|at| self.here[*at]).collect();
+            let stood_still = self
+                .servers
+                .iter()
+                .map(|it| it.log_since(0).matches("this process stood still").count());
+            println!("{}", registry.end(&here, stood_still.sum()).await);
+        }
         wrong.append(&mut self.ledger.violations.lock());
         let wide = self.client.in_keyspace(KEYSPACE)?;
         let mut state = State::new();
