@@ -52,7 +52,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     })?;
     step("real processes under faults", || {
         let scenarios = ["--scenario", "kill-leader", "--scenario", "partition"];
-        chaos::play(PROFILE, &[&scenarios[..], &["--seconds", "15"]].concat())
+        chaos::play(PROFILE, &[&scenarios[..], &["--seconds", "60"]].concat())?;
+        chaos::play(PROFILE, &["--scenario", "mix", "--seconds", "180"])
     })?;
     if !options.no_compat {
         step("foreign clients", || clients(PROFILE, &CompatOptions { no_faults: false }))?;
