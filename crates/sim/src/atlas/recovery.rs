@@ -83,7 +83,7 @@ pub(crate) fn started(sky: &mut Sky, node: &mut Node, misses_a_state: bool) {
     let is_hurt = node.disk.lies();
     *if is_hurt { &mut sky.counts.harmless_lies } else { &mut sky.counts.whole_again } += 1;
     sky.note(node.id, "has all it had", [u64::from(is_hurt), 0, 0, 0]);
-    node.disk.be_honest();
+    node.disk.be_honest_without_names();
     sky.atlas.lying = None;
 }
 

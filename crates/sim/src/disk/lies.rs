@@ -135,6 +135,13 @@ impl FaultDisk {
         self.0.lock().be_honest();
     }
 
+    /// The same, but names that are gone stay so: nobody missed them.
+    pub(crate) fn be_honest_without_names(&self) {
+        let mut state = self.0.lock();
+        state.lies.retain(|lie| !matches!(lie, Lie::Name { .. }));
+        state.be_honest();
+    }
+
     /// Another disk with what this one should have.
     pub(crate) fn truth(&self) -> Self {
         let mut state = self.0.lock().clone();

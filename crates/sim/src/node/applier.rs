@@ -416,12 +416,14 @@ fn observe(
     let events: &[Change] = &effects.events;
     let verdict = sky.oracles.revisions.applied(region, entry.index, effects, (before, after));
     sky.judge("revisions", verdict);
+    let place = (home(machine, region), region, entry.index);
     if let Some(registry) = machine.registry() {
-        registry::observe(sky, node, region, (entry, registry), effects, (after, fresh));
+        let is_repeated = sky.oracles.once.is_repeated(place, effects);
+        let entry = (entry, is_repeated);
+        registry::observe(sky, (node, region), entry, registry, effects, (after, fresh));
     }
     if fresh {
         sky.oracles.events.applied(region, events);
-        let place = (home(machine, region), region, entry.index);
         let verdict = sky.oracles.once.applied(place, effects);
         sky.judge("exactly once", verdict);
         for change in &effects.leases {

@@ -59,9 +59,9 @@ pub(super) fn show(sky: &mut Sky, node: NodeId, region: RegionId, machine: &Mach
 /// Shows what was applied to the oracles.
 pub(super) fn observe(
     sky: &mut Sky,
-    node: NodeId,
-    region: RegionId,
-    (entry, registry): (&Entry, &Registry),
+    (node, region): (NodeId, RegionId),
+    (entry, is_repeated): (&Entry, bool),
+    registry: &Registry,
     effects: &state::Effects,
     (after, fresh): (Revision, bool),
 ) {
@@ -75,6 +75,10 @@ pub(super) fn observe(
     }
     let verdict = answers.applied(region, after, look(registry), &effects.registry);
     sky.judge("answers and their index", verdict);
+    // What it did it did before, and it may have been undone since.
+    if is_repeated {
+        return;
+    }
     let Ok(Envelope { command, .. }) = Envelope::decode(entry.data.clone()) else { return };
     let Command::Registry(command) = command else { return };
     let oracles = &mut sky.oracles.registry;

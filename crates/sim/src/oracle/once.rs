@@ -21,6 +21,16 @@ struct First {
 pub(crate) struct Once(BTreeMap<(RegionId, u64, u64), First>);
 
 impl Once {
+    /// Whether another entry carried the command out before, and this one only tells its outcome again.
+    pub(crate) fn is_repeated(
+        &self,
+        (home, region, index): (RegionId, RegionId, Index),
+        effects: &Effects,
+    ) -> bool {
+        let first = effects.session.and_then(|tag| self.0.get(&(home, tag.client, tag.sequence)));
+        first.is_some_and(|first| first.at != (region, index))
+    }
+
     pub(crate) fn applied(
         &mut self,
         (home, region, index): (RegionId, RegionId, Index),

@@ -78,7 +78,7 @@ impl Instances {
         counts: &mut Counts,
     ) -> Result<(), String> {
         if at.effects.outcome.result.is_err() {
-            return self.all_there(at);
+            return self.all_there(at).map_err(|what| format!("{what}; after {command:?}"));
         }
         match command {
             RegistryCommand::Register(registration) => {
@@ -103,7 +103,7 @@ impl Instances {
             }
             _ => {}
         }
-        self.all_there(at)
+        self.all_there(at).map_err(|what| format!("{what}; after {command:?}"))
     }
 
     /// A command said how a check stands.
