@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use consensus::{ConfChange, PeerChange};
 use types::{ConfState, NodeId, PeerId};
 
-/// A leader knows who is gone once two election timeouts are over: until then, in microseconds, who went
-/// counts as there. So does everybody for a leader that did not get to run itself.
-const KNOWN_AFTER: u64 = 600_000;
+/// A leader knows who is gone two election timeouts after the last word of it came, and that may
+/// have been on its way for 0.8 s: until then, in microseconds, who went counts as there. So does everybody
+/// for a leader that did not get to run itself.
+const KNOWN_AFTER: u64 = 1_300_000;
 
 #[derive(Default)]
 pub(crate) struct Moves {
