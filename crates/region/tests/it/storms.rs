@@ -181,7 +181,8 @@ fn every_rule_is_needed() {
     // That a leader goes to see whoever comes back saves time only; that a lease counts from the question
     // matters seldom. Both have their tests in `sleep.rs`, and the rules of one voter in `consensus`. No
     // peers come and go here: what is written of the commit index has its test in `commits.rs`.
-    let elsewhere = ["wake_when_node_back", "lease_from_question", "commit_with_entries"];
+    let elsewhere =
+        ["wake_when_node_back", "lease_from_question", "commit_with_entries", "bear_losses"];
     for name in HostGuards::NAMES.into_iter().filter(|name| !elsewhere.contains(name)) {
         let guards = HostGuards::without(name).unwrap();
         let found = (1..=seeds(200)).find_map(|seed| Some((seed, storm(seed, guards).err()?)));
