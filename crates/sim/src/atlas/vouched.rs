@@ -12,6 +12,8 @@ use crate::node::{SNAPSHOTS, WAL};
 /// Where batches begin in a segment, and how long their headers are (`docs/format.md`).
 const FIRST_BATCH: usize = 4096;
 const HEADER: usize = 48;
+/// Where a segment's header has its salt, the seed of all checksums.
+const SALT: std::ops::Range<usize> = 32..40;
 
 /// A file, and how many of its bytes are surely durable.
 pub(super) struct Vouched {
@@ -52,8 +54,15 @@ fn batches(segment: &[u8]) -> (usize, usize) {
         Some(u32::from_le_bytes(bytes.try_into().ok()?))
     };
     let long = |at: usize| Some(u64::from(word(at)?) | u64::from(word(at + 4)?) << 32);
+    let seed = crc32c::crc32c(segment.get(SALT).unwrap_or_default());
+    // A header that a crash tore vouches for nothing.
+    let is_whole = |at: usize| {
+        let told = segment.get(at + 8..at + HEADER)?;
+        (word(at + 4)? == crc32c::crc32c_append(seed, told)).then_some(())
+    };
     let (mut at, mut mark, mut ends) = (FIRST_BATCH, 0, Vec::new());
     while segment.get(at..).is_some_and(|rest| rest.starts_with(b"HBAT"))
+        && is_whole(at).is_some()
         && let (Some(sequence), Some(vouches)) = (long(at + 8), long(at + 16))
         && let (Some(items), Some(data)) = (word(at + 28), word(at + 32))
         && ends.last().is_none_or(|(before, _)| sequence == before + 1)

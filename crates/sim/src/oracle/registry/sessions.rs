@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use state::registry::{Expiry, Name, RegistryCommand};
+use types::Revision;
 
 use super::{Fresh, at_least};
 use crate::counts::Counts;
@@ -15,6 +16,8 @@ pub(crate) struct Sessions {
     until: BTreeMap<Name, u64>,
     ended: BTreeMap<Name, u64>,
     gone: BTreeMap<Name, u64>,
+    /// The revision that each was last changed at.
+    modified: BTreeMap<Name, Revision>,
 }
 
 impl Sessions {
@@ -47,10 +50,13 @@ impl Sessions {
         counts: &mut Counts,
     ) -> Result<(), String> {
         if let RegistryCommand::Expire(expiries) = command {
+            let only_sessions = expiries.iter().all(|it| matches!(it, Expiry::Session { .. }));
             for expiry in expiries {
-                let Expiry::Session { id, .. } = expiry else { continue };
+                let Expiry::Session { id, modified } = expiry else { continue };
                 let is_another = at.effects.registry.sessions.contains(id);
-                if !is_another || at.registry.session(id).value.is_some() {
+                // It may have ended by another expiry of the same command: that of what it hangs on.
+                let is_told = only_sessions || self.modified.get(id) == Some(modified);
+                if !is_another || !is_told || at.registry.session(id).value.is_some() {
                     counts.passed_over += 1;
                     continue;
                 }
@@ -62,12 +68,14 @@ impl Sessions {
             }
         }
         for id in &at.effects.registry.sessions {
-            if at.registry.session(id).value.is_none() {
+            let Some(session) = at.registry.session(id).value else {
                 // Destroyed, or what it hung on went.
                 self.until.remove(id);
+                self.modified.remove(id);
                 self.gone.insert(id.clone(), at.now);
                 continue;
-            }
+            };
+            self.modified.insert(id.clone(), session.modified);
             let until = self.until.entry(id.clone()).or_default();
             *until = (at.now + at_least(SESSION_TTL_MS)).max(*until);
         }
