@@ -38,6 +38,8 @@ pub(crate) fn look_whether_whole(sky: &mut Sky, nodes: &[Node]) {
     let mut regions: BTreeSet<RegionId> =
         running().flat_map(|it| it.shards.keys().copied()).collect();
     regions.extend(sky.settings.regions.iter().copied());
+    // Those, too, of which everybody who has a replica is down.
+    regions.extend(running().flat_map(|it| it.directory.regions.keys().copied()));
     let is_known =
         !sky.settings.with_meta || running().any(|it| it.directory.removed.contains(&lying.node));
     let has_followed = |node: &Node, region: &RegionId| {
