@@ -56,17 +56,25 @@ pub(crate) fn mutant(name: &str) -> Result<sim::Mutant, String> {
     sim::Mutant::named(name).ok_or_else(|| "see `sim mutants`".to_owned())
 }
 
-/// Seeds that failed once, run before all others: lines `seed scenario commit story`.
-fn remembered() -> anyhow::Result<Vec<(u64, Scenario)>> {
+/// Seeds that failed once, run before all others: lines `seed scenario commit story`, or `seed@N scenario
+/// ...` where faults go on for N seconds.
+fn remembered() -> anyhow::Result<Vec<Plan>> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../sim/seeds.txt");
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let mut found = Vec::new();
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let mut words = line.split_whitespace();
-        let seed = words.next().and_then(|word| word.parse().ok());
+        let first = words.next().unwrap_or_default();
+        let (seed, seconds) = match first.split_once('@') {
+            Some((seed, seconds)) => (seed, Some(seconds.parse::<u64>().context("seed@seconds")?)),
+            None => (first, None),
+        };
         let scenario = words.next().and_then(Scenario::named);
-        let both = seed.zip(scenario);
-        found.push(both.with_context(|| format!("a line of sim/seeds.txt: {line:?}"))?);
+        let both = seed.parse().ok().zip(scenario);
+        let (seed, scenario) =
+            both.with_context(|| format!("a line of sim/seeds.txt: {line:?}"))?;
+        let storm_micros = seconds.map(|seconds| seconds * 1_000_000);
+        found.push(Plan { storm_micros, ..Plan::of(seed, scenario) });
     }
     Ok(found)
 }
@@ -99,9 +107,9 @@ pub(crate) fn hunt(options: &Options) -> anyhow::Result<()> {
     let mut plans = Vec::new();
     if options.seeds > 1 && options.mutant.is_none() && !options.fresh {
         plans.extend(remembered()?);
-        plans.retain(|(_, scenario)| options.scenario.is_none_or(|wanted| wanted == *scenario));
+        plans.retain(|plan| options.scenario.is_none_or(|wanted| wanted == plan.scenario));
     }
-    let remembered = plans.into_iter().map(|(seed, scenario)| Plan { seed, scenario, ..usual });
+    let remembered = plans.into_iter().map(|plan| Plan { trace: options.trace, ..plan });
     let mut failed = Vec::new();
     for plan in remembered.chain(fresh) {
         let report = run(plan);
