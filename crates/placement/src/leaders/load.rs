@@ -60,7 +60,7 @@ impl<'a> Field<'a> {
         let own = |load: &u64| Node { load: (*load).min(MOST_LOAD), ..Node::default() };
         let mut nodes: BTreeMap<_, _> =
             view.nodes.iter().map(|(node, load)| (*node, own(load))).collect();
-        let mut led = 0;
+        let mut led = 0_usize;
         for (region, known) in &view.regions {
             if let Some(node) = nodes.get_mut(&known.leader) {
                 let load = told(known, limits);
@@ -75,7 +75,9 @@ impl<'a> Field<'a> {
         if count < 2 || nodes.values().all(|node| node.load < limits.least.max(1)) {
             return None;
         }
-        let band = (led * 9 / (count * 10), (led * 11).div_ceil(count * 10));
+        // Rounded inwards: a tenth is promised.
+        let low = (led * 9).div_ceil(count * 10).min(led.div_ceil(count).saturating_sub(1));
+        let band = (low, (led * 11 / (count * 10)).max(led / count + 1));
         let is_settled = u128::from(view.unled) * 20 <= average;
         let (moved, looks) = (BTreeSet::new(), LOOKS);
         Some(Self {
@@ -90,7 +92,7 @@ impl<'a> Field<'a> {
         })
     }
 
-    /// Between how many regions each node is to lead: a tenth of the average more or less.
+    /// Between how many regions each node is to lead: a tenth of the average more or less, or one.
     pub(crate) fn band(&self) -> (usize, usize) {
         self.band
     }
