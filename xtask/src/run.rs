@@ -30,24 +30,22 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
 /// Runs a program several times at once, each time with other arguments, and shows what each printed. The
 /// failure of any is an error.
 pub(crate) fn together(program: &str, all: &[Vec<&str>]) -> anyhow::Result<()> {
-    let start = |arguments: &Vec<&str>| {
+    let one = |arguments: &Vec<&str>| {
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(root()).stdout(Stdio::piped());
-        command.spawn().with_context(|| format!("{program} cannot be started"))
-    };
-    let running = all.iter().map(start).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut failed = Vec::new();
-    for (child, arguments) in running.into_iter().zip(all) {
-        let output = child.wait_with_output()?;
+        command.args(arguments).current_dir(root()).stderr(Stdio::inherit());
+        let output = command.output().with_context(|| format!("{program} cannot be started"))?;
         print!("{}", String::from_utf8_lossy(&output.stdout));
         if !output.status.success() {
-            failed.push(format!("`{program} {}`: {}", arguments.join(" "), output.status));
+            bail!("`{program} {}` failed: {}", arguments.join(" "), output.status);
         }
-    }
-    if !failed.is_empty() {
-        bail!("{}", failed.join("; "));
-    }
-    Ok(())
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = all.iter().map(|arguments| scope.spawn(|| one(arguments))).collect();
+        let ended = running.into_iter().map(|it| it.join().unwrap_or_else(|_| bail!("a panic")));
+        let ended: Vec<anyhow::Result<()>> = ended.collect();
+        ended.into_iter().collect()
+    })
 }
 
 /// Runs exactly one test of an integration test binary called `it`; one that does not exist, or fails,

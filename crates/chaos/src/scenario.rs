@@ -143,7 +143,10 @@ async fn run(
     let load_of = (options.clients, options.seed);
     let setup = options.setup(scenario);
     let mut trial = Trial::begin(setting, &options.binary, folder, setup, load_of).await?;
-    if options.lying_syncs && setup.shim {
+    if options.lying_syncs && !setup.shim {
+        bail!("--lying-syncs is for scenarios with power cuts, and {} has none", scenario.name());
+    }
+    if options.lying_syncs {
         (0..trial.servers.places()).try_for_each(|at| trial.servers.one(at).order("lies", ""))?;
     }
     let told = progress.begin(&trial.ledger);
@@ -158,6 +161,11 @@ async fn run(
         && let Some(failed) = nemesis::failed(&ledger)
     {
         ledger.violation(failed);
+    }
+    let lost = *ledger.lost.lock();
+    if lost.power_cuts >= 3 && lost.is_nothing() {
+        ledger
+            .violation("no power cut lost anything: the preloaded library does nothing".to_owned());
     }
     let judged = trial.judge(folder).await?;
     progress.end(told, &ledger, judged.verified.violations.len());

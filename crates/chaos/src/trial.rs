@@ -54,6 +54,8 @@ impl Trial {
         sleep(QUIET).await;
         self.ledger.stop();
         let seconds = self.ledger.now().as_secs_f64();
+        // What the nemesis found counts also where nothing else can be judged.
+        let found = std::mem::take(&mut *self.ledger.violations.lock());
         let judged = async {
             let done = self.work.end(&self.servers, &self.ledger).await?;
             self.servers.await_health().await?;
@@ -63,6 +65,7 @@ impl Trial {
             violations: vec![format!("the run cannot be judged: {error:#}")],
             ..Verified::default()
         });
+        verified.violations.splice(0..0, found);
         let healthy_after = healthy.unwrap_or_else(|error| {
             verified.violations.push(format!("{error:#}"));
             Duration::MAX

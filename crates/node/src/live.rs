@@ -24,6 +24,8 @@ pub(crate) struct Live {
     /// Told when regions may not be as the directory wants them, or the directory does not know them as
     /// they are.
     pub(crate) regroup: Notify,
+    /// Told when a node that was lost from sight is heard again.
+    pub(crate) heard: Notify,
     /// Transfers of leadership that were begun here: in which term, and when they are given up.
     transfers: Mutex<BTreeMap<RegionId, (Term, Moment)>>,
     /// After how long a transfer that leads to nothing is given up: Raft's election timeout.
@@ -44,6 +46,7 @@ impl Live {
             traffic: Traffic::default(),
             observatory: Arc::default(),
             regroup: Notify::new(),
+            heard: Notify::new(),
             transfers: Mutex::default(),
             transfer_for: config.tick.saturating_mul(ticks),
         }

@@ -86,7 +86,11 @@ impl Scale {
     /// call for it back: both stay within the tolerance, or come nearer to each other in both ways.
     pub(crate) fn bears(&self, weight: Weight, from: Weight, to: Weight) -> bool {
         let (less, more) = (from.minus(weight), to.plus(weight));
-        let comes_nearer = |of: fn(Weight) -> i128| of(from) - of(to) >= of(weight);
+        // Also where more comes back than goes.
+        let comes_nearer = |of: fn(Weight) -> i128| {
+            let apart = of(from) - of(to);
+            (apart - of(weight) * 2).abs() <= apart.abs()
+        };
         (self.is_even(less) && self.is_even(more))
             || (comes_nearer(|of| of.bytes) && comes_nearer(|of| of.count))
     }

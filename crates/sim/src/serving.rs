@@ -26,9 +26,12 @@ pub(crate) fn look(sky: &mut Sky, world: &World) {
     sky.not_serving.retain(|region| !serves(world, *region));
     let now = before - sky.not_serving.len();
     count(&mut sky.counts, waited.div_ceil(timeout), now as u64);
-    // What does not serve by the last questions is told by them.
-    if !sky.not_serving.is_empty() && waited < crate::ending::PROBE_AFTER {
-        sky.after(LOOK, Event::Serving);
+    if waited < crate::ending::PROBE_AFTER {
+        if !sky.not_serving.is_empty() {
+            sky.after(LOOK, Event::Serving);
+        }
+    } else {
+        sky.counts.served_later += sky.not_serving.len() as u64;
     }
 }
 

@@ -104,10 +104,10 @@ impl Asked {
         let freshness = self.parameters.freshness()?;
         let (index, wait) = (self.parameters.index()?, self.parameters.wait()?);
         let (mut first, mut known_leader) = self.ask_first(freshness, index, &ask).await?;
-        if freshness != Freshness::Stale && first.body.index.get().unsigned_abs() < index {
+        let is_ahead = |at: Revision| at.get().unsigned_abs() < index;
+        if freshness == Freshness::Default && is_ahead(first.body.index) {
             // Another server, whose copy is newer, told the client that index. Nothing older serves it
-            // better than an error: it has the newer answer, and asks elsewhere. What a quorum knows nothing
-            // of, either, is from another life of the cluster.
+            // better than an error: it has the newer answer, and asks elsewhere.
             first = self.caller().registry(Consistency::Linearizable, &ask).await?;
             known_leader = true;
         }
@@ -119,7 +119,10 @@ impl Asked {
             freshness,
             filtered,
         };
-        if index == 0 || meta.index.get().unsigned_abs() > index {
+        // What a quorum knows nothing of, either, is from another life of the cluster: who waits with it
+        // would miss what happens.
+        let is_of_another_life = freshness != Freshness::Stale && is_ahead(meta.index);
+        if index == 0 || meta.index.get().unsigned_abs() > index || is_of_another_life {
             return Ok((value, meta));
         }
         let after = Revision(i64::try_from(index).unwrap_or(i64::MAX));

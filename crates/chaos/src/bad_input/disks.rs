@@ -87,6 +87,7 @@ pub(super) async fn failed_sync(case: &mut Case) -> anyhow::Result<()> {
         case.ends(at).await;
         case.says(at, from, &["the node had to stop", "acknowledged is durable", "dmesg"]).await;
         case.goes_on(what).await;
+        case.trial.servers.one(at).must_run();
         case.trial.servers.start_one(at)?;
         case.trial.servers.await_health().await?;
     }

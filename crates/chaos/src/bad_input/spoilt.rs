@@ -49,6 +49,7 @@ pub(super) async fn flipped_bit(case: &mut Case) -> anyhow::Result<()> {
     case.trial.servers.remove(at, false).await?;
     let data = case.trial.servers.one(at).data.clone();
     std::fs::rename(&data, data.with_extension("damaged"))?;
+    case.trial.servers.one(at).must_run();
     case.trial.servers.add(at).await?;
     case.goes_on("another server in the place of the damaged one").await;
     Ok(())
@@ -67,6 +68,7 @@ pub(super) async fn no_space(case: &mut Case) -> anyhow::Result<()> {
         case.ends(at).await;
         case.says(at, from, &["the node had to stop", "No space left", "free or add space"]).await;
         case.goes_on(what).await;
+        case.trial.servers.one(at).must_run();
         case.trial.servers.start_one(at)?;
         case.trial.servers.await_health().await?;
     }

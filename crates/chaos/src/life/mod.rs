@@ -281,7 +281,8 @@ impl Cluster {
             wrong.push(format!("{filled} of {written} acknowledged keys are there"));
         }
         for (server, here) in self.servers.iter_mut().zip(&self.here) {
-            wrong.extend(server.findings().into_iter().filter(|_| *here));
+            // Who was ended for good may have said something before.
+            wrong.extend(if *here { server.findings() } else { server.accidents() });
         }
         if !shape.is_whole() {
             wrong.push("a region lacks replicas".to_owned());

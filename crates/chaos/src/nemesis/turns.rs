@@ -65,7 +65,10 @@ impl Nemesis<'_> {
             Turn::KillAll => self.kill_all().await,
             Turn::Pause => self.pause().await,
             Turn::Partition if self.servers.setting.has_partitions() => self.partition().await,
-            Turn::Partition => Ok(()),
+            Turn::Partition => {
+                eprintln!("chaos: a partition left out: it needs network namespaces");
+                Ok(())
+            }
             Turn::PowerOfOne => {
                 let at = self.any_but(usize::MAX);
                 self.cut_power("power cut of one", &[at]).await

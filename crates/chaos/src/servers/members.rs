@@ -39,11 +39,11 @@ impl Servers {
         let client = self.client_of_members()?;
         let deadline = Instant::now() + CHANGE;
         // Refused for as long as somebody else is on the way; perhaps carried out though no answer came.
-        while self.node_at(&client, at).await.is_none() {
-            if let Err(error) = client.add_node(&peer).await
-                && Instant::now() > deadline
-            {
-                return Err(error).with_context(|| format!("{} is not added", self.name(at)));
+        while self.node_at(&client, at).await?.is_none() {
+            let asked = client.add_node(&peer).await;
+            if Instant::now() > deadline {
+                asked.with_context(|| format!("{} is not added", self.name(at)))?;
+                bail!("{} was added {CHANGE:?} ago, and no member knows it", self.name(at));
             }
             sleep(LOOK).await;
         }
@@ -59,7 +59,7 @@ impl Servers {
         self.start_one(at)?;
         self.here.push(at);
         self.here.sort_unstable();
-        while self.node_at(&client, at).await.is_none_or(|node| node.phase != MEMBER) {
+        while self.node_at(&client, at).await?.is_none_or(|node| node.phase != MEMBER) {
             if Instant::now() > deadline {
                 bail!("{} was added and is no member after {CHANGE:?}", self.name(at));
             }
@@ -73,15 +73,14 @@ impl Servers {
         let client = self.client_of_members()?;
         let deadline = Instant::now() + CHANGE;
         let mut is_drained = !drain;
-        while let Some(node) = self.node_at(&client, at).await {
-            if !is_drained {
-                is_drained = client.drain_node(node.id, true).await.is_ok();
-                continue;
-            }
-            if let Err(error) = client.remove_node(node.id).await
-                && Instant::now() > deadline
-            {
-                return Err(error).with_context(|| format!("{} is not removed", self.name(at)));
+        while let Some(node) = self.node_at(&client, at).await? {
+            let asked = match is_drained {
+                true => client.remove_node(node.id).await.map(drop),
+                false => client.drain_node(node.id, true).await.map(|_| is_drained = true),
+            };
+            if Instant::now() > deadline {
+                asked.with_context(|| format!("{} is not removed", self.name(at)))?;
+                bail!("{} is {} for {CHANGE:?} and does not go", self.name(at), node.phase);
             }
             sleep(LOOK).await;
         }
@@ -92,7 +91,7 @@ impl Servers {
     /// Asks the leader of keyspace `default` to hand over to a member; whether it did.
     pub(crate) async fn hand_over(&self, leader: usize, to: usize) -> anyhow::Result<bool> {
         let client = self.client_of_members()?;
-        let Some(node) = self.node_at(&client, to).await else { return Ok(false) };
+        let Some(node) = self.node_at(&client, to).await? else { return Ok(false) };
         let address = format!("http://{}", self.all[leader].addresses.client);
         let channel = Endpoint::from_shared(address)?.timeout(CHANGE).connect_lazy();
         let request = MoveLeaderRequest { target_id: node.id };
@@ -105,15 +104,15 @@ impl Servers {
     }
 
     /// What the members know of the one at a place.
-    async fn node_at(&self, client: &Client, at: usize) -> Option<NodeInfo> {
+    async fn node_at(&self, client: &Client, at: usize) -> anyhow::Result<Option<NodeInfo>> {
         let deadline = Instant::now() + CHANGE;
         loop {
             match client.any_node_status().await {
                 Ok(status) => {
                     let peer = &self.all[at].addresses.peer;
-                    return status.nodes.into_iter().find(|node| node.peer_address == *peer);
+                    return Ok(status.nodes.into_iter().find(|node| node.peer_address == *peer));
                 }
-                Err(_) if Instant::now() > deadline => return None,
+                Err(error) if Instant::now() > deadline => return Err(error.into()),
                 Err(_) => sleep(LOOK).await,
             }
         }

@@ -107,6 +107,13 @@ impl Server {
         self.may_end = true;
     }
 
+    /// From now on it may not any more; what it said until now was wanted.
+    pub(crate) fn must_run(&mut self) {
+        self.may_end = false;
+        self.ended.clear();
+        self.judged_to = self.log_bytes();
+    }
+
     /// Whether it ended by itself, and how.
     pub(crate) fn ended(&mut self) -> Option<String> {
         self.look();
@@ -212,7 +219,7 @@ impl Server {
         if let Some(mut child) = self.process.take() {
             child.kill()?;
             let status = child.wait()?;
-            if status.code().is_some() {
+            if status.signal() != Some(Signal::KILL.as_raw()) {
                 self.ended.push(format!("{} ended by itself: {status}", self.name));
             }
         }
@@ -223,14 +230,18 @@ impl Server {
     /// hold against it that it says so.
     pub(crate) async fn stops(&mut self, patience: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + patience;
-        while self.ended().is_none() {
-            if self.process.is_none() {
-                break;
-            }
-            if Instant::now() > deadline {
+        while let Some(child) = &mut self.process {
+            if let Some(status) = child.try_wait()? {
+                self.process = None;
+                // Who stops says so with a code of its own; a signal is an accident.
+                if status.code().is_none() {
+                    self.ended.push(format!("{} was to stop, and: {status}", self.name));
+                }
+            } else if Instant::now() > deadline {
                 bail!("{} runs on for {patience:?}", self.name);
+            } else {
+                sleep(Duration::from_millis(20)).await;
             }
-            sleep(Duration::from_millis(20)).await;
         }
         let worse = self.alarms(&ALARMS[1..]);
         self.ended.extend(worse);
@@ -271,6 +282,11 @@ impl Server {
         let alarms = self.alarms(if self.may_end { &ALARMS[1..] } else { &ALARMS[..] });
         let ended = self.ended.iter().filter(|_| !self.may_end).cloned();
         ended.chain(alarms).collect()
+    }
+
+    /// What no server may say, also one that was to end.
+    pub(crate) fn accidents(&self) -> Vec<String> {
+        self.alarms(&ALARMS[1..])
     }
 
     /// Lines of its log with any of these words.

@@ -44,7 +44,7 @@ pub(crate) struct Lost {
 impl Lost {
     /// Whether no power cut took anything: then none showed anything.
     pub(crate) fn is_nothing(&self) -> bool {
-        self.went_back + self.growth_gone == 0
+        self.went_back + self.growth_gone + self.names_gone == 0
     }
 
     pub(crate) fn add(&mut self, other: Self) {

@@ -67,6 +67,9 @@ impl Handle {
         if let Err(fault) = shard.heat.ask(&self.shared, || Some(request.range.clone())) {
             return Some(Err(fault));
         }
+        if consistency == Consistency::Stale {
+            shard.heat.set_apart();
+        }
         let found = read::range_now(&self.shared, &shard, request)?;
         let header = |revision| Header { age, ..self.header_at(&shard, revision) };
         Some(found.map(|(body, revision)| Answer { header: header(revision), body }))

@@ -14,6 +14,8 @@ use crate::{forward, read};
 
 /// How long a removal waits until the member's replicas are gone; they go on leaving after that.
 const LEAVE: Duration = Duration::from_secs(5);
+/// Election timeouts in which a member must be heard before others are added or removed.
+const TIMEOUTS_TO_BE_HEARD: u32 = 2;
 /// Entries a learner may lack anywhere to be given a vote.
 const IN_SYNC: u64 = 1_000;
 const PLAIN: &str = "http://";
@@ -51,7 +53,7 @@ impl Handle {
         if part == Part::Voter && !directory.bears_another_voter() {
             return Err(Code::NotEnoughStarted.into());
         }
-        let silent: Vec<NodeId> = voters(&directory).filter(|node| !self.is_heard(*node)).collect();
+        let silent = self.silent(voters(&directory), 0).await;
         if !silent.is_empty() {
             let text = format!("not every voting member is heard: {silent:?}");
             return Err(Fault::new(Code::Unhealthy, text));
@@ -63,9 +65,9 @@ impl Handle {
     }
 
     /// Adds the member that is to take the place of another, or answers it if it was added already. Where
-    /// every voter is heard it will vote as soon as it caught up. Where `old` is not, or others with
-    /// `force`, it is a learner first: one more that votes while one is lost would only be one more that
-    /// can be lost.
+    /// every voter is heard it will vote as soon as it caught up, if `old` does. Where `old` is not, or
+    /// others with `force`, it is a learner first: one more that votes while one is lost would only be one
+    /// more that can be lost.
     ///
     /// # Errors
     /// `MemberNotFound`; `PeerUrlExists` where the address is that of `old`; as [`Self::add_member`].
@@ -76,9 +78,9 @@ impl Handle {
         force: bool,
     ) -> Result<NodeRecord, Fault> {
         let directory = self.shared.directory();
-        if !directory.nodes.contains_key(&old) {
+        let Some(place) = directory.nodes.get(&old) else {
             return Err(Code::MemberNotFound.into());
-        }
+        };
         let mut nodes = directory.nodes.values();
         if let Some(known) = nodes.find(|node| node.peer_address == peer_address) {
             return match known.id == old {
@@ -86,13 +88,13 @@ impl Handle {
                 false => Ok(known.clone()),
             };
         }
-        let silent: Vec<NodeId> = voters(&directory).filter(|node| !self.is_heard(*node)).collect();
+        let silent = self.silent(voters(&directory), 0).await;
         let others: Vec<NodeId> = silent.iter().copied().filter(|node| *node != old).collect();
         if !others.is_empty() && !force {
             let text = format!("not every other voting member is heard: {others:?}");
             return Err(Fault::new(Code::Unhealthy, text));
         }
-        let part = if silent.is_empty() { Part::Voter } else { Part::Learner };
+        let part = if silent.is_empty() { place.part } else { Part::Learner };
         if part == Part::Voter && !directory.bears_another_voter() {
             return Err(Code::NotEnoughStarted.into());
         }
@@ -131,7 +133,8 @@ impl Handle {
         }
         if directory.nodes.get(&node).is_some_and(|known| known.part == Part::Voter) {
             let stay: Vec<NodeId> = voters(&directory).filter(|other| *other != node).collect();
-            let heard = stay.iter().filter(|node| self.is_heard(**node)).count();
+            let may_lack = stay.len().saturating_sub(1) / 2;
+            let heard = stay.len() - self.silent(stay.iter().copied(), may_lack).await.len();
             if heard <= stay.len() / 2 {
                 let text = format!("only {heard} of the {} others that vote are heard", stay.len());
                 return Err(Fault::new(Code::Unhealthy, text));
@@ -225,6 +228,25 @@ impl Handle {
             })
         })?;
         Ok(address.trim_end_matches('/').to_owned())
+    }
+
+    /// Those who are not heard. While they are more than `may_lack` they are waited for, though not for
+    /// long: one that was started a moment ago, or whose link broke, will be heard.
+    async fn silent(&self, nodes: impl Iterator<Item = NodeId>, may_lack: usize) -> Vec<NodeId> {
+        let nodes: Vec<NodeId> = nodes.collect();
+        let silent = || nodes.iter().copied().filter(|node| !self.is_heard(*node)).collect();
+        let few = async {
+            loop {
+                let heard = self.shared.live.heard.notified();
+                let silent: Vec<NodeId> = silent();
+                if silent.len() <= may_lack {
+                    return silent;
+                }
+                heard.await;
+            }
+        };
+        let patience = self.shared.config.election_timeout() * TIMEOUTS_TO_BE_HEARD;
+        timeout(patience, few).await.unwrap_or_else(|_| silent())
     }
 
     fn is_heard(&self, node: NodeId) -> bool {

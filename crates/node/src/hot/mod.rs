@@ -29,6 +29,8 @@ const LASTING: u32 = 3;
 #[derive(Default)]
 pub(crate) struct Heat {
     asked: AtomicU64,
+    /// Of these, what is no work of the region's leader: reads of a node's own copy, and what was refused.
+    apart: AtomicU64,
     /// There while anything is left of what was asked.
     keys: Mutex<Option<Box<HotKeys>>>,
     is_bounded: AtomicBool,
@@ -61,10 +63,16 @@ impl Heat {
         if is_sampled {
             self.note(second, &keys);
         }
-        if is_bounded {
-            self.bounds.read().admit(second, &keys)?;
+        if is_bounded && let Err(fault) = self.bounds.read().admit(second, &keys) {
+            self.set_apart();
+            return Err(fault);
         }
         Ok(is_sampled)
+    }
+
+    /// What was asked last is no work of whoever leads the region.
+    pub(crate) fn set_apart(&self) {
+        self.apart.fetch_add(1, Ordering::Relaxed);
     }
 
     fn note(&self, second: u64, keys: &KeyRange) {
@@ -81,9 +89,12 @@ impl Heat {
         Some((all, keys.into_iter().map(|hot| (hot.clone(), bounds.holds(&hot.key))).collect()))
     }
 
-    /// Requests per second, as the leader of the meta region is told; asked for with every report.
+    /// Requests per second that are work of the leader, as that of the meta region is told; asked for with
+    /// every report.
     pub(crate) fn load(&self, now: Moment) -> u64 {
-        self.told.lock().look(self.asked.load(Ordering::Relaxed), now)
+        let (asked, apart) = (&self.asked, &self.apart);
+        let work = asked.load(Ordering::Relaxed).wrapping_sub(apart.load(Ordering::Relaxed));
+        self.told.lock().look(work, now)
     }
 
     /// Once a second: what follows from what was asked. `most` is what the region may be asked for until

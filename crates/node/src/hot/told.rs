@@ -1,5 +1,5 @@
 //! What the leader of the meta region is told that a region is asked for: all requests, not a sample,
-//! smoothed so that a burst does not move leaders, and told anew only when it is clearly another rate.
+//! smoothed so that a burst counts for a quarter, and told anew only when it is clearly another rate.
 
 use env::Moment;
 
@@ -28,7 +28,8 @@ impl Told {
             self.seen = Some((seen, at));
             return self.told;
         }
-        let rate = asked.wrapping_sub(seen).saturating_mul(1_000 * FINE) / millis;
+        // A little may be taken back between two looks.
+        let rate = asked.saturating_sub(seen).saturating_mul(1_000 * FINE) / millis;
         self.smooth = (self.smooth / 4).saturating_mul(3).saturating_add(rate / 4);
         let rate = self.smooth / FINE;
         if rate < LEAST {

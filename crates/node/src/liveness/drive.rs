@@ -104,6 +104,9 @@ fn tell(shared: &Shared, changes: &[Change]) {
         for poller in &shared.pollers {
             poller.push(if is_alive { ToPoller::NodeBack(node) } else { ToPoller::NodeLost(node) });
         }
+        if is_alive {
+            shared.live.heard.notify_waiters();
+        }
     }
 }
 

@@ -70,6 +70,9 @@ pub(crate) async fn read(
 ) -> Result<Found, Fault> {
     shared.meters.read(consistency);
     shard.heat.ask(shared, || hot::keys_of(&query))?;
+    if matches!(consistency, Consistency::Stale | Consistency::StaleWithin(_)) {
+        shard.heat.set_apart();
+    }
     match consistency {
         Consistency::Linearizable => after_round(shared, shard, query).await,
         Consistency::Lease => by_leader(shared, shard, query).await,

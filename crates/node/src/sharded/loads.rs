@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +23,8 @@ pub(super) type Word = Vec<(RegionId, u64)>;
 #[derive(Default)]
 pub(super) struct Loads {
     words: BTreeMap<NodeId, (Moment, Word)>,
+    /// Added up, until a word changes.
+    sums: Option<Arc<BTreeMap<RegionId, u64>>>,
 }
 
 impl Loads {
@@ -36,6 +39,9 @@ impl Loads {
         } else {
             self.words.insert(from, (now, word));
         }
+        if !is_same {
+            self.sums = None;
+        }
         !is_same
     }
 
@@ -43,29 +49,41 @@ impl Loads {
     pub(super) fn forget_older(&mut self, now: Moment, patience: Duration) -> bool {
         let known = self.words.len();
         self.words.retain(|_, (at, _)| now.since(*at) < patience);
-        self.words.len() != known
+        let has_forgotten = self.words.len() != known;
+        if has_forgotten {
+            self.sums = None;
+        }
+        has_forgotten
     }
 
     pub(super) fn clear(&mut self) {
-        self.words.clear();
+        *self = Self::default();
     }
 
     /// What each region is asked for, of all nodes together.
-    pub(super) fn sums(&self) -> BTreeMap<RegionId, u64> {
-        let mut sums: BTreeMap<RegionId, u64> = BTreeMap::new();
-        for (region, load) in self.words.values().flat_map(|(_, word)| word) {
-            let sum = sums.entry(*region).or_default();
-            *sum = sum.saturating_add(*load);
-        }
-        sums
+    pub(super) fn sums(&mut self) -> Arc<BTreeMap<RegionId, u64>> {
+        let words = &self.words;
+        let sums = self.sums.get_or_insert_with(|| {
+            let mut sums: BTreeMap<RegionId, u64> = BTreeMap::new();
+            for (region, load) in words.values().flat_map(|(_, word)| word) {
+                let sum = sums.entry(*region).or_default();
+                *sum = sum.saturating_add(*load);
+            }
+            Arc::new(sums)
+        });
+        Arc::clone(sums)
     }
 }
 
-/// What this node is asked for.
+/// What this node is asked for. A region that nobody leads is left out: what is asked of it again and again
+/// is nobody's work.
 pub(super) fn own(shared: &Shared) -> Word {
     let now = shared.clock.now();
     let shards = shared.shards();
-    let all = shards.iter().map(|(region, shard)| (*region, shard.heat.load(now)));
+    let all = shards.iter().map(|(region, shard)| {
+        let load = shard.heat.load(now);
+        (*region, shard.leadership().leader.map_or(0, |_| load))
+    });
     let mut word: Word = all.filter(|(_, load)| *load > 0).collect();
     if word.len() > MOST {
         word.sort_by_key(|(region, load)| (Reverse(*load), *region));
@@ -124,9 +142,15 @@ mod tests {
         assert!(!loads.hear(NodeId(1), at(2), word(100)));
         assert!(loads.hear(NodeId(2), at(4), word(50)));
         assert!(!loads.hear(NodeId(3), at(4), Vec::new()));
-        assert_eq!(loads.sums().into_iter().collect::<Vec<_>>(), [(RegionId(5), 150)]);
+        assert_eq!(
+            loads.sums().iter().map(|(region, load)| (*region, *load)).collect::<Vec<_>>(),
+            [(RegionId(5), 150)]
+        );
         assert!(loads.forget_older(at(10), Duration::from_secs(8)));
-        assert_eq!(loads.sums().into_iter().collect::<Vec<_>>(), [(RegionId(5), 50)]);
+        assert_eq!(
+            loads.sums().iter().map(|(region, load)| (*region, *load)).collect::<Vec<_>>(),
+            [(RegionId(5), 50)]
+        );
         assert!(loads.hear(NodeId(2), at(10), Vec::new()));
         assert!(loads.sums().is_empty());
     }

@@ -62,7 +62,7 @@ impl Overview {
     }
 
     /// What clients ask of each region, of all nodes together, in requests per second.
-    pub(super) fn loads(&mut self, now: Moment) -> BTreeMap<RegionId, u64> {
+    pub(super) fn loads(&mut self, now: Moment) -> Arc<BTreeMap<RegionId, u64>> {
         self.version(now);
         self.loads.sums()
     }

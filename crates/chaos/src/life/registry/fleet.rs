@@ -234,6 +234,16 @@ impl Fleet {
         let silences = last::silences(&common, stood_still);
         let late =
             |which: Late| common.truth.all().filter(|(_, known)| known.late == Some(which)).count();
+        let unanswered = late(Late::Answered);
+        if unanswered > 0 && stood_still == 0 {
+            common.journal.wrong(&format!(
+                "{unanswered} instances beat in time, and no server heard them for a time to live"
+            ));
+        }
+        let judged = match stood_still {
+            0 => "",
+            _ => "as servers stood still, how late silence was told is not judged\n",
+        };
         let counts = &common.journal.counts;
         let of = Counts::get;
         let (memory, server) = self.costs.most_memory;
@@ -243,7 +253,7 @@ impl Fleet {
             {} refusals; {} wrong; not heard for a time to live, as beats left this program late, {} \
             instances, and for other reasons {}, lists that told of these {}; {} changes of leader, \
             {stood_still} times a server stood still; most memory {memory} MiB (n{server})\n\
-            {silences}  from a change to those who watch:\n{}",
+            {silences}{judged}  from a change to those who watch:\n{}",
             of(&counts.beats),
             of(&counts.refused_beats),
             of(&counts.came),
@@ -255,7 +265,7 @@ impl Fleet {
             of(&counts.refused),
             of(&counts.wrong),
             late(Late::Sent),
-            late(Late::Answered),
+            unanswered,
             of(&counts.late),
             common.resets.count(),
             common.journal.lags(),

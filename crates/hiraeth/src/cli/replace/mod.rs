@@ -9,19 +9,22 @@ use client::native::{Liveness, NodeInfo, NodeStatusResponse};
 use client::{Client, Error};
 use types::Code;
 
-use self::step::{Sight, Step};
+use self::step::{Heard, Sight, Step};
 use super::admin::label;
 use super::failure::{Done, Usage};
 use super::remote::{Remote, parse_time};
 
 /// Between two looks at the cluster.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
+/// A server of which nothing was heard for so long is not only starting again.
+const LOST_AFTER: Duration = Duration::from_secs(5);
 
 /// Have another server take the place of one, that is there or dead.
 ///
 /// The new one is added, somebody starts it with `hiraeth serve --join`, it gets all there is; the old one
 /// gives its replicas away and is removed. A dead one is removed before the new one votes. Interrupted at
-/// any moment, the same command goes on where it was. What it waits for is told on standard error.
+/// any moment, the same command goes on where it was; with `--go-on` once the new one has joined, as nothing
+/// says any more what it came for. What it waits for is told on standard error.
 ///
 /// JSON: as for `list`, the new server alone.
 #[derive(clap::Args)]
@@ -31,6 +34,9 @@ pub(super) struct Arguments {
     /// Where the peers of the one that comes will reach it.
     #[arg(long, value_name = "HOST:PORT")]
     with: String,
+    /// The server at that address is there already and came for this: go on with what an earlier run began.
+    #[arg(long)]
+    go_on: bool,
     /// Also while other servers that vote are not heard. Never without a majority.
     #[arg(long)]
     force: bool,
@@ -47,17 +53,17 @@ pub(super) async fn run(
     let (client, began) = (remote.client()?, Instant::now());
     one_cluster(&client).await?;
     let mut told = String::new();
-    let mut added = None;
+    let mut known = Known { is_known: arguments.go_on, ..Known::default() };
     loop {
         let looked = match client.any_node_status().await {
             Ok(status) => {
-                let step = look(&status, arguments, added)?;
-                stays_reachable(&client, &status, &arguments.old)?;
+                let step = look(&status, arguments, &mut known)?;
+                stays_reachable(&client, &status, known.old)?;
                 tell(&mut told, words(&step, &status, arguments));
                 if step == Step::Done {
                     return Ok(new_of(&status, &arguments.with).cloned());
                 }
-                take(&client, step, arguments, &mut added).await
+                take(&client, step, arguments, &mut known).await
             }
             Err(error) => Err(error),
         };
@@ -80,23 +86,41 @@ pub(super) fn ended(new: Option<&NodeInfo>) -> Done {
     if new.is_some() { Done::Well } else { Done::Code(5) }
 }
 
+/// What this run has learned.
+#[derive(Default)]
+struct Known {
+    /// The number of the old one, once it was seen: a name may be another one's later.
+    old: Option<u64>,
+    /// Whether the old one does not vote.
+    is_learner: bool,
+    /// The new one, where this run added it.
+    added: Option<u64>,
+    /// Whether the new one came for this.
+    is_known: bool,
+    /// Whether this run marked the old one, and nothing came of it yet.
+    has_marked: bool,
+}
+
 fn look(
     status: &NodeStatusResponse,
     arguments: &Arguments,
-    added: Option<u64>,
+    known: &mut Known,
 ) -> Result<Step, Usage> {
     let name = &arguments.old;
-    let old = status.nodes.iter().find(|node| node.name == *name || node.id.to_string() == *name);
-    let seen = |node: &NodeInfo| status.seen.iter().find(|seen| seen.node == node.id);
-    let is_lost = |node| {
-        seen(node).is_none_or(|seen| matches!(seen.state(), Liveness::Lost | Liveness::Never))
-    };
+    if known.old.is_none() {
+        known.old = named(status, name)?;
+    }
+    let old = status.nodes.iter().find(|node| Some(node.id) == known.old);
+    known.is_learner |= old.is_some_and(|old| old.learner);
     let new = new_of(status, &arguments.with);
     // Whoever was asked has not heard of it yet.
-    if let (None, Some(new)) = (new, added) {
+    if let (None, Some(new)) = (new, known.added) {
         return Ok(Step::AwaitJoin { new });
     }
-    let sight = Sight { old, is_lost: old.is_some_and(is_lost), new };
+    known.is_known |= new.is_some_and(|new| new.phase == "joining");
+    let heard = old.map_or(Heard::Well, |old| heard(status, old.id));
+    let (is_known, votes) = (known.is_known, !known.is_learner);
+    let sight = Sight { old, heard, new, is_known, votes };
     step::next(&sight, name, &arguments.with).map_err(|usage| match (old, new) {
         (None, None) => {
             let names: Vec<_> = status.nodes.iter().map(label).collect();
@@ -104,6 +128,33 @@ fn look(
         }
         _ => usage,
     })
+}
+
+/// The server that is meant by a name or a number, if it is one.
+fn named(status: &NodeStatusResponse, name: &str) -> Result<Option<u64>, Usage> {
+    let has_name = |node: &&NodeInfo| node.name == name;
+    let by_name = status.nodes.iter().find(has_name).map(|node| node.id);
+    let by_number = status.nodes.iter().find(|node| node.id.to_string() == name);
+    match (by_name, by_number.map(|node| node.id)) {
+        (Some(one), Some(other)) if one != other => Err(Usage(format!(
+            "{name:?} is the name of server {one} and the number of another one: say {one} or that one's name"
+        ))),
+        (one, other) => Ok(one.or(other)),
+    }
+}
+
+/// What the server that answered hears of another one.
+fn heard(status: &NodeStatusResponse, node: u64) -> Heard {
+    let seen = status.seen.iter().find(|seen| seen.node == node);
+    match seen {
+        Some(seen) if matches!(seen.state(), Liveness::Lost | Liveness::Never) => {
+            match Duration::from_millis(seen.for_ms) >= LOST_AFTER {
+                true => Heard::Lost,
+                false => Heard::NotNow,
+            }
+        }
+        _ => Heard::Well,
+    }
 }
 
 fn new_of<'a>(status: &'a NodeStatusResponse, address: &str) -> Option<&'a NodeInfo> {
@@ -114,22 +165,25 @@ async fn take(
     client: &Client,
     step: Step,
     arguments: &Arguments,
-    added: &mut Option<u64>,
+    known: &mut Known,
 ) -> Result<(), Error> {
     match step {
         Step::Add { old, is_marked } => {
-            // The mark says, whatever happens, that the new one came to take this one's place.
+            // Whoever looks sees that it is to go.
             if !is_marked {
                 client.drain_node(old, true).await?;
+                known.has_marked = true;
             }
             match client.replace_node(old, &arguments.with, arguments.force).await {
                 Ok(new) => {
-                    *added = Some(new.id);
+                    known.added = Some(new.id);
+                    (known.is_known, known.has_marked) = (true, false);
                     Ok(())
                 }
                 Err(error) => {
-                    if !is_marked && !error.outcome_unknown() {
+                    if known.has_marked && !error.outcome_unknown() {
                         client.drain_node(old, false).await?;
+                        known.has_marked = false;
                     }
                     Err(error)
                 }
@@ -142,9 +196,11 @@ async fn take(
         },
         Step::Drain { old } => client.drain_node(old, true).await.map(drop),
         Step::Remove { old } => client.remove_node(old).await.map(drop),
-        Step::AwaitJoin { .. } | Step::AwaitEmpty { .. } | Step::AwaitGone { .. } | Step::Done => {
-            Ok(())
-        }
+        Step::AwaitJoin { .. }
+        | Step::AwaitWord { .. }
+        | Step::AwaitEmpty { .. }
+        | Step::AwaitGone { .. }
+        | Step::Done => Ok(()),
     }
 }
 
@@ -190,8 +246,12 @@ async fn one_cluster(client: &Client) -> anyhow::Result<()> {
 }
 
 /// Somebody is asked who stays.
-fn stays_reachable(client: &Client, status: &NodeStatusResponse, old: &str) -> Result<(), Usage> {
-    let old = status.nodes.iter().find(|node| node.name == old || node.id.to_string() == old);
+fn stays_reachable(
+    client: &Client,
+    status: &NodeStatusResponse,
+    old: Option<u64>,
+) -> Result<(), Usage> {
+    let old = status.nodes.iter().find(|node| Some(node.id) == old);
     let Some(old) = old.filter(|node| !node.client_address.is_empty()) else { return Ok(()) };
     if client.endpoints().all(|endpoint| endpoint.ends_with(&old.client_address)) {
         let others = status.nodes.iter().filter(|node| node.id != old.id);
@@ -221,10 +281,11 @@ fn words(step: &Step, status: &NodeStatusResponse, arguments: &Arguments) -> Str
             let peers: Vec<_> = stay.map(|node| node.peer_address.as_str()).collect();
             format!(
                 "server {new} at {address} is awaited; start it with an empty directory: hiraeth serve \
-                 --name NAME --data-dir DIR --listen-peer {address} --join {}",
+                 --name NEW-NAME --data-dir DIR --listen-peer {address} --join {}",
                 peers.join(",")
             )
         }
+        Step::AwaitWord { .. } => format!("nothing is heard of {old} for a moment"),
         Step::Promote { new } => {
             format!("server {new} at {address} catches up, and will vote then")
         }

@@ -9,9 +9,23 @@ use crate::cli::failure::Usage;
 /// The two servers as the cluster knows them.
 pub(super) struct Sight<'a> {
     pub(super) old: Option<&'a NodeInfo>,
-    /// Whether nothing is heard of it.
-    pub(super) is_lost: bool,
+    pub(super) heard: Heard,
     pub(super) new: Option<&'a NodeInfo>,
+    /// Whether the new one is known to have come for this: this run added it or saw it join, or whoever gave
+    /// the command says so. The directory does not tell what a server came for.
+    pub(super) is_known: bool,
+    /// Whether the new one is to vote, as the old one did.
+    pub(super) votes: bool,
+}
+
+/// What is heard of the old one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Heard {
+    Well,
+    /// Nothing, but not for long: it may be starting again.
+    NotNow,
+    /// Nothing for so long that it counts as lost.
+    Lost,
 }
 
 /// The next step. Each leaves a mark in the directory by which the one after it is known.
@@ -29,6 +43,10 @@ pub(super) enum Step {
     /// Have the new one vote, which only receives so far.
     Promote {
         new: u64,
+    },
+    /// Whether the old one is lost shows in a moment.
+    AwaitWord {
+        old: u64,
     },
     /// Have the old one give away the replicas of sharded keyspaces.
     Drain {
@@ -50,13 +68,23 @@ pub(super) enum Step {
 }
 
 /// # Errors
-/// There is no such server, or the address is that of one that did not come for this.
+/// There is no such server, or the address is that of one that is not known to have come for this.
 pub(super) fn next(sight: &Sight<'_>, name: &str, address: &str) -> Result<Step, Usage> {
+    let unknown = |new: &NodeInfo| {
+        Usage(format!(
+            "{address} is {} already; if that came to take the place of {name}, and an earlier run began it: \
+             the same once more with --go-on",
+            label(new)
+        ))
+    };
     let Some(old) = sight.old else {
         return match sight.new {
             None => Err(Usage(format!("there is no server {name:?}, and none at {address}"))),
             Some(new) if new.phase == "joining" => Ok(Step::AwaitJoin { new: new.id }),
-            Some(new) if new.learner => Ok(Step::Promote { new: new.id }),
+            Some(new) if new.learner && sight.votes => match sight.is_known {
+                true => Ok(Step::Promote { new: new.id }),
+                false => Err(unknown(new)),
+            },
             Some(_) => Ok(Step::Done),
         };
     };
@@ -74,24 +102,20 @@ pub(super) fn next(sight: &Sight<'_>, name: &str, address: &str) -> Result<Step,
     if new.phase == "leaving" {
         return Err(Usage(format!("{address} is {}, which was removed", label(new))));
     }
-    let new_id = new.id;
-    let is_coming = new.phase == "joining" || new.learner;
-    if !(is_coming || old.draining || is_leaving) {
-        return Err(Usage(format!(
-            "{address} is the member {} already, and nobody began to replace {} with it; if it is to go \
-             all the same: `hiraeth admin node remove {id}`",
-            label(new),
-            label(old)
-        )));
+    if new.phase == "joining" {
+        return Ok(Step::AwaitJoin { new: new.id });
     }
-    Ok(match (new.phase.as_str(), new.learner) {
-        ("joining", _) => Step::AwaitJoin { new: new_id },
+    if !sight.is_known {
+        return Err(unknown(new));
+    }
+    Ok(match (new.learner && sight.votes, sight.heard) {
+        (_, Heard::NotNow) if !is_leaving => Step::AwaitWord { old: id },
         // One more that votes while one is lost would only be one more that can be lost.
-        (_, true) if sight.is_lost && !is_leaving => Step::Remove { old: id },
-        (_, true) => Step::Promote { new: new_id },
+        (true, Heard::Lost) if !is_leaving => Step::Remove { old: id },
+        (true, _) => Step::Promote { new: new.id },
         _ if is_leaving => Step::AwaitGone { old: id },
         // It gives nothing away itself; its removal has it all made anew at once.
-        _ if sight.is_lost => Step::Remove { old: id },
+        (_, Heard::Lost) => Step::Remove { old: id },
         _ if !old.draining => Step::Drain { old: id },
         _ if old.replicas > 0 => Step::AwaitEmpty { old: id, left: old.replicas },
         _ => Step::Remove { old: id },
@@ -102,15 +126,24 @@ pub(super) fn next(sight: &Sight<'_>, name: &str, address: &str) -> Result<Step,
 mod tests {
     use client::native::NodeInfo;
 
-    use super::{Sight, Step, next};
+    use super::{Heard, Sight, Step, next};
 
     fn node(id: u64, phase: &str) -> NodeInfo {
         let (name, peer_address) = (format!("n{id}"), format!("h{id}:1"));
         NodeInfo { id, name, peer_address, phase: phase.to_owned(), ..NodeInfo::default() }
     }
 
+    fn sight<'a>(old: Option<&'a NodeInfo>, heard: Heard, new: Option<&'a NodeInfo>) -> Sight<'a> {
+        Sight { old, heard, new, is_known: true, votes: true }
+    }
+
+    fn step_of(sight: &Sight<'_>) -> Result<Step, String> {
+        next(sight, "n2", "h4:1").map_err(|usage| usage.0)
+    }
+
     fn step(old: Option<&NodeInfo>, is_lost: bool, new: Option<&NodeInfo>) -> Result<Step, String> {
-        next(&Sight { old, is_lost, new }, "n2", "h4:1").map_err(|usage| usage.0)
+        let heard = if is_lost { Heard::Lost } else { Heard::Well };
+        step_of(&sight(old, heard, new))
     }
 
     #[test]
@@ -154,16 +187,49 @@ mod tests {
     }
 
     #[test]
-    fn who_was_not_added_for_it_takes_nobody_s_place() {
-        let (member, new) = (node(2, "member"), node(4, "member"));
-        let told = step(Some(&member), false, Some(&new)).err().unwrap_or_default();
-        assert!(told.contains("h4:1 is the member n4 already"), "{told}");
+    fn who_is_not_known_to_have_come_for_it_takes_nobody_s_place() {
+        let draining = NodeInfo { draining: true, ..node(2, "member") };
+        let learner = NodeInfo { learner: true, ..node(4, "member") };
+        for old in [Some(&node(2, "member")), Some(&draining)] {
+            for new in [&node(4, "member"), &learner] {
+                let unknown = Sight { is_known: false, ..sight(old, Heard::Lost, Some(new)) };
+                let told = step_of(&unknown).err().unwrap_or_default();
+                assert!(told.contains("h4:1 is n4") && told.contains("--go-on"), "{told}");
+            }
+        }
+        // Nor is a learner promoted for a name that is nobody's.
+        let unknown = Sight { is_known: false, ..sight(None, Heard::Well, Some(&learner)) };
+        assert!(step_of(&unknown).is_err());
         let told = step(None, false, None).err().unwrap_or_default();
         assert!(told.contains("no server \"n2\"") && told.contains("h4:1"), "{told}");
-        let own = NodeInfo { peer_address: "h4:1".to_owned(), ..member };
+        let own = NodeInfo { peer_address: "h4:1".to_owned(), ..node(2, "member") };
         let told = step(Some(&own), false, Some(&own)).err().unwrap_or_default();
         assert!(told.contains("where n2 itself is"), "{told}");
         let told = step(Some(&node(2, "member")), false, Some(&node(4, "leaving")));
         assert!(told.err().unwrap_or_default().contains("which was removed"));
+    }
+
+    #[test]
+    fn who_is_silent_for_a_moment_only_is_not_lost() {
+        let draining = NodeInfo { draining: true, replicas: 3, ..node(2, "member") };
+        let learner = NodeInfo { learner: true, ..node(4, "member") };
+        for new in [&learner, &node(4, "member")] {
+            let silent = sight(Some(&draining), Heard::NotNow, Some(new));
+            assert_eq!(step_of(&silent), Ok(Step::AwaitWord { old: 2 }));
+        }
+    }
+
+    #[test]
+    fn who_takes_the_place_of_a_learner_does_not_vote() {
+        let learner = NodeInfo { learner: true, ..node(4, "member") };
+        let old = NodeInfo { draining: true, learner: true, ..node(2, "member") };
+        for (old, heard, wanted) in [
+            (Some(&old), Heard::Well, Step::Remove { old: 2 }),
+            (Some(&old), Heard::Lost, Step::Remove { old: 2 }),
+            (None, Heard::Well, Step::Done),
+        ] {
+            let seen = Sight { votes: false, ..sight(old, heard, Some(&learner)) };
+            assert_eq!(step_of(&seen), Ok(wanted));
+        }
     }
 }
