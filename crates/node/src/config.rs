@@ -157,6 +157,8 @@ pub struct NodeConfig {
     pub login_networks: Networks,
     /// How instances, checks and sessions of a registry end.
     pub registry: Settings,
+    /// Shards of the registry, if this node is the one that makes it; 0 for one region that has all of it.
+    pub registry_shards: u32,
     /// Up to which level this node knows what goes through logs, [`state::command::level::ALL`]: less only
     /// where it stands for an older build.
     pub level: u32,
@@ -213,6 +215,7 @@ impl Default for NodeConfig {
             check_networks: Networks::default(),
             login_networks: Networks::wide(),
             registry: Settings::default(),
+            registry_shards: 0,
             level: state::command::level::ALL,
             level_after: Duration::from_secs(60),
         }

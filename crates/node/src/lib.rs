@@ -87,7 +87,8 @@ pub use flight::{Damage, Entry, Event, Sample, Timeline, read as read_flight};
 pub use front_door::{Answerer, Answering};
 pub use handle::{
     Backup, BackupOf, Beat, Caller, ClusterView, Credentials, Frozen, Granted, Handle, HotRegion,
-    Judge, KEPT, LedRegion, NodeView, Number, RegionRoute, RegionStats, ReplicaView, Verdict,
+    Judge, KEPT, LedRegion, NodeView, Number, RegionRoute, RegionStats, ReplicaView, Rest, Routed,
+    Verdict,
 };
 pub use lease::{LeaseClock, LeaseLimits};
 pub use liveness::{DiskState, Link, NodeLiveness, NodeState, Summary};
@@ -100,7 +101,7 @@ pub use node::{Node, NodeBuilder};
 pub use observe::{NodeSight, Observation, Observer, RegionSight};
 pub use region::{GroupPeer, GroupStats, HotKey};
 pub use region_state::{RegionState, StateKind};
-pub use registry::{Audit, Delta, Push, Reader, RegistryLoad, Seen, Subscriptions, Topic};
+pub use registry::{Audit, Delta, Push, Reader, RegistryLoad, Scope, Seen, Subscriptions, Topic};
 pub use space::{Room, Space};
 pub use state::custom::{StateMachine, Store, View};
 pub use state::directory::{Part, Phase};

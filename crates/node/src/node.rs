@@ -133,6 +133,7 @@ impl Node {
             tokio::spawn(sharded::report(Arc::clone(shared))),
             tokio::spawn(sharded::place(Arc::clone(shared))),
             tokio::spawn(auth::confirm_at_start(Arc::clone(shared))),
+            tokio::spawn(crate::registry::mirrors::keep(Arc::clone(shared))),
             tokio::spawn(canary::keep(Arc::clone(shared))),
             tokio::spawn(auth::acl_at_start(Arc::clone(shared))),
             tokio::spawn(auth::tell_of_ends(Arc::clone(shared))),

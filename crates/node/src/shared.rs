@@ -31,6 +31,7 @@ use crate::mailbox::Mailbox;
 use crate::meters::Meters;
 use crate::poller::ToPoller;
 use crate::rarely::Rarely;
+use crate::registry::{self, PartsKnown};
 use crate::shard::Shard;
 use crate::sharded::Sharding;
 use crate::space::Space;
@@ -98,6 +99,7 @@ pub(crate) struct Shared {
     pub(crate) passwords: Passwords,
     pub(crate) words: Words,
     pub(crate) sharding: Sharding,
+    registry_parts: PartsKnown,
     shards: RwLock<Arc<BTreeMap<RegionId, Arc<Shard>>>>,
     directory: watch::Sender<Arc<Directory>>,
     client_requests: AtomicUsize,
@@ -186,6 +188,7 @@ impl Shared {
             runtime: tokio::runtime::Handle::current(),
             sweeps: Due::default(),
             frozen: Arc::new(Semaphore::new(FROZEN)),
+            registry_parts: PartsKnown::default(),
             sharding: Sharding::default(),
             shards: RwLock::default(),
             directory: watch::Sender::new(Arc::default()),
@@ -318,6 +321,11 @@ impl Shared {
     /// Takes a look at the directory without taking hold of it.
     pub(crate) fn with_directory<T>(&self, look: impl FnOnce(&Directory) -> T) -> T {
         look(&self.directory.borrow())
+    }
+
+    /// Where the registry lies; `None` until it was made.
+    pub(crate) fn registry_parts(&self) -> Option<Arc<registry::Parts>> {
+        self.registry_parts.get(self.directory())
     }
 
     pub(crate) fn watch_directory(&self) -> watch::Receiver<Arc<Directory>> {

@@ -20,8 +20,10 @@ pub mod level {
     pub const PROPOSED_AGAIN: u32 = 2;
     /// Of Consul's ACL: secrets that are kept, templated policies, auth methods.
     pub const ACL_METHODS: u32 = 3;
+    /// Registries whose services lie in shards.
+    pub const REGISTRY_SHARDS: u32 = 4;
     /// All that this build knows.
-    pub const ALL: u32 = ACL_METHODS;
+    pub const ALL: u32 = REGISTRY_SHARDS;
 }
 
 /// A change of a region's state.
@@ -155,6 +157,12 @@ pub enum Command {
         name: String,
         /// What nodes know the kind of machine by.
         machine: String,
+    },
+    /// Meta region: make the registry, sharded: a keyspace for what is of no service, and one for each
+    /// shard of services, all with a region on every node.
+    CreateRegistry {
+        /// How many shards, from 1 on.
+        shards: u32,
     },
     /// Meta region: make a sharded keyspace, with one region, or one more for each key it is split at.
     CreateSharded {

@@ -8,6 +8,7 @@ use types::{ClusterId, Code, Epoch, Fault, Index, KeyRange, KeyspaceId, NodeId, 
 
 use crate::auth::Auth;
 use crate::command::level;
+use crate::registry::{MACHINE, shard_name};
 
 /// How far a node is with being part of the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -250,6 +251,19 @@ impl Directory {
     #[must_use]
     pub fn keyspace_named(&self, name: &str) -> Option<&KeyspaceRecord> {
         self.keyspaces.values().find(|keyspace| keyspace.name == name)
+    }
+
+    /// Whether the region's leader is chosen so that no node leads much more than another: of a sharded
+    /// keyspace, or a part of a sharded registry.
+    #[must_use]
+    pub fn is_led_evenly(&self, region: RegionId) -> bool {
+        let Some(record) = self.regions.get(&region) else { return false };
+        if record.sharding.is_some() {
+            return true;
+        }
+        let keyspace = self.keyspaces.get(&record.keyspace);
+        keyspace.is_some_and(|it| it.machine.as_deref() == Some(MACHINE))
+            && self.keyspace_named(&shard_name(1)).is_some()
     }
 
     /// The regions of a keyspace in the order of their keys.

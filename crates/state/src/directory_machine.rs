@@ -182,6 +182,7 @@ impl DirectoryMachine {
             Command::CreateMachine { name, machine } => {
                 self.create_keyspace(name, Some(machine), batch)
             }
+            Command::CreateRegistry { shards } => self.create_registry(*shards, batch),
             Command::CreateSharded { name, split_at, replicas } => {
                 self.create_sharded(name, split_at, *replicas, batch)
             }
@@ -249,6 +250,28 @@ impl DirectoryMachine {
         }
         self.must_be_free_for_keyspace(name)?;
         Ok((Response::Keyspace(self.add_keyspace(name, machine, batch)), true))
+    }
+
+    /// All of it or nothing: how many shards there are never changes.
+    fn create_registry(
+        &mut self,
+        shards: u32,
+        batch: &mut Batch,
+    ) -> Result<(Response, bool), Fault> {
+        let machine = crate::registry::MACHINE.to_owned();
+        let names = (1..=shards).map(crate::registry::shard_name);
+        let names: Vec<String> = std::iter::once(machine.clone()).chain(names).collect();
+        names.iter().try_for_each(|name| self.must_be_free_for_keyspace(name))?;
+        let more = names.len();
+        if self.directory.keyspaces.len() + more > limits::KEYSPACES {
+            let detail = format!("a cluster holds at most {} keyspaces", limits::KEYSPACES);
+            return Err(Fault::new(Code::LimitReached, detail));
+        }
+        let mut made = names.iter().map(|name| self.add_keyspace(name, Some(&machine), batch));
+        let home = made.next();
+        made.for_each(drop);
+        let home = home.ok_or(Code::Internal)?;
+        Ok((Response::Keyspace(home), true))
     }
 
     fn must_be_free_for_keyspace(&self, name: &str) -> Result<(), Fault> {

@@ -121,6 +121,10 @@ pub const REGISTRY_NAMESPACES: usize = 1_024;
 pub const REGISTRY_GONE: usize = 65_536;
 /// What one command lets expire at most.
 pub const REGISTRY_EXPIRIES: usize = 1_024;
+/// Nodes that a shard is told of in a command.
+pub const REGISTRY_MIRRORS: usize = 128;
+/// Shards of a registry.
+pub const REGISTRY_SHARDS: usize = 32;
 /// Milliseconds a check may wait for anything: TTL, interval, time until removal. Fits 32 bits.
 pub const REGISTRY_PERIOD_MS: u64 = 30 * 24 * 3_600_000;
 /// Milliseconds a session lives at least without being renewed, if it can end by time (Consul).

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
-use node::{AuthChanges, Caller, Consistency, Handle, Topic, WatchCreate, WatchMessage};
+use node::{AuthChanges, Caller, Consistency, Handle, Scope, Topic, WatchCreate, WatchMessage};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
@@ -101,14 +101,15 @@ impl Asked {
             let Indexed { index, value } = ask(view);
             Indexed { index, value: (value, view.hid_something()) }
         };
+        let scope = Scope::from(&topic);
         let freshness = self.parameters.freshness()?;
         let (index, wait) = (self.parameters.index()?, self.parameters.wait()?);
-        let (mut first, mut known_leader) = self.ask_first(freshness, index, &ask).await?;
+        let (mut first, mut known_leader) = self.ask_first(&scope, freshness, index, &ask).await?;
         let is_ahead = |at: Revision| at.get().unsigned_abs() < index;
         if freshness == Freshness::Default && is_ahead(first.body.index) {
             // Another server, whose copy is newer, told the client that index. Nothing older serves it
             // better than an error: it has the newer answer, and asks elsewhere.
-            first = self.caller().registry(Consistency::Linearizable, &ask).await?;
+            first = self.caller().registry(&scope, Consistency::Linearizable, &ask).await?;
             known_leader = true;
         }
         let (value, filtered) = first.body.value;
@@ -135,6 +136,7 @@ impl Asked {
 
     async fn ask_first<T>(
         &self,
+        scope: &Scope,
         freshness: Freshness,
         index: u64,
         ask: impl Fn(&View<'_>) -> T + Send + Sync,
@@ -143,19 +145,21 @@ impl Asked {
         let has_leader = self.handle().has_leader(self.keyspace);
         match freshness {
             Freshness::Consistent => {
-                Ok((caller.registry(Consistency::Linearizable, &ask).await?, true))
+                Ok((caller.registry(scope, Consistency::Linearizable, &ask).await?, true))
             }
-            Freshness::Stale => Ok((caller.registry(Consistency::Stale, &ask).await?, has_leader)),
+            Freshness::Stale => {
+                Ok((caller.registry(scope, Consistency::Stale, &ask).await?, has_leader))
+            }
             // Who waits has an answer already, and goes on from there: nothing is to be confirmed.
             Freshness::Default if index > 0 => {
-                Ok((caller.registry(Consistency::Stale, &ask).await?, has_leader))
+                Ok((caller.registry(scope, Consistency::Stale, &ask).await?, has_leader))
             }
             Freshness::Default => {
-                match caller.registry(Consistency::Linearizable, &ask).await {
+                match caller.registry(scope, Consistency::Linearizable, &ask).await {
                     Ok(answer) => Ok((answer, true)),
                     // A list that is old serves clients better than none (feature R6).
                     Err(fault) if is_out_of_reach(&fault) => {
-                        Ok((caller.registry(Consistency::Stale, &ask).await?, false))
+                        Ok((caller.registry(scope, Consistency::Stale, &ask).await?, false))
                     }
                     Err(fault) => Err(fault.into()),
                 }

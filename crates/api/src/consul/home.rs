@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use node::{Consistency, Handle, Phase};
+use node::{Consistency, Handle, Phase, Scope};
 use parking_lot::Mutex;
 use state::command::Command;
 use state::directory::{Directory, NodeRecord};
@@ -146,7 +146,7 @@ impl Home {
             }
             let wanted = as_node(record);
             let is_own = record.id == self.handle.node();
-            let look = |registry: &state::registry::Registry| {
+            let look = |registry: state::registry::Registries<'_>| {
                 let serf = CheckKey::new(&wanted.name, DEFAULT_NAMESPACE, SERF);
                 let consul = InstanceKey::new(&wanted.name, DEFAULT_NAMESPACE, CONSUL);
                 let known = registry.node(&wanted.name).value.map(|it| it.node);
@@ -154,7 +154,7 @@ impl Home {
                     known.is_some_and(|known| !is_own || *known == with_revisions(&wanted, &known));
                 same && registry.check(&serf).is_some() && registry.instance(&consul).is_some()
             };
-            if self.handle.registry(keyspace, Consistency::Stale, look).await?.body {
+            if self.handle.registry(keyspace, &Scope::Whole, Consistency::Stale, look).await?.body {
                 continue;
             }
             let command = RegistryCommand::Register(Box::new(registration(wanted)));

@@ -183,7 +183,7 @@ pub(super) async fn keyring(_: &Asked) -> Outcome {
 /// `GET /v1/operator/usage`
 pub(super) async fn usage(asked: &Asked) -> Outcome {
     let (usage, meta) = asked
-        .registry(Topic::Nodes, |registry| Indexed {
+        .registry(Topic::Checks, |registry| Indexed {
             index: registry.nodes(&[]).index,
             value: registry.counts(),
         })

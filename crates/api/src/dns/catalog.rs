@@ -5,11 +5,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use node::{Consistency, Handle};
+use node::{Consistency, Handle, Scope};
 use state::auth::Demand;
 use state::auth::acl::{Access, Resource, View};
 use state::registry::query::Member;
-use state::registry::{Instance, MACHINE, Name, Node, Registry, ServiceName, Status};
+use state::registry::{Instance, MACHINE, Name, Node, Registries, ServiceName, Status};
 use tokio::time::timeout;
 use types::{Code, KeyspaceId};
 
@@ -117,16 +117,17 @@ impl OwnCopy {
 
     async fn ask<T: Default>(
         &self,
+        scope: Scope,
         ask: impl FnOnce(&View<'_>) -> T + Send,
     ) -> Result<T, Unavailable> {
         let Some(keyspace) = self.keyspace()? else { return Ok(T::default()) };
         let asking = async {
             if self.handle.acl_switch().0 {
                 let caller = self.handle.caller(keyspace, self.sender());
-                return caller.registry(Consistency::Stale, ask).await;
+                return caller.registry(&scope, Consistency::Stale, ask).await;
             }
-            let ask = |registry: &Registry| ask(&View::whole(registry));
-            self.handle.registry(keyspace, Consistency::Stale, ask).await
+            let ask = |registry: Registries<'_>| ask(&View::whole(registry));
+            self.handle.registry(keyspace, &scope, Consistency::Stale, ask).await
         };
         match timeout(PATIENCE, asking).await {
             Ok(Ok(answer)) => Ok(answer.body),
@@ -145,7 +146,11 @@ impl Catalog for OwnCopy {
         spellings: Vec<ServiceName>,
         wanted: Wanted,
     ) -> Result<Vec<Member>, Unavailable> {
-        self.ask(move |registry| {
+        let scope = match spellings.as_slice() {
+            [one] => Scope::Service(one.clone()),
+            _ => Scope::Whole,
+        };
+        self.ask(scope, move |registry| {
             let mut found = spellings
                 .iter()
                 .map(|name| registry.sample(name, wanted.from, wanted.most, wanted.sieve()));
@@ -155,7 +160,9 @@ impl Catalog for OwnCopy {
     }
 
     async fn node(&self, spellings: Vec<Name>) -> Result<Option<Arc<Node>>, Unavailable> {
-        self.ask(move |registry| spellings.iter().find_map(|name| registry.node_record(name))).await
+        let find =
+            move |registry: &View<'_>| spellings.iter().find_map(|name| registry.node_record(name));
+        self.ask(Scope::Home, find).await
     }
 
     fn servers(&self) -> Vec<Server> {

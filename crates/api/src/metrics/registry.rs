@@ -1,7 +1,7 @@
 //! The registry, where there is one.
 
-use ::node::{Consistency, Handle};
-use state::registry::{MACHINE, Registry};
+use ::node::{Consistency, Handle, Scope};
+use state::registry::{MACHINE, Registries};
 
 use super::text::{
     Kind::{Counter, Gauge},
@@ -11,7 +11,11 @@ use super::text::{
 /// What is registered, as this node's copy has it; `None` where there is no registry yet.
 pub(super) async fn counts(handle: &Handle) -> Option<[usize; 4]> {
     let keyspace = handle.keyspace(Some(MACHINE)).ok()?;
-    let asked = handle.registry(keyspace, Consistency::Stale, Registry::counts).await;
+    let asked = handle
+        .registry(keyspace, &Scope::Whole, Consistency::Stale, |registry: Registries<'_>| {
+            registry.counts()
+        })
+        .await;
     asked.ok().map(|answer| answer.body)
 }
 

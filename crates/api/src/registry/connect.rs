@@ -19,7 +19,7 @@ use types::Revision;
 use super::convert;
 use super::frame::Frame;
 use super::operations::{self, Client, answer};
-use super::writes::{Begun, Came, Writes, told};
+use super::writes::{self, Begun, Came, Writes};
 use crate::error;
 
 /// Messages of one client that are carried out at once. Until one of them is done no more are read.
@@ -172,8 +172,19 @@ impl Connection {
                 Came::Answer(request, done) => {
                     self.ready.push_back(Frame::of(answer(request, done)));
                 }
-                Came::Pursue(request, pursuit) => self.carry_out(async move |client: Client| {
-                    vec![answer(request, told(client.handle.pursue(*pursuit).await))]
+                Came::Pursue(request, pursuit, rest) => {
+                    self.carry_out(async move |client: Client| {
+                        let done = client.handle.pursue(*pursuit).await;
+                        let done = match writes::came(request, done, rest) {
+                            Came::Answer(_, done) => done,
+                            Came::ByItself(_, whole) => client.propose(whole).await,
+                            Came::Pursue(..) => Err(Status::internal("hiraeth: it was pursued")),
+                        };
+                        vec![answer(request, done)]
+                    })
+                }
+                Came::ByItself(request, whole) => self.carry_out(async move |client: Client| {
+                    vec![answer(request, client.propose(whole).await)]
                 }),
             }
         }

@@ -1,7 +1,7 @@
 //! What one message of a client asks for, carried out beside the others.
 
 use futures::stream::{self, StreamExt};
-use node::{Beat, Consistency, Handle};
+use node::{Beat, Consistency, Handle, Scope};
 use proto::hiraeth::v1 as pb;
 use proto::hiraeth::v1::open_response::Tell;
 use state::command::Command;
@@ -83,10 +83,11 @@ impl Client {
             }
         }
         let told = stream::iter(changed).map(|(timer, status)| async move {
-            let find = |registry: &state::registry::Registry| {
+            let find = |registry: state::registry::Registries<'_>| {
                 registry.check_of(timer).map(|check| check.key())
             };
-            let found = self.handle.registry(self.keyspace, Consistency::Stale, find).await;
+            let found =
+                self.handle.registry(self.keyspace, &Scope::Whole, Consistency::Stale, find).await;
             let Some(check) = found.ok().and_then(|answer| answer.body) else { return };
             let output = Some("".into());
             let command = RegistryCommand::UpdateCheck { check, status, output };

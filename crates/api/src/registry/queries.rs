@@ -1,6 +1,6 @@
 //! Questions that are answered once.
 
-use node::{Caller, Consistency, Seen};
+use node::{Caller, Consistency, Scope, Seen};
 use proto::hiraeth::v1 as pb;
 use proto::hiraeth::v1::registry_server::Registry;
 use state::auth::Demand;
@@ -31,11 +31,12 @@ impl RegistryService {
 
     async fn ask<T>(
         client: &Client,
+        scope: &Scope,
         stale: bool,
         ask: impl FnOnce(&View<'_>) -> T + Send,
     ) -> Result<T, Status> {
         let caller: Caller<'_, _> = client.handle.caller(client.keyspace, &client.sender);
-        let answer = caller.registry(consistency(stale), ask).await;
+        let answer = caller.registry(scope, consistency(stale), ask).await;
         Ok(answer.map_err(|fault| error::status(&fault))?.body)
     }
 }
@@ -65,7 +66,10 @@ impl Registry for RegistryService {
             near_zone: (!asked.zone.is_empty()).then(|| asked.zone.into()),
             ..InstanceFilter::default()
         };
-        let found = Self::ask(&client, asked.stale, |it| it.service(&service, &filter)).await?;
+        let found = Self::ask(&client, &Scope::Service(service.clone()), asked.stale, |it| {
+            it.service(&service, &filter)
+        })
+        .await?;
         let instances = found.value.into_iter().map(|it| convert::instance(&Seen::from(it)));
         let (version, instances) = (found.index.get(), instances.collect());
         Ok(Response::new(pb::FindResponse { version, instances }))
@@ -89,7 +93,7 @@ impl Registry for RegistryService {
             });
             Indexed { index, value: counted.collect::<Vec<_>>() }
         };
-        let found = Self::ask(&client, asked.stale, ask).await?;
+        let found = Self::ask(&client, &Scope::Whole, asked.stale, ask).await?;
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let services = found.value.into_iter().map(|(name, tags, all, passing)| pb::ServiceTags {
             name: name.to_string(),
@@ -124,7 +128,7 @@ impl Registry for RegistryService {
             return Ok(Response::new(pb::DrainResponse {}));
         }
         let node: Name = asked.node.as_str().into();
-        let known = Self::ask(&client, false, |it| it.node(&node).value).await?;
+        let known = Self::ask(&client, &Scope::Whole, false, |it| it.node(&node).value).await?;
         let Some(known) = known else {
             return Err(Status::not_found(format!("hiraeth: the registry has no node {node:?}")));
         };
@@ -173,7 +177,8 @@ impl Registry for RegistryService {
         let caller = client.handle.caller(client.keyspace, &client.sender);
         caller.permit_locally(what).map_err(|fault| error::status(&fault))?;
         // Whether there is a service at all, and whether the client may know.
-        let known = Self::ask(&client, true, |registry| {
+        let scope = Scope::Service(service.clone());
+        let known = Self::ask(&client, &scope, true, |registry| {
             registry.service(&service, &InstanceFilter::default())
         });
         let known = known.await?;

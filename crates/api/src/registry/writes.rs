@@ -1,7 +1,9 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use node::{Answer, Desk, Handle, News, Orders, Pursuit, Stuck, Submission, Unsent, Verdict};
+use node::{
+    Answer, Desk, Handle, News, Orders, Pursuit, Rest, Routed, Stuck, Submission, Unsent, Verdict,
+};
 use proto::hiraeth::v1 as pb;
 use state::command::Command;
 use state::registry::{RegistryAnswer, RegistryCommand};
@@ -27,6 +29,8 @@ struct Write {
     /// The client's number for it.
     request: u64,
     submission: Submission,
+    /// Where it went to one part of a sharded registry.
+    rest: Option<Box<Rest>>,
     /// It was there at the last look, too.
     looked: bool,
 }
@@ -44,7 +48,9 @@ pub(super) enum Begun {
 pub(super) enum Came {
     Answer(u64, Result<pb::Answer, Status>),
     /// It did not go the ordinary way: somebody has to bring it to its end.
-    Pursue(u64, Box<Pursuit>),
+    Pursue(u64, Box<Pursuit>, Option<Box<Rest>>),
+    /// The shard it went to lacks its node: it has to be carried out by itself.
+    ByItself(u64, RegistryCommand),
 }
 
 /// What a client is told of a command that was carried out.
@@ -56,6 +62,22 @@ pub(super) fn told(answer: Result<Answer<Response>, Fault>) -> Result<pb::Answer
     };
     let revision = answer.header.revision.get();
     Ok(pb::Answer { instance: instance.unwrap_or(0), revision, ..pb::Answer::default() })
+}
+
+/// What came of a write that its leader answered.
+pub(super) fn came(
+    request: u64,
+    answer: Result<Answer<Response>, Fault>,
+    rest: Option<Box<Rest>>,
+) -> Came {
+    let answer = match rest {
+        None => answer,
+        Some(rest) => match rest.finish(answer) {
+            Ok(answer) => answer,
+            Err(whole) => return Came::ByItself(request, whole),
+        },
+    };
+    Came::Answer(request, told(answer))
 }
 
 impl Writes {
@@ -89,17 +111,23 @@ impl Writes {
             Verdict::Refused(fault) => return Begun::Answered(Err(error::status(&fault))),
             Verdict::NotNow(command) => return Begun::by_itself(command),
         };
+        let Command::Registry(change) = command else { return Begun::by_itself(command) };
+        let Routed { keyspace, change, rest } = match handle.route(*keyspace, change) {
+            Ok(routed) => routed,
+            Err(change) => return Begun::ByItself(change),
+        };
         let ticket = self.under_way.reserve();
-        match handle.submit(*keyspace, command, &mut self.orders, ticket, None) {
+        match handle.submit(keyspace, Command::Registry(change), &mut self.orders, ticket, None) {
             Ok(submission) => {
-                self.under_way.put(ticket, Write { request, submission, looked: false });
+                self.under_way.put(ticket, Write { request, submission, rest, looked: false });
                 Begun::Waits
             }
             Err(unsent) => {
                 self.under_way.give_back(ticket);
-                match unsent {
-                    Unsent::Refused(fault) => Begun::Answered(Err(error::status(&fault))),
-                    Unsent::NotNow(command) => Begun::by_itself(command),
+                match (unsent, rest) {
+                    (Unsent::Refused(fault), _) => Begun::Answered(Err(error::status(&fault))),
+                    (Unsent::NotNow(_), Some(rest)) => Begun::ByItself(rest.whole()),
+                    (Unsent::NotNow(command), None) => Begun::by_itself(command),
                 }
             }
         }
@@ -137,7 +165,8 @@ impl Writes {
         match news {
             News::Done(done) => {
                 self.under_way.give_back(ticket);
-                out.push(Came::Answer(write.request, told(write.submission.answer(handle, done))));
+                let Write { request, submission, rest, .. } = write;
+                out.push(came(request, submission.answer(handle, done), rest));
             }
             News::Stuck(fault) => self.stuck(ticket, write, Some(&fault), out),
             // News of a read: a bug of ours, which the next look mends.
@@ -154,13 +183,13 @@ impl Writes {
     }
 
     fn stuck(&mut self, ticket: u64, write: Write, reason: Option<&Fault>, out: &mut Vec<Came>) {
-        let Write { request, submission, looked } = write;
+        let Write { request, submission, rest, looked } = write;
         let came = match submission.stuck(reason) {
             Stuck::OnDesk(submission) => {
-                return self.under_way.put(ticket, Write { request, submission, looked });
+                return self.under_way.put(ticket, Write { request, submission, rest, looked });
             }
             Stuck::Refused(fault) => Came::Answer(request, Err(error::status(&fault))),
-            Stuck::Pursue(pursuit) => Came::Pursue(request, Box::new(pursuit)),
+            Stuck::Pursue(pursuit) => Came::Pursue(request, Box::new(pursuit), rest),
         };
         self.under_way.give_back(ticket);
         out.push(came);

@@ -87,7 +87,16 @@ fn ids(change: &pb::Change) -> Vec<(&str, pb::InstanceStatus)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_registers_is_pushed_to_all() {
-    let servers = Server::start_cluster(3).await;
+    pushed_to_all(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_shards_what_one_registers_is_pushed_to_all() {
+    pushed_to_all(4).await;
+}
+
+async fn pushed_to_all(shards: u32) {
+    let servers = Server::start_sharded(3, shards).await;
     let mut streams = Vec::new();
     for server in &servers {
         let mut stream = Stream::open(server).await;
@@ -157,7 +166,16 @@ async fn what_one_registers_is_pushed_to_all() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_is_pushed_and_beats_on_any_node_prevent_it() {
-    let servers = Server::start_cluster(3).await;
+    silence_is_pushed(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_shards_silence_is_pushed_and_beats_on_any_node_prevent_it() {
+    silence_is_pushed(4).await;
+}
+
+async fn silence_is_pushed(shards: u32) {
+    let servers = Server::start_sharded(3, shards).await;
     let mut streams = Vec::new();
     for server in &servers {
         streams.push(Stream::open(server).await);

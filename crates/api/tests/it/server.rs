@@ -32,12 +32,13 @@ struct More {
     audit: Arc<Audit>,
     level: u32,
     tracer: Tracer,
+    registry_shards: u32,
 }
 
 impl Default for More {
     fn default() -> Self {
         let (acl, audit, tracer) = Default::default();
-        Self { acl, audit, level: level::ALL, tracer }
+        Self { acl, audit, level: level::ALL, tracer, registry_shards: 0 }
     }
 }
 
@@ -99,6 +100,18 @@ impl Server {
         join_all((0..nodes).map(start)).await
     }
 
+    /// A cluster whose registry has so many shards; 0 for one that is not sharded.
+    pub(crate) async fn start_sharded(nodes: usize, registry_shards: u32) -> Vec<Self> {
+        let mut members = Vec::new();
+        for number in 1..=nodes {
+            members.push((format!("n{number}"), free_address().await));
+        }
+        let ticks = NodeConfig::default().election_ticks;
+        let more = || More { registry_shards, ..More::default() };
+        let start = |at| Self::start_member(members.clone(), at, ticks, more());
+        join_all((0..nodes).map(start)).await
+    }
+
     /// A cluster whose nodes trace by what `tracer` makes for each name.
     pub(crate) async fn start_traced(nodes: usize, tracer: impl Fn(&str) -> Tracer) -> Vec<Self> {
         let mut members = Vec::new();
@@ -135,6 +148,7 @@ impl Server {
             audit: more.audit,
             level: more.level,
             tracer: more.tracer,
+            registry_shards: more.registry_shards,
             tick: Duration::from_millis(10),
             election_ticks,
             log_segment_bytes: 1 << 20,

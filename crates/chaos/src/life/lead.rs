@@ -15,7 +15,7 @@ use tonic::transport::Endpoint;
 use crate::servers::Server;
 
 /// The keyspace of Consul's API and `hiraeth.v1.Registry`.
-const REGISTRY: &str = "registry";
+pub(super) const REGISTRY: &str = "registry";
 const PATIENCE: Duration = Duration::from_secs(60);
 const ANSWER: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(300);

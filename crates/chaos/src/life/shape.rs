@@ -7,6 +7,7 @@ use client::Client;
 use client::native::Role;
 
 use super::KEYSPACE;
+use super::lead::REGISTRY;
 
 /// Replicas a region is to have.
 const REPLICAS: usize = 3;
@@ -19,6 +20,8 @@ pub(super) struct Shape {
     pub(super) homes: BTreeMap<u64, BTreeSet<u64>>,
     /// Whether each node of the cluster takes replicas.
     pub(super) nodes: BTreeMap<u64, bool>,
+    /// The regions of a sharded registry: they are on every node, and led evenly with the others.
+    parts: BTreeSet<u64>,
     /// How many each leads.
     leads: BTreeMap<u64, usize>,
 }
@@ -34,11 +37,20 @@ pub(super) async fn look(
     }
     for address in addresses {
         let status = client.node_status(address).await?;
+        let is_part = |name: &str| name == REGISTRY || name.starts_with("registry.");
+        let named = status.keyspaces.iter().filter(|keyspace| is_part(&keyspace.name));
+        let parts: BTreeSet<u64> = named.map(|keyspace| keyspace.region).collect();
+        if parts.len() > 1 {
+            shape.parts = parts;
+        }
+        let counts =
+            |region: u64| shape.homes.contains_key(&region) || shape.parts.contains(&region);
         let led = status
             .regions
             .iter()
-            .filter(|region| region.role() == Role::Leader && shape.homes.contains_key(&region.id));
-        shape.leads.insert(status.node, led.count());
+            .filter(|region| region.role() == Role::Leader && counts(region.id))
+            .count();
+        shape.leads.insert(status.node, led);
         let takes = |draining: bool, phase: &str| !draining && phase == "member";
         shape.nodes =
             status.nodes.iter().map(|it| (it.id, takes(it.draining, &it.phase))).collect();
@@ -88,7 +100,7 @@ impl Shape {
         let few = self.homes.len() < 30;
         let led: usize = self.leads.values().sum();
         self.is_whole()
-            && led == self.homes.len()
+            && led == self.homes.len() + self.parts.len()
             && (few
                 || self.is_spread(|node| self.replicas(node))
                     && self.is_spread(|node| self.leads(node)))

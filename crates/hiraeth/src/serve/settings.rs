@@ -142,6 +142,10 @@ pub(crate) struct Settings {
     /// some seconds; 0 for never [default: 25000].
     #[arg(long, value_name = "N", env = "HIRAETH_SPLIT_LOAD")]
     split_load: Option<u64>,
+    /// Shards of the registry, if it is this node that makes it: services lie in as many regions, each with a
+    /// leader of its own; at most 32. 0 for one region with all of it [default: 0].
+    #[arg(long, value_name = "N", env = "HIRAETH_REGISTRY_SHARDS")]
+    registry_shards: Option<u32>,
     /// Requests per second through this node for one key, above which they are refused; 0 for never
     /// [default: 0].
     #[arg(long, value_name = "N", env = "HIRAETH_KEY_REQUESTS")]
@@ -416,6 +420,7 @@ impl Settings {
                 .or(file.split_keys)
                 .map_or(defaults.split_keys, |keys| keys.max(2)),
             split_load: self.split_load.or(file.split_load).unwrap_or(defaults.split_load),
+            registry_shards: parse_shards(self.registry_shards.or(file.registry_shards))?,
             key_requests: self.key_requests.or(file.key_requests).unwrap_or(defaults.key_requests),
             auth_token_life: match self.auth_token_ttl_s.or(file.auth_token_ttl_s) {
                 None | Some(0) => defaults.auth_token_life,
@@ -516,6 +521,14 @@ fn parse_peer(address: &str, has_tls: bool) -> anyhow::Result<String> {
         bail!("{address:?} is no peer's host:port");
     }
     Ok(bare.to_owned())
+}
+
+fn parse_shards(shards: Option<u32>) -> anyhow::Result<u32> {
+    let most = types::limits::REGISTRY_SHARDS;
+    match shards.unwrap_or(0) {
+        shards if usize::try_from(shards).is_ok_and(|shards| shards <= most) => Ok(shards),
+        shards => bail!("--registry-shards {shards}: a registry has at most {most} shards"),
+    }
 }
 
 fn parse_engine(engine: &str) -> anyhow::Result<EngineKind> {

@@ -23,8 +23,12 @@ impl Handle {
         keyspace: KeyspaceId,
         consistency: Consistency,
     ) -> Result<Answer<Bytes>, Fault> {
-        let shard = self.ready_shard(keyspace).await?;
-        shard.registry()?;
+        if self.sharded_registry(keyspace).is_some() {
+            let detail = "a snapshot of Consul's is of one moment, which the shards of this registry do not \
+                          share: `hiraeth admin backup` saves all of it";
+            return Err(Fault::new(Code::Unsupported, detail));
+        }
+        let shard = self.registry_shard(keyspace).await?;
         let age = read::confirm(&self.shared, &shard, consistency).await?;
         let permit = Arc::clone(&self.shared.frozen).acquire_owned();
         let permit = tokio::time::timeout(forward::REQUEST_TIMEOUT, permit).await;

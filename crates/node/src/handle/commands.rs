@@ -23,6 +23,22 @@ impl Handle {
     pub async fn propose(
         &self,
         keyspace: KeyspaceId,
+        command: Command,
+    ) -> Result<Answer<Response>, Fault> {
+        let is_of_registry = matches!(command, Command::Registry(_));
+        let parts = is_of_registry.then(|| self.sharded_registry(keyspace)).flatten();
+        if let Some(parts) = parts {
+            state::check(&command)?;
+            let Command::Registry(change) = command else { return Err(Code::Internal.into()) };
+            return Box::pin(self.propose_sharded_registry(&parts, change)).await;
+        }
+        self.propose_in(keyspace, command).await
+    }
+
+    /// The same, in the keyspace as it is: also in one part of a registry.
+    pub(crate) async fn propose_in(
+        &self,
+        keyspace: KeyspaceId,
         mut command: Command,
     ) -> Result<Answer<Response>, Fault> {
         let chosen = self.choose_lease(&mut command);

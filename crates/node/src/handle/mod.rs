@@ -48,7 +48,7 @@ use crate::shared::Shared;
 
 pub use caller::{Caller, Credentials, Judge, Verdict};
 pub use cluster::{ClusterView, LedRegion, NodeView, ReplicaView};
-pub use registry::Beat;
+pub use registry::{Beat, Rest, Routed};
 pub use routes::RegionRoute;
 
 /// A running node; cheap to clone.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use probe::{Outcome, Standing};
-use state::registry::{Check, Name, Registry, Status};
+use state::registry::{Check, Name, Registries, Status};
 
 /// How what an alias stands for is, in Consul's words.
-pub(super) fn look(registry: &Registry, alias: &Check, node: &str, service: &str) -> Outcome {
+pub(super) fn look(registry: Registries<'_>, alias: &Check, node: &str, service: &str) -> Outcome {
     let namespace = &alias.namespace;
     let at: Name = if !node.is_empty() {
         node.into()
@@ -28,7 +28,7 @@ pub(super) fn look(registry: &Registry, alias: &Check, node: &str, service: &str
         };
         return Outcome { standing: Standing::Critical, output };
     };
-    judge(checks.iter().filter(|check| check.timer != alias.timer))
+    judge(checks.iter().filter(|check| check.key() != alias.key()))
 }
 
 /// The worst of them, by the first that is so.

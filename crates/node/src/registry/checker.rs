@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use probe::{Outcome, Standing, Target};
 use state::command::Command;
-use state::registry::{Check, RegistryCommand, Status, Timer, TimerChange, TimerId};
+use state::registry::{Check, Registries, RegistryCommand, Status, Timer, TimerChange, TimerId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use types::NodeId;
@@ -18,6 +18,7 @@ use types::NodeId;
 use super::alias;
 use super::lane::say;
 use super::word::Word;
+use crate::Handle;
 use crate::forward;
 use crate::shard::Shard;
 use crate::shared::Shared;
@@ -228,9 +229,10 @@ async fn make(
     };
     let Outcome { standing, output } = match Target::parse(&definition.target) {
         Ok(Target::Alias { node, service }) => {
-            let machine = shard.machine.read();
-            let Some(registry) = machine.registry() else { return };
-            alias::look(registry, &check, &node, &service)
+            let handle = Handle::new(Arc::clone(&shared));
+            let look = |registry: Registries<'_>| alias::look(registry, &check, &node, &service);
+            let Some(outcome) = handle.look_around(&shard, look) else { return };
+            outcome
         }
         Ok(target) => {
             let look = probe::probe(&target, patience, &shared.config.check_networks);

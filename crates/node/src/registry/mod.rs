@@ -6,6 +6,8 @@ pub(crate) mod checker;
 mod clock;
 mod feed;
 mod lane;
+pub(crate) mod mirrors;
+mod parts;
 mod share;
 mod time;
 mod topic;
@@ -13,10 +15,12 @@ mod waits;
 mod word;
 
 pub use feed::{Audit, Delta, Push, Reader, Seen, Subscriptions};
+pub use parts::Scope;
 pub use share::RegistryLoad;
 pub use topic::Topic;
 
 pub(crate) use lane::say;
+pub(crate) use parts::{Parts, PartsKnown};
 pub(crate) use share::Share;
 pub(crate) use time::expire;
 pub(crate) use word::{Told, WORDS_TOGETHER, Word, answer_words, hear_now};

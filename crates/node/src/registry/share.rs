@@ -8,6 +8,7 @@ use super::checker::Checker;
 use super::clock::Clock;
 use super::feed::{Audit, Feeds};
 use super::lane::Lane;
+use super::mirrors::Mirrors;
 use super::waits::Waits;
 
 /// The clock of the node that leads, and who waits on this one.
@@ -20,12 +21,15 @@ pub(crate) struct Share {
     pub(super) feeds: Feeds,
     /// Checks that are made here.
     pub(crate) checker: Checker,
+    /// Nodes that shards have to be told of, if this is a part of a sharded registry.
+    pub(super) mirrors: Mirrors,
 }
 
 impl Share {
     pub(crate) fn new(settings: Settings) -> Self {
-        let (waits, lane, feeds, checker) = Default::default();
-        Self { clock: Clock::new(settings), waits, lane, feeds, checker }
+        let (waits, lane, feeds) = Default::default();
+        let (checker, mirrors) = Default::default();
+        Self { clock: Clock::new(settings), waits, lane, feeds, checker, mirrors }
     }
 
     /// Takes in what was applied; called with the machine held.
@@ -34,6 +38,7 @@ impl Share {
             self.checker.note(&changes.timers);
         }
         self.clock.note(now, changes);
+        self.mirrors.note(changes);
     }
 
     /// Who is pushed what of a service.
@@ -52,6 +57,21 @@ impl Share {
             waiting: self.waits.len(),
             services_followed,
             subscriptions,
+        }
+    }
+}
+
+impl RegistryLoad {
+    /// Of two parts of a registry together.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            deadlines: self.deadlines + other.deadlines,
+            deadline_bytes: self.deadline_bytes + other.deadline_bytes,
+            held_back: self.held_back + other.held_back,
+            waiting: self.waiting + other.waiting,
+            services_followed: self.services_followed + other.services_followed,
+            subscriptions: self.subscriptions + other.subscriptions,
         }
     }
 }

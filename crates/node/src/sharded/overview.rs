@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use env::Moment;
 use placement::{Handover, Leaders, LedView, LoadLimits};
-use state::directory::{Directory, NodeRecord, Part, Phase, RegionRecord};
+use state::directory::{Directory, NodeRecord, Part, Phase};
 use types::{NodeId, RegionId};
 
 use super::loads::{Loads, Word};
@@ -157,8 +157,7 @@ pub(super) fn fixed(
 ) -> BTreeMap<NodeId, u64> {
     let mut fixed: BTreeMap<NodeId, u64> = BTreeMap::new();
     for (region, load) in loads {
-        let is_spread = |record: &RegionRecord| record.sharding.is_some();
-        if directory.regions.get(region).is_some_and(is_spread) {
+        if directory.is_led_evenly(*region) {
             continue;
         }
         let leader = shared.shard(*region).and_then(|shard| shard.leadership().leader);
@@ -178,9 +177,7 @@ fn plan(
 ) -> Vec<Handover> {
     let load = |region: &RegionId| loads.get(region).copied().unwrap_or(0);
     let is_led = |region: &RegionId| led.contains_key(region);
-    let is_spread = |region: &RegionId| {
-        by.directory.regions.get(region).is_some_and(|record| record.sharding.is_some())
-    };
+    let is_spread = |region: &RegionId| by.directory.is_led_evenly(*region);
     let regions = led.iter().map(|(region, (leader, _))| {
         let homes = homes(&by.directory, *region).unwrap_or_default();
         (*region, LedView { leader: *leader, homes, load: load(region) })

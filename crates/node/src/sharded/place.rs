@@ -135,7 +135,7 @@ fn unplaced(
     let mut sums = fixed(shared, directory, loads);
     let is_everywhere = |region: &RegionId| {
         let record = directory.regions.get(region);
-        record.is_some_and(|record| record.sharding.is_some() && record.placed().is_none())
+        directory.is_led_evenly(*region) && record.is_some_and(|record| record.placed().is_none())
     };
     let everywhere: Vec<_> = loads.iter().filter(|(region, _)| is_everywhere(region)).collect();
     if everywhere.is_empty() {

@@ -14,6 +14,7 @@ use super::overview::Led;
 use crate::forward::{ask_node, malformed};
 use crate::frame::Question;
 use crate::poller::ToPoller;
+use crate::shard::Shard;
 use crate::shared::Shared;
 use crate::varint;
 
@@ -142,14 +143,23 @@ fn carry_out(shared: &Shared, handovers: Vec<(RegionId, NodeId)>) {
     }
 }
 
-/// The regions of sharded keyspaces that are led here.
+/// The regions that are led here and whose leaders are evened out.
 fn led(shared: &Shared) -> Vec<Led> {
-    let shards = shared.shards();
-    let led = shards.iter().filter(|(_, shard)| shard.is_sharded && shard.leadership().here);
+    let (shards, directory) = (shared.shards(), shared.directory());
+    let is_told = |region, shard: &Shard| {
+        shard.leadership().here && (shard.is_sharded || directory.is_led_evenly(region))
+    };
+    let led = shards.iter().filter(|(region, shard)| is_told(**region, shard));
     led.filter_map(|(region, shard)| {
         let machine = shard.machine.try_read_for(PATIENCE)?;
-        let (shape, version) = (machine.shape()?, machine.applied().epoch.version);
-        Some(Led { region: *region, version, keys: shape.keys, bytes: shape.bytes })
+        let version = machine.applied().epoch.version;
+        // A part of a registry is nowhere else than on every node, whatever it holds.
+        let (keys, bytes) = match machine.shape() {
+            Some(shape) => (shape.keys, shape.bytes),
+            None if shard.is_sharded => return None,
+            None => (0, 0),
+        };
+        Some(Led { region: *region, version, keys, bytes })
     })
     .collect()
 }

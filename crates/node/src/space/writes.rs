@@ -13,6 +13,7 @@ fn leaves_more(command: &Command) -> bool {
         | Command::LeaseGrant { .. }
         | Command::CreateKeyspace { .. }
         | Command::CreateMachine { .. }
+        | Command::CreateRegistry { .. }
         | Command::CreateSharded { .. } => true,
         // What a machine of others makes of it is not known here.
         Command::Execute { .. } => true,

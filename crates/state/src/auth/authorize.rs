@@ -7,7 +7,7 @@ use super::acl::{Access, AclCommand, Authorizer, Resource};
 use super::cover::{covers, merged};
 use super::{Auth, AuthCommand, PermissionKind, ROOT, Role, User, may_be_limited};
 use crate::command::Command;
-use crate::registry::{self, Registry, RegistryCommand};
+use crate::registry::{self, Registries, RegistryCommand};
 use crate::request::{Query, RangeRequest, TxnOp, TxnRequest};
 
 /// Who asks, once that is proven, by a token or otherwise.
@@ -67,7 +67,7 @@ pub enum Demand<'a> {
     /// What only root may.
     Root,
     /// Have the registry changed, as it is.
-    Change(&'a RegistryCommand, &'a Registry),
+    Change(&'a RegistryCommand, Registries<'a>),
     /// Something that Consul has a rule for.
     Resource(Resource<'a>, Access),
     /// One thing of users and another of tokens, where their rights are of different kinds.
@@ -370,6 +370,7 @@ impl<'a> Rights<'a> {
             | Command::RecordPeers { .. }
             | Command::CreateKeyspace { .. }
             | Command::CreateMachine { .. }
+            | Command::CreateRegistry { .. }
             | Command::CreateSharded { .. }
             | Command::PlanSplit { .. }
             | Command::Place { .. }
@@ -392,7 +393,10 @@ impl<'a> Rights<'a> {
                 };
                 if op.writes() { self.may_write(&keys) } else { self.may_read(&keys) }
             }),
-            RegistryCommand::Expire(_) => false,
+            // Only nodes give these.
+            RegistryCommand::Expire(_)
+            | RegistryCommand::Mirror(_)
+            | RegistryCommand::RegisterOn(_) => false,
             // Who may make everything another way; the front doors ask for root.
             RegistryCommand::Restore(_)
             | RegistryCommand::Register(_)

@@ -33,6 +33,7 @@ pub fn check(command: &Command) -> Result<(), Fault> {
             check_keyspace_name(name)?;
             check_keyspace_name(machine)
         }
+        Command::CreateRegistry { shards } => check_shards(*shards),
         Command::CreateSharded { name, split_at, replicas } => {
             check_keyspace_name(name)?;
             check_replicas(*replicas)?;
@@ -132,6 +133,17 @@ pub fn check_txn(txn: &TxnRequest) -> Result<(), Fault> {
     check_operations(txn, limits::TXN_OPERATIONS, 1)?;
     intervals::check(&txn.success)?;
     intervals::check(&txn.failure)
+}
+
+fn check_shards(shards: u32) -> Result<(), Fault> {
+    let most = limits::REGISTRY_SHARDS;
+    if usize::try_from(shards).is_ok_and(|shards| (1..=most).contains(&shards)) {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Code::InvalidArgument,
+        format!("a registry has 1 to {most} shards, not {shards}"),
+    ))
 }
 
 /// Whether a keyspace may have this name.

@@ -29,6 +29,7 @@ const LIMITED: u8 = 8;
 const INITIALIZE: u8 = 16;
 const REGISTER_NODE: u8 = 17;
 const CREATE_KEYSPACE: u8 = 18;
+const CREATE_REGISTRY: u8 = 49;
 const CREATE_MACHINE: u8 = 19;
 const AUTH: u8 = 20;
 const ADD_NODE: u8 = 21;
@@ -204,6 +205,10 @@ fn put_command(out: &mut Writer, command: &Command) {
             out.bytes(name.as_bytes());
             out.bytes(machine.as_bytes());
         }
+        Command::CreateRegistry { shards } => {
+            out.byte(CREATE_REGISTRY);
+            out.number(u64::from(*shards));
+        }
         Command::CreateSharded { name, split_at, replicas } => {
             out.byte(CREATE_SHARDED);
             out.bytes(name.as_bytes());
@@ -349,6 +354,7 @@ fn get_command(from: &mut Cursor) -> Result<Command, CodecError> {
         },
         CREATE_KEYSPACE => Command::CreateKeyspace { name: from.text()? },
         CREATE_MACHINE => Command::CreateMachine { name: from.text()?, machine: from.text()? },
+        CREATE_REGISTRY => Command::CreateRegistry { shards: from.small()? },
         CREATE_SHARDED => Command::CreateSharded {
             name: from.text()?,
             split_at: from.list(Cursor::bytes)?,

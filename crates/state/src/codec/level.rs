@@ -3,6 +3,7 @@
 use crate::auth::AuthCommand;
 use crate::auth::acl::{AclCommand, AclToken, Identity};
 use crate::command::{Command, level};
+use crate::registry::RegistryCommand;
 
 impl Command {
     /// The level it came with: a node that knows less cannot apply it.
@@ -11,6 +12,10 @@ impl Command {
         match self {
             Self::Limited { command, .. } => command.level(),
             Self::Auth(AuthCommand::Acl(command)) => command.level(),
+            Self::CreateRegistry { .. }
+            | Self::Registry(RegistryCommand::RegisterOn(_) | RegistryCommand::Mirror(_)) => {
+                level::REGISTRY_SHARDS
+            }
             Self::Put(_)
             | Self::Delete(_)
             | Self::Txn(_)

@@ -348,6 +348,7 @@ fn command() -> impl Strategy<Value = Command> {
         (".{0,20}", proptest::collection::vec(bytes(), 0..3), any::<u32>()).prop_map(
             |(name, split_at, replicas)| Command::CreateSharded { name, split_at, replicas }
         ),
+        any::<u32>().prop_map(|shards| Command::CreateRegistry { shards }),
         ".{0,20}".prop_map(|name| Command::CreateKeyspace { name }),
         (".{0,20}", ".{0,9}").prop_map(|(name, machine)| Command::CreateMachine { name, machine }),
         bytes().prop_map(|data| Command::Execute { data }),

@@ -175,6 +175,7 @@ impl Machine {
             | Command::RecordPeers { .. }
             | Command::CreateKeyspace { .. }
             | Command::CreateMachine { .. }
+            | Command::CreateRegistry { .. }
             | Command::CreateSharded { .. }
             | Command::PlanSplit { .. }
             | Command::Place { .. }

@@ -50,6 +50,8 @@ pub struct Changes {
     pub checks: bool,
     /// Sessions that came or went, or were renewed by a command.
     pub sessions: BTreeSet<Name>,
+    /// Nodes that a shard was told of.
+    pub mirrored: BTreeSet<Name>,
     /// What the leader's clock must know, in order.
     pub timers: Vec<TimerChange>,
     /// Keys that nobody may lock for so many milliseconds from now.

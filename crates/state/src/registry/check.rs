@@ -4,7 +4,7 @@ use bytes::Bytes;
 use types::{Code, Fault, limits};
 
 use super::archive::RestoreStep;
-use super::command::{Expiry, Registration, RegistryCommand, Target};
+use super::command::{Expiry, Mirror, Registration, RegistryCommand, Target};
 use super::kv::{KvCondition, KvOp, KvWrite};
 use super::name::{CheckKey, InstanceKey, Name};
 use super::operation::{CatalogOp, TxnOp};
@@ -12,7 +12,10 @@ use super::record::{Check, Definition, Instance, Node, Session};
 
 pub(crate) fn check(command: &RegistryCommand) -> Result<(), Fault> {
     match command {
-        RegistryCommand::Register(registration) => check_registration(registration),
+        RegistryCommand::Register(registration) | RegistryCommand::RegisterOn(registration) => {
+            check_registration(registration)
+        }
+        RegistryCommand::Mirror(mirrors) => check_mirrors(mirrors),
         RegistryCommand::Deregister(Target::Node(node)) => name("a node's name", node),
         RegistryCommand::Deregister(Target::Instance(key)) => check_instance_key(key),
         RegistryCommand::Deregister(Target::Check(key)) => check_key(key),
@@ -110,6 +113,21 @@ fn check_registration(registration: &Registration) -> Result<(), Fault> {
     if bytes > limits::REGISTRY_BYTES {
         let most = limits::REGISTRY_BYTES;
         return refuse(format!("a registration of {bytes} bytes; at most {most} are allowed"));
+    }
+    Ok(())
+}
+
+fn check_mirrors(mirrors: &[Mirror]) -> Result<(), Fault> {
+    few("nodes", mirrors.len(), limits::REGISTRY_MIRRORS)?;
+    for Mirror { name: of, node, .. } in mirrors {
+        name("a node's name", of)?;
+        let Some((node, checks)) = node else { continue };
+        check_node(node)?;
+        few("checks", checks.len(), limits::REGISTRY_CHECKS_BESIDE)?;
+        checks.iter().try_for_each(check_check)?;
+        if node.name != *of || checks.iter().any(|check| !check.is_of_node()) {
+            return refuse(format!("what is said of the node {of:?} is of another"));
+        }
     }
     Ok(())
 }

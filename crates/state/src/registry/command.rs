@@ -15,6 +15,11 @@ use super::record::{Check, Instance, Node, Session, Status};
 pub enum RegistryCommand {
     /// Make known a node and, if named, an instance on it and checks: all of it or nothing.
     Register(Box<Registration>),
+    /// The same in a shard, which knows nodes by what their home says ([`Mirror`]): what comes with it of the
+    /// node is not looked at, and one that is not known is an error.
+    RegisterOn(Box<Registration>),
+    /// What the home of a sharded registry says of nodes.
+    Mirror(Vec<Mirror>),
     /// Forget something; what is not there is no error.
     Deregister(Target),
     /// Say how a check stands.
@@ -63,7 +68,8 @@ impl RegistryCommand {
     #[must_use]
     pub fn needs_room(&self) -> bool {
         match self {
-            Self::Register(_) | Self::CreateSession(_) | Self::Kv(_) => true,
+            Self::Register(_) | Self::RegisterOn(_) | Self::CreateSession(_) | Self::Kv(_) => true,
+            Self::Mirror(mirrors) => mirrors.iter().any(|mirror| mirror.node.is_some()),
             Self::Txn(ops) => ops.iter().any(TxnOp::sets),
             Self::Restore(step) => !matches!(step, RestoreStep::Abandon { .. }),
             Self::Deregister(_)
@@ -81,9 +87,13 @@ impl RegistryCommand {
     #[must_use]
     pub fn describe(&self) -> (String, String) {
         let (what, on) = match self {
-            Self::Register(it) => {
+            Self::Register(it) | Self::RegisterOn(it) => {
                 let instance = it.instance.as_ref().map_or("", |it| &*it.service);
                 ("register", format!("{} {instance}", it.node.name))
+            }
+            Self::Mirror(mirrors) => {
+                let first = mirrors.first().map_or("", |mirror| &*mirror.name);
+                ("mirror", format!("{first} and {} more", mirrors.len().saturating_sub(1)))
             }
             Self::Deregister(Target::Node(node)) => ("deregister node", node.to_string()),
             Self::Deregister(Target::Instance(key)) => {
@@ -106,6 +116,18 @@ impl RegistryCommand {
         };
         (what.to_owned(), on.trim().to_owned())
     }
+}
+
+/// What a registry's home said of a node at one of its revisions, to be known in a shard. A shard passes
+/// over what is older than what it was told last.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mirror {
+    /// The home's revision.
+    pub at: Revision,
+    /// The node.
+    pub name: Name,
+    /// The node and its own checks; `None` where it was not there.
+    pub node: Option<(Node, Vec<Check>)>,
 }
 
 /// A node, and what is registered with it.

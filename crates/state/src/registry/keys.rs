@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     ServiceIndex = b'x',
     /// A check of a node.
     NodeCheck = b'k',
+    /// At which of its home's revisions a node is known in a shard.
+    Mirror = b'm',
     /// The index of a namespace's list of services.
     ServiceList = b'l',
     Node = b'n',
@@ -34,11 +36,12 @@ pub(crate) enum Kind {
     Lists = b'z',
 }
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind::Check,
     Kind::Instance,
     Kind::ServiceIndex,
     Kind::NodeCheck,
+    Kind::Mirror,
     Kind::ServiceList,
     Kind::Node,
     Kind::Staged,
@@ -50,12 +53,17 @@ const KINDS: [Kind; 10] = [
 /// Bytes before the namespace: region, tag, hash.
 const HEAD: usize = 8 + 1 + 2;
 
-/// Where a service is, among all services: FNV-1a of its name, folded to 16 bits.
-fn hash16(namespace: &str, service: &str) -> u16 {
+pub(super) fn fnv1a(namespace: &str, service: &str) -> u32 {
     let mut hash = 0x811c_9dc5_u32;
     for byte in namespace.bytes().chain([0]).chain(service.bytes()) {
         hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     }
+    hash
+}
+
+/// Where a service is, among all services: FNV-1a of its name, folded to 16 bits.
+fn hash16(namespace: &str, service: &str) -> u16 {
+    let hash = fnv1a(namespace, service);
     #[allow(clippy::cast_possible_truncation, reason = "folded: both halves are in it")]
     let folded = (hash ^ (hash >> 16)) as u16;
     folded
@@ -118,6 +126,11 @@ pub(crate) fn node(region: RegionId, node: &str) -> Bytes {
 
 pub(crate) fn node_index(region: RegionId, node: &str) -> Bytes {
     key(region, "", "", Kind::NodeIndex, &[node])
+}
+
+/// `None`: of those that are not there any more, the newest.
+pub(crate) fn mirror(region: RegionId, node: Option<&str>) -> Bytes {
+    key(region, "", "", Kind::Mirror, &[node.unwrap_or_default()])
 }
 
 pub(crate) fn session(region: RegionId, id: &str) -> Bytes {

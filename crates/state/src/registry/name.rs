@@ -44,10 +44,40 @@ pub struct CheckKey {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct TimerId(pub u64);
 
+/// Bits of a number that say in which part of a sharded registry it was handed out: the highest. Revisions of
+/// 50 bits are left, a million a second for 35 years.
+const PART_BITS: u32 = 6;
+const PART_SHIFT: u32 = u64::BITS - PART_BITS;
+/// No part, but what the home handed out and a shard knows.
+const OF_HOME: u64 = (1 << PART_BITS) - 1;
+
 /// How many of them one revision can hand out.
 const TIMERS_OF_A_COMMAND: u64 = 256;
 
 impl TimerId {
+    /// The number as it is told outside, where it was handed out by this part of a registry: 0 for its
+    /// home, or for all of one that is not sharded, and the shards from 1 on.
+    #[must_use]
+    pub fn of_part(self, part: usize) -> Self {
+        Self(self.0 | (part as u64) << PART_SHIFT)
+    }
+
+    /// Which part of a registry handed it out, and what it is known by there.
+    #[must_use]
+    pub fn part(self) -> (usize, Self) {
+        let part = self.0 >> PART_SHIFT;
+        (usize::try_from(part).unwrap_or(0), Self(self.0 & !(u64::MAX << PART_SHIFT)))
+    }
+
+    /// What a shard calls a deadline by which is its home's, and nothing to it.
+    pub(crate) fn of_home(self) -> Self {
+        Self(self.0 | OF_HOME << PART_SHIFT)
+    }
+
+    pub(crate) fn is_of_home(self) -> bool {
+        self.0 >> PART_SHIFT == OF_HOME
+    }
+
     /// The id of what a command made as its `ordinal`-th thing. Revisions count commands that changed
     /// something, so this is unique without a counter of its own.
     pub(crate) fn made_at(revision: types::Revision, ordinal: u64) -> Self {

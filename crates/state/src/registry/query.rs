@@ -234,6 +234,12 @@ impl Registry {
         Some(checks)
     }
 
+    /// The checks of an instance itself; `None` if it is not there.
+    #[must_use]
+    pub fn instance_checks(&self, key: &InstanceKey) -> Option<Vec<Arc<Check>>> {
+        self.instance_entry(key).map(|entry| entry.checks.clone())
+    }
+
     /// On which nodes an instance of this id is, at most `most` of them, by name: for who does not know
     /// where it was registered.
     #[must_use]

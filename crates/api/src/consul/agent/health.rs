@@ -1,7 +1,7 @@
 //! How instances stand, as a status of HTTP: what load balancers and scripts ask.
 
 use hyper::StatusCode;
-use node::Consistency;
+use node::{Consistency, Scope};
 use serde_json::{Value, json};
 use state::auth::acl::{Access, Resource, View};
 use state::registry::query::Member;
@@ -21,7 +21,7 @@ pub(in crate::consul) async fn service_by_id(asked: &Asked) -> Outcome {
     };
     let Ok(key) = place::instance(asked, &id).await else { return Ok(missing()) };
     let look = |view: &View<'_>| (view.member(&key), view.hid_something());
-    let (found, hid) = asked.caller().registry(Consistency::Stale, look).await?.body;
+    let (found, hid) = asked.caller().registry(&Scope::Whole, Consistency::Stale, look).await?.body;
     let Some(member) = found else {
         return if hid { Err(place::hidden(&id)) } else { Ok(missing()) };
     };
@@ -42,7 +42,7 @@ pub(in crate::consul) async fn service_by_name(asked: &Asked) -> Outcome {
         let keys = wanted.map(|it| InstanceKey::new(&own, DEFAULT_NAMESPACE, &it.id));
         keys.filter_map(|key| view.member(&key)).collect::<Vec<Member>>()
     };
-    let found = asked.caller().registry(Consistency::Stale, look).await?.body;
+    let found = asked.caller().registry(&Scope::Whole, Consistency::Stale, look).await?.body;
     let Some(worst) = found.iter().map(Member::status).max() else {
         let text = format!("ServiceName {name} Not Found");
         return Ok(answer(asked, None, json!([]), text, StatusCode::NOT_FOUND));

@@ -3,7 +3,7 @@
 use node::Consistency;
 use state::auth::acl::Resource;
 use state::registry::query::NamedCheck;
-use state::registry::{CheckKey, DEFAULT_NAMESPACE, InstanceKey, Name, Registry};
+use state::registry::{CheckKey, DEFAULT_NAMESPACE, InstanceKey, Name, Registries};
 
 use crate::consul::asked::Asked;
 use crate::consul::problem::Problem;
@@ -49,7 +49,7 @@ pub(super) fn hidden(id: &str) -> Problem {
 async fn find<T: Send>(
     asked: &Asked,
     what: &str,
-    look: impl Fn(&Registry) -> Found<T> + Send + Sync,
+    look: impl Fn(Registries<'_>) -> Found<T> + Send + Sync,
 ) -> Result<Option<T>, Problem> {
     let caller = asked.caller();
     let mut found = caller.find(Consistency::Stale, &look).await?.body;
@@ -119,7 +119,7 @@ pub(super) async fn home_of(
         let directory = asked.handle().directory();
         directory.nodes.values().map(|record| record.name.as_str().into()).collect()
     };
-    let look = |registry: &Registry| {
+    let look = |registry: Registries<'_>| {
         let known = |node: &Name| {
             registry.instance(&InstanceKey::new(node, DEFAULT_NAMESPACE, &instance.id))
         };

@@ -8,7 +8,7 @@ use state::auth::{Area, Demand};
 use state::command::Command;
 use state::registry::query::Indexed;
 use state::registry::{
-    CheckKey, Name, Registry, RegistryAnswer, RegistryCommand, ServiceName, Session, Status,
+    CheckKey, Name, Registries, RegistryAnswer, RegistryCommand, ServiceName, Session, Status,
     TimerId, TxnOp, TxnResult,
 };
 use state::request::RangeRequest;
@@ -19,7 +19,7 @@ use super::{Caller, Credentials, Known, Who};
 use crate::answer::{Answer, Consistency};
 use crate::auth::{AuthChanges, Ended};
 use crate::handle::Beat;
-use crate::registry::Topic;
+use crate::registry::{Scope, Topic};
 
 /// As a permission for everything says it.
 fn every_key() -> KeyRange {
@@ -30,7 +30,7 @@ fn every_key() -> KeyRange {
 struct Sight(Option<Arc<Authorizer>>);
 
 impl Sight {
-    fn of<'a>(&'a self, registry: &'a Registry) -> View<'a> {
+    fn of<'a>(&'a self, registry: Registries<'a>) -> View<'a> {
         match &self.0 {
             None => View::whole(registry),
             Some(rights) => View::of(registry, rights),
@@ -132,12 +132,13 @@ impl<C: Credentials> Caller<'_, C> {
     /// As that, and as [`Self::permit`].
     pub async fn registry<T>(
         &self,
+        scope: &Scope,
         consistency: Consistency,
         ask: impl FnOnce(&View<'_>) -> T + Send,
     ) -> Result<Answer<T>, Fault> {
         let sight = self.sight(consistency).await?;
-        let ask = |registry: &Registry| ask(&sight.of(registry));
-        self.handle.registry(self.keyspace, consistency, ask).await
+        let ask = |registry: Registries<'_>| ask(&sight.of(registry));
+        self.handle.registry(self.keyspace, scope, consistency, ask).await
     }
 
     /// [`crate::Handle::registry`] as it is: to find out which is meant by what somebody wants to change, and
@@ -148,10 +149,10 @@ impl<C: Credentials> Caller<'_, C> {
     pub async fn find<T>(
         &self,
         consistency: Consistency,
-        ask: impl FnOnce(&Registry) -> T + Send,
+        ask: impl FnOnce(Registries<'_>) -> T + Send,
     ) -> Result<Answer<T>, Fault> {
         self.sight(consistency).await?;
-        self.handle.registry(self.keyspace, consistency, ask).await
+        self.handle.registry(self.keyspace, &Scope::Whole, consistency, ask).await
     }
 
     /// Changes of rights, for who waits; nothing while nobody is held to anything: then rights are looked at
@@ -172,7 +173,7 @@ impl<C: Credentials> Caller<'_, C> {
         patience: Duration,
         ask: impl Fn(&View<'_>) -> Indexed<T> + Send + Sync,
     ) -> Result<Answer<Indexed<T>>, Fault> {
-        let look = |registry: &Registry| match self.sight_here(Ended::Take) {
+        let look = |registry: Registries<'_>| match self.sight_here(Ended::Take) {
             Ok(sight) => {
                 let Indexed { index, value } = ask(&sight.of(registry));
                 Indexed { index, value: Ok(value) }
@@ -208,8 +209,11 @@ impl<C: Credentials> Caller<'_, C> {
                     && known.narrow_token().is_some() =>
             {
                 let decide =
-                    |registry: &Registry| known.authorize(Demand::Change(command, registry));
-                self.handle.registry(self.keyspace, Consistency::Linearizable, decide).await?.body
+                    |registry: Registries<'_>| known.authorize(Demand::Change(command, registry));
+                self.handle
+                    .registry(self.keyspace, &Scope::Whole, Consistency::Linearizable, decide)
+                    .await?
+                    .body
             }
             _ => known.authorize(Demand::Command(command)),
         }
@@ -225,13 +229,17 @@ impl<C: Credentials> Caller<'_, C> {
         }
         let known = self.known().await?;
         let Some(token) = known.narrow_token() else { return Ok(Vec::new()) };
-        let decide = |registry: &Registry| {
+        let decide = |registry: Registries<'_>| {
             let all = ops.iter().zip(0_u32..);
             let refused = all
                 .filter_map(|(op, at)| Some((at, token.may_operation(op, Some(registry)).err()?)));
             refused.collect()
         };
-        Ok(self.handle.registry(self.keyspace, Consistency::Linearizable, decide).await?.body)
+        Ok(self
+            .handle
+            .registry(self.keyspace, &Scope::Whole, Consistency::Linearizable, decide)
+            .await?
+            .body)
     }
 
     /// [`crate::Handle::range`] as Consul's clients read keys: a list comes without those that may not be
@@ -322,9 +330,9 @@ impl<C: Credentials> Caller<'_, C> {
     /// # Errors
     /// As [`Self::beat`]: all of them are refused, if one is.
     pub async fn beats(&self, timers: &[u64]) -> Result<Vec<Beat>, Fault> {
-        let updates = |registry: &Registry| {
+        let updates = |registry: Registries<'_>| {
             let checks = timers.iter().filter_map(|timer| registry.check_of(TimerId(*timer)));
-            let update = |check: &Arc<state::registry::Check>| RegistryCommand::UpdateCheck {
+            let update = |check: Arc<state::registry::Check>| RegistryCommand::UpdateCheck {
                 check: check.key(),
                 status: Status::Passing,
                 output: None,
@@ -356,7 +364,7 @@ impl<C: Credentials> Caller<'_, C> {
     /// Whether it may give the commands that come to the same as what it says.
     async fn may_renew(
         &self,
-        commands: impl FnOnce(&Registry) -> Vec<RegistryCommand> + Send,
+        commands: impl FnOnce(Registries<'_>) -> Vec<RegistryCommand> + Send,
     ) -> Result<(), Fault> {
         if self.handle.auth_is_off() {
             return Ok(());
@@ -366,11 +374,12 @@ impl<C: Credentials> Caller<'_, C> {
             let renewal = Command::Registry(RegistryCommand::RenewSession { id: Name::from("") });
             return known.authorize(Demand::Command(&renewal));
         }
-        let decide = |registry: &Registry| {
+        let decide = |registry: Registries<'_>| {
             let mut all = commands(registry).into_iter();
             all.try_for_each(|command| known.authorize(Demand::Change(&command, registry)))
         };
-        let decided = self.handle.registry(self.keyspace, Consistency::Stale, decide).await?;
+        let decided =
+            self.handle.registry(self.keyspace, &Scope::Whole, Consistency::Stale, decide).await?;
         decided.body
     }
 }

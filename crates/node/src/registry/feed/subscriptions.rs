@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use state::registry::ServiceName;
+use state::registry::{ServiceName, shard_of};
 use types::{Code, Fault, Revision};
 
 use super::delta::Delta;
@@ -16,7 +16,8 @@ const OF_A_CLIENT: usize = 16_384;
 /// service waiting for it, and that is the newest.
 pub struct Subscriptions {
     shared: Arc<Shared>,
-    shard: Arc<Shard>,
+    /// Home and shards of the registry, counted as for [`state::registry::TimerId::of_part`].
+    shards: Vec<Arc<Shard>>,
     label: Arc<str>,
     mailbox: Arc<Mailbox>,
     all: BTreeMap<u64, Entry>,
@@ -25,6 +26,7 @@ pub struct Subscriptions {
 }
 
 struct Entry {
+    shard: Arc<Shard>,
     feed: Arc<Feed>,
     subscription: Arc<Subscription>,
     have: Revision,
@@ -32,9 +34,9 @@ struct Entry {
 }
 
 impl Subscriptions {
-    pub(crate) fn new(shared: Arc<Shared>, shard: Arc<Shard>, label: &str) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, shards: Vec<Arc<Shard>>, label: &str) -> Self {
         let (mailbox, all, ready) = Default::default();
-        Self { shared, shard, label: label.into(), mailbox, all, ready }
+        Self { shared, shards, label: label.into(), mailbox, all, ready }
     }
 
     /// Subscribes to a service, under a number of the caller's. `have` is the version it knows already, 0
@@ -53,10 +55,17 @@ impl Subscriptions {
         }
         let (label, mailbox) = (Arc::clone(&self.label), Arc::clone(&self.mailbox));
         let subscription = Arc::new(Subscription::new(number, label, mailbox));
-        let feeds = &self.shard.registry()?.feeds;
-        let feed = feeds.join(&self.shared, &self.shard, service, Arc::clone(&subscription))?;
-        self.all.insert(number, Entry { feed, subscription, have, confirmed: false });
+        let shard = self.shard_of(&service)?;
+        let feeds = &shard.registry()?.feeds;
+        let feed = feeds.join(&self.shared, &shard, service, Arc::clone(&subscription))?;
+        self.all.insert(number, Entry { shard, feed, subscription, have, confirmed: false });
         Ok(())
+    }
+
+    fn shard_of(&self, service: &ServiceName) -> Result<Arc<Shard>, Fault> {
+        let shards = self.shards.len().saturating_sub(1);
+        let number = if shards == 0 { 0 } else { 1 + shard_of(service, shards) };
+        self.shards.get(number).cloned().ok_or_else(|| Code::Internal.into())
     }
 
     /// Ends a subscription.
@@ -68,7 +77,7 @@ impl Subscriptions {
     }
 
     fn leave(&self, entry: &Entry) {
-        if let Ok(share) = self.shard.registry() {
+        if let Ok(share) = entry.shard.registry() {
             share.feeds.leave(&entry.feed, &entry.subscription);
         }
     }

@@ -21,6 +21,7 @@ mod refused;
 mod registry;
 mod renewals;
 mod restarts;
+mod sharded_registry;
 mod sleep;
 mod splits;
 mod transfer;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use node::{Beat, Consistency, Handle, Topic};
+use node::{Beat, Consistency, Handle, Scope, Topic};
 use state::command::Command;
 use state::registry::{
     Behavior, Check, CheckKey, CheckRegistration, DEFAULT_NAMESPACE, Definition, Instance,
@@ -80,7 +80,7 @@ async fn stands(handle: &Handle, keyspace: KeyspaceId, wanted: Status) {
     let mut after = Revision(0);
     let look = async {
         loop {
-            let ask = |registry: &state::registry::Registry| {
+            let ask = |registry: state::registry::Registries<'_>| {
                 registry.service(&web(), &Default::default())
             };
             let topic = (Topic::Service(web()), after);
@@ -120,10 +120,15 @@ async fn beats_count_on_every_node_and_silence_is_noticed() {
         stands(&handle, keyspace, Status::Passing).await;
     }
     let index = || async {
-        let ask = |registry: &state::registry::Registry| {
+        let ask = |registry: state::registry::Registries<'_>| {
             registry.service(&web(), &Default::default()).index
         };
-        cluster.handle(0).registry(keyspace, Consistency::Linearizable, ask).await.unwrap().body
+        cluster
+            .handle(0)
+            .registry(keyspace, &Scope::Service(web()), Consistency::Linearizable, ask)
+            .await
+            .unwrap()
+            .body
     };
     let before = index().await;
     // Three times as long as it lives in silence; each beat on another node.

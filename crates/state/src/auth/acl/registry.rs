@@ -5,7 +5,7 @@ use super::authorizer::Authorizer;
 use super::model::ANONYMOUS_TOKEN;
 use super::resource::{Access, Resource};
 use crate::registry::{
-    CatalogOp, Check, CheckKey, Instance, InstanceKey, KvOp, Registration, Registry,
+    CatalogOp, Check, CheckKey, Instance, InstanceKey, KvOp, Registration, Registries,
     RegistryCommand, Target, TxnOp,
 };
 use types::KeyRange;
@@ -24,6 +24,8 @@ pub fn needs_registry(command: &RegistryCommand) -> bool {
         RegistryCommand::Txn(ops) => ops.iter().any(|op| matches!(op, TxnOp::Catalog(_))),
         RegistryCommand::CreateSession(_)
         | RegistryCommand::Expire(_)
+        | RegistryCommand::Mirror(_)
+        | RegistryCommand::RegisterOn(_)
         | RegistryCommand::Kv(_)
         | RegistryCommand::KvDelete { .. }
         | RegistryCommand::Restore(_) => false,
@@ -58,7 +60,11 @@ impl Authorizer {
     ///
     /// # Errors
     /// As for [`Self::need`].
-    pub fn may_change(&self, command: &RegistryCommand, registry: Option<&Registry>) -> Decided {
+    pub fn may_change(
+        &self,
+        command: &RegistryCommand,
+        registry: Option<Registries<'_>>,
+    ) -> Decided {
         match command {
             RegistryCommand::Kv(write) => return self.write(Resource::Key(&write.key)),
             RegistryCommand::KvDelete { key, .. } => return self.write(Resource::Key(key)),
@@ -66,7 +72,10 @@ impl Authorizer {
                 return self.write(Resource::Session(&session.node));
             }
             // Only a leader's clock does; and who may make everything another way.
-            RegistryCommand::Expire(_) | RegistryCommand::Restore(_) => {
+            RegistryCommand::Expire(_)
+            | RegistryCommand::Mirror(_)
+            | RegistryCommand::RegisterOn(_)
+            | RegistryCommand::Restore(_) => {
                 return self.write(Resource::Everything);
             }
             RegistryCommand::Txn(ops) => {
@@ -98,7 +107,7 @@ impl Authorizer {
     ///
     /// # Errors
     /// As for [`Self::need`].
-    pub fn may_operation(&self, op: &TxnOp, registry: Option<&Registry>) -> Decided {
+    pub fn may_operation(&self, op: &TxnOp, registry: Option<Registries<'_>>) -> Decided {
         let op = match op {
             // What it may not read is left out of the answer.
             TxnOp::Kv(KvOp::GetTree { .. }) => return Ok(()),
@@ -138,7 +147,7 @@ impl Authorizer {
         }
     }
 
-    fn may_register(&self, registration: &Registration, registry: &Registry) -> Decided {
+    fn may_register(&self, registration: &Registration, registry: Registries<'_>) -> Decided {
         let node = &registration.node;
         let changes_node = match registry.node_record(&node.name) {
             None => true,
@@ -164,7 +173,7 @@ impl Authorizer {
     }
 
     /// Also over the service that it is of until now.
-    fn may_set_instance(&self, instance: &Instance, registry: &Registry) -> Decided {
+    fn may_set_instance(&self, instance: &Instance, registry: Registries<'_>) -> Decided {
         let key = InstanceKey {
             node: instance.node.clone(),
             namespace: instance.namespace.clone(),
@@ -182,7 +191,7 @@ impl Authorizer {
         &self,
         check: &Check,
         with: Option<&Instance>,
-        registry: &Registry,
+        registry: Registries<'_>,
     ) -> Decided {
         if check.is_of_node() {
             self.write(Resource::Node(&check.node))?;
@@ -203,7 +212,7 @@ impl Authorizer {
         self.may_touch_check(&check.key(), registry)
     }
 
-    fn may_touch_check(&self, key: &CheckKey, registry: &Registry) -> Decided {
+    fn may_touch_check(&self, key: &CheckKey, registry: Registries<'_>) -> Decided {
         match registry.check(key) {
             None => Ok(()),
             Some(known) => match &known.instance {
@@ -214,7 +223,7 @@ impl Authorizer {
     }
 
     /// Who may change a node may remove what is on it.
-    fn may_remove_instance(&self, key: &InstanceKey, registry: &Registry) -> Decided {
+    fn may_remove_instance(&self, key: &InstanceKey, registry: Registries<'_>) -> Decided {
         match registry.instance(key) {
             Some(_) if self.may(Resource::Node(&key.node), Access::Write) => Ok(()),
             Some(known) => self.write(Resource::Service(&known.service)),
@@ -222,7 +231,7 @@ impl Authorizer {
         }
     }
 
-    fn may_remove_check(&self, key: &CheckKey, registry: &Registry) -> Decided {
+    fn may_remove_check(&self, key: &CheckKey, registry: Registries<'_>) -> Decided {
         if self.may(Resource::Node(&key.node), Access::Write) {
             return Ok(());
         }

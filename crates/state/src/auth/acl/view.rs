@@ -9,13 +9,13 @@ use super::authorizer::Authorizer;
 use super::resource::{Access, Resource};
 use crate::registry::query::{Indexed, InstanceFilter, Member, NamedCheck, NodeServices};
 use crate::registry::{
-    Check, CheckKey, Instance, InstanceKey, Name, Node, Registry, ServiceName, Session, Status,
+    Check, CheckKey, Instance, InstanceKey, Name, Node, Registries, ServiceName, Session, Status,
     TimerId,
 };
 
 /// A registry, and who looks.
 pub struct View<'a> {
-    registry: &'a Registry,
+    registry: Registries<'a>,
     /// `None` for who may see everything.
     rights: Option<&'a Authorizer>,
     hid: Cell<bool>,
@@ -25,14 +25,14 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// Of who may see everything.
     #[must_use]
-    pub fn whole(registry: &'a Registry) -> Self {
-        Self { registry, rights: None, hid: Cell::new(false) }
+    pub fn whole(registry: impl Into<Registries<'a>>) -> Self {
+        Self { registry: registry.into(), rights: None, hid: Cell::new(false) }
     }
 
     /// Of who may see what the rules of a token say.
     #[must_use]
-    pub fn of(registry: &'a Registry, rights: &'a Authorizer) -> Self {
-        Self { registry, rights: Some(rights), hid: Cell::new(false) }
+    pub fn of(registry: impl Into<Registries<'a>>, rights: &'a Authorizer) -> Self {
+        Self { registry: registry.into(), rights: Some(rights), hid: Cell::new(false) }
     }
 
     /// Whether anything was left out of an answer.
@@ -71,13 +71,13 @@ impl<'a> View<'a> {
         found
     }
 
-    /// [`Registry::service`].
+    /// [`Registries::service`].
     #[must_use]
     pub fn service(&self, service: &ServiceName, filter: &InstanceFilter) -> Indexed<Vec<Member>> {
         Self::only(self.registry.service(service, filter), |it| self.sees_member(it))
     }
 
-    /// [`Registry::services`].
+    /// [`Registries::services`].
     #[must_use]
     pub fn services(&self, namespace: &str) -> Indexed<BTreeMap<Name, Vec<Name>>> {
         let mut found = self.registry.services(namespace);
@@ -85,13 +85,13 @@ impl<'a> View<'a> {
         found
     }
 
-    /// [`Registry::nodes`].
+    /// [`Registries::nodes`].
     #[must_use]
     pub fn nodes(&self, meta: &[(Name, Name)]) -> Indexed<Vec<Arc<Node>>> {
         Self::only(self.registry.nodes(meta), |it| self.sees_node(&it.name))
     }
 
-    /// [`Registry::node`].
+    /// [`Registries::node`].
     #[must_use]
     pub fn node(&self, name: &Name) -> Indexed<Option<NodeServices>> {
         let mut found = self.registry.node(name);
@@ -102,13 +102,13 @@ impl<'a> View<'a> {
         found
     }
 
-    /// [`Registry::node_record`].
+    /// [`Registries::node_record`].
     #[must_use]
     pub fn node_record(&self, name: &str) -> Option<Arc<Node>> {
         self.registry.node_record(name).filter(|_| self.sees_node(name))
     }
 
-    /// [`Registry::node_checks`].
+    /// [`Registries::node_checks`].
     #[must_use]
     pub fn node_checks(&self, name: &Name) -> Indexed<Vec<NamedCheck>> {
         Self::only(self.registry.node_checks(name), |it| self.sees_check(it))
@@ -135,25 +135,25 @@ impl<'a> View<'a> {
         }
     }
 
-    /// [`Registry::service_checks`].
+    /// [`Registries::service_checks`].
     #[must_use]
     pub fn service_checks(&self, service: &ServiceName) -> Indexed<Vec<NamedCheck>> {
         Self::only(self.registry.service_checks(service), |it| self.sees_check(it))
     }
 
-    /// [`Registry::checks`].
+    /// [`Registries::checks`].
     #[must_use]
     pub fn checks(&self, namespace: &str, status: Option<Status>) -> Indexed<Vec<NamedCheck>> {
         Self::only(self.registry.checks(namespace, status), |it| self.sees_check(it))
     }
 
-    /// [`Registry::check`]. Who may see a service may see its checks.
+    /// [`Registries::check`]. Who may see a service may see its checks.
     #[must_use]
     pub fn check(&self, key: &CheckKey) -> Option<NamedCheck> {
         self.registry.check(key).filter(|it| self.sees_own_check(it))
     }
 
-    /// [`Registry::instance`].
+    /// [`Registries::instance`].
     #[must_use]
     pub fn instance(&self, key: &InstanceKey) -> Option<Arc<Instance>> {
         self.registry.instance(key).filter(|it| self.sees_instance(it))
@@ -175,7 +175,7 @@ impl<'a> View<'a> {
         self.check(&check.key()).map(|it| it.check)
     }
 
-    /// [`Registry::session`].
+    /// [`Registries::session`].
     #[must_use]
     pub fn session(&self, id: &str) -> Indexed<Option<Arc<Session>>> {
         let mut found = self.registry.session(id);
@@ -183,14 +183,14 @@ impl<'a> View<'a> {
         found
     }
 
-    /// [`Registry::sessions`].
+    /// [`Registries::sessions`].
     #[must_use]
     pub fn sessions(&self, node: Option<&str>) -> Indexed<Vec<Arc<Session>>> {
         let found = self.registry.sessions(node);
         Self::only(found, |it| self.sees(Resource::Session(&it.node)))
     }
 
-    /// [`Registry::sample`].
+    /// [`Registries::sample`].
     #[must_use]
     pub fn sample(
         &self,
@@ -208,7 +208,7 @@ impl<'a> View<'a> {
         self.registry.sample(service, from, most, takes)
     }
 
-    /// [`Registry::counts`]: for who may operate the cluster.
+    /// [`Registries::counts`]: for who may operate the cluster.
     #[must_use]
     pub fn counts(&self) -> Option<[usize; 4]> {
         self.sees(Resource::Operator).then(|| self.registry.counts())

@@ -3,6 +3,7 @@
 mod checks;
 mod edit;
 mod expire;
+mod mirror;
 mod register;
 mod sessions;
 mod told;
@@ -25,6 +26,13 @@ impl Edit<'_> {
             RegistryCommand::Register(registration) => {
                 let timer = self.register(*registration)?;
                 return Ok(RegistryAnswer::Registered { changed: self.has_changed(), timer });
+            }
+            RegistryCommand::RegisterOn(registration) => {
+                let timer = self.register_on(*registration)?;
+                return Ok(RegistryAnswer::Registered { changed: self.has_changed(), timer });
+            }
+            RegistryCommand::Mirror(mirrors) => {
+                mirrors.into_iter().for_each(|mirror| self.mirror(mirror));
             }
             RegistryCommand::Deregister(Target::Node(node)) => self.remove_node(&node),
             RegistryCommand::Deregister(Target::Instance(key)) => self.remove_instance(&key),

@@ -122,7 +122,7 @@ impl Edit<'_> {
         Ok(())
     }
 
-    fn register_node(&mut self, known: Option<Slot>, node: Node) -> Slot {
+    pub(super) fn register_node(&mut self, known: Option<Slot>, node: Node) -> Slot {
         let entry = known.and_then(|slot| Some((slot, self.registry.nodes.at(slot)?)));
         let Some((slot, entry)) = entry else {
             return self.put_node(Node { created: self.revision, ..node });
@@ -172,9 +172,12 @@ impl Edit<'_> {
             }
         };
         let known = known?;
-        let timer = known.timer;
-        let mut same =
-            Check { created: known.created, modified: known.modified, timer: known.timer, ..check };
+        // What the home handed out for a check of the node means nothing to who beats for an instance.
+        let timer = match known.timer.is_of_home() && !check.is_of_node() {
+            true => self.new_timer(),
+            false => known.timer,
+        };
+        let mut same = Check { created: known.created, modified: known.modified, timer, ..check };
         if keep_status {
             (same.status, same.output) = (known.status, known.output.clone());
         }

@@ -8,7 +8,9 @@ use super::records::{
 };
 use crate::codec::primitives::{CodecError, Cursor, Writer};
 use crate::registry::archive::RestoreStep;
-use crate::registry::command::{CheckRegistration, Expiry, Registration, RegistryCommand, Target};
+use crate::registry::command::{
+    CheckRegistration, Expiry, Mirror, Registration, RegistryCommand, Target,
+};
 use crate::registry::name::{CheckKey, InstanceKey};
 
 const REGISTER: u8 = 1;
@@ -22,6 +24,8 @@ const KV: u8 = 8;
 const KV_DELETE: u8 = 9;
 const TXN: u8 = 10;
 const RESTORE: u8 = 11;
+const REGISTER_ON: u8 = 12;
+const MIRROR: u8 = 13;
 
 fn put_check_key(out: &mut Writer, key: &CheckKey) {
     for name in [&key.node, &key.namespace, &key.id] {
@@ -38,6 +42,17 @@ pub(crate) fn put_registry(out: &mut Writer, command: &RegistryCommand) {
         RegistryCommand::Register(registration) => {
             out.byte(REGISTER);
             put_registration(out, registration);
+        }
+        RegistryCommand::RegisterOn(registration) => {
+            out.byte(REGISTER_ON);
+            put_registration(out, registration);
+        }
+        RegistryCommand::Mirror(mirrors) => {
+            out.byte(MIRROR);
+            out.number(mirrors.len() as u64);
+            for mirror in mirrors {
+                put_mirror(out, mirror);
+            }
         }
         RegistryCommand::Deregister(target) => {
             out.byte(DEREGISTER);
@@ -128,6 +143,8 @@ fn get_step(from: &mut Cursor) -> Result<RestoreStep, CodecError> {
 pub(crate) fn get_registry(from: &mut Cursor) -> Result<RegistryCommand, CodecError> {
     Ok(match from.byte()? {
         REGISTER => RegistryCommand::Register(Box::new(get_registration(from)?)),
+        REGISTER_ON => RegistryCommand::RegisterOn(Box::new(get_registration(from)?)),
+        MIRROR => RegistryCommand::Mirror(from.list(get_mirror)?),
         DEREGISTER => RegistryCommand::Deregister(get_target(from)?),
         UPDATE_CHECK => RegistryCommand::UpdateCheck {
             check: get_check_key(from)?,
@@ -143,6 +160,27 @@ pub(crate) fn get_registry(from: &mut Cursor) -> Result<RegistryCommand, CodecEr
         TXN => RegistryCommand::Txn(from.list(get_operation)?),
         RESTORE => RegistryCommand::Restore(get_step(from)?),
         _ => return Err(from.error("an unknown command of the registry")),
+    })
+}
+
+fn put_mirror(out: &mut Writer, mirror: &Mirror) {
+    out.revision(mirror.at);
+    put_name(out, &mirror.name);
+    out.flag(mirror.node.is_some());
+    if let Some((node, checks)) = &mirror.node {
+        put_node(out, node);
+        out.number(checks.len() as u64);
+        for check in checks {
+            put_check(out, check);
+        }
+    }
+}
+
+fn get_mirror(from: &mut Cursor) -> Result<Mirror, CodecError> {
+    Ok(Mirror {
+        at: from.revision()?,
+        name: get_name(from)?,
+        node: if from.flag()? { Some((get_node(from)?, from.list(get_check)?)) } else { None },
     })
 }
 

@@ -8,7 +8,9 @@ use super::{
 use crate::codec::primitives::{CodecError, Cursor, Writer};
 use crate::registry::answer::RegistryAnswer;
 use crate::registry::archive::RestoreStep;
-use crate::registry::command::{CheckRegistration, Expiry, Registration, RegistryCommand, Target};
+use crate::registry::command::{
+    CheckRegistration, Expiry, Mirror, Registration, RegistryCommand, Target,
+};
 use crate::registry::kv::{KvCondition, KvOp, KvWrite};
 use crate::registry::name::{CheckKey, InstanceKey, Name, TimerId};
 use crate::registry::operation::{CatalogOp, TxnError, TxnOp, TxnResult};
@@ -231,9 +233,20 @@ fn operation() -> impl Strategy<Value = TxnOp> {
     prop_oneof![kv_op().prop_map(TxnOp::Kv), catalog.prop_map(TxnOp::Catalog)]
 }
 
+fn mirror() -> impl Strategy<Value = Mirror> {
+    let of_node = (node(), proptest::collection::vec(check(), 0..3));
+    (0..i64::MAX, name(), proptest::option::of(of_node)).prop_map(|(at, name, node)| Mirror {
+        at: types::Revision(at),
+        name,
+        node,
+    })
+}
+
 pub(crate) fn command() -> impl Strategy<Value = RegistryCommand> {
     prop_oneof![
         registration().prop_map(|it| RegistryCommand::Register(Box::new(it))),
+        registration().prop_map(|it| RegistryCommand::RegisterOn(Box::new(it))),
+        proptest::collection::vec(mirror(), 0..3).prop_map(RegistryCommand::Mirror),
         target().prop_map(RegistryCommand::Deregister),
         (check_key(), status(), proptest::option::of(name())).prop_map(
             |(check, status, output)| RegistryCommand::UpdateCheck { check, status, output }

@@ -109,6 +109,13 @@ impl Registry {
                     None => fits = self.gone_nodes.insert(name, index).is_none(),
                 }
             }
+            Kind::Mirror => {
+                let at = from.revision()?;
+                match key.rest {
+                    "" => self.mirrored.gone = at,
+                    name => drop(self.mirrored.nodes.insert(name.into(), at)),
+                }
+            }
             Kind::Staged => fits = self.staged.load(&mut from)?,
             Kind::ServiceList => {
                 let index = from.revision()?;

@@ -49,6 +49,15 @@ pub struct Registry {
     pub(super) instances: usize,
     vocabulary: Vocabulary,
     pub(super) staged: Staged,
+    pub(super) mirrored: Mirrored,
+}
+
+/// At which revisions of its home a shard knows nodes.
+#[derive(Default, Debug)]
+pub(super) struct Mirrored {
+    pub(super) nodes: BTreeMap<Name, Revision>,
+    /// The newest of those at which one that is not there any more was gone.
+    pub(super) gone: Revision,
 }
 
 /// What a check is about, and what its deadline is known by: a heartbeat needs nothing more.

@@ -1,6 +1,6 @@
 //! Random commands, such that most of them do something.
 
-use state::registry::{CheckKey, Expiry, InstanceKey, RegistryCommand, Status, Target};
+use state::registry::{CheckKey, Expiry, InstanceKey, RegistryCommand, Status, Target, TimerId};
 use types::Revision;
 
 use super::random::{NAMESPACES, Trial};
@@ -44,6 +44,36 @@ impl Trial {
         words::command(&text)
     }
 
+    /// What a home may say of a node, late and in any order; each is said at one revision only.
+    fn mirror(&mut self) -> RegistryCommand {
+        self.home += 1;
+        let at = self.home - self.random.below(self.home.min(6) as u64) as i64;
+        let node = self.one(&["n0", "n1", "n2"]);
+        if self.random.one_in(4) {
+            return words::command(&format!("mirror {at} {node} gone"));
+        }
+        let mut text = format!("mirror {at} {node} addr=h{}", self.random.below(2));
+        let checks = [
+            "",
+            " check=h,passing",
+            " check=h,critical,ttl:1000",
+            " check=c0",
+            " check=c0 check=h",
+        ];
+        text += self.one(&checks);
+        let mut command = words::command(&text);
+        if let RegistryCommand::Mirror(mirrors) = &mut command {
+            for (_, checks) in mirrors.iter_mut().filter_map(|mirror| mirror.node.as_mut()) {
+                for check in checks {
+                    // Numbers of the home's, each handed out once.
+                    self.home += 1;
+                    check.timer = TimerId(self.home as u64);
+                }
+            }
+        }
+        command
+    }
+
     fn check_key(&mut self) -> CheckKey {
         let namespace = self.one(&NAMESPACES);
         let (node, id) = (self.one(&["n0", "n0", "n1", "n2"]), self.one(&["c0", "c1", "c2", "h"]));
@@ -74,7 +104,12 @@ impl Trial {
     pub(super) fn command(&mut self) -> RegistryCommand {
         let session = self.one(&["s0", "s1", "s2"]);
         match self.random.below(20) {
-            0..=5 => self.registration(),
+            0..=4 => self.registration(),
+            5 if self.random.one_in(2) => self.mirror(),
+            5 => match self.registration() {
+                RegistryCommand::Register(it) => RegistryCommand::RegisterOn(it),
+                other => other,
+            },
             6 => {
                 let namespace = self.one(&NAMESPACES);
                 let (node, id) = (self.one(&["n0", "n1"]), self.one(&["i0", "i1", "i2", "i3"]));

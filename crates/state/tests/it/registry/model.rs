@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use state::registry::{
-    Check, CheckKey, CheckTimer, Expiry, Instance, InstanceKey, Name, Node, Registration,
+    Check, CheckKey, CheckTimer, Expiry, Instance, InstanceKey, Mirror, Name, Node, Registration,
     RegistryAnswer, RegistryCommand, ServiceName, Session, Status, Target, Timer, TimerId,
 };
 use types::{Code, Revision};
@@ -34,6 +34,8 @@ pub(crate) struct Model {
     pub(crate) checks: BTreeMap<CheckKey, Check>,
     pub(crate) sessions: BTreeMap<Name, Session>,
     pub(crate) kv: BTreeMap<Bytes, Kv>,
+    /// At which revisions of its home each node is known, and the newest at which one was gone.
+    pub(crate) mirrored: (BTreeMap<Name, Revision>, Revision),
     /// What the last transaction's ended sessions let go of, and for how long nobody gets it.
     pub(crate) delays: Vec<(Bytes, u64)>,
     /// What a restore makes it.
@@ -82,6 +84,17 @@ impl Model {
                 return (Ok(answer), woken);
             }
             RegistryCommand::Register(it) => self.register(it, now),
+            RegistryCommand::RegisterOn(it) if !self.nodes.contains_key(&it.node.name) => {
+                Err(Code::NodeUnknown)
+            }
+            RegistryCommand::RegisterOn(it) => {
+                let it = Registration { skip_node_update: true, ..(**it).clone() };
+                self.register(&it, now)
+            }
+            RegistryCommand::Mirror(all) => {
+                all.iter().for_each(|it| self.mirror(it, now));
+                Ok(0)
+            }
             RegistryCommand::Deregister(target) => {
                 self.forget(target);
                 Ok(0)
@@ -127,7 +140,7 @@ impl Model {
         }
         let answer = answer.map(|count| match command {
             RegistryCommand::Expire(_) => RegistryAnswer::Expired(count),
-            RegistryCommand::Register(_) => {
+            RegistryCommand::Register(_) | RegistryCommand::RegisterOn(_) => {
                 let timer = Some(count).filter(|timer| *timer != 0).map(TimerId);
                 RegistryAnswer::Registered { changed, timer }
             }
@@ -184,6 +197,10 @@ impl Model {
                 }
                 Some(known) => {
                     (check.created, check.timer) = (known.created, known.timer);
+                    if known.timer.part().0 == 63 && !check.is_of_node() {
+                        check.timer = TimerId(now as u64 * 256 + made);
+                        made += 1;
+                    }
                     check.modified = known.modified;
                     if registered.keep_status {
                         (check.status, check.output) = (known.status, known.output.clone());
@@ -208,6 +225,55 @@ impl Model {
             });
         }
         Ok(first)
+    }
+
+    fn mirror(&mut self, it: &Mirror, now: i64) {
+        let (known, gone) = &mut self.mirrored;
+        let is_old = match known.get(&it.name) {
+            Some(known) => it.at <= *known,
+            None => it.at < *gone,
+        };
+        if is_old {
+            return;
+        }
+        let Some((node, checks)) = &it.node else {
+            known.remove(&it.name);
+            *gone = it.at;
+            return self.forget(&Target::Node(it.name.clone()));
+        };
+        known.insert(it.name.clone(), it.at);
+        let is_of_it = |check: &Check| check.node == it.name && check.is_of_node();
+        let comes = |key: &CheckKey| {
+            checks.iter().any(|it| it.id == key.id && it.namespace == key.namespace)
+        };
+        self.checks.retain(|key, check| !is_of_it(check) || comes(key));
+        let node = Registration {
+            node: node.clone(),
+            skip_node_update: false,
+            instance: None,
+            checks: Vec::new(),
+            replace_checks: false,
+        };
+        self.register(&node, now).unwrap();
+        for check in checks {
+            let mut copy = Check { node: it.name.clone(), ..check.clone() };
+            let definition = &mut copy.definition;
+            (definition.ttl_ms, definition.interval_ms) = (0, 0);
+            (definition.success_before_passing, definition.failures_before_warning) = (0, 0);
+            definition.failures_before_critical = 0;
+            (copy.created, copy.modified) = (Revision(now), Revision(now));
+            copy.timer = TimerId(check.timer.0 | 63 << 58);
+            let key = copy.key();
+            let known = self.checks.get(&key).filter(|known| known.is_of_node());
+            if let Some(known) = known {
+                (copy.created, copy.timer) = (known.created, known.timer);
+                let same = Check { modified: known.modified, ..copy.clone() };
+                if same == *known {
+                    continue;
+                }
+            }
+            self.checks.insert(key, copy);
+        }
     }
 
     pub(super) fn forget(&mut self, target: &Target) {

@@ -54,6 +54,8 @@ pub(super) struct Trial {
     compacted: i64,
     /// What was saved, and what is left to do to make it that again.
     archive: Bytes,
+    /// The revision of the home that this is a shard of.
+    pub(super) home: i64,
     restoring: VecDeque<RegistryCommand>,
 }
 
@@ -69,6 +71,7 @@ impl Trial {
             watched: BTreeMap::new(),
             compacted: 0,
             archive: Bytes::new(),
+            home: 0,
             restoring: VecDeque::new(),
         }
     }
@@ -127,8 +130,12 @@ impl Trial {
         let (before, after) = (&sessions_before, &self.model.sessions);
         let all = before.keys().chain(after.keys());
         let sessions = all.filter(|id| before.get(*id) != after.get(*id)).cloned().collect();
-        let told =
-            Changes { timers: Vec::new(), lock_delays: Vec::new(), ..effects.registry.clone() };
+        let told = Changes {
+            timers: Vec::new(),
+            lock_delays: Vec::new(),
+            mirrored: BTreeSet::new(),
+            ..effects.registry.clone()
+        };
         assert_eq!(told, changes(&woken, sessions), "seed {seed}: {command:#?}");
         let ended =
             before.values().filter(|it| it.lock_delay_ms > 0 && !after.contains_key(&it.id));

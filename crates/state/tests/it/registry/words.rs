@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use state::registry::{
     Behavior, Check, CheckKey, CheckRegistration, DEFAULT_NAMESPACE, Definition, Expiry, Instance,
-    InstanceKey, KvCondition, KvOp, KvWrite, Name, Node, Pairs, Registration, RegistryCommand,
-    Session, Status, TaggedAddress, Target, TimerId, TxnOp, Weights,
+    InstanceKey, KvCondition, KvOp, KvWrite, Mirror, Name, Node, Pairs, Registration,
+    RegistryCommand, Session, Status, TaggedAddress, Target, TimerId, TxnOp, Weights,
 };
 use types::Revision;
 
@@ -18,6 +18,15 @@ pub(crate) fn command(text: &str) -> RegistryCommand {
     let revision = |at: usize| Revision(words[at].parse().unwrap());
     match words[0] {
         "register" => RegistryCommand::Register(Box::new(registration(rest))),
+        "on" => RegistryCommand::RegisterOn(Box::new(registration(rest))),
+        // `mirror AT n1 gone`, or the node as for `register`
+        "mirror" => {
+            let registration = registration(&words[2..]);
+            let checks = registration.checks.into_iter().map(|it| it.check).collect();
+            let is_gone = words.get(3) == Some(&"gone");
+            let node = (!is_gone).then_some((registration.node, checks));
+            RegistryCommand::Mirror(vec![Mirror { at: revision(1), name: words[2].into(), node }])
+        }
         "deregister" => RegistryCommand::Deregister(match words[1] {
             "node" => Target::Node(words[2].into()),
             "instance" => Target::Instance(InstanceKey::new(words[2], namespace(rest), words[3])),

@@ -1,0 +1,145 @@
+//! What the home of a sharded registry says of nodes, told to the shards that have something on them. Who
+//! changes a node has this done before it is answered; what changes by time is told by the home's leader
+//! ([`crate::registry::mirrors`]).
+
+use futures::future::try_join_all;
+use state::command::Command;
+use state::registry::{Mirror, Name, Registry, RegistryCommand};
+use types::{Code, Fault, Revision, limits};
+
+use super::super::Handle;
+use crate::answer::Consistency;
+use crate::registry::Parts;
+
+/// How often a node may change between two looks at it, before who wants it known somewhere gives up.
+const LOOKS: usize = 8;
+/// Bytes that checks have to say in one command, about, if it is of more than one node.
+const PORTION: usize = 256 << 10;
+
+impl Handle {
+    /// Has the shards that know any of these nodes know it as the home does. Once this has answered, a
+    /// question that comes then is answered by nothing older than the home was at the call.
+    pub(crate) async fn tell_shards(&self, parts: &Parts, names: &[Name]) -> Result<(), Fault> {
+        for some in names.chunks(limits::REGISTRY_MIRRORS) {
+            self.tell(parts, some, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Has a shard know a node, and be in no doubt about it: once it does, whoever changes the node
+    /// afterwards finds it there.
+    ///
+    /// # Errors
+    /// `NodeUnknown` where the home does not know it.
+    pub(super) async fn settle(
+        &self,
+        parts: &Parts,
+        name: &Name,
+        shard: usize,
+    ) -> Result<(), Fault> {
+        for _ in 0..LOOKS {
+            let (is_known, is_told) =
+                self.tell(parts, std::slice::from_ref(name), Some(shard)).await?;
+            if !is_known {
+                return Err(Fault::new(
+                    Code::NodeUnknown,
+                    format!("the node {name:?} is not known"),
+                ));
+            }
+            if !is_told {
+                return Ok(());
+            }
+        }
+        let detail = format!("the node {name:?} changes all the time");
+        Err(Fault::new(Code::Timeout, detail))
+    }
+
+    /// Tells the shards that know any of the nodes, and `also`. Answers whether the home knows the first, and
+    /// whether `also` had to be told anything.
+    async fn tell(
+        &self,
+        parts: &Parts,
+        names: &[Name],
+        also: Option<usize>,
+    ) -> Result<(bool, bool), Fault> {
+        let shards = self.registry_shards(parts.home).await?;
+        self.confirm_all(&shards, Consistency::Linearizable).await?;
+        let ((mut news, is_known), header) = self.ask_here(&shards, |all| {
+            // All of it at one look: its revision is that of the answer's header.
+            let mirrors: Vec<Mirror> = all
+                .at_home(|home| names.iter().map(|name| home.mirror(name, Revision(0))).collect());
+            let is_known = mirrors.first().is_some_and(|first| first.node.is_some());
+            let news: Vec<(usize, Vec<Mirror>)> = (1..shards.len())
+                .filter_map(|number| {
+                    let wants = |shard: &Registry, mirror: &&Mirror| {
+                        let is_there = shard.node_record(&mirror.name).is_some();
+                        (also == Some(number) || is_there) && !shard.agrees(mirror)
+                    };
+                    let wanted: Vec<Mirror> = all.at(number, |shard| {
+                        mirrors.iter().filter(|mirror| wants(shard, mirror)).cloned().collect()
+                    })?;
+                    (!wanted.is_empty()).then_some((number, wanted))
+                })
+                .collect();
+            (news, is_known)
+        })?;
+        for mirror in news.iter_mut().flat_map(|(_, mirrors)| mirrors) {
+            mirror.at = header.revision;
+        }
+        let is_told = news.iter().any(|(number, _)| also == Some(*number));
+        let told = news.into_iter().filter_map(|(number, mirrors)| {
+            let keyspace = parts.at(number)?;
+            Some(async move {
+                for some in portions(mirrors) {
+                    let command = Command::Registry(RegistryCommand::Mirror(some));
+                    self.propose_in(keyspace, command).await?;
+                }
+                Ok::<_, Fault>(())
+            })
+        });
+        try_join_all(told).await?;
+        Ok((is_known, is_told))
+    }
+
+    /// Every node that the shards here know otherwise than the home does, as far as the copies here tell.
+    pub(crate) async fn told_otherwise(&self, parts: &Parts) -> Result<Vec<Name>, Fault> {
+        let shards = self.registry_shards(parts.home).await?;
+        let (names, _) = self.ask_here(&shards, |all| {
+            let known: Vec<Name> = (1..shards.len())
+                .filter_map(|number| all.at(number, |shard| shard.nodes(&[]).value))
+                .flatten()
+                .map(|node| Name::clone(&node.name))
+                .collect();
+            let is_other = |name: &Name| {
+                let says = all.at_home(|home| home.mirror(name, Revision(0)));
+                let is_other =
+                    |shard: &Registry| shard.node_record(name).is_some() && !shard.agrees(&says);
+                (1..shards.len()).any(|number| all.at(number, is_other).unwrap_or(false))
+            };
+            let mut names: Vec<Name> = known.into_iter().filter(is_other).collect();
+            names.sort();
+            names.dedup();
+            names
+        })?;
+        Ok(names)
+    }
+}
+
+/// As many as go into one command: checks have much to say.
+fn portions(mirrors: Vec<Mirror>) -> Vec<Vec<Mirror>> {
+    let mut all: Vec<Vec<Mirror>> = Vec::new();
+    let mut left = 0_usize;
+    for mirror in mirrors {
+        let checks = mirror.node.iter().flat_map(|(_, checks)| checks);
+        let bytes: usize = checks.map(|it| 256 + it.output.len() + it.notes.len()).sum();
+        match all.last_mut() {
+            Some(last) if bytes <= left => last.push(mirror),
+            _ => {
+                left = PORTION;
+                all.push(vec![mirror]);
+            }
+        }
+        left = left.saturating_sub(bytes);
+    }
+    all
+}
