@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use state::registry::{Changes, Name};
+use state::registry::{Changes, MACHINE, Name};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use types::Fault;
@@ -95,33 +95,40 @@ impl Mirrors {
 pub(crate) async fn keep(shared: Arc<Shared>) {
     let handle = Handle::new(Arc::clone(&shared));
     let mut directory = shared.watch_directory();
-    loop {
-        let found = shared.registry_parts().filter(|parts| parts.is_sharded());
-        if let Some(parts) = found
-            && let Ok(home) = shared.keyspace_shard(parts.home)
-        {
-            let mut leadership = home.watch_leadership();
-            if leadership.wait_for(|now| now.here).await.is_err() {
-                // This replica is gone; there may be another one.
-                tokio::select! {
-                    () = sleep(AGAIN) => continue,
-                    () = shared.ended() => return,
-                }
-            }
-            let lost = async { drop(leadership.wait_for(|now| !now.here).await) };
-            tokio::select! {
-                () = lost => {}
-                () = tell(&handle, &parts) => {}
-            }
-            for shard in shards(&shared, &parts) {
-                if let Some(share) = &shard.registry {
-                    share.mirrors.end();
-                }
-            }
+    let is_made = directory.wait_for(|directory| directory.keyspace_named(MACHINE).is_some());
+    if is_made.await.is_err() {
+        return;
+    }
+    let Some(parts) = shared.registry_parts() else { return };
+    let (set, made) = (shared.config.registry_shards, parts.shards.len());
+    if usize::try_from(set).is_ok_and(|set| set != made && set > 0) {
+        tracing::warn!(
+            set,
+            made,
+            "the registry was made with another number of shards, and keeps them"
+        );
+    }
+    while parts.is_sharded() && !shared.has_ended() {
+        let Ok(home) = shared.keyspace_shard(parts.home) else {
+            // It is being started here, or leaves.
+            sleep(AGAIN).await;
+            continue;
+        };
+        let mut leadership = home.watch_leadership();
+        if leadership.wait_for(|now| now.here).await.is_err() {
+            // This replica is gone; there may be another one.
+            sleep(AGAIN).await;
             continue;
         }
-        if directory.changed().await.is_err() {
-            return;
+        let lost = async { drop(leadership.wait_for(|now| !now.here).await) };
+        tokio::select! {
+            () = lost => {}
+            () = tell(&handle, &parts) => {}
+        }
+        for shard in shards(&shared, &parts) {
+            if let Some(share) = &shard.registry {
+                share.mirrors.end();
+            }
         }
     }
 }
