@@ -33,7 +33,16 @@ impl Running {
     pub(super) fn beat(&mut self, sky: &mut Sky) {
         self.beats.ticks += 1;
         let is_due = self.beats.ticks.is_multiple_of(BEAT_TICKS);
-        for to in sky.roster.others(self.node) {
+        let there = sky.roster.others(self.node);
+        // Who is no member any more is lost, however short it was silent.
+        self.beats.others.retain(|node, other| {
+            let stays = there.contains(node);
+            if !stays && !other.lost {
+                self.mailbox.push(ToPoller::NodeLost(*node));
+            }
+            stays
+        });
+        for to in there {
             let other = self.beats.others.entry(to).or_default();
             other.silent += 1;
             if !other.lost && other.silent >= LOST_TICKS {
