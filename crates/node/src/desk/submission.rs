@@ -56,6 +56,10 @@ impl Handle {
         ticket: u64,
         trace: Option<&Trace>,
     ) -> Result<Submission, Unsent<Command>> {
+        if matches!(command, Command::Registry(_)) && self.sharded_registry(keyspace).is_some() {
+            // It may be of another part, or of several: [`Handle::route`] knows, or `propose`.
+            return Err(Unsent::NotNow(command));
+        }
         state::check(&command)?;
         levels::must_be_used(&self.shared, command.level())?;
         let Ok(shard) = self.shard(keyspace) else { return Err(Unsent::NotNow(command)) };

@@ -86,13 +86,17 @@ impl Handle {
     }
 
     /// Whether a leader of the keyspace is known (etcd's `hasleader` metadata); of a sharded one, of each of
-    /// its regions.
+    /// its regions, and of a sharded registry, of each of its parts.
     #[must_use]
     pub fn has_leader(&self, keyspace: KeyspaceId) -> bool {
         if self.shared.is_sharded(keyspace) {
             return sharded::has_leaders(&self.shared, keyspace);
         }
-        self.shard(keyspace).is_ok_and(|shard| shard.leadership().leader.is_some())
+        let is_led = |shard: &Shard| shard.leadership().leader.is_some();
+        let Ok(shard) = self.shard(keyspace) else { return false };
+        let parts = shard.registry.as_ref().and_then(|_| self.sharded_registry(keyspace));
+        let mut parts = parts.iter().flat_map(|parts| parts.shards.iter().copied());
+        is_led(&shard) && parts.all(|part| self.shard(part).is_ok_and(|shard| is_led(&shard)))
     }
 
     /// Answers when the keyspace has no known leader any more; at once if it has none.

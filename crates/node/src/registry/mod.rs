@@ -20,7 +20,7 @@ pub use share::RegistryLoad;
 pub use topic::Topic;
 
 pub(crate) use lane::say;
-pub(crate) use parts::{Parts, PartsKnown};
+pub(crate) use parts::{Parts, PartsKnown, number_of};
 pub(crate) use share::Share;
 pub(crate) use time::expire;
 pub(crate) use word::{Told, WORDS_TOGETHER, Word, answer_words, hear_now};

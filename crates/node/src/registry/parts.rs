@@ -58,12 +58,17 @@ impl Parts {
 
     /// The part a service lies in, by its number.
     pub(crate) fn number_of(&self, service: &ServiceName) -> usize {
-        if self.is_sharded() { 1 + shard_of(service, self.shards.len()) } else { 0 }
+        number_of(service, self.shards.len())
     }
 
     pub(crate) fn at(&self, number: usize) -> Option<KeyspaceId> {
         self.all().nth(number)
     }
+}
+
+/// The part a service lies in, where there are so many shards beside the home.
+pub(crate) fn number_of(service: &ServiceName, shards: usize) -> usize {
+    if shards == 0 { 0 } else { 1 + shard_of(service, shards) }
 }
 
 /// The parts as they were found in the directory last.

@@ -43,14 +43,16 @@ impl Handle {
         let mut directory = self.shared.watch_directory();
         let meta = self.shared.shard(RegionId::META).ok_or(Code::NoLeader)?;
         let applied = forward::propose(&self.shared, &meta, command).await?;
-        match applied.outcome.result {
-            // Somebody else was first.
-            Err(fault) if fault.code != Code::KeyspaceExists => return Err(fault),
-            _ => {}
+        let refused = applied.outcome.result.err();
+        // Somebody else was first; or a keyspace has the name of a shard.
+        if let Some(fault) = refused.clone().filter(|fault| fault.code != Code::KeyspaceExists) {
+            return Err(fault);
         }
         let appeared = directory.wait_for(|directory| directory.keyspace_named(MACHINE).is_some());
         drop(tokio::time::timeout(APPEAR, appeared).await);
-        let Some(parts) = self.shared.registry_parts() else { return Err(Code::Timeout.into()) };
+        let Some(parts) = self.shared.registry_parts() else {
+            return Err(refused.unwrap_or_else(|| Code::Timeout.into()));
+        };
         for keyspace in parts.all() {
             drop(tokio::time::timeout(APPEAR, self.ready(keyspace)).await);
         }

@@ -4,7 +4,7 @@
 
 use futures::future::try_join_all;
 use state::command::Command;
-use state::registry::{Mirror, Name, Registry, RegistryCommand};
+use state::registry::{Mirror, Name, Registries, Registry, RegistryCommand};
 use types::{Code, Fault, Revision, limits};
 
 use super::super::Handle;
@@ -13,6 +13,8 @@ use crate::registry::Parts;
 
 /// How often a node may change between two looks at it, before who wants it known somewhere gives up.
 const LOOKS: usize = 8;
+/// Nodes that are compared at one look at each part.
+const COMPARED: usize = 1_024;
 /// Bytes that checks have to say in one command, about, if it is of more than one node.
 const PORTION: usize = 256 << 10;
 
@@ -104,24 +106,36 @@ impl Handle {
     /// Every node that the shards here know otherwise than the home does, as far as the copies here tell.
     pub(crate) async fn told_otherwise(&self, parts: &Parts) -> Result<Vec<Name>, Fault> {
         let shards = self.registry_shards(parts.home).await?;
-        let (names, _) = self.ask_here(&shards, |all| {
-            let known: Vec<Name> = (1..shards.len())
-                .filter_map(|number| all.at(number, |shard| shard.nodes(&[]).value))
-                .flatten()
-                .map(|node| Name::clone(&node.name))
-                .collect();
-            let is_other = |name: &Name| {
-                let says = all.at_home(|home| home.mirror(name, Revision(0)));
-                let is_other =
-                    |shard: &Registry| shard.node_record(name).is_some() && !shard.agrees(&says);
-                (1..shards.len()).any(|number| all.at(number, is_other).unwrap_or(false))
+        let numbers = 1..shards.len();
+        let known = |all: Registries<'_>| -> Vec<Name> {
+            let nodes = |number| all.at(number, |shard| shard.nodes(&[]).value);
+            let nodes = numbers.clone().filter_map(nodes).flatten();
+            nodes.map(|node| Name::clone(&node.name)).collect()
+        };
+        let mut names = self.ask_here(&shards, known)?.0;
+        names.sort();
+        names.dedup();
+        let mut others = Vec::new();
+        for some in names.chunks(COMPARED) {
+            let compare = |all: Registries<'_>| {
+                let says: Vec<Mirror> = all.at_home(|home| {
+                    some.iter().map(|name| home.mirror(name, Revision(0))).collect()
+                });
+                let is_other = |shard: &Registry, mirror: &&Mirror| {
+                    shard.node_record(&mirror.name).is_some() && !shard.agrees(mirror)
+                };
+                let others = |shard: &Registry| {
+                    let others = says.iter().filter(|mirror| is_other(shard, mirror));
+                    others.map(|mirror| Name::clone(&mirror.name)).collect::<Vec<Name>>()
+                };
+                numbers.clone().filter_map(|number| all.at(number, others)).flatten().collect()
             };
-            let mut names: Vec<Name> = known.into_iter().filter(is_other).collect();
-            names.sort();
-            names.dedup();
-            names
-        })?;
-        Ok(names)
+            let found: Vec<Name> = self.ask_here(&shards, compare)?.0;
+            others.extend(found);
+            // There may be many, and others have work, too.
+            tokio::task::yield_now().await;
+        }
+        Ok(others)
     }
 }
 

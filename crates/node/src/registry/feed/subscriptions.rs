@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use state::registry::{ServiceName, shard_of};
+use state::registry::ServiceName;
 use types::{Code, Fault, Revision};
 
 use super::delta::Delta;
 use super::feeds::{Feed, Mailbox, Subscription};
+use crate::registry::number_of;
 use crate::shard::Shard;
 use crate::shared::Shared;
 
@@ -63,8 +64,7 @@ impl Subscriptions {
     }
 
     fn shard_of(&self, service: &ServiceName) -> Result<Arc<Shard>, Fault> {
-        let shards = self.shards.len().saturating_sub(1);
-        let number = if shards == 0 { 0 } else { 1 + shard_of(service, shards) };
+        let number = number_of(service, self.shards.len().saturating_sub(1));
         self.shards.get(number).cloned().ok_or_else(|| Code::Internal.into())
     }
 

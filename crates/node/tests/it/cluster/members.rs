@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use node::{Consistency, Handle, Node, Part};
+use node::{Consistency, Handle, Node, NodeState, Part};
 use tokio::task::JoinHandle;
 use types::{Code, NodeId, RegionId};
 
@@ -247,5 +247,29 @@ async fn a_member_moves_to_another_address() {
     cluster.handle(2).propose(DEFAULT, put("key", "x")).await.unwrap();
     let region = cluster.handle(0).directory().regions[&RegionId::DEFAULT].clone();
     assert_eq!(region.peers.len(), 3);
+    cluster.stop_all().await;
+}
+
+/// As right after a restart of another one: who stays away is a reason to refuse, who is on its way is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_adds_a_member_waits_for_one_that_is_not_heard_for_a_moment() {
+    // Two election timeouts are what is waited for: time enough to start a node.
+    let mut cluster = Cluster::start(3, |config| config.election_ticks = 100).await;
+    let at = cluster.newcomer();
+    let new = url(&cluster, at);
+    let handle = cluster.handle(0);
+    cluster.stop(2).await;
+    let is_lost = || async { handle.nodes()[2].state == NodeState::Lost };
+    until("it to be lost from sight", is_lost).await;
+    let away = within("a refusal", handle.add_member(&new, Part::Voter)).await;
+    assert_eq!(away.unwrap_err().code, Code::Unhealthy);
+
+    let adding = tokio::spawn({
+        let (handle, new) = (handle.clone(), new.clone());
+        async move { handle.add_member(&new, Part::Voter).await }
+    });
+    cluster.start_again(2).await;
+    let added = within("it to be added", adding).await.unwrap();
+    assert_eq!(added.unwrap().0.id, NodeId(4));
     cluster.stop_all().await;
 }

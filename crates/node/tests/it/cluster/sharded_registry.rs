@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use node::{Beat, Consistency, Handle, Scope, Topic};
+use node::{Beat, Consistency, Desk, Handle, Orders, Scope, Topic, Unsent};
 use state::command::Command;
 use state::registry::query::{Indexed, InstanceFilter};
 use state::registry::{
     Behavior, CatalogOp, Check, CheckKey, CheckRegistration, DEFAULT_NAMESPACE, Definition,
-    Instance, InstanceKey, MACHINE, Name, Node, Registration, Registries, RegistryAnswer,
+    Instance, InstanceKey, MACHINE, Mirror, Name, Node, Registration, Registries, RegistryAnswer,
     RegistryCommand, ServiceName, Session, Status, Target, TimerId, TxnOp, Weights,
 };
 use state::response::Response;
 use types::{Code, KeyspaceId, Revision};
 
-use super::world::{Cluster, within};
+use super::world::{Cluster, until, within};
 
 const SHARDS: u32 = 3;
 
@@ -517,4 +517,61 @@ async fn who_looks_at_all_parts_and_who_changes_them_are_not_in_each_others_way(
     };
     within("all to be registered", looks).await;
     assert_eq!(ask(&handle, keyspace, |all| all.counts()).await, [1, 960, 960, 0]);
+}
+
+/// As when somebody who changed a node was cut off before every shard knew it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_shard_has_and_its_home_does_not_is_put_right_by_who_leads_that() {
+    let cluster = Cluster::start(3, |config| config.registry_shards = 1).await;
+    let home = known(&cluster).await;
+    let handle = cluster.handle(0);
+    let shard = handle.keyspace(Some("registry.1")).unwrap();
+    let nodes = || async { ask(&handle, shard, |it| it.nodes(&[]).value.len()).await };
+    change(&handle, home, register(node("known", "h"), None, vec![])).await.unwrap();
+    // A copy of what the home knew once, and does not any more: its leader hears of each copy that a
+    // shard takes.
+    let stray =
+        Mirror { at: Revision(1), name: "stray".into(), node: Some((node("stray", "h"), vec![])) };
+    let stray = RegistryCommand::Mirror(vec![stray]);
+    change(&cluster.handle(1), shard, stray).await.unwrap();
+    until("the stray copy to be gone", || async { nodes().await == 0 }).await;
+
+    // What came there in no way that is known goes when another node leads the home: it compares all.
+    let instance = instance("lost", "web", "w", 80);
+    change(&handle, shard, register(node("lost", "h"), Some(instance), vec![])).await.unwrap();
+    assert_eq!(nodes().await, 1);
+    let leader = handle.leader(home).unwrap().get();
+    let from = cluster.handle(usize::try_from(leader - 1).unwrap());
+    let to = types::NodeId(leader % 3 + 1);
+    within("a handover", from.move_leader(home, to)).await.unwrap();
+    until("what was lost to be gone", || async { nodes().await == 0 }).await;
+    let left = ask(&handle, home, |all| (all.counts(), members(all, "web"))).await;
+    assert_eq!(left, ([1, 0, 0, 0], vec![]));
+}
+
+/// A command at the home would be carried out there, whatever part it is of.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_handed_over_at_once_goes_to_its_part_or_not_at_all() {
+    let cluster = Cluster::start(1, |config| config.registry_shards = SHARDS).await;
+    let home = known(&cluster).await;
+    let handle = cluster.handle(0);
+    let first =
+        || register(node("host", "10.0.0.1"), Some(instance("host", "web", "w", 80)), vec![]);
+    let mut orders = Orders::new(Desk::new());
+    let handed = handle.submit(home, Command::Registry(first()), &mut orders, 1, None);
+    assert!(matches!(handed, Err(Unsent::NotNow(Command::Registry(_)))));
+    assert!(handle.route(home, first()).is_err(), "its node is not known there yet");
+    change(&handle, home, first()).await.unwrap();
+    let routed = handle.route(home, first()).unwrap();
+    assert!(routed.keyspace != home && matches!(routed.change, RegistryCommand::RegisterOn(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keyspace_with_the_name_of_a_shard_is_told_of() {
+    let cluster = Cluster::start(1, |config| config.registry_shards = 2).await;
+    let handle = cluster.handle(0);
+    handle.create_keyspace("registry.2").await.unwrap();
+    let refused = within("a refusal", handle.registry_keyspace()).await.unwrap_err();
+    assert_eq!(refused.code, Code::KeyspaceExists);
+    assert!(refused.to_string().contains("registry.2"), "{refused}");
 }
