@@ -2,6 +2,9 @@
 //! changes a node has this done before it is answered; what changes by time is told by the home's leader
 //! ([`crate::registry::mirrors`]).
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use futures::future::try_join_all;
 use state::command::Command;
 use state::registry::{Mirror, Name, Registries, Registry, RegistryCommand};
@@ -10,6 +13,7 @@ use types::{Code, Fault, Revision, limits};
 use super::super::Handle;
 use crate::answer::Consistency;
 use crate::registry::Parts;
+use crate::shard::Shard;
 
 /// How often a node may change between two looks at it, before who wants it known somewhere gives up.
 const LOOKS: usize = 8;
@@ -65,32 +69,27 @@ impl Handle {
         also: Option<usize>,
     ) -> Result<(bool, bool), Fault> {
         let shards = self.registry_shards(parts.home).await?;
-        self.confirm_all(&shards, Consistency::Linearizable).await?;
-        let ((mut news, is_known), header) = self.ask_here(&shards, |all| {
-            // All of it at one look: its revision is that of the answer's header.
-            let mirrors: Vec<Mirror> = all
-                .at_home(|home| names.iter().map(|name| home.mirror(name, Revision(0))).collect());
-            let is_known = mirrors.first().is_some_and(|first| first.node.is_some());
-            let news: Vec<(usize, Vec<Mirror>)> = (1..shards.len())
-                .filter_map(|number| {
-                    let wants = |shard: &Registry, mirror: &&Mirror| {
-                        let is_there = shard.node_record(&mirror.name).is_some();
-                        (also == Some(number) || is_there) && !shard.agrees(mirror)
-                    };
-                    let wanted: Vec<Mirror> = all.at(number, |shard| {
-                        mirrors.iter().filter(|mirror| wants(shard, mirror)).cloned().collect()
-                    })?;
-                    (!wanted.is_empty()).then_some((number, wanted))
-                })
-                .collect();
-            (news, is_known)
-        })?;
-        for mirror in news.iter_mut().flat_map(|(_, mirrors)| mirrors) {
-            mirror.at = header.revision;
+        let mut found = self.differing(&shards, names, also).await?;
+        if found.is_ahead() {
+            // Somebody told it something newer meanwhile. If the home, asked after that was seen, is still
+            // behind it, they are of different lives, as after a restore: then the home is right, from
+            // there on.
+            let seen = found.news;
+            found = self.differing(&shards, names, also).await?;
+            for (number, news) in &mut found.news {
+                let before = seen.iter().filter(|(at, _)| at == number).flat_map(|(_, news)| news);
+                let before: BTreeMap<&Name, Revision> =
+                    before.map(|(mirror, takes_from)| (&mirror.name, *takes_from)).collect();
+                for (mirror, _) in news {
+                    let floor = before.get(&mirror.name).copied();
+                    mirror.at = floor.map_or(mirror.at, |floor| mirror.at.max(floor));
+                }
+            }
         }
-        let is_told = news.iter().any(|(number, _)| also == Some(*number));
-        let told = news.into_iter().filter_map(|(number, mirrors)| {
+        let is_told = found.news.iter().any(|(number, _)| also == Some(*number));
+        let told = found.news.into_iter().filter_map(|(number, news)| {
             let keyspace = parts.at(number)?;
+            let mirrors = news.into_iter().map(|(mirror, _)| mirror).collect();
             Some(async move {
                 for some in portions(mirrors) {
                     let command = Command::Registry(RegistryCommand::Mirror(some));
@@ -100,7 +99,39 @@ impl Handle {
             })
         });
         try_join_all(told).await?;
-        Ok((is_known, is_told))
+        Ok((found.is_known, is_told))
+    }
+
+    /// What the shards that know any of the nodes, and `also`, have otherwise than the home says.
+    async fn differing(
+        &self,
+        shards: &[Arc<Shard>],
+        names: &[Name],
+        also: Option<usize>,
+    ) -> Result<Differing, Fault> {
+        self.confirm_all(shards, Consistency::Linearizable).await?;
+        let (mut found, header) = self.ask_here(shards, |all| {
+            // All of it at one look: its revision is that of the answer's header.
+            let mirrors: Vec<Mirror> = all
+                .at_home(|home| names.iter().map(|name| home.mirror(name, Revision(0))).collect());
+            let is_known = mirrors.first().is_some_and(|first| first.node.is_some());
+            let differs = |number: usize, shard: &Registry, mirror: &Mirror| {
+                let is_there = shard.node_record(&mirror.name).is_some();
+                (also == Some(number) || is_there) && !shard.agrees(mirror)
+            };
+            let news = (1..shards.len()).filter_map(|number| {
+                let news: Vec<(Mirror, Revision)> = all.at(number, |shard| {
+                    let differing = mirrors.iter().filter(|it| differs(number, shard, it));
+                    differing.map(|it| (it.clone(), shard.takes_from(&it.name))).collect()
+                })?;
+                (!news.is_empty()).then_some((number, news))
+            });
+            Differing { news: news.collect(), is_known }
+        })?;
+        for (mirror, _) in found.news.iter_mut().flat_map(|(_, news)| news) {
+            mirror.at = header.revision;
+        }
+        Ok(found)
     }
 
     /// Every node that the shards here know otherwise than the home does, as far as the copies here tell.
@@ -136,6 +167,22 @@ impl Handle {
             tokio::task::yield_now().await;
         }
         Ok(others)
+    }
+}
+
+/// What of a home's nodes shards know otherwise.
+struct Differing {
+    /// For each shard by its number: what it is to be told, and from which revision on it takes that.
+    news: Vec<(usize, Vec<(Mirror, Revision)>)>,
+    /// Whether the home knows the first node that was asked about.
+    is_known: bool,
+}
+
+impl Differing {
+    /// Whether a shard was told something newer than the home says.
+    fn is_ahead(&self) -> bool {
+        let mut news = self.news.iter().flat_map(|(_, news)| news);
+        news.any(|(mirror, takes_from)| mirror.at < *takes_from)
     }
 }
 

@@ -29,12 +29,7 @@ impl Edit<'_> {
     /// Takes what the home says of a node, unless something newer was said.
     pub(super) fn mirror(&mut self, mirror: Mirror) {
         let Mirror { at, name, node } = mirror;
-        let is_old = match self.registry.mirrored.nodes.get(&name) {
-            Some(known) => at <= *known,
-            // At one revision the home says one thing of a node: the other that is gone is another one.
-            None => at < self.registry.mirrored.gone,
-        };
-        if is_old {
+        if at < self.registry.takes_from(&name) {
             return;
         }
         match node {

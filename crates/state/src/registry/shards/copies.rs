@@ -18,6 +18,16 @@ impl Registry {
         Mirror { at, name: name.clone(), node }
     }
 
+    /// From which of its home's revisions on a shard takes what is said of a node.
+    #[must_use]
+    pub fn takes_from(&self, name: &str) -> Revision {
+        match self.mirrored.nodes.get(name) {
+            Some(known) => Revision(known.get().saturating_add(1)),
+            // At one revision the home says one thing of a node: the other that is gone is another one.
+            None => self.mirrored.gone,
+        }
+    }
+
     /// Whether a shard has a node as its home says.
     #[must_use]
     pub fn agrees(&self, mirror: &Mirror) -> bool {
