@@ -11,11 +11,15 @@ def the_map_tells_nodes_leaders_and_the_one_that_is_gone(world):
     page.until_text(f"{world.dead.name} is not there", "Regions", "(meta)", "default")
     equal(page.evaluate("location.hash"), "#/map")
     page.until_text("lost", "silent for", selector=f'[aria-label="Node {world.dead.name}"]')
-    row = page.until(
-        "[...document.querySelectorAll('tbody tr')].map((it) => it.innerText).find((it) => it.includes('default'))",
-        "no row of the keyspace default",
-    )
-    assert world.leads in row and "lost" in row and "leads" in row, row
+    row = "[...document.querySelectorAll('tbody tr')].map((it) => it.innerText).find((it) => it.includes('default'))"
+    page.until(row, "no row of the keyspace default")
+
+    def says_who_leads():
+        # Where the machine is slow, it may be another one by now.
+        leads, told = world.leader(), page.evaluate(row)
+        return leads and all(word in told for word in (world.names[leads], "lost", "leads"))
+
+    world.eventually(says_who_leads, "the row does not say who leads")
     # What the other node says of itself comes through this one.
     page.until_text("Version", "Disk", selector=f'[aria-label="Node {world.other.name}"]')
     page.until_text(world.home.client, world.other.client)
@@ -150,6 +154,9 @@ def the_election_is_replayed_as_it_happened(world):
     page = world.open("#/replay")
     page.until_text(f"{world.dead.name} was lost", "election", "nobody leads, term")
     first = page.text("output")
+    # Where the nodes' start was slow, it is of the same episode: at a quarter of its speed one waits for long.
+    speed = "[...document.querySelectorAll('main select')].find((it) => it.value === '0.25')"
+    page.evaluate(f"void ((it) => {{ it.value = '4'; it.dispatchEvent(new Event('change')) }})({speed})")
     page.evaluate("document.querySelector('[aria-label^=Play]').click()")
     page.until(f"document.querySelector('output').innerText !== {json.dumps(first)}", "it does not play")
     page.until_text(f"{world.leads} leads, term", "was without a leader for")

@@ -7,6 +7,7 @@ const { asText, fromBase64, keyBytes, keyText, rangeText, toBase64 } = await fro
 const { spare } = await from("lib/regions.js");
 const { cluster } = await from("lib/cluster.js");
 const { Value, begin, pretty } = await from("parts/value.js");
+const { apart, episodes } = await from("lib/flight.js");
 const { choose } = await from("lib/route.js");
 
 const base64 = (bytes) => toBase64(typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes);
@@ -99,6 +100,22 @@ test("who is suspected is there, who is lost is not", () => {
     [true, true, true, false, false, false, false],
   );
   cluster.own = null;
+});
+
+test("a region of which was told together with others is not without a leader for ever", () => {
+  const told = [
+    { kind: "leader", region: 2, leader: 1, term: 2, at: 1_000, by: 3 },
+    { kind: "link", node: 1, there: false, at: 5_000, by: 3 },
+    { kind: "leaders", regions: 3, by_leader: { 0: 1, 2: 2 }, last: [[2, 2, 3, 800]], at: 5_907, by: 3 },
+  ];
+  const events = told.flatMap(apart).sort((one, other) => one.at - other.at);
+  const [episode] = episodes(events);
+  assert.deepEqual(episode.gone, [{ region: 2, from: 5_000, to: 5_107 }]);
+  assert.match(episode.title, /2 elections, longest without a leader 107 ms/);
+  // Of too many, and of a version that did not say it.
+  const { last, ...before } = told[2];
+  assert.deepEqual(apart(before), [before]);
+  assert.match(episodes([told[0], before])[0].title, /4 elections/);
 });
 
 test("a choice holds though the browser takes no more addresses", () => {

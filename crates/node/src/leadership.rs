@@ -49,7 +49,8 @@ pub(crate) fn changed(shared: &Arc<Shared>, shard: &Arc<Shard>, change: &RoleCha
 /// Says who leads, unless too many change at once.
 fn told(shared: &Shared, change: &RoleChange) {
     shared.meters.leader_changes.add(1);
-    if !shared.flight.leaders.is_told_now(shared.clock.now(), change.leader) {
+    let now = shared.clock.now();
+    if !shared.flight.leaders.is_told_now(now, change.region, change.leader, change.term) {
         return;
     }
     let (region, term) = (change.region.get(), change.term.get());

@@ -36,6 +36,8 @@ pub enum Event {
     Leaders {
         regions: u64,
         by_leader: std::collections::BTreeMap<u64, u64>,
+        /// Region, its last leader, term, and for how many milliseconds; empty for too many regions.
+        last: Vec<(u64, u64, u64, u64)>,
     },
     /// A region's replicas are on other nodes: those that vote, and those that learn.
     Replicas {

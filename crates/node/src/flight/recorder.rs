@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use std::path::Path;
 
 use super::files::Files;
+use super::leaders::Rest;
 use super::sample::Sampler;
 use super::{Event, LeaderNews, Sample, line};
 use crate::region_state::StateKind;
@@ -220,10 +221,10 @@ fn tick(shared: &Shared, recorder: &mut Recorder, pace: &mut Pace) {
         tracing::warn!(by_ms, "the clock of the wall jumped; nothing here goes by it");
         add_now(shared, recorder, &Event::ClockJump { by_ms });
     }
-    if let Some(by_leader) = shared.flight.leaders.rest(shared.clock.now()) {
+    if let Some(Rest { by_leader, last }) = shared.flight.leaders.rest(shared.clock.now()) {
         let regions = by_leader.values().sum();
         tracing::info!(regions, ?by_leader, "leaders changed");
-        add_now(shared, recorder, &Event::Leaders { regions, by_leader });
+        add_now(shared, recorder, &Event::Leaders { regions, by_leader, last });
     }
     let by_state = states(shared);
     // That there is a region more is no news.

@@ -121,7 +121,7 @@ fn every_event_is_read_back() {
         Event::Failure { reason: text() },
         Event::Panic { thread: text(), message: text(), place: text() },
         Event::Leader { region: 1, leader: 0, term: 2 },
-        Event::Leaders { regions: 1, by_leader: [(0, 1)].into() },
+        Event::Leaders { regions: 1, by_leader: [(0, 1)].into(), last: vec![(1, 0, 2, 3)] },
         Event::Replicas { region: 1, nodes: vec![2, 3], learners: vec![4] },
         Event::Quarantine { region: 1, reason: text() },
         Event::SnapshotSent { region: 1, to: 2, index: 3 },

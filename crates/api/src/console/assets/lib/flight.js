@@ -19,11 +19,19 @@ export async function load(signal) {
     more ||= Boolean(answer.more);
     for (const { at_ms, kind, fields } of answer.records ?? []) {
       // Of this program or a later one: what is not known is shown as it is.
-      events.push({ ...JSON.parse(fields || "{}"), at: number(at_ms), kind, by: node });
+      events.push(...apart({ ...JSON.parse(fields || "{}"), at: number(at_ms), kind, by: node }));
     }
   }
   events.sort((one, other) => one.at - other.at || one.by - other.by);
   return { events, problems, more };
+}
+
+/** An event; and of what was told together, who led each region last, at the moment it began to. */
+export function apart(event) {
+  if (event.kind !== "leaders") return [event];
+  const { at, by, last = [] } = event;
+  const one = ([region, leader, term, ago]) => ({ kind: "leader", region, leader, term, at: at - ago, by });
+  return [event, ...last.map(one)];
 }
 
 /** Events that lie close together, the newest episode first: { events, from, to, title, gone }, where `gone` is which
@@ -69,7 +77,7 @@ function title(events, gone) {
   if (lost.length) parts.push(`${names(lost)} was lost`);
   if (started.length) parts.push(`${names(started)} started`);
   const led = new Set(of("leader", (it) => it.leader !== 0).map((it) => `${it.region}/${it.term}`));
-  const more = of("leaders").reduce((sum, it) => sum + number(it.regions), 0);
+  const more = of("leaders", (it) => !it.last?.length).reduce((sum, it) => sum + number(it.regions), 0);
   if (led.size || more) parts.push(plural(led.size + more, "election"));
   const moved = new Set(of("replicas").map((it) => it.region));
   if (moved.size) parts.push(`replicas of ${plural(moved.size, "region")} moved`);
