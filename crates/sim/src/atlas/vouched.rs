@@ -33,7 +33,8 @@ pub(super) fn segments(disk: &FaultDisk) -> Vec<Vouched> {
     let paths = files(disk, WAL, "log");
     let last = paths.len().saturating_sub(1);
     let measured = paths.into_iter().enumerate().map(|(at, path)| {
-        let (all, vouched) = batches(&disk.contents(&path));
+        // Of a process that runs, the batch that vouches for others may itself be lost with the power.
+        let (all, vouched) = batches(&disk.platter(&path));
         // A segment is followed by another only once all of it is durable.
         Vouched { bytes: if at == last { vouched } else { all }, path }
     });

@@ -118,6 +118,12 @@ impl FaultDisk {
         state.names.get(path).map(|inode| state.files[*inode].cache.clone()).unwrap_or_default()
     }
 
+    /// The bytes of a file that no power cut takes any more.
+    pub(crate) fn platter(&self, path: &Path) -> Vec<u8> {
+        let state = self.0.lock();
+        state.names.get(path).map(|inode| state.files[*inode].platter.clone()).unwrap_or_default()
+    }
+
     /// Puts `bytes` in the place of a file's, on the platter, or makes the file.
     pub(crate) fn overwrite(&self, path: &Path, bytes: &[u8]) {
         let mut state = self.0.lock();
