@@ -2,13 +2,14 @@
 //! follows from what the leader knows.
 //!
 //! A replica is added as a learner, gets its vote when it has caught up, and so never makes a majority
-//! larger than it can help to reach. One is removed only while those that stay are as many as there are to
-//! be, and a majority of themselves without it. One change is under way at a time; the next begins when
-//! it is applied.
+//! larger than it can help to reach. Where it comes in another's place it gets the vote of that one, by joint
+//! consensus: there is no time with one voter more, in which a zone that is lost might have two of four.
+//! One is removed only while those that stay are as many as there are to be, and a majority of themselves
+//! without it. One change is under way at a time; the next begins when it is applied.
 
 use std::collections::BTreeMap;
 
-use consensus::{ConfChange, Flow, PeerStatus, Role, Status};
+use consensus::{ConfChange, Flow, PeerChange, PeerStatus, Role, Status};
 use state::directory::Part;
 use types::{ConfState, NodeId, PeerId};
 
@@ -113,8 +114,16 @@ impl Group<'_> {
     fn promote(&self) -> Option<Step> {
         let learners = self.status.conf_state.learners.iter();
         let mut due = learners.filter(|peer| self.part(**peer) == Some(Part::Voter));
-        let peer = due.find(|peer| self.is_current(**peer))?;
-        Some(Step::Change(ConfChange::add_voter(*peer)))
+        let comes = *due.find(|peer| self.is_current(**peer))?;
+        if self.status.conf_state.voters.len() < self.voters_wanted() {
+            return Some(Step::Change(ConfChange::add_voter(comes)));
+        }
+        if let Some(goes) = self.surplus(Some(comes)) {
+            let change = vec![PeerChange::AddVoter(comes), self.leave(goes)];
+            return Some(Step::Change(ConfChange::Joint(change)));
+        }
+        // If nobody but the leader is to go, another leads first, who can take its vote.
+        self.hand_over().or(Some(Step::Change(ConfChange::add_voter(comes))))
     }
 
     fn remove(&self) -> Option<Step> {
@@ -124,21 +133,34 @@ impl Group<'_> {
         }
         // One for another: whoever comes votes before who goes does so no longer. Else a node that is lost
         // meanwhile would be one too many.
-        let voters = self.wanted.values().filter(|part| **part == Part::Voter).count();
-        if conf.voters.len() <= voters {
+        if conf.voters.len() <= self.voters_wanted() {
             return None;
         }
+        let goes = self.surplus(None)?;
+        Some(Step::Change(ConfChange::Single(self.leave(goes))))
+    }
+
+    fn voters_wanted(&self) -> usize {
+        self.wanted.values().filter(|part| **part == Part::Voter).count()
+    }
+
+    /// Whose vote can be taken now, perhaps while another gets one; first of who is of no use.
+    fn surplus(&self, comes: Option<PeerId>) -> Option<PeerId> {
         let own = self.status.peer;
-        let surplus = conf.voters.iter().filter(|peer| {
-            **peer != own && self.part(**peer) != Some(Part::Voter) && self.bears_loss_of(**peer)
+        let voters = self.status.conf_state.voters.iter().copied();
+        let surplus = voters.filter(|peer| {
+            *peer != own
+                && self.part(*peer) != Some(Part::Voter)
+                && self.bears_loss_of(*peer, comes)
         });
-        // First what is of no use.
-        let peer = surplus.min_by_key(|peer| self.is_current(**peer))?;
-        let change = match self.part(*peer) {
-            Some(_) => ConfChange::add_learner(*peer),
-            None => ConfChange::remove(*peer),
-        };
-        Some(Step::Change(change))
+        surplus.min_by_key(|peer| self.is_current(*peer))
+    }
+
+    fn leave(&self, voter: PeerId) -> PeerChange {
+        match self.part(voter) {
+            Some(_) => PeerChange::AddLearner(voter),
+            None => PeerChange::Remove(voter),
+        }
     }
 
     fn hand_over(&self) -> Option<Step> {
@@ -154,10 +176,10 @@ impl Group<'_> {
         known.max_by_key(|known| known.matched).map(|known| Step::Transfer(known.peer))
     }
 
-    /// Whether those that stay can go on without the voter.
-    fn bears_loss_of(&self, peer: PeerId) -> bool {
+    /// Whether those that stay, and who comes, can go on without the voter.
+    fn bears_loss_of(&self, peer: PeerId, comes: Option<PeerId>) -> bool {
         let stay = self.status.conf_state.voters.iter().filter(|other| **other != peer);
-        let (all, current) = stay.fold((0, 0), |(all, current), other| {
+        let (all, current) = stay.chain(&comes).fold((0, 0), |(all, current), other| {
             (all + 1, current + usize::from(self.is_current(*other)))
         });
         current * 2 > all || !self.bears_losses

@@ -53,6 +53,7 @@ counts! {
         stalls: "disks that stalled",
         transfers: "transfers asked",
         conf_changes: "changes of peers proposed",
+        joint_changes: "of these by joint consensus",
         regions_left: "regions gone from a node",
         farewells_again: "of these at a start",
         strangers: "regions split off where their parent was to go",

@@ -66,19 +66,28 @@ impl Group {
                 assert!(conf.voters.contains(to) && self.live.contains(&to.node()));
                 self.leader = *to;
             }
-            Step::Change(ConfChange::Single(change)) => {
-                let about = change.peer();
-                let votes = matches!(change, PeerChange::AddVoter(_));
-                assert!(about != self.leader || votes, "the leader takes its own vote");
-                conf.voters.retain(|peer| *peer != about);
-                conf.learners.retain(|peer| *peer != about);
-                match change {
-                    PeerChange::AddVoter(_) => conf.voters.push(about),
-                    PeerChange::AddLearner(_) => conf.learners.push(about),
-                    PeerChange::Remove(_) => {}
-                }
+            Step::Change(ConfChange::Joint(steps)) => {
+                // One for another: entered and left with a majority of both.
+                assert!(matches!(steps[..], [PeerChange::AddVoter(_), _]), "{steps:?}");
+                let before = conf.voters.len();
+                steps.iter().for_each(|change| self.change(*change));
+                assert_eq!(before, self.conf.voters.len(), "{steps:?}");
             }
-            Step::Change(other) => panic!("not one step: {other:?}"),
+            Step::Change(change) => change.steps().iter().for_each(|change| self.change(*change)),
+        }
+    }
+
+    fn change(&mut self, change: PeerChange) {
+        let conf = &mut self.conf;
+        let about = change.peer();
+        let votes = matches!(change, PeerChange::AddVoter(_));
+        assert!(about != self.leader || votes, "the leader takes its own vote");
+        conf.voters.retain(|peer| *peer != about);
+        conf.learners.retain(|peer| *peer != about);
+        match change {
+            PeerChange::AddVoter(_) => conf.voters.push(about),
+            PeerChange::AddLearner(_) => conf.learners.push(about),
+            PeerChange::Remove(_) => {}
         }
     }
 
@@ -140,6 +149,25 @@ proptest! {
             let due = |it: &&PeerId| {
                 group.live.contains(&it.node()) && (late >> (round % 64)) & 1 == 0
             };
+            let caught_up: Vec<_> = group.conf.learners.iter().filter(due).copied().collect();
+            group.caught_up.extend(caught_up);
+        }
+    }
+
+    /// Else a zone with two of four could stop it.
+    #[test]
+    fn one_for_another_is_never_one_voter_more(
+        mut group in group(), wanted in wanted(), late in any::<u64>()
+    ) {
+        group.live = (1..8).map(NodeId).collect();
+        let votes = wanted.values().filter(|part| **part == Part::Voter).count();
+        // Who is alone must have an heir before it goes.
+        let most = group.conf.voters.len().max(votes).max(2);
+        for round in 0..64 {
+            let Some(step) = next_step(&group.status(), &wanted, 0) else { break };
+            group.take(&step);
+            prop_assert!(group.conf.voters.len() <= most, "{step:?} left {group:?}");
+            let due = |_: &&PeerId| (late >> (round % 64)) & 1 == 0;
             let caught_up: Vec<_> = group.conf.learners.iter().filter(due).copied().collect();
             group.caught_up.extend(caught_up);
         }

@@ -511,8 +511,10 @@ impl Node {
     pub(super) fn change(&mut self, stage: &mut Stage, change: ConfChange) {
         let Some(replica) = &mut self.replica else { return };
         let steps = change.steps().to_vec();
+        let is_joint = matches!(change, ConfChange::Joint(_));
         if replica.propose_conf_change(change, Bytes::new()).is_ok() {
             stage.counts.conf_changes += 1;
+            stage.counts.joint_changes += u64::from(is_joint);
             stage.note(self.peer, "proposes a change", [steps.len() as u64, steps[0].peer().get()]);
             let verdict = super::Oracles::proposes(self.peer, &steps);
             stage.judge("no leader removes itself", verdict);

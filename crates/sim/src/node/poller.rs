@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use consensus::{Message, SnapshotMeta};
+use consensus::{ConfChange, Message, SnapshotMeta};
 use region::{Output, RegionMessage, Step};
 use state::directory::Part;
 use types::{Code, ConfState, Index, NodeId, PeerId, RegionId, Term};
@@ -138,6 +138,8 @@ impl Running {
                     None => {}
                     Some(Step::Change(change)) => {
                         sky.counts.conf_changes += 1;
+                        let is_joint = matches!(change, ConfChange::Joint(_));
+                        sky.counts.joint_changes += u64::from(is_joint);
                         let verdict = sky.oracles.moves.step(sky.now, self.node, &from, &change);
                         sky.judge(
                             "placement",
