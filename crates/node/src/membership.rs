@@ -8,6 +8,7 @@ use futures::stream::{self, StreamExt};
 use state::Machine;
 use state::command::Command;
 use state::directory::{Phase, RegionRecord};
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use types::{Fault, NodeId, RegionId};
 
@@ -90,17 +91,28 @@ async fn look(shared: &Arc<Shared>) -> bool {
         }
         if told.is_some_and(|told| told < group.epoch) {
             is_busy = true;
-            untold.push(Arc::clone(shard));
+            let some_go = record.is_some_and(|record| record.loses_some(&group.conf));
+            untold.push((Arc::clone(shard), some_go));
         }
     }
-    stream::iter(untold).for_each_concurrent(REPORTS, |shard| tell(shared, shard)).await;
+    let told = stream::iter(untold);
+    told.for_each_concurrent(REPORTS, |(shard, some_go)| tell(shared, shard, some_go)).await;
     is_busy
 }
 
-/// Tells the directory what a region's replicas are.
-async fn tell(shared: &Arc<Shared>, shard: Arc<Shard>) {
+/// Tells the directory what a region's replicas are. Where some are none any more, their nodes drop them
+/// as soon as they hear it: so only once that can do no harm.
+async fn tell(shared: &Arc<Shared>, shard: Arc<Shard>, some_go: bool) {
     let Some(meta) = shared.shard(RegionId::META) else { return };
     let group = shard.group();
+    if some_go {
+        let (reply, is_known) = oneshot::channel();
+        let region = shard.record.id;
+        shared.poller(region).push(ToPoller::IsMembershipKnown { region, reply });
+        if !is_known.await.unwrap_or(false) {
+            return;
+        }
+    }
     let mut peers = group.conf.voters.clone();
     peers.extend(&group.conf.learners);
     peers.extend(group.conf.voters_outgoing.iter().filter(|it| !group.conf.voters.contains(it)));

@@ -77,6 +77,11 @@ pub(crate) enum ToPoller {
         region: RegionId,
         reply: oneshot::Sender<Option<Status>>,
     },
+    /// Whether replicas that its last change left out may go.
+    IsMembershipKnown {
+        region: RegionId,
+        reply: oneshot::Sender<bool>,
+    },
     /// A round of reads for the renewal of a lease, counted as one.
     Renew {
         region: RegionId,
@@ -260,6 +265,9 @@ fn handle(
         }
         ToPoller::Status { region, reply } => {
             drop(reply.send(host.peer(region).map(region::Peer::status)));
+        }
+        ToPoller::IsMembershipKnown { region, reply } => {
+            drop(reply.send(host.is_membership_known(region)));
         }
         ToPoller::Renew { region, reply } => {
             shared.renewed();

@@ -324,6 +324,18 @@ impl<P, R> Host<P, R> {
         });
     }
 
+    /// Whether the replica here leads, and a majority knows which replicas the region has: only then may
+    /// nodes hear that theirs are none of them any more, and drop them. With one that went too early and a
+    /// leader that is lost, the others might wait for its vote for ever. To be asked again if not.
+    pub fn is_membership_known(&mut self, region: RegionId) -> bool {
+        let mut is_known = false;
+        self.guarded(region, |peer, around, out| {
+            is_known = peer.is_membership_known(around, out);
+            Ok(())
+        });
+        is_known
+    }
+
     /// Takes one step towards a replica on each of the nodes `wanted` and on no other, if the replica
     /// here leads, its replicas still are those of `from`, for which that was wanted, and a step can be
     /// taken now; answers which. To be called again when it was taken, and from time to time. `generation` as

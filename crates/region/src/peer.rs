@@ -392,6 +392,21 @@ impl<P, R> Peer<P, R> {
         done.then_some(step)
     }
 
+    /// Whether the region's other replicas may go: see [`Host::is_membership_known`](crate::Host).
+    pub(crate) fn is_membership_known(
+        &mut self,
+        around: &Around<'_>,
+        out: &mut Output<P, R>,
+    ) -> bool {
+        let is_known = self.replica.is_configuration_known();
+        if !is_known && self.replica.is_leader() {
+            // Asleep nobody says what it knows.
+            self.wake(None, around, out);
+            self.rest.stay_awake(around.ticks);
+        }
+        is_known
+    }
+
     pub(crate) fn campaign(&mut self) {
         // Refused where an election would be unsafe or is not needed.
         if !self.replica.is_bound() {

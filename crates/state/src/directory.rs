@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use types::{ClusterId, Code, Epoch, Fault, Index, KeyRange, KeyspaceId, NodeId, PeerId, RegionId};
+use types::{
+    ClusterId, Code, ConfState, Epoch, Fault, Index, KeyRange, KeyspaceId, NodeId, PeerId, RegionId,
+};
 
 use crate::auth::Auth;
 use crate::command::level;
@@ -149,6 +151,17 @@ impl RegionRecord {
             learners: Vec::new(),
             sharding: None,
         }
+    }
+
+    /// Whether replicas it has are none any more in a later configuration.
+    #[must_use]
+    pub fn loses_some(&self, conf: &ConfState) -> bool {
+        let stays = |peer: &PeerId| {
+            [&conf.voters, &conf.learners, &conf.voters_outgoing]
+                .iter()
+                .any(|all| all.contains(peer))
+        };
+        !self.peers.iter().all(|(peer, _)| stays(peer))
     }
 
     /// Makes it one of a sharded keyspace, that owns `range`, and whose replicas are to be `placed`.

@@ -60,6 +60,19 @@ impl Replica {
         self.conf_state()
     }
 
+    /// Whether it leads, and a majority is known to have committed the last change of the peers; in a joint
+    /// configuration one of both halves. Peers apply such a change only once its commit is durable with
+    /// them. Until then the loss of the leader may leave the majority to such as still go by the
+    /// configuration before, and need the votes of those who went.
+    #[must_use]
+    pub fn is_configuration_known(&self) -> bool {
+        let tracker = self.raw.raft.prs();
+        let knows = tracker.iter().filter(|(id, progress)| {
+            **id == self.peer.get() || progress.committed_index >= self.conf_index
+        });
+        self.is_leader() && tracker.has_quorum(&knows.map(|(id, _)| *id).collect())
+    }
+
     /// Ticks since it heard a leader: 0 if it leads, `None` if it never did since it started.
     #[must_use]
     pub fn ticks_since_leader(&self) -> Option<u64> {

@@ -1,8 +1,8 @@
 //! A region leaves this node: its replicas are elsewhere, as the directory knows, and what it has here goes.
 //!
-//! Nobody counts on this replica any more: the directory is told of replicas only after that was committed by
-//! those that stay, and a replica that comes later has another number. What is removed is noted in the engine
-//! first, so that a crash half way is no damage; the region may come back once nothing is left.
+//! Nobody counts on this replica any more: the directory is told that it is none only once a majority of
+//! those that stay knows it, and a replica that comes later has another number. What is removed is noted in
+//! the engine first, so that a crash half way is no damage; the region may come back once nothing is left.
 
 use std::sync::Arc;
 

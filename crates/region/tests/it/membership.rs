@@ -288,6 +288,26 @@ fn a_region_moves_to_other_nodes_step_by_step() {
     assert!(bed.nodes[leader].told.answered.contains(&10));
 }
 
+/// Seed 26805 of the simulator: nodes dropped replicas that are none any more when only the leader
+/// knew of it; it was lost, and the others waited for the votes of those who went.
+#[test]
+fn nobody_goes_before_a_majority_knows_of_it() {
+    let mut bed = Bed::led(3, HostLimits::default());
+    bed.nodes[1].hold_writes = true;
+    let from = bed.nodes[0].host.peer(REGION).unwrap().status().conf_state;
+    assert!(bed.nodes[0].host.reconcile(REGION, &from, &on(&[1, 2]), 0).is_some());
+    bed.run();
+    let conf = bed.nodes[0].host.peer(REGION).unwrap().status().conf_state;
+    assert!(is_settled(&conf, &on(&[1, 2])), "the first and the third made it so: {conf:?}");
+    assert!(!bed.nodes[0].host.is_membership_known(REGION), "the second does not know");
+    bed.tick(3);
+    assert!(!bed.nodes[0].host.is_membership_known(REGION), "nor does it keep what it hears");
+    bed.nodes[1].hold_writes = false;
+    bed.tick(3);
+    assert!(bed.nodes[0].host.is_membership_known(REGION));
+    assert!(!bed.nodes[1].host.is_membership_known(REGION), "who follows cannot tell");
+}
+
 /// Sleep is not to come between two steps, however short the idle time after which it comes: a leader that
 /// just woke has heard nobody, and takes none.
 #[test]

@@ -68,7 +68,7 @@ impl Running {
         }
     }
 
-    /// Tells the directory which replicas a region has.
+    /// Tells the directory which replicas a region has. Nodes of such as are none any more drop them then.
     pub(super) fn record_peers(
         &mut self,
         sky: &mut Sky,
@@ -76,6 +76,12 @@ impl Running {
         epoch: Epoch,
         conf: ConfState,
     ) {
+        let record = self.directory.regions.get(&region);
+        if record.is_some_and(|record| record.loses_some(&conf))
+            && !self.host.is_membership_known(region)
+        {
+            return;
+        }
         let mut peers = conf.voters.clone();
         peers.extend(&conf.learners);
         peers.extend(conf.voters_outgoing.iter().filter(|it| !conf.voters.contains(it)));
