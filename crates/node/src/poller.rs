@@ -267,7 +267,7 @@ fn handle(
             drop(reply.send(host.peer(region).map(region::Peer::status)));
         }
         ToPoller::IsMembershipKnown { region, reply } => {
-            drop(reply.send(host.is_membership_known(region)));
+            let _ = reply.send(host.is_membership_known(region));
         }
         ToPoller::Renew { region, reply } => {
             shared.renewed();
