@@ -27,12 +27,18 @@ pub(crate) fn redirect(board: &mut Board<'_>) {
             let avoid = region.wanted.union(&region.current).copied().collect();
             board.best_target(&keep, &avoid).map(|at| board.nodes[at].id)
         };
-        let Some(target) = left.find(serves).or_else(elsewhere) else { continue };
+        // Without it there may be enough: then nothing needs to take its place, nor is there anything to wait
+        // for where nothing could.
+        let nodes = if keep.len() >= region.goal() {
+            keep
+        } else {
+            let Some(target) = left.find(serves).or_else(elsewhere) else { continue };
+            with(keep, target)
+        };
         let why = match board.state(lost) {
             NodeState::Draining => Why::Drain,
             _ => Why::Repair,
         };
-        let nodes = with(keep, target);
         if board.bears(region, &nodes) {
             board.begin(*id, nodes, why);
         }

@@ -91,6 +91,22 @@ fn a_move_whose_target_is_lost_goes_back_or_elsewhere() {
     assert_eq!(only(&paper.view), (vec![1, 2, 5], Why::Drain));
 }
 
+/// Seed 34135 of the simulator: one of four was to come to a node that was lost for good, in the place of one
+/// that is emptied, and the others had one already. So it waited for ever, though three were enough.
+#[test]
+fn a_move_that_is_not_needed_is_given_up_where_nobody_else_can_take_it() {
+    let mut paper = cluster(4, &[1, 2, 3, 5]);
+    let region = paper.view.regions.get_mut(&RegionId(1)).unwrap();
+    region.current = set(&[1, 2, 3, 4]);
+    paper.node(4).state = NodeState::Draining;
+    assert_eq!(only(&paper.view), (vec![1, 2, 3], Why::Repair));
+    // With as many wished for, it stays under way until there is somewhere to go.
+    paper.view.regions.get_mut(&RegionId(1)).unwrap().replicas = 4;
+    assert!(nothing(&paper.view));
+    paper.add_node(6, "");
+    assert_eq!(only(&paper.view), (vec![1, 2, 3, 6], Why::Repair));
+}
+
 /// The leader may not remove the one that is to go: the two that stay would be one.
 #[test]
 fn who_was_to_go_stays_where_one_that_was_to_stay_is_lost() {

@@ -206,6 +206,10 @@ pub(crate) fn check(view: &View, limits: &Limits, moves: &[Move]) {
             Why::Balance | Why::Load => assert!(company[1] <= company[0], "{told}"),
             Why::Surplus => assert!(added.is_empty() && step.nodes.len() >= region.replicas.max(1)),
             Why::MakeUp => assert!(gone.is_empty() && step.nodes.len() <= region.replicas.max(1)),
+            // What is under way to more than there are to be may be given up.
+            Why::Repair | Why::Drain if is_under_way && added.is_empty() => {
+                assert!(step.nodes.len() >= region.replicas.max(1), "{told}");
+            }
             Why::Repair | Why::Drain => assert_eq!(added.len(), 1, "{told}"),
         }
         after.regions.get_mut(&step.region).unwrap().wanted.clone_from(&step.nodes);
