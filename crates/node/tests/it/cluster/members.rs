@@ -258,6 +258,8 @@ async fn who_adds_a_member_waits_for_one_that_is_not_heard_for_a_moment() {
     let at = cluster.newcomer();
     let new = url(&cluster, at);
     let handle = cluster.handle(0);
+    let are_known = || async { handle.nodes().len() == 3 };
+    until("all to have said who they are", are_known).await;
     cluster.stop(2).await;
     let is_lost = || async { handle.nodes()[2].state == NodeState::Lost };
     until("it to be lost from sight", is_lost).await;
