@@ -4,7 +4,7 @@ use sim::{Mutant, Plan, Scenario, run};
 fn found(name: &str, scenario: Scenario) -> &'static str {
     let mutant = Mutant::named(name);
     assert!(mutant.is_some(), "no mutant {name}");
-    let failure = (1..=40).find_map(|seed| {
+    let failure = (1..=100).find_map(|seed| {
         run(Plan { mutant, ..Plan::of(seed, scenario) }).failure.map(|failure| failure.oracle)
     });
     failure.unwrap_or_else(|| panic!("{name} was not found"))

@@ -93,7 +93,7 @@ fn regions_that_split_in_a_storm_lose_and_repeat_nothing() {
 
 #[test]
 fn regions_that_move_in_a_storm_lose_and_repeat_nothing() {
-    let counts = runs(Scenario::Placement, 1..10);
+    let counts = runs(Scenario::Placement, 1..30);
     expect_storm(&counts);
     assert!(counts.conf_changes > 150 && counts.regions_left > 50, "{counts:?}");
     assert!(counts.farewells_again > 0 && counts.far > 1_000, "{counts:?}");
