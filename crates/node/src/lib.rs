@@ -34,6 +34,7 @@ mod flight;
 mod forward;
 mod frame;
 mod front_door;
+mod group;
 mod handle;
 mod history;
 mod hot;

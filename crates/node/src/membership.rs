@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt};
 use state::Machine;
 use state::command::Command;
-use state::directory::{Phase, RegionRecord};
+use state::directory::RegionRecord;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use types::{Fault, NodeId, RegionId};
@@ -135,30 +135,19 @@ pub(crate) fn peers_changed(shared: &Arc<Shared>, shard: &Arc<Shard>, machine: &
     let learners: Vec<NodeId> = group.conf.learners.iter().map(|peer| peer.node()).collect();
     tracing::debug!(%region, voters = ?group.voters, ?learners, "a region's replicas changed");
     let numbers = |nodes: &[NodeId]| nodes.iter().map(|node| node.get()).collect();
-    let (nodes, learning) = (numbers(&group.voters), numbers(&learners));
+    let voting: Vec<NodeId> = group.voting().collect();
+    let (nodes, learning) = (numbers(&voting), numbers(&learners));
     let event = Event::Replicas { region: region.get(), nodes, learners: learning };
     shared.flight.note(event);
     shared.live.regroup.notify_one();
-    // The meta region goes last from a node. Its directory says whether that was meant: to be dismissed is
-    // for good.
-    let own = shared.node();
-    let is_leaving = machine.directory().is_some_and(|directory| {
-        let record = directory.nodes.get(&own);
-        directory.removed.contains(&own) || record.is_some_and(|it| it.phase == Phase::Leaving)
-    });
-    if region == RegionId::META && !group.nodes().any(|node| node == own) {
-        if is_leaving {
-            dismissed(shared, "the meta region has no replica here any more");
-        } else {
-            tracing::error!("the meta region has no replica here, but this node is a member");
-        }
-    }
 }
 
-/// The cluster has removed this node, for good: it stops, and is not to start again.
-pub(crate) fn dismissed(shared: &Arc<Shared>, why: &str) {
+/// The cluster has removed this node, for good, as a member says: it stops, and is not to start again. That
+/// the meta region has no replica here is not enough: the others may not know that yet, and then its vote is
+/// what they wait for.
+pub(crate) fn told_dismissed(shared: &Arc<Shared>, fault: &Fault) {
     let own = Arc::clone(shared);
-    let why = why.to_owned();
+    let why = fault.to_string();
     shared.runtime.spawn_blocking(move || {
         if own.has_ended() {
             return;
@@ -174,9 +163,4 @@ pub(crate) fn dismissed(shared: &Arc<Shared>, why: &str) {
             own.config.data_dir.display()
         )));
     });
-}
-
-/// Somebody who is a member says so.
-pub(crate) fn told_dismissed(shared: &Arc<Shared>, fault: &Fault) {
-    dismissed(shared, &fault.to_string());
 }

@@ -16,12 +16,13 @@ use state::registry::deadlines::Settings;
 use state::{LeaseChange, Machine, sharded};
 use storage::engine::Snapshot;
 use tokio::sync::{Semaphore, oneshot, watch};
-use types::{Code, ConfState, Epoch, Fault, Index, NodeId, PeerId, Revision, Term};
+use types::{Code, Fault, Index, NodeId, PeerId, Revision, Term};
 
 use crate::applier::Applied;
 use crate::compaction::Sweeping;
 use crate::contact::Contact;
 use crate::desk::{Done, News};
+use crate::group::Group;
 use crate::hot::Heat;
 use crate::lease::LeaseClock;
 use crate::registry;
@@ -48,28 +49,6 @@ pub(crate) struct ExportedState {
     pub(crate) view: Box<dyn Snapshot>,
     /// When it was made. It keeps the engine from dropping old versions, so it must not get old.
     pub(crate) at: Moment,
-}
-
-/// Where a region's replicas are, as of the last change that was applied here.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Group {
-    pub(crate) conf: ConfState,
-    pub(crate) epoch: Epoch,
-    /// The nodes of those that vote.
-    pub(crate) voters: Vec<NodeId>,
-}
-
-impl Group {
-    fn of(machine: &Machine) -> Self {
-        let applied = machine.applied();
-        let voters = applied.conf_state.voters.iter().map(|peer| peer.node()).collect();
-        Self { conf: applied.conf_state.clone(), epoch: applied.epoch, voters }
-    }
-
-    /// The nodes of all replicas, those without a vote as well.
-    pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.voters.iter().copied().chain(self.conf.learners.iter().map(|peer| peer.node()))
-    }
 }
 
 /// The sequence numbers of the commands this node sends to one region.

@@ -1,0 +1,37 @@
+//! The replicas of a region, as of the last change of them that was applied here.
+
+use state::Machine;
+use types::{ConfState, Epoch, NodeId};
+
+/// Where a region's replicas are.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) conf: ConfState,
+    pub(crate) epoch: Epoch,
+    /// The nodes of those that vote and stay.
+    pub(crate) voters: Vec<NodeId>,
+}
+
+impl Group {
+    pub(crate) fn of(machine: &Machine) -> Self {
+        let applied = machine.applied();
+        let voters = applied.conf_state.voters.iter().map(|peer| peer.node()).collect();
+        Self { conf: applied.conf_state.clone(), epoch: applied.epoch, voters }
+    }
+
+    /// The nodes of those that vote until a joint change is over, and then no more.
+    pub(crate) fn leaving(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let outgoing = self.conf.voters_outgoing.iter();
+        outgoing.filter(|peer| !self.conf.voters.contains(peer)).map(|peer| peer.node())
+    }
+
+    /// The nodes of all that vote now.
+    pub(crate) fn voting(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.voters.iter().copied().chain(self.leaving())
+    }
+
+    /// The nodes of all replicas, those without a vote as well.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.voting().chain(self.conf.learners.iter().map(|peer| peer.node()))
+    }
+}
