@@ -66,7 +66,7 @@ class Resolver:
         self.process.wait(10)
 
     def run(self, *words):
-        command = [self.world.dig_program, "@127.0.0.1", "-p", str(self.port), "+tries=2", *words]
+        command = [self.world.dig_program, "@127.0.0.1", "-p", str(self.port), "+tries=1", "+timeout=15", *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout
 
     def dig(self, *words):

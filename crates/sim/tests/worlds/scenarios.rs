@@ -95,9 +95,10 @@ fn regions_that_split_in_a_storm_lose_and_repeat_nothing() {
 fn regions_that_move_in_a_storm_lose_and_repeat_nothing() {
     let counts = runs(Scenario::Placement, 1..30);
     expect_storm(&counts);
-    assert!(counts.conf_changes > 150 && counts.regions_left > 50, "{counts:?}");
-    assert!(counts.farewells_again > 0 && counts.far > 1_000, "{counts:?}");
-    assert!(counts.splits > 30 && counts.snapshots_installed > 50, "{counts:?}");
+    assert!(counts.conf_changes > 450 && counts.joint_changes > 150, "{counts:?}");
+    assert!(counts.regions_left > 150 && counts.farewells_again > 0, "{counts:?}");
+    assert!(counts.splits > 90 && counts.snapshots_installed > 150, "{counts:?}");
+    assert!(counts.far > 3_000, "{counts:?}");
 }
 
 #[test]

@@ -9,16 +9,12 @@ use state::registry::{
 };
 use types::Revision;
 
-use super::{SHARDS, ask, change, check, instance, known, members, node, register, service};
+use super::{ask, change, check, instance, known, members, node, register, service, without_grace};
 use crate::cluster::world::{Cluster, until, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_of_a_node_is_seen_in_every_shard_at_once() {
-    let cluster = Cluster::start(3, |config| {
-        config.registry_shards = SHARDS;
-        config.registry.grace_ms = 0;
-    })
-    .await;
+    let cluster = Cluster::start(3, without_grace).await;
     let keyspace = known(&cluster).await;
     let names: Vec<String> = (0..12).map(|at| format!("service{at}")).collect();
     for (at, name) in names.iter().enumerate() {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use node::{Beat, Consistency, Desk, Handle, Orders, Scope, Topic, Unsent};
+use node::{Beat, Consistency, Desk, Handle, NodeConfig, Orders, Scope, Topic, Unsent};
 use state::command::Command;
 use state::registry::query::{Indexed, InstanceFilter};
 use state::registry::{
@@ -20,6 +20,12 @@ use types::{Code, KeyspaceId, Revision};
 use super::world::{Cluster, within};
 
 const SHARDS: u32 = 3;
+
+/// In shards, and no check waits for the time that a new leader gives all of them.
+fn without_grace(config: &mut NodeConfig) {
+    config.registry_shards = SHARDS;
+    config.registry.grace_ms = 0;
+}
 
 fn node(name: &str, address: &str) -> Node {
     let pairs = || Arc::from([]);
@@ -299,11 +305,7 @@ async fn in_shards_or_not_is_the_same_to_who_asks() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beats_find_their_shard_and_waiters_are_woken_by_it() {
-    let cluster = Cluster::start(3, |config| {
-        config.registry_shards = SHARDS;
-        config.registry.grace_ms = 0;
-    })
-    .await;
+    let cluster = Cluster::start(3, without_grace).await;
     let keyspace = known(&cluster).await;
     let handle = cluster.handle(1);
     let names: Vec<String> = (0..8).map(|at| format!("service{at}")).collect();
