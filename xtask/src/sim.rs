@@ -43,7 +43,7 @@ pub(crate) struct MutantOptions {
     #[arg(long)]
     mutant: Option<String>,
     /// Seeds to try before a mutant counts as missed.
-    #[arg(long, default_value_t = 2000)]
+    #[arg(long, default_value_t = 10_000)]
     seeds: u64,
     /// Only those that are found within seconds.
     #[arg(long)]

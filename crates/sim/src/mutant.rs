@@ -48,8 +48,6 @@ pub enum Mutant {
     FreeBeforeGone,
     /// A replica that comes to a node has the number of the one that left.
     ReuseReplicas,
-    /// A region's replicas change while it is going to be split.
-    MoveWhilePlanned,
     /// A region that was split off begins before its first state is durable.
     BirthBeforeDurable,
     /// A snapshot is installed, and those who watch are not told.
@@ -99,7 +97,7 @@ pub enum Mutant {
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 42] = [
+const OWN: [(&str, Mutant); 41] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
@@ -118,7 +116,6 @@ const OWN: [(&str, Mutant); 42] = [
     ("keep_strangers", Mutant::KeepStrangers),
     ("free_before_gone", Mutant::FreeBeforeGone),
     ("reuse_replicas", Mutant::ReuseReplicas),
-    ("move_while_planned", Mutant::MoveWhilePlanned),
     ("birth_before_durable", Mutant::BirthBeforeDurable),
     ("forget_jump", Mutant::ForgetJump),
     ("retry_sync", Mutant::RetrySync),
@@ -169,7 +166,6 @@ impl Mutant {
                 | Self::KeepStrangers
                 | Self::FreeBeforeGone
                 | Self::ReuseReplicas
-                | Self::MoveWhilePlanned
         );
         if of_places {
             return Some(Scenario::Placement);

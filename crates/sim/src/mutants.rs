@@ -11,7 +11,7 @@ pub(crate) struct Options {
     #[arg(long)]
     mutant: Option<String>,
     /// Seeds to try before a mutant counts as missed.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 10_000)]
     seeds: u64,
     /// A few that are found fast, for every change.
     #[arg(long)]

@@ -108,7 +108,6 @@ impl Running {
             let (epoch, conf) = (applied.epoch, &applied.conf_state);
             let is_planned = |record: &RegionRecord| {
                 record.sharding.as_ref().is_some_and(|it| it.plan.is_some())
-                    && sky.mutant != Some(Mutant::MoveWhilePlanned)
             };
             if record.is_some_and(|it| it.epoch != epoch || is_planned(it))
                 || region::is_settled(conf, &wanted)
