@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
 use client::{Client, Options, Put};
@@ -22,6 +22,8 @@ const REQUEST: Duration = Duration::from_secs(3);
 /// Keys that are written again and again, to see how long that cannot be done.
 const WATCHED: u64 = 24;
 const EVERY: Duration = Duration::from_millis(40);
+/// Refusals that are told of a pause.
+const REFUSALS: usize = 3;
 /// Clients that fill, and bytes of what they write.
 const FILLERS: u64 = 8;
 const FILLING: usize = 8 << 10;
@@ -44,6 +46,23 @@ pub(super) struct Load {
 struct Pauses {
     longest: Mutex<(Duration, String)>,
     written: AtomicU64,
+}
+
+impl Pauses {
+    fn note(&self, gap: Duration, key: &str, refusals: &[String]) {
+        let mut longest = self.longest.lock();
+        if gap > longest.0 {
+            let told: String = refusals.iter().map(|it| format!("; {it}")).collect();
+            *longest = (gap, format!("{key}, until {}{told}", time_of_day()));
+        }
+    }
+}
+
+/// As the servers' logs have it.
+fn time_of_day() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (seconds, millis) = (now.as_secs() % 86_400, now.subsec_millis());
+    format!("{:02}:{:02}:{:02}.{millis:03}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 fn client_of(endpoints: &[String], first: usize) -> anyhow::Result<Client> {
@@ -147,17 +166,24 @@ impl Load {
 async fn watch(client: Client, ledger: Arc<Ledger>, pauses: Arc<Pauses>, number: u64) {
     let key = format!("chaos/register/{:03}/watched-{number}", number % 16);
     let mut last = Instant::now();
+    let mut refusals = Vec::new();
     for round in 0_u64.. {
         if ledger.is_stopped() {
             return;
         }
-        if client.put(Put::new(key.clone(), round.to_string())).await.is_ok() {
-            pauses.written.fetch_add(1, Ordering::Relaxed);
-            let gap = last.elapsed();
-            last = Instant::now();
-            let mut longest = pauses.longest.lock();
-            if gap > longest.0 {
-                *longest = (gap, key.clone());
+        let began = Instant::now();
+        match client.put(Put::new(key.clone(), round.to_string())).await {
+            Ok(_) => {
+                pauses.written.fetch_add(1, Ordering::Relaxed);
+                let gap = last.elapsed();
+                last = Instant::now();
+                let refused = std::mem::take(&mut refusals);
+                pauses.note(gap, &key, &refused);
+            }
+            // The first and the last ones say what there is to know.
+            Err(error) => {
+                refusals.truncate(REFUSALS - 1);
+                refusals.push(format!("after {:.2} s: {error}", began.elapsed().as_secs_f64()));
             }
         }
         sleep(EVERY).await;
