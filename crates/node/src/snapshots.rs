@@ -22,6 +22,10 @@ use crate::sharded;
 use crate::shared::Shared;
 use crate::transport::{SnapshotReceiver, SnapshotSink};
 
+/// How long a region that comes or goes lets the engine merge first, where that is behind. Each makes tables
+/// of its own, and a node that many came to or left at once had all its regions wait until those were merged.
+pub(crate) const LET_MERGE: Duration = Duration::from_secs(3);
+
 /// Where received snapshots are kept.
 pub(crate) fn directory(shared: &Shared) -> PathBuf {
     shared.config.data_dir.join("snapshots")
@@ -135,6 +139,8 @@ struct Sink {
 
 impl SnapshotReceiver for Receiver {
     fn begin(&self, from: NodeId) -> Result<Box<dyn SnapshotSink>, Fault> {
+        // Here and not where it is put in place: once it is received, the replica counts.
+        self.0.engine.let_merge(LET_MERGE);
         let name = format!("incoming-{from}-{:016x}", self.0.rng.next_u64());
         let writer = SnapshotWriter::create(Arc::clone(&self.0.disk), &directory(&self.0), &name)
             .map_err(|error| Fault::new(Code::NoSpace, error.to_string()))?;

@@ -9,7 +9,7 @@ use state::command::Envelope;
 use state::request::Query;
 use state::response::Outcome;
 use tokio::time::timeout;
-use types::{Code, Fault, NodeId, RegionId, Term};
+use types::{Code, Fault, Index, NodeId, RegionId, Term};
 
 use crate::answer::{Age, Consistency};
 use crate::applier::Applied;
@@ -164,6 +164,7 @@ pub(crate) async fn answer_propose(
     mut body: Bytes,
 ) -> Result<Bytes, Fault> {
     shard.broken()?;
+    has_come(shard)?;
     let unknown = body.try_get_u8().map_err(|_| malformed())? != 0;
     let envelope = Envelope::decode(body.clone()).map_err(|_| malformed())?;
     let tag = envelope.session.filter(|_| shard.is_sharded).ok_or_else(malformed)?;
@@ -185,6 +186,12 @@ pub(crate) async fn answer_propose(
     Ok(encode(shard, applied.term, None, &applied.outcome))
 }
 
+/// A replica that came has its votes before its state is in place, and does nothing for others until then:
+/// it is as if it were not here.
+fn has_come(shard: &Shard) -> Result<(), Fault> {
+    if shard.applied() == Index(0) { Err(Code::RegionNotFound.into()) } else { Ok(()) }
+}
+
 /// A region that leaves while it carries a command out may have done so: that is not as if it were not here.
 fn on_the_way(fault: Fault) -> Fault {
     if fault.code == Code::RegionNotFound { Code::LeaderChanged.into() } else { fault }
@@ -197,6 +204,7 @@ pub(crate) async fn answer_read(
     mut body: Bytes,
 ) -> Result<Bytes, Fault> {
     shard.broken()?;
+    has_come(shard)?;
     let consistency = get_consistency(&mut body).ok_or_else(malformed)?;
     let query = Query::decode(body).map_err(|_| malformed())?;
     if !shard.is_sharded || matches!(&query, Query::Txn(txn) if txn.has_writes()) {

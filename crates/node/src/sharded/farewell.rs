@@ -15,6 +15,7 @@ use types::{Batch, RegionId};
 use crate::poller::ToPoller;
 use crate::shard::Shard;
 use crate::shared::Shared;
+use crate::snapshots::LET_MERGE;
 use crate::writer::ToWriter;
 use crate::{Error, lifecycle, snapshots};
 
@@ -64,6 +65,7 @@ fn leave(shared: &Arc<Shared>, shard: &Arc<Shard>) {
                 // Whoever watches goes on where the region is.
                 blocking.hub.close_region(region, &gone);
             }
+            blocking.engine.let_merge(LET_MERGE);
             note(&blocking, region, shape.as_ref()).map(|()| shape)
         });
         match noted.await {
@@ -102,6 +104,7 @@ async fn remove(shared: &Arc<Shared>, region: RegionId, shape: Option<Shape>) {
     }
     let own = Arc::clone(shared);
     let cleared = tokio::task::spawn_blocking(move || {
+        own.engine.let_merge(LET_MERGE);
         snapshots::forget(&own, region);
         clear(&own, region, shape.as_ref())
     });

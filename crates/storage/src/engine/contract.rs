@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use types::{Batch, Garbage, Op, Reader};
 
 use super::Error;
@@ -47,6 +49,13 @@ pub trait Engine: Reader + Send + Sync + 'static {
 
     /// Begins to do what [`Engine::persist`] does and does not wait for it. Failures latch the engine.
     fn flush_soon(&self);
+
+    /// Waits, `most` at most, while merging is behind with what was made durable. Who brings a lot and is
+    /// in no hurry asks before: what comes faster than it can be merged makes all who write wait in the
+    /// end.
+    fn let_merge(&self, most: Duration) {
+        let _ = most;
+    }
 
     /// A frozen view of what is written now. Cheap: nothing is copied.
     fn snapshot(&self) -> Box<dyn Snapshot>;

@@ -16,6 +16,7 @@ mod view;
 mod worker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use env::Joined;
@@ -30,6 +31,7 @@ use record::Record;
 use sweep::Step;
 use tables::Tables;
 use view::{View, get_from_tables};
+use worker::OVERLAPPING_MANY;
 
 pub use options::{DiskOptions, Family};
 
@@ -78,6 +80,11 @@ impl Engine for DiskEngine {
 
     fn flush_soon(&self) {
         self.overlays.flush_soon();
+    }
+
+    fn let_merge(&self, most: Duration) {
+        let is_behind = || self.tables.overlapping() > OVERLAPPING_MANY && !self.latch.is_closed();
+        self.overlays.wait_while(most, is_behind);
     }
 
     fn snapshot(&self) -> Box<dyn Snapshot> {

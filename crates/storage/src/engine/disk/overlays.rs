@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -160,16 +160,26 @@ impl Overlays {
     /// # Errors
     /// [`Error::Latched`], when the engine fails meanwhile.
     pub(super) fn flush_all(&self, latch: &Latch) -> Result<(), Error> {
-        let mut layers = self.layers.write();
-        layers.freeze();
-        let wanted = layers.frozen_count;
-        drop(layers);
-        self.tell();
+        let wanted = self.ask_for_flush();
         while self.layers.read().flushed_count < wanted {
             latch.check()?;
             self.wait(|layers| layers.flushed_count < wanted);
         }
         Ok(())
+    }
+
+    /// Answers which overlay has the last of what is here. All who ask while one is on its way share the
+    /// next: a node that many regions leave at once would make as many tables of a few records each, and
+    /// wait for every one of them.
+    fn ask_for_flush(&self) -> u64 {
+        let mut layers = self.layers.write();
+        let is_new = !layers.active.is_empty();
+        let last = layers.frozen_count + u64::from(is_new);
+        layers.wanted |= is_new;
+        layers.freeze_if_wanted();
+        drop(layers);
+        self.tell();
+        last
     }
 
     /// For the worker: the oldest overlay that is on its way; waits for one. `None` when the engine
@@ -204,7 +214,23 @@ impl Overlays {
     /// For the worker: the same records are in other tables.
     pub(super) fn compacted(&self, pin: Arc<Pin>) {
         let old = self.layers.write().advance(pin);
+        self.tell();
         drop(old);
+    }
+
+    /// Waits for something that whoever calls [`Self::tell`] may have changed, `most` at most.
+    pub(super) fn wait_while(&self, most: Duration, is_so: impl Fn() -> bool) {
+        let began = Instant::now();
+        while is_so() {
+            let left = most.saturating_sub(began.elapsed()).min(LOOK_AGAIN);
+            if left.is_zero() || self.layers.read().stopping {
+                return;
+            }
+            let mut waiting = self.waiting.lock();
+            if is_so() {
+                self.changed.wait_for(&mut waiting, left);
+            }
+        }
     }
 
     pub(super) fn stop(&self) {
@@ -225,5 +251,39 @@ impl Overlays {
         if still(&self.layers.read()) {
             self.changed.wait_for(&mut waiting, LOOK_AGAIN);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::Batch;
+
+    use super::{Latch, Overlays, Record};
+    use crate::engine::{DiskEngine, DiskOptions};
+
+    #[test]
+    fn all_who_ask_while_an_overlay_is_on_its_way_share_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = DiskEngine::open(directory.path(), DiskOptions::default()).unwrap();
+        // With nobody who flushes.
+        let overlays = Overlays::new(engine.overlays.pin(), 1 << 20);
+        let put = |key: &'static str| {
+            let mut batch = Batch::default();
+            batch.put(key, "value");
+            overlays.put(Record::copied(&batch), &Latch::default()).unwrap();
+        };
+        put("a");
+        assert_eq!(overlays.ask_for_flush(), 1);
+        assert_eq!(overlays.ask_for_flush(), 1, "nothing came since");
+        for key in ["b", "c", "d"] {
+            put(key);
+            assert_eq!(overlays.ask_for_flush(), 2);
+        }
+        let on_their_way = || overlays.layers.read().frozen.len();
+        assert_eq!(on_their_way(), 1);
+        overlays.flushed(engine.overlays.pin());
+        assert_eq!(on_their_way(), 1, "what was asked for meanwhile goes next");
+        overlays.flushed(engine.overlays.pin());
+        assert_eq!((on_their_way(), overlays.layers.read().flushed_count), (0, 2));
     }
 }

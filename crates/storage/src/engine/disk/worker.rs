@@ -12,7 +12,7 @@ use crate::engine::latch::Latch;
 
 /// Runs that overlap, above which a flush waits for a while: merging is behind, and is to have the disk
 /// and the processor for itself.
-const OVERLAPPING_MANY: usize = 16;
+pub(super) const OVERLAPPING_MANY: usize = 16;
 const A_WHILE: Duration = Duration::from_millis(250);
 /// Runs above which it waits until some are merged, so that reads do not have to look into ever more. All who
 /// write wait with it: to merge a gigabyte can take ten seconds of a busy processor, and regions that come in
