@@ -16,6 +16,9 @@ Exit codes:
   7  the disk is full
   8  the disk failed, turned read-only or is damaged, or a bug was met";
 
+/// The cluster does not take this node.
+pub(crate) const REFUSED: u8 = 4;
+
 /// Prints what went wrong, with its causes, and answers the exit code. Wrong arguments end with 2
 /// before this (clap).
 pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
@@ -28,7 +31,7 @@ pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
     let kind = stopped.or_else(|| error.downcast_ref::<node::Error>().and_then(node::Error::kind));
     match kind {
         None => ExitCode::FAILURE,
-        Some(FailureKind::Refused) => ExitCode::from(4),
+        Some(FailureKind::Refused) => ExitCode::from(REFUSED),
         Some(FailureKind::DiskFull) => ExitCode::from(7),
         Some(FailureKind::Disk | FailureKind::Bug) => ExitCode::from(8),
     }

@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
 use super::members::{Member, initial_cluster, lay_out};
+use crate::exit::REFUSED;
 
 /// How the local cluster is set up.
 #[derive(clap::Args)]
@@ -58,6 +59,7 @@ struct Watcher {
     leader: Option<(u64, u64)>,
     down: Vec<(usize, Instant)>,
     started: Instant,
+    logs: PathBuf,
 }
 
 impl Watcher {
@@ -67,6 +69,7 @@ impl Watcher {
             leader: None,
             down: Vec::new(),
             started: Instant::now(),
+            logs: options.data_dir.clone(),
         }
     }
 
@@ -124,8 +127,15 @@ impl Watcher {
                 for line in text.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev() {
                     self.say(&format!("    {line}"));
                 }
-                bail!("{} could not go on; its log is {}", member.name, member.log().display());
+                // Who was removed, which is tried here as well, is no trouble of the others.
+                if how.code() != Some(i32::from(REFUSED)) {
+                    bail!("{} could not go on; its log is {}", member.name, member.log().display());
+                }
+                self.say(&format!("{} stays out; the others go on", member.name));
             }
+        }
+        if self.down.is_empty() && members.iter().all(|member| member.pid().is_none()) {
+            bail!("no node could go on; their logs are in {}", self.logs.display());
         }
         let due = Instant::now();
         for (at, _) in self.down.extract_if(.., |(_, until)| *until <= due).collect::<Vec<_>>() {

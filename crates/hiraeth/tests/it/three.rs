@@ -120,6 +120,25 @@ async fn a_killed_leader_costs_no_acknowledged_write_and_no_change() {
     }
 }
 
+/// Also when they are started again on what is left.
+#[test]
+fn the_others_go_on_without_a_removed_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = ports::free(3);
+    let first = format!("127.0.0.1:{base}");
+    let local = Local::start(base, directory.path(), &[]);
+    local.line(" leads default in term ", 0);
+    until_all_is_well(&first);
+    tool(&first, &["admin", "node", "remove", "n3"]).well();
+    local.line("n3 stays out; the others go on", 0);
+    tool(&first, &["kv", "put", "still", "there"]).well();
+    drop(local);
+    let local = Local::start(base, directory.path(), &[]);
+    local.line("n3 stays out; the others go on", 0);
+    local.line(" leads default in term ", 0);
+    assert_eq!(tool(&first, &["kv", "get", "still", "--value-only"]).well(), "there");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn all_killed_at_once_lose_nothing() {
     let mut three = Three::start().await;
