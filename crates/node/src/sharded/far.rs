@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use state::command::Envelope;
 use state::request::Query;
 use state::response::Outcome;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use types::{Code, Fault, Index, NodeId, RegionId, Term};
 
 use crate::answer::{Age, Consistency};
@@ -19,8 +21,11 @@ use crate::read::{self, Found};
 use crate::shard::Shard;
 use crate::shared::Shared;
 
-/// How long one node may take; then the next is asked.
+/// How long one node may take.
 const ATTEMPT: Duration = Duration::from_secs(2);
+/// How long it may take before the next is asked besides: its disk or its processor may stand still, and the
+/// others go on without it.
+const LATE: Duration = Duration::from_millis(500);
 /// Bytes of an answer to another node at most: what is larger would keep Raft's messages waiting.
 const ANSWER_BYTES: usize = 4 << 20;
 
@@ -42,25 +47,14 @@ impl Far {
         data: &Bytes,
         mut unknown: bool,
     ) -> Result<Applied, Fault> {
-        let mut last = Fault::from(Code::NoLeader);
-        for node in self.in_order(shared) {
+        let body = |unknown| {
             let mut body = BytesMut::with_capacity(1 + data.len());
             body.put_u8(u8::from(unknown));
             body.put_slice(data);
-            match self.ask(shared, node, Question::ProposeFor, body.freeze()).await {
-                Ok(answer) => return decode_applied(shared, self.region, answer),
-                Err(fault) if may_go_on(fault.code) => {
-                    unknown |= !matches!(fault.code, Code::RegionNotFound | Code::NoLeader);
-                    last = fault;
-                }
-                // No word about what may have been carried out by somebody asked before.
-                Err(fault) if unknown && fault.code != Code::EpochMismatch => {
-                    return Err(nobody_knows(&fault));
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
-        Err(self.failed(shared, last, unknown))
+            body.freeze()
+        };
+        let answer = self.first_answer(shared, Question::ProposeFor, body, &mut unknown).await?;
+        decode_applied(shared, self.region, answer)
     }
 
     /// Has a read carried out.
@@ -77,15 +71,53 @@ impl Far {
         put_consistency(&mut body, consistency);
         body.put_slice(&query.encode());
         let body = body.freeze();
+        let answer =
+            self.first_answer(shared, Question::ReadFor, |_| body.clone(), &mut false).await?;
+        decode_found(shared, self.region, answer)
+    }
+
+    /// Asks one node after the other until one answers, the next one also while one before it is late.
+    /// `unknown` is told to those that are asked: whether somebody may have carried it out already.
+    async fn first_answer(
+        &self,
+        shared: &Shared,
+        question: Question,
+        body: impl Fn(bool) -> Bytes,
+        unknown: &mut bool,
+    ) -> Result<Bytes, Fault> {
+        let changes = question == Question::ProposeFor;
         let mut last = Fault::from(Code::NoLeader);
-        for node in self.in_order(shared) {
-            match self.ask(shared, node, Question::ReadFor, body.clone()).await {
-                Ok(answer) => return decode_found(shared, self.region, answer),
-                Err(fault) if may_go_on(fault.code) => last = fault,
-                Err(fault) => return Err(fault),
+        let mut nodes = self.in_order(shared).into_iter().peekable();
+        let mut asked = FuturesUnordered::new();
+        loop {
+            let is_late = !asked.is_empty();
+            if let Some(node) = nodes.next() {
+                *unknown |= changes && is_late;
+                asked.push(self.ask(shared, node, question, body(*unknown)));
+            }
+            let answer = tokio::select! {
+                biased;
+                answer = asked.next() => answer,
+                () = sleep(LATE), if nodes.peek().is_some() => continue,
+            };
+            match answer {
+                None => return Err(self.failed(shared, last, *unknown)),
+                Some(Ok(answer)) => return Ok(answer),
+                Some(Err(fault)) if may_go_on(fault.code) => {
+                    let was_there = !matches!(fault.code, Code::RegionNotFound | Code::NoLeader);
+                    *unknown |= changes && was_there;
+                    last = fault;
+                }
+                // No word about what may have been carried out by somebody asked before.
+                Some(Err(fault)) if *unknown && fault.code != Code::EpochMismatch => {
+                    last = nobody_knows(&fault);
+                    if asked.is_empty() {
+                        return Err(last);
+                    }
+                }
+                Some(Err(fault)) => return Err(fault),
             }
         }
-        Err(self.failed(shared, last, false))
     }
 
     /// Where the region was led when somebody was asked last, then nodes that are there, then the others.
