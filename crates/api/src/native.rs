@@ -41,6 +41,7 @@ fn keyspace(record: &KeyspaceRecord) -> pb::Keyspace {
         region: record.region.get(),
         sharded: record.is_sharded(),
         replicas: record.replicas,
+        in_memory: record.id.is_in_memory(),
     }
 }
 
@@ -56,16 +57,20 @@ impl Keyspaces for KeyspacesService {
     ) -> Result<Response<pb::CreateKeyspaceResponse>, Status> {
         metadata::permit(&self.handle, request.metadata(), Demand::Root).await?;
         let caller = metadata::caller(&self.handle, request.metadata())?;
-        let pb::CreateKeyspaceRequest { name, sharded, split_at, replicas } = request.get_ref();
-        let record = match (sharded, split_at.is_empty() && replicas.is_none()) {
+        let pb::CreateKeyspaceRequest { name, sharded, split_at, replicas, in_memory } =
+            request.get_ref();
+        let is_plain = split_at.is_empty() && replicas.is_none() && !in_memory;
+        let record = match (sharded, is_plain) {
             (true, _) => {
-                let replicas = replicas.unwrap_or(REPLICAS);
-                caller.create_sharded_keyspace(name, split_at.clone(), replicas).await
+                let (split_at, replicas) = (split_at.clone(), replicas.unwrap_or(REPLICAS));
+                match in_memory {
+                    true => caller.create_memory_keyspace(name, split_at, replicas).await,
+                    false => caller.create_sharded_keyspace(name, split_at, replicas).await,
+                }
             }
             (false, true) => caller.create_keyspace(name).await,
             (false, false) => {
-                let detail =
-                    "only a sharded keyspace is made with split keys or a number of replicas";
+                let detail = "only a sharded keyspace has split keys and replicas, or is in memory";
                 Err(Fault::new(Code::InvalidArgument, detail))
             }
         };

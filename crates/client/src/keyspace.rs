@@ -29,7 +29,25 @@ impl Client {
         replicas: Option<u32>,
     ) -> Result<pb::Keyspace, Error> {
         let (name, sharded) = (name.into(), true);
-        let message = pb::CreateKeyspaceRequest { name, sharded, split_at, replicas };
+        let message =
+            pb::CreateKeyspaceRequest { name, sharded, split_at, replicas, in_memory: false };
+        self.make_keyspace(message).await
+    }
+
+    /// The same, with all of its records in memory on the servers that have them; their disks have them for
+    /// the next start only. What is written is as durable as elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::create_sharded_keyspace`]; a server that does not know such keyspaces yet.
+    pub async fn create_memory_keyspace(
+        &self,
+        name: impl Into<String>,
+        split_at: Vec<Bytes>,
+        replicas: Option<u32>,
+    ) -> Result<pb::Keyspace, Error> {
+        let (name, sharded) = (name.into(), true);
+        let message =
+            pb::CreateKeyspaceRequest { name, sharded, split_at, replicas, in_memory: true };
         self.make_keyspace(message).await
     }
 

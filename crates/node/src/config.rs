@@ -81,6 +81,9 @@ pub struct NodeConfig {
     pub engine: EngineKind,
     /// Memory for the engine's caches and write buffers, in bytes.
     pub engine_memory_bytes: u64,
+    /// Memory for the records of keyspaces that are kept in memory, in bytes: above it they take nothing
+    /// that needs room.
+    pub memory_keyspaces_bytes: u64,
     /// The length of a tick.
     pub tick: Duration,
     /// Ticks without a leader's word until an election.
@@ -182,6 +185,7 @@ impl Default for NodeConfig {
             quorum_count: None,
             engine: EngineKind::Disk,
             engine_memory_bytes: 64 << 20,
+            memory_keyspaces_bytes: 1 << 30,
             tick: Duration::from_millis(100),
             election_ticks: 10,
             heartbeat_ticks: 2,

@@ -14,7 +14,7 @@ use crate::poller::ToPoller;
 use crate::proposal::{Asked, Proposal, Work};
 use crate::read;
 use crate::shared::Shared;
-use crate::space::needs_room;
+use crate::space::must_have_room;
 use crate::traffic::{Contents, Lane};
 use crate::{forward, front_door, liveness, registry, sharded};
 
@@ -99,9 +99,7 @@ impl Delivery<'_> {
         trace: Option<Context>,
     ) -> Result<(), Fault> {
         let shared = self.shared;
-        if shared.space.is_read_only() && needs_room(&data) {
-            return Err(shared.space.refusal());
-        }
+        must_have_room(shared, region, &data)?;
         shared.admit_bytes(data.len())?;
         let work = trace.and_then(|trace| {
             let trace = shared.config.tracer.join(trace)?;

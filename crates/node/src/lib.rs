@@ -103,7 +103,7 @@ pub use observe::{NodeSight, Observation, Observer, RegionSight};
 pub use region::{GroupPeer, GroupStats, HotKey};
 pub use region_state::{RegionState, StateKind};
 pub use registry::{Audit, Delta, Push, Reader, RegistryLoad, Scope, Seen, Subscriptions, Topic};
-pub use space::{Room, Space};
+pub use space::{MemoryRoom, Room, Space};
 pub use state::custom::{StateMachine, Store, View};
 pub use state::directory::{Part, Phase};
 pub use strain::{Memory, Recent, Strain};

@@ -149,6 +149,7 @@ impl Shared {
             parts.config.data_dir.clone(),
             parts.config.disk_reserve_bytes,
             parts.config.log_segment_bytes,
+            parts.config.memory_keyspaces_bytes,
         );
         let incarnation = Incarnation(parts.rng.next_u64());
         let flight = Flight::new(Arc::clone(&parts.clock));

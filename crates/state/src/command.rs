@@ -22,8 +22,10 @@ pub mod level {
     pub const ACL_METHODS: u32 = 3;
     /// Registries whose services lie in shards.
     pub const REGISTRY_SHARDS: u32 = 4;
+    /// Sharded keyspaces whose records are all kept in memory.
+    pub const MEMORY_KEYSPACES: u32 = 5;
     /// All that this build knows.
-    pub const ALL: u32 = REGISTRY_SHARDS;
+    pub const ALL: u32 = MEMORY_KEYSPACES;
 }
 
 /// A change of a region's state.
@@ -172,6 +174,8 @@ pub enum Command {
         split_at: Vec<Bytes>,
         /// How many replicas each region is to have; 0 for one on every node.
         replicas: u32,
+        /// Whether all of its records are kept in memory.
+        in_memory: bool,
     },
     /// Meta region: a region of a sharded keyspace is to have its replicas on other nodes. Whoever leads it
     /// brings that about.

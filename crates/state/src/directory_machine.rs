@@ -183,8 +183,8 @@ impl DirectoryMachine {
                 self.create_keyspace(name, Some(machine), batch)
             }
             Command::CreateRegistry { shards } => self.create_registry(*shards, batch),
-            Command::CreateSharded { name, split_at, replicas } => {
-                self.create_sharded(name, split_at, *replicas, batch)
+            Command::CreateSharded { name, split_at, replicas, in_memory } => {
+                self.create_sharded(name, split_at, (*replicas, *in_memory), batch)
             }
             Command::Place { region, from, to } => self.place(*region, from, to, batch),
             Command::DrainNode { node, drain } => self.drain_node(*node, *drain, batch),

@@ -198,6 +198,8 @@ pub(crate) fn all_registry(region: RegionId) -> (Bytes, Bytes) {
 /// Set in the first eight bytes of what belongs to a keyspace, and not to a region: no region has such
 /// a number.
 const OF_KEYSPACE: u64 = 1 << 63;
+/// The first engine key of the keyspaces whose records are all kept in memory; nothing else lies behind it.
+pub const RESIDENT_FROM: &[u8] = &[0x80, 0, 0, 0, 0x80, 0, 0, 0];
 /// The newest version of a key of a sharded keyspace.
 const DATA: u8 = b'K';
 /// Bytes in front of such a key.

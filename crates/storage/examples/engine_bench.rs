@@ -27,7 +27,7 @@ fn main() {
     };
     let memory: u64 = rest.first().map_or(64, |mib| mib.parse().unwrap());
     let compress = rest.get(1).is_none_or(|word| word == "lz4");
-    let options = DiskOptions { memory_bytes: memory << 20, compress, family };
+    let options = DiskOptions { memory_bytes: memory << 20, compress, family, resident_from: None };
     let regions: u64 = rest.get(2).map_or(1, |count| count.parse().unwrap());
     println!("{phase} {options:?}, {regions} regions");
     let bench = Bench { home: directory.into(), options, regions };

@@ -47,6 +47,18 @@ id!(
     /// A keyspace, the unit a user sees. 0 is the meta region's own.
     KeyspaceId(u32)
 );
+impl KeyspaceId {
+    /// Set in the number of a sharded keyspace whose records are all kept in memory, so that the records
+    /// of all such keyspaces lie together, behind those of all others.
+    pub const IN_MEMORY: u32 = 1 << 31;
+
+    /// Whether its records are all kept in memory.
+    #[must_use]
+    pub const fn is_in_memory(self) -> bool {
+        self.0 & Self::IN_MEMORY != 0
+    }
+}
+
 id!(
     /// A Raft term.
     Term(u64)

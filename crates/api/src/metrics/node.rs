@@ -104,6 +104,11 @@ fn room(text: &mut Text, handle: &Handle) {
     text.one("hiraeth_disk_reserve_bytes", Gauge, help, room.reserve);
     let help = "Whether that is so.";
     text.one("hiraeth_read_only", Gauge, help, u8::from(room.read_only));
+    let memory = handle.memory_room();
+    let help = "Bytes of memory that keyspaces in memory have.";
+    text.one("hiraeth_memory_keyspaces_bytes", Gauge, help, memory.used);
+    let help = "Bytes above which those take nothing that needs room.";
+    text.one("hiraeth_memory_keyspaces_limit_bytes", Gauge, help, memory.limit);
 }
 
 /// What makes this node a bad neighbour.

@@ -158,6 +158,7 @@ pub(super) struct Keyspace {
     region: u64,
     sharded: bool,
     replicas: u32,
+    in_memory: bool,
 }
 
 /// `keyspace split`.
@@ -200,6 +201,7 @@ impl Keyspace {
             region,
             sharded,
             replicas: keyspace.replicas,
+            in_memory: keyspace.in_memory,
         }
     }
 }

@@ -12,9 +12,9 @@ use super::{json, text};
 
 /// Keyspaces, each with keys and revisions of its own.
 ///
-/// JSON: an object (create) or an array of objects (list) `{id, name, region, sharded, replicas}`; an
-/// array of objects `{region, start, end, version, nodes, split_at}` (regions), keys in base64; an object
-/// `{region}` (split).
+/// JSON: an object (create) or an array of objects (list) `{id, name, region, sharded, replicas,
+/// in_memory}`; an array of objects `{region, start, end, version, nodes, split_at}` (regions), keys in
+/// base64; an object `{region}` (split).
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -40,6 +40,10 @@ enum Command {
         /// Replicas of each region: at most 7, or 0 for one on every server. 3 if it is not said.
         #[arg(long, value_name = "N", requires = "sharded")]
         replicas: Option<u32>,
+        /// Keep all of its records in memory: no read waits for a disk. They are as durable as others, and
+        /// bounded by --memory-keyspaces-mib of `hiraeth serve`.
+        #[arg(long, requires = "sharded")]
+        in_memory: bool,
     },
     /// List all keyspaces.
     List,
@@ -62,9 +66,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Done> {
     let client = arguments.remote.client()?;
     let mut out = out();
     match (arguments.command, arguments.remote.output) {
-        (Command::Create { name, sharded, split_at, replicas }, format) => {
+        (Command::Create { name, sharded, split_at, replicas, in_memory }, format) => {
             let split_at = split_at.into_iter().map(Into::into).collect();
             let keyspace = match sharded {
+                true if in_memory => {
+                    client.create_memory_keyspace(name, split_at, replicas).await?
+                }
                 true => client.create_sharded_keyspace(name, split_at, replicas).await?,
                 false => client.create_keyspace(name).await?,
             };
@@ -104,7 +111,11 @@ fn table(keyspaces: &[Keyspace]) -> Table {
     let mut table = Table::new(&["ID", "REGION", "NAME"]);
     for keyspace in keyspaces {
         let name = text::shown(keyspace.name.as_bytes());
-        let region = if keyspace.sharded { "sharded".into() } else { keyspace.region.to_string() };
+        let region = match (keyspace.sharded, keyspace.in_memory) {
+            (true, true) => "sharded, in memory".into(),
+            (true, false) => "sharded".into(),
+            (false, _) => keyspace.region.to_string(),
+        };
         table.row([keyspace.id.to_string(), region, name]);
     }
     table

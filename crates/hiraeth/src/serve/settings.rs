@@ -14,6 +14,9 @@ use spans::Exporter;
 use super::secure::Secure;
 use crate::logging::LogFormat;
 
+#[cfg(test)]
+mod tests;
+
 /// Settings as they may be given; in the file the names are the same as on the command line.
 #[derive(Clone, Default, clap::Args, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -117,6 +120,10 @@ pub(crate) struct Settings {
     /// Memory for the engine's caches and write buffers, in MiB [default: 64].
     #[arg(long, env = "HIRAETH_ENGINE_MEMORY_MIB", value_name = "MIB")]
     engine_memory_mib: Option<u64>,
+    /// Memory for the records of keyspaces that are kept in memory, in MiB: above it they take nothing that
+    /// needs room [default: 1024].
+    #[arg(long, env = "HIRAETH_MEMORY_KEYSPACES_MIB", value_name = "MIB")]
+    memory_keyspaces_mib: Option<u64>,
     /// Milliseconds of a Raft tick; an election starts after 10 to 20 of them [default: 100].
     #[arg(long, env = "HIRAETH_TICK_MS", value_name = "MS")]
     tick_ms: Option<u64>,
@@ -401,6 +408,10 @@ impl Settings {
             engine: parse_engine(&engine)?,
             engine_memory_bytes: engine_memory
                 .map_or(defaults.engine_memory_bytes, |mib| mib << 20),
+            memory_keyspaces_bytes: self
+                .memory_keyspaces_mib
+                .or(file.memory_keyspaces_mib)
+                .map_or(defaults.memory_keyspaces_bytes, |mib| mib << 20),
             tick: tick.filter(|tick| !tick.is_zero()).unwrap_or(defaults.tick),
             log_keep_entries: self
                 .log_keep_entries
@@ -536,64 +547,5 @@ fn parse_engine(engine: &str) -> anyhow::Result<EngineKind> {
         "disk" => Ok(EngineKind::Disk),
         "memory" => Ok(EngineKind::Memory),
         _ => bail!("--engine is disk or memory, not {engine:?}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{ClusterState, Settings};
-
-    #[test]
-    fn the_file_lies_beneath_the_flags_and_unknown_settings_are_errors() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("hiraeth.toml");
-        std::fs::write(&path, "name = \"a\"\nlisten-peer = \"127.0.0.1:7\"\n").unwrap();
-        let given =
-            Settings { config: Some(path.clone()), name: Some("b".into()), ..Settings::default() };
-        let resolved = given.resolve().unwrap();
-        assert_eq!(resolved.node.name, "b");
-        assert_eq!(resolved.node.listen_peer, "127.0.0.1:7");
-        assert_eq!(resolved.node.initial_cluster, vec![("b".into(), "127.0.0.1:7".into())]);
-        std::fs::write(&path, "nam = \"a\"\n").unwrap();
-        let given = Settings { config: Some(path), ..Settings::default() };
-        assert!(given.resolve().is_err_and(|error| format!("{error:#}").contains("nam")));
-    }
-
-    #[test]
-    fn what_etcdctl_prints_for_a_new_member_makes_it_join_the_others() {
-        let members = ["a=http://10.0.0.1:2380", "d=http://10.0.0.4:2380/"].map(String::from);
-        let given = Settings {
-            name: Some("d".into()),
-            advertise_peer: Some("10.0.0.4:2380".into()),
-            initial_cluster: Some(members.to_vec()),
-            initial_cluster_state: Some(ClusterState::Existing),
-            ..Settings::default()
-        };
-        let node = given.resolve().unwrap().node;
-        assert_eq!(node.join, ["10.0.0.1:2380"]);
-        assert_eq!(node.initial_cluster, [("d".into(), "10.0.0.4:2380".into())]);
-        let encrypted = Some(vec!["https://10.0.0.1:2380".to_owned()]);
-        let given = Settings { join: encrypted, ..Settings::default() };
-        assert!(given.resolve().is_err_and(|error| error.to_string().contains("--peer-cert-file")));
-    }
-
-    #[test]
-    fn dns_is_served_where_it_is_asked_for_only() {
-        assert!(Settings::default().resolve().unwrap().dns.is_none());
-        let at = Some("127.0.0.1:8600".to_owned());
-        let given = Settings { listen_dns: at.clone(), ..Settings::default() };
-        assert_eq!(given.resolve().unwrap().dns.map(|(address, _)| address), at);
-        for wrong in ["", "a..b", &"x".repeat(64)] {
-            let given = Settings { dns_domain: Some(wrong.to_owned()), ..Settings::default() };
-            assert!(given.resolve().is_err_and(|error| error.to_string().contains("DNS")));
-        }
-        let given = Settings { dns_ttl_s: Some(604_801), ..Settings::default() };
-        assert!(given.resolve().is_err());
-    }
-
-    #[test]
-    fn an_address_nobody_can_reach_is_refused() {
-        let given = Settings { listen_peer: Some("0.0.0.0:2380".into()), ..Settings::default() };
-        assert!(given.resolve().is_err_and(|error| error.to_string().contains("advertise-peer")));
     }
 }

@@ -182,9 +182,13 @@ pub(crate) struct Single {
 
 impl Single {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    pub(crate) async fn start_with(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut server = Server::new(directory.path(), "n1");
-        server.start(&[]);
+        server.start(arguments);
         server.serves().await;
         Self { server, directory }
     }

@@ -1,6 +1,8 @@
 //! A sharded keyspace from the command line, with a server that is killed.
 
-use client::{Client, Options};
+use std::time::Duration;
+
+use client::{Client, Delete, Options, Put};
 
 use crate::program::tool;
 use crate::server::Single;
@@ -62,6 +64,60 @@ async fn a_sharded_keyspace_is_made_split_read_and_there_after_a_kill() {
             single.server.serves().await;
         }
     }
+}
+
+/// What is acknowledged is there after a kill, also what went to the disk before; above its limit it takes
+/// nothing more and says why, and other keyspaces go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keyspace_in_memory_is_split_killed_and_full() {
+    let mut single = Single::start_with(&["--memory-keyspaces-mib", "24"]).await;
+    let at = single.server.client.clone();
+    let run = |arguments: &[&str]| tool(&at, arguments);
+    let json = |arguments: &[&str]| run(&[arguments, &["--output", "json"]].concat()).json();
+    assert!(run(&["keyspace", "create", "hot", "--in-memory"]).failed(2).contains("--sharded"));
+    let made = json(&["keyspace", "create", "hot", "--sharded", "--in-memory", "--split-at", "m"]);
+    assert_eq!((&made["sharded"], &made["in_memory"]), (&true.into(), &true.into()));
+    run(&["keyspace", "create", "cold", "--sharded"]).well();
+    assert!(run(&["keyspace", "list"]).well().contains("sharded, in memory"));
+    let options =
+        |keyspace: &str| Options { keyspace: Some(keyspace.to_owned()), ..Options::default() };
+    let hot = Client::lazy([at.clone()], options("hot")).unwrap();
+    let cold = Client::lazy([at.clone()], options("cold")).unwrap();
+    // More than an overlay has room for, so that some of it is in tables and some is not.
+    let value = vec![b'v'; 512 << 10];
+    let mut keys = 0;
+    let refused = loop {
+        match hot.put(Put::new(format!("key-{keys:04}"), value.clone())).await {
+            Ok(_) => keys += 1,
+            Err(refused) => break refused.to_string(),
+        }
+        assert!(keys < 1_000, "it is never full");
+    };
+    assert!(keys >= 48 && refused.contains("--memory-keyspaces-mib"), "{keys}: {refused}");
+    cold.put(Put::new("elsewhere", "is room")).await.unwrap();
+    hot.delete(Delete::key("key-0000")).await.unwrap();
+    json(&["keyspace", "split", "hot", "--at", "key-0020"]);
+    for round in 0..2 {
+        assert_eq!(hot.get("key-0000").await.unwrap().count, 0);
+        for key in 1..keys {
+            let found = hot.get(format!("key-{key:04}")).await.unwrap();
+            assert!(found.kvs[0].value == value, "key {key} in round {round}");
+        }
+        if round == 0 {
+            single.server.kill();
+            single.server.start(&["--memory-keyspaces-mib", "24"]);
+            single.server.serves().await;
+        }
+    }
+    for key in 1..keys {
+        hot.delete(Delete::key(format!("key-{key:04}"))).await.unwrap();
+    }
+    let takes_again = async {
+        while hot.put(Put::new("small", "value")).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), takes_again).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ use crate::levels;
 use crate::poller::ToPoller;
 use crate::proposal::{Asked, Proposal, Work};
 use crate::shard::{Leadership, Shard, TagGuard};
-use crate::space::needs_room;
+use crate::space::must_have_room;
 use crate::waiter::Waiter;
 
 /// A command that was handed over. It keeps its number in use until it is dropped.
@@ -77,7 +77,7 @@ impl Handle {
         }
         let (region, mut away) = (shard.record.id, None);
         if leader.here {
-            if shared.space.is_read_only() && needs_room(&data) {
+            if must_have_room(shared, region, &data).is_err() {
                 return Err(Unsent::NotNow(envelope.command));
             }
             shared.admit_bytes(data.len()).map_err(Fault::from)?;

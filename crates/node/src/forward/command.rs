@@ -19,7 +19,7 @@ use crate::poller::ToPoller;
 use crate::proposal::{Asked, Proposal, Work};
 use crate::shard::{Leadership, Shard};
 use crate::shared::Shared;
-use crate::space::needs_room;
+use crate::space::must_have_room;
 
 /// Carries out a command on a region and answers its outcome.
 pub(crate) async fn propose(
@@ -97,9 +97,7 @@ pub(crate) async fn attempts(
 
 /// Proposes on this node; answers only if that fails.
 async fn propose_here(shared: &Shared, shard: &Shard, data: Bytes) -> Result<(), Fault> {
-    if shared.space.is_read_only() && needs_room(&data) {
-        return Err(shared.space.refusal());
-    }
+    must_have_room(shared, shard.record.id, &data)?;
     shared.admit_bytes(data.len())?;
     let (sender, receiver) = oneshot::channel();
     let work = current(shared).map(|trace| Work::begin(&trace, Kind::Internal, shard));

@@ -450,6 +450,20 @@ impl<C: Credentials> Caller<'_, C> {
         self.handle.create_sharded_keyspace(name, split_at, replicas).await
     }
 
+    /// [`Handle::create_memory_keyspace`]: root may.
+    ///
+    /// # Errors
+    /// As that, and as [`Self::permit`].
+    pub async fn create_memory_keyspace(
+        &self,
+        name: &str,
+        split_at: Vec<Bytes>,
+        replicas: u32,
+    ) -> Result<state::directory::KeyspaceRecord, Fault> {
+        self.permit(Demand::Root).await?;
+        self.handle.create_memory_keyspace(name, split_at, replicas).await
+    }
+
     /// [`Handle::split`]: root may.
     ///
     /// # Errors

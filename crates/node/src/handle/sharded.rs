@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use state::command::Command;
+use state::command::{Command, level};
 use state::directory::{Directory, KeyspaceRecord};
 use state::response::Response;
 use types::{Code, Fault, KeyspaceId, RegionId};
@@ -12,7 +12,7 @@ use super::Handle;
 use super::commands::APPEAR;
 use crate::answer::{Answer, Header};
 use crate::applier::Applied;
-use crate::{forward, sharded};
+use crate::{forward, levels, sharded};
 
 /// How long a split may take that somebody asked for: its leader walks through the region first.
 const SPLIT: Duration = Duration::from_secs(20);
@@ -31,12 +31,38 @@ impl Handle {
         split_at: Vec<Bytes>,
         replicas: u32,
     ) -> Result<KeyspaceRecord, Fault> {
+        self.make_sharded_keyspace(name, split_at, (replicas, false)).await
+    }
+
+    /// The same, with all of its records in memory on every node that has them: a read never looks into
+    /// tables, which have them for the next start only.
+    ///
+    /// # Errors
+    /// As [`Self::create_sharded_keyspace`]; `Unsupported` until every member knows such keyspaces.
+    pub async fn create_memory_keyspace(
+        &self,
+        name: &str,
+        split_at: Vec<Bytes>,
+        replicas: u32,
+    ) -> Result<KeyspaceRecord, Fault> {
+        levels::settle(&self.shared, level::MEMORY_KEYSPACES).await;
+        levels::must_be_used(&self.shared, level::MEMORY_KEYSPACES)?;
+        self.make_sharded_keyspace(name, split_at, (replicas, true)).await
+    }
+
+    async fn make_sharded_keyspace(
+        &self,
+        name: &str,
+        split_at: Vec<Bytes>,
+        (replicas, in_memory): (u32, bool),
+    ) -> Result<KeyspaceRecord, Fault> {
         if self.shared.replays {
             let detail = "sharded keyspaces need an engine that keeps its state";
             return Err(Fault::new(Code::Unsupported, detail));
         }
         let count = split_at.len() + 1;
-        let command = Command::CreateSharded { name: name.to_owned(), split_at, replicas };
+        let command =
+            Command::CreateSharded { name: name.to_owned(), split_at, replicas, in_memory };
         state::check(&command)?;
         let meta = self.shared.shard(RegionId::META).ok_or(Code::NoLeader)?;
         let applied = forward::propose(&self.shared, &meta, command).await?;

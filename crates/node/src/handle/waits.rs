@@ -12,7 +12,7 @@ use crate::flight::{Sample, Timeline, read as read_flight};
 use crate::meters::Meters;
 use crate::shard::Shard;
 use crate::sharded;
-use crate::space::Room;
+use crate::space::{MemoryRoom, Room};
 use crate::watch::{WatchControl, WatchMessages, WatchSight};
 
 /// Between two looks whether a region is here by now.
@@ -178,5 +178,11 @@ impl Handle {
     #[must_use]
     pub fn room(&self) -> Room {
         self.shared.space.room()
+    }
+
+    /// The memory of the keyspaces that are kept there, as of the last half second.
+    #[must_use]
+    pub fn memory_room(&self) -> MemoryRoom {
+        self.shared.space.memory_room()
     }
 }

@@ -262,6 +262,7 @@ pub(crate) fn open_engine(config: &NodeConfig) -> Result<Arc<dyn Engine>, Error>
             let options = DiskOptions {
                 memory_bytes: config.engine_memory_bytes,
                 family: state::keys::version_prefix,
+                resident_from: Some(state::keys::RESIDENT_FROM),
                 ..DiskOptions::default()
             };
             Arc::new(DiskEngine::open(&config.data_dir.join("state"), options)?)

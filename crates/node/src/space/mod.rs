@@ -6,6 +6,8 @@ mod tests;
 mod watch;
 mod writes;
 
-pub use room::{Room, Space};
+pub use room::{MemoryRoom, Room, Space};
 pub(crate) use watch::watch;
-pub(crate) use writes::needs_room;
+pub(crate) use writes::must_have_room;
+#[cfg(test)]
+use writes::needs_room;

@@ -20,8 +20,18 @@ pub struct Room {
     pub read_only: bool,
 }
 
-/// Whether there is room for writes. It is lost below the reserve, and won back at a quarter more,
-/// so that it does not come and go with every file.
+/// The memory of the keyspaces that are kept there, in bytes, as last looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MemoryRoom {
+    /// What they have.
+    pub used: u64,
+    /// Above it they take nothing any more that needs room.
+    pub limit: u64,
+}
+
+/// Whether there is room for writes, on the disk and in memory for the keyspaces that are kept there. On the
+/// disk it is lost below the reserve, and won back at a quarter more, so that it does not come and go with
+/// every file.
 pub struct Space {
     path: PathBuf,
     /// As configured; `None` goes by the sizes of log segments and disk.
@@ -30,13 +40,17 @@ pub struct Space {
     free: AtomicU64,
     total: AtomicU64,
     read_only: AtomicBool,
+    /// What keyspaces in memory may have and what they have, in bytes.
+    memory_limit: u64,
+    memory: AtomicU64,
+    memory_full: AtomicBool,
 }
 
 impl Space {
     /// The room around `path`. Without a `reserve` it is two log segments and 128 MiB, but not more
     /// than a quarter of the disk.
     #[must_use]
-    pub fn new(path: PathBuf, reserve: Option<u64>, segment_bytes: u64) -> Self {
+    pub fn new(path: PathBuf, reserve: Option<u64>, segment_bytes: u64, memory_limit: u64) -> Self {
         Self {
             path,
             reserve,
@@ -44,6 +58,9 @@ impl Space {
             free: AtomicU64::new(0),
             total: AtomicU64::new(0),
             read_only: AtomicBool::new(false),
+            memory_limit,
+            memory: AtomicU64::new(0),
+            memory_full: AtomicBool::new(false),
         }
     }
 
@@ -84,6 +101,47 @@ impl Space {
             reserve: self.reserve_of(total),
             read_only: self.is_read_only(),
         }
+    }
+
+    /// Notes what keyspaces in memory have there, in bytes; answers whether [`Self::is_memory_full`] changed
+    /// by it. They are full above their limit, and are not any more below seven eighths of it.
+    pub fn look_at_memory(&self, bytes: u64) -> bool {
+        let was = self.is_memory_full();
+        let limit = if was { self.memory_limit - self.memory_limit / 8 } else { self.memory_limit };
+        let is_full = bytes > limit;
+        self.memory.store(bytes, Ordering::Relaxed);
+        self.memory_full.store(is_full, Ordering::Relaxed);
+        was != is_full
+    }
+
+    /// What the last look found.
+    #[must_use]
+    pub fn memory_room(&self) -> MemoryRoom {
+        MemoryRoom { used: self.memory.load(Ordering::Relaxed), limit: self.memory_limit }
+    }
+
+    /// Whether keyspaces in memory take nothing now that needs room.
+    #[must_use]
+    pub fn is_memory_full(&self) -> bool {
+        self.memory_full.load(Ordering::Relaxed)
+    }
+
+    /// Why a write to a keyspace in memory is refused.
+    #[must_use]
+    pub fn memory_refusal(&self) -> Fault {
+        Fault::new(Code::NoSpace, self.memory_shortage())
+    }
+
+    /// What keyspaces in memory have of theirs, and what to do about it.
+    pub(super) fn memory_shortage(&self) -> String {
+        let MemoryRoom { used, limit } = self.memory_room();
+        format!(
+            "the keyspaces in memory have {} MiB here of the {} MiB that --memory-keyspaces-mib gives them: \
+             delete keys, give them more, or add servers; writes are taken again below {} MiB",
+            used >> 20,
+            limit >> 20,
+            (limit - limit / 8) >> 20,
+        )
     }
 
     /// Whether nothing that needs room is taken now.

@@ -40,9 +40,21 @@ impl Disk for Narrow {
 }
 
 #[test]
+fn keyspaces_in_memory_are_full_above_their_limit_and_not_below_seven_eighths() {
+    let space = Space::new(PathBuf::from("/data"), None, 64 << 20, 80 << 20);
+    let look = |mib: u64| (space.look_at_memory(mib << 20), space.is_memory_full());
+    assert_eq!(look(80), (false, false));
+    assert_eq!(look(81), (true, true));
+    assert_eq!(look(71), (false, true));
+    let told = space.memory_refusal().to_string();
+    assert!(told.contains("71 MiB here of the 80 MiB"), "{told}");
+    assert_eq!(look(70), (true, false));
+}
+
+#[test]
 fn room_is_lost_below_the_reserve_and_won_back_a_quarter_above() {
     let disk = Narrow(AtomicU64::new(100 << 20));
-    let space = Space::new(PathBuf::from("/data"), Some(100 << 20), 64 << 20);
+    let space = Space::new(PathBuf::from("/data"), Some(100 << 20), 64 << 20, 0);
     let look = |mib: u64| {
         disk.0.store(mib << 20, Ordering::Relaxed);
         let (room, changed) = space.look(&disk).unwrap();
@@ -62,7 +74,7 @@ fn room_is_lost_below_the_reserve_and_won_back_a_quarter_above() {
 fn a_small_disk_has_a_small_reserve() {
     let disk = Narrow(AtomicU64::new(900 << 20));
     let reserve = |given, segment| {
-        let space = Space::new(PathBuf::from("/data"), given, segment);
+        let space = Space::new(PathBuf::from("/data"), given, segment, 0);
         space.look(&disk).unwrap().0.reserve >> 20
     };
     assert_eq!(reserve(None, 16 << 20), 160);

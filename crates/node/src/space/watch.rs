@@ -15,6 +15,9 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// its proposals for an election timeout.
 const HAND_OVER_AGAIN: Duration = Duration::from_secs(5);
 
+/// Between two flushes while keyspaces in memory are full.
+const FLUSH_AGAIN: Duration = Duration::from_secs(2);
+
 /// Looks at the disk for as long as the node runs.
 pub(crate) async fn watch(shared: Arc<Shared>) {
     let mut interval = tokio::time::interval(INTERVAL);
@@ -22,6 +25,7 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
     let mut blind = false;
     let mut handing_over = None;
     let mut not_before = shared.clock.now();
+    let mut flush_not_before = shared.clock.now();
     loop {
         tokio::select! {
             _ = interval.tick() => {}
@@ -30,6 +34,14 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
                 not_before = shared.clock.now().after(HAND_OVER_AGAIN);
                 continue;
             }
+        }
+        if shared.space.look_at_memory(shared.engine.stats().resident_bytes) {
+            tell_of_memory(&shared);
+        }
+        if shared.space.is_memory_full() && shared.clock.now() >= flush_not_before {
+            // What is deleted leaves memory with the next flush, and little else may come.
+            shared.engine.flush_soon();
+            flush_not_before = shared.clock.now().after(FLUSH_AGAIN);
         }
         let looking = Arc::clone(&shared);
         let look = move || looking.space.look(looking.disk.as_ref());
@@ -64,5 +76,13 @@ fn tell(shared: &Shared, room: Room) {
     } else {
         shared.flight.note(Event::Writable { free_bytes });
         tracing::info!(free_mib = room.free >> 20, "writes are taken again: the disk has room");
+    }
+}
+
+fn tell_of_memory(shared: &Shared) {
+    if shared.space.is_memory_full() {
+        tracing::error!("{}. Reads and deletes go on", shared.space.memory_shortage());
+    } else {
+        tracing::info!("keyspaces in memory take writes again");
     }
 }

@@ -1,9 +1,29 @@
 use bytes::Bytes;
 use state::command::{Command, Envelope};
+use types::{Fault, RegionId};
+
+use crate::shared::Shared;
+
+/// Whether there is room for what an encoded command leaves in a region.
+///
+/// # Errors
+/// `NoSpace`, with what to do about it.
+pub(crate) fn must_have_room(shared: &Shared, region: RegionId, data: &Bytes) -> Result<(), Fault> {
+    let space = &shared.space;
+    if space.is_read_only() && needs_room(data) {
+        return Err(space.refusal());
+    }
+    let is_in_memory =
+        || shared.shard(region).is_some_and(|shard| shard.record.keyspace.is_in_memory());
+    if space.is_memory_full() && is_in_memory() && needs_room(data) {
+        return Err(space.memory_refusal());
+    }
+    Ok(())
+}
 
 /// Whether an encoded command leaves more on the disk than it found there. What cannot be decoded
 /// counts: it is refused later for what it is.
-pub(crate) fn needs_room(data: &Bytes) -> bool {
+pub(super) fn needs_room(data: &Bytes) -> bool {
     Envelope::decode(data.clone()).map_or(true, |envelope| leaves_more(&envelope.command))
 }
 

@@ -34,7 +34,7 @@ pub fn check(command: &Command) -> Result<(), Fault> {
             check_keyspace_name(machine)
         }
         Command::CreateRegistry { shards } => check_shards(*shards),
-        Command::CreateSharded { name, split_at, replicas } => {
+        Command::CreateSharded { name, split_at, replicas, in_memory: _ } => {
             check_keyspace_name(name)?;
             check_replicas(*replicas)?;
             check_split_keys(split_at)

@@ -46,6 +46,7 @@ const TELL_LEVEL: u8 = 31;
 const EXECUTE: u8 = 32;
 const SPLIT: u8 = 33;
 const RAISE_LEVEL: u8 = 34;
+const CREATE_SHARDED_IN_MEMORY: u8 = 35;
 const REGISTRY: u8 = 48;
 
 /// A command has a number; and was asked for under it before.
@@ -209,8 +210,8 @@ fn put_command(out: &mut Writer, command: &Command) {
             out.byte(CREATE_REGISTRY);
             out.number(u64::from(*shards));
         }
-        Command::CreateSharded { name, split_at, replicas } => {
-            out.byte(CREATE_SHARDED);
+        Command::CreateSharded { name, split_at, replicas, in_memory } => {
+            out.byte(if *in_memory { CREATE_SHARDED_IN_MEMORY } else { CREATE_SHARDED });
             out.bytes(name.as_bytes());
             out.number(split_at.len() as u64);
             for key in split_at {
@@ -355,10 +356,11 @@ fn get_command(from: &mut Cursor) -> Result<Command, CodecError> {
         CREATE_KEYSPACE => Command::CreateKeyspace { name: from.text()? },
         CREATE_MACHINE => Command::CreateMachine { name: from.text()?, machine: from.text()? },
         CREATE_REGISTRY => Command::CreateRegistry { shards: from.small()? },
-        CREATE_SHARDED => Command::CreateSharded {
+        tag @ (CREATE_SHARDED | CREATE_SHARDED_IN_MEMORY) => Command::CreateSharded {
             name: from.text()?,
             split_at: from.list(Cursor::bytes)?,
             replicas: from.small()?,
+            in_memory: tag == CREATE_SHARDED_IN_MEMORY,
         },
         PLACE => Command::Place {
             region: RegionId(from.number()?),

@@ -16,6 +16,7 @@ impl Command {
             | Self::Registry(RegistryCommand::RegisterOn(_) | RegistryCommand::Mirror(_)) => {
                 level::REGISTRY_SHARDS
             }
+            Self::CreateSharded { in_memory: true, .. } => level::MEMORY_KEYSPACES,
             Self::Put(_)
             | Self::Delete(_)
             | Self::Txn(_)

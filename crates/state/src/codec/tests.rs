@@ -345,8 +345,10 @@ fn command() -> impl Strategy<Value = Command> {
         }),
         any::<(u64, bool)>()
             .prop_map(|(node, drain)| Command::DrainNode { node: NodeId(node), drain }),
-        (".{0,20}", proptest::collection::vec(bytes(), 0..3), any::<u32>()).prop_map(
-            |(name, split_at, replicas)| Command::CreateSharded { name, split_at, replicas }
+        (".{0,20}", proptest::collection::vec(bytes(), 0..3), any::<(u32, bool)>()).prop_map(
+            |(name, split_at, (replicas, in_memory))| {
+                Command::CreateSharded { name, split_at, replicas, in_memory }
+            }
         ),
         any::<u32>().prop_map(|shards| Command::CreateRegistry { shards }),
         ".{0,20}".prop_map(|name| Command::CreateKeyspace { name }),

@@ -1,7 +1,7 @@
 //! The directory as a whole, where it is not led on but made anew.
 
 use bytes::Bytes;
-use types::{Batch, NodeId, RegionId};
+use types::{Batch, KeyspaceId, NodeId, RegionId};
 
 use super::{
     DirectoryMachine, Error, REMOVED, ROLE, SWITCH, TAG, USER, key, named_key, put_acl_records,
@@ -40,7 +40,7 @@ impl DirectoryMachine {
         let Directory { nodes, removed, keyspaces, regions, auth, .. } = self.directory.clone();
         let known = nodes.keys().chain(&removed).map(|node| node.get());
         self.last_node = known.fold(self.last_node, u64::max);
-        let known = keyspaces.keys().map(|keyspace| keyspace.get());
+        let known = keyspaces.keys().map(|keyspace| keyspace.get() & !KeyspaceId::IN_MEMORY);
         self.last_keyspace = known.fold(self.last_keyspace, u32::max);
         let known = regions.keys().map(|region| region.get());
         self.last_region = known.fold(self.last_region, u64::max);

@@ -17,7 +17,7 @@ impl DirectoryMachine {
         &mut self,
         name: &str,
         split_at: &[Bytes],
-        replicas: u32,
+        (replicas, in_memory): (u32, bool),
         batch: &mut Batch,
     ) -> Answer {
         crate::check::check_keyspace_name(name)?;
@@ -28,7 +28,7 @@ impl DirectoryMachine {
         self.must_have_room_for(split_at.len() + 1)?;
         self.last_keyspace += 1;
         let keyspace = KeyspaceRecord {
-            id: KeyspaceId(self.last_keyspace),
+            id: KeyspaceId(self.last_keyspace | if in_memory { KeyspaceId::IN_MEMORY } else { 0 }),
             name: name.to_owned(),
             region: RegionId(self.last_region + 1),
             machine: Some(MACHINE.to_owned()),

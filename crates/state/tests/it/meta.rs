@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use state::command::{Command, SessionTag};
+use bytes::Bytes;
+use state::command::{Command, SessionTag, level};
 use state::directory::{NodeRecord, Part, Phase};
+use state::keys;
 use state::request::{PutRequest, RangeRequest, TxnRequest};
 use state::response::Response;
-use types::{ClusterId, Code, Epoch, KeyspaceId, NodeId, PeerId, RegionId, Revision};
+use types::{ClusterId, Code, Epoch, KeyRange, KeyspaceId, NodeId, PeerId, RegionId, Revision};
 
 use crate::replica::Replica;
 
@@ -212,6 +214,7 @@ fn a_split_is_planned_once_for_a_version_and_the_map_has_no_gap_at_any_time() {
         name: "wide".to_owned(),
         split_at: split_at.iter().map(|key| (*key).into()).collect(),
         replicas: 0,
+        in_memory: false,
     };
     assert_eq!(code(meta.apply(None, make(&["m", "c"])).outcome), Code::InvalidArgument);
     let made = meta.apply(None, make(&["c", "m"])).outcome.result.unwrap();
@@ -259,12 +262,46 @@ fn a_split_is_planned_once_for_a_version_and_the_map_has_no_gap_at_any_time() {
 }
 
 #[test]
+fn a_keyspace_in_memory_says_so_in_its_number_and_lies_behind_all_others() {
+    let mut meta = formed(3);
+    let make = |name: &str, in_memory| Command::CreateSharded {
+        name: name.to_owned(),
+        split_at: vec!["m".into()],
+        replicas: 0,
+        in_memory,
+    };
+    assert_eq!(make("hot", true).level(), level::MEMORY_KEYSPACES);
+    assert_eq!(make("cold", false).level(), level::FIRST);
+    let mut made = |name, in_memory| match meta.apply(None, make(name, in_memory)).outcome.result {
+        Ok(Response::Keyspace(made)) => made.id,
+        other => panic!("{other:?}"),
+    };
+    let (hot, cold, hotter) = (made("hot", true), made("cold", false), made("hotter", true));
+    assert_eq!([hot, cold, hotter].map(|id| id.is_in_memory()), [true, false, true]);
+    let numbers = [hot, cold, hotter].map(|id| id.get() & !KeyspaceId::IN_MEMORY);
+    assert!(numbers[0] + 1 == numbers[1] && numbers[1] + 1 == numbers[2], "{numbers:?}");
+    let all = KeyRange { start: Bytes::new(), end: None };
+    let (start, end) = keys::data_range(KeyspaceId(KeyspaceId::IN_MEMORY - 1), &all);
+    assert!(*start < *keys::RESIDENT_FROM && *end <= *keys::RESIDENT_FROM);
+    assert!(*keys::data_range(KeyspaceId(KeyspaceId::IN_MEMORY), &all).0 >= *keys::RESIDENT_FROM);
+    assert!(*keys::region_range(RegionId(u64::MAX >> 1)).1 <= *keys::RESIDENT_FROM);
+    meta.write();
+    meta.restart();
+    let known = &meta.machine.directory().unwrap().keyspaces;
+    assert!(known.contains_key(&hot) && known.contains_key(&hotter));
+}
+
+#[test]
 fn a_region_is_placed_on_members_that_vote_by_who_knows_where_it_was_to_be() {
     let mut meta = formed(5);
     let code = |outcome: state::response::Outcome| outcome.result.unwrap_err().code;
     let on = |nodes: &[u64]| nodes.iter().copied().map(NodeId).collect::<BTreeSet<_>>();
-    let make =
-        Command::CreateSharded { name: "wide".to_owned(), split_at: vec!["m".into()], replicas: 3 };
+    let make = Command::CreateSharded {
+        name: "wide".to_owned(),
+        split_at: vec!["m".into()],
+        replicas: 3,
+        in_memory: false,
+    };
     let made = meta.apply(None, make).outcome.result.unwrap();
     let Response::Keyspace(made) = made else { panic!("{made:?}") };
     // Five replicas of six on a node each, and one more on the first.

@@ -57,6 +57,13 @@ pub trait Engine: Reader + Send + Sync + 'static {
         let _ = most;
     }
 
+    /// Waits, `most` at most, while records are on their way to the disk and half of the room for others is
+    /// taken. Who brings a lot and is in no hurry asks between its batches, so that the other half is left to
+    /// those who do not wait.
+    fn let_flush(&self, most: Duration) {
+        let _ = most;
+    }
+
     /// A frozen view of what is written now. Cheap: nothing is copied.
     fn snapshot(&self) -> Box<dyn Snapshot>;
 
@@ -98,11 +105,13 @@ pub trait Engine: Reader + Send + Sync + 'static {
 pub struct EngineStats {
     /// Disk used by tables.
     pub disk_bytes: u64,
-    /// Memory used by records not yet in a table and by the block cache. Indexes and filters that
-    /// stay in memory are not counted.
+    /// Memory used by records not yet in a table, by those that stay in memory and by the block cache.
+    /// Indexes and filters that stay in memory are not counted.
     pub memory_bytes: u64,
     /// The part of `memory_bytes` in records not yet in a table.
     pub overlay_bytes: u64,
+    /// The part of `memory_bytes` in records that stay in memory and are in tables.
+    pub resident_bytes: u64,
     /// The part of `memory_bytes` in the block cache.
     pub cache_bytes: u64,
     /// Table files.
@@ -130,6 +139,8 @@ pub(super) fn check_lengths(batch: &Batch) -> Result<(), Error> {
 
 /// Keys collected per round of [`clear_range`].
 const CLEAR_KEYS: usize = 1024;
+/// How long a batch of what is cleared or put in the place of it leaves the engine to others.
+pub(crate) const LET_FLUSH: Duration = Duration::from_secs(2);
 
 /// [`Engine::sweep`] on top of `write`.
 pub(super) fn remove<E: Engine + ?Sized>(
@@ -162,6 +173,7 @@ pub(super) fn remove<E: Engine + ?Sized>(
 pub(super) fn clear_range(engine: &dyn Engine, start: &[u8], end: &[u8]) -> Result<(), Error> {
     let mut from = start.to_vec();
     loop {
+        engine.let_flush(LET_FLUSH);
         let mut batch = Batch::default();
         let view = engine.snapshot();
         view.scan(&from, end, &mut |key, _| {

@@ -8,6 +8,7 @@ mod latch;
 mod memory;
 mod tree;
 
+pub(crate) use contract::LET_FLUSH;
 pub use contract::{Engine, EngineStats, KEY_BYTES_MAX, Snapshot, VALUE_BYTES_MAX};
 pub use disk::{DiskEngine, DiskOptions, Family};
 pub use error::Error;

@@ -15,7 +15,7 @@ use super::chunk::u32_at;
 use super::error::Error;
 use super::file::SnapshotFile;
 use super::writer::{PARTIAL, WHOLE, io};
-use crate::engine::Engine;
+use crate::engine::{Engine, LET_FLUSH};
 
 /// No region is numbered 0; the engine's own records are kept there.
 const MARKER: [u8; 9] = [0, 0, 0, 0, 0, 0, 0, 0, 1];
@@ -99,6 +99,7 @@ impl SnapshotFile {
                 bytes += key.len() + value.len();
                 batch.put(key, value);
                 if bytes >= BATCH_BYTES || batch.len() >= BATCH_RECORDS {
+                    engine.let_flush(LET_FLUSH);
                     engine.write(std::mem::take(&mut batch))?;
                     bytes = 0;
                 }

@@ -87,13 +87,18 @@ impl Engine for DiskEngine {
         self.overlays.wait_while(most, is_behind);
     }
 
+    fn let_flush(&self, most: Duration) {
+        self.overlays.wait_while(most, || self.overlays.is_half_full() && !self.latch.is_closed());
+    }
+
     fn snapshot(&self) -> Box<dyn Snapshot> {
         Box::new(self.view())
     }
 
     fn durable(&self) -> Box<dyn Snapshot> {
         let pin = self.overlays.pin();
-        Box::new(View { overlays: Vec::new(), pin, latch: Arc::clone(&self.latch) })
+        let latch = Arc::clone(&self.latch);
+        Box::new(View { overlays: Vec::new(), pin, tables_end: None, latch })
     }
 
     fn clear_range(&self, start: &[u8], end: &[u8]) -> Result<(), Error> {
@@ -138,11 +143,13 @@ impl Engine for DiskEngine {
 
     fn stats(&self) -> EngineStats {
         let overlay_bytes = self.overlays.bytes();
+        let resident_bytes = self.overlays.resident_bytes();
         let cache_bytes = self.tables.cache_bytes();
         EngineStats {
             disk_bytes: self.tables.disk_bytes(),
-            memory_bytes: overlay_bytes + cache_bytes,
+            memory_bytes: overlay_bytes + resident_bytes + cache_bytes,
             overlay_bytes,
+            resident_bytes,
             cache_bytes,
             tables: self.tables.count(),
             latched: self.latch.is_closed(),
@@ -153,7 +160,8 @@ impl Engine for DiskEngine {
 impl DiskEngine {
     fn view(&self) -> View {
         let (overlays, pin) = self.overlays.freeze_view();
-        View { overlays, pin, latch: Arc::clone(&self.latch) }
+        let tables_end = self.overlays.resident_from();
+        View { overlays, pin, tables_end, latch: Arc::clone(&self.latch) }
     }
 }
 

@@ -1,5 +1,6 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,12 +12,15 @@ use parking_lot::Mutex;
 
 use super::overlays::Overlays;
 use super::pending;
+use super::pin::Pin;
+use super::record::Record;
 use super::stop::Stoppable;
 use super::tables::{Counters, Place, Tables, highest};
 use super::worker::Work;
 use super::{DiskEngine, DiskOptions};
 use crate::engine::error::Error;
 use crate::engine::latch::Latch;
+use crate::engine::tree::Tree;
 
 /// Locked by the process that has the directory open.
 const LOCK: &str = "lock";
@@ -60,7 +64,10 @@ impl DiskEngine {
         let place = Place { directory: directory.to_owned(), runs: runs_at, _lock: lock };
         let tables =
             Tables::new((runs, rest), &options, counters.clone(), Arc::clone(&stop), place);
-        let overlays = Arc::new(Overlays::new(tables.pin(), options.overlay_bytes()));
+        let pin = tables.pin();
+        let resident = resident(&pin, options.resident_from);
+        let resident = resident.map_err(|source| open_error(directory, source))?;
+        let overlays = Arc::new(Overlays::new(pin, resident, &options));
         let work = Work {
             tables: Arc::clone(&tables),
             overlays: Arc::clone(&overlays),
@@ -69,6 +76,18 @@ impl DiskEngine {
         let workers = Mutex::new(work.start().map_err(refused)?);
         Ok(Self { tables, overlays, latch: work.latch, workers })
     }
+}
+
+/// What is in tables and stays in memory.
+fn resident(pin: &Pin, from: Option<&[u8]>) -> lsm_tree::Result<Tree<Record>> {
+    let mut resident = Tree::default();
+    if let Some(from) = from {
+        for record in pin.range((Bound::Included(from), Bound::Unbounded)) {
+            let (key, value) = record?;
+            resident.put(Record::stored(&key, &value));
+        }
+    }
+    Ok(resident)
 }
 
 /// Makes the directory and locks it; `None` if another process has it.

@@ -26,11 +26,14 @@ pub struct DiskOptions {
     /// Which records lie in runs that need no merging. Others may be in no order: this is about cost
     /// only.
     pub family: Family,
+    /// Records with keys from this one on are all in memory, beside what `memory_bytes` bounds: the disk
+    /// has them for the next start only. None of them is of a family.
+    pub resident_from: Option<&'static [u8]>,
 }
 
 impl Default for DiskOptions {
     fn default() -> Self {
-        Self { memory_bytes: 64 * MIB, compress: true, family: |_| None }
+        Self { memory_bytes: 64 * MIB, compress: true, family: |_| None, resident_from: None }
     }
 }
 

@@ -9,14 +9,17 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, RwLock};
 
+use super::options::DiskOptions;
 use super::pin::Pin;
 use super::record::Record;
 use crate::engine::error::Error;
 use crate::engine::latch::Latch;
-use crate::engine::tree::Tree;
+use crate::engine::tree::{Item as _, Tree};
 
 /// Overlays on their way to disk; a writer that fills one more waits.
 const FROZEN_MAX: usize = 1;
+/// Records that go below it under one lock.
+const AT_ONCE: usize = 64;
 /// How long whoever waits may miss that the engine failed.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -29,12 +32,16 @@ pub(super) struct Overlays {
     waiting: Mutex<()>,
     /// Bytes of memory from which on an overlay goes to disk.
     overlay_bytes: u64,
+    /// Records with keys from here on stay in memory when they went to disk.
+    resident_from: Option<&'static [u8]>,
 }
 
 struct Layers {
     active: Tree<Record>,
     /// The oldest first.
     frozen: VecDeque<Tree<Record>>,
+    /// All that tables have from `resident_from` on, without what is gone.
+    resident: Tree<Record>,
     /// Overlays frozen so far, and of those the ones in tables.
     frozen_count: u64,
     flushed_count: u64,
@@ -76,10 +83,12 @@ pub(super) enum Found {
 }
 
 impl Overlays {
-    pub(super) fn new(pin: Arc<Pin>, overlay_bytes: u64) -> Self {
+    /// `resident` is what `pin` shows from `resident_from` on.
+    pub(super) fn new(pin: Arc<Pin>, resident: Tree<Record>, options: &DiskOptions) -> Self {
         let layers = Layers {
             active: Tree::default(),
             frozen: VecDeque::new(),
+            resident,
             frozen_count: 0,
             flushed_count: 0,
             pin,
@@ -90,7 +99,8 @@ impl Overlays {
             layers: RwLock::new(layers),
             changed: Condvar::new(),
             waiting: Mutex::new(()),
-            overlay_bytes,
+            overlay_bytes: options.overlay_bytes(),
+            resident_from: options.resident_from,
         }
     }
 
@@ -119,19 +129,38 @@ impl Overlays {
         }
     }
 
+    /// Whether half of the room is taken that there is until the overlay on its way has come.
+    pub(super) fn is_half_full(&self) -> bool {
+        let layers = self.layers.read();
+        layers.frozen.len() >= FROZEN_MAX && layers.active.bytes() >= self.overlay_bytes / 2
+    }
+
     pub(super) fn find(&self, key: &[u8]) -> Found {
         let layers = self.layers.read();
         let found = layers.active.get(key);
         match found.or_else(|| layers.frozen.iter().rev().find_map(|overlay| overlay.get(key))) {
             Some(record) => Found::Here(record.value()),
+            None if self.is_resident(key) => {
+                Found::Here(layers.resident.get(key).and_then(Record::value))
+            }
             None => Found::Below(Arc::clone(&layers.pin)),
         }
+    }
+
+    fn is_resident(&self, key: &[u8]) -> bool {
+        self.resident_from.is_some_and(|from| key >= from)
+    }
+
+    /// From where on the layers have all records there are.
+    pub(super) fn resident_from(&self) -> Option<&'static [u8]> {
+        self.resident_from
     }
 
     /// All layers at one moment, the newest first, and the tables below them.
     pub(super) fn freeze_view(&self) -> (Vec<Tree<Record>>, Arc<Pin>) {
         let layers = self.layers.read();
-        let all = std::iter::once(&layers.active).chain(layers.frozen.iter().rev());
+        let above = std::iter::once(&layers.active).chain(layers.frozen.iter().rev());
+        let all = above.chain([&layers.resident]);
         let overlays = all.filter(|overlay| !overlay.is_empty()).cloned().collect();
         (overlays, Arc::clone(&layers.pin))
     }
@@ -144,6 +173,11 @@ impl Overlays {
     pub(super) fn bytes(&self) -> u64 {
         let layers = self.layers.read();
         layers.active.bytes() + layers.frozen.iter().map(Tree::bytes).sum::<u64>()
+    }
+
+    /// Of what stays in memory.
+    pub(super) fn resident_bytes(&self) -> u64 {
+        self.layers.read().resident.bytes()
     }
 
     /// Sends what is here to disk, as soon as there is room on the way.
@@ -200,6 +234,7 @@ impl Overlays {
 
     /// For the worker: the oldest overlay is in the tables that `pin` shows.
     pub(super) fn flushed(&self, pin: Arc<Pin>) {
+        self.keep_resident();
         let mut layers = self.layers.write();
         let old = layers.advance(pin);
         let overlay = layers.frozen.pop_front();
@@ -209,6 +244,22 @@ impl Overlays {
         self.tell();
         // Not under the lock: many small allocations are freed.
         drop((overlay, old));
+    }
+
+    /// Puts what is to stay in memory below the oldest overlay, which hides it until all of it is there.
+    fn keep_resident(&self) {
+        let Some(from) = self.resident_from else { return };
+        let Some(overlay) = self.layers.read().frozen.front().cloned() else { return };
+        let mut records = overlay.from(from).peekable();
+        while records.peek().is_some() {
+            let mut layers = self.layers.write();
+            for record in records.by_ref().take(AT_ONCE) {
+                match record.is_gone() {
+                    true => layers.resident.delete(record.key()),
+                    false => layers.resident.put(record.alone()),
+                }
+            }
+        }
     }
 
     /// For the worker: the same records are in other tables.
@@ -258,7 +309,7 @@ impl Overlays {
 mod tests {
     use types::Batch;
 
-    use super::{Latch, Overlays, Record};
+    use super::{Latch, Overlays, Record, Tree};
     use crate::engine::{DiskEngine, DiskOptions};
 
     #[test]
@@ -266,7 +317,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let engine = DiskEngine::open(directory.path(), DiskOptions::default()).unwrap();
         // With nobody who flushes.
-        let overlays = Overlays::new(engine.overlays.pin(), 1 << 20);
+        let options = DiskOptions::default();
+        let overlays = Overlays::new(engine.overlays.pin(), Tree::default(), &options);
         let put = |key: &'static str| {
             let mut batch = Batch::default();
             batch.put(key, "value");

@@ -17,6 +17,17 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// What tables have under a key that is short enough for them.
+    pub(super) fn stored(key: &[u8], value: &[u8]) -> Self {
+        let key_len = u16::try_from(key.len()).unwrap_or(u16::MAX);
+        Self { bytes: [key, value].concat().into(), key_len, gone: false }
+    }
+
+    /// The same in an allocation of its own: it is kept, and its neighbours may not be.
+    pub(super) fn alone(&self) -> Self {
+        Self { bytes: Bytes::copy_from_slice(&self.bytes), ..*self }
+    }
+
     pub(super) fn key_bytes(&self) -> Bytes {
         self.bytes.slice(..usize::from(self.key_len))
     }

@@ -15,6 +15,8 @@ pub(super) struct View {
     /// The newest first.
     pub(super) overlays: Vec<Tree<Record>>,
     pub(super) pin: Arc<Pin>,
+    /// What the tables have from here on is not looked at: the overlays have all of it.
+    pub(super) tables_end: Option<&'static [u8]>,
     pub(super) latch: Arc<Latch>,
 }
 
@@ -23,6 +25,7 @@ impl Reader for View {
         self.latch.check_read()?;
         match self.overlays.iter().find_map(|overlay| overlay.get(key)) {
             Some(record) => Ok(record.value()),
+            None if self.tables_end.is_some_and(|end| key >= end) => Ok(None),
             None => get_from_tables(&self.pin, key, &self.latch),
         }
     }
@@ -34,10 +37,13 @@ impl Reader for View {
         visit: &mut dyn FnMut(Bytes, Bytes) -> bool,
     ) -> Result<(), ReadFailure> {
         self.latch.check_read()?;
-        let Some(bounds) = bounds(start, end) else { return Ok(()) };
+        if bounds(start, end).is_none() {
+            return Ok(());
+        }
         let mut overlays: Vec<_> =
             self.overlays.iter().map(|overlay| overlay.from(start).peekable()).collect();
-        let mut tables = self.pin.range(bounds);
+        let below = bounds(start, self.tables_end.map_or(end, |tables_end| tables_end.min(end)));
+        let mut tables = below.into_iter().flat_map(|bounds| self.pin.range(bounds));
         let mut below = next(&mut tables, &self.latch)?;
         loop {
             let keys = overlays.iter_mut().filter_map(|items| items.peek().map(|item| item.key()));

@@ -54,6 +54,28 @@ impl Bed for Disk {
     const KEEPS: bool = true;
 }
 
+/// Keys from here on stay in memory.
+const RESIDENT_FROM: &[u8] = &[0, 0, 0, 30];
+
+/// The engine on disk with records that stay in memory and others before them.
+pub(crate) struct Resident(Disk);
+
+impl Resident {
+    pub(crate) fn new() -> Self {
+        Self(Disk::new())
+    }
+}
+
+impl Bed for Resident {
+    type Engine = DiskEngine;
+    fn open(&self) -> DiskEngine {
+        let family = |key: &[u8]| family(key).filter(|_| key < RESIDENT_FROM);
+        let options = DiskOptions { family, resident_from: Some(RESIDENT_FROM), ..small() };
+        DiskEngine::open(self.0.path(), options).unwrap()
+    }
+    const KEEPS: bool = true;
+}
+
 pub(crate) fn records(reader: &dyn Reader, start: &[u8], end: &[u8]) -> Vec<(Bytes, Bytes)> {
     let mut all = Vec::new();
     reader

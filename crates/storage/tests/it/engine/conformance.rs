@@ -4,7 +4,7 @@ use bytes::Bytes;
 use storage::engine::{Engine, Error, KEY_BYTES_MAX, Snapshot};
 use types::{Batch, Reader as _};
 
-use super::bed::{Bed, Disk, Memory, records};
+use super::bed::{Bed, Disk, Memory, Resident, records};
 
 fn run<B: Bed>(bed: impl Fn() -> B) {
     empty_engine(&bed());
@@ -28,6 +28,11 @@ fn memory_conforms() {
 #[test]
 fn disk_conforms() {
     run(Disk::new);
+}
+
+#[test]
+fn resident_records_conform() {
+    run(Resident::new);
 }
 
 fn put(engine: &dyn Engine, key: impl Into<Bytes>, value: impl Into<Bytes>) {

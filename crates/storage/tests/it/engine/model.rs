@@ -6,7 +6,7 @@ use bytes::Bytes;
 use storage::engine::{Engine, Snapshot};
 use types::{Batch, Op, Reader};
 
-use super::bed::{Bed, Disk, Memory, Random, records};
+use super::bed::{Bed, Disk, Memory, Random, Resident, records};
 
 type Model = BTreeMap<Bytes, Bytes>;
 
@@ -21,6 +21,13 @@ fn memory_follows_the_model() {
 fn disk_follows_the_model() {
     for seed in 0..6 {
         History::new(&Disk::new(), seed).run(300);
+    }
+}
+
+#[test]
+fn resident_records_follow_the_model() {
+    for seed in 0..6 {
+        History::new(&Resident::new(), seed).run(300);
     }
 }
 
