@@ -28,10 +28,7 @@ impl Client {
         split_at: Vec<Bytes>,
         replicas: Option<u32>,
     ) -> Result<pb::Keyspace, Error> {
-        let (name, sharded) = (name.into(), true);
-        let message =
-            pb::CreateKeyspaceRequest { name, sharded, split_at, replicas, in_memory: false };
-        self.make_keyspace(message).await
+        self.make_sharded(name.into(), split_at, replicas, false).await
     }
 
     /// The same, with all of its records in memory on the servers that have them; their disks have them for
@@ -45,9 +42,18 @@ impl Client {
         split_at: Vec<Bytes>,
         replicas: Option<u32>,
     ) -> Result<pb::Keyspace, Error> {
-        let (name, sharded) = (name.into(), true);
-        let message =
-            pb::CreateKeyspaceRequest { name, sharded, split_at, replicas, in_memory: true };
+        self.make_sharded(name.into(), split_at, replicas, true).await
+    }
+
+    async fn make_sharded(
+        &self,
+        name: String,
+        split_at: Vec<Bytes>,
+        replicas: Option<u32>,
+        in_memory: bool,
+    ) -> Result<pb::Keyspace, Error> {
+        let sharded = true;
+        let message = pb::CreateKeyspaceRequest { name, sharded, split_at, replicas, in_memory };
         self.make_keyspace(message).await
     }
 

@@ -89,16 +89,22 @@ impl Far {
         let mut last = Fault::from(Code::NoLeader);
         let mut nodes = self.in_order(shared).into_iter().peekable();
         let mut asked = FuturesUnordered::new();
+        let twice = &shared.sharding.twice;
+        twice.asked();
+        let mut may_again = true;
         loop {
             let is_late = !asked.is_empty();
-            if let Some(node) = nodes.next() {
+            if let Some(node) = nodes.next_if(|_| !is_late || may_again) {
                 *unknown |= changes && is_late;
                 asked.push(self.ask(shared, node, question, body(*unknown)));
             }
             let answer = tokio::select! {
                 biased;
                 answer = asked.next() => answer,
-                () = sleep(LATE), if nodes.peek().is_some() => continue,
+                () = sleep(LATE), if may_again && nodes.peek().is_some() => {
+                    may_again = twice.may();
+                    continue;
+                }
             };
             match answer {
                 None => return Err(self.failed(shared, last, *unknown)),

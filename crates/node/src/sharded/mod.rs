@@ -15,6 +15,7 @@ mod propose;
 mod read;
 mod report;
 mod route;
+mod twice;
 
 pub(crate) use birth::{
     Born, claim, finish as finish_child, hold, may_begin, publish, tell_watches,

@@ -15,6 +15,7 @@ use types::{Code, Fault, KeyRange, KeyspaceId, NodeId, RegionId, limits};
 
 use super::far::Far;
 use super::overview::Overview;
+use super::twice::Twice;
 use crate::forward::REQUEST_TIMEOUT;
 use crate::shard::{Shard, Tags};
 use crate::shared::Shared;
@@ -38,6 +39,7 @@ pub(crate) struct Sharding {
     pub(super) overview: Mutex<Overview>,
     /// Who led regions that are not here, when they were asked last.
     leaders: Mutex<BTreeMap<RegionId, NodeId>>,
+    pub(super) twice: Twice,
 }
 
 /// The regions of a directory by their first keys.
@@ -74,6 +76,7 @@ impl Default for Sharding {
             beginning: Mutex::default(),
             overview: Mutex::default(),
             leaders: Mutex::default(),
+            twice: Twice::default(),
         }
     }
 }

@@ -35,16 +35,18 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
                 continue;
             }
         }
-        if shared.space.look_at_memory(shared.engine.stats().resident_bytes) {
-            tell_of_memory(&shared);
-        }
         if shared.space.is_memory_full() && shared.clock.now() >= flush_not_before {
             // What is deleted leaves memory with the next flush, and little else may come.
             shared.engine.flush_soon();
             flush_not_before = shared.clock.now().after(FLUSH_AGAIN);
         }
         let looking = Arc::clone(&shared);
-        let look = move || looking.space.look(looking.disk.as_ref());
+        let look = move || {
+            if looking.space.look_at_memory(looking.engine.stats().resident_bytes) {
+                tell_of_memory(&looking);
+            }
+            looking.space.look(looking.disk.as_ref())
+        };
         match tokio::task::spawn_blocking(look).await {
             Ok(Ok((room, changed))) => {
                 blind = false;

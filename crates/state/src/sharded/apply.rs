@@ -79,7 +79,8 @@ impl Writing<'_> {
 
     /// What a put can be refused for was looked at.
     pub(super) fn put(&mut self, put: &PutRequest) -> Result<Response, ReadFailure> {
-        let before = self.lens().get(&put.key)?;
+        let at = keys::data(self.shape.keyspace, &put.key);
+        let before = self.lens().get_at(&at, &put.key)?;
         let kept = if put.ignore_value { before.as_ref() } else { None };
         let kv = KeyValue {
             key: put.key.clone(),
@@ -92,7 +93,7 @@ impl Writing<'_> {
         self.count_out(before.as_ref());
         self.shape.keys += 1;
         self.shape.bytes += size(&kv);
-        self.write(&kv.key, Some(record::encode(&kv)));
+        self.write(at, Some(record::encode(&kv)));
         self.tell(EventKind::Put, kv);
         Ok(Response::Put { prev: before.filter(|_| put.prev_kv) })
     }
@@ -101,7 +102,7 @@ impl Writing<'_> {
         let doomed = txn::doomed(&delete.range, &self.lens())?;
         for kv in &doomed {
             self.count_out(Some(kv));
-            self.write(&kv.key, None);
+            self.write(keys::data(self.shape.keyspace, &kv.key), None);
             let (key, mod_revision) = (kv.key.clone(), self.revision);
             let gone = KeyValue { key, mod_revision, ..KeyValue::default() };
             self.tell(EventKind::Delete, gone);
@@ -117,8 +118,7 @@ impl Writing<'_> {
         self.shape.bytes = self.shape.bytes.saturating_sub(size(kv));
     }
 
-    fn write(&mut self, key: &[u8], value: Option<Bytes>) {
-        let at = keys::data(self.shape.keyspace, key);
+    fn write(&mut self, at: Bytes, value: Option<Bytes>) {
         match &value {
             Some(value) => self.stage.batch.put(at.clone(), value.clone()),
             None => self.stage.batch.delete(at.clone()),

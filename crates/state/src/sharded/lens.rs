@@ -20,10 +20,14 @@ pub(crate) struct Lens<'a> {
 
 impl Lens<'_> {
     pub(crate) fn get(&self, key: &Bytes) -> Result<Option<KeyValue>, ReadFailure> {
-        let at = keys::data(self.keyspace, key);
-        let found = match self.unwritten.and_then(|unwritten| unwritten.get(&at)) {
+        self.get_at(&keys::data(self.keyspace, key), key)
+    }
+
+    /// The same for who has the engine key `at` already.
+    pub(crate) fn get_at(&self, at: &Bytes, key: &Bytes) -> Result<Option<KeyValue>, ReadFailure> {
+        let found = match self.unwritten.and_then(|unwritten| unwritten.get(at)) {
             Some(fresh) => fresh.clone(),
-            None => self.reader.get(&at)?,
+            None => self.reader.get(at)?,
         };
         found.map(|bytes| read(key.clone(), bytes)).transpose()
     }

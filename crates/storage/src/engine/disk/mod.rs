@@ -7,6 +7,7 @@ mod overlays;
 mod pending;
 mod pin;
 mod record;
+mod rows;
 mod split;
 mod steady;
 mod stop;

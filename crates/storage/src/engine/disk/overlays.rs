@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, RwLock, RwLockWriteGuard};
 
 use super::options::DiskOptions;
 use super::pin::Pin;
@@ -34,14 +34,15 @@ pub(super) struct Overlays {
     overlay_bytes: u64,
     /// Records with keys from here on stay in memory when they went to disk.
     resident_from: Option<&'static [u8]>,
+    /// All that tables have from there on, without what is gone. Taken with `layers` held or alone, so that
+    /// who writes does not wait for what is put here.
+    resident: RwLock<Tree<Record>>,
 }
 
 struct Layers {
     active: Tree<Record>,
     /// The oldest first.
     frozen: VecDeque<Tree<Record>>,
-    /// All that tables have from `resident_from` on, without what is gone.
-    resident: Tree<Record>,
     /// Overlays frozen so far, and of those the ones in tables.
     frozen_count: u64,
     flushed_count: u64,
@@ -88,7 +89,6 @@ impl Overlays {
         let layers = Layers {
             active: Tree::default(),
             frozen: VecDeque::new(),
-            resident,
             frozen_count: 0,
             flushed_count: 0,
             pin,
@@ -101,6 +101,7 @@ impl Overlays {
             waiting: Mutex::new(()),
             overlay_bytes: options.overlay_bytes(),
             resident_from: options.resident_from,
+            resident: RwLock::new(resident),
         }
     }
 
@@ -141,7 +142,7 @@ impl Overlays {
         match found.or_else(|| layers.frozen.iter().rev().find_map(|overlay| overlay.get(key))) {
             Some(record) => Found::Here(record.value()),
             None if self.is_resident(key) => {
-                Found::Here(layers.resident.get(key).and_then(Record::value))
+                Found::Here(self.resident.read().get(key).and_then(Record::value))
             }
             None => Found::Below(Arc::clone(&layers.pin)),
         }
@@ -160,8 +161,8 @@ impl Overlays {
     pub(super) fn freeze_view(&self) -> (Vec<Tree<Record>>, Arc<Pin>) {
         let layers = self.layers.read();
         let above = std::iter::once(&layers.active).chain(layers.frozen.iter().rev());
-        let all = above.chain([&layers.resident]);
-        let overlays = all.filter(|overlay| !overlay.is_empty()).cloned().collect();
+        let all = above.cloned().chain([self.resident.read().clone()]);
+        let overlays = all.filter(|overlay| !overlay.is_empty()).collect();
         (overlays, Arc::clone(&layers.pin))
     }
 
@@ -177,7 +178,7 @@ impl Overlays {
 
     /// Of what stays in memory.
     pub(super) fn resident_bytes(&self) -> u64 {
-        self.layers.read().resident.bytes()
+        self.resident.read().bytes()
     }
 
     /// Sends what is here to disk, as soon as there is room on the way.
@@ -250,15 +251,20 @@ impl Overlays {
     fn keep_resident(&self) {
         let Some(from) = self.resident_from else { return };
         let Some(overlay) = self.layers.read().frozen.front().cloned() else { return };
-        let mut records = overlay.from(from).peekable();
-        while records.peek().is_some() {
-            let mut layers = self.layers.write();
-            for record in records.by_ref().take(AT_ONCE) {
+        let mut records = overlay.from(from);
+        loop {
+            let some: Vec<_> = records.by_ref().take(AT_ONCE).map(Record::alone).collect();
+            if some.is_empty() {
+                return;
+            }
+            let mut resident = self.resident.write();
+            for record in some {
                 match record.is_gone() {
-                    true => layers.resident.delete(record.key()),
-                    false => layers.resident.put(record.alone()),
+                    true => resident.delete(record.key()),
+                    false => resident.put(record),
                 }
             }
+            RwLockWriteGuard::unlock_fair(resident);
         }
     }
 

@@ -2,16 +2,18 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lsm_tree::{AbstractTree as _, AnyTree, Guard as _};
 
+use super::rows::Rows;
 use super::tables::Tables;
 
 pub(super) type Bounds<'key> = (Bound<&'key [u8]>, Bound<&'key [u8]>);
-type Pair = lsm_tree::Result<(Bytes, Bytes)>;
+pub(super) type Pair = lsm_tree::Result<(Bytes, Bytes)>;
 
 /// A frozen view of the tables.
 pub(super) struct Pin {
     pub(super) tables: Arc<Tables>,
+    pub(super) runs: Rows,
+    pub(super) rest: Rows,
     /// What was written with a lower number is seen.
     pub(super) at: u64,
 }
@@ -22,28 +24,23 @@ impl Pin {
     }
 
     pub(super) fn get(&self, key: &[u8]) -> lsm_tree::Result<Option<Bytes>> {
-        let tree = match (self.tables.family)(key) {
-            Some(_) => &self.tables.runs,
-            None => &self.tables.rest,
+        let rows = match (self.tables.family)(key) {
+            Some(_) => &self.runs,
+            None => &self.rest,
         };
-        Ok(tree.get(key, self.at)?.map(Bytes::from))
+        rows.get(key, self.at)
     }
 
     /// In order. No key is in both trees.
     pub(super) fn range(&self, bounds: Bounds<'_>) -> impl Iterator<Item = Pair> + use<> {
-        let mut runs = range(&self.tables.runs, bounds, self.at).peekable();
-        let mut rest = range(&self.tables.rest, bounds, self.at).peekable();
+        let mut runs = self.runs.range(bounds, self.at).peekable();
+        let mut rest = self.rest.range(bounds, self.at).peekable();
         std::iter::from_fn(move || match (runs.peek(), rest.peek()) {
             (Some(Ok((one, _))), Some(Ok((other, _)))) if one < other => runs.next(),
             (None | Some(Ok(_)), Some(_)) => rest.next(),
             _ => runs.next(),
         })
     }
-}
-
-fn range(tree: &AnyTree, bounds: Bounds<'_>, at: u64) -> impl Iterator<Item = Pair> + use<> {
-    tree.range::<&[u8], _>(bounds, at, None)
-        .map(|guard| guard.into_inner().map(|(key, value)| (Bytes::from(key), Bytes::from(value))))
 }
 
 impl Drop for Pin {

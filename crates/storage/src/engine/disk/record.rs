@@ -6,6 +6,8 @@ use crate::engine::tree::Item;
 /// What a record costs beside its bytes, roughly, in bytes: its place in a node, the node's part of
 /// free places, the head of its allocation.
 const OVERHEAD: u64 = 80;
+/// The same for one with an allocation of its own, which grows another one when it is read.
+const OVERHEAD_ALONE: u64 = 160;
 
 /// A record, or the mark that there is none under a key any more.
 #[derive(Clone)]
@@ -14,18 +16,19 @@ pub(super) struct Record {
     bytes: Bytes,
     key_len: u16,
     gone: bool,
+    alone: bool,
 }
 
 impl Record {
     /// What tables have under a key that is short enough for them.
     pub(super) fn stored(key: &[u8], value: &[u8]) -> Self {
         let key_len = u16::try_from(key.len()).unwrap_or(u16::MAX);
-        Self { bytes: [key, value].concat().into(), key_len, gone: false }
+        Self { bytes: [key, value].concat().into(), key_len, gone: false, alone: true }
     }
 
     /// The same in an allocation of its own: it is kept, and its neighbours may not be.
     pub(super) fn alone(&self) -> Self {
-        Self { bytes: Bytes::copy_from_slice(&self.bytes), ..*self }
+        Self { bytes: Bytes::copy_from_slice(&self.bytes), alone: true, ..*self }
     }
 
     pub(super) fn key_bytes(&self) -> Bytes {
@@ -72,7 +75,7 @@ impl Record {
                 Op::Delete(key) => (key, true),
             };
             let key_len = u16::try_from(key.len()).unwrap_or(u16::MAX);
-            Self { bytes: buffer.split_to(bytes(op)), key_len, gone }
+            Self { bytes: buffer.split_to(bytes(op)), key_len, gone, alone: false }
         });
         records.collect()
     }
@@ -89,6 +92,6 @@ impl Item for Record {
     }
 
     fn cost(&self) -> u64 {
-        self.bytes.len() as u64 + OVERHEAD
+        self.bytes.len() as u64 + if self.alone { OVERHEAD_ALONE } else { OVERHEAD }
     }
 }

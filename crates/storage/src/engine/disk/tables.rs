@@ -20,6 +20,7 @@ use super::options::{DiskOptions, Family};
 use super::pending;
 use super::pin::Pin;
 use super::record::Record;
+use super::rows::Rows;
 use super::split::Split;
 use super::steady::Steady;
 use crate::engine::tree::Tree;
@@ -102,8 +103,9 @@ impl Tables {
         let at = self.counters.visible.get();
         *pins.entry(at).or_default() += 1;
         drop(pins);
+        let (runs, rest) = (Rows::of(&self.runs), Rows::of(&self.rest));
         drop(change);
-        Arc::new(Pin { tables: Arc::clone(self), at })
+        Arc::new(Pin { tables: Arc::clone(self), runs, rest, at })
     }
 
     /// Writes `records` to tables and makes those durable, all or none. A pin from before shows none of
