@@ -10,22 +10,22 @@ use futures::stream::FuturesUnordered;
 use state::command::Envelope;
 use state::request::Query;
 use state::response::Outcome;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 use types::{Code, Fault, Index, NodeId, RegionId, Term};
 
 use crate::answer::{Age, Consistency};
 use crate::applier::Applied;
-use crate::forward::{self, attempts, malformed, nobody_knows};
+use crate::forward::{self, REQUEST_TIMEOUT, attempts, malformed, nobody_knows};
 use crate::frame::Question;
 use crate::read::{self, Found};
 use crate::shard::Shard;
 use crate::shared::Shared;
 
-/// How long one node may take.
-const ATTEMPT: Duration = Duration::from_secs(2);
-/// How long it may take before the next is asked besides: its disk or its processor may stand still, and the
-/// others go on without it.
+/// How long a node may take before the next is asked besides: its disk or its processor may stand still, and
+/// the others go on without it.
 const LATE: Duration = Duration::from_millis(500);
+/// The same where too much is late to ask twice.
+const VERY_LATE: Duration = Duration::from_secs(2);
 /// Bytes of an answer to another node at most: what is larger would keep Raft's messages waiting.
 const ANSWER_BYTES: usize = 4 << 20;
 
@@ -89,22 +89,25 @@ impl Far {
         let mut last = Fault::from(Code::NoLeader);
         let mut nodes = self.in_order(shared).into_iter().peekable();
         let mut asked = FuturesUnordered::new();
+        let until = Instant::now() + REQUEST_TIMEOUT;
         let twice = &shared.sharding.twice;
         twice.asked();
-        let mut may_again = true;
         loop {
             let is_late = !asked.is_empty();
-            if let Some(node) = nodes.next_if(|_| !is_late || may_again) {
+            if let Some(node) = nodes.next() {
                 *unknown |= changes && is_late;
-                asked.push(self.ask(shared, node, question, body(*unknown)));
+                asked.push(self.ask(shared, node, (question, until), body(*unknown)));
             }
+            let late = async {
+                sleep(LATE).await;
+                if !twice.may() {
+                    sleep(VERY_LATE.saturating_sub(LATE)).await;
+                }
+            };
             let answer = tokio::select! {
                 biased;
                 answer = asked.next() => answer,
-                () = sleep(LATE), if may_again && nodes.peek().is_some() => {
-                    may_again = twice.may();
-                    continue;
-                }
+                () = late, if nodes.peek().is_some() => continue,
             };
             match answer {
                 None => return Err(self.failed(shared, last, *unknown)),
@@ -143,7 +146,7 @@ impl Far {
         &self,
         shared: &Shared,
         node: NodeId,
-        question: Question,
+        (question, until): (Question, Instant),
         body: Bytes,
     ) -> Result<Bytes, Fault> {
         let asked = forward::ask_node(shared, self.region, node, question, body);
@@ -161,7 +164,9 @@ impl Far {
         };
         tokio::select! {
             biased;
-            answer = timeout(ATTEMPT, asked) => answer.unwrap_or_else(|_| Err(Code::Timeout.into())),
+            answer = timeout_at(until, asked) => {
+                answer.unwrap_or_else(|_| Err(Code::Timeout.into()))
+            }
             () = goes => Err(Code::Timeout.into()),
             () = shared.ended() => Err(Code::ShuttingDown.into()),
         }

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// One question in so many.
-const ONE_IN: u32 = 20;
+const ONE_IN: u32 = 10;
 /// So many at once, after a while without any: what waits for one node that stands still.
-const AT_ONCE: u32 = 64;
+const AT_ONCE: u32 = 128;
 
 /// A cluster that is slow as a whole would be asked everything twice, and be slower for it. So only a part of
 /// what is asked may be.

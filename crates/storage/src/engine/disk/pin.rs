@@ -1,3 +1,4 @@
+use std::mem;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -45,6 +46,7 @@ impl Pin {
 
 impl Drop for Pin {
     fn drop(&mut self) {
+        self.tables.left.lock().extend([mem::take(&mut self.runs), mem::take(&mut self.rest)]);
         let mut pins = self.tables.pins.lock();
         if let Some(count) = pins.get_mut(&self.at) {
             *count -= 1;

@@ -16,6 +16,7 @@ use super::pin::{Bounds, Pair};
 type Item = lsm_tree::Result<InternalValue>;
 
 /// Rows of tables, the newest first. The tables of a row are in order and do not overlap.
+#[derive(Default)]
 pub(super) struct Rows(Vec<Vec<Table>>);
 
 impl Rows {

@@ -38,6 +38,9 @@ pub(super) struct Tables {
     counters: Counters,
     /// Numbers that are read at, and by how many.
     pub(super) pins: Mutex<BTreeMap<u64, usize>>,
+    /// What pins had that are gone. Who lets go of a table last removes its file, which takes its time: not who
+    /// reads.
+    pub(super) left: Mutex<Vec<Rows>>,
     /// Held while versions of the tree of runs change, and until a flush is whole.
     pub(super) runs_change: Mutex<()>,
     /// Held by who writes tables of the tree of runs anew.
@@ -84,6 +87,7 @@ impl Tables {
             family: options.family,
             counters,
             pins: Mutex::default(),
+            left: Mutex::default(),
             runs_change: Mutex::default(),
             merging_runs: Mutex::default(),
             stop,
@@ -150,6 +154,7 @@ impl Tables {
 
     /// Lets go of the versions that nobody reads any more, and of the tables that only they had.
     pub(super) fn forget_versions(&self) -> lsm_tree::Result<()> {
+        drop(std::mem::take(&mut *self.left.lock()));
         let oldest = self.oldest_pin();
         for tree in [&self.runs, &self.rest] {
             tree.get_version_history_lock().maintenance(&tree.tree_config().path, oldest)?;
