@@ -30,10 +30,11 @@ pub(crate) struct Store {
     terms: RefCell<Terms>,
     /// What a snapshot is wanted for, and whether that was told already.
     wanted: Cell<Option<(SnapshotRequest, bool)>>,
-    provided: RefCell<Option<(SnapshotRequest, SnapshotMeta)>>,
+    /// Boxed, as the next: a node may have 10,000 replicas, and hardly any has one of these.
+    provided: RefCell<Option<Box<(SnapshotRequest, SnapshotMeta)>>>,
     failure: RefCell<Option<LogFailure>>,
     /// Only until the library has read it.
-    initial: Option<RaftState>,
+    initial: Option<Box<RaftState>>,
 }
 
 impl Store {
@@ -53,10 +54,10 @@ impl Store {
             wanted: Cell::new(None),
             provided: RefCell::new(None),
             failure: RefCell::new(None),
-            initial: Some(RaftState {
+            initial: Some(Box::new(RaftState {
                 hard_state: convert::hard_state_to_raft(&start.hard_state),
                 conf_state: convert::conf_state_to_raft(&start.conf_state),
-            }),
+            })),
         }
     }
 
@@ -151,6 +152,12 @@ impl Store {
         }
     }
 
+    /// Gives back all that can be read again.
+    pub(crate) fn release(&mut self) {
+        self.evict(0);
+        self.terms.get_mut().shrink();
+    }
+
     /// The snapshot to ask the driver for, once per need.
     pub(crate) fn take_wanted(&mut self) -> Option<SnapshotRequest> {
         let (request, told) = self.wanted.get()?;
@@ -175,7 +182,7 @@ impl Store {
             return Err("it is older than what was asked for");
         }
         self.wanted.set(None);
-        *self.provided.get_mut() = Some((request, snapshot));
+        *self.provided.get_mut() = Some(Box::new((request, snapshot)));
         Ok(request.to.get())
     }
 
@@ -243,7 +250,7 @@ fn cost(entry: &Entry) -> usize {
 
 impl raft::Storage for Store {
     fn initial_state(&self) -> raft::Result<RaftState> {
-        Ok(self.initial.clone().unwrap_or_default())
+        Ok(self.initial.as_deref().cloned().unwrap_or_default())
     }
 
     fn entries(
@@ -311,12 +318,13 @@ impl raft::Storage for Store {
             return Err(StorageError::SnapshotTemporarilyUnavailable.into());
         };
         let mut provided = self.provided.borrow_mut();
-        if let Some((request, snapshot)) = provided.take() {
+        if let Some(known) = provided.take() {
+            let (request, snapshot) = known.as_ref();
             if request.to == to && snapshot.index >= at_least {
-                return Ok(convert::snapshot_to_raft(&snapshot));
+                return Ok(convert::snapshot_to_raft(snapshot));
             }
             if request.to != to {
-                *provided = Some((request, snapshot));
+                *provided = Some(known);
             }
         }
         if self.wanted.get().is_none() {

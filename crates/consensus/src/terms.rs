@@ -45,6 +45,11 @@ impl Terms {
         }
     }
 
+    /// Gives back room that it does not need.
+    pub(crate) fn shrink(&mut self) {
+        self.runs.shrink_to_fit();
+    }
+
     /// Forgets everything from `index` on.
     pub(crate) fn truncate(&mut self, index: u64) {
         self.runs.retain(|run| run.low < index);

@@ -73,6 +73,7 @@ pub mod transport;
 mod varint;
 mod waiter;
 mod watch;
+mod watched;
 mod writer;
 
 pub use answer::{Age, Answer, Consistency, Header, LeaseStatus, Member, ReplicaStatus};

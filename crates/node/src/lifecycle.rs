@@ -216,7 +216,8 @@ pub(crate) fn start_region(
     let settings = shared.config.registry;
     if let Some(reason) = unusable {
         tracing::error!(%region, %reason, "a region is set aside: it does not serve on this node");
-        let shard = Arc::new(Shard::new(record, kind, machine, leases, settings));
+        let own = (leases, settings);
+        let shard = Arc::new(Shard::new(&record, kind, machine, own, &shared.groups));
         shard.set_broken(reason);
         shared.add_shard(shard);
         return Ok(());
@@ -287,7 +288,8 @@ fn run(
         shared.applier(region).set_foreign();
     }
     let tags = is_sharded.then(|| shared.sharding.tags(record.keyspace));
-    let shard = Shard::new(record, kind, machine, leases, settings).with_peer(peer);
+    let own = (leases, settings);
+    let shard = Shard::new(&record, kind, machine, own, &shared.groups).with_peer(peer);
     let shard = Arc::new(match tags {
         Some(tags) => shard.sharing(tags),
         None => shard,

@@ -129,7 +129,7 @@ async fn tell(shared: &Arc<Shared>, shard: Arc<Shard>, some_go: bool) {
 
 /// A region's replicas are others from here on; called on its applier, once the engine has it.
 pub(crate) fn peers_changed(shared: &Arc<Shared>, shard: &Arc<Shard>, machine: &Machine) {
-    shard.note_group(machine);
+    shard.note_group(&shared.groups, machine);
     let group = shard.group();
     let region = shard.record.id;
     let learners: Vec<NodeId> = group.conf.learners.iter().map(|peer| peer.node()).collect();

@@ -16,18 +16,19 @@ use state::registry::deadlines::Settings;
 use state::{LeaseChange, Machine, sharded};
 use storage::engine::Snapshot;
 use tokio::sync::{Semaphore, oneshot, watch};
-use types::{Code, Fault, Index, NodeId, PeerId, Revision, Term};
+use types::{Code, Epoch, Fault, Index, KeyspaceId, NodeId, PeerId, RegionId, Revision, Term};
 
 use crate::applier::Applied;
 use crate::compaction::Sweeping;
 use crate::contact::Contact;
 use crate::desk::{Done, News};
-use crate::group::Group;
+use crate::group::{Group, Groups};
 use crate::hot::Heat;
 use crate::lease::LeaseClock;
 use crate::registry;
 use crate::sharded::Guests;
 use crate::waiter::{ReadReply, Waiter};
+use crate::watched::Watched;
 
 /// Entries committed and not applied, from which on a copy takes a while to catch up.
 const FAR_BEHIND: u64 = 1_024;
@@ -58,23 +59,38 @@ pub(crate) struct Tags {
     outstanding: BTreeMap<u64, Waiter>,
 }
 
-/// A region's replica, seen from outside its poller.
-pub(crate) struct Shard {
-    pub(crate) record: RegionRecord,
-    /// The name of its kind of machine, if that is one of others.
-    pub(crate) custom: Option<String>,
-    /// Bounds the questions to such a machine that run at once.
+/// What of a region's record its replica here goes by, as it was when that was begun. All of it would be half
+/// a kilobyte, and is in the directory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub(crate) id: RegionId,
+    pub(crate) keyspace: KeyspaceId,
+    pub(crate) epoch: Epoch,
+}
+
+/// Machines of others.
+pub(crate) struct Foreign {
+    /// The name of their kind.
+    pub(crate) kind: String,
+    /// Bounds the questions to one that run at once.
     pub(crate) queries: Arc<Semaphore>,
+}
+
+/// A region's replica, seen from outside its poller. There may be 10,000: what most of them have no use for is
+/// boxed, or made when it is needed.
+pub(crate) struct Shard {
+    pub(crate) record: Origin,
+    /// Where its machine is one of others.
+    pub(crate) custom: Option<Box<Foreign>>,
     /// Written by the region's applier only.
     pub(crate) machine: Arc<RwLock<Machine>>,
     pub(crate) leases: Mutex<LeaseClock>,
     /// Where the region is a registry.
-    /// Boxed, as the next: most of many regions have neither.
     pub(crate) registry: Option<Box<registry::Share>>,
     /// Waits for the message that announces it; then it is the sender's.
     pub(crate) exported: Mutex<Option<Box<ExportedState>>>,
     group: RwLock<Arc<Group>>,
-    leadership: watch::Sender<Leadership>,
+    leadership: Watched<Leadership>,
     applied: AtomicU64,
     /// The machine's newest and oldest readable revision, for those who must not wait for it.
     revision: AtomicI64,
@@ -84,7 +100,7 @@ pub(crate) struct Shard {
     /// Whether this replica sleeps.
     asleep: AtomicBool,
     /// Up to where physical compaction is done.
-    scavenged: watch::Sender<Revision>,
+    scavenged: Watched<Revision>,
     /// Up to where somebody waits for that.
     physical: AtomicI64,
     pub(crate) sweeping: Sweeping,
@@ -111,28 +127,28 @@ pub(crate) struct Shard {
 
 impl Shard {
     pub(crate) fn new(
-        record: RegionRecord,
+        record: &RegionRecord,
         kind: Option<String>,
         machine: Machine,
-        leases: LeaseClock,
-        settings: Settings,
+        (leases, settings): (LeaseClock, Settings),
+        groups: &Groups,
     ) -> Self {
         let is_sharded = kind.as_deref() == Some(sharded::MACHINE);
         let custom = kind.filter(|kind| kind != MACHINE && !is_sharded);
+        let foreign = |kind| Box::new(Foreign { kind, queries: Arc::new(Semaphore::new(QUERIES)) });
         let registry = machine.registry().map(|_| Box::new(registry::Share::new(settings)));
         let applied = machine.applied().index.get();
         let revisions = (machine.revision(), machine.compacted());
-        let scavenged = watch::Sender::new(machine.scavenged());
+        let scavenged = Watched::new(machine.scavenged());
         Self {
-            record,
-            custom,
-            group: RwLock::new(Arc::new(Group::of(&machine))),
-            queries: Arc::new(Semaphore::new(QUERIES)),
+            record: Origin { id: record.id, keyspace: record.keyspace, epoch: record.epoch },
+            custom: custom.map(foreign),
+            group: RwLock::new(groups.of(&machine)),
             machine: Arc::new(RwLock::new(machine)),
             leases: Mutex::new(leases),
             registry,
             exported: Mutex::new(None),
-            leadership: watch::Sender::new(Leadership::default()),
+            leadership: Watched::new(Leadership::default()),
             applied: AtomicU64::new(applied),
             revision: AtomicI64::new(revisions.0.get()),
             compacted: AtomicI64::new(revisions.1.get()),
@@ -206,8 +222,8 @@ impl Shard {
     }
 
     /// The replicas changed; called with the machine held.
-    pub(crate) fn note_group(&self, machine: &Machine) {
-        *self.group.write() = Arc::new(Group::of(machine));
+    pub(crate) fn note_group(&self, groups: &Groups, machine: &Machine) {
+        *self.group.write() = groups.of(machine);
         // Who answered before may not count any more.
         self.contact.lock().forget_followers();
     }
@@ -224,7 +240,10 @@ impl Shard {
         if self.is_sharded {
             return Some(sharded::MACHINE);
         }
-        self.custom.as_deref().or_else(|| self.registry.as_ref().map(|_| MACHINE))
+        self.custom
+            .as_ref()
+            .map(|it| it.kind.as_str())
+            .or_else(|| self.registry.as_ref().map(|_| MACHINE))
     }
 
     /// Refuses what only keys and values have, without the machine: one of others may be busy for any
@@ -312,17 +331,17 @@ impl Shard {
     }
 
     pub(crate) fn leadership(&self) -> Leadership {
-        *self.leadership.borrow()
+        self.leadership.get()
     }
 
     pub(crate) fn watch_leadership(&self) -> watch::Receiver<Leadership> {
-        self.leadership.subscribe()
+        self.leadership.watch()
     }
 
     /// How many wait for news of it.
     #[cfg(test)]
     pub(crate) fn leadership_watchers(&self) -> usize {
-        self.leadership.receiver_count()
+        self.leadership.watchers()
     }
 
     pub(crate) fn set_leadership(&self, role: Role, leader: Option<NodeId>, term: Term) {
@@ -331,7 +350,7 @@ impl Shard {
         if (before.here, before.term) != (here, term) {
             self.contact.lock().forget_followers();
         }
-        self.leadership.send_replace(Leadership { leader, term, here });
+        self.leadership.set(Leadership { leader, term, here });
     }
 
     /// The newest revision that was applied, and written to the engine.
@@ -352,7 +371,7 @@ impl Shard {
 
     /// Physical compaction got on, or the state is another one; called with the machine held.
     pub(crate) fn note_scavenged(&self, machine: &Machine) {
-        self.scavenged.send_if_modified(|at| std::mem::replace(at, machine.scavenged()) != *at);
+        self.scavenged.change(machine.scavenged());
     }
 
     /// Somebody waits until what a compaction up to `revision` made unreachable is gone.
@@ -361,12 +380,12 @@ impl Shard {
     }
 
     pub(crate) fn wants_physical(&self) -> bool {
-        self.physical.load(Ordering::Relaxed) > self.scavenged.borrow().get()
+        self.physical.load(Ordering::Relaxed) > self.scavenged.get().get()
     }
 
     /// Answers once what a compaction up to `revision` made unreachable is gone here.
     pub(crate) async fn when_scavenged(&self, revision: Revision) {
-        drop(self.scavenged.subscribe().wait_for(|at| *at >= revision).await);
+        drop(self.scavenged.watch().wait_for(|at| *at >= revision).await);
     }
 
     pub(crate) fn applied(&self) -> Index {

@@ -22,6 +22,7 @@ use crate::failure::Failure;
 use crate::flight::{Event, Flight};
 use crate::frame::Frames;
 use crate::front_door::FrontDoor;
+use crate::group::Groups;
 use crate::handle::FROZEN;
 use crate::identity::{DirectoryLock, Identity, InitialCluster};
 use crate::lease::Deadlines;
@@ -100,6 +101,7 @@ pub(crate) struct Shared {
     pub(crate) words: Words,
     pub(crate) sharding: Sharding,
     registry_parts: PartsKnown,
+    pub(crate) groups: Groups,
     shards: RwLock<Arc<BTreeMap<RegionId, Arc<Shard>>>>,
     directory: watch::Sender<Arc<Directory>>,
     client_requests: AtomicUsize,
@@ -190,6 +192,7 @@ impl Shared {
             sweeps: Due::default(),
             frozen: Arc::new(Semaphore::new(FROZEN)),
             registry_parts: PartsKnown::default(),
+            groups: Groups::default(),
             sharding: Sharding::default(),
             shards: RwLock::default(),
             directory: watch::Sender::new(Arc::default()),

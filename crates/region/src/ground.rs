@@ -7,6 +7,7 @@
 //! free ([`Ground::claim`]); who sends it will try again, with a newer one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use types::{KeyRange, KeyspaceId, RegionId};
@@ -25,9 +26,9 @@ pub struct Plot {
 /// Who owns what.
 #[derive(Default, Debug)]
 pub struct Ground {
-    keyspaces: BTreeMap<KeyspaceId, BTreeMap<Bytes, Plot>>,
-    /// Where the plot of a region is.
-    regions: BTreeMap<RegionId, (KeyspaceId, Bytes)>,
+    keyspaces: BTreeMap<KeyspaceId, BTreeMap<Bytes, Arc<Plot>>>,
+    /// The same by region.
+    regions: BTreeMap<RegionId, (KeyspaceId, Arc<Plot>)>,
     /// What snapshots will make of regions that are not as far yet.
     claims: BTreeMap<RegionId, (KeyspaceId, KeyRange)>,
     /// Regions that somebody began on this node: each is begun once.
@@ -41,19 +42,18 @@ impl Ground {
         let plots = self.keyspaces.get(&keyspace)?;
         let range = (std::ops::Bound::Unbounded, std::ops::Bound::Included(key));
         let (_, plot) = plots.range::<[u8], _>(range).next_back()?;
-        plot.range.contains(key).then_some(plot)
+        plot.range.contains(key).then_some(plot.as_ref())
     }
 
     /// What a region owns.
     #[must_use]
     pub fn plot(&self, region: RegionId) -> Option<&Plot> {
-        let (keyspace, start) = self.regions.get(&region)?;
-        self.keyspaces.get(keyspace)?.get(start)
+        self.regions.get(&region).map(|(_, plot)| plot.as_ref())
     }
 
     /// The plots of a keyspace in the order of their keys.
     pub fn plots(&self, keyspace: KeyspaceId) -> impl Iterator<Item = &Plot> {
-        self.keyspaces.get(&keyspace).into_iter().flat_map(BTreeMap::values)
+        self.keyspaces.get(&keyspace).into_iter().flat_map(BTreeMap::values).map(AsRef::as_ref)
     }
 
     /// Begins a region, if nobody did.
@@ -76,8 +76,8 @@ impl Ground {
         self.give_up(plot.region);
         let clash = self.plots(keyspace).find(|it| it.range.overlaps(&plot.range));
         assert!(clash.is_none(), "{plot:?} overlaps {clash:?} in keyspace {keyspace}");
-        let start = plot.range.start.clone();
-        self.regions.insert(plot.region, (keyspace, start.clone()));
+        let (start, plot) = (plot.range.start.clone(), Arc::new(plot));
+        self.regions.insert(plot.region, (keyspace, Arc::clone(&plot)));
         self.keyspaces.entry(keyspace).or_default().insert(start, plot);
     }
 
@@ -88,10 +88,10 @@ impl Ground {
 
     fn give_up(&mut self, region: RegionId) {
         self.claims.remove(&region);
-        if let Some((keyspace, start)) = self.regions.remove(&region)
+        if let Some((keyspace, plot)) = self.regions.remove(&region)
             && let Some(plots) = self.keyspaces.get_mut(&keyspace)
         {
-            plots.remove(&start);
+            plots.remove(&plot.range.start);
         }
     }
 

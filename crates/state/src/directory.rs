@@ -12,6 +12,10 @@ use crate::auth::Auth;
 use crate::command::level;
 use crate::registry::{MACHINE, shard_name};
 
+mod regions;
+
+pub use regions::Regions;
+
 /// How far a node is with being part of the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Phase {
@@ -153,6 +157,20 @@ impl RegionRecord {
         }
     }
 
+    /// The same with keys in memory of their own: those that were read are part of a block of the engine.
+    #[must_use]
+    pub(crate) fn copied(mut self) -> Self {
+        let range = self.range.copied();
+        if let Some(sharding) = &mut self.sharding {
+            let is_same = sharding.birth == range;
+            sharding.birth = if is_same { range.clone() } else { sharding.birth.copied() };
+            if let Some(plan) = &mut sharding.plan {
+                plan.at = Bytes::copy_from_slice(&plan.at);
+            }
+        }
+        Self { range, ..self }
+    }
+
     /// Whether replicas it has are none any more in a later configuration.
     #[must_use]
     pub fn loses_some(&self, conf: &ConfState) -> bool {
@@ -220,7 +238,7 @@ pub struct Directory {
     /// The keyspaces.
     pub keyspaces: BTreeMap<KeyspaceId, KeyspaceRecord>,
     /// The regions, the meta region itself among them.
-    pub regions: BTreeMap<RegionId, RegionRecord>,
+    pub regions: Regions,
     /// Up to which level each server knows what goes through logs, as far as they told.
     pub levels: BTreeMap<NodeId, u32>,
     /// Up to which level all may use it; 0 as long as nobody raised it.

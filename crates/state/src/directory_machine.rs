@@ -124,7 +124,7 @@ impl DirectoryMachine {
             }
             REGION | SHARD => {
                 let region = get_region(&mut from, kind == SHARD)?;
-                self.directory.regions.insert(region.id, region);
+                self.directory.regions.insert(region.copied());
             }
             LEVEL => {
                 let (node, most) = (NodeId(from.number()?), from.small()?);
@@ -368,7 +368,7 @@ impl DirectoryMachine {
         put_region(&mut out, &region);
         let kind = if region.sharding.is_some() { SHARD } else { REGION };
         batch.put(key(self.region, kind, region.id.get()), out.finish());
-        self.directory.regions.insert(region.id, region);
+        self.directory.regions.insert(region);
     }
 }
 

@@ -68,6 +68,7 @@ impl Replica {
                     .raw
                     .apply_conf_change(&change.to_raft(context))
                     .map_err(|error| Error::InvalidConfChange(error.to_string()))?;
+                replica.open_windows();
                 replica.leave_if_removed();
             }
             Ok(replica.conf_state())

@@ -11,6 +11,7 @@ mod view;
 mod writes;
 
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use raft::eraftpb;
@@ -22,6 +23,10 @@ use self::writes::Writes;
 use crate::ready::RoleChange;
 use crate::store::Store;
 use crate::{Config, Error, Guards, LogReader, SnapshotMeta, Start};
+
+/// Where what the library says goes: nowhere. One for all replicas.
+static LOGGER: LazyLock<slog::Logger> =
+    LazyLock::new(|| slog::Logger::root(slog::Discard, slog::o!()));
 
 /// One replica of one group. It does nothing by itself: the driver ticks it, feeds it messages and
 /// proposals, and carries out every [`crate::Ready`].
@@ -36,6 +41,8 @@ pub struct Replica {
     guards: Guards,
     election_ticks: usize,
     heartbeat_ticks: usize,
+    /// Appends on their way to one peer.
+    window: usize,
     /// Ticks since the start.
     now: u64,
     /// Ticks for which votes are still refused.
@@ -90,8 +97,7 @@ impl Replica {
             start.hard_state.commit = start.hard_state.commit.max(start.applied);
         }
         let store = Store::new(&start, reader, config.cache_bytes);
-        let logger = slog::Logger::root(slog::Discard, slog::o!());
-        let raw = RawNode::new(&library_config(&config, start.applied), store, &logger)
+        let raw = RawNode::new(&library_config(&config, start.applied), store, &LOGGER)
             .map_err(|error| Error::BadStart(error.to_string()))?;
         let settles = config.guards.settle_after_restart && !start.is_fresh();
         let mut replica = Self {
@@ -102,6 +108,7 @@ impl Replica {
             guards: config.guards,
             election_ticks: config.election_ticks,
             heartbeat_ticks: config.heartbeat_ticks,
+            window: config.max_inflight_messages,
             now: 0,
             promise_ticks: config.promise_ticks,
             settling: if settles { config.promise_ticks } else { 0 },
@@ -124,6 +131,7 @@ impl Replica {
             inside: false,
         };
         replica.raw.mut_store().started();
+        replica.open_windows();
         replica.run(|_| Ok(()))?;
         Ok(replica)
     }
@@ -328,14 +336,34 @@ impl Replica {
         Index(sending.map_or(applied, |index| index.min(applied)))
     }
 
-    /// Gives back what memory it can: durable entries and unused send windows.
+    /// Gives back what memory it can: durable entries, unused send windows, and room in queues that were
+    /// longer.
     pub fn release_memory(&mut self) {
         let _ = self.run(|replica| {
-            replica.raw.mut_store().evict(0);
-            replica.raw.raft.maybe_free_inflight_buffers();
-            replica.raw.raft.raft_log.unstable.entries.shrink_to_fit();
+            replica.raw.mut_store().release();
+            let raft = &mut replica.raw.raft;
+            raft.maybe_free_inflight_buffers();
+            raft.raft_log.unstable.entries.shrink_to_fit();
+            raft.msgs.shrink_to_fit();
+            raft.read_states.shrink_to_fit();
+            raft.read_only.pending_read_index.shrink_to_fit();
+            raft.read_only.read_index_queue.shrink_to_fit();
+            replica.held.shrink_to_fit();
+            replica.conf_due.shrink_to_fit();
             Ok(())
         });
+    }
+
+    /// Gives every peer its send window. The library makes room for all of it with each peer that comes, on
+    /// followers too, where nobody ever sends anything: six kilobytes of three peers, before they are given back.
+    /// So to the library a window is one message long, and here it gets its length, without room.
+    fn open_windows(&mut self) {
+        let raft = &mut self.raw.raft;
+        raft.maybe_free_inflight_buffers();
+        let peers: Vec<u64> = raft.prs().iter().map(|(peer, _)| *peer).collect();
+        for peer in peers {
+            raft.adjust_max_inflight_msgs(peer, self.window);
+        }
     }
 
     /// Runs `call` unless the replica stopped, and restores what must hold after every change.
@@ -436,7 +464,8 @@ fn library_config(config: &Config, applied: Index) -> raft::Config {
         heartbeat_tick: config.heartbeat_ticks,
         applied: applied.get(),
         max_size_per_msg: config.max_message_bytes,
-        max_inflight_msgs: config.max_inflight_messages,
+        // See `open_windows`.
+        max_inflight_msgs: 1,
         check_quorum: true,
         pre_vote: true,
         read_only_option: if config.guards.quorum_reads {

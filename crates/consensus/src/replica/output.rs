@@ -44,6 +44,7 @@ impl Replica {
         if !raw.snapshot().is_empty() {
             let snapshot = convert::snapshot_from_raft(raw.snapshot());
             self.raw.mut_store().restore(snapshot.index.get(), snapshot.term.get());
+            self.open_windows();
             // The snapshot holds what they would do.
             self.held.clear();
             self.conf_due.clear();

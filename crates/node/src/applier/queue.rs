@@ -110,7 +110,8 @@ impl State {
         let Some(queue) = self.regions.get_mut(&region) else { return };
         queue.placed = !queue.tasks.is_empty();
         match queue.tasks.front() {
-            // Most of many regions have nothing to do, and room for it would be a tenth of what they take up.
+            // Most of many regions have nothing to do, and are quick, as one that nothing is known of.
+            None if !queue.foreign && queue.pace.is_nothing() => drop(self.regions.remove(&region)),
             None => queue.tasks = VecDeque::new(),
             // A snapshot takes as long as it is large.
             Some(ToApplier::Install(_)) => self.slow.push_back(region),

@@ -285,7 +285,7 @@ fn publish(shared: &Arc<Shared>, mut region: Touched, done: &mut [Vec<(RegionId,
     let shape = if region.born.is_empty() {
         None
     } else {
-        region.shard.note_group(&region.machine);
+        region.shard.note_group(&shared.groups, &region.machine);
         region.machine.shape().cloned()
     };
     let version = region.machine.applied().epoch.version;

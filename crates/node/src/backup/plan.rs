@@ -89,7 +89,7 @@ impl Plan {
             }
         }
         regions.extend(self.shares.values().cloned());
-        directory.regions = regions.into_iter().map(|region| (region.id, region)).collect();
+        directory.regions = regions.into_iter().collect();
     }
 }
 

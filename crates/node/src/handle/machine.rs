@@ -86,7 +86,11 @@ impl Handle {
         let shard = self.ready_shard(keyspace).await?;
         read::confirm(&self.shared, &shard, consistency).await?;
         // A machine that is slow must not use up the threads that others wait for.
-        let permit = Arc::clone(&shard.queries).acquire_owned();
+        let foreign = shard.custom.as_ref().ok_or_else(|| {
+            let detail = "this keyspace has keys and values, and no machine of its own";
+            Fault::new(Code::Unsupported, detail)
+        })?;
+        let permit = Arc::clone(&foreign.queries).acquire_owned();
         let permit = tokio::time::timeout(forward::REQUEST_TIMEOUT, permit).await;
         let permit = permit.map_err(|_| Code::Timeout)?.map_err(|_| Code::ShuttingDown)?;
         let (question, shared) = (question.into(), Arc::clone(&self.shared));

@@ -60,8 +60,12 @@ impl Handle {
                 Some(shard) => shard.leadership().leader,
                 None => self.shared.sharding.leader_of(region),
             };
-            let record = directory.regions.get(&region).or(shard.as_deref().map(|it| &it.record));
-            let nodes = record.iter().flat_map(|record| &record.peers).map(|(_, node)| *node);
+            let nodes: BTreeSet<_> = match (directory.regions.get(&region), &shard) {
+                (Some(record), _) => record.peers.iter().map(|(_, node)| *node).collect(),
+                // One that was split off just now.
+                (None, Some(shard)) => shard.group().nodes().collect(),
+                (None, None) => BTreeSet::new(),
+            };
             let led = shard.as_ref().map(|shard| shard.leadership());
             routes.push(RegionRoute {
                 region,
@@ -69,7 +73,7 @@ impl Handle {
                 range: rest.shared_with(&owned),
                 leader,
                 term: led.map_or(Term(0), |led| led.term),
-                nodes: nodes.collect::<BTreeSet<_>>().into_iter().collect(),
+                nodes: nodes.into_iter().collect(),
             });
             match owned.end {
                 Some(end) => rest.start = end,

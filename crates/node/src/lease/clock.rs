@@ -50,6 +50,12 @@ struct Lease {
 pub struct LeaseClock {
     limits: LeaseLimits,
     leading: bool,
+    /// There while a lease has a deadline: most of many regions have none.
+    held: Option<Box<Held>>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
     // Never iterated, so its random order decides nothing.
     leases: HashMap<LeaseId, Lease>,
     alarms: BTreeSet<(Moment, LeaseId)>,
@@ -59,7 +65,7 @@ impl LeaseClock {
     /// A clock of a node that does not lead.
     #[must_use]
     pub fn new(limits: LeaseLimits) -> Self {
-        Self { limits, leading: false, leases: HashMap::new(), alarms: BTreeSet::new() }
+        Self { limits, leading: false, held: None }
     }
 
     /// Leadership was won: every lease gets its full time to live again, plus the grace. Nobody knows
@@ -76,8 +82,7 @@ impl LeaseClock {
     /// Leadership was lost: every deadline is forgotten.
     pub fn follow(&mut self) {
         self.leading = false;
-        self.leases = HashMap::new();
-        self.alarms = BTreeSet::new();
+        self.held = None;
     }
 
     /// Whether deadlines are kept.
@@ -89,13 +94,13 @@ impl LeaseClock {
     /// How many leases have a deadline, those being expired among them.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.leases.len()
+        self.held.as_ref().map_or(0, |held| held.leases.len())
     }
 
     /// Whether no lease has a deadline.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.leases.is_empty()
+        self.held.is_none()
     }
 
     /// A grant was applied.
@@ -107,10 +112,10 @@ impl LeaseClock {
 
     /// A revocation or an expiry was applied.
     pub fn revoked(&mut self, id: LeaseId) {
-        if let Some(lease) = self.leases.remove(&id)
-            && let Some(alarm) = lease.alarm
-        {
-            self.alarms.remove(&(alarm, id));
+        let Some(held) = &mut self.held else { return };
+        held.remove(id);
+        if held.leases.is_empty() {
+            self.held = None;
         }
     }
 
@@ -120,7 +125,8 @@ impl LeaseClock {
     /// A lease past its deadline that [`Self::expired`] has not given out yet is renewed: when the
     /// leader stalls, the renewals that waited count before the deadlines that passed.
     pub fn renew(&mut self, now: Moment, id: LeaseId) -> Option<i64> {
-        let lease = self.leases.get_mut(&id).filter(|lease| lease.alarm.is_some())?;
+        let lease = self.held.as_mut()?.leases.get_mut(&id);
+        let lease = lease.filter(|lease| lease.alarm.is_some())?;
         lease.deadline = lease.deadline.max(now.after(seconds(lease.ttl_seconds)));
         Some(lease.ttl_seconds)
     }
@@ -128,7 +134,7 @@ impl LeaseClock {
     /// Whole seconds left, at most the time to live. `None` as for [`Self::renew`].
     #[must_use]
     pub fn remaining(&self, now: Moment, id: LeaseId) -> Option<i64> {
-        let lease = self.leases.get(&id).filter(|lease| lease.alarm.is_some())?;
+        let lease = self.held.as_ref()?.leases.get(&id).filter(|lease| lease.alarm.is_some())?;
         let left = lease.deadline.since(now).as_secs();
         Some(i64::try_from(left).unwrap_or(i64::MAX).min(lease.ttl_seconds))
     }
@@ -142,15 +148,16 @@ impl LeaseClock {
     pub fn expired(&mut self, now: Moment, max: usize) -> Vec<LeaseId> {
         let max = max.min(self.limits.expire_batch);
         let mut due = Vec::new();
+        let Some(Held { leases, alarms }) = self.held.as_deref_mut() else { return due };
         for _ in 0..EXAMINED {
             if due.len() == max {
                 break;
             }
-            let Some(&(alarm, id)) = self.alarms.first().filter(|(alarm, _)| *alarm <= now) else {
+            let Some(&(alarm, id)) = alarms.first().filter(|(alarm, _)| *alarm <= now) else {
                 break;
             };
-            self.alarms.pop_first();
-            let Some(lease) = self.leases.get_mut(&id) else {
+            alarms.pop_first();
+            let Some(lease) = leases.get_mut(&id) else {
                 unreachable!("an alarm at {alarm:?} for {id:?}, which has no deadline");
             };
             if lease.deadline <= now {
@@ -158,7 +165,7 @@ impl LeaseClock {
                 due.push(id);
             } else {
                 lease.alarm = Some(lease.deadline);
-                self.alarms.insert((lease.deadline, id));
+                alarms.insert((lease.deadline, id));
             }
         }
         due
@@ -166,12 +173,13 @@ impl LeaseClock {
 
     /// Proposing their expiry failed: the leases are due again, and may be renewed again.
     pub fn retry(&mut self, ids: impl IntoIterator<Item = LeaseId>) {
+        let Some(Held { leases, alarms }) = self.held.as_deref_mut() else { return };
         for id in ids {
-            if let Some(lease) = self.leases.get_mut(&id)
+            if let Some(lease) = leases.get_mut(&id)
                 && lease.alarm.is_none()
             {
                 lease.alarm = Some(lease.deadline);
-                self.alarms.insert((lease.deadline, id));
+                alarms.insert((lease.deadline, id));
             }
         }
     }
@@ -179,15 +187,26 @@ impl LeaseClock {
     /// When to call [`Self::expired`] again: no lease ends before. It may be too early, never too late.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
-        self.alarms.first().map(|(alarm, _)| *alarm)
+        self.held.as_ref()?.alarms.first().map(|(alarm, _)| *alarm)
     }
 
     fn set(&mut self, id: LeaseId, ttl_seconds: i64, from: Moment) {
-        self.revoked(id);
+        let held = self.held.get_or_insert_default();
+        held.remove(id);
         let ttl_seconds = ttl_seconds.max(types::limits::LEASE_TTL_SECONDS_MIN);
         let deadline = from.after(seconds(ttl_seconds));
-        self.leases.insert(id, Lease { ttl_seconds, deadline, alarm: Some(deadline) });
-        self.alarms.insert((deadline, id));
+        held.leases.insert(id, Lease { ttl_seconds, deadline, alarm: Some(deadline) });
+        held.alarms.insert((deadline, id));
+    }
+}
+
+impl Held {
+    fn remove(&mut self, id: LeaseId) {
+        if let Some(lease) = self.leases.remove(&id)
+            && let Some(alarm) = lease.alarm
+        {
+            self.alarms.remove(&(alarm, id));
+        }
     }
 }
 

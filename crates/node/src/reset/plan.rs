@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use state::directory::{Directory, Part, Phase, RegionRecord, Sharding, SplitPlan};
+use state::directory::{Directory, Part, Phase, RegionRecord, Regions, Sharding, SplitPlan};
 use types::{ClusterId, Epoch, RegionId};
 
 use super::survey::{RegionLeft, Survey};
@@ -28,7 +28,7 @@ pub(super) fn change(
         let epoch = epochs.get(&left.region).copied().unwrap_or_default();
         record(&old, left, epoch)
     });
-    directory.regions = records.map(|record| (record.id, record)).collect();
+    directory.regions = records.collect();
     let sharded = directory.keyspaces.values().filter(|keyspace| keyspace.is_sharded());
     let firsts: Vec<_> = sharded
         .filter_map(|keyspace| {
@@ -44,7 +44,7 @@ pub(super) fn change(
     }
 }
 
-fn record(old: &BTreeMap<RegionId, RegionRecord>, left: &RegionLeft, epoch: Epoch) -> RegionRecord {
+fn record(old: &Regions, left: &RegionLeft, epoch: Epoch) -> RegionRecord {
     let node = left.peer.node();
     let born = RegionRecord::born(left.region, left.id, [node]);
     let known = old.get(&left.region);
@@ -69,11 +69,7 @@ fn record(old: &BTreeMap<RegionId, RegionRecord>, left: &RegionLeft, epoch: Epoc
 }
 
 /// The split that is still to be told of: the directory may know of more or less than the region itself.
-fn plan(
-    old: &BTreeMap<RegionId, RegionRecord>,
-    known: &RegionRecord,
-    epoch: Epoch,
-) -> Option<SplitPlan> {
+fn plan(old: &Regions, known: &RegionRecord, epoch: Epoch) -> Option<SplitPlan> {
     if known.epoch.version == epoch.version {
         return known.sharding.as_ref()?.plan.clone();
     }

@@ -1,8 +1,8 @@
 //! Commands that this node's replicas carry out for nodes that have none.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use state::command::SessionTag;
@@ -15,9 +15,10 @@ type Told = Result<Applied, Fault>;
 /// Who sent a command, and under which number.
 type Name = (u64, u64);
 
-/// Who waits for which command. Its bound is that of the node's requests: each is one.
+/// Who waits for which command. Its bound is that of the node's requests: each is one. Made when the first
+/// comes: where every node has a replica, none does.
 #[derive(Default)]
-pub(crate) struct Guests(Arc<Waiting>);
+pub(crate) struct Guests(OnceLock<Arc<Waiting>>);
 
 #[derive(Default)]
 struct Waiting {
@@ -42,17 +43,20 @@ impl Guests {
     pub(crate) fn enter(&self, tag: &SessionTag) -> Guest {
         let (sender, outcome) = oneshot::channel();
         let name = name_of(tag);
-        let mut by_name = self.0.by_name.lock();
+        let waiting = Arc::clone(self.0.get_or_init(Arc::default));
+        let mut by_name = waiting.by_name.lock();
         drop(by_name.insert(name, sender));
-        self.0.count.store(by_name.len(), Ordering::Release);
+        waiting.count.store(by_name.len(), Ordering::Release);
         drop(by_name);
-        Guest { waiting: Arc::clone(&self.0), name, outcome }
+        Guest { waiting, name, outcome }
     }
 
     /// Whether anybody waits for the command.
     pub(crate) fn wait_for(&self, tag: &SessionTag) -> bool {
-        self.0.count.load(Ordering::Acquire) > 0
-            && self.0.by_name.lock().contains_key(&name_of(tag))
+        self.0.get().is_some_and(|waiting| {
+            waiting.count.load(Ordering::Acquire) > 0
+                && waiting.by_name.lock().contains_key(&name_of(tag))
+        })
     }
 
     /// What became of commands.
@@ -60,21 +64,23 @@ impl Guests {
         if told.is_empty() {
             return;
         }
-        let mut by_name = self.0.by_name.lock();
+        let Some(waiting) = self.0.get() else { return };
+        let mut by_name = waiting.by_name.lock();
         for (tag, told) in told {
-            if let Some(waiting) = by_name.remove(&name_of(&tag)) {
+            if let Some(sender) = by_name.remove(&name_of(&tag)) {
                 // Nobody there any more: the request timed out.
-                drop(waiting.send(told));
+                drop(sender.send(told));
             }
         }
-        self.0.count.store(by_name.len(), Ordering::Release);
+        waiting.count.store(by_name.len(), Ordering::Release);
     }
 
     /// Nothing is applied here any more.
     pub(crate) fn end(&self) {
-        let waiting = std::mem::take(&mut *self.0.by_name.lock());
-        self.0.count.store(0, Ordering::Release);
-        drop(waiting);
+        let Some(waiting) = self.0.get() else { return };
+        let senders = std::mem::take(&mut *waiting.by_name.lock());
+        waiting.count.store(0, Ordering::Release);
+        drop(senders);
     }
 }
 

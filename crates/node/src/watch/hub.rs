@@ -21,7 +21,9 @@ use super::region::Region;
 /// Appliers call [`Self::publish`]; it queues, and never waits for a reader. Everything that may take
 /// long (history, the records before) is done by the readers.
 pub struct Hub {
-    pub(super) limits: WatchLimits,
+    pub(super) limits: Arc<WatchLimits>,
+    /// Those of regions that have a share of a keyspace's keys.
+    pub(super) share_limits: Arc<WatchLimits>,
     history: Arc<dyn History>,
     readers: Arc<Semaphore>,
     /// What regions without a history on disk may keep.
@@ -51,8 +53,10 @@ impl Hub {
     /// A hub over `history`.
     #[must_use]
     pub fn new(limits: WatchLimits, history: Arc<dyn History>) -> Arc<Self> {
+        let progress_interval = limits.share_progress_interval;
         Arc::new(Self {
-            limits,
+            limits: Arc::new(limits),
+            share_limits: Arc::new(WatchLimits { progress_interval, ..limits }),
             history,
             readers: Arc::new(Semaphore::new(limits.readers.max(1))),
             budget: Budget::new(limits.recent_region_bytes, limits.recent_bytes),
@@ -179,7 +183,7 @@ impl Hub {
         }
         // Asked before the lock is taken: the history may wait for an applier, and that for the lock.
         let (begin, now) = (begin(self.history.as_ref()), *self.now.lock());
-        let region = Region::new(id, self.limits, self.history.clone(), begin, now);
+        let region = Region::new(id, Arc::clone(&self.limits), self.history.clone(), begin, now);
         let region = self.regions.write().entry(id).or_insert_with(|| Arc::new(region)).clone();
         work(&region)
     }

@@ -42,9 +42,12 @@ pub(super) struct Slot {
     pub(super) hits: Vec<u32>,
 }
 
-/// The live watches of a region.
+/// The live watches of a region. Of 10,000 regions hardly any has one: the tables are there while it has.
 #[derive(Debug, Default)]
-pub(super) struct Index {
+pub(super) struct Index(Option<Box<Tables>>);
+
+#[derive(Debug, Default)]
+struct Tables {
     slots: Vec<Option<Slot>>,
     free: Vec<u32>,
     /// Ranges of a single key, by that key.
@@ -63,6 +66,50 @@ fn single_key(range: &KeyRange) -> Option<&Bytes> {
 impl Index {
     /// Whether nobody watches.
     pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The feed for `filter` of `range`.
+    pub(super) fn get(&mut self, range: &KeyRange, filter: Filter) -> Option<&mut Feed> {
+        self.0.as_mut()?.get(range, filter)
+    }
+
+    /// The slot with a number that [`Self::sort`] gave.
+    pub(super) fn slot(&mut self, number: u32) -> Option<&mut Slot> {
+        self.0.as_mut()?.slot(number)
+    }
+
+    /// The feed for `filter` of `range`, made if it is not there, and the range as it is kept.
+    pub(super) fn entry(
+        &mut self,
+        range: &Arc<KeyRange>,
+        filter: Filter,
+    ) -> (Arc<KeyRange>, &mut Feed) {
+        self.0.get_or_insert_default().entry(range, filter)
+    }
+
+    /// Removes the feeds of `range` nobody listens to, and the range with its last feed.
+    pub(super) fn prune(&mut self, range: &KeyRange) {
+        let Some(tables) = &mut self.0 else { return };
+        tables.prune(range);
+        if tables.is_empty() {
+            self.0 = None;
+        }
+    }
+
+    /// Notes with every slot which of `events` lie in its range; answers the slots that got any.
+    pub(super) fn sort(&mut self, events: &[Event]) -> Vec<u32> {
+        self.0.as_mut().map_or_else(Vec::new, |tables| tables.sort(events))
+    }
+
+    /// Every range with its feeds.
+    pub(super) fn slots(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.0.iter_mut().flat_map(|tables| tables.slots.iter_mut().flatten())
+    }
+}
+
+impl Tables {
+    fn is_empty(&self) -> bool {
         self.slots.len() == self.free.len()
     }
 
@@ -73,23 +120,16 @@ impl Index {
         }
     }
 
-    /// The feed for `filter` of `range`.
-    pub(super) fn get(&mut self, range: &KeyRange, filter: Filter) -> Option<&mut Feed> {
+    fn get(&mut self, range: &KeyRange, filter: Filter) -> Option<&mut Feed> {
         let slot = self.slot(self.number(range)?)?;
         slot.feeds.iter_mut().find(|feed| feed.filter == filter)
     }
 
-    /// The slot with a number that [`Self::sort`] gave.
-    pub(super) fn slot(&mut self, number: u32) -> Option<&mut Slot> {
+    fn slot(&mut self, number: u32) -> Option<&mut Slot> {
         self.slots.get_mut(number as usize)?.as_mut()
     }
 
-    /// The feed for `filter` of `range`, made if it is not there, and the range as it is kept.
-    pub(super) fn entry(
-        &mut self,
-        range: &Arc<KeyRange>,
-        filter: Filter,
-    ) -> (Arc<KeyRange>, &mut Feed) {
+    fn entry(&mut self, range: &Arc<KeyRange>, filter: Filter) -> (Arc<KeyRange>, &mut Feed) {
         let number = self.number(range).unwrap_or_else(|| self.add(range));
         let Some(slot) = self.slots[number as usize].as_mut() else {
             unreachable!("{range:?} leads to slot {number}, which is free");
@@ -120,8 +160,7 @@ impl Index {
         number
     }
 
-    /// Removes the feeds of `range` nobody listens to, and the range with its last feed.
-    pub(super) fn prune(&mut self, range: &KeyRange) {
+    fn prune(&mut self, range: &KeyRange) {
         let Some(number) = self.number(range) else { return };
         let Some(slot) = self.slot(number) else { return };
         slot.feeds.retain(|feed| !feed.subscriptions.is_empty());
@@ -137,8 +176,7 @@ impl Index {
         }
     }
 
-    /// Notes with every slot which of `events` lie in its range; answers the slots that got any.
-    pub(super) fn sort(&mut self, events: &[Event]) -> Vec<u32> {
+    fn sort(&mut self, events: &[Event]) -> Vec<u32> {
         let mut touched = Vec::new();
         let slots = &mut self.slots;
         for (at, event) in (0_u32..).zip(events) {
@@ -156,10 +194,5 @@ impl Index {
             self.intervals.around(&event.kv.key, &mut note);
         }
         touched
-    }
-
-    /// Every range with its feeds.
-    pub(super) fn slots(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.slots.iter_mut().flatten()
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Live {
     /// Counts publishes, so that each wakes a stream once.
     pub(super) publish: u64,
     /// Why the region is closed, if it is.
-    pub(super) closed: Option<Fault>,
+    pub(super) closed: Option<Box<Fault>>,
     /// The keys of the region, where it is one of several of a keyspace.
     pub(super) share: Option<KeyRange>,
     /// When which stream is next told how far it is.

@@ -19,7 +19,7 @@ use super::stream::{State, Stream};
 /// One region's watches on this node.
 pub(super) struct Region {
     pub(super) id: RegionId,
-    pub(super) limits: WatchLimits,
+    pub(super) limits: Arc<WatchLimits>,
     pub(super) history: Arc<dyn History>,
     /// Its history, where that is in memory.
     pub(super) recent: Option<Arc<Recent>>,
@@ -29,7 +29,7 @@ pub(super) struct Region {
 impl Region {
     pub(super) fn new(
         id: RegionId,
-        limits: WatchLimits,
+        limits: Arc<WatchLimits>,
         history: Arc<dyn History>,
         published: Revision,
         now: Moment,
@@ -41,14 +41,13 @@ impl Region {
     /// A region that has `share` of a keyspace's keys.
     pub(super) fn of_share(
         id: RegionId,
-        limits: WatchLimits,
+        limits: Arc<WatchLimits>,
         recent: Arc<Recent>,
         share: KeyRange,
         now: Moment,
     ) -> Self {
         let published = recent.revision(id);
         let live = Live { published, now, share: Some(share), ..Live::default() };
-        let limits = WatchLimits { progress_interval: limits.share_progress_interval, ..limits };
         let history = Arc::clone(&recent) as Arc<dyn History>;
         Self { id, limits, history, recent: Some(recent), live: Mutex::new(live) }
     }
@@ -125,7 +124,7 @@ impl Region {
         let mut live = self.live.lock();
         live.now = live.now.max(now);
         if let Some(fault) = &live.closed {
-            return Err(fault.clone());
+            return Err(fault.as_ref().clone());
         }
         if live.streams.len() >= self.limits.streams {
             return Err(Fault::new(Code::LimitReached, "too many watch streams"));
@@ -145,7 +144,11 @@ impl Region {
         let mut live = self.live.lock();
         let mut state = stream.state.lock();
         if state.ended {
-            return Err(live.closed.clone().unwrap_or_else(|| Code::ShuttingDown.into()));
+            return Err(live
+                .closed
+                .as_deref()
+                .cloned()
+                .unwrap_or_else(|| Code::ShuttingDown.into()));
         }
         if state.orders >= self.limits.orders {
             return Err(Fault::new(Code::LimitReached, "too many watch requests under way"));
@@ -245,7 +248,7 @@ impl Region {
     /// Ends every stream, with `fault` as the reason.
     pub(super) fn close(&self, fault: &Fault) {
         let mut live = self.live.lock();
-        live.closed.get_or_insert_with(|| fault.clone());
+        live.closed.get_or_insert_with(|| Box::new(fault.clone()));
         for stream in live.streams.values().cloned().collect::<Vec<_>>() {
             let mut state = stream.state.lock();
             let ended = live.part(stream.number, &mut state);

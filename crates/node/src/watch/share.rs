@@ -86,7 +86,8 @@ impl Hub {
 
     fn share(&self, region: RegionId, recent: Recent, share: KeyRange) -> Arc<Region> {
         let now = *self.now.lock();
-        Arc::new(Region::of_share(region, self.limits, Arc::new(recent), share, now))
+        let limits = Arc::clone(&self.share_limits);
+        Arc::new(Region::of_share(region, limits, Arc::new(recent), share, now))
     }
 
     /// Has regions give up what is old, if it is time to.

@@ -301,6 +301,8 @@ impl<P, R> Peer<P, R> {
         self.rest.asking = None;
         self.rest.leader_lost = false;
         self.replica.sleep();
+        self.fresh.shrink_to_fit();
+        self.rounds.shrink_to_fit();
         self.proposals.shrink_to_fit();
         self.handed.shrink_to_fit();
         self.reads.shrink();

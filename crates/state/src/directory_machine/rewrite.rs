@@ -55,8 +55,8 @@ impl DirectoryMachine {
         for keyspace in keyspaces.values() {
             self.put_keyspace(keyspace, batch);
         }
-        for region in regions.into_values() {
-            self.put_region(region, batch);
+        for region in regions.values() {
+            self.put_region(region.clone(), batch);
         }
         if auth.changes > 0 || !auth.users.is_empty() || !auth.roles.is_empty() {
             for (name, user) in &auth.users {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use types::{Batch, Code, Epoch, Fault, KeyRange, KeyspaceId, NodeId, PeerId, RegionId, limits};
 
 use super::DirectoryMachine;
@@ -11,6 +11,15 @@ use crate::response::Response;
 use crate::sharded::MACHINE;
 
 type Answer = Result<(Response, bool), Fault>;
+
+/// The same keys in one buffer of their own: they are kept for good, and what comes out of the log is part of a
+/// whole frame.
+fn together(keys: &[Bytes]) -> Vec<Bytes> {
+    let mut buffer = BytesMut::with_capacity(keys.iter().map(Bytes::len).sum());
+    keys.iter().for_each(|key| buffer.extend_from_slice(key));
+    let mut buffer = buffer.freeze();
+    keys.iter().map(|key| buffer.split_to(key.len())).collect()
+}
 
 impl DirectoryMachine {
     pub(super) fn create_sharded(
@@ -35,6 +44,7 @@ impl DirectoryMachine {
             replicas,
         };
         let mut counts = self.replicas_by_node();
+        let split_at = together(split_at);
         let starts = std::iter::once(Bytes::new()).chain(split_at.iter().cloned());
         let ends = split_at.iter().cloned().map(Some).chain([None]);
         for (start, end) in starts.zip(ends) {
@@ -149,7 +159,8 @@ impl DirectoryMachine {
         let mut record = known.clone();
         self.must_have_room_for(1)?;
         self.last_region += 1;
-        let plan = SplitPlan { at: at.clone(), child: RegionId(self.last_region) };
+        let at = Bytes::copy_from_slice(at);
+        let plan = SplitPlan { at, child: RegionId(self.last_region) };
         record.sharding = Some(Box::new(Sharding { plan: Some(plan.clone()), ..sharding }));
         self.put_region(record, batch);
         self.put_cluster(batch);

@@ -123,7 +123,9 @@ impl Machine {
             }
             Kind::Retired => return Ok(Err(retired())),
         }
-        let space = &mut self.space;
+        let Some(space) = self.space.as_deref_mut() else {
+            return Ok(Err(sharded::ordered_only()));
+        };
         if let Err(code) = space.alarms().refuse(&command) {
             return Ok(Err(code.into()));
         }
@@ -196,7 +198,10 @@ impl Machine {
         let Kind::Registry(registry) = &mut self.kind else {
             return Ok(Err(Fault::new(Code::Unsupported, registry::REGISTRY_ONLY)));
         };
-        let (region, space, events) = (self.region, &mut self.space, &mut effects.events);
+        let Some(space) = self.space.as_deref_mut() else {
+            return Ok(Err(sharded::ordered_only()));
+        };
+        let (region, events) = (self.region, &mut effects.events);
         let stage = registry::Stage { region, registry, space, reader, batch, events };
         let answer = registry::carry_out(command, stage, &mut effects.registry)?;
         Ok(answer.map(Response::Registry))
@@ -205,7 +210,8 @@ impl Machine {
     /// Whether every key that lives with a lease the command touches is in one of the ranges.
     fn leases_within(&self, command: &Command, ranges: &[KeyRange]) -> bool {
         let leases = leases_of(command);
-        let mut keys = leases.iter().flat_map(|lease| self.space.leases().keys(*lease));
+        let keys = |lease| self.space.iter().flat_map(move |space| space.leases().keys(lease));
+        let mut keys = leases.iter().flat_map(|lease| keys(*lease));
         keys.all(|key| ranges.iter().any(|range| range.contains(key)))
     }
 
@@ -216,7 +222,8 @@ impl Machine {
         batch: &mut Batch,
         effects: &mut Effects,
     ) -> Answer {
-        let result = self.space.change(reader, batch, &mut effects.events).revoke(id);
+        let Some(space) = self.space.as_deref_mut() else { return Err(sharded::ordered_only()) };
+        let result = space.change(reader, batch, &mut effects.events).revoke(id);
         if result.is_ok() {
             effects.leases.push(LeaseChange::Revoked { id });
         }

@@ -66,8 +66,9 @@ pub enum LeaseChange {
 pub struct Machine {
     region: RegionId,
     pub(crate) applied: Applied,
-    /// Empty unless the kind is keys and values, or the registry.
-    space: KeySpace,
+    /// Empty unless the kind is keys and values, or the registry. A region of a sharded keyspace has none:
+    /// there may be 10,000.
+    space: Option<Box<KeySpace>>,
     pub(crate) kind: Kind,
     pub(crate) sessions: Sessions,
     /// Whether the batch in the making needs an applied record.
@@ -79,7 +80,7 @@ pub(crate) enum Kind {
     KeyValue,
     /// Beside keys and values, with which it shares its revisions.
     Registry(Box<Registry>),
-    Directory(DirectoryMachine),
+    Directory(Box<DirectoryMachine>),
     Custom(Custom),
     /// A share of the keys of a sharded keyspace.
     Sharded(Sharded),
@@ -95,7 +96,7 @@ impl Machine {
     /// When the engine fails or a record is damaged.
     pub fn load(region: RegionId, reader: &dyn Reader) -> Result<Self, LoadError> {
         let kind = if region == RegionId::META {
-            Kind::Directory(DirectoryMachine::load(region, reader)?)
+            Kind::Directory(Box::new(DirectoryMachine::load(region, reader)?))
         } else {
             Kind::KeyValue
         };
@@ -138,7 +139,9 @@ impl Machine {
         fresh: Option<Shape>,
     ) -> Result<Self, LoadError> {
         let stored = applied::stored_whole(region, reader)?;
-        let shape = if stored.applied.index == Index(0) { fresh } else { stored.shape };
+        // A copy: what is read is part of a block of the engine.
+        let known = stored.shape.map(|shape| Shape { range: shape.range.copied(), ..shape });
+        let shape = if stored.applied.index == Index(0) { fresh } else { known };
         let own = Sharded::new(shape, stored.progress.revision);
         Self::load_kind(region, reader, Kind::Sharded(own))
     }
@@ -150,8 +153,7 @@ impl Machine {
         own: Sharded,
         sessions: Sessions,
     ) -> Self {
-        let (space, kind) = (KeySpace::empty(region), Kind::Sharded(own));
-        Self { region, applied, space, kind, sessions, changed: true }
+        Self { region, applied, space: None, kind: Kind::Sharded(own), sessions, changed: true }
     }
 
     /// Which region it is.
@@ -184,7 +186,10 @@ impl Machine {
             return Err(LoadError::Damaged(what));
         }
         sessions.loaded();
-        let space = KeySpace::load(region, progress, reader)?;
+        let space = match kind {
+            Kind::Sharded(_) => None,
+            _ => Some(Box::new(KeySpace::load(region, progress, reader)?)),
+        };
         Ok(Self { region, applied, space, kind, sessions, changed: false })
     }
 
@@ -240,14 +245,16 @@ impl Machine {
                 let progress = Progress { revision: own.revision, ..Progress::default() };
                 applied::encode(&self.applied, &progress, own.shape.as_ref())
             }
-            _ => applied::encode(&self.applied, self.space.progress(), None),
+            _ => applied::encode(&self.applied, &self.progress(), None),
         };
         batch.put(keys::applied(self.region), record);
     }
 
     /// The batch is in the engine.
     pub fn written(&mut self) {
-        self.space.written();
+        if let Some(space) = &mut self.space {
+            space.written();
+        }
         if let Kind::Custom(custom) = &mut self.kind {
             custom.unwritten.clear();
         }
@@ -278,13 +285,13 @@ impl Machine {
         reader: &dyn Reader,
         max_records: usize,
     ) -> Result<bool, ReadFailure> {
-        self.space.scavenge(reader, max_records)
+        self.space.as_mut().map_or(Ok(false), |space| space.scavenge(reader, max_records))
     }
 
     /// Whether there is something to look at.
     #[must_use]
     pub fn wants_scavenging(&self) -> bool {
-        self.space.wants_scavenging()
+        self.space.as_ref().is_some_and(|space| space.wants_scavenging())
     }
 
     /// The compacted revision up to which what was found would be removed, if that is worth it, or if it
@@ -293,7 +300,7 @@ impl Machine {
     /// log again must not need it.
     #[must_use]
     pub fn wants_sweep(&self, anyway: bool) -> Option<Revision> {
-        self.space.wants_sweep(anyway)
+        self.space.as_ref()?.wants_sweep(anyway)
     }
 
     /// Takes what is to be removed from the engine up to the revision that [`Self::wants_sweep`] told;
@@ -301,13 +308,15 @@ impl Machine {
     /// must be durable is another compaction. Call [`Self::swept`] when it is gone.
     pub fn take_sweep(&mut self, up_to: Revision) -> Option<Sweep> {
         self.changed |= self.wants_sweep(true) == Some(up_to);
-        self.space.take_sweep(up_to)
+        self.space.as_mut()?.take_sweep(up_to)
     }
 
     /// What was taken is gone from the engine.
     pub fn swept(&mut self, sweep: &Sweep) {
         self.changed = true;
-        self.space.swept(sweep);
+        if let Some(space) = &mut self.space {
+            space.swept(sweep);
+        }
     }
 
     /// The oldest readable revision of a region, as a view of the engine has it.
@@ -324,13 +333,17 @@ impl Machine {
         if let Kind::Sharded(own) = &self.kind {
             return own.revision;
         }
-        self.space.progress().revision
+        self.progress().revision
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.space.as_ref().map_or_else(Progress::default, |space| *space.progress())
     }
 
     /// The oldest readable revision; 0 if nothing was compacted.
     #[must_use]
     pub fn compacted(&self) -> Revision {
-        self.space.progress().compacted
+        self.progress().compacted
     }
 
     /// The meta region's directory.

@@ -11,7 +11,7 @@ use crate::kept::Kept;
 use crate::request::{RangeRequest, TxnRequest};
 use crate::response::Response;
 use crate::sharded;
-use crate::space::Selection;
+use crate::space::{KeySpace, Selection};
 
 /// The meta region is asked for keys.
 const NO_KEYS: &str = "the meta region keeps no keys of users";
@@ -23,30 +23,30 @@ pub(super) fn retired() -> Fault {
 impl Machine {
     /// Every lease with its time to live in seconds, by id.
     pub fn leases(&self) -> impl Iterator<Item = (LeaseId, i64)> {
-        self.space.leases().iter()
+        self.space.iter().flat_map(|space| space.leases().iter())
     }
 
     /// The time to live in seconds a lease was granted with.
     #[must_use]
     pub fn lease(&self, id: LeaseId) -> Option<i64> {
-        self.space.leases().ttl(id)
+        self.space.as_ref()?.leases().ttl(id)
     }
 
     /// The keys that live with a lease, in order.
     #[must_use]
     pub fn lease_keys(&self, id: LeaseId) -> Vec<Bytes> {
-        self.space.leases().keys(id).cloned().collect()
+        self.space.iter().flat_map(|space| space.leases().keys(id)).cloned().collect()
     }
 
     /// The alarms that stand, those of no room first.
     pub fn alarms(&self) -> impl Iterator<Item = Alarm> {
-        self.space.alarms().iter()
+        self.space.iter().flat_map(|space| space.alarms().iter())
     }
 
     /// What compaction up to this revision made unreachable is gone from the engine.
     #[must_use]
     pub fn scavenged(&self) -> Revision {
-        self.space.progress().scavenged
+        self.progress().scavenged
     }
 
     /// The part of a range read that needs no engine. Fetch the rest without holding the machine.
@@ -58,8 +58,7 @@ impl Machine {
             let plan = sharded::plan(own, request)?;
             return Ok(Selection::sharded(self.region, own.revision, request.clone(), plan));
         }
-        self.check_key_space()?;
-        self.space.select(request)
+        self.check_key_space()?.select(request)
     }
 
     /// Carries out a transaction that writes nothing.
@@ -70,8 +69,7 @@ impl Machine {
         if let Kind::Sharded(own) = &self.kind {
             return own.read_txn(txn, reader);
         }
-        self.check_key_space()?;
-        self.space.read_txn(txn, reader)
+        self.check_key_space()?.read_txn(txn, reader)
     }
 
     /// What the region keeps, to be read whole from a view taken while this machine is held.
@@ -79,8 +77,7 @@ impl Machine {
     /// # Errors
     /// `Unsupported` where it keeps no keys of users.
     pub fn kept(&self) -> Result<Kept, Fault> {
-        self.check_key_space()?;
-        let progress = *self.space.progress();
+        let progress = *self.check_key_space()?.progress();
         Ok(Kept {
             region: self.region,
             revision: progress.revision,
@@ -92,7 +89,7 @@ impl Machine {
     /// Bytes of memory the index of keys takes, the allocator's own left out.
     #[must_use]
     pub fn index_memory(&self) -> usize {
-        self.space.index_memory()
+        self.space.as_ref().map_or(0, |space| space.index_memory())
     }
 
     /// Puts a question to a custom machine.
@@ -113,13 +110,15 @@ impl Machine {
         }
     }
 
-    fn check_key_space(&self) -> Result<(), Fault> {
-        match &self.kind {
-            Kind::KeyValue | Kind::Registry(_) => Ok(()),
-            Kind::Directory(_) => Err(Fault::new(Code::Unsupported, NO_KEYS)),
-            Kind::Custom(_) => Err(Fault::new(Code::Unsupported, CUSTOM_ONLY)),
-            Kind::Sharded(_) => Err(sharded::ordered_only()),
-            Kind::Retired => Err(retired()),
+    fn check_key_space(&self) -> Result<&KeySpace, Fault> {
+        match (&self.kind, &self.space) {
+            (Kind::KeyValue | Kind::Registry(_), Some(space)) => Ok(space),
+            (Kind::KeyValue | Kind::Registry(_) | Kind::Sharded(_), _) => {
+                Err(sharded::ordered_only())
+            }
+            (Kind::Directory(_), _) => Err(Fault::new(Code::Unsupported, NO_KEYS)),
+            (Kind::Custom(_), _) => Err(Fault::new(Code::Unsupported, CUSTOM_ONLY)),
+            (Kind::Retired, _) => Err(retired()),
         }
     }
 }

@@ -64,8 +64,10 @@ impl Machine {
             let detail = "the region's replicas are changing; the split waits for that";
             return Err(Fault::new(Code::TooManyRequests, detail));
         }
-        let range = KeyRange { start: order.at.clone(), end: shape.range.end.take() };
-        shape.range.end = Some(order.at.clone());
+        // A copy: what comes out of the log is part of a whole frame.
+        let at = Bytes::copy_from_slice(order.at);
+        let range = KeyRange { start: at.clone(), end: shape.range.end.take() };
+        shape.range.end = Some(at);
         let (keys, bytes) = (order.keys.min(shape.keys), order.bytes.min(shape.bytes));
         (shape.keys, shape.bytes) = (shape.keys - keys, shape.bytes - bytes);
         let version = applied.epoch.version + 1;

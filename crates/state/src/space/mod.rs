@@ -64,8 +64,7 @@ impl KeySpace {
         Ok(space)
     }
 
-    /// One without keys, for a region that keeps its own elsewhere.
-    pub(crate) fn empty(region: RegionId) -> Self {
+    fn empty(region: RegionId) -> Self {
         Self {
             region,
             progress: Progress::default(),

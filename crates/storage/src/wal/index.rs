@@ -46,7 +46,8 @@ pub(super) struct Usage {
 /// All regions and segments.
 #[derive(Default, Debug)]
 pub(super) struct Index {
-    pub(super) regions: BTreeMap<RegionId, Region>,
+    /// Boxed: the map's nodes are half empty, and there may be 10,000.
+    pub(super) regions: BTreeMap<RegionId, Box<Region>>,
     pub(super) segments: BTreeMap<u32, Usage>,
     pub(super) spares: usize,
 }

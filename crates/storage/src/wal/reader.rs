@@ -100,19 +100,17 @@ impl WalReader {
     /// What the log holds of a region.
     #[must_use]
     pub fn region(&self, region: RegionId) -> Option<RegionLog> {
-        self.shared.read().regions.get(&region).map(super::index::Region::log)
+        self.shared.read().regions.get(&region).map(|region| region.log())
     }
 
     /// All regions, by number.
     #[must_use]
     pub fn regions(&self) -> Vec<RegionStatus> {
         let index = self.shared.read();
-        let status = |(id, held): (&RegionId, &super::index::Region)| RegionStatus {
-            region: *id,
-            log: held.log(),
-            bytes: held.bytes,
-        };
-        index.regions.iter().map(status).collect()
+        let regions = index.regions.iter();
+        regions
+            .map(|(id, held)| RegionStatus { region: *id, log: held.log(), bytes: held.bytes })
+            .collect()
     }
 
     /// What the log takes.

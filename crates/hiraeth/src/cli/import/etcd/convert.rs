@@ -103,7 +103,7 @@ fn directory(writer: &mut BackupWriter<BufWriter<File>>, auth: &Auth) -> anyhow:
             // It begins with another one.
             cluster: Some(ClusterId(1)),
             keyspaces: [(id, default)].into(),
-            regions: [(RegionId::META, meta), (region, born(region, id))].into(),
+            regions: [meta, born(region, id)].into_iter().collect(),
             auth: auth.clone().into(),
             ..Directory::default()
         };
