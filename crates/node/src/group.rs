@@ -16,8 +16,8 @@ pub(crate) struct Group {
     pub(crate) voters: Vec<NodeId>,
 }
 
-/// The groups that were met last. Of 10,000 regions many have their replicas on the same nodes, and share what
-/// says so.
+/// The groups that were met last. Of 10,000 regions many have their replicas on the same nodes, and share
+/// what says so.
 #[derive(Default)]
 pub(crate) struct Groups(Mutex<VecDeque<Arc<Group>>>);
 

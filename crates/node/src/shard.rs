@@ -76,8 +76,8 @@ pub(crate) struct Foreign {
     pub(crate) queries: Arc<Semaphore>,
 }
 
-/// A region's replica, seen from outside its poller. There may be 10,000: what most of them have no use for is
-/// boxed, or made when it is needed.
+/// A region's replica, seen from outside its poller. There may be 10,000: what most of them have no use for
+/// is boxed, or made when it is needed.
 pub(crate) struct Shard {
     pub(crate) record: Origin,
     /// Where its machine is one of others.

@@ -54,8 +54,8 @@ impl KeyRange {
         Self { start: prefix.clone(), end }
     }
 
-    /// The same in memory of its own. A key that came over the wire or from a disk is part of a larger buffer,
-    /// and keeps all of it: whoever keeps a range for long takes a copy.
+    /// The same in memory of its own. A key that came over the wire or from a disk is part of a larger
+    /// buffer, and keeps all of it: whoever keeps a range for long takes a copy.
     #[must_use]
     pub fn copied(&self) -> Self {
         let copied = |key: &Bytes| Bytes::copy_from_slice(key);

@@ -355,8 +355,8 @@ impl Replica {
     }
 
     /// Gives every peer its send window. The library makes room for all of it with each peer that comes, on
-    /// followers too, where nobody ever sends anything: six kilobytes of three peers, before they are given back.
-    /// So to the library a window is one message long, and here it gets its length, without room.
+    /// followers too, where nobody ever sends anything: six kilobytes of three peers, before they are given
+    /// back. So to the library a window is one message long, and here it gets its length, without room.
     fn open_windows(&mut self) {
         let raft = &mut self.raw.raft;
         raft.maybe_free_inflight_buffers();

@@ -12,8 +12,8 @@ use crate::sharded::MACHINE;
 
 type Answer = Result<(Response, bool), Fault>;
 
-/// The same keys in one buffer of their own: they are kept for good, and what comes out of the log is part of a
-/// whole frame.
+/// The same keys in one buffer of their own: they are kept for good, and what comes out of the log is part
+/// of a whole frame.
 fn together(keys: &[Bytes]) -> Vec<Bytes> {
     let mut buffer = BytesMut::with_capacity(keys.iter().map(Bytes::len).sum());
     keys.iter().for_each(|key| buffer.extend_from_slice(key));

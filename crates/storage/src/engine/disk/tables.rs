@@ -38,8 +38,8 @@ pub(super) struct Tables {
     counters: Counters,
     /// Numbers that are read at, and by how many.
     pub(super) pins: Mutex<BTreeMap<u64, usize>>,
-    /// What pins had that are gone. Who lets go of a table last removes its file, which takes its time: not who
-    /// reads.
+    /// What pins had that are gone. Who lets go of a table last removes its file, which takes its time: not
+    /// who reads.
     pub(super) left: Mutex<Vec<Rows>>,
     /// Held while versions of the tree of runs change, and until a flush is whole.
     pub(super) runs_change: Mutex<()>,
