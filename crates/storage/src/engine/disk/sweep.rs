@@ -210,8 +210,9 @@ impl Tables {
             pending::end(&self.place.directory)?;
         }
         std::mem::forget(kept);
-        self.forget_versions()?;
+        let left = self.forget_versions()?;
         drop(change);
+        drop(left);
         Ok(true)
     }
 }

@@ -137,29 +137,30 @@ impl Tables {
         if steps > 1 {
             pending::end(&self.place.directory)?;
         }
-        self.forget_versions()?;
         drop(change);
         *self.flushed.lock() = true;
         self.look.notify_one();
         Ok(())
     }
 
-    /// Lets go of what was merged, if nobody reads it any more. Else the next flush does.
+    /// Lets go of what was merged, if nobody reads it any more. Else it is let go of later.
     pub(super) fn forget_merged(&self) -> lsm_tree::Result<()> {
         let change = self.runs_change.lock();
-        let forgotten = self.forget_versions();
+        let left = self.forget_versions();
         drop(change);
-        forgotten
+        left.map(drop)
     }
 
-    /// Lets go of the versions that nobody reads any more, and of the tables that only they had.
-    pub(super) fn forget_versions(&self) -> lsm_tree::Result<()> {
-        drop(std::mem::take(&mut *self.left.lock()));
+    /// Lets go of the versions that nobody reads any more. What it answers has the tables that only they had:
+    /// their files are removed when it is dropped, which takes its time and is not for who holds a lock, or
+    /// for the flush that others wait for.
+    pub(super) fn forget_versions(&self) -> lsm_tree::Result<Vec<Rows>> {
+        let left = std::mem::take(&mut *self.left.lock());
         let oldest = self.oldest_pin();
         for tree in [&self.runs, &self.rest] {
             tree.get_version_history_lock().maintenance(&tree.tree_config().path, oldest)?;
         }
-        Ok(())
+        Ok(left)
     }
 
     /// Does one step of what makes tables fewer, if there is one. Answers whether there was.

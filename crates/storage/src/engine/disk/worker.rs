@@ -72,9 +72,9 @@ impl Work {
                 let merged = self.tables.compact().and_then(|more| {
                     if more {
                         self.overlays.compacted(self.tables.pin());
-                        self.tables.forget_merged()?;
                     }
-                    Ok(more)
+                    // Also what a flush left behind.
+                    self.tables.forget_merged().map(|()| more)
                 });
                 match merged {
                     Ok(true) => {}
