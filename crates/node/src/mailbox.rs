@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+/// Room for so many items is kept, whatever comes.
+const KEPT: usize = 1_024;
+
 struct Queue<T> {
     urgent: Vec<T>,
     items: Vec<T>,
@@ -16,6 +19,24 @@ impl<T> Queue<T> {
     fn is_empty(&self) -> bool {
         self.urgent.is_empty() && self.items.is_empty()
     }
+
+    fn give_back(&mut self) {
+        give_back(&mut self.urgent);
+        give_back(&mut self.items);
+    }
+}
+
+/// Lets go of room that a burst needed, once there is hardly anything again: a node that begins with
+/// 10,000 regions has megabytes of it.
+fn give_back<T>(items: &mut Vec<T>) {
+    if is_too_much(items.capacity(), items.len()) {
+        items.shrink_to(KEPT);
+    }
+}
+
+/// Whether room for so many items is far more than those that are there need.
+pub(crate) const fn is_too_much(capacity: usize, len: usize) -> bool {
+    capacity > KEPT && capacity / 16 > len
 }
 
 /// A queue whose owner takes all that is in it. It has no bound of its own: what clients can put in
@@ -66,8 +87,10 @@ impl<T> Mailbox<T> {
     /// nothing. Answers whether the mailbox is still open; a closed one still hands out what it has.
     pub(crate) fn take(&self, into: &mut Vec<T>, patience: Option<Duration>) -> bool {
         let mut queue = self.wait(patience);
+        queue.give_back();
         into.append(&mut queue.urgent);
         into.append(&mut queue.items);
+        give_back(into);
         !queue.closed
     }
 
@@ -79,7 +102,9 @@ impl<T> Mailbox<T> {
         patience: Option<Duration>,
     ) -> bool {
         let mut queue = self.wait(patience);
+        queue.give_back();
         urgent.append(&mut queue.urgent);
+        give_back(urgent);
         others.extend(queue.items.drain(..));
         !queue.closed
     }
@@ -139,6 +164,19 @@ mod tests {
         let (mut urgent, mut others) = (Vec::new(), VecDeque::new());
         assert!(mailbox.take_lanes(&mut urgent, &mut others, None));
         assert_eq!((urgent, others), (vec![101, 102], VecDeque::from([1, 2, 3, 4])));
+        mailbox.extend(0..50_000);
+        let mut burst = Vec::new();
+        assert!(mailbox.take(&mut burst, None));
+        assert_eq!((burst.len(), burst.is_sorted_by_key(|item| *item < 100)), (50_000, true));
+        mailbox.push(7);
+        assert!(mailbox.take(&mut burst, None));
+        burst.clear();
+        mailbox.push(8);
+        assert!(mailbox.take(&mut burst, None));
+        let (queue, kept) = (mailbox.queue.lock(), 2 * super::KEPT);
+        let rooms = [burst.capacity(), queue.urgent.capacity(), queue.items.capacity()];
+        assert!(rooms.iter().all(|room| *room <= kept), "the burst is over: {rooms:?}");
+        drop(queue);
 
         mailbox.extend([5, 103]);
         mailbox.close();

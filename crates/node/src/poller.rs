@@ -17,6 +17,7 @@ use crate::desk::News;
 use crate::flight::Event;
 use crate::frame::{Frames, HELD_BYTES, RaftItem, lane_of, lane_of_sleep};
 use crate::liveness;
+use crate::mailbox::is_too_much;
 use crate::proposal::{Asked, Proposal};
 use crate::region_watch::{self, RegionWatch};
 use crate::shared::{NewPeer, Shared};
@@ -153,6 +154,9 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: usize) {
         let open = mailbox.take_lanes(&mut urgent, &mut others, Some(patience));
         host.now(shared.clock.now().0);
         let mut stop = !open;
+        if is_too_much(others.capacity(), others.len()) {
+            others.shrink_to(SLICE);
+        }
         let slice = others.len().min(SLICE);
         for item in urgent.drain(..).chain(others.drain(..slice)) {
             stop |= handle(shared, &mut host, &mut watch, item);
