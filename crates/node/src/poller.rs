@@ -22,6 +22,7 @@ use crate::proposal::{Asked, Proposal};
 use crate::region_watch::{self, RegionWatch};
 use crate::shared::{NewPeer, Shared};
 use crate::snapshots;
+use crate::snapshots::Installing;
 use crate::traffic::Lane;
 use crate::waiter::ReadReply;
 use crate::writer::ToWriter;
@@ -372,7 +373,9 @@ fn dispatch(shared: &Arc<Shared>, mut output: Output<Proposal, ReadReply>, frame
         shared.writer.extend(output.writes.drain(..).map(ToWriter::Write));
     }
     for install in output.installs.drain(..) {
-        shared.writer.push(ToWriter::ThenApply(install.region, ToApplier::Install(install)));
+        let region = install.region;
+        let install = ToApplier::Install(install, Installing::new(&shared.installs));
+        shared.writer.push(ToWriter::ThenApply(region, install));
     }
     for mut committed in output.committed.drain(..) {
         if shared.config.tracer.is_on() {

@@ -102,6 +102,8 @@ pub(crate) struct Shared {
     pub(crate) sharding: Sharding,
     registry_parts: PartsKnown,
     pub(crate) groups: Groups,
+    /// Snapshots that wait to be put in place, or are.
+    pub(crate) installs: Arc<AtomicUsize>,
     shards: RwLock<Arc<BTreeMap<RegionId, Arc<Shard>>>>,
     directory: watch::Sender<Arc<Directory>>,
     client_requests: AtomicUsize,
@@ -193,6 +195,7 @@ impl Shared {
             frozen: Arc::new(Semaphore::new(FROZEN)),
             registry_parts: PartsKnown::default(),
             groups: Groups::default(),
+            installs: Arc::default(),
             sharding: Sharding::default(),
             shards: RwLock::default(),
             directory: watch::Sender::new(Arc::default()),

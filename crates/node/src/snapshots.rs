@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -25,6 +26,26 @@ use crate::transport::{SnapshotReceiver, SnapshotSink};
 /// How long a region that comes or goes lets the engine merge first, where that is behind. Each makes tables
 /// of its own, and a node that many came to or left at once had all its regions wait until those were merged.
 pub(crate) const LET_MERGE: Duration = Duration::from_secs(3);
+
+/// Snapshots that may wait to be put in place, or be, when one more is received. Each takes an applier for as
+/// long as the disk does, and its replica counts already: on a busy disk they took all appliers there are.
+const INSTALLS: usize = 2;
+
+/// There while a snapshot waits to be put in place, or is.
+pub(crate) struct Installing(Arc<AtomicUsize>);
+
+impl Installing {
+    pub(crate) fn new(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(all))
+    }
+}
+
+impl Drop for Installing {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// Where received snapshots are kept.
 pub(crate) fn directory(shared: &Shared) -> PathBuf {
@@ -139,6 +160,10 @@ struct Sink {
 
 impl SnapshotReceiver for Receiver {
     fn begin(&self, from: NodeId) -> Result<Box<dyn SnapshotSink>, Fault> {
+        if self.0.installs.load(Ordering::Relaxed) >= INSTALLS {
+            let detail = "too many snapshots are being put in place already";
+            return Err(Fault::new(Code::TooManyRequests, detail));
+        }
         // Here and not where it is put in place: once it is received, the replica counts.
         self.0.engine.let_merge(LET_MERGE);
         let name = format!("incoming-{from}-{:016x}", self.0.rng.next_u64());

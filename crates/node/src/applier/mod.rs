@@ -17,6 +17,7 @@ use state::response::Outcome;
 use types::Term;
 
 use crate::proposal::Proposal;
+use crate::snapshots::Installing;
 
 pub(crate) use queue::{Queues, RegionQueue};
 pub(crate) use round::set_aside;
@@ -33,7 +34,7 @@ pub(crate) struct Applied {
 /// What is to be done about a region's state.
 pub(crate) enum ToApplier {
     Committed(Committed<Proposal>),
-    Install(Install),
+    Install(Install, Installing),
     Export,
     Scavenge,
     /// This node leads the region, in this term.

@@ -114,7 +114,7 @@ impl State {
             None if !queue.foreign && queue.pace.is_nothing() => drop(self.regions.remove(&region)),
             None => queue.tasks = VecDeque::new(),
             // A snapshot takes as long as it is large.
-            Some(ToApplier::Install(_)) => self.slow.push_back(region),
+            Some(ToApplier::Install(..)) => self.slow.push_back(region),
             Some(_) if queue.foreign || queue.pace.is_slow() => self.slow.push_back(region),
             Some(_) => self.quick.push_back(region),
         }

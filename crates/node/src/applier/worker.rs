@@ -77,7 +77,11 @@ fn other(shared: &Arc<Shared>, region: RegionId, task: ToApplier) -> bool {
     };
     let (what, result) = match task {
         ToApplier::Committed(_) => return true,
-        ToApplier::Install(install) => ("install a snapshot", snapshots::install(shared, install)),
+        ToApplier::Install(install, installing) => {
+            let installed = snapshots::install(shared, install);
+            drop(installing);
+            ("install a snapshot", installed)
+        }
         ToApplier::Export => {
             snapshots::export(shared, region);
             return true;

@@ -147,7 +147,12 @@ impl Client {
             }
             Ask::Make { name } if sky.settings.sharded.is_some() => {
                 let replicas = sky.settings.replicas;
-                Command::CreateSharded { name: name.clone(), split_at: Vec::new(), replicas }
+                Command::CreateSharded {
+                    name: name.clone(),
+                    split_at: Vec::new(),
+                    replicas,
+                    in_memory: false,
+                }
             }
             Ask::Make { name } => Command::CreateKeyspace { name: name.clone() },
         };
