@@ -118,7 +118,9 @@ async fn transactions_leases_keyspaces() {
         .map(|keyspace| run(&["kv", "get", "lock", "--value-only", "--keyspace", keyspace]).well());
     assert_eq!(both, ["node 1", "of a tenant"]);
     let list = run(&["keyspace", "list", "--output", "json"]).json();
-    let tenant = json!({ "id": 2, "name": "tenant", "region": 3, "sharded": false, "replicas": 0 });
+    let tenant = json!({
+        "id": 2, "name": "tenant", "region": 3, "sharded": false, "replicas": 0, "in_memory": false
+    });
     assert_eq!(list[1], tenant);
     assert!(
         run(&["keyspace", "list"]).well().starts_with("ID  REGION  NAME\n1   2       default\n")
