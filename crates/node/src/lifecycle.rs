@@ -69,15 +69,19 @@ fn start_sharded(shared: &Arc<Shared>, directory: &Directory) -> Result<(), Erro
         if let Some((applied, shape)) = state {
             // The directory may not have heard of it, or of what it is by now.
             let record = directory.regions.get(&region).cloned();
+            let is_told = record.as_ref().is_some_and(|record| record.knows(applied.epoch));
             let record = record.unwrap_or_else(|| split_record(region, &applied, &shape));
-            stored.insert(region, (record, applied, shape));
+            stored.insert(region, (record, is_told, applied, shape));
         }
     }
     let mut strangers = Vec::new();
-    for (region, (record, applied, shape)) in stored {
+    for (region, (record, is_told, applied, shape)) in stored {
         let conf = &applied.conf_state;
         let is_here = peer_in(conf, shared.node()).is_some() || lives_here(shared, &record);
-        if !is_here {
+        // A directory that has not heard that a replica left may still say where it was: if it went before,
+        // one would begin in its place, under its number and without what it promised.
+        let stays = !is_told && shared.wal.region(region).is_some_and(|it| it.generation.is_some());
+        if !is_here && !stays {
             strangers.push((region, shape));
         } else if shared.sharding.ground.write().begin(region) {
             start_region(shared, record, Some(sharded::MACHINE.to_owned()))?;
@@ -180,11 +184,20 @@ pub(crate) fn lives_here(shared: &Shared, record: &RegionRecord) -> bool {
     record.peer_on(shared.node()).is_some()
 }
 
-/// This node's replica of a region: what the region's own log says counts more than the directory. `None`
-/// where both know of none, as for one that was removed.
-fn own_peer(shared: &Shared, record: &RegionRecord, machine: &Machine) -> Option<PeerId> {
-    let own = peer_in(&machine.applied().conf_state, shared.node());
-    own.or_else(|| record.peer_on(shared.node()))
+/// This node's replica of a region: what the region's own state says counts more than the directory. `None`
+/// where both know of none, as for one that was removed; in a sharded keyspace it is what its log was of
+/// then, until the directory knows that it left.
+fn own_peer(
+    shared: &Shared,
+    record: &RegionRecord,
+    machine: &Machine,
+    log: Option<&RegionLog>,
+) -> Option<PeerId> {
+    let node = shared.node();
+    let before = || log.filter(|_| machine.is_sharded())?.generation;
+    peer_in(&machine.applied().conf_state, node)
+        .or_else(|| record.peer_on(node))
+        .or_else(|| before().map(|generation| PeerId::on(node, generation)))
 }
 
 pub(crate) fn peer_in(conf: &ConfState, node: NodeId) -> Option<PeerId> {
@@ -222,7 +235,7 @@ pub(crate) fn start_region(
         shared.add_shard(shard);
         return Ok(());
     }
-    let Some(peer) = own_peer(shared, &record, &machine) else {
+    let Some(peer) = own_peer(shared, &record, &machine, log) else {
         tracing::info!(%region, "the region has no replica on this node any more");
         return Ok(());
     };
@@ -251,9 +264,9 @@ pub(crate) fn start_child(
     let region = split.child;
     let Some(shape) = machine.shape().cloned() else { return Ok(()) };
     let record = split_record(region, machine.applied(), &shape);
-    let Some(peer) = own_peer(shared, &record, &machine) else { return Ok(()) };
     // It has a log already where its parent's is applied again after a crash.
     let log = shared.wal.region(region);
+    let Some(peer) = own_peer(shared, &record, &machine, log.as_ref()) else { return Ok(()) };
     let start = consensus_start(&machine, log.as_ref(), region)?;
     let campaign = start.fresh
         && (campaign && start.conf_state.voters.contains(&peer)

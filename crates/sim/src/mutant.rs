@@ -38,6 +38,8 @@ pub enum Mutant {
     GroundUnchecked,
     /// A region leaves a node, and no note says so.
     LeaveUnnoted,
+    /// A replica that is none any more goes at a start, though the directory may still say that it is one.
+    LeaveUntold,
     /// That a region is gone from a node is not durable when it comes back.
     FarewellLasts,
     /// Of which replica a log is does not count.
@@ -97,7 +99,7 @@ pub enum Mutant {
 }
 
 /// Those beside the guards.
-const OWN: [(&str, Mutant); 41] = [
+const OWN: [(&str, Mutant); 42] = [
     ("ack_before_sync", Mutant::AckBeforeSync),
     ("forget_votes", Mutant::ForgetVotes),
     ("read_without_index", Mutant::ReadWithoutIndex),
@@ -111,6 +113,7 @@ const OWN: [(&str, Mutant); 41] = [
     ("routes_unchecked", Mutant::RoutesUnchecked),
     ("ground_unchecked", Mutant::GroundUnchecked),
     ("leave_unnoted", Mutant::LeaveUnnoted),
+    ("leave_untold", Mutant::LeaveUntold),
     ("farewell_lasts", Mutant::FarewellLasts),
     ("forget_generations", Mutant::ForgetGenerations),
     ("keep_strangers", Mutant::KeepStrangers),
@@ -161,6 +164,7 @@ impl Mutant {
             self,
             Self::Host("bear_losses")
                 | Self::LeaveUnnoted
+                | Self::LeaveUntold
                 | Self::FarewellLasts
                 | Self::ForgetGenerations
                 | Self::KeepStrangers

@@ -219,6 +219,13 @@ impl RegionRecord {
             })
     }
 
+    /// Whether this is of a state of the region that is as new as the one with `epoch`, or newer: who is none
+    /// of its replicas then, left.
+    #[must_use]
+    pub const fn knows(&self, epoch: Epoch) -> bool {
+        self.epoch.version >= epoch.version && self.epoch.conf_ver >= epoch.conf_ver
+    }
+
     /// Whether the replica votes.
     #[must_use]
     pub fn votes(&self, peer: PeerId) -> bool {

@@ -32,10 +32,7 @@ pub(crate) fn drive_out(shared: &Arc<Shared>) {
 
 /// Whether the directory, which knows of later replicas than this node or of the same, has other ones here.
 fn has_left(shard: &Shard, record: &RegionRecord) -> bool {
-    let epoch = shard.group().epoch;
-    record.epoch.version >= epoch.version
-        && record.epoch.conf_ver >= epoch.conf_ver
-        && record.peers.iter().all(|(peer, _)| *peer != shard.peer())
+    record.knows(shard.group().epoch) && record.peers.iter().all(|(peer, _)| *peer != shard.peer())
 }
 
 /// Ends a region's service here, and removes what it has.

@@ -37,9 +37,18 @@ pub(crate) fn record(region: RegionId, nodes: u64) -> RegionRecord {
     RegionRecord::born(region, keyspace, (1..=nodes).map(NodeId))
 }
 
-/// This node's replica of a region: what the region's own log says counts more than the directory.
-fn own_peer(node: NodeId, record: &RegionRecord, machine: &Machine) -> Option<PeerId> {
-    super::placed::peer_in(&machine.applied().conf_state, node).or_else(|| record.peer_on(node))
+/// This node's replica of a region: what the region's own state says counts more than the directory, and
+/// what its log was of where both know of none.
+fn own_peer(
+    node: NodeId,
+    record: &RegionRecord,
+    machine: &Machine,
+    log: Option<&RegionLog>,
+) -> Option<PeerId> {
+    let before = || log.filter(|_| machine.is_sharded())?.generation;
+    super::placed::peer_in(&machine.applied().conf_state, node)
+        .or_else(|| record.peer_on(node))
+        .or_else(|| before().map(|generation| PeerId::on(node, generation)))
 }
 
 struct RegionLogReader {
@@ -290,7 +299,7 @@ impl Running {
             }
             None => registry::load(sky, region, engine.as_ref())?,
         };
-        let Some(peer) = own_peer(self.node, &record, &machine) else { return Ok(()) };
+        let Some(peer) = own_peer(self.node, &record, &machine, log) else { return Ok(()) };
         let born = machine.shape().map_or(Index(1), |shape| shape.born);
         if log.is_none()
             && machine.applied().index > born
@@ -320,7 +329,9 @@ impl Running {
         campaign: bool,
     ) -> Result<(), String> {
         let log = self.log.region(record.id);
-        let Some(peer) = own_peer(self.node, &record, &machine) else { return Ok(()) };
+        let Some(peer) = own_peer(self.node, &record, &machine, log.as_ref()) else {
+            return Ok(());
+        };
         let campaign = campaign && machine.applied().conf_state.voters.contains(&peer);
         self.run_region(sky, record, peer, (machine, log.as_ref()), Some(campaign))
     }

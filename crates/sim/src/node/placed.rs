@@ -27,9 +27,7 @@ pub(super) fn peer_in(conf: &ConfState, node: NodeId) -> Option<PeerId> {
 
 /// Whether the directory, which knows of later replicas than this node or of the same, has other ones here.
 fn has_left(shard: &Shard, record: &RegionRecord) -> bool {
-    let epoch = shard.machine.applied().epoch;
-    record.epoch.version >= epoch.version
-        && record.epoch.conf_ver >= epoch.conf_ver
+    record.knows(shard.machine.applied().epoch)
         && record.peers.iter().all(|(peer, _)| *peer != shard.peer)
 }
 

@@ -70,10 +70,13 @@ impl Running {
                 continue;
             };
             let record = directory.regions.get(&region).cloned();
+            let is_told = record.as_ref().is_some_and(|record| record.knows(applied.epoch));
             let record = record.unwrap_or_else(|| split_record(region, &applied, &shape));
             let is_here = peer_in(&applied.conf_state, self.node).is_some()
                 || record.peer_on(self.node).is_some();
-            if !is_here {
+            let has_log = self.log.region(region).is_some_and(|it| it.generation.is_some());
+            let stays = !is_told && has_log && sky.mutant != Some(Mutant::LeaveUntold);
+            if !is_here && !stays {
                 strangers.push((region, shape));
             } else if self.ground.begin(region) {
                 let log = self.log.region(region);
