@@ -7,6 +7,7 @@ mod cli;
 mod cluster;
 mod exit;
 mod logging;
+mod memory;
 mod serve;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -44,6 +45,7 @@ enum Command {
 }
 
 fn main() -> std::process::ExitCode {
+    memory::give_back_what_is_free();
     let arguments = Arguments::parse();
     let result = match arguments.command {
         None => serve::run(arguments.serve),
