@@ -46,6 +46,9 @@ pub struct DiskEngine {
     overlays: Arc<Overlays>,
     latch: Arc<Latch>,
     workers: Mutex<Vec<Joined>>,
+    /// Who holds it stops merges in their midst.
+    #[cfg(test)]
+    gate: Arc<Mutex<()>>,
 }
 
 impl Reader for DiskEngine {

@@ -14,7 +14,7 @@ use super::overlays::Overlays;
 use super::pending;
 use super::pin::Pin;
 use super::record::Record;
-use super::stop::Stoppable;
+use super::stop::{Change, Merges};
 use super::tables::{Counters, Place, Tables, highest};
 use super::worker::Work;
 use super::{DiskEngine, DiskOptions};
@@ -50,20 +50,33 @@ impl DiskEngine {
         }
         let stop = Arc::new(AtomicBool::new(false));
         let (counters, cache) = (Counters::default(), options.cache());
-        let open = |path: &Path| {
+        #[cfg(test)]
+        let gate = Arc::new(Mutex::default());
+        let open = |path: &Path, change: Option<Change>| {
             let config = options.tree(path, &counters, &cache);
-            let filter = Arc::new(Stoppable(Arc::clone(&stop)));
-            let opened = config.with_compaction_filter_factory(Some(filter)).open();
+            let merges = Arc::new(Merges {
+                stop: Arc::clone(&stop),
+                change,
+                #[cfg(test)]
+                gate: Arc::clone(&gate),
+            });
+            let opened = config.with_compaction_filter_factory(Some(merges)).open();
             opened.map_err(|source| open_error(directory, source))
         };
+        let change = Change::default();
         let runs_at = directory.join(RUNS);
-        let rest = open(&directory.join(REST))?;
+        let rest = open(&directory.join(REST), None)?;
         pending::recover(directory, &runs_at, highest(&rest)).map_err(refused)?;
-        let runs = open(&runs_at)?;
+        let runs = open(&runs_at, Some(change.clone()))?;
         RealDisk.sync_dir(directory).map_err(refused)?;
         let place = Place { directory: directory.to_owned(), runs: runs_at, _lock: lock };
-        let tables =
-            Tables::new((runs, rest), &options, counters.clone(), Arc::clone(&stop), place);
+        let tables = Tables::new(
+            (runs, rest),
+            &options,
+            counters.clone(),
+            (Arc::clone(&stop), change),
+            place,
+        );
         let pin = tables.pin();
         let resident = resident(&pin, options.resident_from);
         let resident = resident.map_err(|source| open_error(directory, source))?;
@@ -74,7 +87,14 @@ impl DiskEngine {
             latch: Arc::new(Latch::default()),
         };
         let workers = Mutex::new(work.start().map_err(refused)?);
-        Ok(Self { tables, overlays, latch: work.latch, workers })
+        Ok(Self {
+            tables,
+            overlays,
+            latch: work.latch,
+            workers,
+            #[cfg(test)]
+            gate,
+        })
     }
 }
 

@@ -23,6 +23,7 @@ use super::record::Record;
 use super::rows::Rows;
 use super::split::Split;
 use super::steady::Steady;
+use super::stop::Change;
 use crate::engine::tree::Tree;
 
 /// Rows of tables in the tree of runs that lie over one another, from which on they are merged.
@@ -41,8 +42,7 @@ pub(super) struct Tables {
     /// What pins had that are gone. Who lets go of a table last removes its file, which takes its time: not
     /// who reads.
     pub(super) left: Mutex<Vec<Rows>>,
-    /// Held while versions of the tree of runs change, and until a flush is whole.
-    pub(super) runs_change: Mutex<()>,
+    pub(super) runs_change: Change,
     /// Held by who writes tables of the tree of runs anew.
     pub(super) merging_runs: Mutex<()>,
     /// Ends a merge that runs.
@@ -74,7 +74,7 @@ impl Tables {
         (runs, rest): (AnyTree, AnyTree),
         options: &DiskOptions,
         counters: Counters,
-        stop: Arc<AtomicBool>,
+        (stop, runs_change): (Arc<AtomicBool>, Change),
         place: Place,
     ) -> Arc<Self> {
         // They are not stored: they go on after the highest number in a table.
@@ -88,7 +88,7 @@ impl Tables {
             counters,
             pins: Mutex::default(),
             left: Mutex::default(),
-            runs_change: Mutex::default(),
+            runs_change,
             merging_runs: Mutex::default(),
             stop,
             // Maybe a merge was interrupted by the end of the process.
@@ -169,9 +169,8 @@ impl Tables {
         if self.runs.l0_run_count() > RUNS_OVERLAPPING
             && let Some(merging) = self.merging_runs.try_lock()
         {
-            let change = self.runs_change.lock();
-            runs = self.compact_tree(&self.runs)?;
-            drop((change, merging));
+            runs = self.runs_change.merging(|| self.compact_tree(&self.runs))?;
+            drop(merging);
         }
         Ok(self.compact_tree(&self.rest)? || runs)
     }
@@ -265,4 +264,56 @@ pub(super) fn write_items(
         }
     });
     Ok(tree.flush_to_tables(items)?.map_or_else(Vec::new, |(tables, _)| tables))
+}
+
+#[cfg(test)]
+mod tests {
+    use lsm_tree::AbstractTree as _;
+    use types::{Batch, Reader as _};
+
+    use crate::engine::{DiskEngine, DiskOptions, Engine as _};
+
+    /// So many flushes whose tables of runs lie over one another.
+    fn overlapping(engine: &DiskEngine, flushes: std::ops::Range<u32>) {
+        for at in flushes {
+            let mut batch = Batch::default();
+            for key in ["run-a", "run-m", "run-z"] {
+                batch.put(format!("{key}{at:03}"), at.to_string());
+            }
+            batch.put("rest", at.to_string());
+            engine.write(batch).unwrap();
+            engine.persist().unwrap();
+        }
+    }
+
+    #[test]
+    fn flushes_go_on_while_runs_are_merged_and_a_start_finds_both() {
+        let directory = tempfile::tempdir().unwrap();
+        let family = |key: &[u8]| key.starts_with(b"run").then_some(3);
+        let options = DiskOptions { family, ..DiskOptions::default() };
+        let engine = DiskEngine::open(directory.path(), options).unwrap();
+        let gate = std::sync::Arc::clone(&engine.gate);
+        let stopped = gate.lock();
+        // More of them than are left alone; who waited for the merge would wait for ever.
+        overlapping(&engine, 0..12);
+        assert!(engine.tables.runs.l0_run_count() > super::RUNS_OVERLAPPING);
+        drop(stopped);
+        let began = std::time::Instant::now();
+        while engine.tables.runs.l0_run_count() > super::RUNS_OVERLAPPING {
+            assert!(began.elapsed().as_secs() < 60, "nothing was merged");
+            std::thread::yield_now();
+        }
+        overlapping(&engine, 12..14);
+        drop(engine);
+        let engine = DiskEngine::open(directory.path(), options).unwrap();
+        let mut found = 0;
+        engine
+            .scan(b"run", b"rv", &mut |_, _| {
+                found += 1;
+                true
+            })
+            .unwrap();
+        assert_eq!(found, 14 * 3);
+        assert_eq!(engine.get(b"rest").unwrap().as_deref(), Some(&b"13"[..]));
+    }
 }
