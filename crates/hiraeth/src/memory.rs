@@ -1,9 +1,9 @@
 //! What becomes of memory that is free.
 //!
 //! A server may have 10,000 regions that sleep, each in a few kilobytes. As the allocator comes it takes
-//! twice of what they need: memory in pages of two megabytes, of which what is used once stays, and free pages that
-//! it keeps for a second, and then until it is called often enough to look. Figures: `docs/performance.md`,
-//! "10,000 regions".
+//! twice of what they need: memory in pages of two megabytes, of which what is used once stays, and free
+//! pages that it keeps for a second, and then until it is called often enough to look. Figures:
+//! `docs/performance.md`, "10,000 regions".
 #![expect(unsafe_code, reason = "the allocator's options have no safe interface")]
 
 use libmimalloc_sys::{mi_option_set, mi_option_t};
