@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use raft::eraftpb;
 use raft::{GetEntriesContext, RaftState, StorageError};
-use types::{Entry, Index};
+use types::{ConfState, Entry, HardState, Index};
 
 use crate::ready::{SnapshotMeta, SnapshotRequest};
 use crate::terms::Terms;
@@ -39,26 +39,40 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new(start: &Start, reader: Box<dyn LogReader>, cache_limit: usize) -> Self {
-        let mut terms = Terms::default();
+        let mut store = Self { reader, cache_limit, ..Self::hollow() };
+        store.first = start.first.get();
+        (store.last, store.durable) = (start.last.get(), start.last.get());
+        let terms = store.terms.get_mut();
         terms.reset(start.first.get() - 1, start.prev_term.get());
         terms.learn(start.last.get(), start.last_term.get());
+        store.starts(&start.hard_state, &start.conf_state);
+        store
+    }
+
+    /// One of nothing, to stand in the place of one that is taken.
+    pub(crate) fn hollow() -> Self {
         Self {
-            reader,
-            first: start.first.get(),
-            last: start.last.get(),
-            durable: start.last.get(),
+            reader: Box::new(NoLog),
+            first: 1,
+            last: 0,
+            durable: 0,
             cache: VecDeque::new(),
             cached_bytes: 0,
-            cache_limit,
-            terms: RefCell::new(terms),
+            cache_limit: 0,
+            terms: RefCell::new(Terms::default()),
             wanted: Cell::new(None),
             provided: RefCell::new(None),
             failure: RefCell::new(None),
-            initial: Some(Box::new(RaftState {
-                hard_state: convert::hard_state_to_raft(&start.hard_state),
-                conf_state: convert::conf_state_to_raft(&start.conf_state),
-            })),
+            initial: None,
         }
+    }
+
+    /// What the library reads when it starts.
+    pub(crate) fn starts(&mut self, hard_state: &HardState, conf_state: &ConfState) {
+        self.initial = Some(Box::new(RaftState {
+            hard_state: convert::hard_state_to_raft(hard_state),
+            conf_state: convert::conf_state_to_raft(conf_state),
+        }));
     }
 
     /// Frees what only the library's start needed.
@@ -241,6 +255,15 @@ impl Store {
         let count = usize::try_from(high - next).unwrap_or(usize::MAX);
         self.cache.iter().skip(skip).take(count).all(take);
         Ok(found)
+    }
+}
+
+/// The log of nothing.
+struct NoLog;
+
+impl LogReader for NoLog {
+    fn entries(&self, low: Index, high: Index, _: u64) -> Result<Vec<Entry>, LogFailure> {
+        Err(LogFailure(format!("asked for entries {low}..{high} of no log")))
     }
 }
 

@@ -5,7 +5,7 @@ use raft::eraftpb::{ConfChangeSingle, ConfChangeTransition};
 use types::{ConfState, Entry, Index, Term};
 
 use super::Replica;
-use crate::{ConfChange, Error, PeerChange, convert};
+use crate::{ConfChange, Error, PeerChange};
 
 impl Replica {
     /// Adds a change of the peers to the log and says where. One may be pending at a time.
@@ -85,7 +85,7 @@ impl Replica {
     }
 
     pub(super) fn conf_state(&self) -> ConfState {
-        convert::conf_state_from_raft(&self.raw.raft.prs().conf().to_conf_state())
+        self.raw.conf_state()
     }
 
     fn would_fit(

@@ -1,7 +1,9 @@
 //! The replica: the library's core, and the rules around it.
 
 mod inbound;
+mod library;
 mod membership;
+mod nap;
 mod orphan;
 mod output;
 mod promise;
@@ -18,6 +20,8 @@ use raft::eraftpb;
 use raft::{RawNode, StateRole};
 use types::{Entry, Index, PeerId, RegionId, Term};
 
+use self::library::Measure;
+use self::nap::Core;
 use self::reads::Reads;
 use self::writes::Writes;
 use crate::ready::RoleChange;
@@ -34,7 +38,7 @@ static LOGGER: LazyLock<slog::Logger> =
 /// Calls that can fail answer [`Error::Log`] for ever after a failed read of the log, and
 /// [`Error::Poisoned`] after a panic; the others then do nothing.
 pub struct Replica {
-    raw: RawNode<Store>,
+    raw: Core,
     region: RegionId,
     peer: PeerId,
     seed: u64,
@@ -43,6 +47,7 @@ pub struct Replica {
     heartbeat_ticks: usize,
     /// Appends on their way to one peer.
     window: usize,
+    measure: Measure,
     /// Ticks since the start.
     now: u64,
     /// Ticks for which votes are still refused.
@@ -59,6 +64,8 @@ pub struct Replica {
     /// The leader whose node is lost from sight, while none was heard since.
     orphaned: Option<u64>,
     writes: Writes,
+    /// How many a `Ready` is the library's first one after.
+    earlier: u64,
     reads: Reads,
     /// Committed, and held back until a change of the peers among them may take effect.
     held: VecDeque<Entry>,
@@ -97,11 +104,13 @@ impl Replica {
             start.hard_state.commit = start.hard_state.commit.max(start.applied);
         }
         let store = Store::new(&start, reader, config.cache_bytes);
-        let raw = RawNode::new(&library_config(&config, start.applied), store, &LOGGER)
+        let measure = Measure::of(&config);
+        let library = measure.config(config.peer, &config.guards, start.applied.get());
+        let raw = RawNode::new(&library, store, &LOGGER)
             .map_err(|error| Error::BadStart(error.to_string()))?;
         let settles = config.guards.settle_after_restart && !start.is_fresh();
         let mut replica = Self {
-            raw,
+            raw: Core::Node(Box::new(raw)),
             region: config.region,
             peer: config.peer,
             seed: config.seed,
@@ -109,6 +118,7 @@ impl Replica {
             election_ticks: config.election_ticks,
             heartbeat_ticks: config.heartbeat_ticks,
             window: config.max_inflight_messages,
+            measure,
             now: 0,
             promise_ticks: config.promise_ticks,
             settling: if settles { config.promise_ticks } else { 0 },
@@ -118,6 +128,7 @@ impl Replica {
             bindings: 0,
             orphaned: None,
             writes: Writes::new(&start.hard_state),
+            earlier: 0,
             reads: Reads::new(config.peer, config.incarnation),
             held: VecDeque::new(),
             conf_index: start.applied.get(),
@@ -316,24 +327,28 @@ impl Replica {
     /// # Panics
     /// When `index` was not reported applied.
     pub fn compact(&mut self, index: Index) {
-        let _ = self.run(|replica| {
-            let applied = replica.applied_index();
-            assert!(index <= applied, "compaction to {index}, applied {applied}");
-            replica.raw.mut_store().compact(index.get());
-            Ok(())
-        });
+        if self.failure().is_some() {
+            return;
+        }
+        let applied = self.applied_index();
+        assert!(index <= applied, "compaction to {index}, applied {applied}");
+        // Nobody needs to be awake for it.
+        self.raw.store_mut().compact(index.get());
+        let _ = self.heed_failure();
     }
 
     /// How far the log can be compacted without making a snapshot useless that is on its way.
     #[must_use]
     pub fn safe_to_compact(&self) -> Index {
         let applied = self.applied_index().get();
+        if !self.is_leader() {
+            return Index(applied);
+        }
         let in_flight = self.raw.raft.prs().iter().filter_map(|(_, progress)| {
             let sends = progress.state == raft::ProgressState::Snapshot && progress.recent_active;
             sends.then_some(progress.pending_snapshot)
         });
-        let sending = if self.is_leader() { in_flight.min() } else { None };
-        Index(sending.map_or(applied, |index| index.min(applied)))
+        Index(in_flight.min().map_or(applied, |index| index.min(applied)))
     }
 
     /// Gives back what memory it can: durable entries, unused send windows, and room in queues that were
@@ -375,6 +390,11 @@ impl Replica {
             return Err(Error::Poisoned);
         }
         self.inside = true;
+        if let Err(error) = self.rouse() {
+            self.inside = false;
+            self.stopped = Some(error.clone());
+            return Err(error);
+        }
         let result = call(self);
         if self.guards.seeded_timeouts {
             let timeout = self.seeded_timeout();
@@ -385,11 +405,15 @@ impl Replica {
             self.reads.follow(raft.term, raft.leader_id);
         }
         self.inside = false;
-        if let Some(failure) = self.raw.store().failure() {
-            self.stopped = Some(failure.clone().into());
-            return Err(failure.into());
-        }
+        self.heed_failure()?;
         result
+    }
+
+    /// Stops for good if the log could not be read.
+    fn heed_failure(&mut self) -> Result<(), Error> {
+        let Some(failure) = self.raw.store().failure() else { return Ok(()) };
+        self.stopped = Some(failure.clone().into());
+        Err(failure.into())
     }
 
     /// Rule 2: between one and two election timeouts, by seed, region, peer and term.
@@ -397,7 +421,7 @@ impl Replica {
         if let Some(leader) = self.orphaned {
             return self.orphans_timeout(leader);
         }
-        let parts = [self.seed, self.region.get(), self.peer.get(), self.raw.raft.term];
+        let parts = [self.seed, self.region.get(), self.peer.get(), self.term().get()];
         let mixed = parts.into_iter().fold(0, |state: u64, part| {
             let mut bits = (state ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
             bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -454,28 +478,5 @@ impl Replica {
             raft::Error::ProposalDropped => Error::Dropped,
             _ => Error::Refused { from, why: "the library refused it" },
         }
-    }
-}
-
-fn library_config(config: &Config, applied: Index) -> raft::Config {
-    raft::Config {
-        id: config.peer.get(),
-        election_tick: config.election_ticks,
-        heartbeat_tick: config.heartbeat_ticks,
-        applied: applied.get(),
-        max_size_per_msg: config.max_message_bytes,
-        // See `open_windows`.
-        max_inflight_msgs: 1,
-        check_quorum: true,
-        pre_vote: true,
-        read_only_option: if config.guards.quorum_reads {
-            raft::ReadOnlyOption::Safe
-        } else {
-            raft::ReadOnlyOption::LeaseBased
-        },
-        batch_append: !config.guards.single_appends,
-        max_uncommitted_size: config.max_uncommitted_bytes,
-        max_committed_size_per_ready: config.max_committed_bytes_per_ready,
-        ..raft::Config::default()
     }
 }

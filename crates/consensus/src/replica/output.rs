@@ -1,7 +1,7 @@
 //! What comes out, and what the driver says it did with it.
 
 use raft::StateRole;
-use types::{Entry, EntryKind, HardState, Index, Term};
+use types::{Entry, EntryKind, HardState, Index};
 
 use super::Replica;
 use super::writes::Write;
@@ -14,7 +14,8 @@ impl Replica {
         if self.stopped.is_some() || self.inside {
             return false;
         }
-        self.raw.has_ready()
+        let Some(node) = self.raw.node() else { return false };
+        node.has_ready()
             || self.reads.has_failed()
             || self.raw.store().has_wanted()
             || self.held.front().is_some_and(|entry| !self.must_wait(entry))
@@ -33,7 +34,7 @@ impl Replica {
     fn take_ready(&mut self) -> Ready {
         let mut raw = self.raw.ready();
         let mut ready = Ready {
-            number: raw.number(),
+            number: self.earlier + raw.number(),
             hard_state: raw.hs().map(convert::hard_state_from_raft),
             entries: raw.take_entries().into_iter().map(convert::entry_from_raft).collect(),
             messages: self.messages(raw.take_messages()),
@@ -136,7 +137,7 @@ impl Replica {
         announce_at_once(ready);
         // With nothing on its way to the disk there is nothing to wait for.
         if let Some(number) = self.writes.complete_empty() {
-            self.raw.on_persist_ready(number);
+            self.raw.on_persist_ready(number - self.earlier);
             ready.messages.append(&mut ready.messages_after_persist);
         }
     }
@@ -149,7 +150,8 @@ impl Replica {
         let _ = self.run(|replica| {
             let ordered = replica.guards.ordered_persists;
             if let Some(number) = replica.writes.complete(ready_number, ordered) {
-                replica.raw.on_persist_ready(number);
+                // One from before it slept says nothing new.
+                replica.raw.on_persist_ready(number.saturating_sub(replica.earlier));
                 let durable = replica.raw.raft.raft_log.persisted;
                 replica.raw.mut_store().durable_to(durable);
                 replica.pass_applied();
@@ -203,12 +205,7 @@ impl Replica {
     }
 
     pub(super) fn hard_state(&self) -> HardState {
-        let raft = &self.raw.raft;
-        HardState {
-            term: Term(raft.term),
-            vote: convert::peer(raft.vote),
-            commit: Index(raft.raft_log.committed),
-        }
+        self.raw.hard_state()
     }
 }
 

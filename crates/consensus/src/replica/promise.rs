@@ -51,7 +51,10 @@ impl Replica {
     /// it would be noticed.
     #[doc(hidden)]
     pub fn break_promise(&mut self) {
-        (self.heard, self.promised) = (None, None);
-        self.raw.raft.election_elapsed = self.election_ticks;
+        let _ = self.run(|replica| {
+            (replica.heard, replica.promised) = (None, None);
+            replica.raw.raft.election_elapsed = replica.election_ticks;
+            Ok(())
+        });
     }
 }

@@ -10,7 +10,8 @@ impl Replica {
     /// under way.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        let raft = &self.raw.raft;
+        let Some(node) = self.raw.node() else { return self.failure().is_none() };
+        let raft = &node.raft;
         let log = &raft.raft_log;
         let last = log.last_index();
         let done = [log.committed, log.persisted, log.applied, self.applied] == [last; 4];

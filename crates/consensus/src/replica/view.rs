@@ -21,37 +21,37 @@ impl Replica {
     /// Whether it leads, as far as it knows.
     #[must_use]
     pub fn is_leader(&self) -> bool {
-        self.raw.raft.state == raft::StateRole::Leader
+        self.raw.node().is_some_and(|node| node.raft.state == raft::StateRole::Leader)
     }
 
     /// What it is.
     #[must_use]
     pub fn role(&self) -> Role {
-        convert::role(self.raw.raft.state)
+        self.raw.node().map_or(Role::Follower, |node| convert::role(node.raft.state))
     }
 
     /// Who leads, as far as it knows.
     #[must_use]
     pub fn leader(&self) -> Option<PeerId> {
-        convert::peer(self.raw.raft.leader_id)
+        convert::peer(self.raw.leader())
     }
 
     /// The current term.
     #[must_use]
     pub fn term(&self) -> Term {
-        Term(self.raw.raft.term)
+        self.hard_state().term
     }
 
     /// What is known committed.
     #[must_use]
     pub fn commit_index(&self) -> Index {
-        Index(self.raw.raft.raft_log.committed)
+        self.hard_state().commit
     }
 
     /// The end of the log, durable or not.
     #[must_use]
     pub fn last_index(&self) -> Index {
-        Index(self.raw.raft.raft_log.last_index())
+        Index(self.raw.last())
     }
 
     /// The peers this replica goes by.
@@ -66,7 +66,8 @@ impl Replica {
     /// configuration before, and need the votes of those who went.
     #[must_use]
     pub fn is_configuration_known(&self) -> bool {
-        let tracker = self.raw.raft.prs();
+        let Some(node) = self.raw.node() else { return false };
+        let tracker = node.raft.prs();
         let knows = tracker.iter().filter(|(id, progress)| {
             **id == self.peer.get() || progress.committed_index >= self.conf_index
         });
@@ -84,9 +85,11 @@ impl Replica {
     pub fn memory_bytes(&self) -> usize {
         /// A peer's progress with its place in the library's tables.
         const PER_PEER: usize = 256;
-        let peers = self.raw.raft.prs().iter().len() * PER_PEER;
-        let windows = self.raw.raft.inflight_buffers_size();
-        size_of::<Self>() + self.raw.store().cached_bytes() + peers + windows
+        let of_node = self.raw.node().map_or(0, |node| {
+            let peers = node.raft.prs().iter().len() * PER_PEER;
+            size_of_val(node) + peers + node.raft.inflight_buffers_size()
+        });
+        size_of::<Self>() + self.raw.store().cached_bytes() + of_node
     }
 
     /// Why it stopped for good, if it did.
@@ -98,24 +101,30 @@ impl Replica {
     /// Everything worth knowing. Allocates; for operators and tests, not for the write path.
     #[must_use]
     pub fn status(&self) -> Status {
-        let raft = &self.raw.raft;
-        let log = &raft.raft_log;
+        let raft = self.raw.node().map(|node| &node.raft);
+        let last = self.last_index();
         Status {
             region: self.region,
             peer: self.peer,
             role: self.role(),
             leader: self.leader(),
             hard_state: self.hard_state(),
-            first: Index(log.first_index()),
-            last: self.last_index(),
-            last_term: Term(log.term(log.last_index()).unwrap_or(0)),
-            persisted: Index(log.persisted),
+            first: Index(raft.map_or(self.raw.store().first(), |raft| raft.raft_log.first_index())),
+            last,
+            last_term: Term(match raft {
+                Some(raft) => raft.raft_log.term(last.get()).unwrap_or(0),
+                None => self.raw.store().term_at(last.get()).unwrap_or(0),
+            }),
+            persisted: raft.map_or(last, |raft| Index(raft.raft_log.persisted)),
             applied: self.applied_index(),
             conf_state: self.conf_state(),
-            pending_conf: raft.has_pending_conf(),
-            transferee: raft.lead_transferee.map(PeerId),
+            pending_conf: raft.is_some_and(|raft| raft.has_pending_conf()),
+            transferee: raft.and_then(|raft| raft.lead_transferee).map(PeerId),
             peers: self.peers(),
-            election_timeout: raft.randomized_election_timeout(),
+            election_timeout: match raft {
+                Some(raft) => raft.randomized_election_timeout(),
+                None => self.seeded_timeout(),
+            },
             settling: self.settling,
             cached_bytes: self.raw.store().cached_bytes(),
             pending_reads: self.reads.len(),

@@ -101,6 +101,16 @@ impl Writes {
             && self.in_flight.iter().all(|write| !write.snapshot && write.entries.is_none())
     }
 
+    /// The number of the latest `Ready`.
+    pub(super) fn issued(&self) -> u64 {
+        self.issued
+    }
+
+    /// Whether nothing at all is on its way to the disk.
+    pub(super) fn is_empty(&self) -> bool {
+        self.in_flight.is_empty() && self.held_tail.is_none()
+    }
+
     /// Whether the term or vote this replica goes by is not durable yet.
     pub(super) fn has_vote(&self) -> bool {
         self.in_flight.iter().any(|write| write.vote)

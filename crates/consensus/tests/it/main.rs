@@ -8,6 +8,7 @@ mod craft;
 mod elections;
 mod hostile;
 mod memory;
+mod naps;
 mod orphans;
 mod random;
 mod reads;

@@ -29,6 +29,9 @@ impl<P, R> Peer<P, R> {
             self.told_commit = commit;
             out.commits.push((self.region, commit));
         }
+        if self.is_asleep() {
+            self.replica.nap();
+        }
         match self.replica.failure() {
             Some(failure) => Err(failure),
             None => Ok(()),
