@@ -151,8 +151,11 @@ impl Replica {
     /// Makes the node again.
     pub(super) fn rouse(&mut self) -> Result<(), Error> {
         let Core::Nap(nap) = &mut self.raw else { return Ok(()) };
-        let hard_state =
-            HardState { term: Term(nap.term), vote: convert::peer(nap.vote), commit: Index(nap.end) };
+        let hard_state = HardState {
+            term: Term(nap.term),
+            vote: convert::peer(nap.vote),
+            commit: Index(nap.end),
+        };
         let conf_state = ConfState {
             voters: core::mem::take(&mut nap.voters).into_vec(),
             learners: core::mem::take(&mut nap.learners).into_vec(),
