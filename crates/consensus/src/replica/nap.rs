@@ -1,9 +1,9 @@
-//! What a follower keeps while it sleeps. The library's node takes two kilobytes, of which a follower in whose
-//! group nothing goes on needs a tenth: of 10,000 replicas on a server two thirds are such.
+//! What a follower keeps while it sleeps. The library's node takes two kilobytes, of which a follower in
+//! whose group nothing goes on needs a tenth: of 10,000 replicas on a server two thirds are such.
 //!
-//! Nothing is forgotten: who naps has everything durable, committed and applied, waits for nothing, and knows
-//! its leader. The node is made anew as at a start, of the same term, vote, leader, peers and log, before the
-//! next call that changes anything ([`Replica::run`]).
+//! Nothing is forgotten: who naps has everything durable, committed and applied, waits for nothing, and
+//! knows its leader. The node is made anew as at a start, of the same term, vote, leader, peers and log,
+//! before the next call that changes anything ([`Replica::run`]).
 
 use core::ops::{Deref, DerefMut};
 
@@ -111,9 +111,9 @@ impl DerefMut for Core {
 }
 
 impl Replica {
-    /// Gives back all that a follower can do without until something happens. To be called while it sleeps, as
-    /// often as one likes; does nothing where anything is under way, and on leaders, who keep what they know of
-    /// the others.
+    /// Gives back all that a follower can do without until something happens. To be called while it
+    /// sleeps, as often as one likes; does nothing where anything is under way, and on leaders, who keep
+    /// what they know of the others.
     pub fn nap(&mut self) {
         if !self.may_nap() {
             return;
