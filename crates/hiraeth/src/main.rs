@@ -45,7 +45,6 @@ enum Command {
 }
 
 fn main() -> std::process::ExitCode {
-    memory::give_back_what_is_free();
     let arguments = Arguments::parse();
     let result = match arguments.command {
         None => serve::run(arguments.serve),

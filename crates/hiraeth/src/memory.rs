@@ -13,8 +13,9 @@ const PURGE_DELAY: mi_option_t = 15;
 /// The same in the environment, which counts more.
 const VARIABLE: &str = "MIMALLOC_PURGE_DELAY";
 
-/// To be called before anything else of size is done. Whoever runs this may still say otherwise in the
-/// environment (`MIMALLOC_PURGE_DELAY`).
+/// To be called before anything else of size is done, and by servers only: programs that a process runs
+/// inherit that it has no huge pages, and a command that holds a lock is not ours. Whoever runs this may
+/// still say otherwise in the environment (`MIMALLOC_PURGE_DELAY`).
 pub(crate) fn give_back_what_is_free() {
     // Not on every kernel; then it takes more.
     let _ = rustix::thread::disable_transparent_huge_pages(true);

@@ -330,10 +330,12 @@ impl Replica {
         if self.failure().is_some() {
             return;
         }
+        // Not with `run`: nobody needs to be awake for it.
+        self.inside = true;
         let applied = self.applied_index();
         assert!(index <= applied, "compaction to {index}, applied {applied}");
-        // Nobody needs to be awake for it.
         self.raw.store_mut().compact(index.get());
+        self.inside = false;
         let _ = self.heed_failure();
     }
 

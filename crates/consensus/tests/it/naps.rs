@@ -134,3 +134,18 @@ fn its_log_is_cut_while_it_naps_and_it_can_still_stand() {
     let asked: Vec<_> = done.iter().flat_map(|ready| &ready.messages).map(|it| it.to()).collect();
     assert_eq!(asked, [PeerId(2), PeerId(3)]);
 }
+
+#[test]
+fn who_unwinds_while_its_log_is_cut_is_set_aside_asleep_or_awake() {
+    for naps in [false, true] {
+        let (mut replica, _) = quiet_follower();
+        if naps {
+            replica.sleep();
+            replica.nap();
+        }
+        let cut = std::panic::AssertUnwindSafe(|| replica.compact(Index(9)));
+        assert!(std::panic::catch_unwind(cut).is_err(), "nothing is applied up to there");
+        assert_eq!(replica.failure(), Some(consensus::Error::Poisoned));
+        assert!(!replica.has_ready() && replica.campaign().is_err());
+    }
+}

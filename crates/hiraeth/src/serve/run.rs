@@ -10,10 +10,11 @@ use tokio::sync::{oneshot, watch};
 use super::notify;
 use super::secure::acceptor;
 use super::settings::{Resolved, Settings};
-use crate::logging;
+use crate::{logging, memory};
 
 /// Serves until SIGINT or SIGTERM, or until the node can promise nothing any more.
 pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
+    memory::give_back_what_is_free();
     if let Some(gateway) = settings.resolve_gateway()? {
         return super::gateway::run(gateway);
     }

@@ -94,8 +94,13 @@ impl PeerRpc for Service {
         let hello = PeerHello::detach(request.metadata()).map_err(|fault| status(&fault))?;
         let peer = self.core.judge_peer(&hello).map_err(|fault| status(&fault))?;
         let taken = receive::run(&self.core, peer.node, request.into_inner()).await;
-        if let Err(fault) = &taken {
-            tracing::warn!("snapshot from {hello} was not taken: {fault}");
+        match &taken {
+            // It comes again, several times a second while regions move here.
+            Err(fault) if fault.code == Code::TooManyRequests => {
+                tracing::debug!("snapshot from {hello} was not taken: {fault}");
+            }
+            Err(fault) => tracing::warn!("snapshot from {hello} was not taken: {fault}"),
+            Ok(()) => {}
         }
         let refusal = taken.err().map(|fault| refusal(&fault));
         Ok(Response::new(wire::SnapshotReceipt { refusal }))
